@@ -1,0 +1,156 @@
+"""What can go wrong, as one tree; each branch has the exit code that scripts rely on.
+
+    SeqtrainError                1  (never raised itself)
+    ├── ConfigError              2  a mistake in the config or on the command line
+    ├── DataError                3  a file, a row or a sample that cannot be used
+    ├── CheckpointError          4
+    ├── WorkerError              5
+    ├── ResourceError            6  out of memory or disk
+    ├── DivergedError            7  a NaN or infinite loss
+    ├── RunFolderBusyError      75
+    └── InterruptedRunError    130 or 143
+
+The command line catches `SeqtrainError` once and prints it; anything else is a bug of ours and keeps its traceback.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Mistake:
+    """One thing that is wrong, in the words that a person needs to mend it.
+
+    Args:
+        message: What is wrong.
+        where: The place: `file:line:column`, `file`, `file:row`, or the override of the command line.
+        expected: What would have been right; follows the word "expected".
+        received: What was found instead; follows the word "received".
+        fix: What to do.
+    """
+
+    message: str
+    where: str | None = None
+    expected: str | None = None
+    received: str | None = None
+    fix: str | None = None
+
+    def __str__(self) -> str:
+        lines = [f"{self.where}  {self.message}" if self.where else self.message]
+        if self.expected:
+            lines.append(f"  expected {self.expected}")
+        if self.received:
+            lines.append(f"  received {self.received}")
+        if self.fix:
+            lines.append(f"  fix: {self.fix}")
+        return "\n".join(lines)
+
+
+class SeqtrainError(Exception):
+    """Base of every error that is told to the user in words, without a traceback.
+
+    Args:
+        message: What is wrong, or a list of mistakes that are told in one go.
+        where: See `Mistake`.
+        expected: See `Mistake`.
+        received: See `Mistake`.
+        fix: See `Mistake`.
+    """
+
+    exit_code = 1
+
+    def __init__(
+        self,
+        message: str | Iterable[Mistake],
+        *,
+        where: object = None,
+        expected: str | None = None,
+        received: str | None = None,
+        fix: str | None = None,
+    ) -> None:
+        if isinstance(message, str):
+            place = None if where is None else str(where)
+            self.mistakes = (Mistake(message, place, expected, received, fix),)
+        else:
+            self.mistakes = tuple(message)
+        super().__init__("\n".join(map(str, self.mistakes)))
+
+    def __reduce__(self) -> tuple[type[SeqtrainError], tuple[tuple[Mistake, ...]]]:
+        # Errors travel from worker processes to the main one.
+        return (type(self), (self.mistakes,))
+
+
+class ConfigError(SeqtrainError):
+    """A mistake in the config or on the command line."""
+
+    exit_code = 2
+
+
+class DataError(SeqtrainError):
+    """A file, a row or a sample that cannot be used."""
+
+    exit_code = 3
+
+
+class CheckpointError(SeqtrainError):
+    """A checkpoint or a run folder that cannot be used."""
+
+    exit_code = 4
+
+
+class WorkerError(SeqtrainError):
+    """Loading failed for a reason that is not the data: a worker died, hung, or broke its contract."""
+
+    exit_code = 5
+
+
+class ResourceError(SeqtrainError):
+    """Out of memory or disk."""
+
+    exit_code = 6
+
+
+class DivergedError(SeqtrainError):
+    """The loss became NaN or infinite."""
+
+    exit_code = 7
+
+
+class RunFolderBusyError(SeqtrainError):
+    """Another process uses the run folder."""
+
+    exit_code = 75
+
+
+class InterruptedRunError(SeqtrainError):
+    """A signal ended the run.
+
+    Args:
+        signal_number: SIGINT (2) or SIGTERM (15).
+    """
+
+    def __init__(self, signal_number: int) -> None:
+        super().__init__(f"stopped by signal {signal_number}")
+        self.signal_number = signal_number
+        self.exit_code = 128 + signal_number
+
+
+def nearest(name: str, names: Iterable[str]) -> str | None:
+    """The name most like `name`, or None where none is close."""
+    by_folded = {known.lower(): known for known in names}
+    matches = difflib.get_close_matches(name.lower(), by_folded, n=1, cutoff=0.6)
+    return by_folded[matches[0]] if matches else None
+
+
+def did_you_mean(name: str, names: Iterable[str]) -> str | None:
+    """A line for `fix` that suggests the nearest name, or None."""
+    suggestion = nearest(name, names)
+    return f"did you mean '{suggestion}'?" if suggestion else None
+
+
+def one_of(names: Iterable[str]) -> str:
+    """A line for `expected` that lists the valid names."""
+    return "one of: " + ", ".join(names)

@@ -1,0 +1,310 @@
+"""The registries: the names that a config may use, and what stands behind each.
+
+A component is registered beside its definition:
+
+    from seqtrain.registry import sequences
+
+    @sequences.register("my_sequence")
+    class MySequence: ...
+
+Its signature is its schema: parameter names are the YAML keys, annotations their types, defaults their defaults, and
+the `Args:` of the docstring their meaning. Names that the run itself supplies (the source, the batch size, the shape of
+the input) are declared like any other parameter, and never appear in the YAML.
+
+The first look-up imports the family's package and then the entry points `seqtrain.<family>` of installed packages.
+"""
+
+from __future__ import annotations
+
+import importlib
+import importlib.metadata
+import inspect
+import re
+import typing
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, TypeVar
+
+from seqtrain.errors import ConfigError, Mistake, did_you_mean, one_of
+
+T = TypeVar("T", bound=Callable[..., Any])
+
+REQUIRED: Any = inspect.Parameter.empty
+
+
+@dataclass(frozen=True)
+class Parameter:
+    """One argument of a component.
+
+    Args:
+        name: Its name, which is the key in the YAML.
+        annotation: Its type; `Any` where the signature gives none.
+        default: Its default, or `REQUIRED`.
+        meaning: What the docstring says of it.
+    """
+
+    name: str
+    annotation: Any
+    default: Any
+    meaning: str = ""
+
+
+@dataclass(frozen=True)
+class Component:
+    """What a registered name stands for.
+
+    Args:
+        family: The registry it belongs to, in the singular: "source", "sequence", "model" or "callback".
+        name: The name in the YAML.
+        load: Returns the class or function; imports it first where it was registered lazily.
+        parameters: All parameters of its signature, those included that the run supplies.
+        supplied: The names that the run supplies to components of this family.
+        takes_any_keyword: Whether its signature ends in `**kwargs`.
+        summary: The first line of its docstring.
+    """
+
+    family: str
+    name: str
+    load: Callable[[], Callable[..., Any]]
+    parameters: Mapping[str, Parameter]
+    supplied: frozenset[str]
+    takes_any_keyword: bool = False
+    summary: str = ""
+
+    @property
+    def arguments(self) -> dict[str, Parameter]:
+        """The parameters that the YAML may set."""
+        return {name: p for name, p in self.parameters.items() if name not in self.supplied}
+
+    def build(self, arguments: Mapping[str, Any], supplied: Mapping[str, Any]) -> Any:
+        """Calls the component with the YAML's arguments and with those supplied names that it declares."""
+        declared = {name: value for name, value in supplied.items() if name in self.parameters}
+        return self.load()(**arguments, **declared)
+
+
+@dataclass
+class Registry:
+    """The components of one family by name.
+
+    Args:
+        family: The folder of the package that holds them, in the plural: "sources".
+        supplied: The names that the run supplies.
+    """
+
+    family: str
+    supplied: frozenset[str]
+    _components: dict[str, Component] = field(default_factory=dict)
+    _loaded: bool = False
+
+    @property
+    def singular(self) -> str:
+        """The family's name as the config uses it: "source"."""
+        return self.family.removesuffix("s")
+
+    def register(self, name: str) -> Callable[[T], T]:
+        """A decorator that registers a class or a function.
+
+        Args:
+            name: The name that configs use, in snake_case.
+
+        Raises:
+            ConfigError: when the name is taken.
+        """
+
+        def decorate(target: T) -> T:
+            parameters, takes_any_keyword = parameters_of(target)
+            self._add(
+                Component(
+                    family=self.singular,
+                    name=name,
+                    load=lambda: target,
+                    parameters=parameters,
+                    supplied=self.supplied,
+                    takes_any_keyword=takes_any_keyword,
+                    summary=summary_of(inspect.getdoc(target)),
+                )
+            )
+            return target
+
+        return decorate
+
+    def register_lazy(
+        self,
+        name: str,
+        target: str,
+        parameters: Mapping[str, Parameter],
+        *,
+        takes_any_keyword: bool = False,
+        summary: str = "",
+    ) -> None:
+        """Registers a component whose module is imported only when it is built.
+
+        For classes that derive from Keras's: importing them takes seconds, and `check` and `list` need only their
+        signature.
+
+        Args:
+            name: The name that configs use.
+            target: "module:attribute".
+            parameters: The parameters of its signature.
+            takes_any_keyword: Whether its signature ends in `**kwargs`.
+            summary: The first line of its docstring.
+        """
+
+        def load() -> Callable[..., Any]:
+            module, attribute = target.split(":")
+            return typing.cast(Callable[..., Any], getattr(importlib.import_module(module), attribute))
+
+        self._add(Component(self.singular, name, load, parameters, self.supplied, takes_any_keyword, summary))
+
+    def get(self, name: str) -> Component:
+        """The component called `name`.
+
+        Raises:
+            ConfigError: when there is none; it lists the names and suggests the nearest.
+        """
+        self._load()
+        if name not in self._components:
+            raise ConfigError([self.unknown(name)])
+        return self._components[name]
+
+    def unknown(self, name: str) -> Mistake:
+        """What to say of a name that is not registered."""
+        names = self.names()
+        return Mistake(
+            f"unknown {self.singular} '{name}'",
+            expected=one_of(names),
+            fix=did_you_mean(name, names)
+            or f"register your own in a file named under `imports:` (@{self.family}.register('{name}'))",
+        )
+
+    def names(self) -> list[str]:
+        """The registered names, sorted."""
+        self._load()
+        return sorted(self._components)
+
+    def __contains__(self, name: object) -> bool:
+        self._load()
+        return name in self._components
+
+    def _add(self, component: Component) -> None:
+        if component.name in self._components:
+            raise ConfigError(
+                f"the {self.singular} '{component.name}' is registered twice",
+                fix="give one of them another name",
+            )
+        self._components[component.name] = component
+
+    def _load(self) -> None:
+        if self._loaded:
+            return
+        self._loaded = True
+        importlib.import_module(f"seqtrain.{self.family}")
+        for entry_point in importlib.metadata.entry_points(group=f"seqtrain.{self.family}"):
+            entry_point.load()
+
+
+sources = Registry("sources", frozenset({"seed"}))
+sequences = Registry("sequences", frozenset({"source", "indices", "batch_size", "seed", "training", "x_set", "y_set"}))
+models = Registry(
+    "models",
+    frozenset({"input_shape", "input_dtype", "input_spec", "num_classes", "data_format", "seed"}),
+)
+callbacks = Registry("callbacks", frozenset({"run_dir", "progress"}))
+
+FAMILIES: Mapping[str, Registry] = {registry.family: registry for registry in (sources, sequences, models, callbacks)}
+
+
+def parameters_of(target: Callable[..., Any]) -> tuple[dict[str, Parameter], bool]:
+    """The parameters of a class or function, and whether it takes any keyword besides.
+
+    Annotations that cannot be evaluated count as `Any`: a user's class need not be annotated for us.
+    """
+    meanings = argument_meanings(inspect.getdoc(target))
+    hints = _hints(target)
+    parameters: dict[str, Parameter] = {}
+    takes_any_keyword = False
+    for name, parameter in _signature(target).items():
+        if parameter.kind is inspect.Parameter.VAR_KEYWORD:
+            takes_any_keyword = True
+        elif parameter.kind is not inspect.Parameter.VAR_POSITIONAL:
+            parameters[name] = Parameter(name, hints.get(name, Any), parameter.default, meanings.get(name, ""))
+    return parameters, takes_any_keyword
+
+
+def summary_of(docstring: str | None) -> str:
+    """The first sentence or line of a docstring."""
+    return docstring.strip().splitlines()[0].strip() if docstring and docstring.strip() else ""
+
+
+def argument_meanings(docstring: str | None) -> dict[str, str]:
+    """What the `Args:` section of a docstring says of each argument."""
+    if not docstring:
+        return {}
+    section = re.search(r"^Args:\n(.*?)(?=^\S|\Z)", inspect.cleandoc(docstring), re.MULTILINE | re.DOTALL)
+    if section is None:
+        return {}
+    meanings: dict[str, str] = {}
+    name = ""
+    for line in inspect.cleandoc("\n" + section.group(1)).splitlines():
+        start = re.match(r"`{0,2}(\w+)`{0,2}(?: \([^)]*\))?:\s*(.*)", line)
+        if start:
+            name, meanings[start.group(1)] = start.group(1), start.group(2)
+        elif name and line.strip():
+            meanings[name] = f"{meanings[name]} {line.strip()}".strip()
+    return meanings
+
+
+def _signature(target: Callable[..., Any]) -> Mapping[str, inspect.Parameter]:
+    if not inspect.isclass(target):
+        return inspect.signature(target).parameters
+    initializer = inspect.signature(target.__init__).parameters  # type: ignore[misc]
+    if target.__init__ is object.__init__:  # type: ignore[misc]
+        return {}
+    return dict(list(initializer.items())[1:])
+
+
+def _hints(target: Callable[..., Any]) -> dict[str, Any]:
+    function = target.__init__ if inspect.isclass(target) else target  # type: ignore[misc]
+    try:
+        return typing.get_type_hints(function, include_extras=True)
+    except (NameError, TypeError, AttributeError, SyntaxError):
+        return {}
+
+
+def documented(components: Iterable[Component]) -> list[dict[str, Any]]:
+    """What `seqtrain list --json` says of each component."""
+    return [
+        {
+            "name": component.name,
+            "summary": component.summary,
+            "arguments": {
+                name: {
+                    "type": annotation_name(p.annotation),
+                    "required": p.default is REQUIRED,
+                    **({} if p.default is REQUIRED else {"default": p.default}),
+                    "meaning": p.meaning,
+                }
+                for name, p in component.arguments.items()
+            },
+        }
+        for component in components
+    ]
+
+
+def annotation_name(annotation: Any) -> str:
+    """A type as a person writes it: `int`, `list[int]`, `'crop' | 'pad'`."""
+    if annotation is Any:
+        return "any"
+    if annotation is type(None):
+        return "null"
+    origin, arguments = typing.get_origin(annotation), typing.get_args(annotation)
+    if origin is typing.Annotated:
+        return annotation_name(arguments[0])
+    if origin is typing.Literal:
+        return " | ".join(str(argument) for argument in arguments)
+    if origin is typing.Union or type(annotation).__name__ == "UnionType":
+        return " | ".join(annotation_name(argument) for argument in arguments)
+    if origin is not None:
+        inner = ", ".join("..." if argument is Ellipsis else annotation_name(argument) for argument in arguments)
+        return f"{origin.__name__}[{inner}]"
+    return getattr(annotation, "__name__", str(annotation))

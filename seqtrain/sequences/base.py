@@ -1,0 +1,150 @@
+"""How samples become batches: the base of the project's own Sequences.
+
+A `SampleSequence` is a `keras.utils.Sequence` in form (`len(seq)` batches, `seq[i]`, `on_epoch_end()`) without being
+one, so that worker processes need not import Keras. It is pure: batch `i` of an epoch depends on (seed, epoch, i)
+alone, and `batch(epoch, i)` says so in its arguments; `seq[i]` is that batch in the sequence's current epoch.
+
+Batches are made by writing samples straight into their rows of an aligned buffer, so a loader may split one batch
+among several workers: `allocate`, `write` for any part of the rows, done.
+
+What a subclass gives:
+
+- `spec`: what a batch holds, as `(x, y)` or `(x, y, sample_weight)` of `FieldSpec`, nested as the batch is;
+- `write_sample(index, generator, rows)`: writes one sample into its rows; or, where many samples are read in one go,
+  `write(indices, epoch, rows)`;
+- where the model should be told more: `num_classes`, `data_format`, `class_names`.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from seqtrain.errors import DataError
+from seqtrain.randomness import epoch_order, sample_generator
+from seqtrain.sources.base import Source, classes_of, describe
+from seqtrain.structure import map_structure
+
+
+class SampleSequence:
+    """Batches of samples, each a pure function of (seed, epoch, position).
+
+    Args:
+        source: Where the samples come from.
+        indices: The samples of this split, as indices of the source.
+        batch_size: Samples in a batch; the last may be smaller.
+        seed: Of the order and of the augmentation.
+        training: Whether to shuffle and augment. Validation batches come in the order of `indices`, the same in every
+            epoch.
+        drop_remainder: Leave out the last batch where it would be smaller.
+
+    Raises:
+        DataError: when no batch is left.
+    """
+
+    spec: tuple[Any, ...]
+    data_format = "channels_last"
+
+    def __init__(
+        self,
+        source: Source,
+        indices: npt.NDArray[np.integer],
+        batch_size: int,
+        seed: int,
+        training: bool,
+        drop_remainder: bool = False,
+    ) -> None:
+        self.source = source
+        self.indices = indices
+        self.batch_size = batch_size
+        self.seed = seed
+        self.training = training
+        self.drop_remainder = drop_remainder
+        self.epoch = 0
+        self._order: tuple[int, npt.NDArray[np.integer]] | None = None
+        if len(self) == 0:
+            raise DataError(
+                f"{'training' if training else 'validation'} has {len(indices)} samples, "
+                f"fewer than one batch of {batch_size}",
+                fix="lower batch_size, or leave drop_remainder out",
+            )
+
+    @property
+    def num_classes(self) -> int | None:
+        """How many classes the targets have, or None for other targets."""
+        return None if self.class_names is None else len(self.class_names)
+
+    @property
+    def class_names(self) -> tuple[str, ...] | None:
+        """The classes' names by class index, or None for other targets."""
+        return classes_of(self.source)
+
+    def __len__(self) -> int:
+        if self.drop_remainder:
+            return len(self.indices) // self.batch_size
+        return math.ceil(len(self.indices) / self.batch_size)
+
+    def __getitem__(self, position: int) -> tuple[Any, ...]:
+        return self.batch(self.epoch, position)
+
+    def on_epoch_end(self) -> None:
+        """Goes on to the next epoch: another order, other augmentation."""
+        self.epoch += 1
+
+    def batch(self, epoch: int, position: int) -> tuple[Any, ...]:
+        """Batch `position` of an epoch.
+
+        Raises:
+            IndexError: when there is no such batch.
+            DataError: when a sample cannot be read.
+        """
+        indices = self.sample_indices(epoch, position)
+        rows = self.allocate(len(indices))
+        self.write(indices, epoch, rows)
+        return rows
+
+    def sample_indices(self, epoch: int, position: int) -> npt.NDArray[np.integer]:
+        """The samples of a batch, as indices of the source, in the order of its rows."""
+        if not 0 <= position < len(self):
+            raise IndexError(f"batch {position} of {len(self)}")
+        part = slice(position * self.batch_size, (position + 1) * self.batch_size)
+        return self.indices[self._epoch_order(epoch)[part]] if self.training else self.indices[part]
+
+    def allocate(self, num_rows: int) -> tuple[Any, ...]:
+        """An uninitialised batch of so many rows."""
+        batch: tuple[Any, ...] = map_structure(lambda field: field.empty(num_rows), self.spec)
+        return batch
+
+    def write(self, indices: npt.NDArray[np.integer], epoch: int, rows: tuple[Any, ...]) -> None:
+        """Writes samples into rows, one row for each index; safe to call from several threads for different rows."""
+        for row, index in enumerate(indices.tolist()):
+            generator = sample_generator(self.seed, epoch, index)
+            self.write_sample(index, generator, map_structure(lambda array, row=row: array[row : row + 1], rows))
+
+    def write_sample(self, index: int, generator: np.random.Generator, rows: tuple[Any, ...]) -> None:
+        """Writes one sample.
+
+        Args:
+            index: Of the sample in the source.
+            generator: For this sample in this epoch; the only randomness allowed.
+            rows: As the batch, each array with one row.
+        """
+        raise NotImplementedError
+
+    def describe(self, index: int) -> str:
+        """The file or row of one sample, for messages."""
+        return describe(self.source, index)
+
+    def _epoch_order(self, epoch: int) -> npt.NDArray[np.integer]:
+        # One permutation is kept; threads that race here compute equal ones.
+        kept = self._order
+        if kept is None or kept[0] != epoch:
+            kept = (epoch, epoch_order(self.seed, epoch, len(self.indices)))
+            self._order = kept
+        return kept[1]
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {**self.__dict__, "_order": None}

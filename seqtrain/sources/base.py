@@ -1,0 +1,66 @@
+"""What a source is: the samples that exist, listed but not loaded.
+
+A source is any class with `__len__` and `__getitem__`; it inherits from nothing. Construction lists (paths, row
+offsets, memory maps) and reads no sample, so that it is quick, small and picklable; bytes are read in `__getitem__`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence as Indices
+from typing import Any, Protocol
+
+import numpy as np
+import numpy.typing as npt
+
+from seqtrain.errors import DataError
+
+
+class Source(Protocol):
+    """The samples of a data set.
+
+    `source[index]` is a dict of named raw fields. Further attributes are optional, and known without reading a sample:
+
+    - `labels`: one per sample, an array of class indices (integers) or targets (floats)
+    - `groups`: one per sample, an array whose equal values belong together (a patient, a user)
+    - `classes`: the names of the classes, by class index
+    - `describe(index)`: the sample's file or row, for messages
+    - `as_columns(indices)`: what a class written for Keras takes as `x_set` and `y_set`: two things with a length,
+      from which a slice or an integer takes samples, in the order of `indices`
+    """
+
+    def __len__(self) -> int: ...
+
+    def __getitem__(self, index: int) -> dict[str, Any]: ...
+
+
+def labels_of(source: Source) -> npt.NDArray[Any] | None:
+    """The source's labels, or None where it has none."""
+    return getattr(source, "labels", None)
+
+
+def classes_of(source: Source) -> tuple[str, ...] | None:
+    """The names of the source's classes, or None where it has none."""
+    return getattr(source, "classes", None)
+
+
+def describe(source: Source, index: int) -> str:
+    """The words that name one sample in a message: its file, its row, or its number."""
+    if hasattr(source, "describe"):
+        return str(source.describe(int(index)))
+    return f"sample {index}"
+
+
+def as_columns(source: Source, indices: npt.NDArray[np.integer]) -> tuple[Indices[Any], Indices[Any]]:
+    """What a class written for Keras takes as `x_set` and `y_set`.
+
+    Raises:
+        DataError: when the source has no such form.
+    """
+    if not hasattr(source, "as_columns"):
+        raise DataError(
+            f"a sequence that takes `x_set` and `y_set` cannot read from a {type(source).__name__}",
+            expected="a source with a method `as_columns(indices)`",
+            fix="use `arrays`, `image_folder` or `image_manifest`, or declare `source` and `indices` instead",
+        )
+    columns: tuple[Indices[Any], Indices[Any]] = source.as_columns(indices)
+    return columns

@@ -1,0 +1,67 @@
+"""Nested batches: the shape that `(x, y)`, `(x, y, sample_weight)` and their dicts and tuples have in common.
+
+A structure is a leaf, or a tuple, list or dict of structures. Keras and TensorFlow have such functions too, but worker
+processes load neither.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+_ALIGNMENT = 64  # TensorFlow takes a NumPy array without a copy only where its memory starts at a multiple of this
+_PART_NAMES = ("x", "y", "sample_weight")
+
+
+@dataclass(frozen=True)
+class FieldSpec:
+    """Shape (of one sample, without the batch axis) and dtype of one field of a batch.
+
+    Args:
+        shape: One sample's shape; () for a scalar.
+        dtype: NumPy's name of the type, such as "uint8".
+        vocabulary_size: For a field of ids 0 to vocabulary_size - 1, how many there are.
+    """
+
+    shape: tuple[int, ...]
+    dtype: str
+    vocabulary_size: int | None = None
+
+    def empty(self, rows: int) -> npt.NDArray[Any]:
+        """An uninitialised array of `rows` samples whose memory is aligned to 64 bytes."""
+        dtype = np.dtype(self.dtype)
+        size = rows * int(np.prod(self.shape, dtype=np.int64)) * dtype.itemsize
+        memory = np.empty(size + _ALIGNMENT, dtype=np.uint8)
+        start = -memory.ctypes.data % _ALIGNMENT
+        return memory[start : start + size].view(dtype).reshape(rows, *self.shape)
+
+
+def map_structure(function: Callable[..., Any], *structures: Any) -> Any:
+    """Applies `function` to the leaves that stand in the same place of all structures."""
+    first = structures[0]
+    if isinstance(first, dict):
+        return {key: map_structure(function, *(part[key] for part in structures)) for key in first}
+    if isinstance(first, (tuple, list)):
+        return tuple(map_structure(function, *parts) for parts in zip(*structures, strict=True))
+    return function(*structures)
+
+
+def named_leaves(batch: tuple[Any, ...]) -> Iterator[tuple[str, Any]]:
+    """The leaves of a batch with the names that people know: `x`, `y`, `x.user_id`, `y.0`, `sample_weight`."""
+    for name, part in zip(_PART_NAMES, batch, strict=False):
+        yield from _named(name, part)
+
+
+def _named(name: str, part: Any) -> Iterator[tuple[str, Any]]:
+    if isinstance(part, dict):
+        for key, value in part.items():
+            yield from _named(f"{name}.{key}", value)
+    elif isinstance(part, (tuple, list)):
+        for position, value in enumerate(part):
+            yield from _named(f"{name}.{position}", value)
+    elif part is not None:
+        yield name, part
