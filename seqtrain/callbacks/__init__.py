@@ -1,0 +1,26 @@
+"""Callbacks by name: the project's own, and every one of Keras's that a config can make.
+
+They are registered by their signatures, which are read from the source: deriving from `keras.callbacks.Callback` means
+importing Keras, and `check` and `list` must not wait for that.
+"""
+
+from seqtrain.keras_api import offered, snake_case
+from seqtrain.registry import callbacks
+from seqtrain.static_signatures import signature_of_class
+
+
+def _register_own(name: str, module: str, class_name: str) -> None:
+    signature = signature_of_class(module, class_name)
+    callbacks.register_lazy(name, f"{module}:{class_name}", signature.parameters, summary=signature.summary)
+
+
+_register_own("tqdm", "seqtrain.callbacks.tqdm_progress_bar", "TQDMProgressBar")
+
+for _offer in offered("callback").values():
+    callbacks.register_lazy(
+        snake_case(_offer.name),
+        _offer.target,
+        _offer.parameters,
+        takes_any_keyword=_offer.takes_any_keyword,
+        summary=_offer.summary,
+    )

@@ -1,0 +1,232 @@
+"""What Keras offers by name: callbacks, optimizers, losses, metrics and schedules, read without importing Keras.
+
+The installed package's source is parsed (see `static_signatures`): everything under `keras/src` that is decorated with
+`@keras_export("keras.losses....")` is public, and its signature says what it takes. So a config is checked against
+the very version of Keras that will train, in milliseconds.
+
+Names are understood as people write them: `EarlyStopping`, `early_stopping` and `earlystopping` are one, and so are
+Keras's own short forms (`mse`, `bce`, `acc`). A class is preferred to the function of the same name (it takes
+arguments); `Offer.string` is what `compile` understands in its place where there are none.
+"""
+
+from __future__ import annotations
+
+import ast
+import functools
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any, Literal
+
+from seqtrain.registry import Parameter
+from seqtrain.static_signatures import SourceModules, module_path
+
+Kind = Literal["callback", "optimizer", "loss", "metric", "schedule"]
+
+_NAMESPACES: dict[Kind, str] = {
+    "callback": "keras.callbacks",
+    "optimizer": "keras.optimizers",
+    "loss": "keras.losses",
+    "metric": "keras.metrics",
+    "schedule": "keras.optimizers.schedules",
+}
+_FOLDERS: dict[Kind, tuple[str, ...]] = {
+    "callback": ("callbacks",),
+    "optimizer": ("optimizers",),
+    "loss": ("losses",),
+    "metric": ("losses", "metrics"),  # the functions are defined with the losses
+    "schedule": ("optimizers/schedules",),
+}
+_NOT_FROM_A_CONFIG = {
+    *("Callback", "Optimizer", "Loss", "Metric", "LearningRateSchedule"),  # bases
+    *("CallbackList", "History", "ProgbarLogger"),  # fit makes them itself
+    *("LambdaCallback", "LearningRateScheduler", "MeanMetricWrapper"),  # take functions
+    *("LossScaleOptimizer", "MultiOptimizer", "OptimizerMap"),  # take optimizers; mixed precision adds the first
+    *("Mean", "Sum"),  # of values, not of targets and predictions
+    *("get", "serialize", "deserialize"),
+}
+_ANY_OUTPUT = {  # strings that compile resolves by the shape of the output
+    "metric": {"accuracy": "accuracy", "acc": "accuracy", "crossentropy": "crossentropy", "ce": "crossentropy"},
+    "loss": {"crossentropy": "crossentropy", "ce": "crossentropy"},
+}
+_SWALLOWS_KEYWORDS = {"ReduceLROnPlateau"}  # it ignores what it does not know; we refuse that
+_ONE_WORD = ("NaN", "IoU", "TensorBoard", "RMSprop", "AdamW")
+_ANNOTATIONS = {
+    "learning_rate": int | float | dict[str, Any],
+    "verbose": bool | int,
+    "mode": Literal["auto", "min", "max"],
+    **dict.fromkeys(("filepath", "filename", "directory", "backup_dir", "log_dir"), Path),
+}
+_TAKES_MORE_THAN_A_NUMBER = re.compile(r"\b(lists?|tuples?|arrays?|str|strings?|vectors?)\b", re.IGNORECASE)
+
+
+@dataclass(frozen=True)
+class Offer:
+    """One thing that Keras offers.
+
+    Args:
+        name: Its canonical name: `EarlyStopping`, `mean_squared_error`.
+        target: "module:attribute" to import it from; empty for `accuracy` and `crossentropy`, which exist as strings
+            alone.
+        parameters: What a config may set. None for functions, which are handed over, not called.
+        takes_any_keyword: Whether it takes further keywords whose names are not known.
+        summary: The first line of its docstring.
+        is_class: Whether it is a class, to be called with arguments.
+        string: What `compile` understands in its place when it gets no arguments, spelled as it was asked for where
+            Keras understands that (it becomes the metric's name); None where Keras wants the object.
+    """
+
+    name: str
+    target: str
+    parameters: Mapping[str, Parameter]
+    takes_any_keyword: bool = False
+    summary: str = ""
+    is_class: bool = True
+    string: str | None = None
+
+
+@functools.cache
+def offered(kind: Kind) -> Mapping[str, Offer]:
+    """Everything of a kind by its canonical name, functions and classes both."""
+    sources = _sources(kind)
+    offers = dict(sorted((offer.name, offer) for offer in _read(kind, sources)))
+    for name in _ANY_OUTPUT.get(kind, {}).values():
+        summary = f"Binary, categorical or sparse categorical {name}, by the shapes of targets and predictions."
+        offers[name] = Offer(name, "", {}, summary=summary, is_class=False, string=name)
+    return MappingProxyType(offers)
+
+
+def find(kind: Kind, name: str) -> Offer | None:
+    """What `name` means, or None where Keras has no such thing.
+
+    Case and underscores do not count, and Keras's aliases are known. `accuracy` is Keras's string, which picks the
+    accuracy that fits the output; so Keras reads `Accuracy` too.
+    """
+    offer = _by_folded_name(kind).get(_fold(name))
+    if offer is None:
+        return None
+    understood = name in _strings(kind) or (kind == "optimizer" and name.lower() == offer.string)
+    return replace(offer, string=name) if understood else offer
+
+
+def names(kind: Kind) -> list[str]:
+    """The names to list and to suggest, in snake_case."""
+    return sorted({snake_case(name) for name in offered(kind)})
+
+
+def snake_case(name: str) -> str:
+    """The name of a class as configs write it: `reduce_lr_on_plateau`, `tensorboard`, `iou`."""
+    for word in _ONE_WORD:
+        name = name.replace(word, word.capitalize())
+    return re.sub(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])", "_", name).lower()
+
+
+@functools.cache
+def _sources(kind: Kind) -> SourceModules:
+    folders = [module_path("keras") / "src" / folder for folder in _FOLDERS[kind]]
+    paths = [path for folder in folders for path in sorted(folder.glob("*.py")) if not path.stem.endswith("_test")]
+    return SourceModules(paths)
+
+
+def _read(kind: Kind, sources: SourceModules) -> Iterator[Offer]:
+    for attribute, node in sources.definitions.items():
+        name = next((export for export in _exports(node) if export.rpartition(".")[0] == _NAMESPACES[kind]), None)
+        if name is None or attribute in _NOT_FROM_A_CONFIG:
+            continue
+        signature = sources.signature(attribute)
+        is_class = isinstance(node, ast.ClassDef)
+        yield Offer(
+            name=name.rpartition(".")[2],
+            target=f"{_NAMESPACES[kind]}:{name.rpartition('.')[2]}",
+            parameters={n: _inferred(p) for n, p in signature.parameters.items()} if is_class else {},
+            takes_any_keyword=is_class and signature.takes_any_keyword and attribute not in _SWALLOWS_KEYWORDS,
+            summary=signature.summary,
+            is_class=is_class,
+            string=_string(kind, attribute, sources),
+        )
+
+
+def _string(kind: Kind, name: str, sources: SourceModules) -> str | None:
+    if kind == "optimizer":
+        return name.lower()
+    if kind == "loss":
+        functions = (n for n, d in sources.definitions.items() if isinstance(d, ast.FunctionDef))
+        return next((function for function in functions if _fold(function) == _fold(name)), name)
+    if kind == "metric" and isinstance(sources.definitions[name], ast.ClassDef):
+        return _keras_snake_case(name)
+    return None
+
+
+@functools.cache
+def _by_folded_name(kind: Kind) -> Mapping[str, Offer]:
+    sources = _sources(kind)
+    by_name = offered(kind)
+    found = {_fold(name): offer for name, offer in by_name.items()}
+    found |= {_fold(name): offer for name, offer in by_name.items() if offer.is_class}
+    for name in by_name:
+        for export in _exports(sources.definitions[name]) if name in sources.definitions else ():
+            if export.startswith(_NAMESPACES[kind].replace("keras.", "keras._legacy.")):
+                found.setdefault(_fold(export.rpartition(".")[2]), found[_fold(name)])
+    for alias, name in _aliases(sources):
+        if name in by_name:
+            found.setdefault(_fold(alias), found[_fold(name)])
+    return found | {alias: by_name[name] for alias, name in _ANY_OUTPUT.get(kind, {}).items()}
+
+
+@functools.cache
+def _strings(kind: Kind) -> frozenset[str]:
+    """The strings that `compile` understands, spelled so."""
+    if kind not in ("loss", "metric"):
+        return frozenset()
+    offers = [offer for offer in offered(kind).values() if offer.string]
+    objects = ast.ClassDef if kind == "metric" else ast.FunctionDef
+    definitions = _sources(kind).definitions
+    aliases = {alias for alias, name in _aliases(_sources(kind)) if isinstance(definitions.get(name), objects)}
+    any_output = set(_ANY_OUTPUT[kind])
+    return frozenset({offer.name for offer in offers} | {str(offer.string) for offer in offers} | aliases | any_output)
+
+
+def _aliases(sources: SourceModules) -> Iterator[tuple[str, str]]:
+    """The short names in calls such as `ALL_OBJECTS_DICT.update({"mse": MeanSquaredError})`."""
+    for node in (node for module in sources.modules for node in module.body):
+        match node:
+            case ast.Expr(value=ast.Call(args=[ast.Dict(keys=keys, values=values)])):
+                for key, value in zip(keys, values, strict=True):
+                    if isinstance(key, ast.Constant) and isinstance(value, ast.Name):
+                        yield str(key.value), value.id
+
+
+def _exports(node: ast.ClassDef | ast.FunctionDef) -> list[str]:
+    for decorator in node.decorator_list:
+        if isinstance(decorator, ast.Call) and ast.unparse(decorator.func) == "keras_export":
+            paths = ast.literal_eval(decorator.args[0])
+            return [paths] if isinstance(paths, str) else list(paths)
+    return []
+
+
+def _inferred(parameter: Parameter) -> Parameter:
+    """Adds a type, so wide that no valid value is refused: Keras annotates nothing."""
+    return replace(parameter, annotation=_ANNOTATIONS.get(parameter.name, _type_like(parameter)))
+
+
+def _type_like(parameter: Parameter) -> Any:
+    default = parameter.default
+    if isinstance(default, bool):
+        return bool | None
+    if isinstance(default, str):
+        return str | int | None  # save_freq: epoch, or 100
+    if isinstance(default, (int, float)) and not _TAKES_MORE_THAN_A_NUMBER.search(parameter.meaning):
+        return int | float | None
+    return Any
+
+
+def _fold(name: str) -> str:
+    return name.replace("_", "").lower()
+
+
+def _keras_snake_case(name: str) -> str:
+    """As Keras spells the names of its metrics; for instance `io_u`."""
+    name = re.sub("(.)([A-Z][a-z]+)", r"\1_\2", name)
+    return re.sub("([a-z])([A-Z])", r"\1_\2", name).lower()

@@ -1,0 +1,182 @@
+"""Signatures read from source text: what a class takes, without importing the module that defines it.
+
+Callbacks derive from Keras's classes, and importing those takes seconds and hundreds of megabytes. `seqtrain check`
+and `list` need the signatures alone, so they are parsed: names, literal defaults, annotations where there are any, and
+the `Args:` of the docstring. `**kwargs` that are handed on to `super().__init__` stand for the arguments of the base
+class, and are resolved through it. A file costs about a millisecond.
+"""
+
+from __future__ import annotations
+
+import ast
+import importlib.util
+import inspect
+import pathlib
+import typing
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pydantic
+
+from seqtrain import types
+from seqtrain.registry import REQUIRED, Parameter, argument_meanings, summary_of
+
+_ANNOTATION_NAMES = {**vars(typing), **vars(types), "Path": pathlib.Path, "Field": pydantic.Field}
+
+
+@dataclass(frozen=True)
+class Signature:
+    """What a class or function takes.
+
+    Args:
+        parameters: Its parameters by name; an annotation is `Any` where the source has none.
+        takes_any_keyword: Whether it takes further keywords whose names the source does not tell.
+        summary: The first line of its docstring.
+    """
+
+    parameters: Mapping[str, Parameter]
+    takes_any_keyword: bool = False
+    summary: str = ""
+
+
+@dataclass
+class SourceModules:
+    """Parsed modules, and the top-level definitions in them by name; of two of one name, the later counts.
+
+    Args:
+        paths: The files to read.
+    """
+
+    paths: Iterable[Path]
+
+    def __post_init__(self) -> None:
+        self.modules = [ast.parse(path.read_text(encoding="utf-8")) for path in self.paths]
+        self._texts = dict(_top_level_texts(self.modules))
+        self.definitions: dict[str, ast.ClassDef | ast.FunctionDef] = {
+            node.name: node
+            for module in self.modules
+            for node in module.body
+            if isinstance(node, (ast.ClassDef, ast.FunctionDef))
+        }
+
+    def signature(self, name: str) -> Signature:
+        """The signature of the class or function called `name`.
+
+        Raises:
+            KeyError: when no module defines it.
+        """
+        node = self.definitions[name]
+        summary = summary_of(self._docstring(node))
+        if isinstance(node, ast.FunctionDef):
+            return Signature(_parameters(node, self._docstring(node)), node.args.kwarg is not None, summary)
+        parameters, takes_any_keyword = self._of_class(node)
+        return Signature(parameters, takes_any_keyword, summary)
+
+    def _of_class(self, node: ast.ClassDef) -> tuple[dict[str, Parameter], bool]:
+        initializer = next((part for part in node.body if _is_initializer(part)), None)
+        base = next(self._bases(node), None)
+        if not isinstance(initializer, ast.FunctionDef):
+            return self._of_class(base) if base else ({}, False)
+        own = dict(list(_parameters(initializer, self._docstring(node)).items())[1:])  # without self
+        if initializer.args.kwarg is None:
+            return own, False
+        call = _call_that_hands_on(initializer)
+        if call is None or base is None:
+            return own, not _refuses_the_rest(initializer)
+        inherited, takes_any_keyword = self._of_class(base)
+        given = [keyword.arg for keyword in call.keywords] + list(inherited)[: len(call.args)]
+        return own | {n: p for n, p in inherited.items() if n not in given and n not in own}, takes_any_keyword
+
+    def _bases(self, node: ast.ClassDef) -> Iterator[ast.ClassDef]:
+        for base in node.bases:
+            name = base.attr if isinstance(base, ast.Attribute) else getattr(base, "id", "")
+            definition = self.definitions.get(name)
+            if isinstance(definition, ast.ClassDef):
+                yield definition
+
+    def _docstring(self, node: ast.ClassDef | ast.FunctionDef) -> str:
+        text = ast.get_docstring(node, clean=False) or ""
+        for name, part in self._texts.items():  # Keras writes {{base_optimizer_keyword_args}}
+            text = text.replace("{{" + name + "}}", part)
+        return inspect.cleandoc(text)
+
+
+def module_path(module: str) -> Path:
+    """The file or folder of a module, found without importing it or its parents, the topmost excepted.
+
+    Raises:
+        ModuleNotFoundError: when the topmost package is not installed.
+    """
+    package, *rest = module.split(".")
+    specification = importlib.util.find_spec(package)
+    if specification is None or not specification.submodule_search_locations:
+        raise ModuleNotFoundError(f"no package '{package}'", name=package)
+    path = Path(specification.submodule_search_locations[0], *rest)
+    return path if path.is_dir() else path.with_suffix(".py")
+
+
+def signature_of_class(module: str, class_name: str) -> Signature:
+    """The signature of a class that is not imported, such as a callback of ours.
+
+    Example:
+        signature_of_class("seqtrain.callbacks.tqdm_progress_bar", "TQDMProgressBar").parameters["progress"]
+    """
+    return SourceModules([module_path(module)]).signature(class_name)
+
+
+def _top_level_texts(modules: Iterable[ast.Module]) -> Iterator[tuple[str, str]]:
+    for node in (node for module in modules for node in module.body):
+        match node:
+            case ast.Assign(targets=[ast.Name(id=name)], value=ast.Constant(value=str(text))):
+                yield name, text
+
+
+def _is_initializer(node: ast.stmt) -> bool:
+    return isinstance(node, ast.FunctionDef) and node.name == "__init__"
+
+
+def _parameters(function: ast.FunctionDef, docstring: str) -> dict[str, Parameter]:
+    meanings = argument_meanings(docstring)
+    arguments = function.args.posonlyargs + function.args.args
+    defaults: list[ast.expr | None] = [None] * (len(arguments) - len(function.args.defaults))
+    defaults += [*function.args.defaults, *function.args.kw_defaults]
+    return {
+        argument.arg: Parameter(
+            argument.arg, _annotation(argument.annotation), _value(default), meanings.get(argument.arg, "")
+        )
+        for argument, default in zip(arguments + function.args.kwonlyargs, defaults, strict=True)
+    }
+
+
+def _value(default: ast.expr | None) -> Any:
+    if default is None:
+        return REQUIRED
+    # `2.0**15` and the like are arithmetic on literals; no names are in reach.
+    return eval(compile(ast.Expression(default), "<default>", "eval"), {"__builtins__": {}})
+
+
+def _annotation(annotation: ast.expr | None) -> Any:
+    if annotation is None:
+        return Any
+    return eval(compile(ast.Expression(annotation), "<annotation>", "eval"), dict(_ANNOTATION_NAMES))
+
+
+def _call_that_hands_on(initializer: ast.FunctionDef) -> ast.Call | None:
+    """The call `super().__init__(..., **kwargs)`, where there is one."""
+    for node in ast.walk(initializer):
+        if isinstance(node, ast.Call) and ast.unparse(node.func) == "super().__init__":
+            return node if any(keyword.arg is None for keyword in node.keywords) else None
+    return None
+
+
+def _refuses_the_rest(initializer: ast.FunctionDef) -> bool:
+    """Whether it says `if kwargs: raise ...`."""
+    assert initializer.args.kwarg is not None
+    return any(
+        isinstance(node, ast.If)
+        and ast.unparse(node.test) == initializer.args.kwarg.arg
+        and isinstance(node.body[-1], ast.Raise)
+        for node in ast.walk(initializer)
+    )
