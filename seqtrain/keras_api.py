@@ -20,7 +20,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any, Literal
 
-from seqtrain.registry import Parameter
+from seqtrain.registry import REQUIRED, Parameter
 from seqtrain.static_signatures import SourceModules, module_path
 
 Kind = Literal["callback", "optimizer", "loss", "metric", "schedule"]
@@ -149,14 +149,25 @@ def _read(kind: Kind, sources: SourceModules) -> Iterator[Offer]:
 
 
 def _string(kind: Kind, name: str, sources: SourceModules) -> str | None:
-    if kind == "optimizer":
-        return name.lower()
+    """What `keras.<kind>s.get` reads as `name`; a function's name counts for the class that it folds to."""
+    needed = [p for p in sources.signature(name).parameters.values() if p.default is REQUIRED]
+    known = set(_known_to_get(sources))
     if kind == "loss":
-        functions = (n for n, d in sources.definitions.items() if isinstance(d, ast.FunctionDef))
-        return next((function for function in functions if _fold(function) == _fold(name)), name)
-    if kind == "metric" and isinstance(sources.definitions[name], ast.ClassDef):
-        return _keras_snake_case(name)
-    return None
+        functions = (n for n in sorted(known) if isinstance(sources.definitions.get(n), ast.FunctionDef))
+        return next((n for n in functions if _fold(n) == _fold(name)), None)
+    if name not in known or needed:
+        return None
+    if kind == "metric":
+        return _keras_snake_case(name) if isinstance(sources.definitions[name], ast.ClassDef) else None
+    return name.lower() if kind == "optimizer" else None
+
+
+def _known_to_get(sources: SourceModules) -> Iterator[str]:
+    """The names in `ALL_OBJECTS = {Adam, SGD, ...}`."""
+    for node in (node for module in sources.modules for node in module.body):
+        match node:
+            case ast.Assign(targets=[ast.Name(id="ALL_OBJECTS")], value=ast.Set(elts=members)):
+                yield from (member.id for member in members if isinstance(member, ast.Name))
 
 
 @functools.cache
