@@ -1,0 +1,13 @@
+"""Types of arguments that several models take."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from seqtrain.types import Positive
+
+LayerWidths = Annotated[tuple[Positive, ...], Field(min_length=1)]
+DropoutRate = Annotated[float, Field(ge=0, lt=1)]
+Activation = Literal["relu", "gelu", "silu", "elu", "selu", "leaky_relu", "tanh", "sigmoid", "softplus", "linear"]

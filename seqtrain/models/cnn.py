@@ -1,0 +1,79 @@
+"""A small convolutional network for images: the one to start with, before anything larger is worth its time.
+
+Blocks of convolution, ReLU and max pooling, each halving the picture, then one dense layer. It rescales uint8 pixels
+itself, on the device: batches stay at a byte a value on their way there.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from seqtrain.errors import ConfigError
+from seqtrain.models.arguments import DropoutRate, LayerWidths
+from seqtrain.registry import models
+from seqtrain.types import DataFormat, Positive
+
+
+@models.register("cnn")
+def cnn(
+    input_shape: tuple[int, ...],
+    input_dtype: str,
+    num_classes: int | None,
+    data_format: DataFormat = "channels_last",
+    filters: LayerWidths = (16, 32, 64),
+    kernel_size: Positive = 3,
+    dropout: DropoutRate = 0.2,
+    dense_units: Positive = 64,
+) -> Any:
+    """A convolutional classifier, or a regressor of one value where there are no classes.
+
+    Args:
+        input_shape: Of one image; supplied by the run.
+        input_dtype: uint8 is rescaled to 0 to 1, other types are taken as they are; supplied by the run.
+        num_classes: Width of the softmax; None for one linear output; supplied by the run.
+        data_format: Of the batches; supplied by the run. The network computes in channels_last, which CPUs need and
+            GPUs prefer, and transposes channels_first batches at its input.
+        filters: Of each block.
+        kernel_size: Of the convolutions.
+        dropout: Share of units left out, before and after the dense layer.
+        dense_units: Width of the dense layer.
+
+    Shapes:
+        x: (batch, height, width, channels), (batch, channels, height, width) or (batch, height, width)
+        output: (batch, num_classes), softmax; or (batch, 1)
+
+    Raises:
+        ConfigError: when the input is no image.
+    """
+    import keras
+
+    from seqtrain.models.ends import float_input, output_layer
+
+    if not isinstance(input_shape, tuple) or len(input_shape) not in (2, 3):
+        raise ConfigError(
+            "the model 'cnn' takes images",
+            expected="x of shape (height, width, channels), (channels, height, width) or (height, width)",
+            received=f"x of shape {input_shape}",
+            fix="use a sequence of images, or another model such as 'mlp'",
+        )
+    inputs, x = float_input(input_shape, input_dtype, name="image")
+    if len(input_shape) == 2:
+        x = keras.layers.Reshape((*input_shape, 1), name="add_channel")(x)
+    elif data_format == "channels_first":
+        x = keras.layers.Permute((2, 3, 1), name="to_channels_last")(x)
+    for number, width in enumerate(filters, start=1):
+        x = keras.layers.Conv2D(
+            width,
+            kernel_size,
+            padding="same",
+            activation="relu",
+            data_format="channels_last",
+            kernel_initializer="he_normal",
+            name=f"convolution_{number}",
+        )(x)
+        x = keras.layers.MaxPooling2D(padding="same", data_format="channels_last", name=f"pooling_{number}")(x)
+    x = keras.layers.Flatten(name="flatten", data_format="channels_last")(x)
+    x = keras.layers.Dropout(dropout, name="dropout_1")(x)
+    x = keras.layers.Dense(dense_units, activation="relu", kernel_initializer="he_normal", name="dense")(x)
+    x = keras.layers.Dropout(dropout, name="dropout_2")(x)
+    return keras.Model(inputs, output_layer(num_classes)(x), name="cnn")
