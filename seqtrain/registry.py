@@ -21,7 +21,7 @@ import importlib.metadata
 import inspect
 import re
 import typing
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
@@ -269,26 +269,6 @@ def _hints(target: Callable[..., Any]) -> dict[str, Any]:
         return typing.get_type_hints(function, include_extras=True)
     except (NameError, TypeError, AttributeError, SyntaxError):
         return {}
-
-
-def documented(components: Iterable[Component]) -> list[dict[str, Any]]:
-    """What `seqtrain list --json` says of each component."""
-    return [
-        {
-            "name": component.name,
-            "summary": component.summary,
-            "arguments": {
-                name: {
-                    "type": annotation_name(p.annotation),
-                    "required": p.default is REQUIRED,
-                    **({} if p.default is REQUIRED else {"default": p.default}),
-                    "meaning": p.meaning,
-                }
-                for name, p in component.arguments.items()
-            },
-        }
-        for component in components
-    ]
 
 
 def annotation_name(annotation: Any) -> str:

@@ -47,6 +47,7 @@ class SampleSequence:
 
     spec: tuple[Any, ...]
     data_format = "channels_last"
+    changes_between_epochs = False  # `batch` is told the epoch, so any epoch's batches may be made at any time
 
     def __init__(
         self,

@@ -1,0 +1,5 @@
+"""`python -m seqtrain` is `seqtrain`."""
+
+from seqtrain.cli import main
+
+main()

@@ -1,0 +1,262 @@
+"""The command line: parses, calls, prints. Scripts rely on its JSON and its exit codes.
+
+People read stderr, scripts read stdout: with `--json` stdout carries one JSON document and nothing else.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import sys
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from seqtrain import __version__
+from seqtrain.errors import Mistake, SeqtrainError
+
+app = typer.Typer(
+    name="seqtrain",
+    help="Train Keras models from the command line on data that does not fit in memory.",
+    no_args_is_help=True,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+)
+config_app = typer.Typer(help="Show what a config means.", no_args_is_help=True, rich_markup_mode=None)
+app.add_typer(config_app, name="config")
+
+
+class Progress(StrEnum):
+    """How `fit` shows its progress."""
+
+    auto = "auto"
+    bar = "bar"
+    lines = "lines"
+    none = "none"
+
+
+class Resume(StrEnum):
+    """What `fit` does with a run folder that holds a run."""
+
+    auto = "auto"
+    must = "must"
+    never = "never"
+
+
+class Side(StrEnum):
+    """A side of the split."""
+
+    train = "train"
+    val = "val"
+
+
+class Family(StrEnum):
+    """A registry."""
+
+    sources = "sources"
+    sequences = "sequences"
+    models = "models"
+    callbacks = "callbacks"
+
+
+ConfigArgument = Annotated[Path, typer.Argument(help="The YAML config.", show_default=False)]
+SetOption = Annotated[
+    list[str] | None,
+    typer.Option("-s", "--set", metavar="K=V", help="Set a value of the config, such as fit.epochs=3. Repeatable."),
+]
+JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON document on stdout.")]
+
+
+def main() -> None:
+    """Runs the command line; errors that are told in words end with their exit code."""
+    try:
+        app(prog_name="seqtrain")
+    except SeqtrainError as error:
+        typer.echo(_told(error), err=True)
+        logging.getLogger("seqtrain").debug("%s", error, exc_info=True)
+        sys.exit(error.exit_code)
+    except BrokenPipeError:
+        sys.stderr.close()
+        sys.exit(141)
+
+
+def _told(error: SeqtrainError) -> str:
+    count = len(error.mistakes)
+    return "\n".join([*map(str, error.mistakes), *([f"{count} mistakes"] if count > 1 else [])])
+
+
+def _version(value: bool) -> None:
+    if value:
+        typer.echo(f"seqtrain {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _root(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Show the version and exit.")
+    ] = False,
+) -> None:
+    console = logging.StreamHandler(_Stderr())
+    console.setLevel(logging.INFO)
+    logger = logging.getLogger("seqtrain")
+    logger.setLevel(logging.DEBUG)
+    logger.handlers = [console]
+
+
+@app.command()
+def fit(
+    config: ConfigArgument,
+    settings: SetOption = None,
+    run_dir: Annotated[
+        Path | None, typer.Option(help="The run folder. [default: runs/<config>/<UTC time>]", show_default=False)
+    ] = None,
+    resume: Annotated[Resume, typer.Option(help="What to do with a run folder that holds a run.")] = Resume.auto,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Build everything, take one step of training and validation, and stop.")
+    ] = False,
+    progress: Annotated[Progress, typer.Option(help="How to show the progress; auto: a bar on a terminal.")] = (
+        Progress.auto
+    ),
+    as_json: JsonOption = False,
+) -> None:
+    """Train the model of a config."""
+    from seqtrain.config import load_config
+    from seqtrain.training import fit as training
+
+    loaded = load_config(config, settings or ())
+    options = training.FitOptions(run_dir, resume.value, progress.value, sys.argv)
+    outcome = training.dry_run(loaded, options) if dry_run else training.fit(loaded, options)
+    if as_json:
+        _print_json(outcome.result)
+    raise typer.Exit(outcome.exit_code)
+
+
+@app.command("inspect-batches")
+def inspect_batches(
+    config: ConfigArgument,
+    settings: SetOption = None,
+    number: Annotated[int, typer.Option("-n", min=1, help="How many batches to show.")] = 1,
+    all_batches: Annotated[bool, typer.Option("--all", help="Show every batch of the epoch.")] = False,
+    split: Annotated[Side, typer.Option(help="Which side of the split.")] = Side.train,
+    epoch: Annotated[int, typer.Option(min=0, help="The epoch, counted from 0: its order and augmentation.")] = 0,
+    out: Annotated[
+        Path | None, typer.Option(help="Where pictures go. [default: inspect/<config>]", show_default=False)
+    ] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Show batches as fit will see them."""
+    from seqtrain.config import load_config
+    from seqtrain.reports.inspection import Inspection
+
+    loaded = load_config(config, settings or ())
+    inspection = Inspection(loaded, split.value, epoch, out or Path("inspect", config.stem))
+    documents = []
+    if not as_json:
+        typer.echo(inspection.overview())
+    for batch in inspection.batches(None if all_batches else number):
+        documents.append(batch.to_json())
+        if not as_json:
+            typer.echo(batch.text())
+    images = inspection.finish()
+    if as_json:
+        _print_json({**inspection.to_json(), "batches": documents, "images": [str(path) for path in images]})
+    else:
+        typer.echo("\n".join(f"wrote {path}" for path in images))
+
+
+@app.command()
+def check(
+    config: ConfigArgument,
+    settings: SetOption = None,
+    data: Annotated[bool, typer.Option("--data", help="Read every sample too.")] = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Validate a config, and with --data every sample, without TensorFlow."""
+    from seqtrain.config import load_config
+    from seqtrain.reports.data_check import read_every_sample
+
+    checked: dict[str, Any] = {"status": "ok", "config": str(config)}
+    try:
+        loaded = load_config(config, settings or ())
+        if data:
+            checked["data"] = read_every_sample(loaded)
+    except SeqtrainError as error:
+        if as_json:
+            _print_json({**checked, "status": "failed", "mistakes": [_mistake(m) for m in error.mistakes]})
+        raise
+    if as_json:
+        _print_json(checked)
+    else:
+        read = f", and its {checked['data']['samples']} samples can be read" if data else ""
+        typer.echo(f"{config} is right{read}")
+
+
+@app.command("list")
+def list_components(
+    family: Annotated[Family | None, typer.Argument(help="One family alone.", show_default=False)] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """List the sources, sequences, models and callbacks, with their arguments."""
+    from seqtrain.reports.components import component_lists, components_text
+
+    lists = component_lists([family.value] if family else [item.value for item in Family])
+    if as_json:
+        _print_json(lists)
+    else:
+        typer.echo(components_text(lists))
+
+
+@config_app.command("show")
+def config_show(config: ConfigArgument, settings: SetOption = None, as_json: JsonOption = False) -> None:
+    """Print the resolved config: defaults filled in, paths absolute; it can be fed back."""
+    from seqtrain.config import load_config
+    from seqtrain.config.dump import dump
+
+    loaded = load_config(config, settings or ())
+    if as_json:
+        _print_json(loaded.config.to_yaml())
+    else:
+        typer.echo(dump(loaded.config), nl=False)
+
+
+@config_app.command("schema")
+def config_schema(
+    config: Annotated[
+        Path | None, typer.Argument(help="A config whose imports register components of your own.", show_default=False)
+    ] = None,
+    settings: SetOption = None,
+) -> None:
+    """Print a JSON Schema of configs, for editors."""
+    from seqtrain.config import load_config
+    from seqtrain.config.json_schema import json_schema
+
+    if config is not None:
+        load_config(config, settings or ())
+    _print_json(json_schema())
+
+
+def _print_json(document: Any) -> None:
+    typer.echo(json.dumps(document, indent=2, default=str))
+
+
+def _mistake(mistake: Mistake) -> dict[str, str | None]:
+    return {
+        "where": mistake.where,
+        "message": mistake.message,
+        "expected": mistake.expected,
+        "received": mistake.received,
+        "fix": mistake.fix,
+    }
+
+
+class _Stderr:
+    """Stderr as it is when something is written."""
+
+    def write(self, text: str) -> None:
+        sys.stderr.write(text)
+
+    def flush(self) -> None:
+        sys.stderr.flush()

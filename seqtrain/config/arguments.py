@@ -1,0 +1,150 @@
+"""Checks the arguments of a component against its signature, before it is called.
+
+The annotations of a signature become a pydantic model, so that a component's argument is checked as strictly as a key
+of the config itself; paths become absolute, relative to the file that names them.
+"""
+
+from __future__ import annotations
+
+import functools
+import json
+import types
+import typing
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any, cast
+
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    PydanticSchemaGenerationError,
+    TypeAdapter,
+    ValidationError,
+    create_model,
+)
+
+from seqtrain.config.mistakes import mistakes_of
+from seqtrain.config.node import Key, Node
+from seqtrain.config.schema import Switch
+from seqtrain.errors import Mistake, did_you_mean, one_of
+from seqtrain.registry import REQUIRED, Parameter
+
+
+def check_arguments(
+    title: str,
+    parameters: Mapping[str, Parameter],
+    takes_any_keyword: bool,
+    arguments: Mapping[str, Any],
+    root: Node,
+    path: tuple[Key, ...],
+    supplied: Iterable[str] = (),
+) -> tuple[dict[str, Any], list[Mistake]]:
+    """The arguments as the component takes them, defaults filled in, and what is wrong with them.
+
+    Args:
+        title: What messages call the component: "model 'cnn'".
+        parameters: What the YAML may set.
+        takes_any_keyword: Whether unknown names are passed on.
+        arguments: As they were read.
+        root: The config's tree, for places.
+        path: Where in the tree the arguments stand.
+        supplied: Names that the run supplies, for a better message.
+    """
+    mistakes = []
+    known = {}
+    for name, value in arguments.items():
+        if name in parameters or takes_any_keyword:
+            known[name] = value
+        else:
+            mistakes.append(_unknown(title, name, parameters, root, path, supplied))
+    model = arguments_model(title, parameters, takes_any_keyword)
+    try:
+        validated = model.model_validate_json(json.dumps(known))
+    except ValidationError as error:
+        return {}, mistakes + mistakes_of(error, root, path, title)
+    values = {name: getattr(validated, _field(name)) for name in parameters}
+    values |= validated.model_extra or {}
+    return {name: _absolute(value, root.find((*path, name))) for name, value in values.items()}, mistakes
+
+
+def arguments_model(title: str, parameters: Mapping[str, Parameter], takes_any_keyword: bool) -> type[BaseModel]:
+    """A pydantic model with one field for each argument."""
+    fields = {}
+    for name, parameter in parameters.items():
+        default = ... if parameter.default is REQUIRED else parameter.default
+        # The field is renamed because pydantic reserves names (copy, json, model_*) that arguments may have.
+        field = Field(default, alias=name, description=parameter.meaning or None)
+        fields[_field(name)] = (_checkable(parameter.annotation), field)
+    config = ConfigDict(
+        extra="allow" if takes_any_keyword else "forbid",
+        strict=True,
+        arbitrary_types_allowed=True,
+        protected_namespaces=(),
+    )
+    return cast(type[BaseModel], create_model(title, __config__=config, **cast(Any, fields)))
+
+
+def _field(name: str) -> str:
+    return f"argument_{name}"
+
+
+def _unknown(
+    title: str,
+    name: str,
+    parameters: Mapping[str, Parameter],
+    root: Node,
+    path: tuple[Key, ...],
+    supplied: Iterable[str],
+) -> Mistake:
+    place = root.key_place((*path, name))
+    dotted = ".".join(map(str, (*path, name)))
+    if name in supplied:
+        return Mistake(f"{dotted}: the run itself supplies '{name}' to {title}", place, fix="remove this line")
+    return Mistake(
+        f"{dotted}: unknown argument of {title}",
+        place,
+        expected=one_of(parameters) if parameters else "no arguments",
+        fix=did_you_mean(name, parameters) or "remove this line",
+    )
+
+
+def _checkable(annotation: Any) -> Any:
+    """The annotation as pydantic is to check it: bools understand yes and no, what cannot be checked is `Any`."""
+    if annotation is bool:
+        return Switch
+    if typing.get_origin(annotation) in (typing.Union, types.UnionType):
+        return functools.reduce(lambda a, b: a | b, map(_checkable, typing.get_args(annotation)))
+    try:
+        TypeAdapter(annotation)
+    except (PydanticSchemaGenerationError, TypeError, NameError):
+        return Any
+    return annotation
+
+
+def _absolute(value: Any, node: Node) -> Any:
+    if isinstance(value, Path):
+        return Path(node.folder, value.expanduser())
+    if isinstance(value, dict):
+        return {key: _absolute(item, node.find([key])) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return type(value)(_absolute(item, node.find([index])) for index, item in enumerate(value))
+    return value
+
+
+def missing_paths(arguments: Mapping[str, Any], root: Node, path: tuple[Key, ...]) -> list[Mistake]:
+    """A mistake for each path argument that does not exist."""
+    mistakes = []
+    for name, value in arguments.items():
+        if isinstance(value, Path) and not value.exists():
+            parent = value.parent
+            near = did_you_mean(value.name, (file.name for file in parent.iterdir())) if parent.is_dir() else None
+            mistakes.append(
+                Mistake(
+                    f"{'.'.join(map(str, path))}.{name}: no such file or folder",
+                    root.find((*path, name)).place,
+                    received=str(value),
+                    fix=near or "relative paths start from the folder of the config that names them",
+                )
+            )
+    return mistakes

@@ -1,0 +1,76 @@
+"""Loads the user's own Python files and modules, which register components as they load."""
+
+from __future__ import annotations
+
+import hashlib
+import importlib
+import importlib.util
+import sys
+import traceback
+from collections.abc import Callable
+from pathlib import Path
+
+from seqtrain.errors import ConfigError, SeqtrainError, did_you_mean
+
+
+def import_module_or_file(name: str, folder: Path, place: str) -> str:
+    """Imports a Python file (`./my_sequences.py`) or an installed module (`my_package.sequences`).
+
+    A file becomes a module whose name depends on its path alone, so that worker processes find it again, and its
+    folder is searched for what it imports itself. A file that is loaded already is not loaded again.
+
+    Returns:
+        The file's absolute path, or the module's name.
+
+    Raises:
+        ConfigError: when it cannot be found or imported; shows the line of the user's file that failed.
+    """
+    if not name.endswith(".py") and "/" not in name:
+        _run(name, place, lambda: importlib.import_module(name))
+        return name
+    path = Path(folder, name).resolve()
+    if not path.is_file():
+        siblings = (file.name for file in path.parent.glob("*.py"))
+        raise ConfigError(
+            f"imports: no such file: {path}", where=place, fix=did_you_mean(path.name, siblings) or "mend the path"
+        )
+    _run(str(path), place, lambda: load_file(path))
+    return str(path)
+
+
+def load_file(path: Path) -> None:
+    """Loads a Python file as a module, once."""
+    module_name = f"seqtrain_import_{path.stem}_{hashlib.sha256(str(path).encode()).hexdigest()[:8]}"
+    if module_name in sys.modules:
+        return
+    if str(path.parent) not in sys.path:
+        sys.path.append(str(path.parent))
+    spec = importlib.util.spec_from_file_location(module_name, path)
+    if spec is None or spec.loader is None:
+        raise ImportError(f"{path} is not a Python file")
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[module_name] = module
+    try:
+        spec.loader.exec_module(module)
+    except BaseException:
+        del sys.modules[module_name]
+        raise
+
+
+def _run(name: str, place: str, load: Callable[[], object]) -> None:
+    try:
+        load()
+    except SeqtrainError as error:
+        raise ConfigError(f"imports: {name}: {error.mistakes[0].message}", where=place) from error
+    except Exception as error:
+        frames = traceback.extract_tb(error.__traceback__)
+        frame = next((f for f in reversed(frames) if f.filename == name), frames[-1])
+        line = f"{frame.filename}:{frame.lineno}"
+        if isinstance(error, SyntaxError) and error.filename:
+            line = f"{error.filename}:{error.lineno}"
+        raise ConfigError(
+            f"imports: {name} cannot be imported",
+            where=place,
+            received=f"{type(error).__name__}: {error} ({line})",
+            fix="mend the file; `python FILE` shows the whole traceback",
+        ) from error

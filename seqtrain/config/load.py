@@ -1,0 +1,119 @@
+"""From a file and overrides to a checked, frozen `RunConfig`; every mistake is told in one go."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from pydantic import ValidationError
+
+from seqtrain.config.components import arguments_path, resolve_components
+from seqtrain.config.imports import import_module_or_file
+from seqtrain.config.mistakes import mistakes_of
+from seqtrain.config.node import Key, Node, merged
+from seqtrain.config.overrides import apply_override
+from seqtrain.config.reader import read_file
+from seqtrain.config.schema import RunConfig
+from seqtrain.errors import ConfigError, Mistake
+
+
+@dataclass(frozen=True)
+class LoadedConfig:
+    """A checked config and where its values were written.
+
+    Args:
+        config: The config.
+        path: Its file.
+        root: The tree that it was made from.
+    """
+
+    config: RunConfig
+    path: Path
+    root: Node
+
+    def place(self, *path: Key) -> str:
+        """Where a value is written: `file:line:column`."""
+        return self.root.find(path).place
+
+    def argument_place(self, path: Sequence[Key], component: str, argument: str) -> str:
+        """Where an argument of a component is written."""
+        return self.root.find((*arguments_path(self.root, tuple(path), component), argument)).place
+
+
+def load_config(path: Path, overrides: Sequence[str] = ()) -> LoadedConfig:
+    """Reads, merges, overrides and checks a config.
+
+    Args:
+        path: The YAML file.
+        overrides: `path=value` each, which beat the file.
+
+    Raises:
+        ConfigError: with every mistake found.
+    """
+    mistakes: list[Mistake] = []
+    root = _with_bases(path, mistakes, ())
+    for override in overrides:
+        try:
+            apply_override(root, override, mistakes)
+        except ConfigError as error:
+            mistakes.extend(error.mistakes)
+    config = _validated(root, mistakes)
+    if config is not None:
+        imports = _load_imports(config, root, mistakes)
+        config = resolve_components(config, root, mistakes).model_copy(update={"imports": imports})
+    if mistakes or config is None:
+        raise ConfigError(mistakes)
+    return LoadedConfig(config, path, root)
+
+
+def _with_bases(path: Path, mistakes: list[Mistake], above: tuple[Path, ...]) -> Node:
+    """The tree of a file laid on the files that it extends."""
+    node = read_file(path, mistakes)
+    extends = node.value.pop("extends", None)
+    if extends is None:
+        return node
+    if not isinstance(extends.value, str):
+        raise ConfigError("extends: wrong value", where=extends.place, expected="the path of another config")
+    base = Path(path.parent, extends.value)
+    if base.resolve() in {p.resolve() for p in (*above, path)}:
+        raise ConfigError("extends: leads back to itself", where=extends.place, fix="remove this line")
+    if not base.is_file():
+        raise ConfigError(f"extends: no such file: {base}", where=extends.place)
+    return merged(_with_bases(base, mistakes, (*above, path)), node)
+
+
+def _validated(root: Node, mistakes: list[Mistake]) -> RunConfig | None:
+    """The config by its schema. Where parts are wrong, the parts that are right, so that these are checked too."""
+    plain = root.plain()
+    try:
+        return RunConfig.model_validate_json(json.dumps(plain))
+    except ValidationError as error:
+        found = mistakes_of(error, root, schema=RunConfig)
+        mistakes.extend(found)
+        wrong = {item["loc"][0] for item in error.errors() if item["loc"]}
+    needed = {name for name, field in RunConfig.model_fields.items() if field.is_required()}
+    kept = {key: value for key, value in plain.items() if key not in wrong}
+    placeholders = {name: _NOTHING for name in needed - kept.keys()}
+    config = RunConfig.model_validate_json(json.dumps({**kept, **placeholders}))
+    imports = _load_imports(config, root, mistakes)
+    del imports
+    found = []
+    resolve_components(config, root, found)
+    mistakes.extend(mistake for mistake in found if f"'{_NOTHING}'" not in mistake.message)
+    return None
+
+
+_NOTHING = "(nothing)"
+
+
+def _load_imports(config: RunConfig, root: Node, mistakes: list[Mistake]) -> list[str]:
+    loaded = []
+    for index, name in enumerate(config.imports):
+        node = root.find(("imports", index))
+        try:
+            loaded.append(import_module_or_file(name, node.folder, node.place))
+        except ConfigError as error:
+            mistakes.extend(error.mistakes)
+    return loaded

@@ -1,0 +1,103 @@
+"""Turns what pydantic reports into mistakes with places, in the words of a config's author."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from typing import Any
+
+from pydantic import BaseModel, ValidationError
+
+from seqtrain.config.node import Key, Node
+from seqtrain.errors import Mistake, did_you_mean, one_of
+
+_WORDS = {
+    "a valid array": "a list",
+    "an object": "a mapping",
+    "a valid dictionary": "a mapping",
+    "a valid integer": "a whole number",
+    "a valid boolean": "true or false",
+    "a valid string": "text",
+}
+
+
+def mistakes_of(
+    error: ValidationError,
+    root: Node,
+    path: tuple[Key, ...] = (),
+    title: str = "",
+    schema: type[BaseModel] | None = None,
+) -> list[Mistake]:
+    """The mistakes that a validation found, several expectations of one value joined.
+
+    Args:
+        error: Pydantic's report.
+        root: The config's tree.
+        path: Where in the tree the validated value stands.
+        title: The component whose arguments were validated, if it was one.
+        schema: The section that was validated, for the names of its keys.
+    """
+    expectations: dict[tuple[Key, ...], list[Any]] = {}
+    for item in error.errors():
+        place = (*path, *_steps(root.find(path), item["loc"], item["type"]))
+        expectations.setdefault(place, []).append(item)
+    deepest = [p for p in expectations if not any(len(q) > len(p) and q[: len(p)] == p for q in expectations)]
+    return [_mistake(root, place, expectations[place], title, schema) for place in deepest]
+
+
+def _steps(node: Node, location: Iterable[Key], kind: str) -> tuple[Key, ...]:
+    """The keys of a pydantic location, without the names of union members that stand between them."""
+    steps: list[Key] = []
+    *inner, last = tuple(location) or ("",)
+    for step in inner:
+        if node.find([step]) is not node:
+            node = node.find([step])
+            steps.append(step)
+    if last != "" and (kind in ("missing", "extra_forbidden") or node.find([last]) is not node):
+        steps.append(last)
+    return tuple(steps)
+
+
+def _mistake(
+    root: Node, path: tuple[Key, ...], items: list[Any], title: str, schema: type[BaseModel] | None
+) -> Mistake:
+    dotted = ".".join(map(str, path))
+    if items[0]["type"] == "missing":
+        of = f" of {title}" if title else ""
+        return Mistake(f"{dotted}: missing{of}", root.find(path[:-1]).place, fix=f"add `{path[-1]}:`")
+    if items[0]["type"] == "extra_forbidden":
+        return _unknown_key(root, path, schema)
+    expected = " or ".join(dict.fromkeys(_expected(item) for item in items))
+    received = json.dumps(root.find(path).plain(), default=str)
+    return Mistake(
+        f"{dotted}: wrong value" if path else "wrong value",
+        root.find(path).place,
+        expected=expected,
+        received=received if len(received) < 100 else received[:97] + "...",
+    )
+
+
+def _expected(item: Any) -> str:
+    message = item["msg"].removeprefix("Value error, ").removeprefix("Input should be ")
+    return _WORDS.get(message, message)
+
+
+def _unknown_key(root: Node, path: tuple[Key, ...], schema: type[BaseModel] | None) -> Mistake:
+    dotted = ".".join(map(str, path))
+    sections = _sections(schema) if schema else {}
+    names = sections.get(path[:-1], ())
+    elsewhere = [".".join(map(str, (*section, path[-1]))) for section, keys in sections.items() if path[-1] in keys]
+    fix = did_you_mean(str(path[-1]), names)
+    if elsewhere:
+        fix = f"write it as {' or '.join(elsewhere)}"
+    return Mistake(f"{dotted}: unknown key", root.key_place(path), expected=one_of(names) if names else None, fix=fix)
+
+
+def _sections(schema: type[BaseModel]) -> dict[tuple[Key, ...], tuple[str, ...]]:
+    """The keys of a schema and of the sections in it."""
+    sections: dict[tuple[Key, ...], tuple[str, ...]] = {(): tuple(schema.model_fields)}
+    for name, field in schema.model_fields.items():
+        for part in (field.annotation, *getattr(field.annotation, "__args__", ())):
+            if isinstance(part, type) and issubclass(part, BaseModel) and "arguments" not in part.model_fields:
+                sections[(name,)] = tuple(part.model_fields)
+    return sections

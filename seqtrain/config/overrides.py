@@ -1,0 +1,106 @@
+"""Applies `-s a.b=value`, the command line's way to set one value of a config."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from seqtrain.config.node import Node
+from seqtrain.config.reader import read_text
+from seqtrain.errors import ConfigError, Mistake, one_of
+
+
+def apply_override(root: Node, text: str, mistakes: list[Mistake]) -> None:
+    """Sets one value in the tree.
+
+    The path goes through keys and, in lists, through positions or component names: `fit.epochs=3`,
+    `callbacks.early_stopping.patience=5`, `compile.metrics.0=accuracy`. A path that goes on below a bare component
+    name makes it a mapping: `compile.optimizer.learning_rate=0.01` where the file says `optimizer: adam`.
+
+    Args:
+        root: The tree; changed in place.
+        text: `path=value`, the value in YAML.
+        mistakes: Equal keys in the value are added here.
+
+    Raises:
+        ConfigError: when the override is not of that form, or its path leads nowhere.
+    """
+    place = f"-s {text}"
+    path, equals, value_text = text.partition("=")
+    keys = path.strip().split(".")
+    if not equals or not all(keys):
+        raise ConfigError("is not an override", where=place, expected="path=value, such as fit.epochs=3")
+    value = read_text(value_text, place, Path.cwd(), mistakes)
+    _place_everything(value, place)
+    node = root
+    for key in keys[:-1]:
+        node = _descend(node, key, place)
+    _set(node, keys[-1], value, place)
+
+
+def _descend(node: Node, key: str, place: str) -> Node:
+    if isinstance(node.value, list):
+        return _item(node, key, place)
+    if isinstance(node.value, str):
+        _name_becomes_mapping(node)
+    if node.value is None:
+        node.value = {}
+    if not node.is_mapping:
+        raise ConfigError(f"'{key}' leads into a value that has no parts", where=place, received=repr(node.value))
+    if key not in node.value:
+        node.value[key] = Node({}, place, node.folder)
+        node.key_places[key] = place
+    child: Node = node.value[key]
+    return child
+
+
+def _set(node: Node, key: str, value: Node, place: str) -> None:
+    if isinstance(node.value, list):
+        target = _item(node, key, place)
+        target.__dict__.update(value.__dict__)
+        return
+    parent = node
+    if isinstance(parent.value, str):
+        _name_becomes_mapping(parent)
+    if parent.value is None:
+        parent.value = {}
+    if not parent.is_mapping:
+        raise ConfigError(f"'{key}' leads into a value that has no parts", where=place, received=repr(parent.value))
+    parent.value[key] = value
+    parent.key_places[key] = place
+
+
+def _item(node: Node, key: str, place: str) -> Node:
+    """An item of a list of components, by position or by name; by name, what holds its arguments."""
+    for index, item in enumerate(node.value):
+        if key == str(index):
+            found: Node = item
+            return found
+        if item.value == key or (item.is_mapping and item.find(["name"]).value == key):
+            found = item
+            return found
+        if item.is_mapping and list(item.value) == [key]:
+            found = item.value[key]
+            return found
+    names = [_label(item) for item in node.value]
+    raise ConfigError(
+        f"the list has no '{key}'", where=place, expected=one_of([*names, f"0 to {len(names) - 1}"]) if names else None
+    )
+
+
+def _label(item: Node) -> str:
+    if not item.is_mapping:
+        return str(item.value)
+    return str(item.value["name"].value) if "name" in item.value else next(iter(item.value), "{}")
+
+
+def _name_becomes_mapping(node: Node) -> None:
+    node.value = {"name": Node(node.value, node.place, node.folder)}
+    node.key_places = {"name": node.place}
+
+
+def _place_everything(node: Node, place: str) -> None:
+    node.place = place
+    node.key_places = dict.fromkeys(node.key_places, place)
+    children = node.value.values() if node.is_mapping else node.value if isinstance(node.value, list) else ()
+    for child in children:
+        _place_everything(child, place)

@@ -1,0 +1,193 @@
+"""Reads YAML into nodes: the core schema of YAML 1.2, every mistake with its line and column.
+
+PyYAML's own constructors follow YAML 1.1, where `1e-3` is text, `no` is False and the later of two equal keys wins
+without a word. Here the composed tree is read instead: `1e-3` is a number, `no` stays the text that it is (a switch
+understands it as false), and an equal key is a mistake.
+
+Source: YAML 1.2.2, chapter 10.3 (Core Schema), for the forms of numbers.
+"""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from seqtrain.config.node import Node
+from seqtrain.errors import ConfigError, Mistake, did_you_mean
+
+_MOST_VALUES = 100_000  # what aliases may expand to
+_INTEGER = re.compile(r"[-+]?[0-9]+|0o[0-7]+|0x[0-9a-fA-F]+")
+_FLOAT = re.compile(r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?|[-+]?\.(inf|Inf|INF)|\.(nan|NaN|NAN)")
+_CONSTANTS = {
+    **dict.fromkeys(("", "~", "null", "Null", "NULL"), None),
+    **dict.fromkeys(("true", "True", "TRUE"), True),
+    **dict.fromkeys(("false", "False", "FALSE"), False),
+}
+
+
+def scalar(text: str) -> Any:
+    """What an unquoted scalar means."""
+    if text in _CONSTANTS:
+        return _CONSTANTS[text]
+    if _INTEGER.fullmatch(text):
+        return int(text, 0) if text.startswith(("0o", "0x")) else int(text)
+    if _FLOAT.fullmatch(text):
+        return float(text.lower().replace(".inf", "inf").replace(".nan", "nan"))
+    return text
+
+
+def read_file(path: Path, mistakes: list[Mistake]) -> Node:
+    """The tree of a file.
+
+    Args:
+        path: The file, as the user wrote it.
+        mistakes: Equal keys are added here.
+
+    Raises:
+        ConfigError: when the file cannot be read as one mapping.
+    """
+    try:
+        text = path.read_bytes().decode("utf-8-sig")
+    except FileNotFoundError as error:
+        raise ConfigError("no such config file", where=path, fix=_nearest_file(path)) from error
+    except IsADirectoryError as error:
+        raise ConfigError("is a folder", where=path, expected="a YAML file") from error
+    except UnicodeDecodeError as error:
+        raise ConfigError(
+            f"is not text: byte {error.start} is not UTF-8", where=path, expected="a YAML file in UTF-8"
+        ) from error
+    except OSError as error:
+        raise ConfigError(f"cannot be read: {error.strerror}", where=path) from error
+    node = read_text(text, str(path), path.resolve().parent, mistakes)
+    if not node.is_mapping:
+        raise ConfigError(
+            "is not a config",
+            where=path,
+            expected="a mapping with keys such as source, sequence and model",
+            received=_kind(node.value),
+            fix="see the example in the README, or configs/digits.yaml",
+        )
+    return node
+
+
+def read_text(text: str, name: str, folder: Path, mistakes: list[Mistake]) -> Node:
+    """The tree of a YAML document.
+
+    Args:
+        text: The document.
+        name: What places are called: `name:line:column`.
+        folder: What relative paths in it are relative to.
+        mistakes: Equal keys are added here.
+
+    Raises:
+        ConfigError: when it is not YAML, or not one document, or its aliases expand without end.
+    """
+    try:
+        composed = yaml.compose(text, Loader=yaml.SafeLoader)
+        return _Builder(name, folder, mistakes).build(composed) if composed else Node(None, f"{name}:1:1", folder)
+    except yaml.MarkedYAMLError as error:
+        mark = error.problem_mark or error.context_mark
+        where = f"{name}:{mark.line + 1}:{mark.column + 1}" if mark else name
+        context = f" ({error.context})" if error.context else ""
+        raise ConfigError(
+            f"is not valid YAML: {error.problem}{context}", where=where, fix=_yaml_hint(str(error.problem))
+        ) from error
+    except yaml.reader.ReaderError as error:
+        raise ConfigError(
+            f"is not YAML: character {error.position} is unprintable (#x{error.character:04x})",
+            where=name,
+            expected="a YAML text file",
+        ) from error
+    except RecursionError as error:
+        raise ConfigError("is nested too deeply", where=name) from error
+
+
+class _Builder:
+    """Turns PyYAML's nodes into ours, and counts them: aliases may expand to billions."""
+
+    def __init__(self, name: str, folder: Path, mistakes: list[Mistake]) -> None:
+        self.name = name
+        self.folder = folder
+        self.mistakes = mistakes
+        self.count = 0
+
+    def build(self, composed: yaml.Node) -> Node:
+        self.count += 1
+        if self.count > _MOST_VALUES:
+            raise ConfigError(
+                "its aliases expand to too much",
+                where=self.place(composed),
+                expected=f"at most {_MOST_VALUES:,} values",
+                fix="write the repeated part once, without aliases within aliases",
+            )
+        node = Node(None, self.place(composed), self.folder)
+        if isinstance(composed, yaml.MappingNode):
+            node.value = {}
+            self.fill_mapping(node, composed)
+        elif isinstance(composed, yaml.SequenceNode):
+            node.value = [self.build(item) for item in composed.value]
+        else:
+            node.value = self.scalar(composed)
+        return node
+
+    def fill_mapping(self, node: Node, composed: yaml.MappingNode) -> None:
+        merges = [value for key, value in composed.value if key.value == "<<" and not key.style]
+        for key, value in composed.value:
+            place = self.place(key)
+            if not isinstance(key, yaml.ScalarNode):
+                raise ConfigError("a key must be a word", where=place, received=_kind(key.value))
+            if key.value == "<<" and not key.style:
+                continue
+            if key.value in node.value:
+                self.mistakes.append(
+                    Mistake(
+                        f"'{key.value}' is given twice",
+                        place,
+                        received=f"the first at {node.key_places[key.value]}",
+                        fix="remove one of the two",
+                    )
+                )
+            node.value[key.value] = self.build(value)
+            node.key_places[key.value] = place
+        for merge in merges:
+            for base in merge.value if isinstance(merge, yaml.SequenceNode) else [merge]:
+                if not isinstance(base, yaml.MappingNode):
+                    raise ConfigError("'<<' needs a mapping to merge", where=self.place(base))
+                built = self.build(base)
+                node.value = {**built.value, **node.value}
+                node.key_places = {**built.key_places, **node.key_places}
+
+    def scalar(self, composed: yaml.ScalarNode) -> Any:
+        if composed.tag.startswith("!") or composed.tag.startswith("tag:yaml.org,2002:python"):
+            raise ConfigError(
+                f"the tag {composed.tag} is not allowed", where=self.place(composed), expected="plain values"
+            )
+        return composed.value if composed.style else scalar(composed.value)
+
+    def place(self, composed: yaml.Node) -> str:
+        return f"{self.name}:{composed.start_mark.line + 1}:{composed.start_mark.column + 1}"
+
+
+def _kind(value: Any) -> str:
+    if value is None:
+        return "an empty document"
+    kinds: dict[type, str] = {dict: "a mapping", list: "a list", str: "text", bool: "a switch"}
+    return kinds.get(type(value), "a number")
+
+
+def _yaml_hint(problem: str) -> str | None:
+    if "\\t" in problem or "tab" in problem:
+        return "indent with spaces, not tabs"
+    if "mapping values are not allowed" in problem:
+        return "quote a value that holds ': ', or check the indentation"
+    return None
+
+
+def _nearest_file(path: Path) -> str | None:
+    folder = path.parent
+    if not folder.is_dir():
+        return f"the folder {folder} does not exist"
+    return did_you_mean(path.name, (file.name for file in folder.iterdir() if file.suffix in (".yaml", ".yml")))

@@ -1,0 +1,195 @@
+"""The config, version 1: what each key means, its type, its range and its default."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+
+_SWITCHES = {"yes": True, "on": True, "no": False, "off": False}
+
+
+def _switch(value: Any) -> Any:
+    return _SWITCHES.get(value.lower(), value) if isinstance(value, str) else value
+
+
+Switch = Annotated[bool, BeforeValidator(_switch, json_schema_input_type=bool)]
+"""A bool; the words yes, no, on and off are understood too."""
+
+
+class Section(BaseModel):
+    """Base of the config's parts: frozen, strict, no unknown keys."""
+
+    model_config = ConfigDict(
+        frozen=True, extra="forbid", strict=True, allow_inf_nan=False, use_attribute_docstrings=True
+    )
+
+
+class ComponentConfig(Section):
+    """A component and its arguments: `cnn`, or `{name: cnn, filters: [16, 32]}`."""
+
+    name: str
+    arguments: dict[str, Any] = {}
+
+    @model_validator(mode="before")
+    @classmethod
+    def _from_yaml(cls, value: Any) -> Any:
+        if isinstance(value, str):
+            return {"name": value}
+        if not isinstance(value, dict):
+            raise ValueError("a name, or a mapping with a name and arguments")
+        if not isinstance(value.get("name"), str):
+            raise ValueError("a mapping with a 'name'")
+        return {"name": value["name"], "arguments": {key: item for key, item in value.items() if key != "name"}}
+
+    def to_yaml(self) -> Any:
+        """As it is written in a config."""
+        return {"name": self.name, **self.arguments} if self.arguments else self.name
+
+
+class ListedComponentConfig(ComponentConfig):
+    """A component in a list, where `{early_stopping: {patience: 3}}` is understood too."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _from_yaml(cls, value: Any) -> Any:
+        if isinstance(value, dict) and len(value) == 1 and "name" not in value:
+            ((name, arguments),) = value.items()
+            if arguments is not None and not isinstance(arguments, dict):
+                raise ValueError(f"the arguments of '{name}' as a mapping")
+            return {"name": name, "arguments": arguments or {}}
+        if isinstance(value, dict) and isinstance(value.get("name"), str):
+            return {"name": value["name"], "arguments": {key: item for key, item in value.items() if key != "name"}}
+        if isinstance(value, str):
+            return {"name": value}
+        raise ValueError("a name, or a mapping of one name to its arguments")
+
+    def to_yaml(self) -> Any:
+        """As it is written in a config."""
+        return {self.name: self.arguments} if self.arguments else self.name
+
+
+class SplitConfig(Section):
+    """Which samples train and which validate. A bare number is the share that trains."""
+
+    train: Annotated[float, Field(gt=0, le=1)] = 0.8
+    """Share of the samples that trains."""
+    val: Annotated[float, Field(ge=0, lt=1)] | None = None
+    """Share that validates: all the rest where left out; 0 for a run without validation."""
+    by: Literal["random", "stratified", "group", "ordered"] = "random"
+    """random: any sample; stratified: each class by its share; group: no group on both sides; ordered: as they are."""
+    column: str | None = None
+    """The source's column that holds the groups, where it has several."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _from_yaml(cls, value: Any) -> Any:
+        return {"train": value} if isinstance(value, (int, float)) and not isinstance(value, bool) else value
+
+    @model_validator(mode="after")
+    def _adds_up(self) -> SplitConfig:
+        if self.val is not None and self.train + self.val > 1 + 1e-9:
+            raise ValueError(f"train and val that add up to at most 1, not {self.train + self.val:g}")
+        if self.val is None and self.train == 1:
+            raise ValueError("train below 1, or `val: 0` for a run without validation")
+        if self.column is not None and self.by != "group":
+            raise ValueError("column only with `by: group`")
+        return self
+
+    @property
+    def validation_share(self) -> float:
+        """The share that validates."""
+        return 1 - self.train if self.val is None else self.val
+
+
+Metrics = list[ListedComponentConfig] | dict[str, list[ListedComponentConfig]]
+
+
+class CompileConfig(Section):
+    """Arguments of Keras's `compile`: optimizers, losses and metrics by name, with their arguments."""
+
+    optimizer: ComponentConfig = ComponentConfig(name="adam")
+    """Any optimizer of Keras; `learning_rate` may be a schedule: `{name: cosine_decay, ...}`."""
+    loss: ComponentConfig | dict[str, ComponentConfig]
+    """Any loss of Keras; for several outputs a mapping of output to loss."""
+    loss_weights: dict[str, float] | None = None
+    """For several outputs: the weight of each loss."""
+    metrics: Metrics = []
+    """Any metrics of Keras; for several outputs a mapping of output to a list."""
+    weighted_metrics: Metrics = []
+    """Metrics that sample and class weights apply to."""
+    jit_compile: Switch | Literal["auto"] = "auto"
+    """Compile the model with XLA."""
+    steps_per_execution: Annotated[int, Field(ge=1)] = 1
+    """Batches in one call of the compiled step."""
+    run_eagerly: Switch = False
+    """Run without compiling, to debug."""
+
+
+class FitConfig(Section):
+    """Arguments of the training loop and of the loader."""
+
+    epochs: Annotated[int, Field(ge=1)] = 10
+    """Passes over the training samples, or over `steps_per_epoch` batches, at most."""
+    workers: Annotated[int, Field(ge=0, le=1024)] = 4
+    """Threads that prepare batches ahead; 0 loads in the main thread. The batches are the same with any number."""
+    use_multiprocessing: Switch = False
+    """Processes instead of threads, for code that holds the interpreter."""
+    max_queue_size: Annotated[int, Field(ge=1)] = 10
+    """Batches that may be ready and waiting, at most."""
+    steps_per_epoch: Annotated[int, Field(ge=1)] | None = None
+    """Batches in an epoch; where it is not the length of the data, the next epoch goes on where this one ended."""
+    validation_steps: Annotated[int, Field(ge=1)] | None = None
+    """Validate on the first so many batches; all where left out."""
+    class_weight: Literal["balanced"] | dict[str, Annotated[float, Field(ge=0)]] | None = None
+    """Weight of each class by name or index, or `balanced`: inversely to the classes' counts in the training part."""
+    mixed_precision: Literal["float16", "bfloat16"] | None = None
+    """Compute in half precision and keep the weights in float32."""
+    deterministic: Switch = False
+    """Deterministic kernels on a GPU: equal weights from run to run, at a cost in speed."""
+
+
+class RunConfig(Section):
+    """A whole run."""
+
+    version: Literal[1] = 1
+    """Of the config's form."""
+    seed: Annotated[int, Field(ge=0, lt=2**32)] = 0
+    """Of the split, the order, the augmentation, the initial weights and dropout."""
+    imports: list[str] = []
+    """Python files (./my_sequences.py) or modules that register components of your own."""
+    source: ComponentConfig
+    """Which samples exist."""
+    split: SplitConfig = SplitConfig()
+    """Which samples train and which validate."""
+    sequence: ComponentConfig
+    """How samples become batches."""
+    batch_size: Annotated[int, Field(ge=1)] = 32
+    """Samples in a batch."""
+    model: ComponentConfig
+    """What is trained."""
+    compile: CompileConfig | None = None
+    """Optimizer, loss and metrics; may be left out where the model builder compiles."""
+    fit: FitConfig = FitConfig()
+    """The training loop and the loader."""
+    callbacks: list[ListedComponentConfig] = [ListedComponentConfig(name="tqdm")]
+    """The project's, Keras's or your own callbacks, in order."""
+
+    def to_yaml(self) -> dict[str, Any]:
+        """As it is written in a config, every default filled in."""
+        written: dict[str, Any] = _to_yaml(self)
+        return written
+
+
+def _to_yaml(value: Any) -> Any:
+    if isinstance(value, ComponentConfig):
+        return {k: _to_yaml(v) for k, v in written.items()} if isinstance(written := value.to_yaml(), dict) else written
+    if isinstance(value, BaseModel):
+        fields = {name: getattr(value, name) for name in type(value).model_fields}
+        return {name: _to_yaml(item) for name, item in fields.items() if item is not None}
+    if isinstance(value, dict):
+        return {key: _to_yaml(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_to_yaml(item) for item in value]
+    return str(value) if isinstance(value, Path) else value

@@ -1,0 +1,147 @@
+"""From a checked config to the data of a run: source, split, and the sequences of both sides.
+
+`fit`, `inspect-batches` and `check --data` all begin here, so that what one shows is what another trains on. Neither
+Keras nor TensorFlow is imported, so mistakes in the data are told before they load.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import traceback
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from seqtrain.config.load import LoadedConfig
+from seqtrain.config.node import Key
+from seqtrain.config.schema import ComponentConfig, RunConfig
+from seqtrain.errors import ConfigError, SeqtrainError
+from seqtrain.loading.class_weights import ClassWeightedSequence, class_weights
+from seqtrain.loading.stream import BatchStream, training_schedule, validation_schedule
+from seqtrain.randomness import handout_order
+from seqtrain.registry import Registry, sequences, sources
+from seqtrain.sequences.keras_style import as_sequence
+from seqtrain.sources.base import Source, as_columns
+from seqtrain.splits import Indices, Split, split_source
+
+
+@dataclass(frozen=True)
+class Data:
+    """The data of a run.
+
+    Args:
+        source: All samples.
+        split: Which of them train and which validate.
+        train: The training sequence.
+        val: The validation sequence, or None for a run without.
+        config: What it was made from.
+    """
+
+    source: Source
+    split: Split
+    train: Any
+    val: Any
+    config: RunConfig
+
+    @property
+    def steps_per_epoch(self) -> int:
+        """Batches in an epoch of training."""
+        return self.config.fit.steps_per_epoch or len(self.train)
+
+    @property
+    def validation_steps(self) -> int:
+        """Batches in a validation."""
+        limit = self.config.fit.validation_steps
+        return min(limit, len(self.val)) if limit else len(self.val)
+
+    def training_stream(self, start: int = 0, end: int | None = None) -> BatchStream:
+        """The training batches, by the run's step."""
+        fit = self.config.fit
+        schedule = training_schedule(len(self.train))
+        return BatchStream(self.train, schedule, fit.workers, fit.max_queue_size, start, end)
+
+    def validation_stream(self) -> BatchStream:
+        """The validation batches, over and over."""
+        fit = self.config.fit
+        schedule = validation_schedule(self.validation_steps)
+        return BatchStream(self.val, schedule, fit.workers, fit.max_queue_size)
+
+
+def open_data(loaded: LoadedConfig) -> Data:
+    """Lists the samples, divides them, and makes the sequences.
+
+    Raises:
+        ConfigError: when components do not fit together.
+        DataError: when the samples cannot be listed or divided.
+    """
+    config = loaded.config
+    if config.fit.use_multiprocessing:
+        raise ConfigError(
+            "fit.use_multiprocessing: worker processes are not available in this version",
+            where=loaded.place("fit", "use_multiprocessing"),
+            fix="leave it out: threads load in parallel wherever decoding releases the interpreter",
+        )
+    source = build_component(loaded, sources, config.source, ("source",), {"seed": config.seed})
+    with _placed(loaded, ("split",)):
+        split = split_source(source, config.split, config.seed)
+    train = _sequence(loaded, source, split.train, training=True)
+    val = _sequence(loaded, source, split.val, training=False) if len(split.val) else None
+    weights = config.fit.class_weight
+    if weights is not None:
+        with _placed(loaded, ("fit", "class_weight")):
+            train = ClassWeightedSequence(train, class_weights(weights, source, split.train, train.class_names))
+    return Data(source, split, train, val, config)
+
+
+def build_component(
+    loaded: LoadedConfig,
+    registry: Registry,
+    component: ComponentConfig,
+    path: tuple[Key, ...],
+    supplied: Mapping[str, Any],
+) -> Any:
+    """Calls a component; what it raises is told with the place in the config that named it."""
+    with _placed(loaded, path):
+        try:
+            return registry.get(component.name).build(component.arguments, supplied)
+        except SeqtrainError:
+            raise
+        except Exception as error:
+            frame = traceback.extract_tb(error.__traceback__)[-1]
+            raise ConfigError(
+                f"the {registry.singular} '{component.name}' cannot be built: {type(error).__name__}: {error}",
+                received=f"an exception at {Path(frame.filename)}:{frame.lineno}, in {frame.name}",
+                fix="mend that line, or the arguments in the config",
+            ) from error
+
+
+def _sequence(loaded: LoadedConfig, source: Source, indices: Indices, training: bool) -> Any:
+    config = loaded.config
+    component = sequences.get(config.sequence.name)
+    supplied = {
+        "source": source,
+        "indices": indices,
+        "batch_size": config.batch_size,
+        "seed": config.seed,
+        "training": training,
+    }
+    if {"x_set", "y_set"} & component.parameters.keys():
+        # Files come sorted by class; a class that only slices would make batches of one class.
+        order = indices[handout_order(config.seed, len(indices))] if training else indices
+        with _placed(loaded, ("sequence",)):
+            supplied["x_set"], supplied["y_set"] = as_columns(source, order)
+    built = build_component(loaded, sequences, config.sequence, ("sequence",), supplied)
+    with _placed(loaded, ("sequence",)):
+        return as_sequence(built, config.seed, training)
+
+
+@contextlib.contextmanager
+def _placed(loaded: LoadedConfig, path: tuple[Key, ...]) -> Iterator[None]:
+    """Gives the mistakes of a config error that have no place the place of what was being built."""
+    try:
+        yield
+    except ConfigError as error:
+        place = loaded.place(*path)
+        raise ConfigError(dataclasses.replace(m, where=m.where or place) for m in error.mistakes) from error

@@ -1,0 +1,58 @@
+"""Reads every sample once, through the run's own sequences, and tells all that cannot be used."""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import numpy as np
+
+from seqtrain.config.load import LoadedConfig
+from seqtrain.errors import DataError, Mistake, SeqtrainError
+from seqtrain.loading.pipeline import open_data
+
+
+def read_every_sample(loaded: LoadedConfig) -> dict[str, Any]:
+    """Reads both sides of the split.
+
+    Returns:
+        How many samples and batches were read.
+
+    Raises:
+        DataError: with every sample that cannot be used.
+    """
+    data = open_data(loaded)
+    mistakes: list[Mistake] = []
+    with ThreadPoolExecutor(max(1, loaded.config.fit.workers)) as pool:
+        for sequence in (data.train, data.val):
+            if sequence is None:
+                continue
+            if sequence.sample_indices(0, 0) is None:
+                # A class written for Keras may not be called from several threads, nor out of its epoch.
+                found = (_mistakes_of_batch(sequence, position) for position in range(len(sequence)))
+            else:
+                found = pool.map(lambda index, s=sequence: _mistakes_of_sample(s, index), sequence.indices)
+            for told in found:
+                mistakes.extend(told)
+    if mistakes:
+        raise DataError(mistakes)
+    batches = {"train": len(data.train), "val": len(data.val) if data.val is not None else 0}
+    return {"samples": len(data.split.train) + len(data.split.val), "batches": batches}
+
+
+def _mistakes_of_sample(sequence: Any, index: int) -> tuple[Mistake, ...]:
+    try:
+        sequence.write(np.array([index]), 0, sequence.allocate(1))
+    except SeqtrainError as error:
+        return error.mistakes
+    return ()
+
+
+def _mistakes_of_batch(sequence: Any, position: int) -> tuple[Mistake, ...]:
+    try:
+        sequence.batch(0, position)
+    except SeqtrainError as error:
+        return error.mistakes
+    except Exception as error:
+        return (Mistake(f"batch {position}: {type(error).__name__}: {error}"),)
+    return ()

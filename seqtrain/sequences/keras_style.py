@@ -1,0 +1,129 @@
+"""Takes a class written for Keras as it stands: `__len__`, `__getitem__`, perhaps `on_epoch_end`.
+
+Such a class knows neither epochs nor samples, so less can be promised of it than of a `SampleSequence`: its batches
+come in an order that depends on (seed, epoch), each exactly once, but what is in a batch is its own affair. It may
+return lists, tuples, dicts or arrays, and need not have called its base's constructor.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Protocol, cast
+
+import numpy as np
+import numpy.typing as npt
+
+from seqtrain.errors import DataError, WorkerError
+from seqtrain.randomness import epoch_order
+from seqtrain.structure import map_structure, named_leaves
+
+
+class KerasStyle(Protocol):
+    """What every class written for Keras has."""
+
+    def __len__(self) -> int: ...
+
+    def __getitem__(self, position: int, /) -> Any: ...
+
+
+class KerasStyleSequence:
+    """A class written for Keras, in the form that the loader takes.
+
+    Args:
+        wrapped: The user's object.
+        seed: Of the order of the batches.
+        training: Whether to shuffle the order of the batches.
+
+    Raises:
+        DataError: when it has no batches.
+    """
+
+    spec = None
+    data_format = "channels_last"
+    changes_between_epochs = True  # only `on_epoch_end` takes the wrapped object to its next epoch
+
+    def __init__(self, wrapped: KerasStyle, seed: int, training: bool) -> None:
+        self.wrapped = wrapped
+        self.seed = seed
+        self.training = training
+        self.epoch = 0
+        self.num_classes: int | None = getattr(wrapped, "num_classes", None)
+        self.class_names: tuple[str, ...] | None = getattr(wrapped, "class_names", None)
+        if len(self) == 0:
+            raise DataError(
+                f"{type(wrapped).__name__} has no batches", expected="__len__ to return 1 or more", received="0"
+            )
+
+    def __len__(self) -> int:
+        return len(self.wrapped)
+
+    def __getitem__(self, position: int) -> tuple[Any, ...]:
+        return self.batch(self.epoch, position)
+
+    def batch(self, epoch: int, position: int) -> tuple[Any, ...]:
+        """Batch `position` of an epoch, which must be the one that the wrapped object is in."""
+        if epoch != self.epoch:
+            raise WorkerError(f"batch {position} of epoch {epoch} was asked for in epoch {self.epoch}")
+        order = epoch_order(self.seed, epoch, len(self)) if self.training else range(len(self))
+        return standardized(self.wrapped[int(order[position])], self.wrapped)
+
+    def on_epoch_end(self) -> None:
+        """Goes on to the next epoch, and tells the wrapped object so."""
+        if hasattr(self.wrapped, "on_epoch_end"):
+            self.wrapped.on_epoch_end()
+        self.epoch += 1
+
+    def sample_indices(self, epoch: int, position: int) -> npt.NDArray[np.integer] | None:
+        """None: which samples are in a batch is known to the wrapped object alone."""
+        return None
+
+
+def standardized(batch: Any, owner: object) -> tuple[Any, ...]:
+    """A batch as a tuple `(x,)`, `(x, y)` or `(x, y, sample_weight)` of NumPy arrays, nested as it came.
+
+    Raises:
+        WorkerError: when it is None or has another form, or its arrays have different lengths.
+    """
+    name = f"{type(owner).__name__}.__getitem__"
+    if isinstance(batch, (np.ndarray, dict)):
+        batch = (batch,)
+    if not isinstance(batch, (tuple, list)) or not 1 <= len(batch) <= 3:
+        raise WorkerError(
+            f"{name} returned no batch",
+            expected="(x, y), (x, y, sample_weight) or (x,)",
+            received=f"{type(batch).__name__}" + (f" of {len(batch)}" if isinstance(batch, (tuple, list)) else ""),
+        )
+    parts = tuple(map_structure(np.asarray, _arrays_at_leaves(part)) for part in batch)
+    lengths = {leaf: array.shape[0] if array.ndim else None for leaf, array in named_leaves(parts)}
+    if len(set(lengths.values())) > 1 or None in lengths.values():
+        raise WorkerError(f"{name} returned arrays of different lengths", received=str(lengths))
+    return parts
+
+
+def _arrays_at_leaves(part: Any) -> Any:
+    """Lists of numbers or of arrays are one array; lists of batches of different kinds are several inputs."""
+    if isinstance(part, dict):
+        return {key: _arrays_at_leaves(value) for key, value in part.items()}
+    if isinstance(part, tuple):
+        return tuple(_arrays_at_leaves(value) for value in part)
+    if isinstance(part, list) and part and all(isinstance(item, np.ndarray) and item.ndim > 0 for item in part):
+        same = len({(item.shape, item.dtype) for item in part}) == 1
+        return np.stack(part) if same else tuple(part)
+    return np.asarray(part)
+
+
+def is_sample_sequence(sequence: object) -> bool:
+    """Whether a sequence names its epoch and samples, as the project's own do."""
+    return hasattr(sequence, "sample_indices") and hasattr(sequence, "batch")
+
+
+def as_sequence(built: Any, seed: int, training: bool) -> Any:
+    """A sequence as the loader takes it, whatever the user's component returned.
+
+    Raises:
+        DataError: when it is no sequence at all.
+    """
+    if is_sample_sequence(built):
+        return built
+    if not (hasattr(built, "__len__") and hasattr(built, "__getitem__")):
+        raise DataError(f"{type(built).__name__} is not a sequence", expected="a class with __len__ and __getitem__")
+    return KerasStyleSequence(cast(KerasStyle, built), seed, training)

@@ -1,0 +1,87 @@
+"""Builds the callbacks of the config, and refuses a monitor that no metric will produce."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+from seqtrain.config.load import LoadedConfig
+from seqtrain.config.schema import ListedComponentConfig
+from seqtrain.errors import ConfigError, Mistake, did_you_mean, one_of
+from seqtrain.loading.pipeline import build_component
+from seqtrain.registry import callbacks
+
+_RUN_DIR = "{run_dir}"
+
+
+def build_callbacks(loaded: LoadedConfig, names: Iterable[str], run_dir: Path, progress: str) -> list[Any]:
+    """The callbacks in the config's order.
+
+    Args:
+        loaded: The config.
+        names: What an epoch logs: `loss`, `val_loss`, metrics.
+        run_dir: What `{run_dir}` in a path means.
+        progress: `--progress`, for the callbacks that show it.
+
+    Raises:
+        ConfigError: when a callback watches something that is not logged, or refuses its arguments.
+    """
+    known = tuple(names)
+    mistakes: list[Mistake] = []
+    listed = [
+        (index, _with_known_monitor(loaded, index, callback, known, mistakes))
+        for index, callback in enumerate(loaded.config.callbacks)
+    ]
+    if mistakes:
+        raise ConfigError(mistakes)
+    supplied = {"run_dir": run_dir, "progress": progress}
+    return [
+        build_component(loaded, callbacks, _in_run_dir(callback, run_dir), ("callbacks", index), supplied)
+        for index, callback in listed
+    ]
+
+
+def _with_known_monitor(
+    loaded: LoadedConfig,
+    index: int,
+    callback: ListedComponentConfig,
+    known: tuple[str, ...],
+    mistakes: list[Mistake],
+) -> ListedComponentConfig:
+    """The callback, with `val_acc` read as `val_accuracy`."""
+    monitor = callback.arguments.get("monitor")
+    if not isinstance(monitor, str) or monitor in known or not _uses_monitor(callback):
+        return callback
+    alias = monitor.replace("acc", "accuracy")
+    if alias in known:
+        return callback.model_copy(update={"arguments": {**callback.arguments, "monitor": alias}})
+    fix = did_you_mean(monitor, known) or "add the metric to compile.metrics"
+    if monitor.removeprefix("val_") in known and monitor.startswith("val_"):
+        fix = "this run has no validation (split.val is 0): watch the metric without val_"
+    mistakes.append(
+        Mistake(
+            f"callbacks.{callback.name}.monitor: nothing will log '{monitor}'",
+            loaded.argument_place(("callbacks", index), callback.name, "monitor"),
+            expected=one_of(known),
+            fix=fix,
+        )
+    )
+    return callback
+
+
+def _uses_monitor(callback: ListedComponentConfig) -> bool:
+    """ModelCheckpoint reads its monitor only with `save_best_only`."""
+    return bool(callback.arguments.get("save_best_only", True))
+
+
+def _in_run_dir(callback: ListedComponentConfig, run_dir: Path) -> ListedComponentConfig:
+    """The callback, with `{run_dir}` in its paths replaced."""
+
+    def replaced(value: Any) -> Any:
+        if isinstance(value, (str, Path)) and _RUN_DIR in str(value):
+            return str(run_dir) + str(value).partition(_RUN_DIR)[2]
+        return str(value) if isinstance(value, Path) else value
+
+    arguments = {name: replaced(value) for name, value in callback.arguments.items()}
+    return callback.model_copy(update={"arguments": arguments})

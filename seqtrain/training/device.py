@@ -1,0 +1,33 @@
+"""Makes Keras ready for a run: seeds, precision, determinism; and says what it runs on."""
+
+from __future__ import annotations
+
+import os
+
+from seqtrain.config.schema import RunConfig
+
+
+def prepare_keras(config: RunConfig) -> None:
+    """Imports Keras and sets what must be set before a model is built.
+
+    With `deterministic`, TensorFlow uses deterministic kernels; JAX reads its flag when it starts, so it is set before.
+    """
+    if config.fit.deterministic:
+        flags = os.environ.get("XLA_FLAGS", "")
+        os.environ["XLA_FLAGS"] = f"{flags} --xla_gpu_deterministic_ops=true".strip()
+    import keras
+
+    keras.utils.set_random_seed(config.seed)
+    if config.fit.deterministic and keras.backend.backend() == "tensorflow":
+        import tensorflow as tf
+
+        tf.config.experimental.enable_op_determinism()
+    if config.fit.mixed_precision:
+        keras.config.set_dtype_policy(f"mixed_{config.fit.mixed_precision}")
+
+
+def devices() -> tuple[str, list[str]]:
+    """The name of the backend, and of the devices that it sees."""
+    import keras
+
+    return keras.backend.backend(), [str(device) for device in keras.distribution.list_devices()]

@@ -1,0 +1,257 @@
+"""A run: the data, the model, the callbacks, `fit`, and what is left behind.
+
+Mistakes come first, in the order of what they cost to find: the config, the data (no Keras yet), the model and the
+callbacks, and only then training.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import os
+import sys
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+from seqtrain.config.load import LoadedConfig
+from seqtrain.errors import CheckpointError, InterruptedRunError, SeqtrainError
+from seqtrain.loading.pipeline import Data, open_data
+from seqtrain.loading.stream import BatchStream
+from seqtrain.training.console import native_stderr_to
+from seqtrain.training.run_folder import RunFolder
+
+Resume = Literal["auto", "must", "never"]
+log = logging.getLogger("seqtrain")
+
+
+@dataclass(frozen=True)
+class FitOptions:
+    """What the command line says beside the config.
+
+    Args:
+        run_dir: The run folder; a new one under `runs/` where None.
+        resume: What to do with a folder that holds a run.
+        progress: "auto", "bar", "lines" or "none".
+        argv: The command, for meta.json.
+    """
+
+    run_dir: Path | None = None
+    resume: Resume = "auto"
+    progress: str = "auto"
+    argv: Sequence[str] = ()
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """How a run ended.
+
+    Args:
+        result: As in result.json.
+        exit_code: 0, or 130 and 143 when SIGINT or SIGTERM ended it.
+    """
+
+    result: dict[str, Any]
+    exit_code: int = 0
+
+
+def fit(loaded: LoadedConfig, options: FitOptions) -> Outcome:
+    """Trains.
+
+    Raises:
+        SeqtrainError: its branches say what went wrong.
+    """
+    data = open_data(loaded)
+    folder = RunFolder(options.run_dir) if options.run_dir else RunFolder.at_now(loaded.path)
+    if folder.is_used():
+        result = _already_complete(folder, loaded, data, options.resume)
+        log.info("already complete: %s", folder.path)
+        return Outcome(result)
+    if options.resume == "must":
+        raise CheckpointError("there is no run to resume", where=folder.path, fix="leave --resume must out")
+    folder.begin(loaded.config, data.split, options.argv)
+    _log_to(folder.log)
+    log.info("run folder: %s", folder.path)
+    log.info("%s", _describe(data))
+    steps = data.steps_per_epoch * loaded.config.fit.epochs
+    with (
+        native_stderr_to(folder.log),
+        data.training_stream(end=steps) as training,
+        _validation(data) as validation,
+    ):
+        return _Run(loaded, data, folder, options, training, validation).train()
+
+
+def dry_run(loaded: LoadedConfig, options: FitOptions) -> Outcome:
+    """Builds everything, takes one step of training and of validation, and stops."""
+    data = open_data(loaded)
+    with (
+        native_stderr_to(Path(os.devnull)),
+        data.training_stream(end=1) as training,
+        _validation(data) as validation,
+    ):
+        from seqtrain.training.callbacks import build_callbacks
+        from seqtrain.training.device import prepare_keras
+
+        prepare_keras(loaded.config)
+        model, logs = _model_and_logs(loaded, data, training, validation)
+        build_callbacks(loaded, logs, Path.cwd(), options.progress)
+        trained = model.train_on_batch(*training.take(0).batch, return_dict=True)
+        metrics = {**logs, **{name: float(value) for name, value in trained.items()}}
+        log.info("one step of training%s: %s", " and validation" if validation else "", _shown(metrics))
+        return Outcome({"status": "dry_run", "metrics": metrics})
+
+
+class _Run:
+    """One call of `fit` and what stands around it."""
+
+    def __init__(
+        self,
+        loaded: LoadedConfig,
+        data: Data,
+        folder: RunFolder,
+        options: FitOptions,
+        training: BatchStream,
+        validation: BatchStream | None,
+    ) -> None:
+        self.loaded = loaded
+        self.data = data
+        self.folder = folder
+        self.options = options
+        self.training = training
+        self.validation = validation
+
+    def train(self) -> Outcome:
+        from seqtrain.training.callbacks import build_callbacks
+        from seqtrain.training.device import devices, prepare_keras
+        from seqtrain.training.recorder import Recorder
+        from seqtrain.training.signals import SignalStop
+
+        with SignalStop() as signals:
+            prepare_keras(self.loaded.config)
+            self.folder.add_devices(*devices())
+            model, logs = _model_and_logs(self.loaded, self.data, self.training, self.validation)
+            model.summary(print_fn=lambda text, line_break=False: log.debug("%s", text))
+            self.recorder = Recorder(self.folder, *self._watched(logs))
+            own = build_callbacks(self.loaded, logs, self.folder.path, self.options.progress)
+            began = time.perf_counter()
+            try:
+                self._fit(model, [self.recorder, *own, signals])
+            except InterruptedRunError as interruption:
+                return Outcome(self._interrupted(own, began), interruption.exit_code)
+        stopped = len(self.recorder.history) < self.loaded.config.fit.epochs
+        return Outcome(self._finish("early_stopped" if stopped else "completed", began))
+
+    def _interrupted(self, own: list[Any], began: float) -> dict[str, Any]:
+        for callback in own:
+            if hasattr(callback, "close"):
+                callback.close()
+        self.recorder.save("last")
+        self.recorder.hash_weights()
+        return self._finish("interrupted", began)
+
+    def _fit(self, model: Any, callbacks: list[Any]) -> None:
+        from seqtrain.loading.feeder import TrainingFeeder, ValidationFeeder
+
+        feeders: list[Any] = [TrainingFeeder(self.training)]
+        if self.validation is not None:
+            feeders.append(ValidationFeeder(self.validation, self.data.validation_steps))
+        try:
+            model.fit(
+                feeders[0],
+                epochs=self.loaded.config.fit.epochs,
+                steps_per_epoch=self.data.steps_per_epoch,
+                validation_data=feeders[1] if len(feeders) > 1 else None,
+                callbacks=callbacks,
+                shuffle=False,
+                verbose=0,
+            )
+        except SeqtrainError:
+            raise
+        except Exception as error:
+            for feeder in feeders:
+                if feeder.error is not None:
+                    raise feeder.error from error
+            raise
+
+    def _watched(self, logs: dict[str, Any]) -> tuple[str, str]:
+        """The metric that says which epoch is best, and its mode: early stopping's, else the loss."""
+        for callback in self.loaded.config.callbacks:
+            monitor = str(callback.arguments.get("monitor", "")).replace("val_acc", "val_accuracy")
+            if callback.name == "early_stopping":
+                known = monitor if monitor in logs else callback.arguments.get("monitor", "val_loss")
+                return str(known), str(callback.arguments.get("mode", "auto"))
+        return ("val_loss" if "val_loss" in logs else "loss"), "min"
+
+    def _finish(self, status: str, began: float) -> dict[str, Any]:
+        from seqtrain.reports.curves import draw
+
+        history = self.recorder.history
+        result = {
+            "status": status,
+            "run_dir": str(self.folder.path.resolve()),
+            "epochs": len(history),
+            "metrics": {name: value for name, value in (history[-1] if history else {}).items() if name != "epoch"},
+            "best": self.recorder.best,
+            "weights_sha256": self.recorder.weights_sha256,
+        }
+        if history:
+            draw(self.folder.history, self.folder.plots)
+        self.folder.write_json("result.json", result)
+        log.info("%s after %d epochs, %.1f s", status.replace("_", " "), len(history), time.perf_counter() - began)
+        if self.recorder.best:
+            best = self.recorder.best
+            log.info("best: %s %.4f in epoch %d", best["monitor"], best["value"], best["epoch"] + 1)
+        return result
+
+
+def _model_and_logs(
+    loaded: LoadedConfig, data: Data, training: BatchStream, validation: BatchStream | None
+) -> tuple[Any, dict[str, float]]:
+    """The compiled model, and what an epoch will log, found by testing it on one batch."""
+    from seqtrain.training.model import build_model
+
+    first = training.take(0).batch
+    model = build_model(loaded, data, first)
+    batch = validation.take(0).batch if validation is not None else first
+    tested = {name: float(value) for name, value in model.test_on_batch(*batch, return_dict=True).items()}
+    model.reset_metrics()
+    if validation is None:
+        return model, tested
+    return model, {**tested, **{f"val_{name}": value for name, value in tested.items()}}
+
+
+def _validation(data: Data) -> Any:
+    return data.validation_stream() if data.val is not None else contextlib.nullcontext()
+
+
+def _already_complete(folder: RunFolder, loaded: LoadedConfig, data: Data, resume: Resume) -> dict[str, Any]:
+    if resume == "never":
+        raise CheckpointError("the folder holds a run already", where=folder.path, fix="name another --run-dir")
+    folder.check_same(loaded.config, data.split)
+    result = folder.read_result()
+    if result is None or result["status"] == "interrupted":
+        raise CheckpointError(
+            "the folder holds an unfinished run, which this version cannot continue",
+            where=folder.path,
+            fix="name another --run-dir",
+        )
+    return {**result, "status": "already_complete"}
+
+
+def _describe(data: Data) -> str:
+    val = f"{len(data.split.val)} to validate" if data.val is not None else "no validation"
+    return f"{len(data.split.train)} samples to train, {val}; {data.steps_per_epoch} batches an epoch"
+
+
+def _log_to(path: Path) -> None:
+    handler = logging.FileHandler(path)
+    handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s"))
+    log.addHandler(handler)
+    log.debug("command: %s", " ".join(sys.argv))
+
+
+def _shown(metrics: dict[str, float]) -> str:
+    return " - ".join(f"{name}: {value:.4f}" for name, value in metrics.items())

@@ -1,0 +1,73 @@
+"""Builds the model from the config and from what the first batch looks like."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from seqtrain.config.load import LoadedConfig
+from seqtrain.errors import ConfigError
+from seqtrain.loading.pipeline import Data, build_component
+from seqtrain.registry import models
+from seqtrain.structure import FieldSpec, map_structure
+from seqtrain.training.keras_objects import compile_model
+
+
+def build_model(loaded: LoadedConfig, data: Data, first_batch: tuple[Any, ...]) -> Any:
+    """The compiled model.
+
+    Args:
+        loaded: The config.
+        data: Its sequence says the number of classes, where it knows.
+        first_batch: Gives the shapes and dtypes of the inputs.
+
+    Raises:
+        ConfigError: when the builder refuses its arguments, or returns no model.
+    """
+    component = models.get(loaded.config.model.name)
+    spec = data.train.spec[0] if data.train.spec else map_structure(_spec, first_batch[0])
+    supplied: dict[str, Any] = {
+        "input_spec": spec,
+        "num_classes": _num_classes(data, first_batch) if "num_classes" in component.parameters else None,
+        "data_format": data.train.data_format,
+        "seed": loaded.config.seed,
+    }
+    single = {"input_shape", "input_dtype"} & component.parameters.keys()
+    if isinstance(spec, FieldSpec):
+        supplied |= {"input_shape": spec.shape, "input_dtype": spec.dtype}
+    elif single:
+        raise ConfigError(
+            f"model: '{component.name}' takes a single input, and the sequence gives several",
+            where=loaded.place("model"),
+            received=f"inputs {', '.join(map(str, spec)) if isinstance(spec, dict) else len(spec)}",
+            fix="use a model that declares `input_spec`, such as recommender",
+        )
+    model = build_component(loaded, models, loaded.config.model, ("model",), supplied)
+    if not hasattr(model, "fit") or not hasattr(model, "compile"):
+        raise ConfigError(
+            f"model: '{component.name}' returned no Keras model",
+            where=loaded.place("model"),
+            received=type(model).__name__,
+        )
+    compile_model(model, loaded)
+    return model
+
+
+def _spec(array: np.ndarray[Any, Any]) -> FieldSpec:
+    return FieldSpec(array.shape[1:], array.dtype.name)
+
+
+def _num_classes(data: Data, first_batch: tuple[Any, ...]) -> int | None:
+    """As the sequence says; else from one-hot targets, else from integer labels of the source."""
+    if data.train.num_classes is not None:
+        return int(data.train.num_classes)
+    if len(first_batch) < 2 or not isinstance(first_batch[1], np.ndarray):
+        return None
+    y = first_batch[1]
+    if y.ndim == 2 and y.shape[1] > 1:
+        return int(y.shape[1])
+    labels = getattr(data.source, "labels", None)
+    if np.issubdtype(y.dtype, np.integer) and labels is not None and np.issubdtype(labels.dtype, np.integer):
+        return int(labels.max()) + 1
+    return None

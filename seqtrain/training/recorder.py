@@ -1,0 +1,107 @@
+"""Keeps what a run produces as it goes: history, the last and the best weights, and the hash of the weights.
+
+It is first among the callbacks, so that it sees the logs before others change them, and the last weights before
+EarlyStopping restores the best ones.
+"""
+
+from __future__ import annotations
+
+import csv
+import hashlib
+import math
+from typing import Any
+
+import keras
+import numpy as np
+
+from seqtrain.errors import DivergedError, ResourceError
+from seqtrain.training.run_folder import RunFolder
+
+
+class Recorder(keras.callbacks.Callback):
+    """Writes history.csv and the checkpoints.
+
+    Args:
+        folder: The run's.
+        monitor: The metric that says which epoch is best.
+        mode: "min", "max" or "auto".
+    """
+
+    def __init__(self, folder: RunFolder, monitor: str, mode: str = "auto") -> None:
+        super().__init__()
+        self.folder = folder
+        self.monitor = monitor
+        self.larger_is_better = mode == "max" or (mode == "auto" and not _is_loss(monitor))
+        self.history: list[dict[str, float]] = []
+        self.best: dict[str, Any] | None = None
+        self.weights_sha256 = ""
+
+    def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
+        """Adds a line to the history, and saves the weights."""
+        values = {name: float(value) for name, value in (logs or {}).items()}
+        values.setdefault("learning_rate", _learning_rate(self.model))
+        self.history.append({"epoch": epoch, **values})
+        self._write_history()
+        if not math.isfinite(values.get("loss", 0.0)):
+            raise DivergedError(
+                f"the loss became {values['loss']} in epoch {epoch + 1}",
+                fix="lower the learning rate, or look at the data with inspect-batches; "
+                f"the weights of the epoch before are in {self.folder.checkpoint('last')}",
+            )
+        self.save("last")
+        value = values.get(self.monitor)
+        if value is not None and self._is_better(value):
+            self.best = {"epoch": epoch, "monitor": self.monitor, "value": value}
+            self.save("best")
+
+    def on_train_end(self, logs: dict[str, Any] | None = None) -> None:
+        """Hashes the weights, before EarlyStopping restores the best ones."""
+        self.hash_weights()
+
+    def hash_weights(self) -> None:
+        """Hashes the weights as they are now."""
+        self.weights_sha256 = weights_sha256(self.model)
+
+    def save(self, name: str) -> None:
+        """Saves the weights under a name, whole or not at all."""
+        path = self.folder.checkpoint(name)
+        unfinished = path.with_name("unfinished.weights.h5")
+        try:
+            self.model.save_weights(unfinished, overwrite=True)
+            unfinished.replace(path)
+        except OSError as error:
+            unfinished.unlink(missing_ok=True)
+            raise ResourceError(f"the weights cannot be saved: {error}", where=path, fix="free the disk") from error
+
+    def _is_better(self, value: float) -> bool:
+        if self.best is None or not math.isfinite(value):
+            return math.isfinite(value)
+        best = self.best["value"]
+        return bool(value > best if self.larger_is_better else value < best)
+
+    def _write_history(self) -> None:
+        columns = list(dict.fromkeys(name for row in self.history for name in row))
+        unfinished = self.folder.history.with_name(".history.csv.unfinished")
+        with unfinished.open("w", newline="") as file:
+            writer = csv.DictWriter(file, columns)
+            writer.writeheader()
+            writer.writerows(self.history)
+        unfinished.replace(self.folder.history)
+
+
+def weights_sha256(model: Any) -> str:
+    """SHA-256 over the bytes of all weights, in the model's order."""
+    digest = hashlib.sha256()
+    for weight in model.get_weights():
+        digest.update(np.ascontiguousarray(weight).tobytes())
+    return digest.hexdigest()
+
+
+def _is_loss(monitor: str) -> bool:
+    """Whether less is better, by the metric's name, as Keras's `mode: auto` decides."""
+    name = monitor.removeprefix("val_")
+    return not any(part in name for part in ("acc", "auc", "precision", "recall", "f1", "iou", "r2", "fscore"))
+
+
+def _learning_rate(model: Any) -> float:
+    return float(keras.ops.convert_to_numpy(model.optimizer.learning_rate))
