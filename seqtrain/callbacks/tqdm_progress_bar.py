@@ -13,6 +13,7 @@ from collections.abc import Mapping
 from typing import Any, Literal
 
 import keras
+import numpy as np
 from tqdm import tqdm
 
 Logs = Mapping[str, Any] | None
@@ -70,9 +71,11 @@ class TQDMProgressBar(keras.callbacks.Callback):
         self._steps: tqdm[Any] | None = None
         self._evaluation: tqdm[Any] | None = None
         self._started = 0.0
+        self._known_steps: dict[str, int] = {}  # of a training epoch and of a validation, once one has ended
 
     def on_train_begin(self, logs: Logs = None) -> None:
         """Shows the bar of epochs."""
+        self.close()
         self._training = True
         if self._draws_bars and self.show_overall_progress:
             self._overall = self._bar(
@@ -83,11 +86,12 @@ class TQDMProgressBar(keras.callbacks.Callback):
         """Shows the bar of the epoch's steps."""
         self._started = time.monotonic()
         if self._overall is not None and self._overall.n < epoch:  # a run that begins in the middle
-            self._overall.initial = epoch
-            self._overall.update(epoch - self._overall.n)
+            self._overall.initial = self._overall.n = epoch
+            self._overall.refresh()
         if self._draws_bars and self.show_epoch_progress:
             tqdm.write(self._heading(epoch), file=sys.stderr)
-            self._steps = self._bar(self._num_steps, "", "steps", self.epoch_bar_format, self.leave_epoch_progress)
+            total = self._num_steps or self._known_steps.get("training")
+            self._steps = self._bar(total, "", "steps", self.epoch_bar_format, self.leave_epoch_progress)
 
     def on_train_batch_end(self, batch: int, logs: Logs = None) -> None:
         """Moves the bar on and shows the metrics so far."""
@@ -95,7 +99,7 @@ class TQDMProgressBar(keras.callbacks.Callback):
 
     def on_epoch_end(self, epoch: int, logs: Logs = None) -> None:
         """Ends the bar of steps with the metrics of the epoch, or writes the line."""
-        self._finish(self._steps, logs)
+        self._finish(self._steps, logs, "training")
         self._steps = None
         if self._overall is not None:
             self._overall.update(1)
@@ -113,7 +117,7 @@ class TQDMProgressBar(keras.callbacks.Callback):
         self._started = self._started if self._training else time.monotonic()
         if self._draws_bars and self.show_epoch_progress:
             keep = self.leave_epoch_progress and not self._training
-            total = None if self._training else self._num_steps
+            total = self._known_steps.get("validation") if self._training else self._num_steps
             self._evaluation = self._bar(total, "", "steps", self.epoch_bar_format, keep)
             self._evaluation.set_description_str("Evaluating")
 
@@ -123,7 +127,7 @@ class TQDMProgressBar(keras.callbacks.Callback):
 
     def on_test_end(self, logs: Logs = None) -> None:
         """Ends the evaluation's bar; by itself, an evaluation writes its line."""
-        self._finish(self._evaluation, logs)
+        self._finish(self._evaluation, logs, "validation" if self._training else "evaluation")
         self._evaluation = None
         if self._writes_lines and not self._training:
             seconds = f"{time.monotonic() - self._started:.1f} s"
@@ -156,7 +160,8 @@ class TQDMProgressBar(keras.callbacks.Callback):
         return f"Epoch {epoch + 1}/{self._epochs}"
 
     def _metrics(self, logs: Logs) -> list[str]:
-        return [self.metrics_format.format(name=name, value=float(value)) for name, value in (logs or {}).items()]
+        numbers = {name: value for name, value in (logs or {}).items() if _is_number(value)}
+        return [self.metrics_format.format(name=name, value=float(value)) for name, value in numbers.items()]
 
     def _bar(self, total: int | None, description: str, unit: str, bar_format: str, leave: bool) -> tqdm[Any]:
         return tqdm(
@@ -175,10 +180,10 @@ class TQDMProgressBar(keras.callbacks.Callback):
             bar.set_description_str(self.metrics_separator.join(self._metrics(logs)), refresh=False)
             bar.update(batch + 1 - bar.n)
 
-    def _finish(self, bar: tqdm[Any] | None, logs: Logs) -> None:
+    def _finish(self, bar: tqdm[Any] | None, logs: Logs, phase: str) -> None:
         if bar is not None:
             bar.set_description_str(self.metrics_separator.join(self._metrics(logs)), refresh=False)
-            bar.total = bar.n  # an epoch of unknown length has ended, and so is complete
+            bar.total = self._known_steps[phase] = int(bar.n)  # it ended here, so this is its length
             self._close(bar)
 
     def _close(self, bar: tqdm[Any] | None) -> None:
@@ -188,3 +193,8 @@ class TQDMProgressBar(keras.callbacks.Callback):
 
     def _write(self, line: str) -> None:
         print(line, file=sys.stderr, flush=True)
+
+
+def _is_number(value: Any) -> bool:
+    """Whether a log can be shown: other callbacks may put texts or arrays there."""
+    return not isinstance(value, str) and np.ndim(value) == 0
