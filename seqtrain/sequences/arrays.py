@@ -1,0 +1,163 @@
+"""The sequence `arrays`: batches of samples that are arrays already.
+
+The batch's rows are viewed in the layout in which the samples are stored, and the source writes through that view: so
+a change of layout or dtype costs no copy of its own.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+import numpy as np
+import numpy.typing as npt
+
+from seqtrain.errors import ConfigError
+from seqtrain.registry import sequences
+from seqtrain.sequences.base import SampleSequence
+from seqtrain.sources.base import describe, labels_of
+from seqtrain.sources.rows import RowSource
+from seqtrain.structure import FieldSpec
+from seqtrain.types import DataFormat
+
+_CHANNEL_COUNTS = (1, 3, 4)
+_IMAGE, _IMAGE_WITH_CHANNELS = 2, 3  # axes of one sample
+
+
+@sequences.register("arrays")
+class ArraySequence(SampleSequence):
+    """Samples that are arrays, as they are stored: images, slices, vectors; for every source with rows of arrays.
+
+    A sample of two axes is an image (height, width) and gets a channel axis; one of three axes is an image with
+    channels; any other passes through as it is. Dtypes are kept, except that float64 becomes float32.
+
+    Args:
+        source: `arrays`, `csv_pixels`, `synthetic_sum`, or any `RowSource`.
+        indices: See `SampleSequence`.
+        batch_size: See `SampleSequence`.
+        seed: See `SampleSequence`.
+        training: See `SampleSequence`.
+        data_format: Where the model wants the channels of images.
+        stored_format: Where the channels of stored images are. Default: last.
+        labels: "sparse" (the class index) or "one_hot".
+        drop_remainder: Leave out the last batch where it would be smaller.
+
+    Shapes:
+        x: (batch, height, width, channels), (batch, channels, height, width), or (batch, ...) as stored
+        y: (batch,), int32, for sparse labels; (batch, classes), float32, for one-hot labels; else as stored
+
+    Raises:
+        ConfigError: when the source has no rows of arrays, when an option does not fit the samples, or when they look
+            as if their channels came first and `stored_format` does not say so.
+
+    Example:
+        sequence: {name: arrays, data_format: channels_first}
+    """
+
+    source: RowSource
+
+    def __init__(
+        self,
+        source: RowSource,
+        indices: npt.NDArray[np.integer],
+        batch_size: int,
+        seed: int,
+        training: bool,
+        data_format: DataFormat = "channels_last",
+        stored_format: DataFormat | None = None,
+        labels: Literal["sparse", "one_hot"] = "sparse",
+        drop_remainder: bool = False,
+    ) -> None:
+        super().__init__(source, indices, batch_size, seed, training, drop_remainder)
+        if not hasattr(source, "read_rows"):
+            raise ConfigError(
+                f"the sequence 'arrays' cannot read from a {type(source).__name__}",
+                expected="a source with rows of arrays, such as arrays, csv_pixels or synthetic_sum",
+            )
+        self.data_format = data_format
+        self._stored_format = stored_format
+        self._one_hot = labels == "one_hot"
+        self._num_axes = len(source.fields["x"].shape)
+        self._check_formats()
+        self.spec = (self._x_spec(), self._y_spec())
+
+    def write(self, indices: npt.NDArray[np.integer], epoch: int, rows: tuple[Any, ...]) -> None:
+        """Writes samples into rows, many in one go."""
+        x, y = rows
+        wanted = {"x": self._as_stored(x)}
+        if self._one_hot:
+            y[...] = self._class_labels()[indices, None] == np.arange(y.shape[1])
+        else:
+            wanted["y"] = y
+        self.source.read_rows(indices, wanted)
+
+    @property
+    def _moves_channels(self) -> bool:
+        return self._num_axes == _IMAGE_WITH_CHANNELS and self.data_format != (self._stored_format or "channels_last")
+
+    def _as_stored(self, x: npt.NDArray[Any]) -> npt.NDArray[Any]:
+        """A view of a batch's rows in the layout of the stored samples."""
+        channels_first = self.data_format == "channels_first"
+        if self._num_axes == _IMAGE:
+            return x[:, 0] if channels_first else x[..., 0]
+        if self._moves_channels:
+            return np.moveaxis(x, 1, -1) if channels_first else np.moveaxis(x, -1, 1)
+        return x
+
+    def _x_spec(self) -> FieldSpec:
+        stored = self.source.fields["x"]
+        channels_first = self.data_format == "channels_first"
+        shape = stored.shape
+        if self._num_axes == _IMAGE:
+            shape = (1, *shape) if channels_first else (*shape, 1)
+        elif self._moves_channels:
+            shape = (shape[2], *shape[:2]) if channels_first else (*shape[1:], shape[0])
+        return FieldSpec(shape, _cheap(stored.dtype))
+
+    def _y_spec(self) -> FieldSpec:
+        stored = self.source.fields["y"]
+        if self._one_hot:
+            self._class_labels()
+            return FieldSpec((self.num_classes or 0,), "float32")
+        if _are_classes(labels_of(self.source)):
+            return FieldSpec((), "int32")
+        return FieldSpec(stored.shape, _cheap(stored.dtype))
+
+    def _class_labels(self) -> npt.NDArray[Any]:
+        labels = labels_of(self.source)
+        if labels is None or not _are_classes(labels):
+            raise ConfigError(
+                "labels: one_hot needs class labels, and the source has other targets",
+                received=f"targets of shape {self.source.fields['y'].shape}, {self.source.fields['y'].dtype}",
+                fix="leave labels out",
+            )
+        return labels
+
+    def _check_formats(self) -> None:
+        shape = self.source.fields["x"].shape
+        if self._num_axes not in (_IMAGE, _IMAGE_WITH_CHANNELS):
+            if self.data_format != "channels_last" or self._stored_format:
+                raise ConfigError(
+                    f"data_format: the samples are no images, they have the shape {shape}",
+                    fix="leave data_format and stored_format out",
+                )
+        elif self._num_axes == _IMAGE:
+            if self._stored_format:
+                raise ConfigError(
+                    f"stored_format: the stored images have no channel axis, they have the shape {shape}",
+                    fix="leave stored_format out",
+                )
+        elif not self._stored_format and shape[0] in _CHANNEL_COUNTS and shape[-1] > max(_CHANNEL_COUNTS):
+            raise ConfigError(
+                f"stored_format: samples of shape {shape} look as if their channels came first",
+                where=describe(self.source, 0),
+                expected="(height, width, channels)",
+                fix="set stored_format: channels_first; or channels_last where the last axis does hold channels",
+            )
+
+
+def _cheap(dtype: str) -> str:
+    return "float32" if dtype == "float64" else dtype
+
+
+def _are_classes(labels: npt.NDArray[Any] | None) -> bool:
+    return labels is not None and labels.dtype.kind in "iub"

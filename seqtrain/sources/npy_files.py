@@ -1,0 +1,164 @@
+"""Arrays in .npy and .npz files, mapped into memory where they lie and never loaded whole.
+
+`np.load` maps a .npy but not a .npz, although the members that `np.savez` writes are plain .npy files inside a zip
+that is not compressed. So both are opened the same way: find where the .npy begins, parse its header, map the bytes
+behind it. Nothing here can unpickle, and an array is known by its place alone, so that it pickles in a few bytes.
+
+Source: NumPy enhancement proposal 1, the .npy format; PKWARE, APPNOTE.TXT, section 4.3.7, the local file header.
+"""
+
+from __future__ import annotations
+
+import math
+import struct
+import zipfile
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, BinaryIO
+
+import numpy as np
+import numpy.typing as npt
+
+from seqtrain.errors import DataError, did_you_mean, one_of
+
+_LOCAL_HEADER = struct.Struct("<4s22xHH")  # signature; length of the file name, length of the extra field
+_ENCRYPTED = 1
+
+
+@dataclass(frozen=True)
+class NpyArray:
+    """Where an array lies.
+
+    Args:
+        path: The file.
+        name: The file, and the member of a .npz in brackets; for messages.
+        dtype: Of the elements.
+        shape: Of the whole array.
+        fortran_order: Whether the first axis is the fastest.
+        offset: Of the first element in the file.
+    """
+
+    path: Path
+    name: str
+    dtype: np.dtype[Any]
+    shape: tuple[int, ...]
+    fortran_order: bool
+    offset: int
+
+    def map(self) -> npt.NDArray[Any]:
+        """The array, read-only, in pages that are read when they are touched."""
+        order = "F" if self.fortran_order else "C"
+        try:
+            mapped = np.memmap(self.path, self.dtype, "r", self.offset, self.shape, order)  # type: ignore[call-overload]
+        except (OSError, ValueError) as error:
+            raise DataError(
+                f"cannot be mapped: {error}", where=self.name, fix="check that the file is still there"
+            ) from error
+        return np.asarray(mapped)
+
+
+def npy_array(path: Path) -> NpyArray:
+    """Finds the array in a .npy file.
+
+    Raises:
+        DataError: when the file is missing, corrupt or truncated, or holds no rows of numbers.
+    """
+    try:
+        with path.open("rb") as file:
+            return _parse(file, path, str(path), path.stat().st_size)
+    except OSError as error:
+        raise _unreadable(path, error) from error
+
+
+def npz_array(path: Path, key: str) -> NpyArray:
+    """Finds one array in a .npz file.
+
+    Raises:
+        DataError: as `npy_array`, and when there is no such array in the file, or it is compressed.
+    """
+    try:
+        with zipfile.ZipFile(path) as archive, path.open("rb") as file:
+            member = _member(archive, path, key)
+            file.seek(member.header_offset)
+            signature, name_length, extra_length = _LOCAL_HEADER.unpack(file.read(_LOCAL_HEADER.size))
+            if signature != b"PK\x03\x04":
+                raise zipfile.BadZipFile(f"no header before '{key}'")
+            file.seek(name_length + extra_length, 1)
+            return _parse(file, path, f"{path}[{key}]", file.tell() + member.file_size)
+    except (zipfile.BadZipFile, struct.error) as error:
+        raise DataError(
+            f"is no readable .npz: {error}", where=path, fix="save it again with np.savez(path, x=x, y=y)"
+        ) from error
+    except OSError as error:
+        raise _unreadable(path, error) from error
+
+
+def _member(archive: zipfile.ZipFile, path: Path, key: str) -> zipfile.ZipInfo:
+    members = {info.filename.removesuffix(".npy"): info for info in archive.infolist()}
+    if key not in members:
+        raise DataError(
+            f"has no array '{key}'",
+            where=path,
+            expected=one_of(members),
+            fix=did_you_mean(key, members) or "set x_key and y_key to the names of the arrays",
+        )
+    member = members[key]
+    if member.compress_type != zipfile.ZIP_STORED or member.flag_bits & _ENCRYPTED:
+        raise DataError(
+            "is compressed, so it cannot be mapped into memory",
+            where=f"{path}[{key}]",
+            fix="save it uncompressed, with np.savez(path, x=x, y=y) in place of np.savez_compressed",
+        )
+    return member
+
+
+def _parse(file: BinaryIO, path: Path, name: str, end: int) -> NpyArray:
+    """Reads the header of a .npy that begins at the file's position and ends at `end`."""
+    try:
+        version = np.lib.format.read_magic(file)
+        if version not in ((1, 0), (2, 0)):
+            raise ValueError(f"version {version} of the format is for arrays with field names")
+        header = (
+            np.lib.format.read_array_header_1_0(file)
+            if version == (1, 0)
+            else np.lib.format.read_array_header_2_0(file)
+        )
+    except (ValueError, TypeError, SyntaxError, RecursionError, MemoryError) as error:
+        raise DataError(
+            f"is no readable .npy: {error}", where=name, fix="save it again with np.save(path, array)"
+        ) from error
+    shape, fortran_order, dtype = header
+    array = NpyArray(path, name, dtype, tuple(shape), fortran_order, file.tell())
+    _check(array, end)
+    return array
+
+
+def _check(array: NpyArray, end: int) -> None:
+    if array.dtype.hasobject:
+        raise DataError(
+            "holds Python objects, which only unpickling could read; that can run any code, and is never done",
+            where=array.name,
+            fix="save an array of numbers, such as np.stack(samples).astype('float32')",
+        )
+    if not array.shape or any(length <= 0 for length in array.shape):
+        raise DataError(
+            "holds no rows",
+            where=array.name,
+            expected="an array with one row per sample",
+            received=f"shape {array.shape}",
+            fix="save the samples stacked along the first axis",
+        )
+    needed = array.offset + math.prod(array.shape) * array.dtype.itemsize
+    if end < needed:
+        raise DataError(
+            "is truncated",
+            where=array.name,
+            expected=f"{needed - array.offset} bytes of data for {array.dtype} of shape {array.shape}",
+            received=f"{max(end - array.offset, 0)} bytes",
+            fix="copy or save the file again",
+        )
+
+
+def _unreadable(path: Path, error: OSError) -> DataError:
+    reason = "does not exist" if isinstance(error, FileNotFoundError) else f"cannot be read: {error.strerror or error}"
+    return DataError(reason, where=path, fix="check the path; relative ones are relative to the config file")

@@ -1,0 +1,88 @@
+"""Sources whose samples are rows of arrays: what a Sequence may ask of them, and how Keras's own classes see them.
+
+Reading many rows in one go is far cheaper than one `source[i]` after another: the Sequence hands over the rows of its
+batch, and the source writes into them, in whatever order suits its storage.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Protocol
+
+import numpy as np
+import numpy.typing as npt
+
+from seqtrain.sources.base import Source
+from seqtrain.structure import FieldSpec
+
+
+class RowSource(Source, Protocol):
+    """A source with one array of samples, `x`, and one of labels or targets, `y`."""
+
+    @property
+    def fields(self) -> Mapping[str, FieldSpec]:
+        """Shape and dtype of `x` and `y` as stored."""
+        ...
+
+    def read_rows(self, indices: npt.NDArray[np.integer], rows: Mapping[str, npt.NDArray[Any]]) -> None:
+        """Writes samples into rows.
+
+        Args:
+            indices: Of the samples, in the order of the rows.
+            rows: By the name of the field, those that are wanted; their dtype may differ from the stored one.
+        """
+        ...
+
+
+class Column:
+    """One field of some samples, read when it is indexed: what a class written for Keras takes as `x_set`.
+
+    Args:
+        source: Where the samples come from.
+        name: The field, "x" or "y".
+        indices: The samples, in the order of the column.
+
+    Example:
+        x = Column(source, "x", np.array([4, 2, 7]))
+        x[0:2]  # an array of the samples 4 and 2
+    """
+
+    def __init__(self, source: RowSource, name: str, indices: npt.NDArray[np.integer]) -> None:
+        self._source = source
+        self._name = name
+        self._indices = np.asarray(indices)
+        self._field = source.fields[name]
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """As of the array that the column stands for."""
+        return (len(self), *self._field.shape)
+
+    @property
+    def ndim(self) -> int:
+        """The number of axes."""
+        return len(self.shape)
+
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        """As stored."""
+        return np.dtype(self._field.dtype)
+
+    def __len__(self) -> int:
+        return len(self._indices)
+
+    def __getitem__(self, key: Any) -> Any:
+        indices = np.asarray(self._indices[key])
+        rows = self._field.empty(indices.size)
+        self._source.read_rows(indices.reshape(-1), {self._name: rows})
+        return rows.reshape((*indices.shape, *self._field.shape))[()]
+
+    def __array__(self, dtype: npt.DTypeLike | None = None, copy: bool | None = None) -> npt.NDArray[Any]:
+        if copy is False:
+            raise ValueError("a column is read from disk: it cannot become an array without a copy")
+        return np.asarray(self[:], dtype=dtype)
+
+
+def columns(source: RowSource, indices: npt.NDArray[np.integer]) -> tuple[Column, Column]:
+    """The samples and the labels of a row source, for `as_columns`."""
+    return Column(source, "x", indices), Column(source, "y", indices)
