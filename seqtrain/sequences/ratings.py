@@ -1,0 +1,66 @@
+"""The sequence `ratings`: batches for a model with two inputs, the user and the item."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from seqtrain.errors import ConfigError
+from seqtrain.registry import sequences
+from seqtrain.sequences.base import SampleSequence
+from seqtrain.sources.ratings import Ratings
+from seqtrain.structure import FieldSpec
+
+
+@sequences.register("ratings")
+class RatingSequence(SampleSequence):
+    """User and item in, rating out. The spec tells the model how many users and items there are.
+
+    Args:
+        source: The source `ratings`.
+        indices: See `SampleSequence`.
+        batch_size: See `SampleSequence`.
+        seed: See `SampleSequence`.
+        training: See `SampleSequence`.
+        drop_remainder: Leave out the last batch where it would be smaller.
+
+    Shapes:
+        x: {"user": (batch,), "item": (batch,)}, int32, from 0
+        y: (batch,), float32
+
+    Raises:
+        ConfigError: when the source holds no ratings.
+
+    Example:
+        sequence: {name: ratings}
+    """
+
+    source: Ratings
+
+    def __init__(
+        self,
+        source: Ratings,
+        indices: npt.NDArray[np.integer],
+        batch_size: int,
+        seed: int,
+        training: bool,
+        drop_remainder: bool = False,
+    ) -> None:
+        super().__init__(source, indices, batch_size, seed, training, drop_remainder)
+        if not hasattr(source, "num_users"):
+            raise ConfigError(
+                f"the sequence 'ratings' cannot read from a {type(source).__name__}",
+                fix="use it with `source: {name: ratings, ...}`",
+            )
+        user = FieldSpec((), "int32", vocabulary_size=source.num_users)
+        item = FieldSpec((), "int32", vocabulary_size=source.num_items)
+        self.spec = ({"user": user, "item": item}, FieldSpec((), "float32"))
+
+    def write(self, indices: npt.NDArray[np.integer], epoch: int, rows: tuple[Any, ...]) -> None:
+        """Writes samples into rows, many in one go."""
+        x, y = rows
+        x["user"][...] = self.source.users[indices]
+        x["item"][...] = self.source.items[indices]
+        y[...] = self.source.labels[indices]

@@ -1,0 +1,236 @@
+"""The source `csv_pixels`: pictures as rows of a CSV, larger than memory if need be.
+
+One pass over the file keeps where each row begins, and its label: 16 bytes a row. Pixels are read when a batch asks for
+them, with a positioned read that threads and forked processes can share.
+"""
+
+from __future__ import annotations
+
+import codecs
+import os
+import weakref
+from array import array
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from seqtrain.errors import ConfigError, DataError, Mistake, did_you_mean, one_of
+from seqtrain.registry import sources
+from seqtrain.sources.class_labels import class_names
+from seqtrain.sources.digits_text import parse_plain, parse_slowly
+from seqtrain.sources.rows import Column, columns
+from seqtrain.structure import FieldSpec
+from seqtrain.types import ImageSize, Positive
+
+_LONGEST_FIELD = 64  # bytes; longer lines than this allows are no rows of pixels
+_LONGEST_HEADER = 1 << 24
+_MANY_NAMES = 8
+
+
+@sources.register("csv_pixels")
+class CsvPixels:
+    """Pictures as rows of a CSV: a label, and one column per pixel, row by row from the top left.
+
+    With a header (`label,pixel0,pixel1,...`) the label may be any column; without one it is the first.
+
+    Args:
+        path: The CSV.
+        label_column: The header's name for the label.
+        image_size: Height and width of the pictures.
+        channels: Values per pixel, one after another.
+        classes: The names of the classes, by label. Default: "0", "1" and so on.
+
+    Raises:
+        DataError: when the file is missing or empty, or has a row with too few or too many columns, or with a label
+            that is no class index; and when a row is read, for a pixel that is no whole number from 0 to 255.
+        ConfigError: when the label's column is named for a table without a header.
+
+    Example:
+        source: {name: csv_pixels, path: data/train.csv, image_size: [28, 28]}
+    """
+
+    def __init__(
+        self,
+        path: Path,
+        label_column: str = "label",
+        image_size: ImageSize = (28, 28),
+        channels: Positive = 1,
+        classes: list[str] | None = None,
+    ) -> None:
+        self._path = path
+        self._shape = (*image_size, channels)
+        self._num_pixels = image_size[0] * image_size[1] * channels
+        self._open()
+        header, start = _header(path)
+        self._label_position = 0 if header is None else _label_position(path, header, label_column)
+        if header is None and label_column != "label":
+            raise ConfigError(
+                f"label_column: '{label_column}' cannot be found, {path} has no header",
+                fix="leave label_column out (the label is the first column), or add a header",
+            )
+        self._first_row = 1 if header is None else 2
+        self._offsets, self.labels = self._index(start)
+        self.classes = class_names(self.labels, classes, self.describe)
+
+    def __len__(self) -> int:
+        return len(self.labels)
+
+    def __getitem__(self, index: int) -> dict[str, Any]:
+        picture = np.empty((1, *self._shape), np.uint8)
+        self.read_rows(np.array([range(len(self))[index]]), {"x": picture})
+        return {"x": picture[0], "y": self.labels[index]}
+
+    @property
+    def fields(self) -> Mapping[str, FieldSpec]:
+        """Shape and dtype of the pictures and the labels."""
+        return {"x": FieldSpec(self._shape, "uint8"), "y": FieldSpec((), self.labels.dtype.name)}
+
+    def read_rows(self, indices: npt.NDArray[np.integer], rows: Mapping[str, npt.NDArray[Any]]) -> None:
+        """Writes samples into rows; the disk is read in its own order.
+
+        Raises:
+            DataError: when a pixel is no whole number from 0 to 255.
+        """
+        if "y" in rows:
+            rows["y"][...] = self.labels[indices]
+        if "x" in rows:
+            order = np.argsort(indices)
+            pixels = self._pixels(indices[order].tolist())
+            rows["x"][order] = pixels.reshape(-1, *self._shape)
+
+    def as_columns(self, indices: npt.NDArray[np.integer]) -> tuple[Column, Column]:
+        """What a class written for Keras takes as `x_set` and `y_set`."""
+        return columns(self, indices)
+
+    def describe(self, index: int) -> str:
+        """The file and the row, counted from 1 with the header."""
+        return f"{self._path}:{index + self._first_row}"
+
+    def _pixels(self, indices: list[int]) -> npt.NDArray[np.uint8]:
+        texts = [self._pixel_text(index) for index in indices]
+        plain = parse_plain(b",".join([*texts, b""]))
+        if plain is not None and plain.size == len(texts) * self._num_pixels:
+            return plain
+        return np.stack([self._parse_slowly(index, text) for index, text in zip(indices, texts, strict=True)])
+
+    def _pixel_text(self, index: int) -> bytes:
+        start, end = int(self._offsets[index]), int(self._offsets[index + 1])
+        row = os.pread(self._descriptor, end - start, start).rstrip()
+        fields = row.split(b",", self._label_position + 1)
+        del fields[self._label_position]
+        return b",".join(fields)
+
+    def _parse_slowly(self, index: int, text: bytes) -> npt.NDArray[np.uint8]:
+        tokens = text.split(b",")
+        if len(tokens) != self._num_pixels:
+            raise self._ragged(index, len(tokens) + 1)
+        pixels = parse_slowly(tokens)
+        if isinstance(pixels, Mistake):
+            raise DataError(
+                pixels.message,
+                where=self.describe(index),
+                expected=pixels.expected,
+                received=pixels.received,
+                fix="correct the row or delete it",
+            )
+        return pixels
+
+    def _index(self, start: int) -> tuple[npt.NDArray[np.uint64], npt.NDArray[np.int64]]:
+        """Where each row begins, with the end of the last, and the labels."""
+        offsets, labels = array("Q", [start]), array("q")
+        for row in self._rows(start):
+            labels.append(self._label(len(labels), row))
+            offsets.append(offsets[-1] + len(row))
+        if not labels:
+            raise DataError("holds no rows", where=self._path, fix="check that the file was copied whole")
+        return np.frombuffer(offsets, np.uint64), np.frombuffer(labels, np.int64)
+
+    def _rows(self, start: int) -> Iterator[bytes]:
+        longest = _LONGEST_FIELD * (self._num_pixels + 1)
+        with self._path.open("rb") as file:
+            file.seek(start)
+            blank = 0
+            while row := file.readline(longest):
+                if row.isspace():
+                    blank += 1
+                    continue
+                # Blank lines are left out of the rows at the end of the file alone.
+                yield from [b"\n"] * blank
+                blank = 0
+                yield row
+
+    def _label(self, index: int, row: bytes) -> int:
+        num_columns = row.count(b",") + 1
+        if num_columns != self._num_pixels + 1:
+            raise self._ragged(index, num_columns)
+        text = row.split(b",", self._label_position + 1)[self._label_position]
+        try:
+            return int(text)
+        except ValueError as error:
+            raise DataError(
+                "the label is no whole number",
+                where=self.describe(index),
+                expected="a class index: 0, 1, 2 ...",
+                received=repr(text.decode("latin-1").strip()[:_LONGEST_FIELD]),
+                fix="correct the row or delete it",
+            ) from error
+
+    def _ragged(self, index: int, num_columns: int) -> DataError:
+        return DataError(
+            f"the row has {num_columns} columns",
+            where=self.describe(index),
+            expected=f"{self._num_pixels + 1}: the label and {self._num_pixels} pixels for the shape {self._shape}",
+            fix="correct the row or delete it; where all rows are so long, set image_size and channels",
+        )
+
+    def _open(self) -> None:
+        try:
+            self._descriptor = os.open(self._path, os.O_RDONLY | os.O_CLOEXEC)
+        except OSError as error:
+            missing = isinstance(error, FileNotFoundError)
+            raise DataError(
+                "does not exist" if missing else f"cannot be read: {error.strerror}",
+                where=self._path,
+                fix="check the path; relative ones are relative to the config file",
+            ) from error
+        self._close = weakref.finalize(self, os.close, self._descriptor)
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {name: value for name, value in self.__dict__.items() if name not in ("_descriptor", "_close")}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__dict__.update(state)
+        self._open()
+
+
+def _header(path: Path) -> tuple[list[str] | None, int]:
+    """The names in the header, or None where the first line is a row; and where the first row begins."""
+    try:
+        with path.open("rb") as file:
+            line = file.readline(_LONGEST_HEADER)
+    except OSError as error:
+        raise DataError(f"cannot be read: {error.strerror}", where=path, fix="name a CSV file") from error
+    if not line:
+        raise DataError("is empty", where=path, expected="rows of a label and pixels", fix="check the path")
+    start = len(codecs.BOM_UTF8) if line.startswith(codecs.BOM_UTF8) else 0
+    fields = [field.strip().strip('"') for field in line[start:].decode("utf-8", "replace").split(",")]
+    try:
+        float(fields[0])
+    except ValueError:
+        return fields, len(line)
+    return None, start
+
+
+def _label_position(path: Path, header: list[str], label_column: str) -> int:
+    if label_column not in header:
+        names = [*header[:_MANY_NAMES], "..."] if len(header) > _MANY_NAMES else header
+        raise DataError(
+            f"has no column '{label_column}'",
+            where=f"{path}:1",
+            expected=one_of(name[:_LONGEST_FIELD] for name in names),
+            fix=did_you_mean(label_column, header) or "set label_column to the name of the label's column",
+        )
+    return header.index(label_column)

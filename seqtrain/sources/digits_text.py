@@ -1,0 +1,53 @@
+"""Comma-separated numbers from 0 to 255, from text to bytes: thousands of rows at once.
+
+A token of up to three digits ends before a comma, so its value is a sum over the one to three bytes before each
+comma, which NumPy computes for a whole batch: about ten times the speed of parsing number by number. Whatever is not
+that plain goes the slow way, which accepts `12.0` and blanks, and tells which pixel is wrong.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+
+from seqtrain.errors import Mistake
+
+_COMMA, _ZERO = ord(","), ord("0")
+_EXPECTED = "whole numbers from 0 to 255"
+
+
+def parse_plain(text: bytes) -> npt.NDArray[np.uint8] | None:
+    """The numbers in a text of one to three digits each, or None where it holds anything else.
+
+    Args:
+        text: Numbers, each followed by a comma.
+    """
+    codes = np.frombuffer(text, np.uint8)
+    ends = np.flatnonzero(codes == _COMMA)
+    lengths = np.diff(ends, prepend=-1) - 1
+    digits = codes - _ZERO  # anything but a digit wraps to 10 or more
+    if len(ends) == 0 or lengths.min() < 1 or lengths.max() > 3 or np.count_nonzero(digits > 9) != len(ends):
+        return None
+    values = digits[ends - 1].astype(np.uint16)
+    for place, factor in ((2, 10), (3, 100)):
+        # Where the token is shorter this reads a byte of the one before it, which counts nothing.
+        values += digits[np.maximum(ends - place, 0)] * np.uint16(factor) * (lengths >= place)
+    return values.astype(np.uint8) if values.max() <= 255 else None
+
+
+def parse_slowly(tokens: list[bytes]) -> npt.NDArray[np.uint8] | Mistake:
+    """The numbers, or what is wrong with the first that is none.
+
+    Args:
+        tokens: The fields of one row.
+    """
+    values = np.empty(len(tokens), np.uint8)
+    for position, token in enumerate(tokens):
+        try:
+            value = float(token)
+        except ValueError:
+            return Mistake(f"pixel {position} is no number", expected=_EXPECTED, received=repr(token.decode("latin-1")))
+        if not (0 <= value <= 255 and value.is_integer()):
+            return Mistake(f"pixel {position} is {token.decode('latin-1').strip()}", expected=_EXPECTED)
+        values[position] = int(value)
+    return values
