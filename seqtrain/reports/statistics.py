@@ -1,0 +1,270 @@
+"""What is in a batch and in a split, in numbers, with warnings of what is likely wrong.
+
+Most trainings that fail, fail in their data: a constant picture, labels of one class, pixels of 0 to 255 where the
+model expects 0 to 1. Each of these is cheap to see before an hour of training is spent on it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from seqtrain.structure import named_leaves
+
+_LARGE_IMBALANCE = 10.0
+_EDGE_OF_AN_IMAGE = 8  # smaller arrays are rarely pictures
+
+
+@dataclass(frozen=True)
+class FieldStatistics:
+    """One array of a batch.
+
+    Args:
+        shape: With the batch axis.
+        dtype: NumPy's name.
+        minimum: Of the finite values; None where there is none, or none that can be compared.
+        maximum: See `minimum`.
+        mean: See `minimum`.
+        sha256: Over the array's bytes in C order: equal for equal batches.
+    """
+
+    shape: tuple[int, ...]
+    dtype: str
+    minimum: float | int | None
+    maximum: float | int | None
+    mean: float | None
+    sha256: str
+
+    def to_json(self) -> dict[str, Any]:
+        """As `inspect-batches --json` prints it."""
+        return {
+            "shape": list(self.shape),
+            "dtype": self.dtype,
+            "min": self.minimum,
+            "max": self.maximum,
+            "mean": self.mean,
+            "sha256": self.sha256,
+        }
+
+
+@dataclass(frozen=True)
+class BatchStatistics:
+    """A batch in numbers.
+
+    Args:
+        fields: By the names that people know: `x`, `y`, `x.user`, `sample_weight`.
+        label_counts: Samples of each class that occurs, by class index; None where y is no class.
+        warnings: What is likely wrong, a sentence each.
+    """
+
+    fields: dict[str, FieldStatistics]
+    label_counts: dict[int, int] | None
+    warnings: tuple[str, ...]
+
+    def to_json(self) -> dict[str, Any]:
+        """The fields, the label counts with their keys as text, and the warnings."""
+        counts = self.label_counts
+        return {
+            "fields": {name: field.to_json() for name, field in self.fields.items()},
+            "label_counts": None if counts is None else {str(label): count for label, count in counts.items()},
+            "warnings": list(self.warnings),
+        }
+
+
+@dataclass(frozen=True)
+class SplitStatistics:
+    """The classes of a whole split.
+
+    Args:
+        counts: Samples by class index, classes without any included.
+        names: Of the classes, where they are known.
+        imbalance: Size of the largest class over that of the smallest that has samples.
+        warnings: What is likely wrong, a sentence each.
+    """
+
+    counts: tuple[int, ...]
+    names: tuple[str, ...] | None
+    imbalance: float
+    warnings: tuple[str, ...]
+
+    def to_json(self) -> dict[str, Any]:
+        """Counts by the class's name, or by its index where it has none."""
+        names = self.names or tuple(map(str, range(len(self.counts))))
+        return {
+            "classes": dict(zip(names, self.counts, strict=True)),
+            "imbalance": round(self.imbalance, 3),
+            "warnings": list(self.warnings),
+        }
+
+
+def batch_statistics(
+    batch: tuple[Any, ...],
+    *,
+    num_classes: int | None = None,
+    sample_ids: Sequence[int] | None = None,
+) -> BatchStatistics:
+    """Describes one batch and looks for what is likely wrong.
+
+    Args:
+        batch: `(x,)`, `(x, y)` or `(x, y, sample_weight)`, nested or not.
+        num_classes: Of the targets, where they are classes.
+        sample_ids: The samples' indices in the source, in the order of the rows; the warnings name them.
+    """
+    arrays = {name: np.asarray(leaf) for name, leaf in named_leaves(batch)}
+    labels = class_indices(arrays["y"], num_classes) if "y" in arrays else None
+    warnings: list[str] = []
+    for name, array in arrays.items():
+        warnings += _warnings_of(name, array, sample_ids)
+    if labels is not None:
+        warnings += _label_warnings(labels, num_classes, sample_ids)
+    return BatchStatistics(
+        {name: field_statistics(array) for name, array in arrays.items()},
+        None if labels is None else _counted(labels),
+        tuple(warnings),
+    )
+
+
+def split_statistics(
+    labels: npt.NDArray[Any], *, num_classes: int | None = None, names: Sequence[str] | None = None
+) -> SplitStatistics | None:
+    """Counts the classes of a split; None where the labels are no class indices.
+
+    Args:
+        labels: One for each sample of the split.
+        num_classes: Counted up to the largest label where it is left out.
+        names: Of the classes, by index.
+    """
+    array = np.asarray(labels)
+    if array.ndim != 1 or array.dtype.kind not in "iub" or not len(array) or array.min() < 0:
+        return None
+    length = max(num_classes or 0, len(names or ()), int(array.max()) + 1)
+    counts = tuple(np.bincount(array.astype(np.int64), minlength=length).tolist())
+    present = [count for count in counts if count]
+    known = tuple(names) + tuple(map(str, range(len(names), length))) if names else None
+    imbalance = max(present) / min(present)
+    return SplitStatistics(counts, known, imbalance, tuple(_split_warnings(counts, known, imbalance)))
+
+
+def field_statistics(array: npt.NDArray[Any]) -> FieldStatistics:
+    """Describes one array; of one that holds no numbers, shape, dtype and digest alone."""
+    numbers = array[np.isfinite(array)] if array.dtype.kind == "f" else array
+    if array.dtype.kind == "b":
+        numbers = array.astype(np.uint8)
+    minimum = maximum = mean = None
+    if array.dtype.kind in "iufb" and numbers.size:
+        minimum, maximum = numbers.min().item(), numbers.max().item()
+        mean = float(numbers.mean(dtype=np.float64))
+    return FieldStatistics(array.shape, str(array.dtype), minimum, maximum, _finite(mean), _sha256(array))
+
+
+def class_indices(y: npt.NDArray[Any], num_classes: int | None) -> npt.NDArray[np.int64] | None:
+    """The class of each sample, where `y` holds class indices or one-hot rows; None for other targets."""
+    if y.dtype.kind not in "iufb":
+        return None
+    if y.ndim == 2 and y.shape[1] > 1 and y.shape[1] == (num_classes or y.shape[1]):
+        one_hot = bool(np.isin(y, (0, 1)).all() and (y.sum(axis=1) == 1).all())
+        return y.argmax(axis=1).astype(np.int64) if one_hot else None
+    flat = y[:, 0] if y.ndim == 2 and y.shape[1] == 1 else y
+    if flat.ndim != 1 or (num_classes is None and flat.dtype.kind == "f"):
+        return None
+    whole = flat.dtype.kind != "f" or bool((np.isfinite(flat) & (flat == np.floor(flat))).all())
+    return flat.astype(np.int64) if whole else None
+
+
+def is_image(array: npt.NDArray[Any]) -> bool:
+    """Whether a batch looks like pictures, gray or RGB, channels last or first, or left out where bytes say pixels."""
+    if array.dtype.kind not in "uf" or not (array.ndim == 4 or (array.ndim == 3 and array.dtype == np.uint8)):
+        return False
+    shape = array.shape[1:]
+    edges = shape if len(shape) == 2 else shape[:2] if shape[-1] in (1, 3, 4) else shape[1:]
+    channels = 1 if len(shape) == 2 else shape[-1] if shape[-1] in (1, 3, 4) else shape[0]
+    return channels in (1, 3, 4) and min(edges) >= _EDGE_OF_AN_IMAGE
+
+
+def _warnings_of(name: str, array: npt.NDArray[Any], sample_ids: Sequence[int] | None) -> list[str]:
+    if array.dtype.kind not in "iufb" or not array.size:
+        return []
+    rows = array.reshape(len(array), -1) if array.ndim else array.reshape(1, 1)
+    finite = np.isfinite(rows).all(axis=1)
+    warnings = []
+    if not finite.all():
+        warnings.append(f"{name}: NaN or infinite values in {_samples(~finite, sample_ids)}")
+    if name.split(".")[0] == "x" and is_image(array):
+        constant = finite & (rows.min(axis=1) == rows.max(axis=1))
+        if constant.any():
+            warnings.append(f"{name}: every pixel is the same in {_samples(constant, sample_ids)}")
+        warnings += _range_warnings(name, rows[finite])
+    return warnings
+
+
+def _range_warnings(name: str, rows: npt.NDArray[Any]) -> list[str]:
+    if rows.dtype.kind != "f" or not rows.size:
+        return []
+    low, high = float(rows.min()), float(rows.max())
+    if low >= -1 and high <= 1:
+        return []
+    fix = "divide by 255, or leave them uint8 and let the model rescale" if low >= 0 and high <= 255 else "rescale them"
+    return [f"{name}: float images from {low:.4g} to {high:.4g}, neither in [0, 1] nor in [-1, 1]; {fix}"]
+
+
+def _label_warnings(
+    labels: npt.NDArray[np.int64], num_classes: int | None, sample_ids: Sequence[int] | None
+) -> list[str]:
+    warnings = []
+    if num_classes is not None:
+        outside = (labels < 0) | (labels >= num_classes)
+        if outside.any():
+            found = ", ".join(map(str, np.unique(labels[outside])[:5]))
+            place = _samples(outside, sample_ids)
+            warnings.append(f"y: labels outside the classes 0 to {num_classes - 1} ({found}) in {place}")
+    if len(labels) > 1 and (labels == labels[0]).all():
+        warnings.append(f"y: only class {labels[0]} in this batch of {len(labels)}")
+    return warnings
+
+
+def _split_warnings(counts: Sequence[int], names: Sequence[str] | None, imbalance: float) -> list[str]:
+    labels = names or [str(index) for index in range(len(counts))]
+    empty = [label for label, count in zip(labels, counts, strict=True) if not count]
+    present = len(counts) - len(empty)
+    if present == 1:
+        return [f"only one class: '{labels[int(np.argmax(counts))]}'"]
+    warnings = [f"no sample of {_listed([repr(label) for label in empty])}"] if empty else []
+    if imbalance > _LARGE_IMBALANCE:
+        warnings.append(
+            f"the largest class has {imbalance:.1f} times the samples of the smallest; "
+            "consider `class_weight: balanced`"
+        )
+    return warnings
+
+
+def _samples(chosen: npt.NDArray[np.bool_], sample_ids: Sequence[int] | None) -> str:
+    rows = np.flatnonzero(chosen).tolist()
+    ids = rows if sample_ids is None else [int(sample_ids[row]) for row in rows]
+    unit = "row" if sample_ids is None else "sample"
+    return f"{unit}{'s' if len(ids) > 1 else ''} {_listed(list(map(str, ids)))}"
+
+
+def _listed(words: Sequence[str], at_most: int = 8) -> str:
+    rest = f" and {len(words) - at_most} more" if len(words) > at_most else ""
+    return ", ".join(words[:at_most]) + rest
+
+
+def _counted(labels: npt.NDArray[np.int64]) -> dict[int, int]:
+    values, counts = np.unique(labels, return_counts=True)
+    return dict(zip(values.tolist(), counts.tolist(), strict=True))
+
+
+def _finite(value: float | None) -> float | None:
+    return value if value is not None and math.isfinite(value) else None
+
+
+def _sha256(array: npt.NDArray[Any]) -> str:
+    if array.dtype.kind == "O":  # its bytes would be addresses
+        return hashlib.sha256(repr(array.tolist()).encode()).hexdigest()
+    return hashlib.sha256(np.ascontiguousarray(array).tobytes()).hexdigest()
