@@ -1,6 +1,8 @@
-"""What samples exist: one file for each kind of storage. Importing the package registers them all."""
+"""What samples exist: one file a kind of storage. Importing the package registers them."""
 
 from seqtrain.sources import arrays as arrays
 from seqtrain.sources import csv_pixels as csv_pixels
+from seqtrain.sources import image_folder as image_folder
+from seqtrain.sources import image_manifest as image_manifest
 from seqtrain.sources import ratings as ratings
 from seqtrain.sources import synthetic_sum as synthetic_sum

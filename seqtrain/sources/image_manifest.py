@@ -1,0 +1,175 @@
+"""The source `image_manifest`: a CSV file that names an image and its label in each row."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+import numpy.typing as npt
+
+from seqtrain.errors import DataError, Mistake
+from seqtrain.registry import sources
+from seqtrain.sources.class_labels import check_finite, class_names
+from seqtrain.sources.manifest_csv import MOST_TOLD, read_table
+from seqtrain.sources.packed_paths import PackedPaths
+
+Target = Literal["class", "index", "float"]
+
+_MOST_DIGITS = 18  # of a class index: what int64 holds
+
+
+@sources.register("image_manifest")
+class ImageManifestSource:
+    """Image files that a table lists, with their labels, and where it has such a column, their groups.
+
+    All of the table and the existence of every file are checked at the start, so that no run ends in its last hour at
+    a path that was never there.
+
+    Args:
+        manifest: A CSV file with a header.
+        path_column: The column of the images' paths.
+        label_column: The column of the labels.
+        root: The folder that relative paths start from. Default: the manifest's own.
+        target: "class" (names, numbered in alphabetical order), "index" (the class indices themselves) or "float" (a
+            number to predict). "auto" takes whole numbers as "index", other numbers as "float", and all else as
+            "class".
+        group_column: The column whose equal values belong together, such as the patient, for a split by group.
+
+    Raises:
+        DataError: when the table cannot be read, or a row has no usable path, label or group.
+
+    Example:
+        source: {name: image_manifest, manifest: ../data_samples/photos/manifest.csv, group_column: group}
+    """
+
+    labels: npt.NDArray[Any]
+    classes: tuple[str, ...] | None
+    groups: npt.NDArray[np.str_] | None = None
+
+    def __init__(
+        self,
+        manifest: Path,
+        path_column: str = "path",
+        label_column: str = "label",
+        root: Path | None = None,
+        target: Literal["auto", "class", "index", "float"] = "auto",
+        group_column: str | None = None,
+    ) -> None:
+        names = [path_column, label_column] + ([group_column] if group_column else [])
+        table = read_table(manifest, names)
+        paths, labels = table.columns[:2]
+        self._paths = PackedPaths(str(root or manifest.parent), paths)
+        rows = _Rows(manifest, table.lines)
+        rows.require(paths, bool, "the path is empty", "name an image file")
+        rows.require(labels, bool, f"the {label_column} is empty", "label the image, or remove the row")
+        if group_column:
+            rows.require(table.columns[2], bool, f"the {group_column} is empty", "name the group, or remove the row")
+            self.groups = np.array(table.columns[2])
+        self.labels, self.classes = _targets(labels, _kind(labels, rows) if target == "auto" else target, rows)
+        rows.require(
+            (self._paths[index] for index in range(len(self))),
+            lambda path: Path(path).is_file(),
+            "no such image file",
+            "correct the path, set `root` to the folder that the paths start from, or remove the row",
+        )
+
+    def __len__(self) -> int:
+        return len(self._paths)
+
+    def __getitem__(self, index: int) -> dict[str, Any]:
+        return {"path": self._paths[index], "label": self.labels[index].item()}
+
+    def describe(self, index: int) -> str:
+        """The sample's path."""
+        return self._paths[index]
+
+    def as_columns(self, indices: npt.NDArray[np.integer]) -> tuple[list[str], npt.NDArray[Any]]:
+        """The paths and the labels of some samples."""
+        return [self._paths[index] for index in indices.tolist()], self.labels[indices]
+
+
+class _Rows:
+    """Where each row stands, for messages."""
+
+    def __init__(self, manifest: Path, lines: list[int]) -> None:
+        self._manifest = manifest
+        self._lines = lines
+
+    def where(self, row: int) -> str:
+        return f"{self._manifest}:{self._lines[row]}"
+
+    def require(
+        self,
+        values: Iterable[str],
+        holds: Callable[[str], bool],
+        message: str,
+        fix: str,
+        expected: str | None = None,
+    ) -> None:
+        """Raises a DataError with the first rows whose value does not do."""
+        mistakes: list[Mistake] = []
+        for row, value in enumerate(values):
+            if not holds(value):
+                mistakes.append(Mistake(message, self.where(row), expected, f"'{value}'" if value else None, fix))
+                if len(mistakes) == MOST_TOLD:
+                    break
+        if mistakes:
+            raise DataError(mistakes)
+
+
+def _kind(labels: list[str], rows: _Rows) -> Target:
+    """What the labels are, judged by all of them together."""
+    rows.require(
+        labels,
+        lambda label: label.lower() != "nan",
+        "the label is NaN",
+        "label the image, or remove the row; where NaN is the name of a class, set `target: class`",
+    )
+    if not all(_number(label) is not None for label in labels):
+        return "class"
+    if not all(label.isdecimal() for label in labels):
+        return "float"
+    largest = max(range(len(labels)), key=lambda row: int(labels[row]))
+    if int(labels[largest]) >= len(labels):
+        raise DataError(
+            f"the label {labels[largest]} can hardly be the index of a class: there are {len(labels)} rows",
+            where=rows.where(largest),
+            fix="set `target` to class, index or float",
+        )
+    return "index"
+
+
+def _targets(labels: list[str], kind: Target, rows: _Rows) -> tuple[npt.NDArray[Any], tuple[str, ...] | None]:
+    if kind == "class":
+        classes = sorted(set(labels))
+        number = {name: index for index, name in enumerate(classes)}
+        return np.array([number[label] for label in labels], dtype=np.int64), tuple(classes)
+    if kind == "index":
+        rows.require(
+            labels,
+            lambda label: label.isdecimal() and len(label) <= _MOST_DIGITS,
+            "the label is no class index",
+            "correct the label, or set `target` to class or float",
+            "a whole number from 0",
+        )
+        indices = np.array([int(label) for label in labels], dtype=np.int64)
+        return indices, class_names(indices, None, rows.where)
+    rows.require(
+        labels,
+        lambda label: _number(label) is not None,
+        "the label is no number to predict",
+        "correct the label, remove the row, or set `target: class`",
+        "a number",
+    )
+    targets = np.array([float(label) for label in labels], dtype=np.float64)
+    check_finite(targets, rows.where)
+    return targets, None
+
+
+def _number(label: str) -> float | None:
+    try:
+        return float(label)
+    except ValueError:
+        return None

@@ -1,0 +1,40 @@
+"""Many paths in little memory: one run of bytes and where each path ends.
+
+A list of a million `str` takes about 150 MB and seconds to pickle; packed, it takes the bytes of the paths and 4 more
+for each, and pickles as two blocks of memory.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable
+
+import numpy as np
+
+
+class PackedPaths:
+    """Paths below a folder, by number.
+
+    Args:
+        root: The folder that relative paths start from; an absolute path stands for itself.
+        paths: The paths, in order; read once, so a generator will do.
+
+    Example:
+        PackedPaths("/data", ["cat/1.png", "dog/1.png"])[1]  # "/data/dog/1.png"
+    """
+
+    def __init__(self, root: str, paths: Iterable[str]) -> None:
+        self._root = root
+        encoded = [os.fsencode(path) for path in paths]
+        ends = np.cumsum([0, *map(len, encoded)], dtype=np.int64)
+        self._ends = ends.astype(np.uint32) if ends[-1] <= np.iinfo(np.uint32).max else ends
+        self._bytes = b"".join(encoded)
+
+    def __len__(self) -> int:
+        return len(self._ends) - 1
+
+    def __getitem__(self, index: int) -> str:
+        if not 0 <= index < len(self):
+            raise IndexError(f"path {index} of {len(self)}")
+        path = self._bytes[int(self._ends[index]) : int(self._ends[index + 1])]
+        return os.path.join(self._root, os.fsdecode(path))  # noqa: PTH118 - the hot path of every sample
