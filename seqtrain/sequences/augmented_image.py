@@ -1,0 +1,133 @@
+"""The sequence `augmented_image`: the sequence `image`, whose training images differ in each epoch.
+
+One affine warp for all of the geometry and one table of 256 entries for brightness and contrast: an image costs little
+more than without. Validation images are those of `image`, to the last bit.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+from pydantic import Field
+
+from seqtrain.registry import sequences
+from seqtrain.sequences.geometry import Geometry, GeometryRange, draw, matrix, warp
+from seqtrain.sequences.image import ImageSequence, Picture
+from seqtrain.sources.base import Source
+from seqtrain.types import Color, DataFormat, ImageSize, Probability, Resize
+
+Degrees = Annotated[float, Field(ge=0, le=180)]
+Fraction = Annotated[float, Field(ge=0, le=1)]
+ProperFraction = Annotated[float, Field(ge=0, lt=1)]
+CropFraction = Annotated[float, Field(ge=0.1, le=1)]
+
+_MIDDLE_GRAY, _WHITE = 127.5, 255
+
+
+@sequences.register("augmented_image")
+class AugmentedImageSequence(ImageSequence):
+    """Images that are flipped, turned, moved, scaled, cropped and re-lit at random, for training only.
+
+    What happens to a sample depends on (seed, epoch, sample) alone. Beyond its edges a picture goes on as the nearest
+    pixel of the edge.
+
+    Args:
+        source: See `ImageSequence`.
+        indices: See `SampleSequence`.
+        batch_size: See `SampleSequence`.
+        seed: See `SampleSequence`.
+        training: Whether to augment; see also `SampleSequence`.
+        image_size: Height and width in pixels.
+        color: "rgb" or "gray"; a file of the other kind is converted.
+        resize: Where proportions differ: "stretch" the picture, "crop" its edges, or "pad" it with black.
+        data_format: Where the channels are.
+        labels: "sparse" (the class index) or "one_hot".
+        drop_remainder: Leave out the last batch where it would be smaller.
+        horizontal_flip: Probability that left and right change places.
+        vertical_flip: Probability that top and bottom change places.
+        rotation: Turn about the centre by up to so many degrees to either side.
+        shift: Move by up to this fraction of the width and of the height.
+        zoom: Grow or shrink by up to this fraction.
+        brightness: Add or take away up to this fraction of white.
+        contrast: Draw pixels away from or towards middle gray by up to this fraction.
+        random_crop: Cut out a window with this fraction of the picture's height and width at a random place. The
+            picture is read larger by as much, so that the window is as sharp as the whole would be.
+
+    Shapes:
+        x: (batch, height, width, channels) or (batch, channels, height, width), uint8, 0 to 255
+        y: as `ImageSequence`
+
+    Raises:
+        ConfigError: see `ImageSequence`.
+        DataError: when an image cannot be read.
+
+    Example:
+        sequence: {name: augmented_image, image_size: [64, 64], color: gray, rotation: 15, horizontal_flip: 0.5}
+    """
+
+    def __init__(
+        self,
+        source: Source,
+        indices: npt.NDArray[np.integer],
+        batch_size: int,
+        seed: int,
+        training: bool,
+        image_size: ImageSize,
+        color: Color = "rgb",
+        resize: Resize = "stretch",
+        data_format: DataFormat = "channels_last",
+        labels: Literal["sparse", "one_hot"] = "sparse",
+        drop_remainder: bool = False,
+        horizontal_flip: Probability = 0.0,
+        vertical_flip: Probability = 0.0,
+        rotation: Degrees = 0.0,
+        shift: Fraction = 0.0,
+        zoom: ProperFraction = 0.0,
+        brightness: Fraction = 0.0,
+        contrast: Fraction = 0.0,
+        random_crop: CropFraction | None = None,
+    ) -> None:
+        super().__init__(
+            source, indices, batch_size, seed, training, image_size, color, resize, data_format, labels, drop_remainder
+        )
+        self._geometry = GeometryRange(horizontal_flip, vertical_flip, rotation, shift, zoom)
+        self._brightness = brightness
+        self._contrast = contrast
+        self._canvas_size = tuple(round(side / (random_crop or 1)) for side in image_size)
+
+    def unaugmented(self, index: int) -> tuple[Any, ...]:
+        """One sample as a batch of one, without augmentation."""
+        rows = self.allocate(1)
+        self.write_sample(index, None, rows)
+        return rows
+
+    def paint(self, path: str, generator: np.random.Generator | None, picture: Picture) -> None:
+        """Writes an image file, augmented where this is training."""
+        if generator is None or not self.training:
+            self.read(path, picture)
+            return
+        geometry = draw(self._geometry, generator)
+        self._warp(path, geometry, picture)
+        self._light(generator, picture)
+
+    def _warp(self, path: str, geometry: Geometry, picture: Picture) -> None:
+        height, width = self._canvas_size
+        to_canvas = matrix(geometry, (height, width), self.image_size)
+        if (height, width) == self.image_size and np.array_equal(to_canvas, np.eye(2, 3)):
+            self.read(path, picture)
+            return
+        canvas = np.empty((height, width, *picture.shape[2:]), dtype=np.uint8)
+        self.read(path, canvas)
+        warp(canvas, to_canvas, picture)
+
+    def _light(self, generator: np.random.Generator, picture: Picture) -> None:
+        if not self._brightness and not self._contrast:
+            return
+        lighter, stronger = (2 * generator.random(2) - 1).tolist()
+        values = np.arange(_WHITE + 1)
+        values = _MIDDLE_GRAY + (values - _MIDDLE_GRAY) * (1 + stronger * self._contrast)
+        table = np.clip(np.rint(values + lighter * self._brightness * _WHITE), 0, _WHITE).astype(np.uint8)
+        cv2.LUT(picture, table, dst=picture)

@@ -1,0 +1,121 @@
+"""The sequence `image`: image files decoded and resized straight into their rows of a uint8 batch."""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+import numpy as np
+import numpy.typing as npt
+
+from seqtrain.errors import ConfigError
+from seqtrain.registry import sequences
+from seqtrain.sequences.base import SampleSequence
+from seqtrain.sequences.decoding import read_picture
+from seqtrain.sequences.resizing import fit, scaled_size
+from seqtrain.sources.base import Source, labels_of
+from seqtrain.structure import FieldSpec
+from seqtrain.types import Color, DataFormat, ImageSize, Resize
+
+Picture = npt.NDArray[np.uint8]
+
+
+@sequences.register("image")
+class ImageSequence(SampleSequence):
+    """Images by class or with a number to predict, from every source whose samples have a `path` and a `label`.
+
+    Pixels stay uint8, a quarter of float32 on the way to the GPU; the model scales them.
+
+    Args:
+        source: `image_folder`, `image_manifest`, or any other whose samples have a `path` and a `label`.
+        indices: See `SampleSequence`.
+        batch_size: See `SampleSequence`.
+        seed: See `SampleSequence`.
+        training: See `SampleSequence`.
+        image_size: Height and width in pixels.
+        color: "rgb" or "gray"; a file of the other kind is converted.
+        resize: Where proportions differ: "stretch" the picture, "crop" its edges, or "pad" it with black.
+        data_format: Where the channels are.
+        labels: "sparse" (the class index) or "one_hot".
+        drop_remainder: Leave out the last batch where it would be smaller.
+
+    Shapes:
+        x: (batch, height, width, channels) or (batch, channels, height, width), uint8, 0 to 255
+        y: (batch,), int32, for sparse labels; (batch, classes), float32, for one-hot labels; (batch,), float32, for
+            numbers to predict
+
+    Raises:
+        ConfigError: when the source has no image files, or labels are to be one-hot and there are no classes.
+        DataError: when an image cannot be read.
+
+    Example:
+        sequence: {name: image, image_size: [224, 224], resize: crop}
+    """
+
+    def __init__(
+        self,
+        source: Source,
+        indices: npt.NDArray[np.integer],
+        batch_size: int,
+        seed: int,
+        training: bool,
+        image_size: ImageSize,
+        color: Color = "rgb",
+        resize: Resize = "stretch",
+        data_format: DataFormat = "channels_last",
+        labels: Literal["sparse", "one_hot"] = "sparse",
+        drop_remainder: bool = False,
+    ) -> None:
+        super().__init__(source, indices, batch_size, seed, training, drop_remainder)
+        self.image_size = image_size
+        self.color: Color = color
+        self.resize: Resize = resize
+        self.data_format = data_format
+        self._one_hot = labels == "one_hot"
+        num_channels = 1 if color == "gray" else 3
+        shape = (num_channels, *image_size) if data_format == "channels_first" else (*image_size, num_channels)
+        self.spec = (FieldSpec(shape, "uint8"), self._label_spec())
+
+    def write_sample(self, index: int, generator: np.random.Generator | None, rows: tuple[Any, ...]) -> None:
+        """Writes one sample; without a generator, unaugmented."""
+        sample = self.source[index]
+        x, y = rows
+        if self.color == "gray":
+            self.paint(sample["path"], generator, x[0].reshape(self.image_size))
+        elif self.data_format == "channels_last":
+            self.paint(sample["path"], generator, x[0])
+        else:
+            picture = np.empty((*self.image_size, 3), dtype=np.uint8)
+            self.paint(sample["path"], generator, picture)
+            x[0] = np.moveaxis(picture, -1, 0)
+        if self._one_hot:
+            y[0] = 0
+            y[0, sample["label"]] = 1
+        else:
+            y[0] = sample["label"]
+
+    def paint(self, path: str, generator: np.random.Generator | None, picture: Picture) -> None:
+        """Writes an image file into (height, width) or (height, width, 3); a subclass may augment it."""
+        self.read(path, picture)
+
+    def read(self, path: str, picture: Picture) -> None:
+        """Writes an image file, resized, into a picture of any size."""
+        size = picture.shape[0], picture.shape[1]
+        fit(read_picture(path, self.color, lambda stored: scaled_size(stored, size, self.resize)), picture, self.resize)
+
+    def _label_spec(self) -> FieldSpec:
+        labels = labels_of(self.source)
+        if labels is None or "path" not in self.source[int(self.indices[0])]:
+            raise ConfigError(
+                f"the source {type(self.source).__name__} has no labelled image files",
+                expected="a source with labels, whose samples have a `path` and a `label`",
+                fix="use image_folder or image_manifest; for samples that are arrays, the sequence `arrays`",
+            )
+        if self._one_hot:
+            if self.num_classes is None:
+                raise ConfigError(
+                    "labels: one_hot needs classes, and the source has none",
+                    received=f"labels of the type {labels.dtype}",
+                    fix="leave labels out, or set the manifest's `target` to class or index",
+                )
+            return FieldSpec((self.num_classes,), "float32")
+        return FieldSpec((), "float32" if labels.dtype.kind == "f" else "int32")
