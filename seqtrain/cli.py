@@ -5,17 +5,23 @@ People read stderr, scripts read stdout: with `--json` stdout carries one JSON d
 
 from __future__ import annotations
 
+import contextlib
 import json
 import logging
+import os
 import sys
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from seqtrain import __version__
+from seqtrain.console import native_stderr_to, stdout_to_stderr
 from seqtrain.errors import Mistake, SeqtrainError
+
+if TYPE_CHECKING:
+    from seqtrain.config import LoadedConfig
 
 app = typer.Typer(
     name="seqtrain",
@@ -123,12 +129,12 @@ def fit(
     as_json: JsonOption = False,
 ) -> None:
     """Train the model of a config."""
-    from seqtrain.config import load_config
     from seqtrain.training import fit as training
 
-    loaded = load_config(config, settings or ())
     options = training.FitOptions(run_dir, resume.value, progress.value, sys.argv)
-    outcome = training.dry_run(loaded, options) if dry_run else training.fit(loaded, options)
+    with stdout_to_stderr():
+        loaded = _load(config, settings)
+        outcome = training.dry_run(loaded, options) if dry_run else training.fit(loaded, options)
     if as_json:
         _print_json(outcome.result)
     raise typer.Exit(outcome.exit_code)
@@ -148,19 +154,20 @@ def inspect_batches(
     as_json: JsonOption = False,
 ) -> None:
     """Show batches as fit will see them."""
-    from seqtrain.config import load_config
     from seqtrain.reports.inspection import Inspection
 
-    loaded = load_config(config, settings or ())
-    inspection = Inspection(loaded, split.value, epoch, out or Path("inspect", config.stem))
-    documents = []
+    with stdout_to_stderr():
+        loaded = _load(config, settings)
+        inspection = Inspection(loaded, split.value, epoch, out or Path("inspect", config.stem))
     if not as_json:
         typer.echo(inspection.overview())
-    for batch in inspection.batches(None if all_batches else number):
-        documents.append(batch.to_json())
-        if not as_json:
-            typer.echo(batch.text())
-    images = inspection.finish()
+    documents = []
+    with stdout_to_stderr() if as_json else contextlib.nullcontext():
+        for batch in inspection.batches(None if all_batches else number):
+            documents.append(batch.to_json())
+            if not as_json:
+                typer.echo(batch.text())
+        images = inspection.finish()
     if as_json:
         _print_json({**inspection.to_json(), "batches": documents, "images": [str(path) for path in images]})
     else:
@@ -175,14 +182,14 @@ def check(
     as_json: JsonOption = False,
 ) -> None:
     """Validate a config, and with --data every sample, without TensorFlow."""
-    from seqtrain.config import load_config
     from seqtrain.reports.data_check import read_every_sample
 
     checked: dict[str, Any] = {"status": "ok", "config": str(config)}
     try:
-        loaded = load_config(config, settings or ())
-        if data:
-            checked["data"] = read_every_sample(loaded)
+        with stdout_to_stderr():
+            loaded = _load(config, settings)
+            if data:
+                checked["data"] = read_every_sample(loaded)
     except SeqtrainError as error:
         if as_json:
             _print_json({**checked, "status": "failed", "mistakes": [_mistake(m) for m in error.mistakes]})
@@ -212,10 +219,9 @@ def list_components(
 @config_app.command("show")
 def config_show(config: ConfigArgument, settings: SetOption = None, as_json: JsonOption = False) -> None:
     """Print the resolved config: defaults filled in, paths absolute; it can be fed back."""
-    from seqtrain.config import load_config
     from seqtrain.config.dump import dump
 
-    loaded = load_config(config, settings or ())
+    loaded = _load(config, settings)
     if as_json:
         _print_json(loaded.config.to_yaml())
     else:
@@ -230,12 +236,19 @@ def config_schema(
     settings: SetOption = None,
 ) -> None:
     """Print a JSON Schema of configs, for editors."""
-    from seqtrain.config import load_config
     from seqtrain.config.json_schema import json_schema
 
     if config is not None:
-        load_config(config, settings or ())
+        _load(config, settings)
     _print_json(json_schema())
+
+
+def _load(config: Path, settings: list[str] | None) -> LoadedConfig:
+    """The checked config. What Keras says while a user's file imports it is nobody's business."""
+    from seqtrain.config import load_config
+
+    with stdout_to_stderr(), native_stderr_to(Path(os.devnull)):
+        return load_config(config, settings or ())
 
 
 def _print_json(document: Any) -> None:

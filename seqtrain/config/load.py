@@ -64,7 +64,7 @@ def load_config(path: Path, overrides: Sequence[str] = ()) -> LoadedConfig:
         imports = _load_imports(config, root, mistakes)
         config = resolve_components(config, root, mistakes).model_copy(update={"imports": imports})
     if mistakes or config is None:
-        raise ConfigError(mistakes)
+        raise ConfigError(sorted(mistakes, key=_by_place))
     return LoadedConfig(config, path, root)
 
 
@@ -97,8 +97,7 @@ def _validated(root: Node, mistakes: list[Mistake]) -> RunConfig | None:
     kept = {key: value for key, value in plain.items() if key not in wrong}
     placeholders = {name: _NOTHING for name in needed - kept.keys()}
     config = RunConfig.model_validate_json(json.dumps({**kept, **placeholders}))
-    imports = _load_imports(config, root, mistakes)
-    del imports
+    _load_imports(config, root, mistakes)
     found = []
     resolve_components(config, root, found)
     mistakes.extend(mistake for mistake in found if f"'{_NOTHING}'" not in mistake.message)
@@ -106,6 +105,11 @@ def _validated(root: Node, mistakes: list[Mistake]) -> RunConfig | None:
 
 
 _NOTHING = "(nothing)"
+
+
+def _by_place(mistake: Mistake) -> tuple[str, int, int]:
+    file, line, column = [*(mistake.where or "").rsplit(":", 2), "", ""][:3]
+    return (file, int(line), int(column)) if line.isdigit() and column.isdigit() else (mistake.where or "", 0, 0)
 
 
 def _load_imports(config: RunConfig, root: Node, mistakes: list[Mistake]) -> list[str]:

@@ -18,6 +18,7 @@ _WORDS = {
     "a valid integer": "a whole number",
     "a valid boolean": "true or false",
     "a valid string": "text",
+    "a valid number": "a number",
 }
 
 
@@ -67,7 +68,9 @@ def _mistake(
         return Mistake(f"{dotted}: missing{of}", root.find(path[:-1]).place, fix=f"add `{path[-1]}:`")
     if items[0]["type"] == "extra_forbidden":
         return _unknown_key(root, path, schema)
-    expected = " or ".join(dict.fromkeys(_expected(item) for item in items))
+    expected = " or ".join(dict.fromkeys(_expected(item) for item in items)).replace(
+        "a whole number or a number", "a number"
+    )
     received = json.dumps(root.find(path).plain(), default=str)
     return Mistake(
         f"{dotted}: wrong value" if path else "wrong value",

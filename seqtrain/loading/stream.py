@@ -166,7 +166,7 @@ class BatchStream:
             if position + 1 == self.end:
                 self._enter_epoch(self.schedule(self.end)[0])
         except BaseException as error:
-            return error
+            return _unexpected(error, "the end of an epoch")
         return made
 
     def _wait_for(self, position: int) -> Made | BaseException:
@@ -215,11 +215,11 @@ class BatchStream:
         """Lets the sequence go on to the next epoch, without the lock: the consumer goes on taking what is made."""
         self._in_work += 1
         self._changed.release()
-        error: BaseException | None = None
+        error: WorkerError | None = None
         try:
             self._enter_epoch(epoch)
         except BaseException as raised:
-            error = raised
+            error = _unexpected(raised, "the end of an epoch")
         finally:
             self._changed.acquire()
             self._in_work -= 1
@@ -240,14 +240,14 @@ class BatchStream:
         except SeqtrainError as error:
             return error
         except BaseException as error:
-            return _unexpected(error, epoch, index)
+            return _unexpected(error, f"batch {index} of epoch {epoch}")
         return Made(epoch, index, batch, time.perf_counter() - began)
 
 
-def _unexpected(error: BaseException, epoch: int, index: int) -> WorkerError:
+def _unexpected(error: BaseException, what: str) -> WorkerError:
     """An exception that a sequence did not foresee, with its traceback: mostly a mistake in a user's own class."""
     told = WorkerError(
-        f"batch {index} of epoch {epoch} could not be made: {type(error).__name__}: {error}",
+        f"{what} could not be made: {type(error).__name__}: {error}",
         received="".join(traceback.format_exception(error)).rstrip().replace("\n", "\n  "),
         fix="mend the line that the traceback ends in",
     )

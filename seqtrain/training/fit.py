@@ -17,10 +17,10 @@ from pathlib import Path
 from typing import Any, Literal
 
 from seqtrain.config.load import LoadedConfig
+from seqtrain.console import native_stderr_to
 from seqtrain.errors import CheckpointError, InterruptedRunError, SeqtrainError
 from seqtrain.loading.pipeline import Data, open_data
 from seqtrain.loading.stream import BatchStream
-from seqtrain.training.console import native_stderr_to
 from seqtrain.training.run_folder import RunFolder
 
 Resume = Literal["auto", "must", "never"]

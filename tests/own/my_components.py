@@ -1,0 +1,99 @@
+"""Components as users write them: a class from a tutorial, one like it without a base, a model and a callback."""
+
+import math
+import random
+
+import keras
+import numpy as np
+
+from seqtrain.registry import callbacks, models, sequences, sources
+
+
+@sources.register("points")
+class Points:
+    """Points of the unit square, above or below its diagonal."""
+
+    def __init__(self, num_samples: int = 200):
+        self.x = np.random.default_rng(0).random((num_samples, 2)).astype("float32")
+        self.labels = (self.x.sum(axis=1) > 1).astype("int64")
+        self.classes = ("below", "above")
+
+    def __len__(self):
+        return len(self.x)
+
+    def __getitem__(self, index):
+        return {"x": self.x[index], "y": self.labels[index]}
+
+    def as_columns(self, indices):
+        return self.x[indices], self.labels[indices]
+
+
+@sequences.register("tutorial")
+class TutorialSequence(keras.utils.Sequence):
+    def __init__(self, x_set, y_set, batch_size):
+        self.x, self.y = x_set, y_set
+        self.batch_size = batch_size
+
+    def __len__(self):
+        return math.ceil(len(self.x) / self.batch_size)
+
+    def __getitem__(self, idx):
+        low = idx * self.batch_size
+        high = min(low + self.batch_size, len(self.x))
+        return [np.array(self.x[low:high]), np.array(self.y[low:high])]
+
+
+@sequences.register("generator_class")
+class Generator:
+    """Shuffles its samples at the end of an epoch, as such classes do."""
+
+    def __init__(self, x_set, y_set, batch_size):
+        self.x, self.y = np.asarray(x_set), np.asarray(y_set)
+        self.batch_size = batch_size
+        self.random = random.Random(1)
+        self.rows = list(range(len(self.x)))
+
+    def __len__(self):
+        return len(self.x) // self.batch_size
+
+    def __getitem__(self, index):
+        rows = self.rows[index * self.batch_size : (index + 1) * self.batch_size]
+        return self.x[rows], self.y[rows]
+
+    def on_epoch_end(self):
+        self.random.shuffle(self.rows)
+
+
+@sequences.register("none_at_two")
+class NoneAtTwo(Generator):
+    def __getitem__(self, index):
+        return None if index == 2 else super().__getitem__(index)
+
+
+@sequences.register("raises_at_two")
+class RaisesAtTwo(Generator):
+    def __getitem__(self, index):
+        if index == 2:
+            raise KeyError("no such patient")
+        return super().__getitem__(index)
+
+
+@models.register("small")
+def small(units=8, num_classes=2):
+    """A perceptron with one hidden layer."""
+    return keras.Sequential(
+        [keras.layers.Dense(units, activation="relu"), keras.layers.Dense(num_classes, activation="softmax")]
+    )
+
+
+@models.register("compiled")
+def compiled():
+    model = small()
+    model.compile(optimizer="sgd", loss="sparse_categorical_crossentropy")
+    return model
+
+
+@callbacks.register("counts_epochs")
+class CountsEpochs(keras.callbacks.Callback):
+    def on_epoch_end(self, epoch, logs=None):
+        print(f"epoch {epoch} seen by my own callback")
