@@ -3,8 +3,8 @@
 Three steps that later kinds of samples share: `draw` the numbers, `matrix` from them, `warp` with it. A mask goes
 through the same numbers with `nearest=True`, and stays on its image.
 
-A point is (x, y) at the centre of a pixel, so the middle of a picture is ((width - 1) / 2, (height - 1) / 2), and a turn
-by 90 degrees or a flip moves every pixel onto another exactly.
+A point is (x, y) at the centre of a pixel, so the middle of a picture is ((width - 1) / 2, (height - 1) / 2), and a
+turn by 90 degrees or a flip moves every pixel onto another exactly.
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ class Geometry:
         rotation_degrees: Counter-clockwise.
         zoom: Factor; above 1 things grow.
         shift: To the right and down, in fractions of the width and the height.
-        window: Where between the left and the right, the top and the bottom of a larger canvas the window lies, from 0 to below 1.
+        window: Where between left and right, top and bottom of a larger canvas the result lies, from 0 to below 1.
     """
 
     flips: tuple[bool, bool] = (False, False)
