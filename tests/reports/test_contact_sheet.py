@@ -1,0 +1,125 @@
+import numpy as np
+import pytest
+
+from seqtrain.reports import contact_sheet as module
+from seqtrain.reports.contact_sheet import contact_sheet, table
+
+TOP_LEFT = (12, 44)  # margin, and the title's height with a margin above and below
+
+
+def pixel(sheet, x=0, y=0):
+    return sheet.getpixel((TOP_LEFT[0] + x, TOP_LEFT[1] + y))
+
+
+@pytest.fixture
+def texts(monkeypatch):
+    """The texts that are written, as they are: reading them off the picture would test the font."""
+    written = []
+    original = module._shortened
+
+    def spy(text, font, width):
+        written.append(original(text, font, width))
+        return written[-1]
+
+    monkeypatch.setattr(module, "_shortened", spy)
+    return written
+
+
+def test_small_pictures_are_enlarged_so_that_each_pixel_shows():
+    images = np.zeros((1, 28, 28, 1), np.uint8)
+    images[0, 0, 0, 0], images[0, 0, 1, 0] = 200, 100
+    sheet = contact_sheet(images, title="t")
+    # 28 pixels become 4 each, 112 in all
+    assert [pixel(sheet, x)[0] for x in (0, 3, 4, 7, 8)] == [200, 200, 100, 100, 0]
+    assert pixel(sheet, 111, 111) == (0, 0, 0)
+    assert pixel(sheet, 114, 50) == (255, 255, 255)
+
+
+def test_large_pictures_are_shrunk():
+    sheet = contact_sheet(np.full((1, 1000, 2000, 3), 60, np.uint8), title="t")
+    assert pixel(sheet, 278, 138) == (60, 60, 60)
+    assert pixel(sheet, 50, 145) == (255, 255, 255)
+
+
+@pytest.mark.parametrize("data_format", ["channels_last", "channels_first"])
+def test_colors_are_kept_in_both_layouts(data_format):
+    images = np.zeros((1, 32, 48, 3), np.uint8)
+    images[...] = (250, 120, 10)
+    if data_format == "channels_first":
+        images = images.transpose(0, 3, 1, 2)
+    assert pixel(contact_sheet(images, title="t", data_format=data_format), 10, 10) == (250, 120, 10)
+
+
+def test_float_pictures_are_shown_over_their_own_range_and_the_title_says_so(texts):
+    images = np.linspace(-1, 3, 32 * 32, dtype=np.float32).reshape(1, 32, 32)
+    sheet = contact_sheet(images, title="val, epoch 1, batch 0")
+    assert pixel(sheet)[0] == 0
+    assert pixel(sheet, 127, 127)[0] == 255  # 32 pixels become 4 each
+    assert texts[0] == "val, epoch 1, batch 0  (float32, black = -1, white = 3)"
+
+
+def test_pictures_that_are_constant_or_not_finite_are_drawn():
+    for value in (np.nan, np.inf, 0.5):
+        assert contact_sheet(np.full((2, 16, 16, 1), value, np.float32), title="t").size[0] > 0
+
+
+def test_labels_and_sample_numbers_stand_under_the_pictures(texts):
+    names = ["cat", "a class whose name is far too long for one cell"]
+    contact_sheet(
+        np.zeros((3, 64, 64, 1), np.uint8), np.array([0, 1, 2]), title="t", class_names=names, sample_ids=[7, 11, 13]
+    )
+    _, cat, first, long, second, outside, third = texts
+    assert (cat, first, second, outside, third) == ("cat", "#7", "#11", "class 2", "#13")
+    assert long.startswith("a class") and long.endswith("…")
+
+
+@pytest.mark.parametrize(
+    ("y", "num_classes", "label"),
+    [
+        (np.array([3.14159265]), None, "3.14159"),
+        (np.array([[0, 0, 1]], np.float32), 3, "class 2"),
+        (np.array([[0.5, 0.25]]), None, "[0.5, 0.25]"),
+        (np.array([4]), 10, "class 4"),
+    ],
+)
+def test_targets_of_other_forms_have_labels(texts, y, num_classes, label):
+    contact_sheet(np.zeros((1, 32, 32, 1), np.uint8), y, title="t", num_classes=num_classes)
+    assert texts[1:] == [label, "row 0"]
+
+
+def test_a_sheet_is_of_sensible_size_and_says_what_it_leaves_out(texts):
+    sheet = contact_sheet(np.zeros((70, 28, 28, 1), np.uint8), title="train, epoch 1, batch 3")
+    # 64 in 8 columns and 8 rows; a cell is 112 + 12 wide and 112 + 2 * 18 + 12 high
+    assert sheet.size == (12 + 8 * 124, 44 + 8 * 160)
+    assert texts[0] == "train, epoch 1, batch 3  (first 64 of 70)"
+
+
+def test_no_sheet_is_wider_than_a_screen(texts):
+    sheet = contact_sheet(np.zeros((64, 300, 900, 3), np.uint8), title="a long title " * 30)
+    assert sheet.size[0] <= 1200
+    assert texts[0].endswith("…")
+
+
+def test_a_table_shows_the_first_rows_of_every_field():
+    batch = (
+        {"user": np.array([3, 14]), "item": np.array([159, 26])},
+        np.array([3.5, 4.0], dtype=np.float32),
+    )
+    assert table(batch, sample_ids=[5, 8]).splitlines() == [
+        "sample  x.user  x.item  y",
+        "------  ------  ------  ---",
+        "5       3       159     3.5",
+        "8       14      26      4",
+    ]
+
+
+def test_a_table_shortens_long_vectors_and_many_rows():
+    text = table((np.arange(200).reshape(20, 10), np.array(list("abcdefghijklmnopqrst"))), num_rows=2)
+    assert text.splitlines()[2:] == [
+        "0    [0, 1, 2, 3, 4, 5, … 10 in all]        a",
+        "1    [10, 11, 12, 13, 14, 15, … 10 in all]  b",
+    ]
+
+
+def test_a_table_of_nothing_has_a_header_alone():
+    assert table((np.zeros((0, 2)),)).splitlines() == ["row  x", "---  -"]
