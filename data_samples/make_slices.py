@@ -2,7 +2,7 @@
 
 Nothing in them comes from a patient. A slice is an ellipse of skull around tissue with a smooth texture and two dark
 ventricles; the lesion is a small bright spot with a soft edge anywhere in the tissue, no brighter than the skull, so
-that neither the mean nor the maximum of the pixels tells the classes apart.
+that the mean and the maximum of the pixels hardly tell the classes apart.
 """
 
 from __future__ import annotations
@@ -38,14 +38,14 @@ def head_slice(rng: np.random.Generator, lesion: bool) -> np.ndarray:
     axes, degrees = (rng.uniform(19, 24), rng.uniform(24, 29)), rng.uniform(-12, 12)
     head = ellipse(center, axes, degrees, 0.03)
     brain = ellipse(center, (axes[0] - 3, axes[1] - 3), degrees, 0.03)
-    image = 150 * (head - brain) + brain * (85 + rng.uniform(-8, 8) + 9 * texture(rng, 2.5))
+    image = rng.uniform(180, 220) * (head - brain) + brain * (85 + rng.uniform(-8, 8) + 9 * texture(rng, 2.5))
     for side in (-1, 1):
         ventricle = ellipse((center[0] + side * 4.5, center[1] - 1), (2.2, 7), degrees + side * 8, 0.15)
         image *= 1 - 0.6 * ventricle
     if lesion:
         angle, reach = rng.uniform(0, 2 * np.pi), rng.uniform(0.35, 0.7)
         spot = (center[0] + reach * axes[0] * np.cos(angle), center[1] + reach * axes[1] * np.sin(angle))
-        image += rng.uniform(35, 60) * ellipse(spot, tuple(rng.uniform(2, 4, 2)), rng.uniform(0, 180), 0.2)
+        image += rng.uniform(65, 90) * ellipse(spot, tuple(rng.uniform(2.5, 4.5, 2)), rng.uniform(0, 180), 0.2)
     return np.clip(image + rng.normal(0, 6, image.shape), 0, 255).astype(np.uint8)[..., None]
 
 
