@@ -28,6 +28,7 @@ from seqtrain.types import ImageSize, Positive
 _LONGEST_FIELD = 64  # bytes; longer lines than this allows are no rows of pixels
 _LONGEST_HEADER = 1 << 24
 _MANY_NAMES = 8
+_HIGHEST_LABEL = 2**31 - 1
 
 
 @sources.register("csv_pixels")
@@ -168,10 +169,10 @@ class CsvPixels:
             raise self._ragged(index, num_columns)
         text = row.split(b",", self._label_position + 1)[self._label_position]
         try:
-            return int(text)
+            return _whole(text)
         except ValueError as error:
             raise DataError(
-                "the label is no whole number",
+                "the label is no whole number that can be a class",
                 where=self.describe(index),
                 expected="a class index: 0, 1, 2 ...",
                 received=repr(text.decode("latin-1").strip()[:_LONGEST_FIELD]),
@@ -234,3 +235,10 @@ def _label_position(path: Path, header: list[str], label_column: str) -> int:
             fix=did_you_mean(label_column, header) or "set label_column to the name of the label's column",
         )
     return header.index(label_column)
+
+
+def _whole(text: bytes) -> int:
+    value = float(text) if b"." in text else int(text)
+    if value != int(value) or abs(value) > _HIGHEST_LABEL:
+        raise ValueError(f"{value} is no label")
+    return int(value)

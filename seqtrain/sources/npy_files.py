@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import math
 import struct
+import tokenize
 import zipfile
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,6 +24,8 @@ from seqtrain.errors import DataError, did_you_mean, one_of
 
 _LOCAL_HEADER = struct.Struct("<4s22xHH")  # signature; length of the file name, length of the extra field
 _ENCRYPTED = 1
+# NumPy parses the header as a Python literal: a damaged one fails in any of these ways.
+_HEADER_ERRORS = (ValueError, TypeError, SyntaxError, tokenize.TokenError, RecursionError, MemoryError)
 
 
 @dataclass(frozen=True)
@@ -123,7 +126,7 @@ def _parse(file: BinaryIO, path: Path, name: str, end: int) -> NpyArray:
             if version == (1, 0)
             else np.lib.format.read_array_header_2_0(file)
         )
-    except (ValueError, TypeError, SyntaxError, RecursionError, MemoryError) as error:
+    except _HEADER_ERRORS as error:
         raise DataError(
             f"is no readable .npy: {error}", where=name, fix="save it again with np.save(path, array)"
         ) from error
