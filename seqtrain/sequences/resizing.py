@@ -29,10 +29,10 @@ def scaled_size(size: Size, row_size: Size, resize: Resize) -> Size:
     """
     if resize == "stretch":
         return row_size
-    scales = [row / side for row, side in zip(row_size, size, strict=True)]
+    in_proportion = size[0] * row_size[1] / size[1], size[1] * row_size[0] / size[0]
     if resize == "crop":
-        return math.ceil(size[0] * max(scales)), math.ceil(size[1] * max(scales))
-    return max(1, round(size[0] * min(scales))), max(1, round(size[1] * min(scales)))
+        return max(row_size[0], math.ceil(in_proportion[0])), max(row_size[1], math.ceil(in_proportion[1]))
+    return min(row_size[0], _at_least_one(in_proportion[0])), min(row_size[1], _at_least_one(in_proportion[1]))
 
 
 def fit(picture: Picture, row: Picture, resize: Resize) -> None:
