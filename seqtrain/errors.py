@@ -71,11 +71,9 @@ class SeqtrainError(Exception):
         received: str | None = None,
         fix: str | None = None,
     ) -> None:
-        if isinstance(message, str):
-            place = None if where is None else str(where)
-            self.mistakes = (Mistake(message, place, expected, received, fix),)
-        else:
-            self.mistakes = tuple(message)
+        place = None if where is None else str(where)
+        told = [Mistake(message, place, expected, received, fix)] if isinstance(message, str) else message
+        self.mistakes = tuple(told)
         super().__init__("\n".join(map(str, self.mistakes)))
 
     def __reduce__(self) -> tuple[type[SeqtrainError], tuple[tuple[Mistake, ...]]]:

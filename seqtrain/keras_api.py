@@ -116,6 +116,18 @@ def names(kind: Kind) -> list[str]:
     return sorted({snake_case(name) for name in offered(kind)})
 
 
+def spellings(kind: Kind, name: str) -> list[str]:
+    """The ways in which people write a name: `mean_squared_error`, `MeanSquaredError`, `mse`."""
+    meant = find(kind, name)
+    if meant is None:
+        return [name]
+    canonical = [offer.name for offer in offered(kind).values() if _fold(offer.name) == _fold(name)]
+    aliases = [alias for alias, offer in _by_folded_name(kind).items() if offer.target == meant.target and offer.target]
+    any_output = [alias for alias, string in _ANY_OUTPUT.get(kind, {}).items() if string == meant.name]
+    short = [alias for alias in aliases if alias not in map(_fold, canonical)]
+    return sorted({name, *canonical, *short, *any_output})
+
+
 def snake_case(name: str) -> str:
     """The name of a class as configs write it: `reduce_lr_on_plateau`, `tensorboard`, `iou`."""
     for word in _ONE_WORD:

@@ -257,14 +257,14 @@ def argument_meanings(docstring: str | None) -> dict[str, str]:
 def _signature(target: Callable[..., Any]) -> Mapping[str, inspect.Parameter]:
     if not inspect.isclass(target):
         return inspect.signature(target).parameters
-    initializer = inspect.signature(target.__init__).parameters  # type: ignore[misc]
-    if target.__init__ is object.__init__:  # type: ignore[misc]
+    initializer = inspect.signature(target.__init__).parameters
+    if target.__init__ is object.__init__:
         return {}
     return dict(list(initializer.items())[1:])
 
 
 def _hints(target: Callable[..., Any]) -> dict[str, Any]:
-    function = target.__init__ if inspect.isclass(target) else target  # type: ignore[misc]
+    function = target.__init__ if inspect.isclass(target) else target
     try:
         return typing.get_type_hints(function, include_extras=True)
     except (NameError, TypeError, AttributeError, SyntaxError):

@@ -66,7 +66,7 @@ def split_source(source: Source, config: SplitConfig, seed: int) -> Split:
     elif config.by == "group":
         train, val = _grouped(_groups(source, config.column), config, generator)
     else:
-        order = np.arange(total) if config.by == "ordered" else generator.permutation(total)
+        order: Indices = np.arange(total) if config.by == "ordered" else generator.permutation(total)
         num_train, num_val = _sizes(total, config)
         train, val = order[:num_train], order[num_train : num_train + num_val]
     if len(train) == 0 or (len(val) == 0 and config.validation_share > 0):
@@ -100,9 +100,9 @@ def _stratified(
             fix="add samples of the class, leave it out, or split `by: random`",
         )
     num_train, num_val = _sizes(len(labels), config)
-    least = np.full_like(counts, config.validation_share > 0)  # every class is on both sides
+    least: Indices = np.full_like(counts, config.validation_share > 0)  # every class is on both sides
     train_counts = _apportion(counts, config.train, num_train, least, counts - least)
-    val_counts = counts - train_counts
+    val_counts: Indices = counts - train_counts
     if num_train + num_val < len(labels):
         val_counts = _apportion(counts, config.validation_share, num_val, least, val_counts)
     train, val = [], []
@@ -117,7 +117,7 @@ def _stratified(
 def _apportion(counts: Indices, share: float, total: int, least: Indices, most: Indices) -> Indices:
     """Whole numbers near `counts * share` that add up to `total`, by the largest remainders, within bounds."""
     exact = counts * share
-    parts = np.clip(np.floor(exact + 1e-9).astype(np.int64), least, most)
+    parts: Indices = np.clip(np.floor(exact + 1e-9).astype(np.int64), least, most)
     remainders = np.argsort(-(exact - parts), kind="stable")
     for index in remainders:
         if parts.sum() >= total:

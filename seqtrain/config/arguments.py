@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import functools
 import json
+import os
 import types
 import typing
 from collections.abc import Iterable, Mapping
@@ -124,7 +125,7 @@ def _checkable(annotation: Any) -> Any:
 
 def _absolute(value: Any, node: Node) -> Any:
     if isinstance(value, Path):
-        return Path(node.folder, value.expanduser())
+        return Path(os.path.normpath(Path(node.folder, value.expanduser())))
     if isinstance(value, dict):
         return {key: _absolute(item, node.find([key])) for key, item in value.items()}
     if isinstance(value, (list, tuple)):

@@ -8,12 +8,16 @@ Source: JSON Schema, draft 2020-12.
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, get_args
 
 from seqtrain import keras_api
 from seqtrain.config.arguments import arguments_model
 from seqtrain.config.schema import RunConfig
 from seqtrain.registry import FAMILIES, Component, Parameter
+
+_LISTED = ("callback", "metric")  # stand in lists, where `{name: {arguments}}` is understood too
 
 
 def json_schema() -> dict[str, Any]:
@@ -22,17 +26,12 @@ def json_schema() -> dict[str, Any]:
     schema["$schema"] = "https://json-schema.org/draft/2020-12/schema"
     schema["title"] = "seqtrain config, version 1"
     definitions = schema["$defs"]
-    for family in FAMILIES.values():
-        components = [family.get(name) for name in family.names()]
-        definitions[family.singular] = _choice([_form(component) for component in components])
-    definitions["callback"]["anyOf"] += [
-        _keyed(form) for form in definitions["callback"]["anyOf"] if "required" in form
-    ]
-    for kind in ("optimizer", "loss", "metric", "schedule"):
-        definitions[kind] = _choice(_keras_forms(kind))
-    for listed in ("callback", "metric"):
-        forms = definitions[listed]["anyOf"]
-        forms += [_keyed(form) for form in forms if "required" in form]
+    for registry in FAMILIES.values():
+        components = [registry.get(name) for name in registry.names()]
+        definitions[registry.singular] = _choice(registry.singular, [_of_component(item) for item in components])
+    for kind in get_args(keras_api.Kind):
+        if kind != "callback":  # registered, like the project's own
+            definitions[kind] = _choice(kind, [_of_keras(kind, name) for name in keras_api.names(kind)])
     properties = schema["properties"]
     for family in ("source", "sequence", "model"):
         properties[family] = _described(properties[family], {"$ref": f"#/$defs/{family}"})
@@ -61,42 +60,62 @@ def _described(old: dict[str, Any], new: dict[str, Any]) -> dict[str, Any]:
     return {**new, **({"description": old["description"]} if "description" in old else {})}
 
 
-def _choice(forms: list[dict[str, Any]]) -> dict[str, Any]:
-    names = [form["properties"]["name"]["const"] for form in forms if not form["required"][1:]]
-    return {"anyOf": [{"enum": names}, *forms]}
+@dataclass(frozen=True)
+class _Form:
+    """One component: its names, what it is for, and the schema of its arguments."""
+
+    spellings: list[str]
+    summary: str
+    arguments: dict[str, Any]
+    required: list[str]
+    takes_any_keyword: bool
+
+    def beside_name(self) -> dict[str, Any]:
+        """As `{name: cnn, filters: [16]}`."""
+        return self._object({**self.arguments, "name": {"enum": self.spellings}}, ["name", *self.required])
+
+    def below_name(self) -> dict[str, Any]:
+        """As `{early_stopping: {patience: 3}}`."""
+        arguments = {**self._object(self.arguments, self.required), "type": ["object", "null"]}
+        return {
+            "type": "object",
+            "properties": dict.fromkeys(self.spellings, arguments),
+            "minProperties": 1,
+            "maxProperties": 1,
+            "additionalProperties": False,
+        }
+
+    def _object(self, properties: dict[str, Any], required: list[str]) -> dict[str, Any]:
+        return {
+            "type": "object",
+            "description": self.summary,
+            "properties": properties,
+            "required": required,
+            "additionalProperties": self.takes_any_keyword,
+        }
 
 
-def _keyed(form: dict[str, Any]) -> dict[str, Any]:
-    """The same component as `{name: {arguments}}`."""
-    name = form["properties"]["name"]["const"]
-    arguments = {key: value for key, value in form["properties"].items() if key != "name"}
-    inner = {**form, "type": ["object", "null"], "properties": arguments, "required": form["required"][1:]}
-    return {"type": "object", "properties": {name: inner}, "required": [name], "additionalProperties": False}
+def _choice(kind: str, forms: list[_Form]) -> dict[str, Any]:
+    """Any of the components; a bare name where nothing is required."""
+    bare = {"enum": [spelling for form in forms if not form.required for spelling in form.spellings]}
+    listed = [form.below_name() for form in forms] if kind in _LISTED else []
+    return {"anyOf": [bare, *(form.beside_name() for form in forms), *listed]}
 
 
-def _form(component: Component) -> dict[str, Any]:
-    return _object(component.name, component.arguments, component.takes_any_keyword, component.summary)
+def _of_component(component: Component) -> _Form:
+    return _form([component.name], component.summary, component.arguments, component.takes_any_keyword)
 
 
-def _keras_forms(kind: keras_api.Kind) -> list[dict[str, Any]]:
-    forms = []
-    for name in keras_api.names(kind):
-        offer = keras_api.find(kind, name)
-        if offer is not None:
-            form = _object(name, offer.parameters, offer.takes_any_keyword, offer.summary)
-            if kind == "optimizer":
-                number_or_schedule = {"anyOf": [{"type": "number"}, {"$ref": "#/$defs/schedule"}]}
-                form["properties"]["learning_rate"] = number_or_schedule
-            forms.append(form)
-    return forms
+def _of_keras(kind: keras_api.Kind, name: str) -> _Form:
+    offer = keras_api.find(kind, name)
+    if offer is None:
+        raise KeyError(name)
+    form = _form(keras_api.spellings(kind, name), offer.summary, offer.parameters, offer.takes_any_keyword)
+    if kind == "optimizer":
+        form.arguments["learning_rate"] = {"anyOf": [{"type": "number"}, {"$ref": "#/$defs/schedule"}]}
+    return form
 
 
-def _object(name: str, parameters: dict[str, Parameter], takes_any_keyword: bool, summary: str) -> dict[str, Any]:
-    schema = arguments_model(name, parameters, takes_any_keyword).model_json_schema()
-    return {
-        "type": "object",
-        "description": summary,
-        "properties": {"name": {"const": name}, **schema.get("properties", {})},
-        "required": ["name", *schema.get("required", [])],
-        "additionalProperties": takes_any_keyword,
-    }
+def _form(spellings: list[str], summary: str, parameters: Mapping[str, Parameter], takes_any_keyword: bool) -> _Form:
+    schema = arguments_model("arguments", parameters, takes_any_keyword).model_json_schema()
+    return _Form(spellings, summary, schema.get("properties", {}), schema.get("required", []), takes_any_keyword)

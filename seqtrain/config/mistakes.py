@@ -81,7 +81,7 @@ def _mistake(
 
 
 def _expected(item: Any) -> str:
-    message = item["msg"].removeprefix("Value error, ").removeprefix("Input should be ")
+    message: str = item["msg"].removeprefix("Value error, ").removeprefix("Input should be ")
     return _WORDS.get(message, message)
 
 

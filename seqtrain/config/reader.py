@@ -129,7 +129,7 @@ class _Builder:
             self.fill_mapping(node, composed)
         elif isinstance(composed, yaml.SequenceNode):
             node.value = [self.build(item) for item in composed.value]
-        else:
+        elif isinstance(composed, yaml.ScalarNode):
             node.value = self.scalar(composed)
         return node
 

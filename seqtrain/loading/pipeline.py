@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import inspect
 import traceback
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -109,12 +110,19 @@ def build_component(
         except SeqtrainError:
             raise
         except Exception as error:
-            frame = traceback.extract_tb(error.__traceback__)[-1]
+            frame = _frame_in_component(error, registry.get(component.name).load())
             raise ConfigError(
                 f"the {registry.singular} '{component.name}' cannot be built: {type(error).__name__}: {error}",
                 received=f"an exception at {Path(frame.filename)}:{frame.lineno}, in {frame.name}",
                 fix="mend that line, or the arguments in the config",
             ) from error
+
+
+def _frame_in_component(error: BaseException, target: Callable[..., Any]) -> traceback.FrameSummary:
+    """The last line of the component's own file that was running, or the very last."""
+    frames = traceback.extract_tb(error.__traceback__)
+    file = inspect.getsourcefile(inspect.unwrap(target))
+    return next((frame for frame in reversed(frames) if frame.filename == file), frames[-1])
 
 
 def _sequence(loaded: LoadedConfig, source: Source, indices: Indices, training: bool) -> Any:

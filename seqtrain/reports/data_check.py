@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -29,7 +30,9 @@ def read_every_sample(loaded: LoadedConfig) -> dict[str, Any]:
                 continue
             if sequence.sample_indices(0, 0) is None:
                 # A class written for Keras may not be called from several threads, nor out of its epoch.
-                found = (_mistakes_of_batch(sequence, position) for position in range(len(sequence)))
+                found: Iterator[tuple[Mistake, ...]] = (
+                    _mistakes_of_batch(sequence, position) for position in range(len(sequence))
+                )
             else:
                 found = pool.map(lambda index, s=sequence: _mistakes_of_sample(s, index), sequence.indices)
             for told in found:

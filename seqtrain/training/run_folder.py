@@ -92,8 +92,8 @@ class RunFolder:
         return result
 
     def is_used(self) -> bool:
-        """Whether a run began here."""
-        return (self.path / "config.yaml").exists()
+        """Whether a run got so far here that starting anew would lose something."""
+        return self.history.exists() or (self.path / "result.json").exists()
 
     def check_same(self, config: RunConfig, split: Split) -> None:
         """Compares with the run that was made here before.

@@ -1,0 +1,325 @@
+"""The command line as people and scripts use it: JSON, exit codes, and what is left in the run folder."""
+
+import csv
+import hashlib
+import json
+import signal
+import subprocess
+import sys
+import time
+
+import numpy as np
+import pytest
+import yaml
+from PIL import Image
+
+from tests.conftest import CONFIGS, DATA, seqtrain
+
+
+def test_help_names_every_command():
+    done = seqtrain("--help")
+    assert done.code == 0
+    for command in ("fit", "inspect-batches", "check", "list", "config"):
+        assert command in done.out
+
+
+@pytest.mark.parametrize("arguments", [["--help"], ["list"], ["check", CONFIGS / "digits.yaml"], ["config", "schema"]])
+def test_commands_that_need_no_keras_do_not_import_it(arguments):
+    code = (
+        "import sys; from seqtrain.cli import main\n"
+        f"sys.argv = ['seqtrain', *{list(map(str, arguments))!r}]\n"
+        "try: main()\n"
+        "finally: print([n for n in ('keras', 'tensorflow', 'jax') if n in sys.modules], file=sys.stderr)\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert done.stderr.strip() == "[]"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        (["fit"], "Missing argument"),
+        (["fit", "c.yaml", "--nonsense"], "No such option"),
+        (["fit", "c.yaml", "--progress", "loud"], "Invalid value"),
+        (["nonsense"], "No such command"),
+        (["check", "nowhere.yaml"], "no such config file"),
+        (["fit", "nowhere.yaml"], "no such config file"),
+    ],
+)
+def test_wrong_usage_ends_with_2_and_no_traceback(arguments, told):
+    done = seqtrain(*arguments)
+    assert done.code == 2
+    assert told in done.err
+    assert "Traceback" not in done.err
+    assert done.out == ""
+
+
+def test_check_says_yes_and_tells_all_mistakes_with_2(points):
+    assert seqtrain("check", points).code == 0
+    done = seqtrain("check", points, "-s", "fit.epochs=0", "-s", "model.unit=3", "--json")
+    assert done.code == 2
+    assert done.json["status"] == "failed"
+    assert [mistake["where"] for mistake in done.json["mistakes"]] == ["-s fit.epochs=0", "-s model.unit=3"]
+    assert done.json["mistakes"][1]["fix"] == "did you mean 'units'?"
+
+
+def test_list_prints_every_family_and_its_arguments():
+    document = seqtrain("list", "--json").json
+    assert set(document) == {"sources", "sequences", "models", "callbacks"}
+    image = next(item for item in document["sequences"] if item["name"] == "image")
+    assert image["arguments"]["image_size"]["required"]
+    assert "image_folder" in seqtrain("list", "sources").out
+
+
+def test_config_show_feeds_back_to_the_same_config(points):
+    shown = seqtrain("config", "show", points, "-s", "fit.epochs=1")
+    again = points.with_name("again.yaml")
+    again.write_text(shown.out)
+    assert seqtrain("config", "show", again).out == shown.out
+    assert yaml.safe_load(shown.out)["fit"]["epochs"] == 1
+
+
+def test_config_schema_accepts_every_shipped_config_and_refuses_a_mistake():
+    import jsonschema
+
+    schema = seqtrain("config", "schema", CONFIGS / "my_sequences.yaml").json
+    validator = jsonschema.Draft202012Validator(schema)
+    for path in sorted(CONFIGS.glob("*.yaml")):
+        document = seqtrain("config", "show", path, "--json").json
+        assert not list(validator.iter_errors(document)), path
+        assert not list(validator.iter_errors(yaml.safe_load(path.read_text().replace("e-3", "e-03")))), path
+    document["model"]["filtres"] = [3]
+    assert list(validator.iter_errors(document))
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory):
+    """A run of three epochs, finished."""
+    folder = tmp_path_factory.mktemp("finished")
+    source = CONFIGS.parent / "tests" / "own"
+    for name in ("points.yaml", "my_components.py"):
+        (folder / name).write_text((source / name).read_text())
+    done = seqtrain("fit", "points.yaml", "--run-dir", "run", "--json", cwd=folder)
+    assert done.code == 0, done.err
+    return folder, done
+
+
+def test_fit_prints_one_document_and_keeps_it(finished):
+    folder, done = finished
+    result = done.json
+    assert set(result) == {"status", "run_dir", "epochs", "metrics", "best", "weights_sha256"}
+    assert result["status"] == "completed"
+    assert result["epochs"] == 3
+    assert result["best"]["monitor"] == "val_loss"
+    assert json.loads((folder / "run" / "result.json").read_text()) == result
+
+
+def test_what_a_users_callback_prints_does_not_reach_the_document(finished):
+    _, done = finished
+    assert "epoch 2 seen by my own callback" in done.err
+
+
+def test_in_a_pipe_progress_is_one_line_an_epoch(finished):
+    _, done = finished
+    lines = [line for line in done.err.splitlines() if line.startswith("Epoch ")]
+    assert [line.split()[1] for line in lines] == ["1/3", "2/3", "3/3"]
+    assert all("val_loss: " in line for line in lines)
+    assert "\r" not in done.err
+
+
+def test_the_screen_is_free_of_the_chatter_of_libraries(finished):
+    folder, done = finished
+    assert "oneDNN" not in done.err
+    assert "rebuild TensorFlow" not in done.err
+    assert "run folder" in (folder / "run" / "train.log").read_text()
+
+
+def test_the_run_folder_holds_what_was_agreed(finished):
+    folder, done = finished
+    run = folder / "run"
+    names = {str(path.relative_to(run)) for path in run.rglob("*") if path.is_file()}
+    assert {
+        *("config.yaml", "meta.json", "split.json", "history.csv", "train.log", "result.json"),
+        *("checkpoints/last/model.weights.h5", "checkpoints/best/model.weights.h5"),
+        *("plots/loss.png", "plots/accuracy.png"),
+    } <= names
+    assert not any("unfinished" in name for name in names)
+    with (run / "history.csv").open() as file:
+        rows = list(csv.DictReader(file))
+    assert [row["epoch"] for row in rows] == ["0", "1", "2"]
+    assert float(rows[2]["val_loss"]) == done.json["metrics"]["val_loss"]
+    split = json.loads((run / "split.json").read_text())
+    assert sorted(split["train"] + split["val"]) == list(range(200))
+    meta = json.loads((run / "meta.json").read_text())
+    assert meta["argv"][1:3] == ["fit", "points.yaml"]
+    assert meta["devices"]
+
+
+def test_the_kept_config_makes_the_same_run(finished):
+    folder, done = finished
+    again = seqtrain("fit", "run/config.yaml", "--run-dir", "again", "--json", "-s", "fit.workers=0", cwd=folder)
+    assert again.code == 0, again.err
+    assert again.json["weights_sha256"] == done.json["weights_sha256"]
+
+
+def test_weights_sha256_is_the_hash_of_the_saved_weights(finished):
+    folder, done = finished
+    import h5py
+
+    digest = hashlib.sha256()
+    with h5py.File(folder / "run" / "checkpoints" / "last" / "model.weights.h5") as file:
+        for layer in ("dense", "dense_1"):
+            for number in ("0", "1"):
+                digest.update(np.asarray(file["layers"][layer]["vars"][number]).tobytes())
+    assert digest.hexdigest() == done.json["weights_sha256"]
+
+
+def test_a_finished_run_is_already_complete(finished):
+    folder, done = finished
+    again = seqtrain("fit", "points.yaml", "--run-dir", "run", "--json", cwd=folder)
+    assert again.code == 0
+    assert again.json == {**done.json, "status": "already_complete"}
+
+
+def test_a_run_folder_with_another_split_is_refused_with_4(finished):
+    folder, _ = finished
+    again = seqtrain("fit", "points.yaml", "--run-dir", "run", "-s", "split.train=0.7", cwd=folder)
+    assert again.code == 4
+    assert "another split" in again.err
+
+
+def test_resume_must_and_never_are_for_scripts(finished, points):
+    folder, _ = finished
+    assert seqtrain("fit", "points.yaml", "--run-dir", "run", "--resume", "never", cwd=folder).code == 4
+    assert seqtrain("fit", points, "--run-dir", points.parent / "new", "--resume", "must").code == 4
+
+
+def test_a_dry_run_takes_one_step_and_leaves_nothing(points):
+    done = seqtrain("fit", points, "--dry-run", "--json", cwd=points.parent)
+    assert done.code == 0, done.err
+    assert done.json["status"] == "dry_run"
+    assert {"loss", "accuracy", "val_loss", "val_accuracy"} <= set(done.json["metrics"])
+    assert not (points.parent / "runs").exists()
+
+
+def test_without_a_run_dir_the_folder_is_named_after_the_config_and_the_time(points):
+    done = seqtrain("fit", points, "--json", "--progress", "none", "-s", "fit.epochs=1", cwd=points.parent)
+    assert done.json["run_dir"].startswith(str((points.parent / "runs" / "points").resolve()))
+    assert "Epoch" not in done.err
+
+
+def test_a_monitor_that_nothing_logs_is_refused_before_training(points):
+    callbacks = "callbacks=[early_stopping: {monitor: val_acuracy}]"
+    done = seqtrain("fit", points, "-s", callbacks, cwd=points.parent)
+    assert done.code == 2
+    assert "nothing will log 'val_acuracy'" in done.err
+    assert all(name in done.err for name in ("loss", "accuracy", "val_loss", "val_accuracy"))
+    assert "did you mean 'val_accuracy'" in done.err
+
+
+def test_early_stopping_stops_and_val_acc_means_val_accuracy(points):
+    callbacks = "callbacks=[early_stopping: {monitor: val_acc, mode: max, patience: 1, min_delta: 1.0}]"
+    done = seqtrain("fit", points, "-s", callbacks, "-s", "fit.epochs=9", "--json", cwd=points.parent)
+    assert done.code == 0, done.err
+    assert done.json["status"] == "early_stopped"
+    assert done.json["epochs"] == 2
+    assert done.json["best"]["monitor"] == "val_accuracy"
+
+
+@pytest.mark.parametrize(
+    ("sequence", "code", "told"),
+    [
+        ("none_at_two", 5, "returned no batch"),
+        ("raises_at_two", 5, "KeyError: 'no such patient'"),
+    ],
+)
+def test_a_users_class_that_fails_ends_the_run_with_its_traceback(points, sequence, code, told):
+    done = seqtrain("fit", points, "-s", f"sequence={sequence}", cwd=points.parent)
+    assert done.code == code
+    assert told in done.err
+    assert "tensorflow/python" not in done.err
+
+
+def test_a_model_that_comes_compiled_needs_no_compile_section(points):
+    text = points.read_text()
+    points.write_text("\n".join(line for line in text.splitlines() if not line.startswith("compile:")))
+    assert seqtrain("fit", points, "--dry-run", "-s", "model=compiled").code == 0
+    done = seqtrain("fit", points, "--dry-run")
+    assert done.code == 2
+    assert "compile: missing" in done.err
+
+
+def test_a_nan_loss_ends_with_7(points):
+    done = seqtrain("fit", points, "-s", "compile.optimizer={name: sgd, learning_rate: 1e30}", "-s", "model.units=4")
+    assert done.code == 7
+    assert "the loss became nan" in done.err or "the loss became inf" in done.err
+
+
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_a_signal_saves_the_weights_and_draws_the_curves(points, number, code):
+    command = [sys.executable, "-m", "seqtrain", "fit", points, "--run-dir", "run", "--json", "-s", "fit.epochs=100000"]
+    process = subprocess.Popen(command, cwd=points.parent, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    history = points.parent / "run" / "history.csv"
+    deadline = time.monotonic() + 120
+    while not history.exists() and time.monotonic() < deadline:
+        time.sleep(0.05)
+    process.send_signal(number)
+    out, err = process.communicate(timeout=60)
+    assert process.returncode == code, err
+    assert json.loads(out)["status"] == "interrupted"
+    assert (points.parent / "run" / "checkpoints" / "last" / "model.weights.h5").exists()
+    assert (points.parent / "run" / "plots" / "loss.png").exists()
+    assert "Traceback" not in err
+
+
+def test_inspect_batches_shows_the_batches_of_fit(tmp_path):
+    done = seqtrain("inspect-batches", CONFIGS / "digits.yaml", "--all", "--json", "--out", tmp_path / "out")
+    assert done.code == 0, done.err
+    document = done.json
+    assert document["train"]["samples"] == 800
+    assert document["val"]["samples"] == 200
+    ids = [index for batch in document["batches"] for index in batch["sample_ids"]]
+    assert len(ids) == len(set(ids)) == 800
+    field = document["batches"][0]["fields"]["x"]
+    assert (field["shape"], field["dtype"]) == ([64, 64, 64, 1], "uint8")
+    with Image.open(document["images"][0]) as sheet:
+        assert sheet.width > 400
+
+
+def test_inspect_batches_is_the_same_with_any_workers_and_new_in_another_epoch(tmp_path):
+    def digests(*options):
+        done = seqtrain("inspect-batches", CONFIGS / "digits.yaml", "-n", 3, "--json", "--out", tmp_path, *options)
+        return [batch["fields"]["x"]["sha256"] for batch in done.json["batches"]]
+
+    assert digests("-s", "fit.workers=0") == digests("-s", "fit.workers=4")
+    assert digests("--epoch", 1) != digests()
+    assert digests("--split", "val", "--epoch", 1) == digests("--split", "val")
+
+
+def test_inspect_batches_tells_a_person_what_is_in_them(tmp_path):
+    done = seqtrain("inspect-batches", CONFIGS / "ratings.yaml", cwd=tmp_path)
+    assert "train  6400 samples in 100 batches" in done.out
+    assert "x.user" in done.out
+    assert "sample  x.user" in done.out
+
+
+def test_bad_data_ends_with_3_and_names_the_file(tmp_path):
+    folder = tmp_path / "digits"
+    for name in ("0", "1"):
+        (folder / name).mkdir(parents=True)
+        for number in range(4):
+            image = DATA / "digits" / name
+            (folder / name / f"{number}.png").write_bytes(sorted(image.iterdir())[number].read_bytes())
+    broken = folder / "1" / "2.png"
+    broken.write_bytes(broken.read_bytes()[:200])
+    options = ["-s", f"source.path={folder}", "-s", "split={train: 0.5, by: stratified}", "-s", "batch_size=2"]
+    for command in ("fit", "inspect-batches", "check"):
+        extra = {"check": ["--data"], "inspect-batches": ["--all"], "fit": ["-s", "fit.epochs=1"]}[command]
+        done = seqtrain(command, CONFIGS / "digits.yaml", *options, *extra, cwd=tmp_path)
+        if command == "inspect-batches" and done.code == 0:
+            done = seqtrain(command, CONFIGS / "digits.yaml", *options, *extra, "--split", "val", cwd=tmp_path)
+        assert done.code == 3, done.err
+        assert str(broken) in done.err
+        assert "fix: " in done.err
+        assert "Traceback" not in done.err
