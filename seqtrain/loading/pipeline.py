@@ -15,6 +15,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import cv2
+
 from seqtrain.config.load import LoadedConfig
 from seqtrain.config.node import Key
 from seqtrain.config.schema import ComponentConfig, RunConfig
@@ -84,6 +86,7 @@ def open_data(loaded: LoadedConfig) -> Data:
             where=loaded.place("fit", "use_multiprocessing"),
             fix="leave it out: threads load in parallel wherever decoding releases the interpreter",
         )
+    cv2.setNumThreads(1)  # the loader's workers are the parallelism
     source = build_component(loaded, sources, config.source, ("source",), {"seed": config.seed})
     with _placed(loaded, ("split",)):
         split = split_source(source, config.split, config.seed)

@@ -22,7 +22,7 @@ _MOST_DIGITS = 18  # of a class index: what int64 holds
 
 @sources.register("image_manifest")
 class ImageManifestSource:
-    """Image files that a table lists, with their labels, and where it has such a column, their groups.
+    """Image files that a table lists, with their labels; its other columns may group them.
 
     All of the table and the existence of every file are checked at the start, so that no run ends in its last hour at
     a path that was never there.
@@ -35,18 +35,16 @@ class ImageManifestSource:
         target: "class" (names, numbered in alphabetical order), "index" (the class indices themselves) or "float" (a
             number to predict). "auto" takes whole numbers as "index", other numbers as "float", and all else as
             "class".
-        group_column: The column whose equal values belong together, such as the patient, for a split by group.
 
     Raises:
-        DataError: when the table cannot be read, or a row has no usable path, label or group.
+        DataError: when the table cannot be read, or a row has no usable path or label.
 
     Example:
-        source: {name: image_manifest, manifest: ../data_samples/photos/manifest.csv, group_column: group}
+        source: {name: image_manifest, manifest: ../data_samples/photos/manifest.csv}
     """
 
     labels: npt.NDArray[Any]
     classes: tuple[str, ...] | None
-    groups: npt.NDArray[np.str_] | None = None
 
     def __init__(
         self,
@@ -55,18 +53,14 @@ class ImageManifestSource:
         label_column: str = "label",
         root: Path | None = None,
         target: Literal["auto", "class", "index", "float"] = "auto",
-        group_column: str | None = None,
     ) -> None:
-        names = [path_column, label_column] + ([group_column] if group_column else [])
-        table = read_table(manifest, names)
-        paths, labels = table.columns[:2]
+        self._manifest = manifest
+        table = read_table(manifest, [path_column, label_column])
+        paths, labels = table.columns
         self._paths = PackedPaths(str(root or manifest.parent), paths)
         rows = _Rows(manifest, table.lines)
         rows.require(paths, bool, "the path is empty", "name an image file")
         rows.require(labels, bool, f"the {label_column} is empty", "label the image, or remove the row")
-        if group_column:
-            rows.require(table.columns[2], bool, f"the {group_column} is empty", "name the group, or remove the row")
-            self.groups = np.array(table.columns[2])
         self.labels, self.classes = _targets(labels, _kind(labels, rows) if target == "auto" else target, rows)
         rows.require(
             (self._paths[index] for index in range(len(self))),
@@ -84,6 +78,17 @@ class ImageManifestSource:
     def describe(self, index: int) -> str:
         """The sample's path."""
         return self._paths[index]
+
+    def column(self, name: str) -> npt.NDArray[np.str_]:
+        """The values of a column, such as the patient, for a split by group.
+
+        Raises:
+            DataError: when there is no such column, or a row leaves it empty.
+        """
+        table = read_table(self._manifest, [name])
+        rows = _Rows(self._manifest, table.lines)
+        rows.require(table.columns[0], bool, f"the {name} is empty", "name the group, or remove the row")
+        return np.array(table.columns[0])
 
     def as_columns(self, indices: npt.NDArray[np.integer]) -> tuple[list[str], npt.NDArray[Any]]:
         """The paths and the labels of some samples."""

@@ -52,6 +52,7 @@ class Ratings:
     def __init__(
         self, path: Path, user_column: str = "userId", item_column: str = "movieId", rating_column: str = "rating"
     ) -> None:
+        self._columns = (user_column, item_column)
         self._layout = _layout(path, (user_column, item_column, rating_column))
         table = _parse(self._layout)
         self.user_ids, self.groups = _dense(table["user"])
@@ -78,6 +79,17 @@ class Ratings:
     def num_items(self) -> int:
         """How many items there are."""
         return len(self.item_ids)
+
+    def column(self, name: str) -> npt.NDArray[np.int32]:
+        """The users or the items, by the name of their column, for a split by group.
+
+        Raises:
+            ConfigError: when it is another column.
+        """
+        columns = dict(zip(self._columns, (self.groups, self.items), strict=True))
+        if name not in columns:
+            raise ConfigError(f"ratings are grouped by user or by item, not by '{name}'", expected=one_of(columns))
+        return columns[name]
 
     def describe(self, index: int) -> str:
         """The file and the row, counted from 1 with the header."""

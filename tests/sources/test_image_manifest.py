@@ -24,10 +24,10 @@ def write(folder: Path, text: str | bytes) -> Path:
 
 
 def test_the_sample_photos_have_two_classes_and_twelve_groups() -> None:
-    source = ImageManifestSource(PHOTOS, group_column="group")
+    source = ImageManifestSource(PHOTOS)
     assert source.classes == ("china", "flower")
     assert np.bincount(source.labels).tolist() == [60, 60]
-    assert len(set(source.groups)) == 12
+    assert len(set(source.column("group"))) == 12
     assert source[0] == {"path": str(PHOTOS.parent / "china_0_0.jpg"), "label": 0}
 
 
@@ -35,7 +35,6 @@ def test_class_names_are_numbered_in_alphabetical_order(folder: Path) -> None:
     source = ImageManifestSource(write(folder, "path,label\na.png,dog\nb.png,cat\nc.png,dog\n"))
     assert source.classes == ("cat", "dog")
     assert source.labels.tolist() == [1, 0, 1]
-    assert source.groups is None
 
 
 def test_whole_numbers_are_class_indices(folder: Path) -> None:
@@ -66,12 +65,10 @@ def test_whole_numbers_too_large_for_classes_must_be_explained(folder: Path) -> 
 
 def test_columns_are_chosen_by_name_and_paths_start_at_root(folder: Path, tmp_path_factory) -> None:
     elsewhere = write(tmp_path_factory.mktemp("tables"), 'file,kind,patient\n"a.png",x,p1\r\n\nb.png, y,p2\n')
-    source = ImageManifestSource(
-        elsewhere, path_column="file", label_column="kind", root=folder, group_column="patient"
-    )
+    source = ImageManifestSource(elsewhere, path_column="file", label_column="kind", root=folder)
     assert source.describe(1) == str(folder / "b.png")
     assert source.classes == ("x", "y")
-    assert source.groups.tolist() == ["p1", "p2"]
+    assert source.column("patient").tolist() == ["p1", "p2"]
 
 
 def test_a_byte_order_mark_is_not_part_of_the_first_column(folder: Path) -> None:
@@ -122,7 +119,7 @@ def test_a_bad_table_is_an_error_with_its_row(folder: Path, content: str | bytes
 
 def test_an_empty_group_is_an_error(folder: Path) -> None:
     with pytest.raises(DataError, match=r"csv:2  the patient is empty"):
-        ImageManifestSource(write(folder, "path,label,patient\na.png,x,\n"), group_column="patient")
+        ImageManifestSource(write(folder, "path,label,patient\na.png,x,\n")).column("patient")
 
 
 def test_a_missing_manifest_is_an_error(folder: Path) -> None:

@@ -108,3 +108,13 @@ def test_the_double_colons_of_an_older_release_are_answered_with_a_command(tmp_p
 def test_too_few_columns_without_header_are_refused(tmp_path: Path) -> None:
     with pytest.raises(DataError, match=r"ratings\.csv:1  the row has 2 columns"):
         Ratings(table(tmp_path, "1,2\n3,4\n"))
+
+
+def test_ratings_are_grouped_by_user_or_by_item(tmp_path: Path) -> None:
+    path = tmp_path / "r.csv"
+    path.write_text("userId,movieId,rating,timestamp\n5,70,3,0\n9,70,4,0\n5,60,2,0\n")
+    source = Ratings(path)
+    assert source.column("userId").tolist() == [0, 1, 0]
+    assert source.column("movieId").tolist() == [1, 1, 0]
+    with pytest.raises(ConfigError, match="not by 'patient'"):
+        source.column("patient")
