@@ -34,6 +34,7 @@ class InspectedBatch:
         statistics: In numbers.
         milliseconds: What the loader took to make it.
         batch: The batch.
+        class_names: By class index, where they are known.
     """
 
     title: str
@@ -42,6 +43,7 @@ class InspectedBatch:
     statistics: BatchStatistics
     milliseconds: float
     batch: tuple[Any, ...]
+    class_names: tuple[str, ...] | None = None
 
     def to_json(self) -> dict[str, Any]:
         """As `inspect-batches --json` prints it."""
@@ -65,11 +67,15 @@ class InspectedBatch:
             cells = (cell.ljust(width) for cell, width in zip(row, widths, strict=True))
             lines.append(("  " + "  ".join(cells)).rstrip())
         if self.statistics.label_counts is not None:
-            lines.append("  labels  " + ", ".join(f"{k}: {n}" for k, n in self.statistics.label_counts.items()))
+            counts = self.statistics.label_counts.items()
+            lines.append("  labels  " + ", ".join(f"{self._class_name(label)}: {count}" for label, count in counts))
         lines += [f"  warning: {warning}" for warning in self.statistics.warnings]
         if not any(is_image(array) for _, array in named_leaves(self.batch)):
             lines += ["", *("  " + line for line in table(self.batch, self.sample_ids).splitlines())]
         return "\n".join(lines)
+
+    def _class_name(self, label: int) -> str:
+        return self.class_names[label] if self.class_names and label < len(self.class_names) else str(label)
 
 
 class Inspection:
@@ -146,6 +152,7 @@ class Inspection:
             statistics=batch_statistics(made.batch, num_classes=self.sequence.num_classes, sample_ids=ids),
             milliseconds=made.seconds * 1000,
             batch=made.batch,
+            class_names=self.sequence.class_names,
         )
 
     def _write_sheets(self, inspected: InspectedBatch) -> None:
