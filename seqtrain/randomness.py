@@ -10,7 +10,7 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-_ORDER, _SAMPLE, _SPLIT, _SOURCE, _HANDOUT = 1, 2, 3, 4, 5
+_ORDER, _SAMPLE, _SPLIT, _SOURCE, _HANDOUT, _BATCH, _EPOCH_END = range(1, 8)
 
 
 def epoch_order(seed: int, epoch: int, size: int) -> npt.NDArray[np.integer]:
@@ -38,3 +38,13 @@ def source_generator(seed: int, index: int) -> np.random.Generator:
 def handout_order(seed: int, size: int) -> npt.NDArray[np.integer]:
     """The order in which a class written for Keras is given its training samples, fixed for the run."""
     return np.random.default_rng((_HANDOUT, seed)).permutation(size)
+
+
+def batch_seed(seed: int, epoch: int, position: int) -> int:
+    """What the global generators are seeded with before a class written for Keras makes a batch, below 2**32."""
+    return int(np.random.SeedSequence((_BATCH, seed, epoch, position)).generate_state(1)[0])
+
+
+def epoch_end_seed(seed: int, epoch: int) -> int:
+    """What the global generators are seeded with before a class written for Keras ends an epoch, below 2**32."""
+    return int(np.random.SeedSequence((_EPOCH_END, seed, epoch)).generate_state(1)[0])

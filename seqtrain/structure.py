@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-_ALIGNMENT = 64  # TensorFlow takes a NumPy array without a copy only where its memory starts at a multiple of this
+ALIGNMENT = 64  # TensorFlow takes a NumPy array without a copy only where its memory starts at a multiple of this
 _PART_NAMES = ("x", "y", "sample_weight")
 
 
@@ -35,8 +35,8 @@ class FieldSpec:
         """An uninitialised array of `rows` samples whose memory is aligned to 64 bytes."""
         dtype = np.dtype(self.dtype)
         size = rows * int(np.prod(self.shape, dtype=np.int64)) * dtype.itemsize
-        memory = np.empty(size + _ALIGNMENT, dtype=np.uint8)
-        start = -memory.ctypes.data % _ALIGNMENT
+        memory = np.empty(size + ALIGNMENT, dtype=np.uint8)
+        start = -memory.ctypes.data % ALIGNMENT
         return memory[start : start + size].view(dtype).reshape(rows, *self.shape)
 
 

@@ -10,7 +10,7 @@ import pytest
 
 PACKAGE = Path(__file__).parents[1] / "seqtrain"
 LAYERS = [
-    {"errors", "randomness", "structure", "types", "console"},
+    {"errors", "randomness", "structure", "types", "console", "user_files"},
     {"registry", "static_signatures", "keras_api"},
     {"config"},
     {"sources", "splits"},
@@ -20,7 +20,18 @@ LAYERS = [
     {"training"},
     {"cli", "__main__"},
 ]
-LIGHT = ["config", "registry", "sources", "sequences", "loading.stream", "loading.pipeline", "splits", "cli", "reports"]
+LIGHT = [
+    "config",
+    "registry",
+    "sources",
+    "sequences",
+    "loading.stream",
+    "loading.pipeline",
+    "loading.worker",
+    "splits",
+    "cli",
+    "reports",
+]
 
 
 def rooms_imported_by(path):

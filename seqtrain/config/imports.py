@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import hashlib
 import importlib
-import importlib.util
-import sys
 import traceback
 from collections.abc import Callable
 from pathlib import Path
 
 from seqtrain.errors import ConfigError, SeqtrainError, did_you_mean
+from seqtrain.user_files import load_file
 
 
 def import_module_or_file(name: str, folder: Path, place: str) -> str:
@@ -36,25 +34,6 @@ def import_module_or_file(name: str, folder: Path, place: str) -> str:
         )
     _run(str(path), place, lambda: load_file(path))
     return str(path)
-
-
-def load_file(path: Path) -> None:
-    """Loads a Python file as a module, once."""
-    module_name = f"seqtrain_import_{path.stem}_{hashlib.sha256(str(path).encode()).hexdigest()[:8]}"
-    if module_name in sys.modules:
-        return
-    if str(path.parent) not in sys.path:
-        sys.path.append(str(path.parent))
-    spec = importlib.util.spec_from_file_location(module_name, path)
-    if spec is None or spec.loader is None:
-        raise ImportError(f"{path} is not a Python file")
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[module_name] = module
-    try:
-        spec.loader.exec_module(module)
-    except BaseException:
-        del sys.modules[module_name]
-        raise
 
 
 def _run(name: str, place: str, load: Callable[[], object]) -> None:

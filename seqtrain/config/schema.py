@@ -138,6 +138,8 @@ class FitConfig(Section):
     """Processes instead of threads, for code that holds the interpreter."""
     max_queue_size: Annotated[int, Field(ge=1)] = 10
     """Batches that may be ready and waiting, at most."""
+    worker_timeout_s: Annotated[float, Field(gt=0)] = 600.0
+    """Seconds after which a part of a batch that is not made counts as hung."""
     steps_per_epoch: Annotated[int, Field(ge=1)] | None = None
     """Batches in an epoch; where it is not the length of the data, the next epoch goes on where this one ended."""
     validation_steps: Annotated[int, Field(ge=1)] | None = None

@@ -84,7 +84,14 @@ class ClassWeightedSequence:
 
     def batch(self, epoch: int, position: int) -> tuple[Any, ...]:
         """The sequence's batch as `(x, y, sample_weight)`."""
-        x, y, *own = self.sequence.batch(epoch, position)
+        return self._weighted(self.sequence.batch(epoch, position))
+
+    def finish(self, rows: tuple[Any, ...]) -> tuple[Any, ...]:
+        """A batch whose rows were written apart, as `(x, y, sample_weight)`."""
+        return self._weighted(self.sequence.finish(rows))
+
+    def _weighted(self, batch: tuple[Any, ...]) -> tuple[Any, ...]:
+        x, y, *own = batch
         one_hot = y.ndim > 1 and y.shape[-1] > 1
         indices = y.argmax(axis=-1) if one_hot else y.reshape(len(y)).astype(np.int64)
         weights = self.weights[indices]

@@ -28,6 +28,8 @@ class TrainingFeeder(keras.utils.PyDataset):
 
     def __init__(self, stream: BatchStream) -> None:
         super().__init__(workers=1, use_multiprocessing=False)
+        if keras.backend.backend() == "tensorflow":
+            stream.reuse_memory()
         self._stream = stream
         self._last_batch: tuple[Any, ...] | None = None
         self.error: BaseException | None = None
@@ -50,6 +52,8 @@ class ValidationFeeder(keras.utils.PyDataset):
 
     def __init__(self, stream: BatchStream, num_steps: int) -> None:
         super().__init__(workers=1, use_multiprocessing=False)
+        if keras.backend.backend() == "tensorflow":
+            stream.reuse_memory()
         self._stream = stream
         self._num_steps = num_steps
         self.error: BaseException | None = None

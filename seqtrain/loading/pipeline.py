@@ -22,7 +22,7 @@ from seqtrain.config.node import Key
 from seqtrain.config.schema import ComponentConfig, RunConfig
 from seqtrain.errors import ConfigError, SeqtrainError
 from seqtrain.loading.class_weights import ClassWeightedSequence, class_weights
-from seqtrain.loading.stream import BatchStream, training_schedule, validation_schedule
+from seqtrain.loading.stream import BatchStream, Workers, training_schedule, validation_schedule
 from seqtrain.randomness import handout_order
 from seqtrain.registry import Registry, sequences, sources
 from seqtrain.sequences.keras_style import as_sequence
@@ -61,15 +61,17 @@ class Data:
 
     def training_stream(self, start: int = 0, end: int | None = None) -> BatchStream:
         """The training batches, by the run's step."""
-        fit = self.config.fit
-        schedule = training_schedule(len(self.train))
-        return BatchStream(self.train, schedule, fit.workers, fit.max_queue_size, start, end)
+        return BatchStream(self.train, training_schedule(len(self.train)), self._workers, start, end)
 
     def validation_stream(self) -> BatchStream:
         """The validation batches, over and over."""
+        return BatchStream(self.val, validation_schedule(self.validation_steps), self._workers)
+
+    @property
+    def _workers(self) -> Workers:
         fit = self.config.fit
-        schedule = validation_schedule(self.validation_steps)
-        return BatchStream(self.val, schedule, fit.workers, fit.max_queue_size)
+        imports = tuple(self.config.imports)
+        return Workers(fit.workers, fit.use_multiprocessing, fit.max_queue_size, fit.worker_timeout_s, imports)
 
 
 def open_data(loaded: LoadedConfig) -> Data:
@@ -80,12 +82,6 @@ def open_data(loaded: LoadedConfig) -> Data:
         DataError: when the samples cannot be listed or divided.
     """
     config = loaded.config
-    if config.fit.use_multiprocessing:
-        raise ConfigError(
-            "fit.use_multiprocessing: worker processes are not available in this version",
-            where=loaded.place("fit", "use_multiprocessing"),
-            fix="leave it out: threads load in parallel wherever decoding releases the interpreter",
-        )
     cv2.setNumThreads(1)  # the loader's workers are the parallelism
     source = build_component(loaded, sources, config.source, ("source",), {"seed": config.seed})
     with _placed(loaded, ("split",)):

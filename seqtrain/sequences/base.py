@@ -18,6 +18,7 @@ What a subclass gives:
 from __future__ import annotations
 
 import math
+import threading
 from typing import Any
 
 import numpy as np
@@ -48,6 +49,7 @@ class SampleSequence:
     spec: tuple[Any, ...]
     data_format = "channels_last"
     changes_between_epochs = False  # `batch` is told the epoch, so any epoch's batches may be made at any time
+    min_part_rows = 1  # where so few rows are read in one go that they are not worth dividing, more
 
     def __init__(
         self,
@@ -65,7 +67,8 @@ class SampleSequence:
         self.training = training
         self.drop_remainder = drop_remainder
         self.epoch = 0
-        self._order: tuple[int, npt.NDArray[np.integer]] | None = None
+        self._orders: dict[int, npt.NDArray[np.integer]] = {}
+        self._ordering = threading.Lock()
         if len(self) == 0:
             raise DataError(
                 f"{'training' if training else 'validation'} has {len(indices)} samples, "
@@ -82,6 +85,16 @@ class SampleSequence:
     def class_names(self) -> tuple[str, ...] | None:
         """The classes' names by class index, or None for other targets."""
         return classes_of(self.source)
+
+    @property
+    def splits_rows(self) -> bool:
+        """Whether a loader may write the rows of a batch apart; not where a subclass makes batches its own way."""
+        return type(self).batch is SampleSequence.batch
+
+    @property
+    def row_spec(self) -> tuple[Any, ...]:
+        """What `write` fills: `spec`, without what `finish` adds."""
+        return self.spec
 
     def __len__(self) -> int:
         if self.drop_remainder:
@@ -105,6 +118,10 @@ class SampleSequence:
         indices = self.sample_indices(epoch, position)
         rows = self.allocate(len(indices))
         self.write(indices, epoch, rows)
+        return self.finish(rows)
+
+    def finish(self, rows: tuple[Any, ...]) -> tuple[Any, ...]:
+        """What is done to a batch once all its rows are written."""
         return rows
 
     def sample_indices(self, epoch: int, position: int) -> npt.NDArray[np.integer]:
@@ -140,12 +157,16 @@ class SampleSequence:
         return describe(self.source, index)
 
     def _epoch_order(self, epoch: int) -> npt.NDArray[np.integer]:
-        # One permutation is kept; threads that race here compute equal ones.
-        kept = self._order
-        if kept is None or kept[0] != epoch:
-            kept = (epoch, epoch_order(self.seed, epoch, len(self.indices)))
-            self._order = kept
-        return kept[1]
+        with self._ordering:  # so that threads do not all compute the same permutation
+            if epoch not in self._orders:
+                # Two are kept: around the end of an epoch batches of both are made.
+                self._orders = {e: order for e, order in self._orders.items() if abs(e - epoch) == 1}
+                self._orders[epoch] = epoch_order(self.seed, epoch, len(self.indices))
+            return self._orders[epoch]
 
     def __getstate__(self) -> dict[str, Any]:
-        return {**self.__dict__, "_order": None}
+        return {**self.__dict__, "_orders": {}, "_ordering": None}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__dict__.update(state)
+        self._ordering = threading.Lock()

@@ -7,13 +7,16 @@ return lists, tuples, dicts or arrays, and need not have called its base's const
 
 from __future__ import annotations
 
+import contextlib
+import random
+from collections.abc import Iterator
 from typing import Any, Protocol, cast
 
 import numpy as np
 import numpy.typing as npt
 
 from seqtrain.errors import DataError, WorkerError
-from seqtrain.randomness import epoch_order
+from seqtrain.randomness import epoch_end_seed, epoch_order
 from seqtrain.structure import map_structure, named_leaves
 
 
@@ -39,6 +42,7 @@ class KerasStyleSequence:
 
     spec = None
     data_format = "channels_last"
+    splits_rows = False
     changes_between_epochs = True  # only `on_epoch_end` takes the wrapped object to its next epoch
 
     def __init__(self, wrapped: KerasStyle, seed: int, training: bool) -> None:
@@ -69,7 +73,8 @@ class KerasStyleSequence:
     def on_epoch_end(self) -> None:
         """Goes on to the next epoch, and tells the wrapped object so."""
         if hasattr(self.wrapped, "on_epoch_end"):
-            self.wrapped.on_epoch_end()
+            with seeded_globals(epoch_end_seed(self.seed, self.epoch)):
+                self.wrapped.on_epoch_end()
         self.epoch += 1
 
     def sample_indices(self, epoch: int, position: int) -> npt.NDArray[np.integer] | None:
@@ -109,6 +114,19 @@ def _arrays_at_leaves(part: Any) -> Any:
         same = len({(item.shape, item.dtype) for item in part}) == 1
         return np.stack(part) if same else tuple(part)
     return np.asarray(part)
+
+
+@contextlib.contextmanager
+def seeded_globals(seed: int) -> Iterator[None]:
+    """Seeds the global generators of `random` and NumPy for classes that use them, and puts their states back."""
+    states = random.getstate(), np.random.get_state()  # noqa: NPY002 - they use the global state
+    random.seed(seed)
+    np.random.seed(seed)  # noqa: NPY002
+    try:
+        yield
+    finally:
+        random.setstate(states[0])
+        np.random.set_state(states[1])  # noqa: NPY002
 
 
 def is_sample_sequence(sequence: object) -> bool:

@@ -28,7 +28,7 @@ class PackedPaths:
         encoded = [os.fsencode(path) for path in paths]
         ends = np.cumsum([0, *map(len, encoded)], dtype=np.int64)
         self._ends = ends.astype(np.uint32) if ends[-1] <= np.iinfo(np.uint32).max else ends
-        self._bytes = b"".join(encoded)
+        self._bytes = np.frombuffer(b"".join(encoded), dtype=np.uint8)  # an array can be shared among processes
 
     def __len__(self) -> int:
         return len(self._ends) - 1
@@ -37,4 +37,4 @@ class PackedPaths:
         if not 0 <= index < len(self):
             raise IndexError(f"path {index} of {len(self)}")
         path = self._bytes[int(self._ends[index]) : int(self._ends[index + 1])]
-        return os.path.join(self._root, os.fsdecode(path))  # noqa: PTH118 - the hot path of every sample
+        return os.path.join(self._root, os.fsdecode(path.tobytes()))  # noqa: PTH118 - the hot path of every sample

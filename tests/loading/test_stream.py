@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from seqtrain.errors import DataError, WorkerError
-from seqtrain.loading.stream import BatchStream, training_schedule, validation_schedule
+from seqtrain.loading.stream import BatchStream, Workers, training_schedule, validation_schedule
 from seqtrain.sequences.base import SampleSequence
 from seqtrain.sequences.keras_style import KerasStyleSequence
 from seqtrain.structure import FieldSpec
@@ -60,7 +60,7 @@ class Counting:
 
 def taken(sequence, workers, count, schedule=None, queue=4):
     schedule = schedule or training_schedule(len(sequence))
-    with BatchStream(sequence, schedule, workers, queue, end=count) as stream:
+    with BatchStream(sequence, schedule, Workers(workers, max_queue_size=queue), end=count) as stream:
         return [stream.take() for _ in range(count)]
 
 
@@ -93,7 +93,9 @@ def test_on_epoch_end_runs_once_an_epoch_between_its_last_batch_and_the_next(wor
 def test_the_consumer_takes_what_is_made_while_on_epoch_end_runs():
     counting = Counting()
     counting.may_end.clear()
-    with BatchStream(KerasStyleSequence(counting, 1, True), training_schedule(5), 2, 8) as stream:
+    with BatchStream(
+        KerasStyleSequence(counting, 1, True), training_schedule(5), Workers(2, max_queue_size=8)
+    ) as stream:
         for _ in range(5):
             stream.take()
         assert counting.epoch == 0
@@ -102,7 +104,7 @@ def test_the_consumer_takes_what_is_made_while_on_epoch_end_runs():
 
 
 def test_the_first_two_batches_can_be_taken_again_until_the_third():
-    with BatchStream(NumbersSequence(), training_schedule(7), 2, 4) as stream:
+    with BatchStream(NumbersSequence(), training_schedule(7), Workers(2, max_queue_size=4)) as stream:
         first, second = stream.take(0), stream.take(1)
         assert stream.take(0) is first
         assert stream.take(1) is second
@@ -112,7 +114,7 @@ def test_the_first_two_batches_can_be_taken_again_until_the_third():
 
 @pytest.mark.parametrize("workers", [0, 3])
 def test_another_position_begins_there(workers):
-    with BatchStream(NumbersSequence(), training_schedule(7), workers, 4) as stream:
+    with BatchStream(NumbersSequence(), training_schedule(7), Workers(workers, max_queue_size=4)) as stream:
         stream.take(0)
         made = stream.take(9)
         assert (made.epoch, made.index) == (1, 2)
@@ -137,7 +139,9 @@ def test_at_most_max_queue_size_batches_are_made_ahead():
             return batch
 
     watching = Watching(length=200)
-    with BatchStream(KerasStyleSequence(watching, 1, True), training_schedule(200), 4, 3) as stream:
+    with BatchStream(
+        KerasStyleSequence(watching, 1, True), training_schedule(200), Workers(4, max_queue_size=3)
+    ) as stream:
         for _ in range(100):
             stream.take()
             watching.taken += 1
@@ -148,7 +152,7 @@ def test_at_most_max_queue_size_batches_are_made_ahead():
 @pytest.mark.parametrize("workers", [0, 2])
 def test_an_error_comes_out_at_its_batch_and_names_the_sample(workers):
     sequence = NumbersSequence(training=False, bad=20)
-    with BatchStream(sequence, training_schedule(7), workers, 4) as stream:
+    with BatchStream(sequence, training_schedule(7), Workers(workers, max_queue_size=4)) as stream:
         assert stream.take().index == 0
         assert stream.take().index == 1
         with pytest.raises(DataError, match="sample 20  is truncated"):
@@ -169,7 +173,7 @@ def test_a_wrong_batch_is_told(returned, told):
         def __getitem__(self, index):
             return returned
 
-    stream = BatchStream(KerasStyleSequence(Wrong(), 1, True), training_schedule(5), 2, 4)
+    stream = BatchStream(KerasStyleSequence(Wrong(), 1, True), training_schedule(5), Workers(2, max_queue_size=4))
     with stream, pytest.raises(WorkerError, match=f"Wrong.__getitem__ (?s:.*){told}"):
         stream.take()
 
@@ -179,7 +183,7 @@ def test_an_exception_of_the_users_class_shows_its_traceback():
         def __getitem__(self, index):
             raise KeyError("no such patient")
 
-    stream = BatchStream(KerasStyleSequence(Raising(), 1, True), training_schedule(5), 1, 4)
+    stream = BatchStream(KerasStyleSequence(Raising(), 1, True), training_schedule(5), Workers(1, max_queue_size=4))
     with stream, pytest.raises(WorkerError, match="batch 0 of epoch 0 could not be made: KeyError") as caught:
         stream.take()
     assert "in __getitem__" in str(caught.value)
@@ -191,7 +195,9 @@ def test_an_exception_of_on_epoch_end_ends_the_stream():
         def on_epoch_end(self):
             raise RuntimeError("no disk")
 
-    with BatchStream(KerasStyleSequence(Raising(), 1, True), training_schedule(5), 2, 4) as stream:
+    with BatchStream(
+        KerasStyleSequence(Raising(), 1, True), training_schedule(5), Workers(2, max_queue_size=4)
+    ) as stream:
         for _ in range(5):
             stream.take()
         with pytest.raises(WorkerError, match="RuntimeError: no disk"):
@@ -200,7 +206,7 @@ def test_an_exception_of_on_epoch_end_ends_the_stream():
 
 def test_closing_ends_every_thread():
     before = threading.active_count()
-    stream = BatchStream(NumbersSequence(), training_schedule(7), 8, 4)
+    stream = BatchStream(NumbersSequence(), training_schedule(7), Workers(8, max_queue_size=4))
     stream.take()
     stream.close()
     assert threading.active_count() == before
