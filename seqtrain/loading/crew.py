@@ -133,11 +133,16 @@ class ProcessCrew:
         """Gives the workers the sequence as it is now."""
         self.payload = self._share(self.payload.version + 1)
 
-    def close(self) -> None:
-        """Ends the processes at once."""
+    def kill(self) -> None:
+        """Ends the processes at once; who waits for one is told."""
         self.closed = True
         for maker in self._makers:
             maker.kill()
+
+    def close(self) -> None:
+        """Gives up what the processes used; they have been killed, and nobody waits for one."""
+        for maker in self._makers:
+            maker.bury()
         if self._file is not None:
             self._file.close()
 
@@ -189,7 +194,7 @@ class ProcessMaker:
             try:
                 reply = self._ask(self._request(part), part.name)
             except (EOFError, ConnectionError):
-                statuses.append(self._bury())
+                statuses.append(self.bury())
                 if self._crew.closed:
                     raise WorkerError("the loader is closed") from None
                 continue
@@ -219,7 +224,7 @@ class ProcessMaker:
         connection.send(request)
         if not connection.poll(self._crew.timeout_s):
             self.kill()
-            self._bury()
+            self.bury()
             raise WorkerError(
                 f"{name}: not made within {self._crew.timeout_s:g} seconds",
                 fix="look for a hang in the code that reads these samples, or raise fit.worker_timeout_s",
@@ -250,8 +255,8 @@ class ProcessMaker:
         ours.send((sys.path, self._crew.imports))
         return ours
 
-    def _bury(self) -> str:
-        """Removes a dead process; says how it died."""
+    def bury(self) -> str:
+        """Forgets a dead process; says how it died."""
         if self._connection is not None:
             self._connection.close()
             self._connection = None

@@ -210,12 +210,14 @@ class BatchStream:
             self._work_changed.notify_all()
             self._made_changed.notify_all()
         if self._crew is not None:
-            self._crew.close()
+            self._crew.kill()
         deadline = time.monotonic() + _CLOSING_S
         for thread in self._threads:
             if thread is not threading.current_thread():
                 thread.join(max(0.0, deadline - time.monotonic()))
         self._kept.clear()
+        if self._crew is not None:
+            self._crew.close()
         self._buffers.close()
 
     def __enter__(self) -> BatchStream:
