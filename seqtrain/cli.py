@@ -201,6 +201,32 @@ def check(
         typer.echo(f"{config} is right{read}")
 
 
+@app.command()
+def profile(
+    config: ConfigArgument,
+    settings: SetOption = None,
+    workers: Annotated[
+        str | None, typer.Option(help="Numbers of workers to try, such as 1,2,4.", show_default=False)
+    ] = None,
+    data_only: Annotated[bool, typer.Option("--data-only", help="Leave out the model.")] = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Measure what bounds a run: the data, or the model."""
+    from seqtrain.training.profile import profile as measured
+    from seqtrain.training.profile import profile_text
+
+    try:
+        counts = [int(count) for count in (workers or "").split(",") if count]
+    except ValueError as error:
+        raise typer.BadParameter("whole numbers, separated by commas", param_hint="--workers") from error
+    with stdout_to_stderr():
+        document = measured(_load(config, settings), counts, data_only)
+    if as_json:
+        _print_json(document)
+    else:
+        typer.echo(profile_text(document))
+
+
 @app.command("list")
 def list_components(
     family: Annotated[Family | None, typer.Argument(help="One family alone.", show_default=False)] = None,

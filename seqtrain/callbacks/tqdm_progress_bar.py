@@ -161,7 +161,14 @@ class TQDMProgressBar(keras.callbacks.Callback):
 
     def _metrics(self, logs: Logs) -> list[str]:
         numbers = {name: value for name, value in (logs or {}).items() if _is_number(value)}
-        return [self.metrics_format.format(name=name, value=float(value)) for name, value in numbers.items()]
+        return [self._metric(name, float(value)) for name, value in numbers.items()]
+
+    def _metric(self, name: str, value: float) -> str:
+        if name == "samples_per_s":
+            return f"{value:.0f} samples/s"
+        if name == "data_wait":
+            return f"data wait {value:.0%}"
+        return self.metrics_format.format(name=name, value=value)
 
     def _bar(self, total: int | None, description: str, unit: str, bar_format: str, leave: bool) -> tqdm[Any]:
         return tqdm(

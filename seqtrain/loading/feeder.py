@@ -9,14 +9,54 @@ begins it anew at 0 each time.
 
 from __future__ import annotations
 
+import collections
+import time
+from dataclasses import dataclass
 from typing import Any
 
 import keras
 
 from seqtrain.loading.stream import BatchStream
+from seqtrain.loading.tuning import num_samples
 
 
-class TrainingFeeder(keras.utils.PyDataset):
+@dataclass(frozen=True)
+class Handed:
+    """A batch that was handed over.
+
+    Args:
+        step: The run's.
+        samples: In the batch.
+        at: When, by `time.perf_counter`.
+    """
+
+    step: int
+    samples: int
+    at: float
+
+
+class _Feeder(keras.utils.PyDataset):
+    """Hands out the batches of a stream.
+
+    TensorFlow turns an exception into text, so the original is kept for the run to raise.
+    """
+
+    def __init__(self, stream: BatchStream) -> None:
+        super().__init__(workers=1, use_multiprocessing=False)
+        if keras.backend.backend() == "tensorflow":
+            stream.reuse_memory()
+        self._stream = stream
+        self.error: BaseException | None = None
+
+    def _take(self, position: int) -> tuple[Any, ...]:
+        try:
+            return self._stream.take(position).batch
+        except BaseException as error:
+            self.error = error
+            raise
+
+
+class TrainingFeeder(_Feeder):
     """The training batches by the run's step.
 
     Args:
@@ -27,22 +67,27 @@ class TrainingFeeder(keras.utils.PyDataset):
     num_batches = None
 
     def __init__(self, stream: BatchStream) -> None:
-        super().__init__(workers=1, use_multiprocessing=False)
-        if keras.backend.backend() == "tensorflow":
-            stream.reuse_memory()
-        self._stream = stream
+        super().__init__(stream)
         self._last_batch: tuple[Any, ...] | None = None
-        self.error: BaseException | None = None
+        self._handed: collections.deque[Handed] = collections.deque()
 
     def __getitem__(self, index: int) -> tuple[Any, ...]:
         end = self._stream.end
         if end is not None and index >= end and self._last_batch is not None:
             return self._last_batch
-        self._last_batch = _take(self, self._stream, index)
-        return self._last_batch
+        batch = self._take(index)
+        self._last_batch = batch if end is not None and index == end - 1 else None
+        if self._handed and index <= self._handed[-1].step:  # Keras has only looked at what it was handed
+            self._handed.clear()
+        self._handed.append(Handed(index, num_samples(batch), time.perf_counter()))
+        return batch
+
+    def handed(self, count: int) -> list[Handed]:
+        """The next `count` batches that the model has trained on, in the order in which they were handed over."""
+        return [self._handed.popleft() for _ in range(min(count, len(self._handed)))]
 
 
-class ValidationFeeder(keras.utils.PyDataset):
+class ValidationFeeder(_Feeder):
     """The validation batches, the same in every evaluation.
 
     Args:
@@ -51,12 +96,8 @@ class ValidationFeeder(keras.utils.PyDataset):
     """
 
     def __init__(self, stream: BatchStream, num_steps: int) -> None:
-        super().__init__(workers=1, use_multiprocessing=False)
-        if keras.backend.backend() == "tensorflow":
-            stream.reuse_memory()
-        self._stream = stream
+        super().__init__(stream)
         self._num_steps = num_steps
-        self.error: BaseException | None = None
 
     @property
     def num_batches(self) -> int:
@@ -65,15 +106,6 @@ class ValidationFeeder(keras.utils.PyDataset):
 
     def __getitem__(self, index: int) -> tuple[Any, ...]:
         if self._stream.is_kept(index):
-            return _take(self, self._stream, index)
+            return self._take(index)
         taken = self._stream.position
-        return _take(self, self._stream, taken + (index - taken) % self._num_steps)
-
-
-def _take(feeder: TrainingFeeder | ValidationFeeder, stream: BatchStream, position: int) -> tuple[Any, ...]:
-    """Takes a batch. TensorFlow turns an exception here into text, so the original is kept for the run to raise."""
-    try:
-        return stream.take(position).batch
-    except BaseException as error:
-        feeder.error = error
-        raise
+        return self._take(taken + (index - taken) % self._num_steps)

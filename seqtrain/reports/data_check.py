@@ -11,6 +11,7 @@ import numpy as np
 from seqtrain.config.load import LoadedConfig
 from seqtrain.errors import DataError, Mistake, SeqtrainError
 from seqtrain.loading.pipeline import open_data
+from seqtrain.loading.tuning import num_cores
 
 
 def read_every_sample(loaded: LoadedConfig) -> dict[str, Any]:
@@ -24,7 +25,7 @@ def read_every_sample(loaded: LoadedConfig) -> dict[str, Any]:
     """
     data = open_data(loaded)
     mistakes: list[Mistake] = []
-    with ThreadPoolExecutor(max(1, loaded.config.fit.workers)) as pool:
+    with ThreadPoolExecutor(num_cores()) as pool:
         for sequence in (data.train, data.val):
             if sequence is None:
                 continue

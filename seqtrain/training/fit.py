@@ -124,8 +124,10 @@ class _Run:
         self.validation = validation
 
     def train(self) -> Outcome:
+        from seqtrain.loading.feeder import TrainingFeeder
         from seqtrain.training.callbacks import build_callbacks
         from seqtrain.training.device import devices, prepare_keras
+        from seqtrain.training.pace import Pace
         from seqtrain.training.recorder import Recorder
         from seqtrain.training.signals import SignalStop
 
@@ -135,10 +137,12 @@ class _Run:
             model, logs = _model_and_logs(self.loaded, self.data, self.training, self.validation)
             model.summary(print_fn=lambda text, line_break=False: log.debug("%s", text))
             self.recorder = Recorder(self.folder, *self._watched(logs))
+            feeder = TrainingFeeder(self.training)
+            pace = Pace(feeder, self.data.workers.count)
             own = build_callbacks(self.loaded, logs, self.folder.path, self.options.progress)
             began = time.perf_counter()
             try:
-                self._fit(model, [self.recorder, *own, signals])
+                self._fit(model, feeder, [pace, self.recorder, *own, signals])
             except InterruptedRunError as interruption:
                 return Outcome(self._interrupted(own, began), interruption.exit_code)
         stopped = len(self.recorder.history) < self.loaded.config.fit.epochs
@@ -152,10 +156,10 @@ class _Run:
         self.recorder.hash_weights()
         return self._finish("interrupted", began)
 
-    def _fit(self, model: Any, callbacks: list[Any]) -> None:
-        from seqtrain.loading.feeder import TrainingFeeder, ValidationFeeder
+    def _fit(self, model: Any, feeder: Any, callbacks: list[Any]) -> None:
+        from seqtrain.loading.feeder import ValidationFeeder
 
-        feeders: list[Any] = [TrainingFeeder(self.training)]
+        feeders: list[Any] = [feeder]
         if self.validation is not None:
             feeders.append(ValidationFeeder(self.validation, self.data.validation_steps))
         try:

@@ -1,0 +1,135 @@
+"""Measures how fast a sequence loads, and chooses its workers from that.
+
+Threads are tried first, twice as many each time, up to the cores that the process may use. Where they scale, decoding
+releases the interpreter and threads are best: they share memory and start at once. Where two threads are hardly faster
+than one, the code holds the interpreter, and processes are tried.
+"""
+
+from __future__ import annotations
+
+import copy
+import dataclasses
+import os
+import time
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from typing import Any
+
+from seqtrain.errors import WorkerError
+from seqtrain.loading.stream import BatchStream, Workers, training_schedule
+from seqtrain.structure import named_leaves
+
+_SECONDS_EACH = 0.4
+_SCALES = 1.3  # two threads that are not this much faster than one hold the interpreter
+_WORTH_MORE_WORKERS = 1.05
+
+
+@dataclass(frozen=True)
+class Speed:
+    """What some workers reach.
+
+    Args:
+        workers: Who they were.
+        samples_per_s: In the steady state, after the first batch.
+        first_batch_s: Seconds until the first batch, with the start of the workers.
+    """
+
+    workers: Workers
+    samples_per_s: float
+    first_batch_s: float
+
+    def to_json(self) -> dict[str, Any]:
+        """As `profile --json` prints it."""
+        return {
+            "workers": self.workers.count,
+            "use_multiprocessing": self.workers.processes,
+            "samples_per_s": round(self.samples_per_s, 1),
+            "first_batch_s": round(self.first_batch_s, 4),
+        }
+
+    def __str__(self) -> str:
+        return f"{named(self.workers)}: {self.samples_per_s:.0f} samples/s"
+
+
+def measure(sequence: Any, workers: Workers, seconds: float) -> Speed:
+    """Drains a sequence for about so many seconds.
+
+    Raises:
+        SeqtrainError: what the sequence raises.
+    """
+    began = time.perf_counter()
+    with BatchStream(_untouched(sequence), training_schedule(len(sequence)), workers) as stream:
+        stream.reuse_memory()
+        stream.take()
+        first = time.perf_counter()
+        # What was made ahead while the workers started would count as made in no time.
+        for _ in range(min(workers.max_queue_size, len(sequence))):
+            stream.take()
+        counted_from, samples = time.perf_counter(), 0
+        while time.perf_counter() - counted_from < seconds or not samples:
+            samples += num_samples(stream.take().batch)
+        elapsed = time.perf_counter() - counted_from
+    return Speed(workers, samples / elapsed, first - began)
+
+
+def num_samples(batch: tuple[Any, ...]) -> int:
+    """The samples of a batch."""
+    return len(next(leaf for _, leaf in named_leaves(batch)))
+
+
+def choose(sequence: Any, like: Workers, tell: Callable[[str], None]) -> tuple[Workers, list[Speed]]:
+    """Measures for a second or two and chooses the workers.
+
+    Args:
+        sequence: What they will load.
+        like: Everything but their number and kind.
+        tell: Is told what was chosen and why.
+
+    Returns:
+        The choice, and all that was measured.
+    """
+    threads = _measured(sequence, like, doubling(num_cores()), processes=False)
+    speeds = list(threads)
+    reason = f"threads scale, on {num_cores()} cores"
+    if len(threads) > 1 and threads[1].samples_per_s < _SCALES * threads[0].samples_per_s:
+        reason = "the code holds the interpreter, so that threads do not help, and processes do"
+        try:
+            speeds += _measured(sequence, like, [n for n in doubling(num_cores()) if n > 1], processes=True)
+        except WorkerError as error:
+            tell(f"processes cannot be used: {error.mistakes[0].message}")
+    best = max(speed.samples_per_s for speed in speeds)
+    chosen = next(speed for speed in speeds if speed.samples_per_s * _WORTH_MORE_WORKERS >= best)
+    if not chosen.workers.processes and chosen.workers.count < num_cores():
+        reason = "more are hardly faster"
+    tell(f"workers: auto chose {named(chosen.workers)}: {reason}")
+    tell("  measured " + "; ".join(map(str, speeds)))
+    return chosen.workers, speeds
+
+
+def named(workers: Workers) -> str:
+    """As people say it: 1 thread, 4 processes."""
+    if workers.processes:
+        return f"{workers.count} {'process' if workers.count == 1 else 'processes'}"
+    return f"{workers.count} {'thread' if workers.count == 1 else 'threads'}"
+
+
+def doubling(most: int) -> list[int]:
+    """1, 2, 4 and so on, and `most`."""
+    return sorted({*(2**power for power in range(most.bit_length()) if 2**power <= most), most})
+
+
+def num_cores() -> int:
+    """The cores that this process may use, which in a container are fewer than there are."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def _measured(sequence: Any, like: Workers, counts: Iterable[int], processes: bool) -> list[Speed]:
+    return [
+        measure(sequence, dataclasses.replace(like, count=count, processes=processes), _SECONDS_EACH)
+        for count in counts
+    ]
+
+
+def _untouched(sequence: Any) -> Any:
+    """A copy where measuring would change the sequence: `on_epoch_end` of a class written for Keras."""
+    return copy.deepcopy(sequence) if sequence.changes_between_epochs else sequence

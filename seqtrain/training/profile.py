@@ -1,0 +1,168 @@
+"""What bounds a run, measured through the real loader and the real model: the data, or the computing.
+
+The data alone are drained with several numbers of workers; the model alone trains on one batch over and over; both
+together are a short `fit`. What takes the time of a sample is found by profiling one thread.
+"""
+
+from __future__ import annotations
+
+import cProfile
+import dataclasses
+import gc
+import os
+import pstats
+import sysconfig
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from seqtrain.config.load import LoadedConfig
+from seqtrain.console import native_stderr_to
+from seqtrain.loading.pipeline import Data, open_data
+from seqtrain.loading.tuning import Speed, choose, doubling, measure, num_cores
+
+_SECONDS = 1.5
+_MOST_PLACES = 6
+_MUCH_WAITING = 0.2
+_BUILT_IN = {  # functions by what they are for
+    "read": ("read", "pread", "open", "stat", "fstat", "close"),
+    "decode": ("decode_jpeg", "decode_jpeg_header", "decode", "tobytes", "setimage"),
+    "resize": ("resize",),
+    "augment": ("warpAffine", "flip", "convertScaleAbs", "LUT"),
+}
+_FILES = {  # of this package and of Pillow, likewise
+    "read": ("orientation", "cache", "packed_paths", "pathlib"),
+    "decode": ("decoding", "Image", "ImageFile", "PngImagePlugin", "JpegImagePlugin", "digits_text"),
+    "resize": ("resizing",),
+    "augment": ("geometry", "augmented_image", "randomness", "bit_generator"),
+    "collate": ("base", "structure", "image"),
+}
+
+
+def profile(loaded: LoadedConfig, counts: Sequence[int], data_only: bool) -> dict[str, Any]:
+    """Measures a config.
+
+    Args:
+        loaded: The config.
+        counts: Numbers of workers to try; by default 1, 2, 4 and so on up to the cores.
+        data_only: Leave out the model, and Keras.
+
+    Returns:
+        What `profile --json` prints.
+    """
+    data = open_data(loaded)
+    like = dataclasses.replace(data.workers, count=1)
+    speeds = [
+        measure(data.train, dataclasses.replace(like, count=count), _SECONDS)
+        for count in counts or doubling(num_cores())
+    ]
+    if loaded.config.fit.workers == "auto":
+        speeds = choose(data.train, like, lambda _: None)[1]
+    best = max(speeds, key=lambda speed: speed.samples_per_s)
+    configured = next((s for s in speeds if s.workers.count == data.workers.count), best)
+    document: dict[str, Any] = {
+        "data": configured.to_json(),
+        "table": [speed.to_json() for speed in speeds],
+        "stages": stages(data),
+    }
+    if data_only:
+        return document
+    with native_stderr_to(Path(os.devnull)):
+        document |= _with_model(loaded, data)
+    return {**document, **verdict(document, best)}
+
+
+def verdict(document: dict[str, Any], best: Speed) -> dict[str, str]:
+    """What bounds the run, and one line of advice.
+
+    Args:
+        document: With the speeds of `data`, `model` and `fit`.
+        best: The fastest of the workers that were tried.
+    """
+    model, data = document["model"]["samples_per_s"], document["data"]["samples_per_s"]
+    if data >= model and document["fit"]["data_wait"] <= _MUCH_WAITING:
+        return {
+            "verdict": "compute-bound",
+            "advice": "the data are fast enough; a larger batch_size, fit.mixed_precision or compile.jit_compile may "
+            "speed up the model",
+        }
+    if best.samples_per_s > 1.1 * data:
+        switch = " -s fit.use_multiprocessing=true" if best.workers.processes else ""
+        return {"verdict": "input-bound", "advice": f"-s fit.workers={best.workers.count}{switch}"}
+    slowest = max(document["stages"], key=lambda stage: stage["share"])["stage"] if document["stages"] else "read"
+    return {
+        "verdict": "input-bound",
+        "advice": f"more workers do not help on {num_cores()} cores; {slowest} takes most of a sample's time: "
+        "smaller images, a faster disk, or more cores",
+    }
+
+
+def stages(data: Data) -> list[dict[str, Any]]:
+    """Where the time of a sample goes, in one thread, largest share first; a user's own code by function."""
+    sequence = data.train
+    profiler = cProfile.Profile()
+    deadline = time.perf_counter() + _SECONDS
+    for index in range(len(sequence)):
+        profiler.runcall(sequence.batch, 0, index)
+        if time.perf_counter() > deadline:
+            break
+    shares: dict[str, float] = {}
+    for (file, line, name), (_, _, own, _, _) in pstats.Stats(profiler).stats.items():  # type: ignore[attr-defined]
+        label = _stage(file, line, name)
+        shares[label] = shares.get(label, 0.0) + own
+    total = sum(shares.values()) or 1.0
+    largest = sorted(shares.items(), key=lambda item: -item[1])[:_MOST_PLACES]
+    return [{"stage": label, "share": round(seconds / total, 4)} for label, seconds in largest]
+
+
+def _stage(file: str, line: int, name: str) -> str:
+    path = Path(file)
+    if file == "~" or file.startswith("<"):
+        bare = name.rstrip(">").replace("'", " ").replace(".", " ").split()
+        return next((stage for stage, words in _BUILT_IN.items() if any(word in bare for word in words)), "collate")
+    if {"seqtrain", "PIL", "numpy"} & set(path.parts) or path.is_relative_to(sysconfig.get_path("stdlib")):
+        return next((stage for stage, stems in _FILES.items() if path.stem in stems), "collate")
+    return f"{path.name}:{line} {name}"
+
+
+def _with_model(loaded: LoadedConfig, data: Data) -> dict[str, Any]:
+    from seqtrain.loading.feeder import TrainingFeeder
+    from seqtrain.training.device import prepare_keras
+    from seqtrain.training.model import build_model
+    from seqtrain.training.stopwatch import SameBatch, timed_fit
+
+    prepare_keras(loaded.config)
+    with data.training_stream() as stream:
+        batch = stream.take(0).batch
+        model = build_model(loaded, data, batch)
+    alone = timed_fit(model, SameBatch(batch), _SECONDS)
+    with data.training_stream() as stream:
+        both = timed_fit(model, TrainingFeeder(stream), 2 * _SECONDS)
+    del model
+    gc.collect()  # TensorFlow complains of iterators that outlive the interpreter
+    return {
+        "model": {"samples_per_s": round(alone["samples_per_s"], 1)},
+        "fit": {"samples_per_s": round(both["samples_per_s"], 1), "data_wait": both["data_wait"]},
+    }
+
+
+def profile_text(document: dict[str, Any]) -> str:
+    """The document for a person."""
+    lines = ["data alone"]
+    for speed in document["table"]:
+        kind = "processes" if speed["use_multiprocessing"] else "threads"
+        start = f"first batch after {speed['first_batch_s']:.2f} s"
+        lines.append(f"  {speed['workers']:3} {kind:9}  {speed['samples_per_s']:>10,.0f} samples/s  {start}")
+    lines.append("a sample's time in one thread")
+    lines += [f"  {stage['share']:6.1%}  {stage['stage']}" for stage in document["stages"]]
+    if "model" in document:
+        fit = document["fit"]
+        lines += [
+            f"model alone      {document['model']['samples_per_s']:>10,.0f} samples/s",
+            f"both, in fit     {fit['samples_per_s']:>10,.0f} samples/s  "
+            f"the model waits for data {fit['data_wait']:.0%} of the time",
+            f"verdict: {document['verdict']}",
+            f"advice:  {document['advice']}",
+        ]
+    return "\n".join(lines)

@@ -1,0 +1,64 @@
+"""A short `fit` that is timed after its graph has compiled."""
+
+from __future__ import annotations
+
+import sys
+import time
+from typing import Any
+
+import keras
+
+from seqtrain.loading.feeder import Handed, TrainingFeeder
+from seqtrain.loading.tuning import num_samples
+from seqtrain.training.pace import Pace
+
+_WARM_UP_STEPS = 5
+
+
+class SameBatch(keras.utils.PyDataset):
+    """One batch without end: feeding costs nothing.
+
+    Args:
+        batch: The batch.
+    """
+
+    num_batches = None
+
+    def __init__(self, batch: tuple[Any, ...]) -> None:
+        super().__init__()
+        self._batch = batch
+
+    def __getitem__(self, index: int) -> tuple[Any, ...]:
+        return self._batch
+
+    def handed(self, count: int) -> list[Handed]:
+        """Handed over at once, whenever that was."""
+        return [Handed(0, num_samples(self._batch), 0.0)] * count
+
+
+def timed_fit(model: Any, feeder: TrainingFeeder | SameBatch, seconds: float) -> dict[str, float]:
+    """Trains for about so many seconds after a few steps of warming up.
+
+    Returns:
+        `samples_per_s` and `data_wait`, as `Pace` counts them.
+    """
+    pace = Pace(feeder, sys.maxsize)
+    stop = _StopAfter(pace, seconds)
+    model.fit(feeder, steps_per_epoch=sys.maxsize, verbose=0, shuffle=False, callbacks=[pace, stop])
+    keras.ops.convert_to_numpy(model.trainable_variables[0])  # waits for the device
+    return pace.measured()
+
+
+class _StopAfter(keras.callbacks.Callback):
+    def __init__(self, pace: Pace, seconds: float) -> None:
+        super().__init__()
+        self._pace = pace
+        self._seconds = seconds
+        self._deadline = 0.0
+
+    def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
+        if batch + 1 == _WARM_UP_STEPS:
+            self._pace.restart()
+            self._deadline = time.perf_counter() + self._seconds
+        elif self._deadline and time.perf_counter() > self._deadline:
+            self.model.stop_training = True
