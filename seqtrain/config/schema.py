@@ -132,8 +132,9 @@ class FitConfig(Section):
 
     epochs: Annotated[int, Field(ge=1)] = 10
     """Passes over the training samples, or over `steps_per_epoch` batches, at most."""
-    workers: Annotated[int, Field(ge=0, le=1024)] = 4
-    """Threads that prepare batches ahead; 0 loads in the main thread. The batches are the same with any number."""
+    workers: Annotated[int, Field(ge=0, le=1024)] | Literal["auto"] = 4
+    """Threads that prepare batches ahead; 0 loads in the main thread; auto measures and chooses, processes too. The
+    batches are the same with any number."""
     use_multiprocessing: Switch = False
     """Processes instead of threads, for code that holds the interpreter."""
     max_queue_size: Annotated[int, Field(ge=1)] = 10

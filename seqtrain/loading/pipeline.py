@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import functools
 import inspect
+import logging
 import traceback
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
@@ -23,11 +25,14 @@ from seqtrain.config.schema import ComponentConfig, RunConfig
 from seqtrain.errors import ConfigError, SeqtrainError
 from seqtrain.loading.class_weights import ClassWeightedSequence, class_weights
 from seqtrain.loading.stream import BatchStream, Workers, training_schedule, validation_schedule
+from seqtrain.loading.tuning import choose
 from seqtrain.randomness import handout_order
 from seqtrain.registry import Registry, sequences, sources
 from seqtrain.sequences.keras_style import as_sequence
 from seqtrain.sources.base import Source, as_columns
 from seqtrain.splits import Indices, Split, split_source
+
+log = logging.getLogger("seqtrain")
 
 
 @dataclass(frozen=True)
@@ -61,17 +66,20 @@ class Data:
 
     def training_stream(self, start: int = 0, end: int | None = None) -> BatchStream:
         """The training batches, by the run's step."""
-        return BatchStream(self.train, training_schedule(len(self.train)), self._workers, start, end)
+        return BatchStream(self.train, training_schedule(len(self.train)), self.workers, start, end)
 
     def validation_stream(self) -> BatchStream:
         """The validation batches, over and over."""
-        return BatchStream(self.val, validation_schedule(self.validation_steps), self._workers)
+        return BatchStream(self.val, validation_schedule(self.validation_steps), self.workers)
 
-    @property
-    def _workers(self) -> Workers:
+    @functools.cached_property
+    def workers(self) -> Workers:
+        """Who makes the batches; `workers: auto` is measured at the first use."""
         fit = self.config.fit
+        count = 1 if fit.workers == "auto" else fit.workers
         imports = tuple(self.config.imports)
-        return Workers(fit.workers, fit.use_multiprocessing, fit.max_queue_size, fit.worker_timeout_s, imports)
+        like = Workers(count, fit.use_multiprocessing, fit.max_queue_size, fit.worker_timeout_s, imports)
+        return choose(self.train, like, log.info)[0] if fit.workers == "auto" else like
 
 
 def open_data(loaded: LoadedConfig) -> Data:
