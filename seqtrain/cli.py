@@ -201,6 +201,19 @@ def check(
         typer.echo(f"{config} is right{read}")
 
 
+@app.command("prepare")
+def prepare_cache(config: ConfigArgument, settings: SetOption = None, as_json: JsonOption = False) -> None:
+    """Fill the cache of a config ahead of training."""
+    from seqtrain.loading.prepare import prepare
+
+    with stdout_to_stderr():
+        prepared = prepare(_load(config, settings))
+    if as_json:
+        _print_json(prepared.to_json())
+    else:
+        typer.echo(prepared.text())
+
+
 @app.command()
 def profile(
     config: ConfigArgument,

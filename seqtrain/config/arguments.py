@@ -66,7 +66,7 @@ def check_arguments(
         return {}, mistakes + mistakes_of(error, root, path, title)
     values = {name: getattr(validated, _field(name)) for name in parameters}
     values |= validated.model_extra or {}
-    return {name: _absolute(value, root.find((*path, name))) for name, value in values.items()}, mistakes
+    return {name: absolute(value, root.find((*path, name))) for name, value in values.items()}, mistakes
 
 
 def arguments_model(title: str, parameters: Mapping[str, Parameter], takes_any_keyword: bool) -> type[BaseModel]:
@@ -123,13 +123,14 @@ def _checkable(annotation: Any) -> Any:
     return annotation
 
 
-def _absolute(value: Any, node: Node) -> Any:
+def absolute(value: Any, node: Node) -> Any:
+    """The value with its paths made absolute, relative to the file that names them."""
     if isinstance(value, Path):
         return Path(os.path.normpath(Path(node.folder, value.expanduser())))
     if isinstance(value, dict):
-        return {key: _absolute(item, node.find([key])) for key, item in value.items()}
+        return {key: absolute(item, node.find([key])) for key, item in value.items()}
     if isinstance(value, (list, tuple)):
-        return type(value)(_absolute(item, node.find([index])) for index, item in enumerate(value))
+        return type(value)(absolute(item, node.find([index])) for index, item in enumerate(value))
     return value
 
 

@@ -9,13 +9,14 @@ from pathlib import Path
 
 from pydantic import ValidationError
 
+from seqtrain.config.arguments import absolute
 from seqtrain.config.components import arguments_path, resolve_components
 from seqtrain.config.imports import import_module_or_file
 from seqtrain.config.mistakes import mistakes_of
 from seqtrain.config.node import Key, Node, merged
 from seqtrain.config.overrides import apply_override
 from seqtrain.config.reader import read_file
-from seqtrain.config.schema import RunConfig
+from seqtrain.config.schema import CacheConfig, RunConfig
 from seqtrain.errors import ConfigError, Mistake
 
 
@@ -62,7 +63,8 @@ def load_config(path: Path, overrides: Sequence[str] = ()) -> LoadedConfig:
     config = _validated(root, mistakes)
     if config is not None:
         imports = _load_imports(config, root, mistakes)
-        config = resolve_components(config, root, mistakes).model_copy(update={"imports": imports})
+        resolved = {"imports": imports, "cache": _resolved_cache(config.cache, root)}
+        config = resolve_components(config, root, mistakes).model_copy(update=resolved)
     if mistakes or config is None:
         raise ConfigError(sorted(mistakes, key=_by_place))
     return LoadedConfig(config, path, root)
@@ -110,6 +112,10 @@ _NOTHING = "(nothing)"
 def _by_place(mistake: Mistake) -> tuple[str, int, int]:
     file, line, column = [*(mistake.where or "").rsplit(":", 2), "", ""][:3]
     return (file, int(line), int(column)) if line.isdigit() and column.isdigit() else (mistake.where or "", 0, 0)
+
+
+def _resolved_cache(cache: CacheConfig | None, root: Node) -> CacheConfig | None:
+    return cache and cache.model_copy(update={"path": absolute(cache.path, root.find(("cache", "path")))})
 
 
 def _load_imports(config: RunConfig, root: Node, mistakes: list[Mistake]) -> list[str]:

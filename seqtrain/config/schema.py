@@ -127,6 +127,15 @@ class CompileConfig(Section):
     """Run without compiling, to debug."""
 
 
+class CacheConfig(Section):
+    """Decoded images kept on disk: decoded in the first epoch or by `seqtrain prepare`, and read from then on."""
+
+    path: Path
+    """A folder for all caches; several configs and runs may share it."""
+    after: Literal["decode"] = "decode"
+    """What is kept: decoded and resized images, before they are augmented."""
+
+
 class FitConfig(Section):
     """Arguments of the training loop and of the loader."""
 
@@ -168,6 +177,8 @@ class RunConfig(Section):
     """Which samples train and which validate."""
     sequence: ComponentConfig
     """How samples become batches."""
+    cache: CacheConfig | None = None
+    """Keeps decoded images on disk, for data that takes long to decode."""
     batch_size: Annotated[int, Field(ge=1)] = 32
     """Samples in a batch."""
     model: ComponentConfig

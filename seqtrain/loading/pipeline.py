@@ -96,6 +96,11 @@ def open_data(loaded: LoadedConfig) -> Data:
         split = split_source(source, config.split, config.seed)
     train = _sequence(loaded, source, split.train, training=True)
     val = _sequence(loaded, source, split.val, training=False) if len(split.val) else None
+    if config.cache is not None:
+        from seqtrain.sequences.cache import open_caches  # needs what Unix has
+
+        with _placed(loaded, ("cache",)):
+            open_caches(config.cache.path, config.sequence.name, [train] if val is None else [train, val])
     weights = config.fit.class_weight
     if weights is not None:
         with _placed(loaded, ("fit", "class_weight")):

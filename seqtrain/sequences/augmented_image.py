@@ -96,7 +96,8 @@ class AugmentedImageSequence(ImageSequence):
         self._geometry = GeometryRange(horizontal_flip, vertical_flip, rotation, shift, zoom)
         self._brightness = brightness
         self._contrast = contrast
-        self._canvas_size = tuple(round(side / (random_crop or 1)) for side in image_size)
+        margin = random_crop or 1
+        self._canvas_size = round(image_size[0] / margin), round(image_size[1] / margin)
 
     def unaugmented(self, index: int) -> tuple[Any, ...]:
         """One sample as a batch of one, without augmentation."""
@@ -112,6 +113,10 @@ class AugmentedImageSequence(ImageSequence):
         geometry = draw(self._geometry, generator)
         self._warp(path, geometry, picture)
         self._light(generator, picture)
+
+    @property
+    def _read_size(self) -> tuple[int, int]:
+        return self._canvas_size if self.training else self.image_size
 
     def _warp(self, path: str, geometry: Geometry, picture: Picture) -> None:
         height, width = self._canvas_size

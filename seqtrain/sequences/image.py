@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
+import cv2
 import numpy as np
 import numpy.typing as npt
+import PIL
+import simplejpeg
 
 from seqtrain.errors import ConfigError
 from seqtrain.registry import sequences
@@ -16,7 +19,13 @@ from seqtrain.sources.base import Source, labels_of
 from seqtrain.structure import FieldSpec
 from seqtrain.types import Color, DataFormat, ImageSize, Resize
 
+if TYPE_CHECKING:
+    from seqtrain.sequences.cache import PictureCache
+
 Picture = npt.NDArray[np.uint8]
+
+# What makes pixels of files. Raise `ours` when `decoding` or `resizing` changes a pixel: caches are then made anew.
+_DECODERS = {"ours": 1, "simplejpeg": simplejpeg.__version__, "opencv": cv2.__version__, "pillow": PIL.__version__}
 
 
 @sequences.register("image")
@@ -70,6 +79,7 @@ class ImageSequence(SampleSequence):
         self.color: Color = color
         self.resize: Resize = resize
         self.data_format = data_format
+        self.cache: PictureCache | None = None
         self._one_hot = labels == "one_hot"
         num_channels = 1 if color == "gray" else 3
         shape = (num_channels, *image_size) if data_format == "channels_first" else (*image_size, num_channels)
@@ -98,7 +108,40 @@ class ImageSequence(SampleSequence):
         self.read(path, picture)
 
     def read(self, path: str, picture: Picture) -> None:
-        """Writes an image file, resized, into a picture of any size."""
+        """Writes an image file, resized, into a picture of any size; what a cache keeps is not decoded again."""
+        if self.cache is None:
+            self._decode(path, picture)
+        else:
+            self.cache.read(path, picture, self._decode)
+
+    @property
+    def read_shape(self) -> tuple[int, ...]:
+        """Of the pictures that files are read into, before they are augmented."""
+        return self._read_size if self.color == "gray" else (*self._read_size, 3)
+
+    @property
+    def shaped_by(self) -> dict[str, Any]:
+        """What the pixels of a picture depend on, besides its file and its shape."""
+        return {"color": self.color, "resize": self.resize, "decoders": _DECODERS}
+
+    def use_cache(self, cache: PictureCache) -> None:
+        """Keeps decoded pictures in a cache, and takes those that it holds."""
+        self.cache = cache
+
+    def keep(self, index: int) -> bool:
+        """Sees to it that a sample is in the cache.
+
+        Returns:
+            Whether it had been there.
+        """
+        picture = np.empty(self.read_shape, dtype=np.uint8)
+        return self.cache is not None and self.cache.read(self.source[index]["path"], picture, self._decode)
+
+    @property
+    def _read_size(self) -> tuple[int, int]:
+        return self.image_size
+
+    def _decode(self, path: str, picture: Picture) -> None:
         size = picture.shape[0], picture.shape[1]
         fit(read_picture(path, self.color, lambda stored: scaled_size(stored, size, self.resize)), picture, self.resize)
 

@@ -1,0 +1,133 @@
+"""Fills the cache of a config ahead, so that the first epoch is as fast as the others.
+
+What `seqtrain prepare` does. It reads every sample of both sides of the split once, in threads; samples that are kept
+already cost a look at their file and a sum over their pixels, so an interrupted `prepare` goes on where it ended.
+"""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from tqdm import tqdm
+
+from seqtrain.config.load import LoadedConfig
+from seqtrain.errors import ConfigError, DataError, Mistake, ResourceError, SeqtrainError
+from seqtrain.loading.pipeline import open_data
+from seqtrain.loading.tuning import num_cores
+from seqtrain.sequences.cache import PictureCache
+
+_SAMPLES_IN_A_PART = 16
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """What `prepare` did.
+
+    Args:
+        samples: Of both sides of the split.
+        decoded: How many of them were not kept before.
+        folders: Of the caches: one, or two where training reads larger pictures than validation.
+        num_bytes: What the caches take on disk.
+        seconds: How long it took.
+    """
+
+    samples: int
+    decoded: int
+    folders: tuple[str, ...]
+    num_bytes: int
+    seconds: float
+
+    def to_json(self) -> dict[str, Any]:
+        """As `prepare --json` prints it."""
+        return {
+            "status": "prepared",
+            "samples": self.samples,
+            "decoded": self.decoded,
+            "kept_before": self.samples - self.decoded,
+            "folders": list(self.folders),
+            "bytes": self.num_bytes,
+            "seconds": round(self.seconds, 3),
+        }
+
+    def text(self) -> str:
+        """The same for a person."""
+        return (
+            f"prepared {self.samples} samples in {self.seconds:.1f} s: {self.decoded} decoded, "
+            f"{self.samples - self.decoded} kept before; {self.num_bytes / 1e6:.1f} MB in {', '.join(self.folders)}"
+        )
+
+
+def prepare(loaded: LoadedConfig) -> Prepared:
+    """Decodes every sample that the cache does not hold.
+
+    Raises:
+        ConfigError: when the config has no cache.
+        DataError: with every sample that cannot be read; all others are kept.
+        ResourceError: when the disk is full.
+    """
+    if loaded.config.cache is None:
+        raise ConfigError("the config has no cache", where=loaded.path, fix="add `cache: {path: ./cache}`")
+    began = time.monotonic()
+    data = open_data(loaded)
+    sides = [sequence for sequence in (data.train, data.val) if sequence is not None]
+    caches = {side.cache.folder: side.cache for side in sides}
+    samples = sum(len(side.indices) for side in sides)
+    decoded, mistakes = 0, list[Mistake]()
+    with ThreadPoolExecutor(num_cores()) as pool, _progress(samples, ", ".join(map(str, caches))) as bar:
+        for side in sides:
+            for part in pool.map(partial(_keep, side), _parts(side.indices)):
+                decoded += part.decoded
+                mistakes += part.mistakes
+                bar.update(part.samples)
+                _check_room(side.cache)
+    if mistakes:
+        raise DataError(mistakes)
+    num_bytes = sum(cache.num_bytes_on_disk for cache in caches.values())
+    return Prepared(samples, decoded, tuple(map(str, caches)), num_bytes, time.monotonic() - began)
+
+
+@dataclass(frozen=True)
+class _Part:
+    samples: int
+    decoded: int
+    mistakes: list[Mistake]
+
+
+def _parts(indices: npt.NDArray[np.integer]) -> Iterator[list[int]]:
+    for start in range(0, len(indices), _SAMPLES_IN_A_PART):
+        yield indices[start : start + _SAMPLES_IN_A_PART].tolist()
+
+
+def _keep(sequence: Any, indices: list[int]) -> _Part:
+    decoded, mistakes = 0, list[Mistake]()
+    for index in indices:
+        try:
+            decoded += not sequence.keep(index)
+        except SeqtrainError as error:
+            mistakes += error.mistakes
+    return _Part(len(indices), decoded, mistakes)
+
+
+def _progress(samples: int, folders: str) -> tqdm[Any]:
+    """A bar on a terminal; elsewhere a plain line, which a log can hold."""
+    on_terminal = sys.stderr.isatty()
+    if not on_terminal:
+        print(f"preparing {samples} samples in {folders}", file=sys.stderr, flush=True)
+    return tqdm(total=samples, desc="preparing", unit=" samples", file=sys.stderr, disable=not on_terminal)
+
+
+def _check_room(cache: PictureCache) -> None:
+    if cache.failure is not None:
+        raise ResourceError(
+            f"the cache takes no more pictures: {cache.failure}",
+            where=cache.folder,
+            fix="free some space, or set cache.path to a folder with more; what is there is kept, and prepare goes on",
+        )
