@@ -7,17 +7,89 @@ entropy with zeros, and without the tags (seed, epoch) and (seed, epoch, 0) woul
 
 from __future__ import annotations
 
+from typing import Protocol
+
 import numpy as np
 import numpy.typing as npt
 
 _ORDER, _SAMPLE, _SPLIT, _SOURCE, _HANDOUT, _BATCH, _EPOCH_END = range(1, 8)
+_MOST_SHUFFLED = 1 << 22
 
 
-def epoch_order(seed: int, epoch: int, size: int) -> npt.NDArray[np.integer]:
-    """The order of `size` things in an epoch: a permutation that depends on (seed, epoch) alone."""
+class Order(Protocol):
+    """A permutation, as an array or computed where it is looked at."""
+
+    def __getitem__(self, part: slice, /) -> npt.NDArray[np.integer]: ...
+
+
+def epoch_order(seed: int, epoch: int, size: int) -> Order:
+    """The order of `size` things in an epoch: a permutation that depends on (seed, epoch) alone.
+
+    Up to some millions it is shuffled; beyond, shuffling takes seconds and memory in each epoch, and it is computed.
+    """
     generator = np.random.default_rng((_ORDER, seed, epoch))
-    dtype = np.uint32 if size <= np.iinfo(np.uint32).max else np.uint64
-    return generator.permutation(np.arange(size, dtype=dtype))
+    if size > _MOST_SHUFFLED:
+        return ComputedPermutation(generator, size)
+    return generator.permutation(np.arange(size, dtype=np.uint32))
+
+
+class ComputedPermutation:
+    """A pseudo-random permutation of any size in no memory: each place is computed when it is looked at.
+
+    A Feistel network of six rounds permutes the numbers of the least even number of bits that holds `size`; a result
+    outside is put through again until it is inside, about twice on average.
+
+    Args:
+        generator: Gives the keys of the rounds.
+        size: How many things are permuted.
+
+    Source:
+        M. Luby and C. Rackoff, 1988, How to construct pseudorandom permutations from pseudorandom functions; J. Black
+        and P. Rogaway, 2002, Ciphers with arbitrary finite domains, for the walk back into the domain; the rounds'
+        function is the finalizer of G. Steele et al., 2014, Fast splittable pseudorandom number generators.
+    """
+
+    def __init__(self, generator: np.random.Generator, size: int) -> None:
+        self._size = size
+        self._half_bits = np.uint64(-(-(size - 1).bit_length() // 2))
+        self._mask = np.uint64((1 << int(self._half_bits)) - 1)
+        self._keys = generator.integers(2**64, size=6, dtype=np.uint64)
+
+    def __len__(self) -> int:
+        return self._size
+
+    def __getitem__(self, part: slice) -> npt.NDArray[np.integer]:
+        start, stop, step = part.indices(self._size)
+        values = self._round_trip(np.arange(start, stop, step, dtype=np.uint64))
+        outside = np.flatnonzero(values >= self._size)
+        while outside.size:
+            values[outside] = self._round_trip(values[outside])
+            outside = outside[values[outside] >= self._size]
+        return values.astype(np.int64)
+
+    def _round_trip(self, values: npt.NDArray[np.uint64]) -> npt.NDArray[np.uint64]:
+        left, right = values >> self._half_bits, values & self._mask
+        for key in self._keys:
+            left, right = right, left ^ (_mixed(right + key) & self._mask)
+        return (left << self._half_bits) | right
+
+
+def _mixed(values: npt.NDArray[np.uint64]) -> npt.NDArray[np.uint64]:
+    values = (values ^ (values >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
+    values = (values ^ (values >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
+    return values ^ (values >> np.uint64(31))
+
+
+def random_subset(generator: np.random.Generator, size: int, count: int) -> npt.NDArray[np.bool_]:
+    """A mask that chooses exactly `count` of `size` things, in linear time and five bytes a thing."""
+    keys = generator.integers(2**32, size=size, dtype=np.uint32)
+    if count == size:
+        return np.ones(size, dtype=np.bool_)
+    bound = np.partition(keys, count)[count]
+    chosen: npt.NDArray[np.bool_] = keys < bound
+    ties = np.flatnonzero(keys == bound)[: count - np.count_nonzero(chosen)]
+    chosen[ties] = True
+    return chosen
 
 
 def sample_generator(seed: int, epoch: int, index: int) -> np.random.Generator:

@@ -1,6 +1,6 @@
 """Divides the samples into training and validation: disjoint, from the seed, and as the config says.
 
-- random: a permutation, cut
+- random: a subset of exactly the share's size
 - stratified: each class is permuted and cut by itself; the sizes come from the largest remainders, so that the total is
   exact and each class is within one sample of its share
 - group: whole groups, in random order, until the share is reached, so that no group is on both sides
@@ -20,7 +20,7 @@ import numpy.typing as npt
 
 from seqtrain.config.schema import SplitConfig
 from seqtrain.errors import ConfigError, DataError
-from seqtrain.randomness import split_generator
+from seqtrain.randomness import random_subset, split_generator
 from seqtrain.sources.base import Source, classes_of, labels_of
 
 Indices = npt.NDArray[np.integer]
@@ -66,9 +66,7 @@ def split_source(source: Source, config: SplitConfig, seed: int) -> Split:
     elif config.by == "group":
         train, val = _grouped(_groups(source, config.column), config, generator)
     else:
-        order: Indices = np.arange(total) if config.by == "ordered" else generator.permutation(total)
-        num_train, num_val = _sizes(total, config)
-        train, val = order[:num_train], order[num_train : num_train + num_val]
+        train, val = _random(total, config, generator) if config.by == "random" else _ordered(total, config)
     if len(train) == 0 or (len(val) == 0 and config.validation_share > 0):
         side = "training" if len(train) == 0 else "validation"
         raise DataError(
@@ -76,7 +74,20 @@ def split_source(source: Source, config: SplitConfig, seed: int) -> Split:
             received=f"{total} samples, train {config.train:g}, val {config.validation_share:g}, by {config.by}",
             fix="use more samples or other shares, or `val: 0` for a run without validation",
         )
-    return Split(np.sort(train), np.sort(val))
+    small = np.uint32 if total <= np.iinfo(np.uint32).max else np.int64
+    return Split(train.astype(small), val.astype(small))
+
+
+def _random(total: int, config: SplitConfig, generator: np.random.Generator) -> tuple[Indices, Indices]:
+    num_train, num_val = _sizes(total, config)
+    in_train = random_subset(generator, total, num_train)
+    train, rest = np.flatnonzero(in_train), np.flatnonzero(~in_train)
+    return train, rest if num_val == len(rest) else rest[random_subset(generator, len(rest), num_val)]
+
+
+def _ordered(total: int, config: SplitConfig) -> tuple[Indices, Indices]:
+    num_train, num_val = _sizes(total, config)
+    return np.arange(num_train), np.arange(num_train, num_train + num_val)
 
 
 def _sizes(total: int, config: SplitConfig) -> tuple[int, int]:
@@ -111,7 +122,7 @@ def _stratified(
         shuffled = generator.permutation(members)
         train.append(shuffled[:in_train])
         val.append(shuffled[in_train : in_train + in_val])
-    return np.concatenate(train), np.concatenate(val)
+    return np.sort(np.concatenate(train)), np.sort(np.concatenate(val))
 
 
 def _apportion(counts: Indices, share: float, total: int, least: Indices, most: Indices) -> Indices:

@@ -134,11 +134,3 @@ def test_the_fingerprint_changes_when_a_sample_changes_sides():
     one = split_source(samples, SplitConfig(train=0.8), 1)
     assert one.fingerprint() == split_source(samples, SplitConfig(train=0.8), 1).fingerprint()
     assert one.fingerprint() != split_source(samples, SplitConfig(train=0.79), 1).fingerprint()
-
-
-def test_a_hundred_million_samples_keep_to_32_bits_where_they_can():
-    from seqtrain.randomness import epoch_order
-
-    order = epoch_order(1, 0, 1000)
-    assert order.dtype == np.uint32
-    assert sorted(order) == list(range(1000))

@@ -25,7 +25,7 @@ import numpy as np
 import numpy.typing as npt
 
 from seqtrain.errors import DataError
-from seqtrain.randomness import epoch_order, sample_generator
+from seqtrain.randomness import Order, epoch_order, sample_generator
 from seqtrain.sources.base import Source, classes_of, describe
 from seqtrain.structure import map_structure
 
@@ -67,7 +67,7 @@ class SampleSequence:
         self.training = training
         self.drop_remainder = drop_remainder
         self.epoch = 0
-        self._orders: dict[int, npt.NDArray[np.integer]] = {}
+        self._orders: dict[int, Order] = {}
         self._ordering = threading.Lock()
         if len(self) == 0:
             raise DataError(
@@ -156,7 +156,7 @@ class SampleSequence:
         """The file or row of one sample, for messages."""
         return describe(self.source, index)
 
-    def _epoch_order(self, epoch: int) -> npt.NDArray[np.integer]:
+    def _epoch_order(self, epoch: int) -> Order:
         with self._ordering:  # so that threads do not all compute the same permutation
             if epoch not in self._orders:
                 # Two are kept: around the end of an epoch batches of both are made.

@@ -67,8 +67,9 @@ class KerasStyleSequence:
         """Batch `position` of an epoch, which must be the one that the wrapped object is in."""
         if epoch != self.epoch:
             raise WorkerError(f"batch {position} of epoch {epoch} was asked for in epoch {self.epoch}")
-        order = epoch_order(self.seed, epoch, len(self)) if self.training else range(len(self))
-        return standardized(self.wrapped[int(order[position])], self.wrapped)
+        if self.training:
+            position = int(epoch_order(self.seed, epoch, len(self))[position : position + 1][0])
+        return standardized(self.wrapped[position], self.wrapped)
 
     def on_epoch_end(self) -> None:
         """Goes on to the next epoch, and tells the wrapped object so."""

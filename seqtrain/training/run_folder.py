@@ -25,12 +25,15 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from seqtrain import __version__
 from seqtrain.config.dump import dump
 from seqtrain.config.schema import RunConfig
 from seqtrain.errors import CheckpointError, ResourceError
 from seqtrain.splits import Split
 
+_MOST_IN_JSON = 2_000_000
 _PACKAGES = ("keras", "tensorflow", "tensorflow-cpu", "jax", "numpy", "opencv-python-headless", "simplejpeg", "pillow")
 
 
@@ -106,7 +109,7 @@ class RunFolder:
             raise CheckpointError(
                 "the run in this folder had another split: its samples, seed or shares were not the same",
                 where=self.path / "split.json",
-                expected=f"sha256 {kept['sha256']}: train {len(kept['train'])}, val {len(kept['val'])}",
+                expected=f"sha256 {kept['sha256']}: train {kept['num_train']}, val {kept['num_val']}",
                 received=f"sha256 {split.fingerprint()}: train {len(split.train)}, val {len(split.val)}",
                 fix="bring the data back to what it was, or name another --run-dir",
             )
@@ -117,10 +120,23 @@ class RunFolder:
 
     def begin(self, config: RunConfig, split: Split, argv: Sequence[str]) -> None:
         """Writes what the run is made from."""
-        sides = {"train": split.train.tolist(), "val": split.val.tolist()}
-        self.write_json("split.json", {"sha256": split.fingerprint(), **sides}, indent=None)
+        self._write_split(split)
         self.write_json("meta.json", _meta(argv))
         self.write("config.yaml", dump(config))
+
+    def _write_split(self, split: Split) -> None:
+        """The samples of both sides; of more than some million, which JSON holds badly, in arrays beside it."""
+        document: dict[str, Any] = {
+            "sha256": split.fingerprint(),
+            "num_train": len(split.train),
+            "num_val": len(split.val),
+        }
+        if len(split.train) + len(split.val) > _MOST_IN_JSON:
+            np.savez(self.path / "split.npz", train=split.train, val=split.val)
+            document["samples"] = "split.npz"
+        else:
+            document |= {"train": split.train.tolist(), "val": split.val.tolist()}
+        self.write_json("split.json", document, indent=None)
 
     def add_devices(self, backend: str, devices: Sequence[str]) -> None:
         """Completes meta.json with what is known once Keras is loaded."""
