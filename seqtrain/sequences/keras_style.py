@@ -16,7 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 from seqtrain.errors import DataError, WorkerError
-from seqtrain.randomness import epoch_end_seed, epoch_order
+from seqtrain.randomness import Order, epoch_end_seed, epoch_order
 from seqtrain.structure import map_structure, named_leaves
 
 
@@ -56,6 +56,7 @@ class KerasStyleSequence:
             raise DataError(
                 f"{type(wrapped).__name__} has no batches", expected="__len__ to return 1 or more", received="0"
             )
+        self._order = self._shuffled()
 
     def __len__(self) -> int:
         return len(self.wrapped)
@@ -67,8 +68,8 @@ class KerasStyleSequence:
         """Batch `position` of an epoch, which must be the one that the wrapped object is in."""
         if epoch != self.epoch:
             raise WorkerError(f"batch {position} of epoch {epoch} was asked for in epoch {self.epoch}")
-        if self.training:
-            position = int(epoch_order(self.seed, epoch, len(self))[position : position + 1][0])
+        if self._order is not None:
+            position = int(self._order[position : position + 1][0])
         return standardized(self.wrapped[position], self.wrapped)
 
     def on_epoch_end(self) -> None:
@@ -77,6 +78,10 @@ class KerasStyleSequence:
             with seeded_globals(epoch_end_seed(self.seed, self.epoch)):
                 self.wrapped.on_epoch_end()
         self.epoch += 1
+        self._order = self._shuffled()
+
+    def _shuffled(self) -> Order | None:
+        return epoch_order(self.seed, self.epoch, len(self)) if self.training else None
 
     def sample_indices(self, epoch: int, position: int) -> npt.NDArray[np.integer] | None:
         """None: which samples are in a batch is known to the wrapped object alone."""
