@@ -115,6 +115,10 @@ class AugmentedImageSequence(ImageSequence):
         self._light(generator, picture)
 
     @property
+    def _writes_as_read(self) -> bool:
+        return not self.training and self._writes_like(AugmentedImageSequence)
+
+    @property
     def _read_size(self) -> tuple[int, int]:
         return self._canvas_size if self.training else self.image_size
 

@@ -85,6 +85,19 @@ class ImageSequence(SampleSequence):
         shape = (num_channels, *image_size) if data_format == "channels_first" else (*image_size, num_channels)
         self.spec = (FieldSpec(shape, "uint8"), self._label_spec())
 
+    def write(self, indices: npt.NDArray[np.integer], epoch: int, rows: tuple[Any, ...]) -> None:
+        """Writes samples into rows; those that a cache keeps as they are wanted, many in one go."""
+        if self.cache is None or not self._writes_as_read:
+            super().write(indices, epoch, rows)
+            return
+        samples = [self.source[index] for index in indices.tolist()]
+        x = rows[0].reshape(len(samples), *self.read_shape)
+        kept = self.cache.read_kept([sample["path"] for sample in samples], x)
+        for row, sample in enumerate(samples):
+            if not kept[row]:
+                self.cache.read(sample["path"], x[row], self._decode)
+            self._write_label(sample["label"], rows[1][row : row + 1])
+
     def write_sample(self, index: int, generator: np.random.Generator | None, rows: tuple[Any, ...]) -> None:
         """Writes one sample; without a generator, unaugmented."""
         sample = self.source[index]
@@ -97,11 +110,7 @@ class ImageSequence(SampleSequence):
             picture = np.empty((*self.image_size, 3), dtype=np.uint8)
             self.paint(sample["path"], generator, picture)
             x[0] = np.moveaxis(picture, -1, 0)
-        if self._one_hot:
-            y[0] = 0
-            y[0, sample["label"]] = 1
-        else:
-            y[0] = sample["label"]
+        self._write_label(sample["label"], y)
 
     def paint(self, path: str, generator: np.random.Generator | None, picture: Picture) -> None:
         """Writes an image file into (height, width) or (height, width, 3); a subclass may augment it."""
@@ -138,12 +147,28 @@ class ImageSequence(SampleSequence):
         return self.cache is not None and self.cache.read(self.source[index]["path"], picture, self._decode)
 
     @property
+    def _writes_as_read(self) -> bool:
+        """Whether a row of a batch holds what was read, byte for byte."""
+        return self._writes_like(ImageSequence)
+
+    def _writes_like(self, owner: type[ImageSequence]) -> bool:
+        same = all(getattr(type(self), name) is getattr(owner, name) for name in ("write_sample", "paint", "read"))
+        return same and (self.color == "gray" or self.data_format == "channels_last")
+
+    @property
     def _read_size(self) -> tuple[int, int]:
         return self.image_size
 
     def _decode(self, path: str, picture: Picture) -> None:
         size = picture.shape[0], picture.shape[1]
         fit(read_picture(path, self.color, lambda stored: scaled_size(stored, size, self.resize)), picture, self.resize)
+
+    def _write_label(self, label: Any, y: npt.NDArray[Any]) -> None:
+        if self._one_hot:
+            y[0] = 0
+            y[0, label] = 1
+        else:
+            y[0] = label
 
     def _label_spec(self) -> FieldSpec:
         labels = labels_of(self.source)
