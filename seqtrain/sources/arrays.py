@@ -14,6 +14,7 @@ from seqtrain.errors import ConfigError, DataError
 from seqtrain.registry import sources
 from seqtrain.sources.class_labels import check_finite, class_names
 from seqtrain.sources.npy_files import NpyArray, npy_array, npz_array
+from seqtrain.sources.npy_rows import NpyRows, is_worth_a_call
 from seqtrain.sources.rows import Column, columns
 from seqtrain.structure import FieldSpec
 
@@ -63,6 +64,7 @@ class Arrays:
                 "the source 'arrays' needs either x and y, or file",
                 expected="x: and y: (two .npy files), or file: (one .npz file, with x_key: and y_key:)",
             )
+        self._rows = {name: NpyRows(array) for name, array in self._files.items() if is_worth_a_call(array)}
         self._group_file = npy_array(groups) if groups else None
         _check_numbers(self._files["x"], "samples")
         _check_numbers(self._files["y"], "labels or targets")
@@ -96,7 +98,10 @@ class Arrays:
         order = np.argsort(indices)
         ascending = indices[order]
         for name, out in rows.items():
-            out[order] = self._arrays[name][ascending]
+            if name in self._rows:
+                self._rows[name].read(indices, out)
+            else:
+                out[order] = self._arrays[name][ascending]
 
     def as_columns(self, indices: npt.NDArray[np.integer]) -> tuple[Column, Column]:
         """What a class written for Keras takes as `x_set` and `y_set`."""

@@ -1,0 +1,89 @@
+"""Reads rows of an array on disk straight into the rows of a batch.
+
+One call reads a row. Mapped, each page of it would be a fault of its own, around which the kernel reads 128 KB more
+that a shuffled order never uses, and what is mapped counts as resident. A file that is cut short while a run reads it
+is an error in words here, where a mapping would kill the process.
+
+Source: Linux manual page preadv(2).
+"""
+
+from __future__ import annotations
+
+import os
+import weakref
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from seqtrain.errors import DataError
+from seqtrain.sources.npy_files import NpyArray
+
+_PAGE = 4096
+
+
+class NpyRows:
+    """The rows of an array on disk, each in one piece.
+
+    Args:
+        array: Where it lies.
+    """
+
+    def __init__(self, array: NpyArray) -> None:
+        self._array = array
+        self._row_bytes = row_bytes(array)
+
+    def read(self, indices: npt.NDArray[np.integer], out: npt.NDArray[Any]) -> None:
+        """Writes the rows `indices` into `out`, whose dtype may differ; the disk is read in its own order.
+
+        Raises:
+            DataError: when the file has become shorter, or cannot be read any more.
+        """
+        order = np.argsort(indices, kind="stable")
+        row: npt.NDArray[Any] = np.empty(self._array.shape[1:], self._array.dtype)
+        same = out.dtype == row.dtype and out[:1].flags.c_contiguous
+        for position, index in zip(order.tolist(), indices[order].tolist(), strict=True):
+            self._read_row(index, out[position] if same else row)
+            if not same:
+                out[position] = row
+
+    def _read_row(self, index: int, row: npt.NDArray[Any]) -> None:
+        memory = row.reshape(-1).view(np.uint8).data
+        offset = self._array.offset + index * self._row_bytes
+        while memory:
+            try:
+                count = os.preadv(self._descriptor, [memory], offset)
+            except OSError as error:
+                raise DataError(
+                    f"row {index} cannot be read: {error.strerror}", where=self._array.name, fix="check the disk"
+                ) from error
+            if count == 0:
+                raise DataError(
+                    f"ends before row {index}: the file has become shorter",
+                    where=self._array.name,
+                    fix="save the whole array again",
+                )
+            memory, offset = memory[count:], offset + count
+
+    @cached_property
+    def _descriptor(self) -> int:
+        try:
+            descriptor = os.open(self._array.path, os.O_RDONLY | os.O_CLOEXEC)
+        except OSError as error:
+            raise DataError(f"cannot be opened: {error.strerror}", where=self._array.name) from error
+        weakref.finalize(self, os.close, descriptor).atexit = False
+        return descriptor
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {"_array": self._array, "_row_bytes": self._row_bytes}
+
+
+def row_bytes(array: NpyArray) -> int:
+    """The size of a row."""
+    return int(np.prod(array.shape[1:], dtype=np.int64)) * array.dtype.itemsize
+
+
+def is_worth_a_call(array: NpyArray) -> bool:
+    """Whether rows are of a page or more, and lie in one piece; smaller ones are gathered faster from a mapping."""
+    return row_bytes(array) >= _PAGE and not array.fortran_order and hasattr(os, "preadv")
