@@ -28,7 +28,7 @@ from seqtrain.loading.stream import BatchStream, Workers, training_schedule, val
 from seqtrain.loading.tuning import choose
 from seqtrain.randomness import handout_order
 from seqtrain.registry import Registry, sequences, sources
-from seqtrain.sequences.keras_style import as_sequence
+from seqtrain.sequences.keras_style import as_sequence, uses_global_random
 from seqtrain.sources.base import Source, as_columns
 from seqtrain.splits import Indices, Split, split_source
 
@@ -79,7 +79,15 @@ class Data:
         count = 1 if fit.workers == "auto" else fit.workers
         imports = tuple(self.config.imports)
         like = Workers(count, fit.use_multiprocessing, fit.max_queue_size, fit.worker_timeout_s, imports)
-        return choose(self.train, like, log.info)[0] if fit.workers == "auto" else like
+        workers = choose(self.train, like, log.info)[0] if fit.workers == "auto" else like
+        wrapped = getattr(self.train, "wrapped", None)
+        if workers.count > 1 and not workers.processes and uses_global_random(wrapped):
+            log.warning(
+                "%s draws from the global random generators, which threads share: its numbers depend on timing. "
+                "With fit.use_multiprocessing they depend on the seed, the epoch and the batch alone.",
+                type(wrapped).__name__,
+            )
+        return workers
 
 
 def open_data(loaded: LoadedConfig) -> Data:

@@ -8,7 +8,9 @@ return lists, tuples, dicts or arrays, and need not have called its base's const
 from __future__ import annotations
 
 import contextlib
+import inspect
 import random
+import re
 from collections.abc import Iterator
 from typing import Any, Protocol, cast
 
@@ -120,6 +122,21 @@ def _arrays_at_leaves(part: Any) -> Any:
         same = len({(item.shape, item.dtype) for item in part}) == 1
         return np.stack(part) if same else tuple(part)
     return np.asarray(part)
+
+
+_GLOBAL_RANDOM = re.compile(
+    r"\b(np|numpy)\.random\.(?!default_rng|Generator|RandomState|SeedSequence|PCG64|Philox)\w+\("
+    r"|(?<![\w.])random\.(?!Random\b)\w+\("
+)
+
+
+def uses_global_random(wrapped: object) -> bool:
+    """Whether a class seems to draw from the global generators, which threads share."""
+    try:
+        source = inspect.getsource(type(wrapped).__getitem__)  # type: ignore[attr-defined]
+    except (AttributeError, OSError, TypeError):
+        return False
+    return _GLOBAL_RANDOM.search(source) is not None
 
 
 @contextlib.contextmanager
