@@ -133,8 +133,8 @@ _GLOBAL_RANDOM = re.compile(
 def uses_global_random(wrapped: object) -> bool:
     """Whether a class seems to draw from the global generators, which threads share."""
     try:
-        source = inspect.getsource(type(wrapped).__getitem__)  # type: ignore[attr-defined]
-    except (AttributeError, OSError, TypeError):
+        source = inspect.getsource(vars(type(wrapped))["__getitem__"])
+    except (KeyError, OSError, TypeError):
         return False
     return _GLOBAL_RANDOM.search(source) is not None
 
