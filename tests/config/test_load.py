@@ -156,7 +156,7 @@ def test_extends_merges_deep_and_paths_stay_relative_to_their_file(write, tmp_pa
     (tmp_path / "base" / "base.yaml").write_text(base)
     config = load_config(write("extends: base/base.yaml\nfit: {workers: 1}\nmodel: {dropout: 0.5}\n")).config
     assert (config.fit.epochs, config.fit.workers) == (2, 1)
-    assert config.model.arguments["filters"] == [8]
+    assert config.model.arguments["filters"] == (8,)
     assert config.model.arguments["dropout"] == 0.5
     assert config.source.arguments["path"] == tmp_path / "base" / "data"
 
