@@ -10,6 +10,7 @@ from pathlib import Path
 from tests.benchmarks import fits, limit, ours, peers_grain, peers_keras, peers_tensorflow, peers_torch
 from tests.benchmarks.contest import Row, race
 from tests.benchmarks.data import Images, large_photographs, photographs
+from tests.benchmarks.epochs import EpochSession
 from tests.benchmarks.loader_session import touch_every_page
 from tests.benchmarks.ours import StreamOptions
 from tests.benchmarks.peers_keras import KerasOptions
@@ -125,8 +126,18 @@ def digits(options: Options) -> list[Row]:
     return race(options.stage, "digits", own, peers, options.rounds)
 
 
+def second_epoch(options: Options) -> list[Row]:
+    """JPEG 500x375 to 224x224: the second epoch from the prepared cache, against the first."""
+    count, batch_size = (64, 16) if options.quick else (2000, 64)
+    images = Images(photographs(options.data, count), (224, 224), batch_size, options.workers, options.seconds)
+    own = Contestant("seqtrain, second epoch", "ours", partial(EpochSession, images, 1))
+    peers = [Contestant("seqtrain, first epoch", "ours", partial(EpochSession, images, 0), at_least=8.0)]
+    return race(options.stage, "second_epoch", own, peers, options.rounds)
+
+
 WORKLOADS: dict[str, Callable[[Options], list[Row]]] = {
-    function.__name__: function for function in (jpeg, large_jpeg, png, python_bound, large_arrays, empty_steps, digits)
+    function.__name__: function
+    for function in (jpeg, large_jpeg, png, python_bound, large_arrays, empty_steps, digits, second_epoch)
 }
 
 
