@@ -6,19 +6,20 @@ People read stderr, scripts read stdout: with `--json` stdout carries one JSON d
 from __future__ import annotations
 
 import contextlib
+import errno
 import json
 import logging
 import os
 import sys
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
 import typer
 
 from seqtrain import __version__
 from seqtrain.console import native_stderr_to, stdout_to_stderr
-from seqtrain.errors import Mistake, SeqtrainError
+from seqtrain.errors import ConfigError, Mistake, ResourceError, SeqtrainError
 
 if TYPE_CHECKING:
     from seqtrain.config import LoadedConfig
@@ -79,13 +80,38 @@ def main() -> None:
     """Runs the command line; errors that are told in words end with their exit code."""
     try:
         app(prog_name="seqtrain")
+    except SystemExit:
+        _silence_libraries()
+        raise
     except SeqtrainError as error:
-        typer.echo(_told(error), err=True)
-        logging.getLogger("seqtrain").debug("%s", error, exc_info=True)
-        sys.exit(error.exit_code)
+        _end(error)
     except BrokenPipeError:
         sys.stderr.close()
         sys.exit(141)
+    except OSError as error:
+        if error.errno in (errno.ENOSPC, errno.EDQUOT):
+            _end(ResourceError(f"the disk is full: {error.strerror}", where=error.filename, fix="free the disk"))
+        if error.errno in (errno.EROFS, errno.EACCES, errno.EPERM):
+            _end(ConfigError(f"cannot be written: {error.strerror}", where=error.filename, fix="name another place"))
+        raise
+
+
+def _silence_libraries() -> None:
+    """For the end of the process: TensorFlow complains of iterators that outlive the interpreter."""
+    if "keras" in sys.modules:
+        sys.stderr.flush()
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 2)
+
+
+def _end(error: SeqtrainError) -> NoReturn:
+    typer.echo(_told(error), err=True)
+    if "--json" in sys.argv:
+        _print_json(
+            {"status": "failed", "exit_code": error.exit_code, "mistakes": [_mistake(m) for m in error.mistakes]}
+        )
+    logging.getLogger("seqtrain").debug("%s", error, exc_info=True)
+    _silence_libraries()
+    sys.exit(error.exit_code)
 
 
 def _told(error: SeqtrainError) -> str:
@@ -185,15 +211,10 @@ def check(
     from seqtrain.reports.data_check import read_every_sample
 
     checked: dict[str, Any] = {"status": "ok", "config": str(config)}
-    try:
-        with stdout_to_stderr():
-            loaded = _load(config, settings)
-            if data:
-                checked["data"] = read_every_sample(loaded)
-    except SeqtrainError as error:
-        if as_json:
-            _print_json({**checked, "status": "failed", "mistakes": [_mistake(m) for m in error.mistakes]})
-        raise
+    with stdout_to_stderr():
+        loaded = _load(config, settings)
+        if data:
+            checked["data"] = read_every_sample(loaded)
     if as_json:
         _print_json(checked)
     else:

@@ -324,3 +324,79 @@ def test_bad_data_ends_with_3_and_names_the_file(tmp_path):
         assert str(broken) in done.err
         assert "fix: " in done.err
         assert "Traceback" not in done.err
+
+
+def test_a_schedule_is_followed(points):
+    schedule = "{name: exponential_decay, initial_learning_rate: 0.01, decay_steps: 10, decay_rate: 0.5}"
+    done = seqtrain("fit", points, "--json", "-s", f"compile.optimizer.learning_rate={schedule}", cwd=points.parent)
+    assert done.code == 0, done.err
+    # 160 samples in batches of 16 are 10 steps an epoch; after 3 epochs 0.01 * 0.5 ** 3
+    assert done.json["metrics"]["learning_rate"] == pytest.approx(0.01 * 0.5**3)
+
+
+def test_a_run_folder_in_use_ends_with_75(points):
+    command = [sys.executable, "-m", "seqtrain", "fit", points, "--run-dir", "run", "-s", "fit.epochs=100000"]
+    process = subprocess.Popen(command, cwd=points.parent, stderr=subprocess.DEVNULL)
+    try:
+        deadline = time.monotonic() + 120
+        while not (points.parent / "run" / "history.csv").exists() and time.monotonic() < deadline:
+            time.sleep(0.05)
+        second = seqtrain("fit", points, "--run-dir", "run", cwd=points.parent)
+    finally:
+        process.kill()
+        process.wait()
+    assert second.code == 75
+    assert f"process {process.pid}" in second.err
+
+
+def test_a_folder_that_holds_something_else_is_left_alone(points):
+    done = seqtrain("fit", points, "--run-dir", points.parent)
+    assert done.code == 4
+    assert "holds something else than a run" in done.err
+    assert not (points.parent / "checkpoints").exists()
+
+
+def test_a_split_that_was_edited_is_refused(points):
+    arguments = ["fit", points, "--run-dir", points.parent / "run", "-s", "fit.epochs=1"]
+    assert seqtrain(*arguments).code == 0
+    path = points.parent / "run" / "split.json"
+    split = json.loads(path.read_text())
+    split["train"][0], split["val"][0] = split["val"][0], split["train"][0]
+    path.write_text(json.dumps(split))
+    done = seqtrain(*arguments)
+    assert done.code == 4
+    assert "has been changed since it was written" in done.err
+
+
+def test_a_loss_that_does_not_fit_the_labels_is_told_before_training(points):
+    done = seqtrain("fit", points, "-s", "compile.loss=categorical_crossentropy", "--json", cwd=points.parent)
+    assert done.code == 2
+    assert "do not fit the batches" in done.err
+    assert "sparse_categorical_crossentropy" in done.err
+    assert done.json["status"] == "failed"
+    assert done.json["exit_code"] == 2
+
+
+def test_weights_that_become_nan_behind_a_finite_loss_end_with_7(tmp_path):
+    x = np.random.default_rng(0).random((64, 10)).astype("float32")
+    x[3, 4] = np.inf
+    np.save(tmp_path / "x.npy", x)
+    np.save(tmp_path / "y.npy", np.arange(64) % 2)
+    config = CONFIGS / "arrays.yaml"
+    options = [f"source={{name: arrays, x: {tmp_path}/x.npy, y: {tmp_path}/y.npy}}", "split=0.8", "model=mlp"]
+    done = seqtrain("fit", config, *(part for option in options for part in ("-s", option)), cwd=tmp_path)
+    assert done.code == 7, done.err
+    assert "NaN" in done.err
+
+
+def test_a_callback_whose_package_is_missing_is_told_before_training(points, tmp_path):
+    (tmp_path / "sitecustomize.py").write_text(
+        "import importlib.util as util\n"
+        "find = util.find_spec\n"
+        "util.find_spec = lambda name, package=None: None if name == 'tensorboard' else find(name, package)\n"
+    )
+    done = seqtrain(
+        "fit", points, "-s", "callbacks=[tensorboard]", cwd=points.parent, env={"PYTHONPATH": str(tmp_path)}
+    )
+    assert done.code == 2
+    assert "fix: pip install tensorboard" in done.err

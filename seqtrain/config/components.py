@@ -116,7 +116,7 @@ def _check_schedule(schedule: dict[str, Any], root: Node, path: Path, mistakes: 
         mistakes.append(Mistake(f"{_dotted(path)}: a schedule needs a name", place, fix="add `name: cosine_decay`"))
         return
     arguments = {key: value for key, value in schedule.items() if key != "name"}
-    _check_keras(ComponentConfig(name=schedule["name"], arguments=arguments), "schedule", root, path, mistakes)
+    _check_keras(ComponentConfig.of(schedule["name"], arguments), "schedule", root, path, mistakes)
 
 
 def is_custom_object(name: str) -> bool:

@@ -64,7 +64,7 @@ def load_config(path: Path, overrides: Sequence[str] = ()) -> LoadedConfig:
     if config is not None:
         imports = _load_imports(config, root, mistakes)
         resolved = {"imports": imports, "cache": _resolved_cache(config.cache, root)}
-        config = resolve_components(config, root, mistakes).model_copy(update=resolved)
+        config = _resolved(config, root, mistakes).model_copy(update=resolved)
     if mistakes or config is None:
         raise ConfigError(sorted(mistakes, key=_by_place))
     return LoadedConfig(config, path, root)
@@ -100,9 +100,9 @@ def _validated(root: Node, mistakes: list[Mistake]) -> RunConfig | None:
     placeholders = {name: _NOTHING for name in needed - kept.keys()}
     config = RunConfig.model_validate_json(json.dumps({**kept, **placeholders}))
     _load_imports(config, root, mistakes)
-    found = []
-    resolve_components(config, root, found)
-    mistakes.extend(mistake for mistake in found if f"'{_NOTHING}'" not in mistake.message)
+    told: list[Mistake] = [*mistakes]
+    _resolved(config, root, told)
+    mistakes.extend(mistake for mistake in told[len(mistakes) :] if f"'{_NOTHING}'" not in mistake.message)
     return None
 
 
@@ -116,6 +116,16 @@ def _by_place(mistake: Mistake) -> tuple[str, int, int]:
 
 def _resolved_cache(cache: CacheConfig | None, root: Node) -> CacheConfig | None:
     return cache and cache.model_copy(update={"path": absolute(cache.path, root.find(("cache", "path")))})
+
+
+def _resolved(config: RunConfig, root: Node, mistakes: list[Mistake]) -> RunConfig:
+    """The config with its components; one that a failed import may have registered is not called unknown."""
+    import_failed = any(mistake.message.startswith("imports: ") for mistake in mistakes)
+    found: list[Mistake] = []
+    resolved = resolve_components(config, root, found)
+    unknown = tuple(f": unknown {family} '" for family in ("source", "sequence", "model", "callback"))
+    mistakes.extend(m for m in found if not (import_failed and any(words in m.message for words in unknown)))
+    return resolved
 
 
 def _load_imports(config: RunConfig, root: Node, mistakes: list[Mistake]) -> list[str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterable
 from typing import Any
 
@@ -63,6 +64,14 @@ def _mistake(
     root: Node, path: tuple[Key, ...], items: list[Any], title: str, schema: type[BaseModel] | None
 ) -> Mistake:
     dotted = ".".join(map(str, path))
+    if items[0]["type"] == "missing" and isinstance(path[-1], int):
+        parent = root.find(path[:-1])
+        return Mistake(
+            f"{'.'.join(map(str, path[:-1]))}: too few items",
+            parent.place,
+            expected=f"at least {path[-1] + 1}",
+            received=json.dumps(parent.plain()),
+        )
     if items[0]["type"] == "missing":
         of = f" of {title}" if title else ""
         return Mistake(f"{dotted}: missing{of}", root.find(path[:-1]).place, fix=f"add `{path[-1]}:`")
@@ -71,13 +80,20 @@ def _mistake(
     expected = " or ".join(dict.fromkeys(_expected(item) for item in items)).replace(
         "a whole number or a number", "a number"
     )
-    received = json.dumps(root.find(path).plain(), default=str)
+    value = root.find(path).plain()
+    received = json.dumps(value, default=str)
+    choices = [choice for item in items if item["type"] == "literal_error" for choice in _choices(item)]
     return Mistake(
         f"{dotted}: wrong value" if path else "wrong value",
         root.find(path).place,
         expected=expected,
         received=received if len(received) < 100 else received[:97] + "...",
+        fix=did_you_mean(value, choices) if isinstance(value, str) else None,
     )
+
+
+def _choices(item: Any) -> list[str]:
+    return re.findall(r"'([^']*)'", item["ctx"]["expected"])
 
 
 def _expected(item: Any) -> str:

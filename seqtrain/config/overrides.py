@@ -6,7 +6,7 @@ from pathlib import Path
 
 from seqtrain.config.node import Node
 from seqtrain.config.reader import read_text
-from seqtrain.errors import ConfigError, Mistake, one_of
+from seqtrain.errors import ConfigError, Mistake, did_you_mean, one_of
 
 
 def apply_override(root: Node, text: str, mistakes: list[Mistake]) -> None:
@@ -83,7 +83,10 @@ def _item(node: Node, key: str, place: str) -> Node:
             return found
     names = [_label(item) for item in node.value]
     raise ConfigError(
-        f"the list has no '{key}'", where=place, expected=one_of([*names, f"0 to {len(names) - 1}"]) if names else None
+        f"the list has no '{key}'",
+        where=place,
+        expected=one_of([*names, f"0 to {len(names) - 1}"]) if names else "an empty list to be set whole",
+        fix=did_you_mean(key, names),
     )
 
 

@@ -32,6 +32,11 @@ class ComponentConfig(Section):
     name: str
     arguments: dict[str, Any] = {}
 
+    @classmethod
+    def of(cls, name: str, arguments: dict[str, Any]) -> ComponentConfig:
+        """A component that was read already."""
+        return cls.model_construct(name=name, arguments=arguments)
+
     @model_validator(mode="before")
     @classmethod
     def _from_yaml(cls, value: Any) -> Any:

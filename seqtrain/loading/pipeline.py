@@ -29,7 +29,7 @@ from seqtrain.loading.tuning import choose
 from seqtrain.randomness import handout_order
 from seqtrain.registry import Registry, sequences, sources
 from seqtrain.sequences.keras_style import as_sequence, uses_global_random
-from seqtrain.sources.base import Source, as_columns
+from seqtrain.sources.base import Source, as_columns, classes_of
 from seqtrain.splits import Indices, Split, split_source
 
 log = logging.getLogger("seqtrain")
@@ -162,7 +162,11 @@ def _sequence(loaded: LoadedConfig, source: Source, indices: Indices, training: 
             supplied["x_set"], supplied["y_set"] = as_columns(source, order)
     built = build_component(loaded, sequences, config.sequence, ("sequence",), supplied)
     with _placed(loaded, ("sequence",)):
-        return as_sequence(built, config.seed, training)
+        sequence = as_sequence(built, config.seed, training)
+    if getattr(sequence, "wrapped", None) is built and sequence.class_names is None:
+        sequence.class_names = classes_of(source)
+        sequence.num_classes = sequence.num_classes or (sequence.class_names and len(sequence.class_names))
+    return sequence
 
 
 @contextlib.contextmanager

@@ -333,7 +333,13 @@ class BatchStream:
         ahead = position - self._next_taken
         if ahead >= self._workers.max_queue_size or (self.end is not None and position >= self.end):
             return False
-        buffer = self._buffers.take()
+        try:
+            buffer = self._buffers.take()
+        except MemoryError as error:
+            self.end = position  # nothing can be made from here on
+            told = unforeseen(f"batch {self.schedule(position)[1]}", "MemoryError", str(error), "")
+            self._put_down(self._failed(position, told))
+            return False
         if buffer is None:
             return False
         self._next_position += 1

@@ -107,6 +107,13 @@ def standardized(batch: Any, owner: object) -> tuple[Any, ...]:
         )
     parts = tuple(map_structure(np.asarray, _arrays_at_leaves(part)) for part in batch)
     lengths = {leaf: array.shape[0] if array.ndim else None for leaf, array in named_leaves(parts)}
+    held = [leaf for leaf, array in named_leaves(parts) if array.dtype.hasobject]
+    if held:
+        raise WorkerError(
+            f"{name} returned Python objects in {', '.join(held)}",
+            expected="arrays of numbers",
+            fix="give its rows one shape (pad them) and one type",
+        )
     if len(set(lengths.values())) > 1 or None in lengths.values():
         raise WorkerError(f"{name} returned arrays of different lengths", received=str(lengths))
     return parts

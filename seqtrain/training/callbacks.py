@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,7 @@ from seqtrain.loading.pipeline import build_component
 from seqtrain.registry import callbacks
 
 _RUN_DIR = "{run_dir}"
+_PACKAGES = {"tensorboard": "tensorboard", "remote_monitor": "requests"}
 
 
 def build_callbacks(loaded: LoadedConfig, names: Iterable[str], run_dir: Path, progress: str) -> list[Any]:
@@ -35,6 +37,8 @@ def build_callbacks(loaded: LoadedConfig, names: Iterable[str], run_dir: Path, p
     ]
     if mistakes:
         raise ConfigError(mistakes)
+    for index, callback in listed:
+        _require_package(loaded, index, callback)
     supplied = {"run_dir": run_dir, "progress": progress}
     return [
         build_component(loaded, callbacks, _in_run_dir(callback, run_dir), ("callbacks", index), supplied)
@@ -68,6 +72,17 @@ def _with_known_monitor(
         )
     )
     return callback
+
+
+def _require_package(loaded: LoadedConfig, index: int, callback: ListedComponentConfig) -> None:
+    """Keras finds out that a callback's package is missing only when it is called."""
+    package = _PACKAGES.get(callback.name)
+    if package and importlib.util.find_spec(package) is None:
+        raise ConfigError(
+            f"callbacks.{callback.name} needs the package {package}, which is not installed",
+            where=loaded.place("callbacks", index),
+            fix=f"pip install {package}",
+        )
 
 
 def _uses_monitor(callback: ListedComponentConfig) -> bool:

@@ -18,9 +18,10 @@ from typing import Any, Literal
 
 from seqtrain.config.load import LoadedConfig
 from seqtrain.console import native_stderr_to
-from seqtrain.errors import CheckpointError, InterruptedRunError, SeqtrainError
+from seqtrain.errors import CheckpointError, ConfigError, InterruptedRunError, SeqtrainError
 from seqtrain.loading.pipeline import Data, open_data
 from seqtrain.loading.stream import BatchStream
+from seqtrain.structure import named_leaves
 from seqtrain.training.run_folder import RunFolder
 
 Resume = Literal["auto", "must", "never"]
@@ -204,7 +205,8 @@ class _Run:
         if history:
             draw(self.folder.history, self.folder.plots)
         self.folder.write_json("result.json", result)
-        log.info("%s after %d epochs, %.1f s", status.replace("_", " "), len(history), time.perf_counter() - began)
+        epochs = f"{len(history)} epoch{'' if len(history) == 1 else 's'}"
+        log.info("%s after %s, %.1f s", status.replace("_", " "), epochs, time.perf_counter() - began)
         if self.recorder.best:
             best = self.recorder.best
             log.info("best: %s %.4f in epoch %d", best["monitor"], best["value"], best["epoch"] + 1)
@@ -220,11 +222,33 @@ def _model_and_logs(
     first = training.take(0).batch
     model = build_model(loaded, data, first)
     batch = validation.take(0).batch if validation is not None else first
-    tested = {name: float(value) for name, value in model.test_on_batch(*batch, return_dict=True).items()}
+    try:
+        tested = {name: float(value) for name, value in model.test_on_batch(*batch, return_dict=True).items()}
+    except Exception as error:
+        raise _misfit(loaded, model, batch, error) from error
     model.reset_metrics()
     if validation is None:
         return model, tested
     return model, {**tested, **{f"val_{name}": value for name, value in tested.items()}}
+
+
+def _misfit(loaded: LoadedConfig, model: Any, batch: tuple[Any, ...], error: Exception) -> ConfigError:
+    """What to say when a model cannot be tested on a batch: mostly a loss or metric that does not fit the targets."""
+    shapes = [f"{name} {array.shape} {array.dtype}" for name, array in named_leaves(batch)]
+    targets = dict(named_leaves(batch)).get("y")
+    fix = "choose another loss or other metrics"
+    if targets is not None and targets.dtype.kind in "iu" and targets.ndim == 1:
+        fix = "class indices need sparse_categorical_crossentropy; or make one-hot labels (sequence: labels: one_hot)"
+    elif targets is not None and targets.ndim == 2 and targets.shape[1] > 1:
+        fix = "one-hot labels need categorical_crossentropy"
+    words = str(error).strip().splitlines() or [type(error).__name__]
+    return ConfigError(
+        "compile: the model, the loss and the metrics do not fit the batches",
+        where=loaded.place("compile") if loaded.config.compile else loaded.path,
+        received=f"{', '.join(shapes)}; output of the model {getattr(model, 'output_shape', 'unknown')}\n    "
+        + "\n    ".join(words[:12]),
+        fix=fix,
+    )
 
 
 def _validation(data: Data) -> Any:
@@ -251,6 +275,7 @@ def _describe(data: Data) -> str:
 
 
 def _log_to(path: Path) -> None:
+    logging.raiseExceptions = False  # a full disk is told once, not with each message
     handler = logging.FileHandler(path)
     handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s"))
     log.addHandler(handler)

@@ -68,7 +68,7 @@ def _build(loaded: LoadedConfig, kind: keras_api.Kind, component: ComponentConfi
     if isinstance(arguments.get("learning_rate"), dict):
         schedule = dict(arguments["learning_rate"])
         name = schedule.pop("name")
-        inner = ComponentConfig(name=name, arguments=schedule)
+        inner = ComponentConfig.of(name, schedule)
         arguments["learning_rate"] = _build(loaded, "schedule", inner, (*path, "learning_rate"))
     module, attribute = offer.target.split(":")
     target = getattr(importlib.import_module(module), attribute)

@@ -9,6 +9,8 @@ from __future__ import annotations
 import csv
 import hashlib
 import math
+import shutil
+from pathlib import Path
 from typing import Any
 
 import keras
@@ -16,6 +18,8 @@ import numpy as np
 
 from seqtrain.errors import DivergedError, ResourceError
 from seqtrain.training.run_folder import RunFolder
+
+_ROOM = 1_000_000  # for HDF5's own structures, the history and the log
 
 
 class Recorder(keras.callbacks.Callback):
@@ -42,17 +46,25 @@ class Recorder(keras.callbacks.Callback):
         values.setdefault("learning_rate", _learning_rate(self.model))
         self.history.append({"epoch": epoch, **values})
         self._write_history()
-        if not math.isfinite(values.get("loss", 0.0)):
-            raise DivergedError(
-                f"the loss became {values['loss']} in epoch {epoch + 1}",
-                fix="lower the learning rate, or look at the data with inspect-batches; "
-                f"the weights of the epoch before are in {self.folder.checkpoint('last')}",
-            )
+        self._require_finite(epoch, values.get("loss", 0.0))
         self.save("last")
         value = values.get(self.monitor)
         if value is not None and self._is_better(value):
             self.best = {"epoch": epoch, "monitor": self.monitor, "value": value}
             self.save("best")
+
+    def _require_finite(self, epoch: int, loss: float) -> None:
+        """Raises where the loss or, behind a loss that hides it, a weight is NaN or infinite."""
+        weights_are_finite = all(np.isfinite(weight).all() for weight in self.model.get_weights())
+        if math.isfinite(loss) and weights_are_finite:
+            return
+        what = "weights became NaN or infinite" if math.isfinite(loss) else f"the loss became {loss}"
+        last = self.folder.checkpoint("last")
+        kept = f"; the weights of the epoch before are in {last}" if last.exists() else ""
+        raise DivergedError(
+            f"{what} in epoch {epoch + 1}",
+            fix=f"lower the learning rate, or look for NaN and Inf in the data with inspect-batches --all{kept}",
+        )
 
     def on_train_end(self, logs: dict[str, Any] | None = None) -> None:
         """Hashes the weights, before EarlyStopping restores the best ones."""
@@ -65,6 +77,7 @@ class Recorder(keras.callbacks.Callback):
     def save(self, name: str) -> None:
         """Saves the weights under a name, whole or not at all."""
         path = self.folder.checkpoint(name)
+        self._require_space(path)
         unfinished = path.with_name("unfinished.weights.h5")
         try:
             self.model.save_weights(unfinished, overwrite=True)
@@ -72,6 +85,19 @@ class Recorder(keras.callbacks.Callback):
         except OSError as error:
             unfinished.unlink(missing_ok=True)
             raise ResourceError(f"the weights cannot be saved: {error}", where=path, fix="free the disk") from error
+
+    def _require_space(self, path: Path) -> None:
+        """HDF5 ends the process where the disk is full, so there must be room before it begins."""
+        needed = sum(weight.nbytes for weight in self.model.get_weights()) + _ROOM
+        free = shutil.disk_usage(path.parent).free
+        if free < needed:
+            raise ResourceError(
+                "the disk is too full for the weights",
+                where=path,
+                expected=f"{needed / 1e6:.1f} MB free",
+                received=f"{free / 1e6:.1f} MB",
+                fix="free the disk, or name another --run-dir",
+            )
 
     def _is_better(self, value: float) -> bool:
         if self.best is None or not math.isfinite(value):

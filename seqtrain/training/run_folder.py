@@ -14,6 +14,8 @@ Files appear whole or not at all: each is written beside its name and renamed.
 
 from __future__ import annotations
 
+import errno
+import fcntl
 import json
 import os
 import platform
@@ -30,7 +32,7 @@ import numpy as np
 from seqtrain import __version__
 from seqtrain.config.dump import dump
 from seqtrain.config.schema import RunConfig
-from seqtrain.errors import CheckpointError, ResourceError
+from seqtrain.errors import CheckpointError, ResourceError, RunFolderBusyError
 from seqtrain.splits import Split
 
 _MOST_IN_JSON = 2_000_000
@@ -44,17 +46,25 @@ class RunFolder:
         path: The folder; made if it is not there.
 
     Raises:
-        ResourceError: when it cannot be made.
+        CheckpointError: when it cannot be used, or holds something else.
+        RunFolderBusyError: when another run uses it.
+        ResourceError: when the disk is full.
     """
 
     def __init__(self, path: Path) -> None:
         self.path = path
         try:
+            if path.exists() and any(path.iterdir()) and not (path / "config.yaml").exists():
+                raise CheckpointError(
+                    "holds something else than a run", where=path, fix="name a new or an empty folder with --run-dir"
+                )
             for folder in (path / "checkpoints", path / "plots"):
                 folder.mkdir(parents=True, exist_ok=True)
+            self._lock = self._locked()
         except OSError as error:
-            raise ResourceError(
-                f"the run folder cannot be made: {error.strerror}", where=path, fix="name another with --run-dir"
+            full = error.errno in (errno.ENOSPC, errno.EDQUOT)
+            raise (ResourceError if full else CheckpointError)(
+                f"the run folder cannot be used: {error.strerror}", where=path, fix="name another with --run-dir"
             ) from error
 
     @classmethod
@@ -82,6 +92,29 @@ class RunFolder:
         """Every message with its time."""
         return self.path / "train.log"
 
+    def _locked(self) -> int:
+        """Locks the folder for as long as this process lives; the kernel gives a dead holder's lock back."""
+        descriptor = os.open(self.path / ".lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            holder = os.read(descriptor, 200).decode(errors="replace").strip()
+            os.close(descriptor)
+            raise RunFolderBusyError(
+                "another process uses this run folder", where=self.path, received=holder or None
+            ) from error
+        os.ftruncate(descriptor, 0)
+        os.write(descriptor, f"host {platform.node()}, process {os.getpid()}\n".encode())
+        return descriptor
+
+    def _read_json(self, name: str) -> dict[str, Any]:
+        path = self.path / name
+        try:
+            document: dict[str, Any] = json.loads(path.read_text())
+        except (OSError, ValueError) as error:
+            raise CheckpointError(f"cannot be read: {error}", where=path, fix="name another --run-dir") from error
+        return document
+
     def checkpoint(self, name: str) -> Path:
         """The weights of a checkpoint: "last" or "best"."""
         folder = self.path / "checkpoints" / name
@@ -90,9 +123,7 @@ class RunFolder:
 
     def read_result(self) -> dict[str, Any] | None:
         """What the run printed at its end, or None where it has not ended."""
-        path = self.path / "result.json"
-        result: dict[str, Any] | None = json.loads(path.read_text()) if path.exists() else None
-        return result
+        return self._read_json("result.json") if (self.path / "result.json").exists() else None
 
     def is_used(self) -> bool:
         """Whether a run got so far here that starting anew would lose something."""
@@ -104,7 +135,15 @@ class RunFolder:
         Raises:
             CheckpointError: when that had another split or config.
         """
-        kept = json.loads((self.path / "split.json").read_text())
+        kept = self._read_json("split.json")
+        if "train" in kept:
+            written = Split(*(np.asarray(kept[side], dtype=np.int64) for side in ("train", "val")))
+            if written.fingerprint() != kept["sha256"]:
+                raise CheckpointError(
+                    "has been changed since it was written",
+                    where=self.path / "split.json",
+                    fix="bring it back, or name another --run-dir",
+                )
         if kept["sha256"] != split.fingerprint():
             raise CheckpointError(
                 "the run in this folder had another split: its samples, seed or shares were not the same",
@@ -140,7 +179,7 @@ class RunFolder:
 
     def add_devices(self, backend: str, devices: Sequence[str]) -> None:
         """Completes meta.json with what is known once Keras is loaded."""
-        meta = json.loads((self.path / "meta.json").read_text())
+        meta = self._read_json("meta.json")
         self.write_json("meta.json", {**meta, "backend": backend, "devices": list(devices)})
 
     def write_json(self, name: str, document: Any, indent: int | None = 2) -> None:

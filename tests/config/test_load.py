@@ -224,3 +224,33 @@ def test_checking_imports_neither_keras_nor_tensorflow(write):
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert json.loads(done.stdout.replace("'", '"')) == []
+
+
+@pytest.mark.parametrize(
+    "schedule",
+    [
+        "{name: cosine_decay, initial_learning_rate: 1e-3, decay_steps: 1000}",
+        "{name: ExponentialDecay, initial_learning_rate: 1e-3, decay_steps: 10, decay_rate: 0.9}",
+        "{name: piecewise_constant_decay, boundaries: [5, 10], values: [1e-2, 1e-3, 1e-4]}",
+    ],
+)
+def test_a_learning_rate_may_be_a_schedule(write, schedule):
+    config = load_config(write(GOOD.replace("1e-3", schedule, 1))).config
+    assert set(config.compile.optimizer.arguments["learning_rate"]) >= {"name"}
+
+
+def test_a_failed_import_is_not_followed_by_components_that_it_would_have_registered(write):
+    text = GOOD.replace("seed: 7", "imports: [./nowhere.py]").replace("name: cnn, filters: [8]", "name: mine")
+    assert told(write(text)).count("\n  ") <= 2
+
+
+def test_a_wrong_choice_is_told_with_the_nearest(write):
+    message = told(write(GOOD.replace("stratified", "stratifed").replace("gray", "grey")))
+    assert "did you mean 'stratified'?" in message
+    assert "did you mean 'gray'?" in message
+
+
+def test_too_few_items_are_told_as_such(write):
+    assert "sequence.image_size: too few items\n  expected at least 2\n  received [32]" in told(
+        write(GOOD.replace("[32, 32]", "[32]"))
+    )
