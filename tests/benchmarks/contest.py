@@ -44,6 +44,11 @@ class Row:
         return statistics.median(self.ratios)
 
     @property
+    def best_ratio(self) -> float:
+        """Our best round by the peer's best: what is left where others use the machine now and then."""
+        return max(ratio * speed for ratio, speed in zip(self.ratios, self.speeds, strict=True)) / max(self.speeds)
+
+    @property
     def is_reached(self) -> bool | None:
         """Whether the target is met; None where there is none, or nothing was measured."""
         return self.ratio >= self.at_least if self.ratios and self.at_least is not None else None

@@ -19,7 +19,7 @@ import numpy as np
 
 from tests.benchmarks.data import Images
 
-_STARTING_S = 2.5  # until all processes have imported what they need, so that they work at the same time
+_STARTING_S = 1.5  # until all processes have imported what they need, so that they work at the same time
 
 
 class Work(Protocol):

@@ -13,8 +13,8 @@ _VERDICTS = {True: "reached", False: "falls short", None: ""}
 
 
 def table(rows: Iterable[Row]) -> str:
-    """Ours divided by each peer: the median over the rounds, the lowest and highest, the target."""
-    lines = [("workload", "peer", "per second", "ours / peer", "lowest", "highest", "at least", "")]
+    """Ours divided by each peer: the median over the rounds, their extremes, best by best, the target."""
+    lines = [("workload", "peer", "per second", "ours / peer", "lowest", "highest", "best / best", "at least", "")]
     lines += [_cells(row) for row in rows]
     widths = [max(map(len, column)) for column in zip(*(cells[:-1] for cells in lines), strict=True)]
     return "\n".join(_line(cells, widths) for cells in lines)
@@ -26,6 +26,7 @@ def as_json(rows: Iterable[Row]) -> list[dict[str, Any]]:
         {
             **dataclasses.asdict(row),
             "ratio": row.ratio if row.ratios else None,
+            "best_ratio": row.best_ratio if row.ratios else None,
             "is_reached": row.is_reached,
         }
         for row in rows
@@ -37,8 +38,8 @@ def _cells(row: Row) -> tuple[str, ...]:
     target = f"{row.at_least:.2f}" if row.at_least is not None else ""
     if not row.ratios:
         reason = row.note.strip().splitlines()[-1] if row.note else ""
-        return row.workload, row.peer, speed, "", "", "", target, reason
-    spread = f"{row.ratio:.2f}", f"{min(row.ratios):.2f}", f"{max(row.ratios):.2f}"
+        return row.workload, row.peer, speed, "", "", "", "", target, reason
+    spread = f"{row.ratio:.2f}", f"{min(row.ratios):.2f}", f"{max(row.ratios):.2f}", f"{row.best_ratio:.2f}"
     return row.workload, row.peer, speed, *spread, target, _VERDICTS[row.is_reached]
 
 

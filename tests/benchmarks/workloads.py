@@ -32,19 +32,16 @@ class Options:
         data: Where the files are, between runs.
         rounds: How often each contestant is measured.
         workers: Threads or processes of every loader.
-        quick: Little data and short rounds: to see that everything runs, not how fast.
+        seconds: How long a loader's turn lasts.
+        quick: Little data: to see that everything runs, not how fast.
     """
 
     stage: Stage
     data: Path
     rounds: int
     workers: int
+    seconds: float = 2.0
     quick: bool = False
-
-    @property
-    def seconds(self) -> float:
-        """How long a round lasts."""
-        return 0.1 if self.quick else 2.0
 
 
 def jpeg(options: Options) -> list[Row]:
