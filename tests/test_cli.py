@@ -400,3 +400,11 @@ def test_a_callback_whose_package_is_missing_is_told_before_training(points, tmp
     )
     assert done.code == 2
     assert "fix: pip install tensorboard" in done.err
+
+
+@pytest.mark.parametrize("processes", ["no", "yes"])
+def test_texts_of_variable_length_train(points, processes):
+    options = ["-s", "sequence=texts", "-s", "model=reads_texts", "-s", f"fit.use_multiprocessing={processes}"]
+    done = seqtrain("fit", points, "--json", *options, cwd=points.parent)
+    assert done.code == 0, done.err
+    assert done.json["metrics"]["val_accuracy"] > 0.9

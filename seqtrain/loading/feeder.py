@@ -16,6 +16,7 @@ from typing import Any
 
 import keras
 
+from seqtrain.loading.batch_form import example_of_another_form
 from seqtrain.loading.stream import BatchStream
 from seqtrain.loading.tuning import num_samples
 
@@ -39,17 +40,29 @@ class _Feeder(keras.utils.PyDataset):
     """Hands out the batches of a stream.
 
     TensorFlow turns an exception into text, so the original is kept for the run to raise.
+
+    Args:
+        stream: Where the batches come from.
+        model: Says which axes of a batch may vary, where the sequence does not.
     """
 
-    def __init__(self, stream: BatchStream) -> None:
+    def __init__(self, stream: BatchStream, model: Any) -> None:
         super().__init__(workers=1, use_multiprocessing=False)
+        self._model = model
+        self._looks = True
         if keras.backend.backend() == "tensorflow":
             stream.reuse_memory()
         self._stream = stream
         self.error: BaseException | None = None
 
+    def on_epoch_begin(self) -> None:
+        """From here on Keras reads to train, and no longer to learn the form of a batch."""
+        self._looks = False
+
     def _take(self, position: int) -> tuple[Any, ...]:
         try:
+            if self._looks and self._stream.is_kept(position - 1) and self._stream.sequence.spec is None:
+                return example_of_another_form(self._stream.take(position - 1).batch, self._model)
             return self._stream.take(position).batch
         except BaseException as error:
             self.error = error
@@ -62,12 +75,13 @@ class TrainingFeeder(_Feeder):
     Args:
         stream: Where the batches come from. What Keras reads ahead beyond its end is the last batch again, and is
             never trained on.
+        model: See `_Feeder`.
     """
 
     num_batches = None
 
-    def __init__(self, stream: BatchStream) -> None:
-        super().__init__(stream)
+    def __init__(self, stream: BatchStream, model: Any = None) -> None:
+        super().__init__(stream, model)
         self._last_batch: tuple[Any, ...] | None = None
         self._handed: collections.deque[Handed] = collections.deque()
 
@@ -93,10 +107,11 @@ class ValidationFeeder(_Feeder):
     Args:
         stream: Where the batches come from; its schedule repeats after `num_steps`.
         num_steps: Batches in an evaluation.
+        model: See `_Feeder`.
     """
 
-    def __init__(self, stream: BatchStream, num_steps: int) -> None:
-        super().__init__(stream)
+    def __init__(self, stream: BatchStream, num_steps: int, model: Any = None) -> None:
+        super().__init__(stream, model)
         self._num_steps = num_steps
 
     @property

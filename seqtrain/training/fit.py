@@ -138,7 +138,7 @@ class _Run:
             model, logs = _model_and_logs(self.loaded, self.data, self.training, self.validation)
             model.summary(print_fn=lambda text, line_break=False: log.debug("%s", text))
             self.recorder = Recorder(self.folder, *self._watched(logs))
-            feeder = TrainingFeeder(self.training)
+            feeder = TrainingFeeder(self.training, model)
             pace = Pace(feeder, self.data.workers.count)
             own = build_callbacks(self.loaded, logs, self.folder.path, self.options.progress)
             began = time.perf_counter()
@@ -162,7 +162,7 @@ class _Run:
 
         feeders: list[Any] = [feeder]
         if self.validation is not None:
-            feeders.append(ValidationFeeder(self.validation, self.data.validation_steps))
+            feeders.append(ValidationFeeder(self.validation, self.data.validation_steps, model))
         try:
             model.fit(
                 feeders[0],

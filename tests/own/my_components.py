@@ -97,3 +97,32 @@ def compiled():
 class CountsEpochs(keras.callbacks.Callback):
     def on_epoch_end(self, epoch, logs=None):
         print(f"epoch {epoch} seen by my own callback")
+
+
+@sequences.register("texts")
+class Texts:
+    """Texts whose length varies from batch to batch, but not between the first two."""
+
+    def __init__(self, x_set, y_set, batch_size):
+        self.y, self.batch_size = np.asarray(y_set), batch_size
+
+    def __len__(self):
+        return len(self.y) // self.batch_size
+
+    def __getitem__(self, index):
+        y = self.y[index * self.batch_size : (index + 1) * self.batch_size]
+        length = 5 + 3 * (index % 4)
+        return np.repeat(y[:, None], length, axis=1).astype("int32"), y
+
+
+@models.register("reads_texts")
+def reads_texts():
+    """An average of embeddings."""
+    return keras.Sequential(
+        [
+            keras.layers.Input((None,), dtype="int32"),
+            keras.layers.Embedding(3, 4),
+            keras.layers.GlobalAveragePooling1D(),
+            keras.layers.Dense(2, activation="softmax"),
+        ]
+    )
