@@ -152,6 +152,7 @@ class BatchStream:
         self._generation = 0
         self._open: list[_Job] = []
         self._entering = 0  # threads that are opening a position or an epoch
+        self._epoch_opened_at: float | None = None
         self._made: dict[int, _Job] = {}
         self._kept: dict[int, Made] = {}
         self._keep_until = start + _KEPT
@@ -258,6 +259,11 @@ class BatchStream:
 
     def _raise_if_hung(self) -> None:
         """Threads cannot be killed; a run that would wait for ever can be ended, and told where they stand."""
+        if self._epoch_opened_at is not None and time.monotonic() - self._epoch_opened_at > self._workers.timeout_s:
+            raise WorkerError(
+                f"on_epoch_end has not returned within {self._workers.timeout_s:g} seconds",
+                fix="look for a hang in it, or raise fit.worker_timeout_s",
+            )
         for job in self._open:
             if self._crew is None and job.threads and time.monotonic() - job.began > self._workers.timeout_s:
                 frames = sys._current_frames()
@@ -365,7 +371,9 @@ class BatchStream:
             self._work_changed.notify_all()
 
     def _open_epoch(self, position: int, epoch: int) -> None:
+        self._epoch_opened_at = time.monotonic()
         error = self._enter_epoch(epoch)
+        self._epoch_opened_at = None
         if error is not None:
             with self._lock:
                 self.end, self._barrier = position, False  # nothing can be made from here on

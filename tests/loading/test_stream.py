@@ -204,6 +204,17 @@ def test_an_exception_of_on_epoch_end_ends_the_stream():
             stream.take()
 
 
+def test_an_on_epoch_end_that_hangs_is_told():
+    counting = Counting()
+    counting.may_end.clear()
+    workers = Workers(2, timeout_s=0.5)
+    with BatchStream(KerasStyleSequence(counting, 1, True), training_schedule(5), workers) as stream:
+        with pytest.raises(WorkerError, match="on_epoch_end has not returned within 0.5 seconds"):
+            for _ in range(6):
+                stream.take()
+        counting.may_end.set()
+
+
 def test_closing_ends_every_thread():
     before = threading.active_count()
     stream = BatchStream(NumbersSequence(), training_schedule(7), Workers(8, max_queue_size=4))
