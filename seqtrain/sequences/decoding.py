@@ -35,6 +35,7 @@ Size = tuple[int, int]  # height, width
 
 _JPEG_START = b"\xff\xd8\xff"
 _SIMPLE_COLORSPACES = frozenset({"YCbCr", "RGB", "Gray"})
+_CHEAP_FACTOR = 2  # scaling by less (to 5/8, say) costs more than the whole picture: only 1/2, 1/4, 1/8 use SIMD
 _PILLOW_MODES = {"gray": "L", "rgb": "RGB"}
 _LARGEST_16_BIT = 65535
 
@@ -76,7 +77,12 @@ def _decode_jpeg(jpeg: bytes, path: str, color: Color, wanted: Callable[[Size], 
         orientation = jpeg_orientation(jpeg)
         smallest = _turned(wanted(_turned((height, width), orientation)), orientation) if wanted else (0, 0)
         picture: Picture = simplejpeg.decode_jpeg(
-            jpeg, colorspace=color, min_height=smallest[0], min_width=smallest[1], strict=True
+            jpeg,
+            colorspace=color,
+            min_height=smallest[0],
+            min_width=smallest[1],
+            min_factor=_CHEAP_FACTOR if wanted else 1,
+            strict=True,
         )
     except ValueError:
         return None

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 Picture = npt.NDArray[np.uint8]
 
 # What makes pixels of files. Raise `ours` when `decoding` or `resizing` changes a pixel: caches are then made anew.
-_DECODERS = {"ours": 1, "simplejpeg": simplejpeg.__version__, "opencv": cv2.__version__, "pillow": PIL.__version__}
+_DECODERS = {"ours": 2, "simplejpeg": simplejpeg.__version__, "opencv": cv2.__version__, "pillow": PIL.__version__}
 
 
 @sequences.register("image")

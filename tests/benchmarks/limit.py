@@ -123,8 +123,8 @@ def decode_into(content: bytes, row: np.ndarray) -> None:
 
     height, width = row.shape[:2]
     if content.startswith(b"\xff\xd8"):
-        picture = simplejpeg.decode_jpeg(content, min_height=height, min_width=width)
+        picture = simplejpeg.decode_jpeg(content, min_height=height, min_width=width, min_factor=2)
     else:
         picture = cv2.imdecode(np.frombuffer(content, np.uint8), cv2.IMREAD_COLOR_RGB)
-    shrinks_much = picture.shape[0] > 2 * height or picture.shape[1] > 2 * width
+    shrinks_much = picture.shape[0] > 2.5 * height or picture.shape[1] > 2.5 * width
     cv2.resize(picture, (width, height), row, interpolation=cv2.INTER_AREA if shrinks_much else cv2.INTER_LINEAR)

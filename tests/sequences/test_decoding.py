@@ -49,6 +49,12 @@ def test_a_jpeg_is_scaled_while_it_is_decoded_but_never_below_what_is_wanted(tmp
     assert np.abs(picture - expected).mean() < 2
 
 
+def test_a_jpeg_that_could_only_be_scaled_by_less_than_half_is_decoded_whole(tmp_path: Path) -> None:
+    path = saved(tmp_path, Image.new("RGB", (400, 320)), "wide.jpg")
+    assert read_picture(path, "rgb", lambda size: (200, 200)).shape == (320, 400, 3)  # 5/8 would do, at a higher cost
+    assert read_picture(path, "rgb", lambda size: (160, 200)).shape == (160, 200, 3)
+
+
 def test_wanted_is_asked_about_the_picture_as_it_is_seen(tmp_path: Path) -> None:
     exif = Image.Exif()
     exif[0x0112] = 6
