@@ -91,7 +91,7 @@ def main() -> None:
     except OSError as error:
         if error.errno in (errno.ENOSPC, errno.EDQUOT):
             _end(ResourceError(f"the disk is full: {error.strerror}", where=error.filename, fix="free the disk"))
-        if error.errno in (errno.EROFS, errno.EACCES, errno.EPERM):
+        if error.errno in (errno.EROFS, errno.EACCES, errno.EPERM, errno.EEXIST, errno.ENOTDIR):
             _end(ConfigError(f"cannot be written: {error.strerror}", where=error.filename, fix="name another place"))
         raise
 

@@ -233,6 +233,7 @@ def test_early_stopping_stops_and_val_acc_means_val_accuracy(points):
     [
         ("none_at_two", 5, "returned no batch"),
         ("raises_at_two", 5, "KeyError: 'no such patient'"),
+        ("end_raises", 5, "the end of an epoch could not be made: RuntimeError: no disk"),
     ],
 )
 def test_a_users_class_that_fails_ends_the_run_with_its_traceback(points, sequence, code, told):
@@ -408,3 +409,29 @@ def test_texts_of_variable_length_train(points, processes):
     done = seqtrain("fit", points, "--json", *options, cwd=points.parent)
     assert done.code == 0, done.err
     assert done.json["metrics"]["val_accuracy"] > 0.9
+
+
+def test_weights_are_the_same_with_any_workers_also_for_a_class_that_shuffles_globally(points):
+    def weights(*options):
+        arguments = ["-s", "sequence=shuffled_at_start", "-s", "fit.steps_per_epoch=7", *options]
+        done = seqtrain("fit", points, "--json", *arguments, cwd=points.parent)
+        assert done.code == 0, done.err
+        return done.json["weights_sha256"]
+
+    expected = weights("-s", "fit.workers=0")
+    assert weights("-s", "fit.workers=3") == expected
+    assert weights("-s", "fit.workers=2", "-s", "fit.use_multiprocessing=true") == expected
+
+
+def test_steps_that_keras_would_round_up_are_refused(points):
+    done = seqtrain("fit", points, "-s", "compile.steps_per_execution=4", cwd=points.parent)
+    assert done.code == 2
+    assert "must divide the steps" in done.err
+    assert "expected a divisor of 10 and of 3" in done.err
+
+
+def test_balanced_class_weights_and_more_of_fit_train(points):
+    options = ["class_weight: balanced", "validation_steps: 2", "steps_per_epoch: 14", "mixed_precision: bfloat16"]
+    done = seqtrain("fit", points, "--json", "-s", f"fit={{epochs: 2, {', '.join(options)}}}", cwd=points.parent)
+    assert done.code == 0, done.err
+    assert done.json["epochs"] == 2

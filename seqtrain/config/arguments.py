@@ -80,6 +80,7 @@ def arguments_model(title: str, parameters: Mapping[str, Parameter], takes_any_k
     config = ConfigDict(
         extra="allow" if takes_any_keyword else "forbid",
         strict=True,
+        allow_inf_nan=False,
         arbitrary_types_allowed=True,
         protected_namespaces=(),
     )

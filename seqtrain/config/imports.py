@@ -41,7 +41,7 @@ def _run(name: str, place: str, load: Callable[[], object]) -> None:
         load()
     except SeqtrainError as error:
         raise ConfigError(f"imports: {name}: {error.mistakes[0].message}", where=place) from error
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         frames = traceback.extract_tb(error.__traceback__)
         frame = next((f for f in reversed(frames) if f.filename == name), frames[-1])
         line = f"{frame.filename}:{frame.lineno}"

@@ -18,6 +18,8 @@ import yaml
 from seqtrain.config.node import Node
 from seqtrain.errors import ConfigError, Mistake, did_you_mean
 
+_MOST_DIGITS = 1000
+_MOST_LEVELS = 100
 _MOST_VALUES = 100_000  # what aliases may expand to
 _INTEGER = re.compile(r"[-+]?[0-9]+|0o[0-7]+|0x[0-9a-fA-F]+")
 _FLOAT = re.compile(r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?|[-+]?\.(inf|Inf|INF)|\.(nan|NaN|NAN)")
@@ -32,7 +34,7 @@ def scalar(text: str) -> Any:
     """What an unquoted scalar means."""
     if text in _CONSTANTS:
         return _CONSTANTS[text]
-    if _INTEGER.fullmatch(text):
+    if len(text) < _MOST_DIGITS and _INTEGER.fullmatch(text):
         return int(text, 0) if text.startswith(("0o", "0x")) else int(text)
     if _FLOAT.fullmatch(text):
         return float(text.lower().replace(".inf", "inf").replace(".nan", "nan"))
@@ -114,8 +116,10 @@ class _Builder:
         self.mistakes = mistakes
         self.count = 0
 
-    def build(self, composed: yaml.Node) -> Node:
+    def build(self, composed: yaml.Node, level: int = 0) -> Node:
         self.count += 1
+        if level > _MOST_LEVELS:
+            raise RecursionError
         if self.count > _MOST_VALUES:
             raise ConfigError(
                 "its aliases expand to too much",
@@ -126,14 +130,14 @@ class _Builder:
         node = Node(None, self.place(composed), self.folder)
         if isinstance(composed, yaml.MappingNode):
             node.value = {}
-            self.fill_mapping(node, composed)
+            self.fill_mapping(node, composed, level + 1)
         elif isinstance(composed, yaml.SequenceNode):
-            node.value = [self.build(item) for item in composed.value]
+            node.value = [self.build(item, level + 1) for item in composed.value]
         elif isinstance(composed, yaml.ScalarNode):
             node.value = self.scalar(composed)
         return node
 
-    def fill_mapping(self, node: Node, composed: yaml.MappingNode) -> None:
+    def fill_mapping(self, node: Node, composed: yaml.MappingNode, level: int) -> None:
         merges = [value for key, value in composed.value if key.value == "<<" and not key.style]
         for key, value in composed.value:
             place = self.place(key)
@@ -150,13 +154,13 @@ class _Builder:
                         fix="remove one of the two",
                     )
                 )
-            node.value[key.value] = self.build(value)
+            node.value[key.value] = self.build(value, level)
             node.key_places[key.value] = place
         for merge in merges:
             for base in merge.value if isinstance(merge, yaml.SequenceNode) else [merge]:
                 if not isinstance(base, yaml.MappingNode):
                     raise ConfigError("'<<' needs a mapping to merge", where=self.place(base))
-                built = self.build(base)
+                built = self.build(base, level)
                 node.value = {**built.value, **node.value}
                 node.key_places = {**built.key_places, **node.key_places}
 
@@ -165,6 +169,8 @@ class _Builder:
             raise ConfigError(
                 f"the tag {composed.tag} is not allowed", where=self.place(composed), expected="plain values"
             )
+        if any("\ud800" <= character <= "\udfff" for character in composed.value):
+            raise ConfigError("holds half a character (a lone surrogate)", where=self.place(composed))
         return composed.value if composed.style else scalar(composed.value)
 
     def place(self, composed: yaml.Node) -> str:

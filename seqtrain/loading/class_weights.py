@@ -11,7 +11,7 @@ from typing import Any, Literal
 import numpy as np
 import numpy.typing as npt
 
-from seqtrain.errors import ConfigError, did_you_mean, one_of
+from seqtrain.errors import ConfigError, DataError, did_you_mean, one_of
 from seqtrain.sources.base import Source, labels_of
 from seqtrain.structure import FieldSpec
 
@@ -92,7 +92,19 @@ class ClassWeightedSequence:
 
     def _weighted(self, batch: tuple[Any, ...]) -> tuple[Any, ...]:
         x, y, *own = batch
+        if not isinstance(y, np.ndarray) or y.ndim > 2:
+            raise ConfigError(
+                "fit.class_weight needs one class for each sample",
+                received=f"y of shape {y.shape}" if isinstance(y, np.ndarray) else "several outputs",
+                fix="give sample weights in the sequence instead",
+            )
         one_hot = y.ndim > 1 and y.shape[-1] > 1
         indices = y.argmax(axis=-1) if one_hot else y.reshape(len(y)).astype(np.int64)
+        if indices.min() < 0 or indices.max() >= len(self.weights):
+            raise DataError(
+                f"a label is outside the {len(self.weights)} classes",
+                received=f"labels {indices.min()} to {indices.max()}",
+                fix="mend the labels, or name all classes",
+            )
         weights = self.weights[indices]
-        return x, y, weights * own[0] if own else weights
+        return x, y, weights * own[0].reshape(weights.shape) if own else weights

@@ -6,6 +6,7 @@ and waits. A process that dies is replaced and asked again, a bounded number of 
 
 from __future__ import annotations
 
+import contextlib
 import os
 import pickle
 import signal
@@ -27,6 +28,8 @@ from seqtrain.errors import ResourceError, SeqtrainError, WorkerError
 from seqtrain.loading.buffers import Buffer, SharedBuffers
 from seqtrain.loading.shared_file import SharedFile
 from seqtrain.loading.worker import Failure, Make, Payload, Write
+from seqtrain.randomness import batch_seed
+from seqtrain.sequences.keras_style import seeded_globals
 from seqtrain.structure import map_structure
 
 _MOST_ATTEMPTS = 3
@@ -76,10 +79,13 @@ class LocalMaker:
 
     Args:
         sequence: What they are batches of.
+        alone: Whether it is the only one, so that a class that draws from the global random generators can have them
+            seeded for each batch, as in a worker process.
     """
 
-    def __init__(self, sequence: Any) -> None:
+    def __init__(self, sequence: Any, alone: bool = False) -> None:
         self._sequence = sequence
+        self._alone = alone
 
     def make(self, part: Part) -> tuple[Any, ...] | None:
         """Writes rows, or returns a whole batch.
@@ -89,11 +95,13 @@ class LocalMaker:
         """
         try:
             if part.indices is None:
-                batch: tuple[Any, ...] = self._sequence.batch(part.epoch, part.index)
+                seed = batch_seed(self._sequence.seed, part.epoch, part.index)
+                with seeded_globals(seed) if self._alone else contextlib.nullcontext():
+                    batch: tuple[Any, ...] = self._sequence.batch(part.epoch, part.index)
                 return batch
             rows = slice(part.start, part.start + len(part.indices))
             self._sequence.write(part.indices, part.epoch, map_structure(lambda a: a[rows], part.buffer.rows))
-        except SeqtrainError:
+        except (SeqtrainError, KeyboardInterrupt):
             raise
         except BaseException as error:
             raise unforeseen(part.name, type(error).__name__, str(error), traceback.format_exc()) from error

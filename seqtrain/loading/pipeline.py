@@ -28,7 +28,7 @@ from seqtrain.loading.stream import BatchStream, Workers, training_schedule, val
 from seqtrain.loading.tuning import choose
 from seqtrain.randomness import handout_order
 from seqtrain.registry import Registry, sequences, sources
-from seqtrain.sequences.keras_style import as_sequence, uses_global_random
+from seqtrain.sequences.keras_style import as_sequence, seeded_globals, uses_global_random
 from seqtrain.sources.base import Source, as_columns, classes_of
 from seqtrain.splits import Indices, Split, split_source
 
@@ -113,7 +113,42 @@ def open_data(loaded: LoadedConfig) -> Data:
     if weights is not None:
         with _placed(loaded, ("fit", "class_weight")):
             train = ClassWeightedSequence(train, class_weights(weights, source, split.train, train.class_names))
-    return Data(source, split, train, val, config)
+    data = Data(source, split, train, val, config)
+    _check_steps(loaded, data)
+    return data
+
+
+def first_batch(sequence: Any) -> tuple[Any, ...]:
+    """A sequence's first batch, made here and now.
+
+    Raises:
+        SeqtrainError: what goes wrong in making it.
+    """
+    with BatchStream(sequence, training_schedule(len(sequence)), Workers(0)) as stream:
+        return stream.take().batch
+
+
+def _check_steps(loaded: LoadedConfig, data: Data) -> None:
+    """Refuses numbers of steps that Keras would round up, training on some batches twice."""
+    config = loaded.config
+    if config.fit.validation_steps and data.val is None:
+        raise ConfigError(
+            "fit.validation_steps: this run has no validation",
+            where=loaded.place("fit", "validation_steps"),
+            fix="remove it, or set split.val above 0",
+        )
+    if config.fit.validation_steps and config.fit.validation_steps > len(data.val):
+        log.warning("fit.validation_steps: there are %d batches to validate on; all are used", len(data.val))
+    together = config.compile.steps_per_execution if config.compile else 1
+    steps = [data.steps_per_epoch, *([data.validation_steps] if data.val is not None else [])]
+    if any(count % together for count in steps):
+        raise ConfigError(
+            "compile.steps_per_execution must divide the steps of an epoch and of a validation",
+            where=loaded.place("compile", "steps_per_execution"),
+            expected=f"a divisor of {' and of '.join(map(str, steps))}",
+            received=str(together),
+            fix="set fit.steps_per_epoch and fit.validation_steps to multiples of it",
+        )
 
 
 def build_component(
@@ -160,7 +195,8 @@ def _sequence(loaded: LoadedConfig, source: Source, indices: Indices, training: 
         order = indices[handout_order(config.seed, len(indices))] if training else indices
         with _placed(loaded, ("sequence",)):
             supplied["x_set"], supplied["y_set"] = as_columns(source, order)
-    built = build_component(loaded, sequences, config.sequence, ("sequence",), supplied)
+    with seeded_globals(config.seed):  # a class written for Keras may shuffle as it is made
+        built = build_component(loaded, sequences, config.sequence, ("sequence",), supplied)
     with _placed(loaded, ("sequence",)):
         sequence = as_sequence(built, config.seed, training)
     if getattr(sequence, "wrapped", None) is built and sequence.class_names is None:

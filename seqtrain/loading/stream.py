@@ -131,6 +131,7 @@ class BatchStream:
         self.sequence = sequence
         self.schedule = schedule
         self.end = end
+        self._limit = end  # as `end`, or where making batches has failed for good
         self._workers = workers
         self._barrier = bool(sequence.changes_between_epochs)
         self._epoch = sequence.epoch  # the one that every worker has, at a barrier
@@ -157,7 +158,7 @@ class BatchStream:
         self._kept: dict[int, Made] = {}
         self._keep_until = start + _KEPT
         self._closed = False
-        self._local = LocalMaker(sequence)
+        self._local = LocalMaker(sequence, alone=workers.count <= 1)
         self._threads = [
             threading.Thread(target=self._work, args=(self._maker(),), name=f"seqtrain-loader-{n}", daemon=True)
             for n in range(workers.count)
@@ -183,6 +184,8 @@ class BatchStream:
         position = self._next_taken if position is None else position
         if position in self._kept:
             return self._kept[position]
+        if self.end is not None and position >= self.end:
+            raise IndexError(f"the stream ends at {self.end}")
         if position != self._next_taken:
             self._seek(position)
         job = self._wait_for(position) if self._threads else self._make_now(position)
@@ -278,7 +281,10 @@ class BatchStream:
         self._next_taken = position + 1
         epoch, _ = self.schedule(position)
         error = self._enter_epoch(epoch)
-        job = self._job(position, self._buffers.take() or Buffer()) if error is None else self._failed(position, error)
+        try:
+            job = self._failed(position, error) if error else self._job(position, self._buffers.take() or Buffer())
+        except MemoryError as raised:
+            job = self._failed(position, _told(raised, f"batch {self.schedule(position)[1]}"))
         if job.error is None:
             part = self._part(job)
             job.next_row = len(job.indices) if job.indices is not None else 1
@@ -337,14 +343,13 @@ class BatchStream:
             self._unlocked(lambda: self._open_epoch(position, epoch))
             return True
         ahead = position - self._next_taken
-        if ahead >= self._workers.max_queue_size or (self.end is not None and position >= self.end):
+        if ahead >= self._workers.max_queue_size or (self._limit is not None and position >= self._limit):
             return False
         try:
             buffer = self._buffers.take()
         except MemoryError as error:
-            self.end = position  # nothing can be made from here on
-            told = unforeseen(f"batch {self.schedule(position)[1]}", "MemoryError", str(error), "")
-            self._put_down(self._failed(position, told))
+            self._limit = position  # nothing can be made from here on
+            self._put_down(self._failed(position, _told(error, f"batch {self.schedule(position)[1]}")))
             return False
         if buffer is None:
             return False
@@ -376,7 +381,7 @@ class BatchStream:
         self._epoch_opened_at = None
         if error is not None:
             with self._lock:
-                self.end, self._barrier = position, False  # nothing can be made from here on
+                self._limit, self._barrier = position, False  # nothing can be made from here on
                 self._put_down(self._failed(position, error))
 
     def _enter_epoch(self, epoch: int) -> SeqtrainError | None:
@@ -390,8 +395,10 @@ class BatchStream:
             self._epoch = epoch
         except SeqtrainError as error:
             return error
+        except KeyboardInterrupt:
+            raise
         except BaseException as error:
-            return unforeseen("the end of an epoch", type(error).__name__, str(error), traceback.format_exc())
+            return _told(error, "the end of an epoch")
         return None
 
     def _job(self, position: int, buffer: Buffer) -> _Job:
@@ -403,9 +410,8 @@ class BatchStream:
         try:
             job.indices = self.sequence.sample_indices(epoch, index)
             self._buffers.shape(buffer, len(job.indices))
-        except BaseException as error:
-            name = f"batch {index} of epoch {epoch}"
-            job.error = unforeseen(name, type(error).__name__, str(error), traceback.format_exc())
+        except Exception as error:
+            job.error = _told(error, f"batch {index} of epoch {epoch}")
         return job
 
     def _failed(self, position: int, error: BaseException) -> _Job:
@@ -422,6 +428,8 @@ class BatchStream:
             batch, error = maker.make(part), None
             if part.indices is None:
                 batch = _required(batch)
+        except KeyboardInterrupt:
+            raise
         except BaseException as raised:
             batch, error = None, raised
         return batch, error, time.perf_counter() - began
@@ -438,6 +446,8 @@ class BatchStream:
                 job.batch = self.sequence.finish(_required(job.buffer.rows))
             except SeqtrainError as raised:
                 job.error = raised
+            except Exception as raised:
+                job.error = _told(raised, f"batch {job.index} of epoch {job.epoch}")
 
     def _put_down(self, job: _Job) -> None:
         if job in self._open:
@@ -449,6 +459,10 @@ class BatchStream:
             self._buffers.give_back(job.buffer)
         if self._barrier:
             self._work_changed.notify_all()
+
+
+def _told(error: BaseException, what: str) -> SeqtrainError:
+    return unforeseen(what, type(error).__name__, str(error), traceback.format_exc())
 
 
 def _required(batch: tuple[Any, ...] | None) -> tuple[Any, ...]:

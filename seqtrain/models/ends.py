@@ -20,7 +20,8 @@ def float_input(shape: tuple[int, ...], dtype: str, name: str) -> tuple[Any, Any
     if np.issubdtype(np.dtype(dtype), np.floating):
         return inputs, inputs
     scale = 1 / 255 if dtype == "uint8" else 1.0
-    return inputs, keras.layers.Rescaling(scale, name="rescaling")(inputs)
+    # In float32 under every precision policy: float16 ends at 65504.
+    return inputs, keras.layers.Rescaling(scale, dtype="float32", name="rescaling")(inputs)
 
 
 def output_layer(num_classes: int | None, num_outputs: int = 1) -> Any:

@@ -14,11 +14,11 @@ from pathlib import Path
 from typing import Any
 
 from seqtrain.errors import DataError
+from seqtrain.metric_names import larger_is_better
 
 _TRAINING, _VALIDATION = "#1f77b4", "#d95f02"
-_LESS_IS_BETTER = re.compile(r"loss|error|(^|_)(mse|mae|mape|msle|rmse)$|crossentropy|divergence|poisson|hinge|false_")
 _MOST_MARKERS = 20
-_RATES = ("lr", "learning_rate")  # settings, not results: no epoch is their best
+_RATES = ("lr", "learning_rate", "samples_per_s", "data_wait")  # no epoch is their best
 
 
 def draw(history_csv: Path, folder: Path) -> list[Path]:
@@ -121,5 +121,5 @@ def _mark_best(axes: Any, metric: str, color: str, points: Sequence[tuple[int, f
 
 def _best(metric: str, points: Sequence[tuple[int, float]]) -> tuple[int, float]:
     """The first of the best points."""
-    choose = min if _LESS_IS_BETTER.search(metric) else max
+    choose = max if larger_is_better(metric) else min
     return choose(points, key=lambda point: point[1])

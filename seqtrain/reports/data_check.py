@@ -49,6 +49,8 @@ def _mistakes_of_sample(sequence: Any, index: int) -> tuple[Mistake, ...]:
         sequence.write(np.array([index]), 0, sequence.allocate(1))
     except SeqtrainError as error:
         return error.mistakes
+    except Exception as error:
+        return (Mistake(f"{sequence.describe(index)} cannot be read: {type(error).__name__}: {error}"),)
     return ()
 
 

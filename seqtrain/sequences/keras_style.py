@@ -105,6 +105,8 @@ def standardized(batch: Any, owner: object) -> tuple[Any, ...]:
             expected="(x, y), (x, y, sample_weight) or (x,)",
             received=f"{type(batch).__name__}" + (f" of {len(batch)}" if isinstance(batch, (tuple, list)) else ""),
         )
+    if len(batch) == 3 and batch[2] is None:  # Keras takes it for no weights
+        batch = batch[:2]
     parts = tuple(map_structure(np.asarray, _arrays_at_leaves(part)) for part in batch)
     lengths = {leaf: array.shape[0] if array.ndim else None for leaf, array in named_leaves(parts)}
     held = [leaf for leaf, array in named_leaves(parts) if array.dtype.hasobject]

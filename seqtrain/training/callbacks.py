@@ -11,6 +11,7 @@ from seqtrain.config.load import LoadedConfig
 from seqtrain.config.schema import ListedComponentConfig
 from seqtrain.errors import ConfigError, Mistake, did_you_mean, one_of
 from seqtrain.loading.pipeline import build_component
+from seqtrain.metric_names import known_monitor
 from seqtrain.registry import callbacks
 
 _RUN_DIR = "{run_dir}"
@@ -57,8 +58,8 @@ def _with_known_monitor(
     monitor = callback.arguments.get("monitor")
     if not isinstance(monitor, str) or monitor in known or not _uses_monitor(callback):
         return callback
-    alias = monitor.replace("acc", "accuracy")
-    if alias in known:
+    alias = known_monitor(monitor, known)
+    if alias is not None:
         return callback.model_copy(update={"arguments": {**callback.arguments, "monitor": alias}})
     fix = did_you_mean(monitor, known) or "add the metric to compile.metrics"
     if monitor.removeprefix("val_") in known and monitor.startswith("val_"):

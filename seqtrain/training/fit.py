@@ -18,9 +18,10 @@ from typing import Any, Literal
 
 from seqtrain.config.load import LoadedConfig
 from seqtrain.console import native_stderr_to
-from seqtrain.errors import CheckpointError, ConfigError, InterruptedRunError, SeqtrainError
-from seqtrain.loading.pipeline import Data, open_data
+from seqtrain.errors import CheckpointError, ConfigError, InterruptedRunError, ResourceError, SeqtrainError
+from seqtrain.loading.pipeline import Data, first_batch, open_data
 from seqtrain.loading.stream import BatchStream
+from seqtrain.metric_names import known_monitor
 from seqtrain.structure import named_leaves
 from seqtrain.training.run_folder import RunFolder
 
@@ -76,53 +77,36 @@ def fit(loaded: LoadedConfig, options: FitOptions) -> Outcome:
     _log_to(folder.log)
     log.info("run folder: %s", folder.path)
     log.info("%s", _describe(data))
-    steps = data.steps_per_epoch * loaded.config.fit.epochs
-    with (
-        native_stderr_to(folder.log),
-        data.training_stream(end=steps) as training,
-        _validation(data) as validation,
-    ):
-        return _Run(loaded, data, folder, options, training, validation).train()
+    with native_stderr_to(folder.log):
+        return _Run(loaded, data, folder, options).train()
 
 
 def dry_run(loaded: LoadedConfig, options: FitOptions) -> Outcome:
     """Builds everything, takes one step of training and of validation, and stops."""
     data = open_data(loaded)
-    with (
-        native_stderr_to(Path(os.devnull)),
-        data.training_stream(end=1) as training,
-        _validation(data) as validation,
-    ):
+    with native_stderr_to(Path(os.devnull)):
         from seqtrain.training.callbacks import build_callbacks
         from seqtrain.training.device import prepare_keras
+        from seqtrain.training.recorder import scalar_logs
 
         prepare_keras(loaded.config)
-        model, logs = _model_and_logs(loaded, data, training, validation)
+        model, logs = _model_and_logs(loaded, data)
         build_callbacks(loaded, logs, Path.cwd(), options.progress)
-        trained = model.train_on_batch(*training.take(0).batch, return_dict=True)
-        metrics = {**logs, **{name: float(value) for name, value in trained.items()}}
-        log.info("one step of training%s: %s", " and validation" if validation else "", _shown(metrics))
+        with data.training_stream(end=1) as training:
+            trained = model.train_on_batch(*training.take(0).batch, return_dict=True)
+        metrics = {**logs, **scalar_logs(trained)}
+        log.info("one step of training%s: %s", " and validation" if data.val is not None else "", _shown(metrics))
         return Outcome({"status": "dry_run", "metrics": metrics})
 
 
 class _Run:
     """One call of `fit` and what stands around it."""
 
-    def __init__(
-        self,
-        loaded: LoadedConfig,
-        data: Data,
-        folder: RunFolder,
-        options: FitOptions,
-        training: BatchStream,
-        validation: BatchStream | None,
-    ) -> None:
+    def __init__(self, loaded: LoadedConfig, data: Data, folder: RunFolder, options: FitOptions) -> None:
         self.loaded = loaded
         self.data = data
         self.folder = folder
         self.options = options
-        self.training = training
-        self.validation = validation
 
     def train(self) -> Outcome:
         from seqtrain.loading.feeder import TrainingFeeder
@@ -135,15 +119,17 @@ class _Run:
         with SignalStop() as signals:
             prepare_keras(self.loaded.config)
             self.folder.add_devices(*devices())
-            model, logs = _model_and_logs(self.loaded, self.data, self.training, self.validation)
+            model, logs = _model_and_logs(self.loaded, self.data)
             model.summary(print_fn=lambda text, line_break=False: log.debug("%s", text))
             self.recorder = Recorder(self.folder, *self._watched(logs))
-            feeder = TrainingFeeder(self.training, model)
-            pace = Pace(feeder, self.data.workers.count)
             own = build_callbacks(self.loaded, logs, self.folder.path, self.options.progress)
             began = time.perf_counter()
             try:
-                self._fit(model, feeder, [pace, self.recorder, *own, signals])
+                # Workers start when nothing draws from the global random state any more: a user's class may.
+                with self._training_stream() as training, _validation(self.data) as validation:
+                    feeder = TrainingFeeder(training, model)
+                    pace = Pace(feeder, self.data.workers.count)
+                    self._fit(model, feeder, validation, [pace, self.recorder, *own, signals])
             except InterruptedRunError as interruption:
                 return Outcome(self._interrupted(own, began), interruption.exit_code)
         stopped = len(self.recorder.history) < self.loaded.config.fit.epochs
@@ -157,12 +143,15 @@ class _Run:
         self.recorder.hash_weights()
         return self._finish("interrupted", began)
 
-    def _fit(self, model: Any, feeder: Any, callbacks: list[Any]) -> None:
+    def _training_stream(self) -> BatchStream:
+        return self.data.training_stream(end=self.data.steps_per_epoch * self.loaded.config.fit.epochs)
+
+    def _fit(self, model: Any, feeder: Any, validation: BatchStream | None, callbacks: list[Any]) -> None:
         from seqtrain.loading.feeder import ValidationFeeder
 
         feeders: list[Any] = [feeder]
-        if self.validation is not None:
-            feeders.append(ValidationFeeder(self.validation, self.data.validation_steps, model))
+        if validation is not None:
+            feeders.append(ValidationFeeder(validation, self.data.validation_steps, model))
         try:
             model.fit(
                 feeders[0],
@@ -176,18 +165,23 @@ class _Run:
         except SeqtrainError:
             raise
         except Exception as error:
-            for feeder in feeders:
-                if feeder.error is not None:
-                    raise feeder.error from error
+            for each in feeders:
+                if each.error is not None:
+                    raise each.error from error
+            if type(error).__name__ == "ResourceExhaustedError":
+                half = max(1, self.loaded.config.batch_size // 2)
+                raise ResourceError(
+                    "the device is out of memory", received=str(error).splitlines()[0], fix=f"try -s batch_size={half}"
+                ) from error
             raise
 
     def _watched(self, logs: dict[str, Any]) -> tuple[str, str]:
         """The metric that says which epoch is best, and its mode: early stopping's, else the loss."""
         for callback in self.loaded.config.callbacks:
-            monitor = str(callback.arguments.get("monitor", "")).replace("val_acc", "val_accuracy")
             if callback.name == "early_stopping":
-                known = monitor if monitor in logs else callback.arguments.get("monitor", "val_loss")
-                return str(known), str(callback.arguments.get("mode", "auto"))
+                monitor = known_monitor(str(callback.arguments.get("monitor", "val_loss")), tuple(logs))
+                if monitor is not None:
+                    return monitor, str(callback.arguments.get("mode", "auto"))
         return ("val_loss" if "val_loss" in logs else "loss"), "min"
 
     def _finish(self, status: str, began: float) -> dict[str, Any]:
@@ -213,21 +207,20 @@ class _Run:
         return result
 
 
-def _model_and_logs(
-    loaded: LoadedConfig, data: Data, training: BatchStream, validation: BatchStream | None
-) -> tuple[Any, dict[str, float]]:
+def _model_and_logs(loaded: LoadedConfig, data: Data) -> tuple[Any, dict[str, float]]:
     """The compiled model, and what an epoch will log, found by testing it on one batch."""
     from seqtrain.training.model import build_model
+    from seqtrain.training.recorder import scalar_logs
 
-    first = training.take(0).batch
+    first = first_batch(data.train)
     model = build_model(loaded, data, first)
-    batch = validation.take(0).batch if validation is not None else first
+    batch = first_batch(data.val) if data.val is not None else first
     try:
-        tested = {name: float(value) for name, value in model.test_on_batch(*batch, return_dict=True).items()}
+        tested = scalar_logs(model.test_on_batch(*batch, return_dict=True))
     except Exception as error:
         raise _misfit(loaded, model, batch, error) from error
     model.reset_metrics()
-    if validation is None:
+    if data.val is None:
         return model, tested
     return model, {**tested, **{f"val_{name}": value for name, value in tested.items()}}
 

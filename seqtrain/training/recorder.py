@@ -17,6 +17,7 @@ import keras
 import numpy as np
 
 from seqtrain.errors import DivergedError, ResourceError
+from seqtrain.metric_names import larger_is_better
 from seqtrain.training.run_folder import RunFolder
 
 _ROOM = 1_000_000  # for HDF5's own structures, the history and the log
@@ -35,14 +36,14 @@ class Recorder(keras.callbacks.Callback):
         super().__init__()
         self.folder = folder
         self.monitor = monitor
-        self.larger_is_better = mode == "max" or (mode == "auto" and not _is_loss(monitor))
+        self.larger_is_better = mode == "max" or (mode == "auto" and larger_is_better(monitor))
         self.history: list[dict[str, float]] = []
         self.best: dict[str, Any] | None = None
         self.weights_sha256 = ""
 
     def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
         """Adds a line to the history, and saves the weights."""
-        values = {name: float(value) for name, value in (logs or {}).items()}
+        values = scalar_logs(logs)
         values.setdefault("learning_rate", _learning_rate(self.model))
         self.history.append({"epoch": epoch, **values})
         self._write_history()
@@ -123,10 +124,16 @@ def weights_sha256(model: Any) -> str:
     return digest.hexdigest()
 
 
-def _is_loss(monitor: str) -> bool:
-    """Whether less is better, by the metric's name, as Keras's `mode: auto` decides."""
-    name = monitor.removeprefix("val_")
-    return not any(part in name for part in ("acc", "auc", "precision", "recall", "f1", "iou", "r2", "fscore"))
+def scalar_logs(logs: dict[str, Any] | None) -> dict[str, float]:
+    """Logs as numbers; a metric of several values, such as an F1 score for each class, becomes one log for each."""
+    values: dict[str, float] = {}
+    for name, value in (logs or {}).items():
+        array = np.asarray(value, dtype=np.float64)
+        if array.ndim == 0:
+            values[name] = float(array)
+        else:
+            values |= {f"{name}_{index}": float(part) for index, part in enumerate(array.reshape(-1))}
+    return values
 
 
 def _learning_rate(model: Any) -> float:

@@ -215,6 +215,36 @@ def test_an_on_epoch_end_that_hangs_is_told():
         counting.may_end.set()
 
 
+@pytest.mark.parametrize("workers", [0, 2])
+def test_beyond_its_end_a_stream_has_no_batch(workers):
+    with BatchStream(NumbersSequence(), training_schedule(7), Workers(workers), end=2) as stream:
+        stream.take()
+        stream.take()
+        with pytest.raises(IndexError, match="ends at 2"):
+            stream.take()
+
+
+@pytest.mark.parametrize("workers", [0, 2])
+def test_an_exception_while_a_batch_is_finished_is_told(workers):
+    class Unfinished(NumbersSequence):
+        def finish(self, rows):
+            raise IndexError("no such class")
+
+    stream = BatchStream(Unfinished(), training_schedule(7), Workers(workers))
+    with stream, pytest.raises(WorkerError, match="batch 0 of epoch 0 could not be made: IndexError: no such class"):
+        stream.take()
+
+
+@pytest.mark.parametrize("workers", [0, 1])
+def test_a_single_maker_seeds_the_global_generators_for_each_batch(workers):
+    class Random(Counting):
+        def __getitem__(self, index):
+            return np.random.random((2, 1)), np.zeros(2)  # noqa: NPY002 - as users write
+
+    batches = [taken(KerasStyleSequence(Random(), 1, True), workers, 5)[3].batch[0] for _ in range(2)]
+    assert np.array_equal(*batches)
+
+
 def test_closing_ends_every_thread():
     before = threading.active_count()
     stream = BatchStream(NumbersSequence(), training_schedule(7), Workers(8, max_queue_size=4))

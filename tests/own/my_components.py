@@ -78,6 +78,24 @@ class RaisesAtTwo(Generator):
         return super().__getitem__(index)
 
 
+@sequences.register("end_raises")
+class EndRaises(Generator):
+    def on_epoch_end(self):
+        raise RuntimeError("no disk")
+
+
+@sequences.register("shuffled_at_start")
+class ShuffledAtStart(Generator):
+    """As in many tutorials: the constructor shuffles with the global generator, and so does the end of an epoch."""
+
+    def __init__(self, x_set, y_set, batch_size):
+        super().__init__(x_set, y_set, batch_size)
+        np.random.shuffle(self.rows)
+
+    def on_epoch_end(self):
+        np.random.shuffle(self.rows)
+
+
 @models.register("small")
 def small(units=8, num_classes=2):
     """A perceptron with one hidden layer."""
