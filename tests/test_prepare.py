@@ -80,7 +80,7 @@ def test_prepare_tells_all_damaged_images_and_keeps_the_others(config):
 
 def test_a_config_without_a_cache_cannot_be_prepared():
     done = seqtrain("prepare", CONFIGS / "digits.yaml", "--json")
-    assert (done.code, done.out) == (2, "")
+    assert (done.code, done.json["status"]) == (2, "failed")
     assert "digits.yaml  the config has no cache\n  fix: add `cache: {path: ./cache}`" in done.err
 
 
