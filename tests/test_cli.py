@@ -435,3 +435,10 @@ def test_balanced_class_weights_and_more_of_fit_train(points):
     done = seqtrain("fit", points, "--json", "-s", f"fit={{epochs: 2, {', '.join(options)}}}", cwd=points.parent)
     assert done.code == 0, done.err
     assert done.json["epochs"] == 2
+
+
+def test_a_loss_of_ones_own_is_named_like_kerass(points):
+    assert seqtrain("fit", points, "--dry-run", "-s", "compile.loss=twice_the_loss").code == 0
+    done = seqtrain("fit", points, "--dry-run", "-s", "compile.loss={name: twice_the_loss, alpha: 3}")
+    assert done.code == 2
+    assert "compile.loss: 'twice_the_loss' is a function, which takes no arguments here" in done.err

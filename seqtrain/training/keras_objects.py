@@ -60,8 +60,7 @@ def _build(loaded: LoadedConfig, kind: keras_api.Kind, component: ComponentConfi
     """The object, or the string that `compile` reads where that will do: it becomes the metric's name as written."""
     offer = keras_api.find(kind, component.name)
     if offer is None:
-        custom = _custom_object(component.name)
-        return custom(**component.arguments) if isinstance(custom, type) else custom
+        return _own(loaded, component, path)
     if kind in ("loss", "metric") and offer.string and not component.arguments:
         return offer.string
     arguments = dict(component.arguments)
@@ -81,6 +80,22 @@ def _build(loaded: LoadedConfig, kind: keras_api.Kind, component: ComponentConfi
             f"{'.'.join(map(str, path))}: Keras refuses the arguments of {kind} '{component.name}'",
             where=loaded.place(*path),
             received=str(error).strip(),
+        ) from error
+
+
+def _own(loaded: LoadedConfig, component: ComponentConfig, path: Path) -> Any:
+    """An object that an imported file has registered with Keras."""
+    custom = _custom_object(component.name)
+    dotted, place = ".".join(map(str, path)), loaded.place(*path)
+    if not isinstance(custom, type):
+        if component.arguments:
+            raise ConfigError(f"{dotted}: '{component.name}' is a function, which takes no arguments here", where=place)
+        return custom
+    try:
+        return custom(**component.arguments)
+    except (TypeError, ValueError) as error:
+        raise ConfigError(
+            f"{dotted}: '{component.name}' refuses its arguments", where=place, received=str(error)
         ) from error
 
 

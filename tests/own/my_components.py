@@ -144,3 +144,8 @@ def reads_texts():
             keras.layers.Dense(2, activation="softmax"),
         ]
     )
+
+
+@keras.saving.register_keras_serializable("mine")
+def twice_the_loss(y_true, y_pred):
+    return 2 * keras.losses.sparse_categorical_crossentropy(y_true, y_pred)
