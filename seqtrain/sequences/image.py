@@ -86,16 +86,16 @@ class ImageSequence(SampleSequence):
         self.spec = (FieldSpec(shape, "uint8"), self._label_spec())
 
     def write(self, indices: npt.NDArray[np.integer], epoch: int, rows: tuple[Any, ...]) -> None:
-        """Writes samples into rows; those that a cache keeps as they are wanted, many in one go."""
-        if self.cache is None or not self._writes_as_read:
+        """Writes samples: those that a cache keeps in one go, and those that nothing augments without a generator."""
+        if not self._writes_as_read:
             super().write(indices, epoch, rows)
             return
         samples = [self.source[index] for index in indices.tolist()]
         x = rows[0].reshape(len(samples), *self.read_shape)
-        kept = self.cache.read_kept([sample["path"] for sample in samples], x)
+        kept = None if self.cache is None else self.cache.read_kept([sample["path"] for sample in samples], x)
         for row, sample in enumerate(samples):
-            if not kept[row]:
-                self.cache.read(sample["path"], x[row], self._decode)
+            if kept is None or not kept[row]:
+                self.read(sample["path"], x[row])
             self._write_label(sample["label"], rows[1][row : row + 1])
 
     def write_sample(self, index: int, generator: np.random.Generator | None, rows: tuple[Any, ...]) -> None:
