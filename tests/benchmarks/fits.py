@@ -72,7 +72,7 @@ def step_session(options: EmptySteps, feed: Feed) -> FitSession:
     model.compile("sgd", "mse")
     sequence = Empty(options.steps)
     if feed == "stream":
-        return FitSession(model, options.steps, options.epochs, lambda: _Streamed(sequence, workers=1))
+        return FitSession(model, options.steps, options.epochs, lambda: _Streamed(sequence, 1, model))
     if feed == "pydataset":
         dataset = keras_dataset(sequence, KerasOptions(workers=1))
         return FitSession(model, options.steps, options.epochs, lambda: nullcontext({"x": dataset}))
@@ -132,20 +132,20 @@ def digits_session(digits: Digits, feed: Feed) -> FitSession:
         return FitSession(model, steps, digits.epochs, lambda: nullcontext(arrays))
     source = Arrays(x, y)
     sequence = ArraySequence(source, np.arange(len(source)), digits.batch_size, 0, training=True)
-    return FitSession(model, steps, digits.epochs, lambda: _Streamed(sequence, digits.workers))
+    return FitSession(model, steps, digits.epochs, lambda: _Streamed(sequence, digits.workers, model))
 
 
 class _Streamed:
     """What `fit` takes of a sequence, loaded by a stream for as long as the context lasts."""
 
-    def __init__(self, sequence: Any, workers: int) -> None:
-        self._steps = len(sequence)
+    def __init__(self, sequence: Any, workers: int, model: Any) -> None:
+        self._steps, self._model = len(sequence), model
         self._context = stream(sequence, StreamOptions(workers))
 
     def __enter__(self) -> dict[str, Any]:
         from seqtrain.loading.feeder import TrainingFeeder
 
-        return {"x": TrainingFeeder(self._context.__enter__()), "steps_per_epoch": self._steps}
+        return {"x": TrainingFeeder(self._context.__enter__(), self._model), "steps_per_epoch": self._steps}
 
     def __exit__(self, *error: Any) -> None:
         self._context.__exit__(*error)
