@@ -10,7 +10,7 @@ import pytest
 
 PACKAGE = Path(__file__).parents[1] / "seqtrain"
 LAYERS = [
-    {"errors", "randomness", "structure", "types", "console", "user_files", "metric_names"},
+    {"errors", "randomness", "structure", "types", "console", "user_files", "metric_names", "durations"},
     {"registry", "static_signatures", "keras_api"},
     {"config"},
     {"sources", "splits"},

@@ -17,6 +17,12 @@ from seqtrain.config.arguments import arguments_model
 from seqtrain.config.schema import RunConfig
 from seqtrain.registry import FAMILIES, Component, Parameter
 
+_BARE = {  # sections that may be written as the value of one of their keys
+    "split": ("SplitConfig", "train"),
+    "checkpoint": ("CheckpointConfig", "every"),
+    "on_bad_sample": ("BadSampleConfig", "action"),
+    "on_nan": ("NanConfig", "action"),
+}
 _LISTED = ("callback", "metric")  # stand in lists, where `{name: {arguments}}` is understood too
 
 
@@ -47,8 +53,9 @@ def json_schema() -> dict[str, Any]:
         compile_properties[name] = _described(
             compile_properties[name], {"anyOf": [metrics, {"type": "object", "additionalProperties": metrics}]}
         )
-    split = schema["properties"]["split"]
-    schema["properties"]["split"] = _described(split, {"anyOf": [{"type": "number"}, {"$ref": "#/$defs/SplitConfig"}]})
+    for name, (section, key) in _BARE.items():
+        bare = definitions[section]["properties"][key]
+        properties[name] = _described(properties[name], {"anyOf": [bare, {"$ref": f"#/$defs/{section}"}]})
     schema["properties"]["extends"] = {"type": "string", "description": "Another config, which this one is laid on."}
     schema["required"] = []  # what is missing here may come from `extends`
     for name in ("ComponentConfig", "ListedComponentConfig"):

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+
+from seqtrain import durations
 
 _SWITCHES = {"yes": True, "on": True, "no": False, "off": False}
 
@@ -16,6 +19,15 @@ def _switch(value: Any) -> Any:
 
 Switch = Annotated[bool, BeforeValidator(_switch, json_schema_input_type=bool)]
 """A bool; the words yes, no, on and off are understood too."""
+
+
+def _duration(value: str) -> str:
+    durations.seconds(value)
+    return value
+
+
+Duration = Annotated[str, AfterValidator(_duration)]
+"""Such as 90s, 10m or 3h50m."""
 
 
 class Section(BaseModel):
@@ -141,6 +153,52 @@ class CacheConfig(Section):
     """What is kept: decoded and resized images, before they are augmented."""
 
 
+class CheckpointConfig(Section):
+    """When a run is saved. A bare duration or number is `every`."""
+
+    every: Annotated[int, Field(ge=1)] | Duration | None = None
+    """Besides after each epoch: a duration such as 10m, or a number of batches."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _from_yaml(cls, value: Any) -> Any:
+        return value if isinstance(value, dict) or value is None else {"every": value}
+
+
+class BadSampleConfig(Section):
+    """What happens to samples that cannot be read. A bare word is the action."""
+
+    action: Literal["error", "skip"] = "error"
+    """error: the run ends; skip: another sample of the split takes its place, and it is listed in bad_samples.csv."""
+    max: Annotated[int, Field(ge=1)] | Annotated[float, Field(gt=0, le=1)] = 0.01
+    """How many different samples may be skipped before the run ends after all: a number, or a share below 1."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _from_yaml(cls, value: Any) -> Any:
+        return {"action": value} if isinstance(value, str) else value
+
+    def most(self, num_samples: int) -> int:
+        """How many of a split's samples may be skipped."""
+        return self.max if isinstance(self.max, int) else math.floor(self.max * num_samples)
+
+
+class NanConfig(Section):
+    """What happens when the loss becomes NaN or infinite. A bare word is the action."""
+
+    action: Literal["error", "rollback"] = "error"
+    """error: the run ends; rollback: it goes back to the last checkpoint and on from there."""
+    max: Annotated[int, Field(ge=1)] = 3
+    """How often it may go back before it ends after all."""
+    learning_rate_scale: Annotated[float, Field(gt=0, le=1)] = 0.5
+    """What the learning rate is multiplied by each time."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _from_yaml(cls, value: Any) -> Any:
+        return {"action": value} if isinstance(value, str) else value
+
+
 class FitConfig(Section):
     """Arguments of the training loop and of the loader."""
 
@@ -192,6 +250,12 @@ class RunConfig(Section):
     """Optimizer, loss and metrics; may be left out where the model builder compiles."""
     fit: FitConfig = FitConfig()
     """The training loop and the loader."""
+    checkpoint: CheckpointConfig = CheckpointConfig()
+    """When the run is saved."""
+    on_bad_sample: BadSampleConfig = BadSampleConfig()
+    """What happens to samples that cannot be read."""
+    on_nan: NanConfig = NanConfig()
+    """What happens when the loss becomes NaN or infinite."""
     callbacks: list[ListedComponentConfig] = [ListedComponentConfig(name="tqdm")]
     """The project's, Keras's or your own callbacks, in order."""
 
