@@ -136,7 +136,7 @@ def test_closing_leaves_no_process_thread_or_file(faults):
     before = (threading.active_count(), num_open_files())
     batches = stream(faults.Counting(), workers=3)
     batches.take()
-    pids = [maker._process.pid for maker in batches._crew._makers if maker._process]
+    pids = [maker._process.pid for maker in batches._workshop._crew._makers if maker._process]
     began = time.monotonic()
     batches.close()
     assert time.monotonic() - began < 2
