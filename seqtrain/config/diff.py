@@ -1,0 +1,274 @@
+"""What changed between the config that a run began with and the one that it is to go on with.
+
+Both are laid out flat (`fit.epochs`, `model.filters`, `callbacks.early_stopping.patience`) with the place of every
+value, and compared key by key. What a file leaves out has its default, on both sides, so that a key which came with a
+later version does not count as changed.
+"""
+
+from __future__ import annotations
+
+import json
+import typing
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel, ValidationError
+
+from seqtrain import keras_api
+from seqtrain.config.components import arguments_path
+from seqtrain.config.load import LoadedConfig
+from seqtrain.config.mistakes import mistakes_of
+from seqtrain.config.node import Key, Node
+from seqtrain.config.reader import read_file
+from seqtrain.config.schema import ComponentConfig, RunConfig
+from seqtrain.errors import CheckpointError, ConfigError, Mistake
+from seqtrain.registry import FAMILIES, REQUIRED, Parameter
+
+Names = tuple[str, ...]
+
+_SAME_BATCHES = "the batches are the same with any"
+_SHOWS = "it shows or logs, and changes no weight"
+_STOPS = "it says when a run ends, not what a step does"
+_BEYOND_THE_END = "it takes effect only where the run would have ended, so that no step before it depends on it"
+_WRITES = "it says where, when or how weights are written, and changes none"
+
+# All that may change between the start of a run and its resumption: a key frees what is below it too, and * is any one
+# name. Nothing that a weight, the history or the choice of the best epoch depends on may be here. So not the monitor of
+# early_stopping (its best value so far is another metric's), nor early_stopping as a whole (its monitor also says which
+# epoch counts as best), nor backup_and_restore's folder (it loads weights from there), nor the metrics (they are
+# columns of the history, and state of the checkpoint), nor how Keras compiles (it rounds another way).
+FREE: Mapping[str, str] = {
+    "fit.epochs": "more epochs continue a run and fewer end it sooner; no step depends on their number",
+    "fit.workers": _SAME_BATCHES,
+    "fit.use_multiprocessing": _SAME_BATCHES,
+    "fit.max_queue_size": _SAME_BATCHES,
+    "fit.worker_timeout_s": _SAME_BATCHES,
+    "cache": "cached pixels are those that decoding gives",
+    "checkpoint": "it says when a run is saved, not what is saved",
+    "on_bad_sample": _BEYOND_THE_END,
+    "on_nan": _BEYOND_THE_END,
+    "imports": "they register names; what is used of them is compared by name and arguments",
+    "callbacks.*.verbose": _SHOWS,
+    "callbacks.tqdm": _SHOWS,
+    "callbacks.csv_logger": _SHOWS,
+    "callbacks.tensorboard": _SHOWS,
+    "callbacks.remote_monitor": _SHOWS,
+    "callbacks.early_stopping.patience": _STOPS,
+    "callbacks.model_checkpoint.filepath": _WRITES,
+    "callbacks.model_checkpoint.save_freq": _WRITES,
+    "callbacks.model_checkpoint.save_weights_only": _WRITES,
+    "callbacks.orbax_checkpoint.directory": _WRITES,
+    "callbacks.orbax_checkpoint.save_freq": _WRITES,
+    "callbacks.orbax_checkpoint.save_weights_only": _WRITES,
+    "callbacks.orbax_checkpoint.max_to_keep": _WRITES,
+    "callbacks.orbax_checkpoint.save_on_background": _WRITES,
+}
+FREE_PATHS_OF_SOURCE = "the data may lie elsewhere now; its fingerprint says whether it is the same"
+
+
+@dataclass(frozen=True)
+class Difference:
+    """A value that is not what it was.
+
+    Args:
+        key: The dotted key.
+        old: The value that the run began with, in words; None where there was none.
+        new: The value now, likewise.
+        old_place: Where the run folder's config.yaml has it.
+        new_place: Where it is written now: `file:line:column`, or the override.
+        reason: Why it may change; None where it may not.
+    """
+
+    key: str
+    old: str | None
+    new: str | None
+    old_place: str
+    new_place: str
+    reason: str | None = None
+
+    def __str__(self) -> str:
+        if self.old is None:
+            return f"{self.key}: added" if self._is_callback else f"{self.key}: {self.new} is new"
+        if self.new is None:
+            return f"{self.key}: removed" if self._is_callback else f"{self.key}: {self.old} is gone"
+        return f"{self.key}: {self.old} -> {self.new}"
+
+    def mistake(self) -> Mistake:
+        """What to say where it may not change."""
+        what = "is not what the run in this folder began with"
+        if self._is_callback and self.old is None:
+            what = "was added since the run in this folder began"
+        elif self._is_callback and self.new is None:
+            what = "was removed since the run in this folder began"
+        return Mistake(
+            f"{self.key}: {what}",
+            self.new_place,
+            expected=f"{self.old or 'nothing'}, as in {self.old_place}",
+            received=self.new or "nothing",
+            fix="bring back what it was, or name another --run-dir",
+        )
+
+    @property
+    def _is_callback(self) -> bool:
+        return self.key.startswith("callbacks.") and self.key.count(".") == 1
+
+
+@dataclass(frozen=True)
+class _Value:
+    value: Any
+    place: str
+
+
+def differences(path: Path, new: LoadedConfig) -> tuple[list[Difference], list[Difference]]:
+    """Compares a run folder's config.yaml with the config given now.
+
+    Args:
+        path: The config.yaml.
+        new: The config now.
+
+    Returns:
+        The differences that are forbidden, and those that are allowed.
+
+    Raises:
+        CheckpointError: when the config.yaml cannot be read.
+    """
+    old_config, old_root = _read(path)
+    before = dict(_laid_out(old_config, old_root))
+    after = dict(_laid_out(new.config, new.root))
+    found: dict[Names, Difference] = {}
+    for keys in dict.fromkeys([*after, *before]):
+        is_below_another = any(keys[:length] in found for length in range(1, len(keys)))
+        if not is_below_another and not _is_same(before.get(keys), after.get(keys)):
+            found[keys] = _difference(keys, before.get(keys), after.get(keys), old_root, new)
+    every = [*found.values(), *_other_order(before, after, old_root, new)]
+    return [each for each in every if each.reason is None], [each for each in every if each.reason is not None]
+
+
+def _read(path: Path) -> tuple[RunConfig, Node]:
+    try:
+        root = read_file(path, [])
+        return RunConfig.model_validate_json(json.dumps(root.plain())), root
+    except ConfigError as error:
+        raise CheckpointError(error.mistakes) from error
+    except ValidationError as error:
+        raise CheckpointError(mistakes_of(error, root, schema=RunConfig)) from error
+
+
+def _difference(
+    keys: Names, old: _Value | None, new: _Value | None, old_root: Node, loaded: LoadedConfig
+) -> Difference:
+    return Difference(
+        ".".join(keys),
+        _words(old.value) if old else None,
+        _words(new.value) if new else None,
+        old.place if old else old_root.find(keys).place,
+        new.place if new else loaded.root.find(keys).place,
+        _reason(keys, loaded.config),
+    )
+
+
+def _other_order(
+    before: Iterable[Names], after: Iterable[Names], old_root: Node, new: LoadedConfig
+) -> Iterator[Difference]:
+    """Callbacks may build on what those before them did, so the order of those that may matter is kept."""
+    orders = [
+        [keys[1] for keys in side if _is_callback(keys) and not _reason(keys, new.config)] for side in (before, after)
+    ]
+    old, now = ([name for name in order if name in orders[0] and name in orders[1]] for order in orders)
+    if old != now:
+        places = old_root.find(["callbacks"]).place, new.place("callbacks")
+        yield Difference("callbacks", _words(old), _words(now), *places)
+
+
+def _is_callback(keys: Names) -> bool:
+    return keys[0] == "callbacks" and len(keys) == 2
+
+
+def _reason(keys: Names, config: RunConfig) -> str | None:
+    """Why a key may change, or None."""
+    bare = [key.partition(" (")[0] for key in keys]  # the second of two equal callbacks as the first
+    for pattern, reason in FREE.items():
+        parts = pattern.split(".")
+        if len(parts) <= len(keys) and all(part in ("*", key) for part, key in zip(parts, bare, strict=False)):
+            return reason
+    if keys[0] == "source" and len(keys) == 2:
+        parameter = _parameters(keys[:1], config.source.name).get(keys[1])
+        if parameter and (parameter.annotation is Path or Path in typing.get_args(parameter.annotation)):
+            return FREE_PATHS_OF_SOURCE
+    return None
+
+
+def _laid_out(config: RunConfig, root: Node) -> Iterator[tuple[Names, _Value]]:
+    """Every value of a config by its key."""
+    for name in RunConfig.model_fields:
+        yield from _flat((name,), getattr(config, name), root, (name,))
+
+
+def _flat(keys: Names, value: Any, root: Node, path: tuple[Key, ...]) -> Iterator[tuple[Names, _Value]]:
+    if isinstance(value, ComponentConfig):
+        yield keys, _Value(value.name, root.find((*path, "name")).place)
+        inner = arguments_path(root, path, value.name)
+        defaults = {name: p.default for name, p in _parameters(keys, value.name).items() if p.default is not REQUIRED}
+        for name, argument in {**defaults, **value.arguments}.items():
+            yield (*keys, name), _Value(_plain(argument), root.find((*inner, name)).place)
+    elif isinstance(value, BaseModel):
+        for name in type(value).model_fields:
+            yield from _flat((*keys, name), getattr(value, name), root, (*path, name))
+    elif isinstance(value, dict):
+        for name, item in value.items():
+            yield from _flat((*keys, name), item, root, (*path, name))
+    elif isinstance(value, list) and (
+        keys == ("callbacks",) or any(isinstance(item, ComponentConfig) for item in value)
+    ):
+        if keys != ("callbacks",):
+            yield keys, _Value([item.name for item in value], root.find(path).place)
+        for index, name in enumerate(_told_apart(item.name for item in value)):
+            yield from _flat((*keys, name), value[index], root, (*path, index))
+    else:
+        yield keys, _Value(_plain(value), root.find(path).place)
+
+
+def _told_apart(names: Iterable[str]) -> Iterator[str]:
+    """The names, with a number from the second of equal ones on."""
+    seen: Counter[str] = Counter()
+    for name in names:
+        seen[name] += 1
+        yield f"{name} ({seen[name]})" if seen[name] > 1 else name
+
+
+_KINDS: Mapping[str, keras_api.Kind] = {
+    "optimizer": "optimizer",
+    "loss": "loss",
+    "metrics": "metric",
+    "weighted_metrics": "metric",
+}
+
+
+def _parameters(keys: Names, name: str) -> Mapping[str, Parameter]:
+    """What the component at `keys` takes; nothing where it is not known any more."""
+    if keys[0] == "compile":
+        offer = keras_api.find(_KINDS[keys[1]], name)
+        return offer.parameters if offer is not None else {}
+    registry = next(family for family in FAMILIES.values() if keys[0] in (family.singular, family.family))
+    return registry.get(name).arguments if name in registry else {}
+
+
+def _plain(value: Any) -> Any:
+    """The value as it reads back from a file."""
+    return json.loads(json.dumps(value, default=str))
+
+
+def _is_same(old: _Value | None, new: _Value | None) -> bool:
+    return (old and old.value) == (new and new.value) or (_is_nothing(old) and _is_nothing(new))
+
+
+def _is_nothing(value: _Value | None) -> bool:
+    return value is None or value.value is None
+
+
+def _words(value: Any) -> str:
+    text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+    return text if len(text) <= 100 else f"{text[:97]}..."

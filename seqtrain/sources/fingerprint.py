@@ -1,0 +1,90 @@
+"""What tells one data set from another, so that a run is not continued on other data than it began with.
+
+It is made of what listing knows anyway: how many samples there are, their relative names, labels, groups and classes,
+the shapes and dtypes of arrays, and sizes of files. Times of change and absolute paths are left out: data that was
+downloaded again, or lies elsewhere on the next machine, is the same data.
+
+No sample is read. A file that was changed without another name or size cannot be told from what it was. A million image
+files take about three seconds: the sizes of some thousands are looked at, evenly spread, which finds a folder that was
+converted or resized anew without a million questions to a network drive.
+"""
+
+from __future__ import annotations
+
+import copy
+import hashlib
+import json
+import os
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from seqtrain.sources.base import Source, classes_of, describe, labels_of
+
+_SIZES_LOOKED_AT = 4096
+
+
+def fingerprint(source: Source, arguments: Mapping[str, Any]) -> str:
+    """SHA-256 over what is known of a source's samples without reading them.
+
+    Args:
+        source: Of any kind, a user's own included.
+        arguments: That it was made with; those that are paths of files say which files hold the samples.
+
+    Example:
+        fingerprint(data.source, data.config.source.arguments)
+    """
+    digest = hashlib.sha256(f"{len(source)} samples\n".encode())
+    fields: Mapping[str, Any] = getattr(source, "fields", {})
+    _add_json(digest, {name: [list(field.shape), field.dtype] for name, field in sorted(fields.items())})
+    _add_json(digest, classes_of(source))
+    looked_at = copy.copy(source)  # what it reads to answer is not kept in the one that trains
+    _add_array(digest, "labels", labels_of(looked_at))
+    _add_array(digest, "groups", getattr(looked_at, "groups", None))
+    if Path(describe(source, 0)).is_file():
+        _add_sample_files(digest, source)
+    else:
+        files = {name: value for name, value in arguments.items() if isinstance(value, Path) and value.is_file()}
+        _add_json(digest, {name: file.stat().st_size for name, file in sorted(files.items())})
+    return digest.hexdigest()
+
+
+def _add_json(digest: Any, value: Any) -> None:
+    digest.update(json.dumps(value, default=str).encode() + b"\n")
+
+
+def _add_array(digest: Any, name: str, values: Any) -> None:
+    if values is None:
+        return
+    array = np.asarray(values)
+    if array.dtype.hasobject:
+        _add_json(digest, [name, [str(value) for value in array.tolist()]])
+        return
+    digest.update(f"{name} {array.dtype.str} {array.shape}\n".encode())
+    digest.update(np.ascontiguousarray(array).data.cast("B") if array.size else b"")
+
+
+def _add_sample_files(digest: Any, source: Source) -> None:
+    """Names relative to the folder that all samples lie in, and some sizes."""
+    folder = os.path.dirname(describe(source, 0))  # noqa: PTH120 - a Path for each of a million files is slow
+    for name in _names(source):
+        while not name.startswith(f"{folder}/") and folder:
+            folder = os.path.dirname(folder) if folder != "/" else ""  # noqa: PTH120
+    start = len(folder) + 1 if folder else 0
+    for name in _names(source):
+        digest.update(os.fsencode(name[start:]) + b"\0")
+    every = -(-len(source) // _SIZES_LOOKED_AT)
+    _add_json(digest, [_size(describe(source, index)) for index in range(0, len(source), every)])
+
+
+def _names(source: Source) -> Iterator[str]:
+    return (describe(source, index) for index in range(len(source)))
+
+
+def _size(name: str) -> int | None:
+    try:
+        return os.stat(name).st_size  # noqa: PTH116
+    except OSError:
+        return None
