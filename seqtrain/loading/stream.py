@@ -81,12 +81,19 @@ class BatchStream:
         """The position that is taken next."""
         return self._workshop.position
 
-    def take(self, position: int | None = None) -> Made:
+    def take(self, position: int | None = None, interruptible: bool = True) -> Made:
         """The batch at `position`, by default the next. The first two may be taken again while they are fresh.
+
+        Args:
+            position: In the stream.
+            interruptible: Whether `interrupt` ends this call, or this call still gives its batch.
 
         Raises:
             SeqtrainError: what went wrong in making it; a batch that hung, or a closed stream, is a WorkerError.
+            BaseException: what the stream was interrupted with.
         """
+        if interruptible:
+            self._workshop.raise_if_interrupted()
         position = self.position if position is None else position
         if position in self._kept:
             return self._kept[position]
@@ -95,7 +102,7 @@ class BatchStream:
         if position != self.position:
             self._kept.clear()
             self._workshop.seek(position)
-        job = self._workshop.fetch(position)
+        job = self._workshop.fetch(position, interruptible)
         if job.error is not None:
             raise job.error
         batch = self._workshop.buffers.lend(job.buffer, required(job.batch))
@@ -110,6 +117,17 @@ class BatchStream:
     def is_kept(self, position: int) -> bool:
         """Whether a batch that was taken can be taken again."""
         return position in self._kept
+
+    def interrupt(self, error: BaseException) -> None:
+        """Has every `take` that waits for a batch raise an error at once, and every later one.
+
+        May be called from any thread, and from a signal handler. Batches are still made, for who takes them
+        uninterruptibly.
+
+        Args:
+            error: What they raise.
+        """
+        self._workshop.interrupt(error)
 
     def close(self) -> None:
         """Ends the workers: processes at once, threads with the part that they are writing, for up to two seconds."""

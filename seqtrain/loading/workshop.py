@@ -84,7 +84,7 @@ class Workshop:
             self.buffers = HeapBuffers(spec, rows, most)
             self._crew = None
         self._jobs = Jobs(sequence, schedule, self.buffers)
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()  # a signal handler may interrupt the thread that holds it
         self._work_changed = threading.Condition(self._lock)
         self._made_changed = threading.Condition(self._lock)
         self._next_position = start  # the first that nobody has opened
@@ -95,6 +95,7 @@ class Workshop:
         self._epoch_opened_at: float | None = None
         self._made: dict[int, Job] = {}
         self._closed = False
+        self._interruption: BaseException | None = None
         self._local = LocalMaker(sequence, alone=workers.count <= 1)
         self._threads = [
             threading.Thread(target=self._work, args=(self._maker(),), name=f"seqtrain-loader-{n}", daemon=True)
@@ -110,9 +111,24 @@ class Workshop:
 
     # What the consumer does.
 
-    def fetch(self, position: int) -> Job:
-        """The batch at `position`, which is the next; waits for it, or makes it here and now."""
-        return self._wait_for(position) if self._threads else self._make_now(position)
+    def fetch(self, position: int, interruptible: bool) -> Job:
+        """The batch at `position`, which is the next; waits for it, or makes it here and now.
+
+        Raises:
+            BaseException: what the workshop was interrupted with, where this may be.
+        """
+        return self._wait_for(position, interruptible) if self._threads else self._make_now(position)
+
+    def interrupt(self, error: BaseException) -> None:
+        """Has who waits raise an error; from any thread or signal handler."""
+        with self._lock:
+            self._interruption = error
+            self._made_changed.notify_all()
+
+    def raise_if_interrupted(self) -> None:
+        """Raises the error that the workshop was interrupted with."""
+        if self._interruption is not None:
+            raise self._interruption
 
     def seek(self, position: int) -> None:
         """Goes on at another position; what was made for others is put away."""
@@ -152,9 +168,11 @@ class Workshop:
             self._crew.close()
         self.buffers.close()
 
-    def _wait_for(self, position: int) -> Job:
+    def _wait_for(self, position: int, interruptible: bool) -> Job:
         with self._lock:
             while position not in self._made:
+                if interruptible:
+                    self.raise_if_interrupted()
                 if self._closed:
                     raise WorkerError("the loader is closed")
                 if not self._made_changed.wait(timeout=1.0):
