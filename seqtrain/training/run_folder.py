@@ -1,46 +1,56 @@
 """The folder of a run: what it was made from, how it went, what came out.
 
-    config.yaml    resolved; can be fed back
-    meta.json      versions, git commit, devices, argv
-    split.json     the samples of both sides, with a SHA-256
-    history.csv    one line per epoch
-    train.log      every message with its time
-    result.json    what `fit --json` prints
-    checkpoints/   last/ and best/, each with model.weights.h5
-    plots/         curves
+    config.yaml       resolved, as of the last start; can be fed back
+    meta.json         versions, git commit, devices, argv of the first start; "resumed": the later ones
+    split.json        the samples of both sides, with a SHA-256, and one of the data
+    history.csv       one line per epoch
+    metrics.jsonl     the same, one document per line
+    bad_samples.csv   samples that were skipped
+    train.log         every message with its time
+    result.json       what `fit --json` prints
+    checkpoints/      last and best among them
+    plots/            curves
 
-Files appear whole or not at all: each is written beside its name and renamed.
+Files appear whole or not at all: each is written beside its name, synced and renamed. config.yaml is written last of
+what a run begins with, so where it is, the rest is too. Nothing is judged or written before the folder is locked.
 """
 
 from __future__ import annotations
 
+import contextlib
 import errno
-import fcntl
+import itertools
 import json
 import os
-import platform
-import subprocess
-import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, datetime
-from importlib import metadata
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, BinaryIO
 
 import numpy as np
 
-from seqtrain import __version__
+from seqtrain.config.diff import Difference, differences
 from seqtrain.config.dump import dump
+from seqtrain.config.load import LoadedConfig
 from seqtrain.config.schema import RunConfig
-from seqtrain.errors import CheckpointError, ResourceError, RunFolderBusyError
+from seqtrain.errors import CheckpointError, ResourceError
+from seqtrain.sources.fingerprint import fingerprint
 from seqtrain.splits import Split
+from seqtrain.training.folder_lock import FolderLock
+from seqtrain.training.provenance import provenance, resumption
+
+if TYPE_CHECKING:
+    from seqtrain.loading.pipeline import Data
 
 _MOST_IN_JSON = 2_000_000
-_PACKAGES = ("keras", "tensorflow", "tensorflow-cpu", "jax", "numpy", "opencv-python-headless", "simplejpeg", "pillow")
+_LOCK = ".seqtrain.lock"
+_UNFINISHED = ".{}.unfinished"
+_FOLDERS = ("checkpoints", "plots")
+_BEFORE_CONFIG = {_LOCK, "split.json", "split.npz", "meta.json", "train.log"}  # what a start may leave that was killed
 
 
 class RunFolder:
-    """A run's folder.
+    """A run's folder, which no other process can use until this one has ended or calls `close`.
 
     Args:
         path: The folder; made if it is not there.
@@ -53,29 +63,36 @@ class RunFolder:
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        try:
-            if path.exists() and any(path.iterdir()) and not (path / "config.yaml").exists():
-                raise CheckpointError(
-                    "holds something else than a run", where=path, fix="name a new or an empty folder with --run-dir"
-                )
-            for folder in (path / "checkpoints", path / "plots"):
-                folder.mkdir(parents=True, exist_ok=True)
-            self._lock = self._locked()
-        except OSError as error:
-            full = error.errno in (errno.ENOSPC, errno.EDQUOT)
-            raise (ResourceError if full else CheckpointError)(
-                f"the run folder cannot be used: {error.strerror}", where=path, fix="name another with --run-dir"
-            ) from error
+        with _usable(path):
+            path.mkdir(parents=True, exist_ok=True)
+            self._lock = FolderLock(path / _LOCK)
+            try:
+                self._require_own()
+                for leftover in path.glob(_UNFINISHED.format("*")):
+                    leftover.unlink()
+                for folder in _FOLDERS:
+                    (path / folder).mkdir(exist_ok=True)
+            except BaseException:
+                self._lock.close()
+                raise
 
     @classmethod
     def at_now(cls, config_path: Path) -> RunFolder:
         """A new folder `runs/<config's name>/<UTC time>/`."""
         parent = Path("runs", config_path.stem)
         name = datetime.now(UTC).strftime("%Y%m%dT%H%M%SZ")
-        number = 0
-        while (path := parent / (f"{name}-{number}" if number else name)).exists():
-            number += 1
+        with _usable(parent):
+            parent.mkdir(parents=True, exist_ok=True)
+            for number in itertools.count():
+                path = parent / (f"{name}-{number}" if number else name)
+                with contextlib.suppress(FileExistsError):
+                    path.mkdir()
+                    break
         return cls(path)
+
+    def close(self) -> None:
+        """Gives the folder to others before this process ends."""
+        self._lock.close()
 
     @property
     def history(self) -> Path:
@@ -83,104 +100,99 @@ class RunFolder:
         return self.path / "history.csv"
 
     @property
+    def metrics(self) -> Path:
+        """One JSON document per epoch."""
+        return self.path / "metrics.jsonl"
+
+    @property
+    def bad_samples(self) -> Path:
+        """The samples that were skipped."""
+        return self.path / "bad_samples.csv"
+
+    @property
     def plots(self) -> Path:
         """The curves."""
         return self.path / "plots"
+
+    @property
+    def checkpoints(self) -> Path:
+        """What a run goes on from."""
+        return self.path / "checkpoints"
 
     @property
     def log(self) -> Path:
         """Every message with its time."""
         return self.path / "train.log"
 
-    def _locked(self) -> int:
-        """Locks the folder for as long as this process lives; the kernel gives a dead holder's lock back."""
-        descriptor = os.open(self.path / ".lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as error:
-            holder = os.read(descriptor, 200).decode(errors="replace").strip()
-            os.close(descriptor)
-            raise RunFolderBusyError(
-                "another process uses this run folder", where=self.path, received=holder or None
-            ) from error
-        os.ftruncate(descriptor, 0)
-        os.write(descriptor, f"host {platform.node()}, process {os.getpid()}\n".encode())
-        return descriptor
-
-    def _read_json(self, name: str) -> dict[str, Any]:
-        path = self.path / name
-        try:
-            document: dict[str, Any] = json.loads(path.read_text())
-        except (OSError, ValueError) as error:
-            raise CheckpointError(f"cannot be read: {error}", where=path, fix="name another --run-dir") from error
-        return document
-
-    def checkpoint(self, name: str) -> Path:
-        """The weights of a checkpoint: "last" or "best"."""
-        folder = self.path / "checkpoints" / name
-        folder.mkdir(exist_ok=True)
-        return folder / "model.weights.h5"
+    def holds_run(self) -> bool:
+        """Whether a run was begun here."""
+        return (self.path / "config.yaml").exists()
 
     def read_result(self) -> dict[str, Any] | None:
         """What the run printed at its end, or None where it has not ended."""
         return self._read_json("result.json") if (self.path / "result.json").exists() else None
 
-    def is_used(self) -> bool:
-        """Whether a run got so far here that starting anew would lose something."""
-        return self.history.exists() or (self.path / "result.json").exists()
+    def begin(self, config: RunConfig, data: Data, argv: Sequence[str]) -> None:
+        """Writes what the run is made from.
 
-    def check_same(self, config: RunConfig, split: Split) -> None:
-        """Compares with the run that was made here before.
-
-        Raises:
-            CheckpointError: when that had another split or config.
+        Args:
+            config: Of the run.
+            data: What it leads to.
+            argv: The command.
         """
-        kept = self._read_json("split.json")
-        if "train" in kept:
-            written = Split(*(np.asarray(kept[side], dtype=np.int64) for side in ("train", "val")))
-            if written.fingerprint() != kept["sha256"]:
-                raise CheckpointError(
-                    "has been changed since it was written",
-                    where=self.path / "split.json",
-                    fix="bring it back, or name another --run-dir",
-                )
-        if kept["sha256"] != split.fingerprint():
-            raise CheckpointError(
-                "the run in this folder had another split: its samples, seed or shares were not the same",
-                where=self.path / "split.json",
-                expected=f"sha256 {kept['sha256']}: train {kept['num_train']}, val {kept['num_val']}",
-                received=f"sha256 {split.fingerprint()}: train {len(split.train)}, val {len(split.val)}",
-                fix="bring the data back to what it was, or name another --run-dir",
-            )
-        if (self.path / "config.yaml").read_text() != dump(config):
-            raise CheckpointError(
-                "the run in this folder had another config", where=self.path, fix="name another --run-dir"
-            )
-
-    def begin(self, config: RunConfig, split: Split, argv: Sequence[str]) -> None:
-        """Writes what the run is made from."""
-        self._write_split(split)
-        self.write_json("meta.json", _meta(argv))
+        self._write_split(data)
+        self.write_json("meta.json", provenance(argv))
         self.write("config.yaml", dump(config))
 
-    def _write_split(self, split: Split) -> None:
-        """The samples of both sides; of more than some million, which JSON holds badly, in arrays beside it."""
-        document: dict[str, Any] = {
-            "sha256": split.fingerprint(),
-            "num_train": len(split.train),
-            "num_val": len(split.val),
-        }
-        if len(split.train) + len(split.val) > _MOST_IN_JSON:
-            np.savez(self.path / "split.npz", train=split.train, val=split.val)
-            document["samples"] = "split.npz"
-        else:
-            document |= {"train": split.train.tolist(), "val": split.val.tolist()}
-        self.write_json("split.json", document, indent=None)
+    def go_on(self, config: RunConfig) -> None:
+        """Writes the config that the run goes on with; it has no result any more.
+
+        The result goes first: a process that is killed in between leaves an unfinished run, which is continued.
+        """
+        try:
+            (self.path / "result.json").unlink(missing_ok=True)
+            _sync(self.path)
+        except OSError as error:
+            raise ResourceError(f"cannot be removed: {error.strerror}", where=self.path / "result.json") from error
+        self.write("config.yaml", dump(config))
+
+    def check_same(self, loaded: LoadedConfig, data: Data) -> list[Difference]:
+        """Compares with the run that was begun here.
+
+        Args:
+            loaded: The config now.
+            data: What it leads to.
+
+        Returns:
+            What of the config has changed and may.
+
+        Raises:
+            CheckpointError: when the config has changed otherwise, or the data or the split has.
+        """
+        forbidden, allowed = differences(self.path / "config.yaml", loaded)
+        if forbidden:
+            raise CheckpointError(difference.mistake() for difference in forbidden)
+        kept = self._read_json("split.json")
+        self._require_same_data(kept, data)
+        self._require_same_split(kept, data.split)
+        return allowed
+
+    def add_resumption(self, argv: Sequence[str], changed: Sequence[Difference] = ()) -> None:
+        """Notes in meta.json that the run goes on.
+
+        Args:
+            argv: The command.
+            changed: What of the config has changed.
+        """
+        meta = self._read_json("meta.json")
+        resumed = [*meta.get("resumed", ()), resumption(argv, list(map(str, changed)))]
+        self.write_json("meta.json", {**meta, "resumed": resumed})
 
     def add_devices(self, backend: str, devices: Sequence[str]) -> None:
-        """Completes meta.json with what is known once Keras is loaded."""
+        """Completes this start's part of meta.json with what is known once Keras is loaded."""
         meta = self._read_json("meta.json")
-        self.write_json("meta.json", {**meta, "backend": backend, "devices": list(devices)})
+        (meta["resumed"][-1] if meta.get("resumed") else meta).update(backend=backend, devices=list(devices))
+        self.write_json("meta.json", meta)
 
     def write_json(self, name: str, document: Any, indent: int | None = 2) -> None:
         """Writes a JSON file whole or not at all."""
@@ -188,41 +200,126 @@ class RunFolder:
 
     def write(self, name: str, text: str) -> None:
         """Writes a text file whole or not at all."""
-        path = self.path / name
-        unfinished = path.with_name(f".{name}.unfinished")
+        self._write(name, lambda file: file.write(text.encode()))
+
+    def _write(self, name: str, fill: Callable[[BinaryIO], object]) -> None:
+        path, unfinished = self.path / name, self.path / _UNFINISHED.format(name)
         try:
-            unfinished.write_text(text)
+            with unfinished.open("wb") as file:
+                fill(file)
+                file.flush()
+                os.fsync(file.fileno())
             unfinished.replace(path)
+            _sync(self.path)
         except OSError as error:
+            with contextlib.suppress(OSError):
+                unfinished.unlink(missing_ok=True)
             raise ResourceError(f"cannot be written: {error.strerror}", where=path) from error
 
+    def _require_own(self) -> None:
+        """Refuses a folder that holds what no start leaves behind that was killed before it had begun a run."""
+        if self.holds_run():
+            return
+        foreign = sorted(entry.name for entry in self.path.iterdir() if not _is_of_a_start(entry))
+        if foreign:
+            (self.path / _LOCK).unlink()  # nobody goes on here, so nobody needs it
+            raise CheckpointError(
+                "holds something else than a run, or a run without its config.yaml",
+                where=self.path,
+                received=", ".join([*foreign[:5], *(["..."] if len(foreign) > 5 else [])]),
+                fix="name a new or an empty folder with --run-dir",
+            )
 
-def _meta(argv: Sequence[str]) -> dict[str, Any]:
-    return {
-        "seqtrain": __version__,
-        "python": platform.python_version(),
-        "packages": {name: version for name in _PACKAGES if (version := _version(name))},
-        "platform": platform.platform(),
-        "hostname": platform.node(),
-        "cpus": os.cpu_count(),
-        "git_commit": _git_commit(),
-        "argv": list(argv),
-        "executable": sys.executable,
-        "started": datetime.now(UTC).isoformat(timespec="seconds"),
-    }
+    def _require_same_data(self, kept: dict[str, Any], data: Data) -> None:
+        """A run that was begun by a version without `data_sha256` is taken at its split alone."""
+        received = _data_of(data)
+        if kept.get("data_sha256", received["data_sha256"]) != received["data_sha256"]:
+            raise CheckpointError(
+                "the data has changed since the run in this folder began",
+                where=self.path / "split.json",
+                expected=f"{kept.get('num_samples')} samples, data_sha256 {kept['data_sha256']}",
+                received=f"{received['num_samples']} samples, data_sha256 {received['data_sha256']}",
+                fix="bring back the same files, names and labels, or name another --run-dir",
+            )
+
+    def _require_same_split(self, kept: dict[str, Any], split: Split) -> None:
+        path = self.path / "split.json"
+        if not _is_as_written(kept):
+            raise CheckpointError(
+                "has been changed since it was written", where=path, fix="bring it back, or name another --run-dir"
+            )
+        if kept["sha256"] != split.fingerprint():
+            raise CheckpointError(
+                "the run in this folder had another split: its samples, seed or shares were not the same",
+                where=path,
+                expected=f"sha256 {kept['sha256']}: train {kept.get('num_train')}, val {kept.get('num_val')}",
+                received=f"sha256 {split.fingerprint()}: train {len(split.train)}, val {len(split.val)}",
+                fix="bring the data back to what it was, or name another --run-dir",
+            )
+
+    def _write_split(self, data: Data) -> None:
+        """The samples of both sides; of more than some million, which JSON holds badly, in arrays beside it."""
+        split = data.split
+        document = {"sha256": split.fingerprint(), "num_train": len(split.train), "num_val": len(split.val)}
+        document |= _data_of(data)
+        if len(split.train) + len(split.val) > _MOST_IN_JSON:
+            self._write("split.npz", lambda file: np.savez(file, train=split.train, val=split.val))
+            document["samples"] = "split.npz"
+        else:
+            document |= {"train": split.train.tolist(), "val": split.val.tolist()}
+        self.write_json("split.json", document, indent=None)
+
+    def _read_json(self, name: str) -> dict[str, Any]:
+        path = self.path / name
+        try:
+            document: dict[str, Any] = json.loads(path.read_bytes())
+            if not isinstance(document, dict):
+                raise ValueError("it holds no mapping")
+        except (OSError, ValueError) as error:
+            raise CheckpointError(f"cannot be read: {error}", where=path, fix="name another --run-dir") from error
+        return document
 
 
-def _version(package: str) -> str | None:
+@contextlib.contextmanager
+def _usable(path: Path) -> Iterator[None]:
+    """Says of a folder that cannot be used why."""
     try:
-        return metadata.version(package)
-    except metadata.PackageNotFoundError:
-        return None
+        yield
+    except OSError as error:
+        full = error.errno in (errno.ENOSPC, errno.EDQUOT)
+        raise (ResourceError if full else CheckpointError)(
+            f"the run folder cannot be used: {error.strerror}", where=path, fix="name another with --run-dir"
+        ) from error
 
 
-def _git_commit() -> str | None:
-    """The commit of the folder that the run was started in, where it is a checkout."""
+def _is_of_a_start(entry: Path) -> bool:
+    if entry.name in _FOLDERS and entry.is_dir():
+        return not any(entry.iterdir())
+    return entry.name in _BEFORE_CONFIG or entry.match(_UNFINISHED.format("*"))
+
+
+def _data_of(data: Data) -> dict[str, Any]:
+    return {"num_samples": len(data.source), "data_sha256": fingerprint(data.source, data.config.source.arguments)}
+
+
+def _is_as_written(kept: dict[str, Any]) -> bool:
+    """Whether the samples in split.json are those of its SHA-256."""
+    if "train" not in kept:
+        return "sha256" in kept
     try:
-        done = subprocess.run(["git", "rev-parse", "HEAD"], capture_output=True, text=True, timeout=10, check=False)
-    except (OSError, subprocess.TimeoutExpired):
-        return None
-    return done.stdout.strip() if done.returncode == 0 else None
+        written = Split(*(np.asarray(kept[side], dtype=np.int64) for side in ("train", "val")))
+    except (KeyError, TypeError, ValueError, OverflowError):
+        return False
+    return written.fingerprint() == kept.get("sha256")
+
+
+def _sync(folder: Path) -> None:
+    """Makes the names in a folder survive a power cut, where its file system can."""
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    except OSError as error:
+        if error.errno not in (errno.EINVAL, errno.EOPNOTSUPP):
+            raise
+    finally:
+        os.close(descriptor)
