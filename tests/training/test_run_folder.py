@@ -17,7 +17,7 @@ from seqtrain.errors import CheckpointError, ResourceError, RunFolderBusyError
 from seqtrain.loading.pipeline import Data
 from seqtrain.sources.synthetic_sum import SyntheticSum
 from seqtrain.splits import Split, split_source
-from seqtrain.training import run_folder
+from seqtrain.training import folder_lock, run_folder
 from seqtrain.training.run_folder import RunFolder
 
 TEXT = """seed: 3
@@ -135,6 +135,16 @@ def test_the_lock_of_a_killed_process_is_taken_over(start, tmp_path):
     folder = RunFolder(tmp_path / "run")
     assert (folder.path / ".seqtrain.lock").read_text() == f"host {platform.node()}, process {os.getpid()}\n"
     folder.close()
+
+
+def test_a_holder_that_has_not_yet_said_who_it_is_is_waited_for(folder, monkeypatch):
+    ended = subprocess.Popen([sys.executable, "-c", ""])
+    ended.wait()
+    lock = folder.path / ".seqtrain.lock"
+    lock.write_text(f"host {platform.node()}, process {ended.pid}\n")
+    monkeypatch.setattr(folder_lock.time, "sleep", lambda seconds: lock.write_text("host box-7, process 12\n"))
+    with pytest.raises(RunFolderBusyError, match="received host box-7, process 12"):
+        RunFolder(folder.path)
 
 
 def test_a_folder_is_free_again_when_it_is_closed(folder):
