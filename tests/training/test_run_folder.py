@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -14,9 +15,9 @@ import pytest
 
 from seqtrain.config import load_config
 from seqtrain.errors import CheckpointError, ResourceError, RunFolderBusyError
-from seqtrain.loading.pipeline import Data
+from seqtrain.loading.pipeline import open_data
 from seqtrain.sources.synthetic_sum import SyntheticSum
-from seqtrain.splits import Split, split_source
+from seqtrain.splits import Split
 from seqtrain.training import folder_lock, run_folder
 from seqtrain.training.run_folder import RunFolder
 
@@ -87,9 +88,7 @@ def load(tmp_path):
         path = tmp_path / "c.yaml"
         path.write_text(text)
         loaded = load_config(path, overrides)
-        source = SyntheticSum(**loaded.config.source.arguments, seed=loaded.config.seed)
-        split = split_source(source, loaded.config.split, loaded.config.seed)
-        return loaded, Data(source, split, None, None, loaded.config)
+        return loaded, open_data(loaded)
 
     return load
 
@@ -253,7 +252,7 @@ def test_all_that_may_not_change_is_told_in_one_go(begun, load):
 
 def test_changed_data_is_told_as_such(begun, load):
     loaded, data = load()
-    more = Data(SyntheticSum(21, seed=3), data.split, None, None, loaded.config)
+    more = replace(data, source=SyntheticSum(21, seed=3))
     with pytest.raises(CheckpointError, match="the data has changed since") as caught:
         begun.check_same(loaded, more)
     assert caught.value.mistakes[0].expected.startswith("20 samples")
@@ -269,7 +268,7 @@ def test_a_run_from_before_there_was_a_fingerprint_of_the_data_goes_on(begun, lo
 
 def test_another_split_is_told_as_such(begun, load):
     loaded, data = load()
-    other = Data(data.source, Split(data.split.val, data.split.train), None, None, loaded.config)
+    other = replace(data, split=Split(data.split.val, data.split.train))
     with pytest.raises(CheckpointError, match="another split"):
         begun.check_same(loaded, other)
 
