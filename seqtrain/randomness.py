@@ -12,7 +12,7 @@ from typing import Protocol
 import numpy as np
 import numpy.typing as npt
 
-_ORDER, _SAMPLE, _SPLIT, _SOURCE, _HANDOUT, _BATCH, _EPOCH_END = range(1, 8)
+_ORDER, _SAMPLE, _SPLIT, _SOURCE, _HANDOUT, _BATCH, _EPOCH_END, _REPLACEMENT = range(1, 9)
 _MOST_SHUFFLED = 1 << 22
 
 
@@ -95,6 +95,11 @@ def random_subset(generator: np.random.Generator, size: int, count: int) -> npt.
 def sample_generator(seed: int, epoch: int, index: int) -> np.random.Generator:
     """The generator that augments one sample in one epoch."""
     return np.random.default_rng((_SAMPLE, seed, epoch, index))
+
+
+def replacement_generator(seed: int, epoch: int, index: int) -> np.random.Generator:
+    """The generator that draws what takes the place of a sample that cannot be read in an epoch."""
+    return np.random.default_rng((_REPLACEMENT, seed, epoch, index))
 
 
 def split_generator(seed: int) -> np.random.Generator:

@@ -25,7 +25,8 @@ import numpy.typing as npt
 
 import seqtrain
 from seqtrain.errors import ResourceError, SeqtrainError, WorkerError
-from seqtrain.loading.buffers import Buffer, SharedBuffers
+from seqtrain.loading.bad_samples import BadSample, write_rows
+from seqtrain.loading.buffers import Buffer, Layout, SharedBuffers
 from seqtrain.loading.shared_file import SharedFile
 from seqtrain.loading.worker import Failure, Make, Payload, Write
 from seqtrain.randomness import batch_seed
@@ -58,20 +59,49 @@ class Part:
 
     @property
     def name(self) -> str:
-        """What messages call it: the batch, and its samples with their files as far as they are known."""
-        batch = f"batch {self.index} of epoch {self.epoch}"
-        if self.indices is None:
-            return batch
-        named = [f"{index}: {self.sequence.describe(index)}" for index in self.indices[:_MOST_NAMED].tolist()]
-        more = len(self.indices) - len(named)
-        return f"{batch} (samples {', '.join(named)}{f' and {more} more' if more else ''})"
+        """What messages call it."""
+        return _name(self.sequence, self.epoch, self.index, self.indices, _MOST_NAMED)
+
+
+@dataclass(frozen=True)
+class Written:
+    """What became of a part.
+
+    Args:
+        batch: The whole batch of a sequence that knows no rows; None where rows were written.
+        bad: The samples that were replaced, in the order of the rows.
+    """
+
+    batch: tuple[Any, ...] | None = None
+    bad: tuple[BadSample, ...] = ()
+
+
+def describe_batch(sequence: Any, epoch: int, index: int, most: int = _MOST_NAMED) -> str:
+    """What messages call a batch: its number, and its samples with their files as far as they are known.
+
+    Args:
+        sequence: What it is a batch of.
+        epoch: Of the batch.
+        index: Of the batch in the epoch.
+        most: How many samples are named.
+    """
+    return _name(sequence, epoch, index, sequence.sample_indices(epoch, index), most)
+
+
+def _name(sequence: Any, epoch: int, index: int, indices: npt.NDArray[np.integer] | None, most: int) -> str:
+    batch = f"batch {index} of epoch {epoch}"
+    if indices is None:
+        return batch
+    named = [f"{sample}: {sequence.describe(sample)}" for sample in indices[:most].tolist()]
+    more = len(indices) - len(named)
+    return f"{batch} (samples {', '.join(named)}{f' and {more} more' if more else ''})"
 
 
 class Maker(Protocol):
     """Makes parts of batches for one thread."""
 
-    def make(self, part: Part) -> tuple[Any, ...] | None:
-        """Writes rows, or returns a whole batch."""
+    def make(self, part: Part) -> Written:
+        """Writes rows, or makes a whole batch."""
 
 
 class LocalMaker:
@@ -87,8 +117,8 @@ class LocalMaker:
         self._sequence = sequence
         self._alone = alone
 
-    def make(self, part: Part) -> tuple[Any, ...] | None:
-        """Writes rows, or returns a whole batch.
+    def make(self, part: Part) -> Written:
+        """Writes rows, or makes a whole batch.
 
         Raises:
             SeqtrainError: what the sequence raised, or with its traceback what it did not foresee.
@@ -97,15 +127,14 @@ class LocalMaker:
             if part.indices is None:
                 seed = batch_seed(self._sequence.seed, part.epoch, part.index)
                 with seeded_globals(seed) if self._alone else contextlib.nullcontext():
-                    batch: tuple[Any, ...] = self._sequence.batch(part.epoch, part.index)
-                return batch
-            rows = slice(part.start, part.start + len(part.indices))
-            self._sequence.write(part.indices, part.epoch, map_structure(lambda a: a[rows], part.buffer.rows))
+                    return Written(self._sequence.batch(part.epoch, part.index))
+            own = slice(part.start, part.start + len(part.indices))
+            rows = map_structure(lambda array: array[own], part.buffer.rows)
+            return Written(bad=write_rows(self._sequence, part.indices, part.epoch, rows))
         except (SeqtrainError, KeyboardInterrupt):
             raise
         except BaseException as error:
             raise unforeseen(part.name, type(error).__name__, str(error), traceback.format_exc()) from error
-        return None
 
 
 class ProcessCrew:
@@ -190,8 +219,8 @@ class ProcessMaker:
         self._connection: Connection | None = None
         self._starting = threading.Lock()
 
-    def make(self, part: Part) -> tuple[Any, ...] | None:
-        """Writes rows, or returns a whole batch.
+    def make(self, part: Part) -> Written:
+        """Writes rows, or makes a whole batch.
 
         Raises:
             SeqtrainError: what the sequence raised.
@@ -239,12 +268,14 @@ class ProcessMaker:
             )
         return connection.recv()
 
-    def _done(self, reply: Any, part: Part) -> tuple[Any, ...] | None:
+    def _done(self, reply: Any, part: Part) -> Written:
         if isinstance(reply, Failure):
             if reply.error is not None:
                 raise reply.error
             raise unforeseen(part.name, reply.kind, reply.message, reply.trace)
-        return None if reply is None else self._crew.buffers.adopt(part.buffer, reply)
+        if isinstance(reply, Layout):
+            return Written(self._crew.buffers.adopt(part.buffer, reply))
+        return Written(bad=reply)
 
     def _start(self) -> Connection:
         ours, theirs = Pipe()

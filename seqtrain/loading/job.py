@@ -17,8 +17,9 @@ import numpy as np
 import numpy.typing as npt
 
 from seqtrain.errors import SeqtrainError, WorkerError
+from seqtrain.loading.bad_samples import BadSample
 from seqtrain.loading.buffers import Buffer, HeapBuffers, SharedBuffers
-from seqtrain.loading.crew import Maker, Part, unforeseen
+from seqtrain.loading.crew import Maker, Part, Written, unforeseen
 
 Schedule = Callable[[int], tuple[int, int]]
 
@@ -37,6 +38,7 @@ class Job:
         next_row: The first row that nobody writes yet.
         parts_in_work: How many parts are being written.
         batch: What was made, once it is.
+        bad: By the first row of a part, the samples that were replaced in it.
         error: What went wrong.
         seconds: What workers spent on it, added up.
         began: When it was opened, by the monotonic clock.
@@ -52,6 +54,7 @@ class Job:
     next_row: int = 0
     parts_in_work: int = 0
     batch: tuple[Any, ...] | None = None
+    bad: dict[int, tuple[BadSample, ...]] = field(default_factory=dict)
     error: BaseException | None = None
     seconds: float = 0.0
     began: float = field(default_factory=time.monotonic)
@@ -67,6 +70,11 @@ class Job:
         """Whether there are rows that nobody writes yet."""
         return self.error is None and self.next_row < self.num_rows
 
+    @property
+    def bad_samples(self) -> tuple[BadSample, ...]:
+        """The samples that were replaced, in the order of the rows."""
+        return tuple(sample for start in sorted(self.bad) for sample in self.bad[start])
+
     def claim(self, num_rows: int) -> tuple[int, int]:
         """Takes the next rows to write, at most so many, for the calling thread."""
         start = self.next_row
@@ -74,21 +82,6 @@ class Job:
         self.parts_in_work += 1
         self.threads.add(threading.get_ident())
         return start, self.next_row
-
-
-@dataclass(frozen=True)
-class Written:
-    """How a part of a batch came out.
-
-    Args:
-        batch: The whole batch, where the sequence knows no rows.
-        error: What went wrong.
-        seconds: How long it took.
-    """
-
-    batch: tuple[Any, ...] | None
-    error: BaseException | None
-    seconds: float
 
 
 class Jobs:
@@ -132,34 +125,42 @@ class Jobs:
         indices = None if job.indices is None else job.indices[start:stop]
         return Part(self.sequence, job.epoch, job.index, job.buffer, indices, start)
 
-    def write(self, maker: Maker, part: Part) -> Written:
-        """Has a part made; what goes wrong is kept for who takes the batch."""
+    def write(self, job: Job, part: Part, maker: Maker) -> Callable[[], None]:
+        """Has a part made; what goes wrong is kept for who takes the batch.
+
+        Returns:
+            What adds the part to its batch: no two of a batch may do so at once.
+        """
         began = time.perf_counter()
-        batch: tuple[Any, ...] | None = None
-        error: BaseException | None = None
+        written, error = Written(), None
         try:
-            batch = maker.make(part)
+            written = maker.make(part)
             if part.indices is None:
-                batch = required(batch)
+                required(written.batch)
         except KeyboardInterrupt:
             raise
         except BaseException as raised:
             error = raised
-        return Written(batch, error, time.perf_counter() - began)
+        seconds = time.perf_counter() - began
+        return lambda: self._add(job, part, written, error, seconds)
 
-    def finish_part(self, job: Job, written: Written) -> None:
-        """Adds a part to its batch, and finishes the batch with the last one."""
-        job.seconds += written.seconds
-        job.error = job.error or written.error
+    def _add(self, job: Job, part: Part, written: Written, error: BaseException | None, seconds: float) -> None:
+        job.seconds += seconds
+        job.error = job.error or error
         if written.batch is not None:
             job.batch = written.batch
+        if written.bad:
+            job.bad[part.start] = written.bad
         if job.error is None and job.indices is not None and not job.has_more_parts and not job.parts_in_work:
-            try:
-                job.batch = self.sequence.finish(required(job.buffer.rows))
-            except SeqtrainError as raised:
-                job.error = raised
-            except Exception as raised:
-                job.error = told(raised, f"batch {job.index} of epoch {job.epoch}")
+            self._finish(job)
+
+    def _finish(self, job: Job) -> None:
+        try:
+            job.batch = self.sequence.finish(required(job.buffer.rows))
+        except SeqtrainError as raised:
+            job.error = raised
+        except Exception as raised:
+            job.error = told(raised, f"batch {job.index} of epoch {job.epoch}")
 
 
 def told(error: BaseException, what: str) -> SeqtrainError:

@@ -23,6 +23,7 @@ from seqtrain.config.load import LoadedConfig
 from seqtrain.config.node import Key
 from seqtrain.config.schema import ComponentConfig, RunConfig
 from seqtrain.errors import ConfigError, SeqtrainError
+from seqtrain.loading.bad_samples import BadSample, BadSamples, Side
 from seqtrain.loading.class_weights import ClassWeightedSequence, class_weights
 from seqtrain.loading.stream import BatchStream, Workers, training_schedule, validation_schedule
 from seqtrain.loading.tuning import choose
@@ -45,6 +46,8 @@ class Data:
         train: The training sequence.
         val: The validation sequence, or None for a run without.
         config: What it was made from.
+        bad_samples: Those that were met and skipped; None where a bad sample ends the run.
+        remake_train: Makes the training sequence anew, in epoch 0.
     """
 
     source: Source
@@ -52,6 +55,8 @@ class Data:
     train: Any
     val: Any
     config: RunConfig
+    bad_samples: BadSamples | None = None
+    remake_train: Callable[[], Any] | None = None
 
     @property
     def steps_per_epoch(self) -> int:
@@ -65,12 +70,22 @@ class Data:
         return min(limit, len(self.val)) if limit else len(self.val)
 
     def training_stream(self, start: int = 0, end: int | None = None) -> BatchStream:
-        """The training batches, by the run's step."""
-        return BatchStream(self.train, training_schedule(len(self.train)), self.workers, start, end)
+        """The training batches, by the run's step.
+
+        A class written for Keras only ever goes forward: a stream that begins before its epoch is made of a new one.
+        """
+        schedule = training_schedule(len(self.train))
+        is_past = self.train.changes_between_epochs and self.train.epoch > schedule(start)[0]
+        sequence = self.remake_train() if is_past and self.remake_train is not None else self.train
+        return BatchStream(sequence, schedule, self.workers, start, end, self._on_bad("train"))
 
     def validation_stream(self) -> BatchStream:
         """The validation batches, over and over."""
-        return BatchStream(self.val, validation_schedule(self.validation_steps), self.workers)
+        schedule = validation_schedule(self.validation_steps)
+        return BatchStream(self.val, schedule, self.workers, on_bad=self._on_bad("val"))
+
+    def _on_bad(self, side: Side) -> Callable[[tuple[BadSample, ...]], None] | None:
+        return None if self.bad_samples is None else functools.partial(self.bad_samples.add, side)
 
     @functools.cached_property
     def workers(self) -> Workers:
@@ -104,16 +119,24 @@ def open_data(loaded: LoadedConfig) -> Data:
         split = split_source(source, config.split, config.seed)
     train = _sequence(loaded, source, split.train, training=True)
     val = _sequence(loaded, source, split.val, training=False) if len(split.val) else None
+    sides = [train] if val is None else [train, val]
+    if config.on_bad_sample.action == "skip":
+        _skip_bad_samples(loaded, sides)
     if config.cache is not None:
         from seqtrain.sequences.cache import open_caches  # needs what Unix has
 
         with _placed(loaded, ("cache",)):
-            open_caches(config.cache.path, config.sequence.name, [train] if val is None else [train, val])
-    weights = config.fit.class_weight
-    if weights is not None:
-        with _placed(loaded, ("fit", "class_weight")):
-            train = ClassWeightedSequence(train, class_weights(weights, source, split.train, train.class_names))
-    data = Data(source, split, train, val, config)
+            open_caches(config.cache.path, config.sequence.name, sides)
+    weighted = functools.partial(_weighted, loaded, source, split.train)
+    data = Data(
+        source,
+        split,
+        weighted(train),
+        val,
+        config,
+        _no_bad_samples(config, split),
+        lambda: weighted(_sequence(loaded, source, split.train, training=True)),
+    )
     _check_steps(loaded, data)
     return data
 
@@ -126,6 +149,35 @@ def first_batch(sequence: Any) -> tuple[Any, ...]:
     """
     with BatchStream(sequence, training_schedule(len(sequence)), Workers(0)) as stream:
         return stream.take().batch
+
+
+def _weighted(loaded: LoadedConfig, source: Source, indices: Indices, train: Any) -> Any:
+    """The training sequence with the weights of the classes, where the config has some."""
+    weights = loaded.config.fit.class_weight
+    if weights is None:
+        return train
+    with _placed(loaded, ("fit", "class_weight")):
+        return ClassWeightedSequence(train, class_weights(weights, source, indices, train.class_names))
+
+
+def _skip_bad_samples(loaded: LoadedConfig, sides: list[Any]) -> None:
+    for sequence in sides:
+        if not sequence.splits_rows:
+            raise ConfigError(
+                f"on_bad_sample: the sequence '{loaded.config.sequence.name}' makes whole batches, "
+                "so no sample of one can be replaced",
+                where=loaded.place("on_bad_sample"),
+                expected="error; or a sequence that writes single samples, such as image or arrays",
+                fix="remove on_bad_sample, and mend or replace bad samples in the class itself",
+            )
+        sequence.skips_bad_samples = True
+
+
+def _no_bad_samples(config: RunConfig, split: Split) -> BadSamples | None:
+    skips = config.on_bad_sample
+    if skips.action == "error":
+        return None
+    return BadSamples({"train": skips.most(len(split.train)), "val": skips.most(len(split.val))})
 
 
 def _check_steps(loaded: LoadedConfig, data: Data) -> None:

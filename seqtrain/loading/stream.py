@@ -7,10 +7,12 @@ number of workers, and between epochs nobody stops: while the model validates, t
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from types import TracebackType
 from typing import Any
 
+from seqtrain.loading.bad_samples import BadSample
 from seqtrain.loading.job import Schedule as Schedule
 from seqtrain.loading.job import required
 from seqtrain.loading.workshop import Workers as Workers
@@ -28,12 +30,14 @@ class Made:
         index: Its number in that pass.
         batch: `(x,)`, `(x, y)` or `(x, y, sample_weight)`.
         seconds: What workers spent on it, added up.
+        bad: The samples of its rows that could not be read, and what stands in their place.
     """
 
     epoch: int
     index: int
     batch: tuple[Any, ...]
     seconds: float
+    bad: tuple[BadSample, ...] = ()
 
 
 def training_schedule(num_batches: int) -> Schedule:
@@ -55,6 +59,7 @@ class BatchStream:
         workers: Who makes them.
         start: The position of the first batch.
         end: The position after the last batch, where there is a last.
+        on_bad: Is told of the bad samples of each batch that is taken; what it raises, `take` raises.
     """
 
     def __init__(
@@ -64,10 +69,12 @@ class BatchStream:
         workers: Workers,
         start: int = 0,
         end: int | None = None,
+        on_bad: Callable[[tuple[BadSample, ...]], None] | None = None,
     ) -> None:
         self.sequence = sequence
         self.schedule = schedule
         self.end = end
+        self._on_bad = on_bad
         self._kept: dict[int, Made] = {}
         self._keep_until = start + _KEPT
         self._workshop = Workshop(sequence, schedule, workers, start, end, _KEPT)
@@ -107,7 +114,9 @@ class BatchStream:
             raise job.error
         batch = self._workshop.buffers.lend(job.buffer, required(job.batch))
         self._workshop.memory_freed()  # lending may have freed a buffer
-        made = Made(job.epoch, job.index, batch, job.seconds)
+        made = Made(job.epoch, job.index, batch, job.seconds, job.bad_samples)
+        if made.bad and self._on_bad is not None:
+            self._on_bad(made.bad)
         if position < self._keep_until:
             self._kept[position] = made
         else:

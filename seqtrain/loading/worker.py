@@ -4,7 +4,8 @@ It is started as a fresh interpreter, never as a fork of a process that runs Ten
 needs, which for the project's own is neither Keras nor TensorFlow: about 0.2 seconds and some tens of MB.
 
 It is asked, one message at a time over a pipe, to write rows of a batch (`Write`), or to make a whole one (`Make`)
-where the sequence knows no rows. Arrays stay in the shared memory; only their layout travels.
+where the sequence knows no rows. Arrays stay in the shared memory; only their layout, and which samples were replaced,
+travels back.
 """
 
 from __future__ import annotations
@@ -25,6 +26,7 @@ import numpy as np
 import numpy.typing as npt
 
 from seqtrain.errors import SeqtrainError
+from seqtrain.loading.bad_samples import BadSample, write_rows
 from seqtrain.loading.buffers import Layout
 from seqtrain.loading.shared_file import map_shared
 from seqtrain.randomness import batch_seed
@@ -128,16 +130,13 @@ class _Worker:
         self._sequence: Any = None
         self._maps: dict[str, Any] = {}
 
-    def serve(self, request: Write | Make) -> Layout | Failure | None:
+    def serve(self, request: Write | Make) -> Layout | Failure | tuple[BadSample, ...]:
         try:
             self._load(request.payload)
-            if isinstance(request, Make):
-                return self._make(request)
-            self._write(request)
+            return self._make(request) if isinstance(request, Make) else self._write(request)
         except BaseException as error:
             ours = error if isinstance(error, SeqtrainError) else None
             return Failure(ours, type(error).__name__, str(error), traceback.format_exc().rstrip())
-        return None
 
     def _load(self, payload: Payload) -> None:
         if payload.version == self._version:
@@ -152,10 +151,11 @@ class _Worker:
         self._sequence = pickle.loads(pickled, buffers=arrays)
         self._version = payload.version
 
-    def _write(self, request: Write) -> None:
-        rows = request.layout.arrays(self._memory(request.slot, request.layout.size))
+    def _write(self, request: Write) -> tuple[BadSample, ...]:
+        full = request.layout.arrays(self._memory(request.slot, request.layout.size))
         part = slice(request.start, request.start + len(request.indices))
-        self._sequence.write(request.indices, request.epoch, map_structure(lambda array: array[part], rows))
+        rows = map_structure(lambda array: array[part], full)
+        return write_rows(self._sequence, request.indices, request.epoch, rows)
 
     def _make(self, request: Make) -> Layout:
         with seeded_globals(batch_seed(self._sequence.seed, request.epoch, request.index)):

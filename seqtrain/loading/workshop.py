@@ -210,7 +210,7 @@ class Workshop:
         if job.error is None:
             part = self._jobs.part(job)
             job.next_row = job.num_rows
-            self._jobs.finish_part(job, self._jobs.write(self._local, part))
+            self._jobs.write(job, part, self._local)()
         if position + 1 == self._end and job.error is None:
             job.error = self._enter_epoch(self._schedule(self._end)[0])
         return job
@@ -223,11 +223,11 @@ class Workshop:
     def _work(self, maker: Maker) -> None:
         while (claimed := self._claim()) is not None:
             job, part = claimed
-            written = self._jobs.write(maker, part)
+            add_to_batch = self._jobs.write(job, part, maker)
             with self._lock:
                 job.parts_in_work -= 1
                 job.threads.discard(threading.get_ident())
-                self._jobs.finish_part(job, written)
+                add_to_batch()
                 if not job.parts_in_work and not job.has_more_parts:
                     self._put_down(job)
 
@@ -309,7 +309,8 @@ class Workshop:
         except KeyboardInterrupt:
             raise
         except BaseException as error:
-            return told(error, "the end of an epoch")
+            name = type(getattr(self._sequence, "wrapped", self._sequence)).__name__
+            return told(error, f"{name}.on_epoch_end after epoch {self._sequence.epoch}: the end of an epoch")
         return None
 
     def _put_down(self, job: Job) -> None:

@@ -11,6 +11,7 @@ import numpy as np
 
 from seqtrain.config.load import LoadedConfig
 from seqtrain.errors import ConfigError
+from seqtrain.loading.bad_samples import BadSample, replaced
 from seqtrain.loading.pipeline import Data, open_data
 from seqtrain.loading.stream import BatchStream, Made
 from seqtrain.reports.contact_sheet import contact_sheet, table
@@ -35,6 +36,7 @@ class InspectedBatch:
         milliseconds: What the loader took to make it.
         batch: The batch.
         class_names: By class index, where they are known.
+        bad: The samples that could not be read, and what stands in their place.
     """
 
     title: str
@@ -44,6 +46,7 @@ class InspectedBatch:
     milliseconds: float
     batch: tuple[Any, ...]
     class_names: tuple[str, ...] | None = None
+    bad: tuple[BadSample, ...] = ()
 
     def to_json(self) -> dict[str, Any]:
         """As `inspect-batches --json` prints it."""
@@ -70,6 +73,7 @@ class InspectedBatch:
             counts = self.statistics.label_counts.items()
             lines.append("  labels  " + ", ".join(f"{self._class_name(label)}: {count}" for label, count in counts))
         lines += [f"  warning: {warning}" for warning in self.statistics.warnings]
+        lines += [f"  sample {b.replaced_by} in place of {b.index}: {b.where}: {b.error}" for b in self.bad]
         if not any(is_image(array) for _, array in named_leaves(self.batch)):
             lines += ["", *("  " + line for line in table(self.batch, self.sample_ids).splitlines())]
         return "\n".join(lines)
@@ -144,7 +148,7 @@ class Inspection:
 
     def _inspected(self, index: int, made: Made) -> InspectedBatch:
         indices = self.sequence.sample_indices(made.epoch, made.index)
-        ids = None if indices is None else indices.tolist()
+        ids = None if indices is None else replaced(indices, made.bad).tolist()
         return InspectedBatch(
             title=f"{self.side}, epoch {self.epoch}, batch {index} of {self._num_batches}",
             index=index,
@@ -153,6 +157,7 @@ class Inspection:
             milliseconds=made.seconds * 1000,
             batch=made.batch,
             class_names=self.sequence.class_names,
+            bad=made.bad,
         )
 
     def _write_sheets(self, inspected: InspectedBatch) -> None:

@@ -49,6 +49,7 @@ class SampleSequence:
     spec: tuple[Any, ...]
     data_format = "channels_last"
     changes_between_epochs = False  # `batch` is told the epoch, so any epoch's batches may be made at any time
+    skips_bad_samples = False  # whether the loader puts others in the place of samples that cannot be read
     min_part_rows = 1  # where so few rows are read in one go that they are not worth dividing, more
 
     def __init__(

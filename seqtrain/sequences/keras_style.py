@@ -45,6 +45,7 @@ class KerasStyleSequence:
     spec = None
     data_format = "channels_last"
     splits_rows = False
+    skips_bad_samples = False
     changes_between_epochs = True  # only `on_epoch_end` takes the wrapped object to its next epoch
 
     def __init__(self, wrapped: KerasStyle, seed: int, training: bool) -> None:

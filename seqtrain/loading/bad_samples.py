@@ -1,0 +1,186 @@
+"""Samples that cannot be read: what takes their place in a batch, and the list of all that were met.
+
+With `on_bad_sample: skip` a sample whose reading raises a `DataError` is replaced by another of its split, so that the
+batch keeps its size. Which one is a pure function of (seed, epoch, sample): draws with a generator of their own, again
+where what was drawn is bad too. So batches stay the same for any number of workers and from any start.
+
+Rows are written in one go, as ever; only where that fails are they written again one by one, to find the bad ones.
+"""
+
+from __future__ import annotations
+
+import csv
+import os
+import threading
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+import numpy.typing as npt
+
+from seqtrain.errors import DataError, Mistake
+from seqtrain.randomness import replacement_generator
+from seqtrain.structure import map_structure
+
+Side = Literal["train", "val"]
+
+_MOST_DRAWS = 32  # with nine of ten samples bad, one in thirty finds none
+_MOST_NAMED = 5
+_SIDES = {"train": "training", "val": "validation"}
+
+
+@dataclass(frozen=True)
+class BadSample:
+    """A sample that cannot be read, and what stands in its place.
+
+    Args:
+        index: Of the sample in the source.
+        where: Its file or row.
+        error: What is wrong with it, in one line.
+        replaced_by: The sample in its place.
+    """
+
+    index: int
+    where: str
+    error: str
+    replaced_by: int
+
+
+def write_rows(
+    sequence: Any, indices: npt.NDArray[np.integer], epoch: int, rows: tuple[Any, ...]
+) -> tuple[BadSample, ...]:
+    """Writes samples into rows; where the sequence skips bad samples, others take their place.
+
+    Returns:
+        The samples that were replaced, in the order of the rows.
+
+    Raises:
+        DataError: when a sample cannot be read and is not to be skipped, or nothing that can be read was drawn for it.
+    """
+    try:
+        sequence.write(indices, epoch, rows)
+    except DataError:
+        if not sequence.skips_bad_samples:
+            raise
+    else:
+        return ()
+    bad: list[BadSample] = []
+    for row in range(len(indices)):
+        one = map_structure(lambda array, row=row: array[row : row + 1], rows)
+        try:
+            sequence.write(indices[row : row + 1], epoch, one)
+        except DataError as error:
+            bad.append(_replace(sequence, int(indices[row]), epoch, one, error))
+    return tuple(bad)
+
+
+def _replace(sequence: Any, index: int, epoch: int, row: tuple[Any, ...], error: DataError) -> BadSample:
+    generator = replacement_generator(sequence.seed, epoch if sequence.training else 0, index)
+    tried = {index}
+    for position in generator.integers(len(sequence.indices), size=_MOST_DRAWS).tolist():
+        candidate = int(sequence.indices[position])
+        if candidate in tried:
+            continue
+        tried.add(candidate)
+        try:
+            sequence.write(np.array([candidate]), epoch, row)
+        except DataError:
+            continue
+        mistake = error.mistakes[0]
+        return BadSample(index, sequence.describe(index), mistake.message.splitlines()[0], candidate)
+    others = f"nor can {len(tried) - 1} other samples that were drawn in its place"
+    raise DataError([*error.mistakes, Mistake(others, fix="run `seqtrain check --data`, which lists all that is bad")])
+
+
+def replaced(indices: npt.NDArray[np.integer], bad: Sequence[BadSample]) -> npt.NDArray[np.integer]:
+    """The samples that are really in a batch.
+
+    Args:
+        indices: Those that were to be in it.
+        bad: Those that were replaced.
+    """
+    others = {sample.index: sample.replaced_by for sample in bad}
+    return np.array([others.get(index, index) for index in indices.tolist()], dtype=np.int64) if bad else indices
+
+
+class BadSamples:
+    """All bad samples that a run has met, each once, with a limit on how many there may be.
+
+    Args:
+        limits: For each side how many different samples may be replaced.
+
+    Example:
+        bad_samples = BadSamples({"train": 50, "val": 10})
+        bad_samples.on_new = lambda side, new: bad_samples.write_csv(folder / "bad_samples.csv")
+    """
+
+    def __init__(self, limits: Mapping[Side, int]) -> None:
+        self._limits = dict(limits)
+        self._found: dict[Side, dict[int, BadSample]] = {side: {} for side in self._limits}
+        self._lock = threading.RLock()  # training and validation take their batches in threads of their own
+        self.on_new: Callable[[Side, tuple[BadSample, ...]], None] = lambda side, new: None
+
+    def __len__(self) -> int:
+        return sum(len(found) for found in self._found.values())
+
+    def add(self, side: Side, found: Sequence[BadSample]) -> None:
+        """Takes note of what a batch brought; `on_new` is told of those that are met for the first time.
+
+        Raises:
+            DataError: when there are more than the limit of the side.
+        """
+        if not found:
+            return
+        with self._lock:
+            known = self._found[side]
+            new = {sample.index: sample for sample in found if sample.index not in known}
+            known |= new
+            if new:
+                self.on_new(side, tuple(new.values()))
+            if len(known) > self._limits[side]:
+                raise self._too_many(side)
+
+    def rows(self) -> Iterator[tuple[str, int, str, str]]:
+        """Side, sample, file and error of each: the training side first, each side in the order of first meeting."""
+        for side, found in self._found.items():
+            yield from ((side, sample.index, sample.where, sample.error) for sample in found.values())
+
+    def write_csv(self, path: Path) -> None:
+        """Writes `rows` as a table, whole or not at all."""
+        temporary = path.with_name(f".{path.name}.{os.getpid()}")
+        with self._lock:
+            try:
+                with temporary.open("w", newline="", encoding="utf-8", errors="surrogateescape") as file:
+                    table = csv.writer(file, lineterminator="\n")
+                    table.writerow(("side", "sample", "file", "error"))
+                    table.writerows(self.rows())
+                    file.flush()
+                    os.fsync(file.fileno())
+                temporary.replace(path)
+            finally:
+                temporary.unlink(missing_ok=True)
+
+    def state(self) -> dict[str, list[dict[str, Any]]]:
+        """What a checkpoint keeps, as plain JSON data."""
+        with self._lock:
+            return {side: [asdict(sample) for sample in found.values()] for side, found in self._found.items()}
+
+    def restore(self, state: Mapping[str, Sequence[Mapping[str, Any]]] | None) -> None:
+        """Goes back to what `state` gave; to nothing where a run that skipped none gave None."""
+        with self._lock:
+            for side in self._found:
+                samples = [BadSample(**sample) for sample in (state or {}).get(side, ())]
+                self._found[side] = {sample.index: sample for sample in samples}
+
+    def _too_many(self, side: Side) -> DataError:
+        found, limit = self._found[side], self._limits[side]
+        named = "\n    ".join(f"{sample.where}: {sample.error}" for sample in list(found.values())[:_MOST_NAMED])
+        more = f"\n    and {len(found) - _MOST_NAMED} more" if len(found) > _MOST_NAMED else ""
+        return DataError(
+            f"{len(found)} {_SIDES[side]} samples cannot be read",
+            expected=f"at most {limit}, which on_bad_sample.max allows",
+            received=f"{named}{more}",
+            fix="mend or remove these files; or raise on_bad_sample.max",
+        )
