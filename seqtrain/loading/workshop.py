@@ -70,7 +70,7 @@ class Workshop:
         self._schedule = schedule
         self._workers = workers
         self._end = end
-        self._limit = end  # as `end`, or where making batches has failed for good
+        self._dead_end: Job | None = None  # the batch from which on none can be made
         self._barrier = bool(sequence.changes_between_epochs)
         self._epoch = sequence.epoch  # the one that every worker has, at a barrier
         spec = sequence.row_spec if sequence.splits_rows else None
@@ -175,6 +175,8 @@ class Workshop:
                     self.raise_if_interrupted()
                 if self._closed:
                     raise WorkerError("the loader is closed")
+                if self._dead_end is not None and position >= self._dead_end.position:
+                    return self._dead_end
                 if not self._made_changed.wait(timeout=1.0):
                     self._raise_if_hung()
             job = self._made.pop(position)
@@ -253,14 +255,14 @@ class Workshop:
                 return False
             self._unlocked(lambda: self._open_epoch(position, epoch))
             return True
-        ahead = position - self._next_fetched
-        if ahead >= self._workers.max_queue_size or (self._limit is not None and position >= self._limit):
+        if self._dead_end is not None or (self._end is not None and position >= self._end):
+            return False
+        if position - self._next_fetched >= self._workers.max_queue_size:
             return False
         try:
             buffer = self.buffers.take()
         except MemoryError as error:
-            self._limit = position  # nothing can be made from here on
-            self._put_down(self._jobs.without_memory(position, generation, error))
+            self._give_up(self._jobs.without_memory(position, generation, error))
             return False
         if buffer is None:
             return False
@@ -292,8 +294,12 @@ class Workshop:
         self._epoch_opened_at = None
         if error is not None:
             with self._lock:
-                self._limit, self._barrier = position, False  # nothing can be made from here on
-                self._put_down(self._jobs.failed(position, self._generation, error))
+                self._barrier = False
+                self._give_up(self._jobs.failed(position, self._generation, error))
+
+    def _give_up(self, job: Job) -> None:
+        self._dead_end = job
+        self._made_changed.notify_all()
 
     def _enter_epoch(self, epoch: int) -> SeqtrainError | None:
         if not self._barrier or self._epoch >= epoch:

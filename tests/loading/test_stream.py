@@ -3,7 +3,7 @@ import threading
 import numpy as np
 import pytest
 
-from seqtrain.errors import DataError, WorkerError
+from seqtrain.errors import DataError, ResourceError, WorkerError
 from seqtrain.loading.stream import BatchStream, Workers, training_schedule, validation_schedule
 from seqtrain.sequences.base import SampleSequence
 from seqtrain.sequences.keras_style import KerasStyleSequence
@@ -202,6 +202,23 @@ def test_an_exception_of_on_epoch_end_ends_the_stream():
             stream.take()
         with pytest.raises(WorkerError, match="RuntimeError: no disk"):
             stream.take()
+
+
+def test_where_there_is_no_memory_for_a_batch_every_take_from_there_on_says_so(monkeypatch):
+    with BatchStream(NumbersSequence(), training_schedule(7), Workers(2, max_queue_size=1)) as stream:
+        stream.take()
+
+        def full():
+            raise MemoryError("no room")
+
+        monkeypatch.setattr(stream._workshop.buffers, "take", full)
+        told = []
+        while len(told) < 2:  # one or two may have been begun before
+            try:
+                stream.take()
+            except ResourceError as error:
+                told.append(str(error))
+        assert all("out of memory: no room" in each for each in told)
 
 
 def test_an_on_epoch_end_that_hangs_is_told():

@@ -115,3 +115,14 @@ class Slow(Counting):
         (Path(self.marker) / str(os.getpid())).touch()
         time.sleep(0.05)
         return super().__getitem__(index)
+
+
+class EndRaises(Counting):
+    """Leaves the numbers of its processes, and cannot end an epoch."""
+
+    def __getitem__(self, index):
+        (Path(self.marker) / str(os.getpid())).touch()
+        return super().__getitem__(index)
+
+    def on_epoch_end(self):
+        raise RuntimeError("no disk")
