@@ -152,12 +152,24 @@ def fit(
     progress: Annotated[Progress, typer.Option(help="How to show the progress; auto: a bar on a terminal.")] = (
         Progress.auto
     ),
+    max_time: Annotated[
+        str | None,
+        typer.Option(
+            metavar="TIME", help="Stop and save after so long, such as 3h50m, with exit code 124.", show_default=False
+        ),
+    ] = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Train the model of a config."""
+    """Train the model of a config, or go on with the run in --run-dir."""
+    from seqtrain import durations
     from seqtrain.training import fit as training
+    from seqtrain.training.options import FitOptions
 
-    options = training.FitOptions(run_dir, resume.value, progress.value, sys.argv)
+    try:
+        max_time_s = durations.seconds(max_time) if max_time is not None else None
+    except ValueError as error:
+        raise typer.BadParameter(str(error), param_hint="--max-time") from error
+    options = FitOptions(run_dir, resume.value, progress.value, sys.argv, max_time_s)
     with stdout_to_stderr():
         loaded = _load(config, settings)
         outcome = training.dry_run(loaded, options) if dry_run else training.fit(loaded, options)

@@ -8,7 +8,8 @@
     ├── ResourceError            6  out of memory or disk
     ├── DivergedError            7  a NaN or infinite loss
     ├── RunFolderBusyError      75
-    └── InterruptedRunError    130 or 143
+    ├── InterruptedRunError    129, 130 or 143: 128 and the signal's number
+    └── OutOfTimeError         124  --max-time is over
 
 The command line catches `SeqtrainError` once and prints it; anything else is a bug of ours and keeps its traceback.
 """
@@ -127,13 +128,25 @@ class InterruptedRunError(SeqtrainError):
     """A signal ended the run.
 
     Args:
-        signal_number: SIGINT (2) or SIGTERM (15).
+        signal_number: SIGHUP (1), SIGINT (2) or SIGTERM (15).
     """
+
+    status = "interrupted"
 
     def __init__(self, signal_number: int) -> None:
         super().__init__(f"stopped by signal {signal_number}")
         self.signal_number = signal_number
         self.exit_code = 128 + signal_number
+
+
+class OutOfTimeError(SeqtrainError):
+    """The time that `--max-time` gave a run is over."""
+
+    exit_code = 124
+    status = "max_time"
+
+    def __init__(self) -> None:
+        super().__init__("--max-time is over")
 
 
 def nearest(name: str, names: Iterable[str]) -> str | None:

@@ -139,13 +139,13 @@ def test_the_screen_is_free_of_the_chatter_of_libraries(finished):
 def test_the_run_folder_holds_what_was_agreed(finished):
     folder, done = finished
     run = folder / "run"
-    names = {str(path.relative_to(run)) for path in run.rglob("*") if path.is_file()}
-    assert {
-        *("config.yaml", "meta.json", "split.json", "history.csv", "train.log", "result.json"),
+    for name in (
+        *("config.yaml", "meta.json", "split.json", "history.csv", "metrics.jsonl", "train.log", "result.json"),
         *("checkpoints/last/model.weights.h5", "checkpoints/best/model.weights.h5"),
         *("plots/loss.png", "plots/accuracy.png"),
-    } <= names
-    assert not any("unfinished" in name for name in names)
+    ):
+        assert (run / name).is_file()
+    assert not any("unfinished" in path.name for path in run.rglob("*"))
     with (run / "history.csv").open() as file:
         rows = list(csv.DictReader(file))
     assert [row["epoch"] for row in rows] == ["0", "1", "2"]
@@ -187,7 +187,8 @@ def test_a_run_folder_with_another_split_is_refused_with_4(finished):
     folder, _ = finished
     again = seqtrain("fit", "points.yaml", "--run-dir", "run", "-s", "split.train=0.7", cwd=folder)
     assert again.code == 4
-    assert "another split" in again.err
+    assert "split.train: is not what the run in this folder began with" in again.err
+    assert "expected 0.8, as in run/config.yaml:" in again.err
 
 
 def test_resume_must_and_never_are_for_scripts(finished, points):

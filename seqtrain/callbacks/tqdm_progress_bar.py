@@ -93,6 +93,11 @@ class TQDMProgressBar(keras.callbacks.Callback):
             total = self._num_steps or self._known_steps.get("training")
             self._steps = self._bar(total, "", "steps", self.epoch_bar_format, self.leave_epoch_progress)
 
+    def on_train_batch_begin(self, batch: int, logs: Logs = None) -> None:
+        """Begins where a run that goes on in the middle of an epoch begins."""
+        if self._steps is not None and self._steps.n == 0 < batch:
+            self._steps.initial = self._steps.n = batch
+
     def on_train_batch_end(self, batch: int, logs: Logs = None) -> None:
         """Moves the bar on and shows the metrics so far."""
         self._advance(self._steps, batch, logs)
@@ -132,6 +137,13 @@ class TQDMProgressBar(keras.callbacks.Callback):
         if self._writes_lines and not self._training:
             seconds = f"{time.monotonic() - self._started:.1f} s"
             self._write(f"Evaluation  {self.metrics_separator.join([*self._metrics(logs), seconds])}")
+
+    def state_dict(self) -> dict[str, Any]:
+        """Nothing: bars belong to one process."""
+        return {}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Takes nothing."""
 
     def close(self) -> None:
         """Ends every bar where it stands; called again it does nothing."""

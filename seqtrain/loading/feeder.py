@@ -3,7 +3,7 @@
 Keras's own workers are never used: with `workers=1` Keras calls `__getitem__` from one thread, in order.
 
 Training is fed as a sequence without an end, and `fit` is told `steps_per_epoch`: then Keras makes one iterator for the
-whole run, index `i` is the run's step `i`, and nothing has to be guessed about epochs. Validation has an end: Keras
+whole run, index `i` is its step `i`, and nothing has to be guessed about epochs. Validation has an end: Keras
 begins it anew at 0 each time.
 """
 
@@ -59,38 +59,41 @@ class _Feeder(keras.utils.PyDataset):
         """From here on Keras reads to train, and no longer to learn the form of a batch."""
         self._looks = False
 
-    def _take(self, position: int) -> tuple[Any, ...]:
+    def _take(self, position: int, interruptible: bool = True) -> tuple[Any, ...]:
         try:
             if self._looks and self._stream.is_kept(position - 1) and self._stream.sequence.spec is None:
                 return example_of_another_form(self._stream.take(position - 1).batch, self._model)
-            return self._stream.take(position).batch
+            return self._stream.take(position, interruptible).batch
         except BaseException as error:
             self.error = error
             raise
 
 
 class TrainingFeeder(_Feeder):
-    """The training batches by the run's step.
+    """The training batches, from where the stream begins.
 
     Args:
         stream: Where the batches come from. What Keras reads ahead beyond its end is the last batch again, and is
             never trained on.
         model: See `_Feeder`.
+        steps_per_execution: Batches in one call of the compiled step, which a stop must not come between.
     """
 
     num_batches = None
 
-    def __init__(self, stream: BatchStream, model: Any = None) -> None:
+    def __init__(self, stream: BatchStream, model: Any = None, steps_per_execution: int = 1) -> None:
         super().__init__(stream, model)
+        self._start = stream.position
+        self._steps_per_execution = steps_per_execution
         self._last_batch: tuple[Any, ...] | None = None
         self._handed: collections.deque[Handed] = collections.deque()
 
     def __getitem__(self, index: int) -> tuple[Any, ...]:
-        end = self._stream.end
-        if end is not None and index >= end and self._last_batch is not None:
+        end, position = self._stream.end, self._start + index
+        if end is not None and position >= end and self._last_batch is not None:
             return self._last_batch
-        batch = self._take(index)
-        self._last_batch = batch if end is not None and index == end - 1 else None
+        batch = self._take(position, interruptible=index % self._steps_per_execution == 0)
+        self._last_batch = batch if end is not None and position == end - 1 else None
         if self._handed and index <= self._handed[-1].step:  # Keras has only looked at what it was handed
             self._handed.clear()
         self._handed.append(Handed(index, num_samples(batch), time.perf_counter()))

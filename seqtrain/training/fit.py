@@ -1,96 +1,82 @@
-"""A run: the data, the model, the callbacks, `fit`, and what is left behind.
+"""A run: begun, gone on with, or found complete.
 
-Mistakes come first, in the order of what they cost to find: the config, the data (no Keras yet), the model and the
-callbacks, and only then training.
+Mistakes come first, in the order of what they cost to find: the config, the data (no Keras yet), the run folder, the
+model and the callbacks, and only then training.
 """
 
 from __future__ import annotations
 
-import contextlib
 import logging
 import os
 import sys
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
+from seqtrain.config.diff import Difference
 from seqtrain.config.load import LoadedConfig
 from seqtrain.console import native_stderr_to
-from seqtrain.errors import CheckpointError, ConfigError, InterruptedRunError, ResourceError, SeqtrainError
-from seqtrain.loading.pipeline import Data, first_batch, open_data
-from seqtrain.loading.stream import BatchStream
-from seqtrain.metric_names import known_monitor
-from seqtrain.structure import named_leaves
+from seqtrain.errors import CheckpointError, DivergedError
+from seqtrain.loading.bad_samples import BadSample, BadSamples
+from seqtrain.loading.pipeline import Data, open_data
+from seqtrain.training.checkpoint_store import CheckpointStore, Stored
+from seqtrain.training.options import FitOptions, Outcome
 from seqtrain.training.run_folder import RunFolder
 
-Resume = Literal["auto", "must", "never"]
 log = logging.getLogger("seqtrain")
 
 
-@dataclass(frozen=True)
-class FitOptions:
-    """What the command line says beside the config.
-
-    Args:
-        run_dir: The run folder; a new one under `runs/` where None.
-        resume: What to do with a folder that holds a run.
-        progress: "auto", "bar", "lines" or "none".
-        argv: The command, for meta.json.
-    """
-
-    run_dir: Path | None = None
-    resume: Resume = "auto"
-    progress: str = "auto"
-    argv: Sequence[str] = ()
-
-
-@dataclass(frozen=True)
-class Outcome:
-    """How a run ended.
-
-    Args:
-        result: As in result.json.
-        exit_code: 0, or 130 and 143 when SIGINT or SIGTERM ended it.
-    """
-
-    result: dict[str, Any]
-    exit_code: int = 0
-
-
 def fit(loaded: LoadedConfig, options: FitOptions) -> Outcome:
-    """Trains.
+    """Trains: begins a run, goes on with the one in the run folder, or says that it is complete.
 
     Raises:
         SeqtrainError: its branches say what went wrong.
     """
+    deadline = None if options.max_time_s is None else time.monotonic() + options.max_time_s
     data = open_data(loaded)
     folder = RunFolder(options.run_dir) if options.run_dir else RunFolder.at_now(loaded.path)
-    if folder.is_used():
-        result = _already_complete(folder, loaded, data, options.resume)
-        log.info("already complete: %s", folder.path)
-        return Outcome(result)
-    if options.resume == "must":
-        raise CheckpointError("there is no run to resume", where=folder.path, fix="leave --resume must out")
-    folder.begin(loaded.config, data.split, options.argv)
+    store = CheckpointStore(folder.path / "checkpoints")
+    stored: Stored | None = None
+    changed: list[Difference] = []
+    if folder.holds_run():
+        if options.resume == "never":
+            raise CheckpointError("the folder holds a run already", where=folder.path, fix="name another --run-dir")
+        changed = folder.check_same(loaded, data)
+        result = folder.read_result()
+        if result is not None and _is_complete(result, loaded, changed):
+            log.info("already complete: %s", folder.path)
+            return Outcome({**result, "status": "already_complete"})
+        stored = store.load()
+        folder.add_resumption(options.argv, changed)
+        folder.go_on(loaded.config)
+    elif options.resume == "must":
+        raise CheckpointError("there is no run to go on with", where=folder.path, fix="leave --resume must out")
+    else:
+        folder.begin(loaded.config, data, options.argv)
     _log_to(folder.log)
     log.info("run folder: %s", folder.path)
+    for change in changed:
+        log.info("changed since the run began: %s", change)
     log.info("%s", _describe(data))
+    if data.bad_samples is not None:
+        data.bad_samples.on_new = _BadSampleTeller(data.bad_samples, folder)
     with native_stderr_to(folder.log):
-        return _Run(loaded, data, folder, options).train()
+        return _train(loaded, data, folder, options, store, stored, deadline)
 
 
 def dry_run(loaded: LoadedConfig, options: FitOptions) -> Outcome:
     """Builds everything, takes one step of training and of validation, and stops."""
     data = open_data(loaded)
     with native_stderr_to(Path(os.devnull)):
-        from seqtrain.training.callbacks import build_callbacks
         from seqtrain.training.device import prepare_keras
-        from seqtrain.training.recorder import scalar_logs
 
         prepare_keras(loaded.config)
-        model, logs = _model_and_logs(loaded, data)
+        from seqtrain.training.callbacks import build_callbacks
+        from seqtrain.training.recorder import scalar_logs
+        from seqtrain.training.run import model_and_logs
+
+        model, logs = model_and_logs(loaded, data)
         build_callbacks(loaded, logs, Path.cwd(), options.progress)
         with data.training_stream(end=1) as training:
             trained = model.train_on_batch(*training.take(0).batch, return_dict=True)
@@ -99,167 +85,91 @@ def dry_run(loaded: LoadedConfig, options: FitOptions) -> Outcome:
         return Outcome({"status": "dry_run", "metrics": metrics})
 
 
-class _Run:
-    """One call of `fit` and what stands around it."""
+def _train(
+    loaded: LoadedConfig,
+    data: Data,
+    folder: RunFolder,
+    options: FitOptions,
+    store: CheckpointStore,
+    stored: Stored | None,
+    deadline: float | None,
+) -> Outcome:
+    """Trains, going back to the last checkpoint as often as `on_nan` allows."""
+    from seqtrain.training.device import devices, prepare_keras
 
-    def __init__(self, loaded: LoadedConfig, data: Data, folder: RunFolder, options: FitOptions) -> None:
-        self.loaded = loaded
-        self.data = data
-        self.folder = folder
-        self.options = options
+    prepare_keras(loaded.config)  # before anything else imports Keras: flags are read once
+    from seqtrain.training.run import Run
+    from seqtrain.training.state import Restored
+    from seqtrain.training.stops import Stops
 
-    def train(self) -> Outcome:
-        from seqtrain.loading.feeder import TrainingFeeder
-        from seqtrain.training.callbacks import build_callbacks
-        from seqtrain.training.device import devices, prepare_keras
-        from seqtrain.training.pace import Pace
-        from seqtrain.training.recorder import Recorder
-        from seqtrain.training.signals import SignalStop
-
-        with SignalStop() as signals:
-            prepare_keras(self.loaded.config)
-            self.folder.add_devices(*devices())
-            model, logs = _model_and_logs(self.loaded, self.data)
-            model.summary(print_fn=lambda text, line_break=False: log.debug("%s", text))
-            self.recorder = Recorder(self.folder, *self._watched(logs))
-            own = build_callbacks(self.loaded, logs, self.folder.path, self.options.progress)
-            began = time.perf_counter()
+    with Stops(deadline) as stops:
+        folder.add_devices(*devices())
+        restored = Restored(stored) if stored is not None else None
+        rollbacks = restored.document["rollbacks"] if restored else 0
+        while True:
+            if restored is not None:
+                _tell_of_going_on(restored.document, data)
+                store.link_best(restored.best)
+                if data.bad_samples is not None:
+                    data.bad_samples.restore(restored.document["bad_samples"])
             try:
-                # Workers start when nothing draws from the global random state any more: a user's class may.
-                with self._training_stream() as training, _validation(self.data) as validation:
-                    feeder = TrainingFeeder(training, model)
-                    pace = Pace(feeder, self.data.workers.count)
-                    self._fit(model, feeder, validation, [pace, self.recorder, *own, signals])
-            except InterruptedRunError as interruption:
-                return Outcome(self._interrupted(own, began), interruption.exit_code)
-        stopped = len(self.recorder.history) < self.loaded.config.fit.epochs
-        return Outcome(self._finish("early_stopped" if stopped else "completed", began))
+                return Run(loaded, data, folder, options, stops, store, restored, rollbacks).train()
+            except DivergedError as error:
+                stored = store.load()
+                if loaded.config.on_nan.action == "error" or rollbacks >= loaded.config.on_nan.max or stored is None:
+                    raise _with_advice(error, stored, rollbacks) from error
+                rollbacks += 1
+                scale = loaded.config.on_nan.learning_rate_scale
+                log.warning(
+                    "%s\n  rollback %d of %d, with the learning rate times %g",
+                    error,
+                    rollbacks,
+                    loaded.config.on_nan.max,
+                    scale**rollbacks,
+                )
+                restored = Restored(stored)
+                prepare_keras(loaded.config)
 
-    def _interrupted(self, own: list[Any], began: float) -> dict[str, Any]:
-        for callback in own:
-            if hasattr(callback, "close"):
-                callback.close()
-        self.recorder.save("last")
-        self.recorder.hash_weights()
-        return self._finish("interrupted", began)
 
-    def _training_stream(self) -> BatchStream:
-        return self.data.training_stream(end=self.data.steps_per_epoch * self.loaded.config.fit.epochs)
+class _BadSampleTeller:
+    """Warns of each bad sample when it is met for the first time, and lists it in bad_samples.csv."""
 
-    def _fit(self, model: Any, feeder: Any, validation: BatchStream | None, callbacks: list[Any]) -> None:
-        from seqtrain.loading.feeder import ValidationFeeder
+    def __init__(self, bad_samples: BadSamples, folder: RunFolder) -> None:
+        self._bad_samples = bad_samples
+        self._folder = folder
 
-        feeders: list[Any] = [feeder]
-        if validation is not None:
-            feeders.append(ValidationFeeder(validation, self.data.validation_steps, model))
+    def __call__(self, side: str, new: Sequence[BadSample]) -> None:
+        for bad in new:
+            log.warning("%s: cannot be read, and sample %d takes its place: %s", bad.where, bad.replaced_by, bad.error)
         try:
-            model.fit(
-                feeders[0],
-                epochs=self.loaded.config.fit.epochs,
-                steps_per_epoch=self.data.steps_per_epoch,
-                validation_data=feeders[1] if len(feeders) > 1 else None,
-                callbacks=callbacks,
-                shuffle=False,
-                verbose=0,
-            )
-        except SeqtrainError:
-            raise
-        except Exception as error:
-            for each in feeders:
-                if each.error is not None:
-                    raise each.error from error
-            if type(error).__name__ == "ResourceExhaustedError":
-                half = max(1, self.loaded.config.batch_size // 2)
-                raise ResourceError(
-                    "the device is out of memory", received=str(error).splitlines()[0], fix=f"try -s batch_size={half}"
-                ) from error
-            raise
-
-    def _watched(self, logs: dict[str, Any]) -> tuple[str, str]:
-        """The metric that says which epoch is best, and its mode: early stopping's, else the loss."""
-        for callback in self.loaded.config.callbacks:
-            if callback.name == "early_stopping":
-                monitor = known_monitor(str(callback.arguments.get("monitor", "val_loss")), tuple(logs))
-                if monitor is not None:
-                    return monitor, str(callback.arguments.get("mode", "auto"))
-        return ("val_loss" if "val_loss" in logs else "loss"), "min"
-
-    def _finish(self, status: str, began: float) -> dict[str, Any]:
-        from seqtrain.reports.curves import draw
-
-        history = self.recorder.history
-        result = {
-            "status": status,
-            "run_dir": str(self.folder.path.resolve()),
-            "epochs": len(history),
-            "metrics": {name: value for name, value in (history[-1] if history else {}).items() if name != "epoch"},
-            "best": self.recorder.best,
-            "weights_sha256": self.recorder.weights_sha256,
-        }
-        if history:
-            draw(self.folder.history, self.folder.plots)
-        self.folder.write_json("result.json", result)
-        epochs = f"{len(history)} epoch{'' if len(history) == 1 else 's'}"
-        log.info("%s after %s, %.1f s", status.replace("_", " "), epochs, time.perf_counter() - began)
-        if self.recorder.best:
-            best = self.recorder.best
-            log.info("best: %s %.4f in epoch %d", best["monitor"], best["value"], best["epoch"] + 1)
-        return result
+            self._bad_samples.write_csv(self._folder.bad_samples)
+        except OSError as error:
+            log.warning("bad_samples.csv could not be written: %s", error)
 
 
-def _model_and_logs(loaded: LoadedConfig, data: Data) -> tuple[Any, dict[str, float]]:
-    """The compiled model, and what an epoch will log, found by testing it on one batch."""
-    from seqtrain.training.model import build_model
-    from seqtrain.training.recorder import scalar_logs
-
-    first = first_batch(data.train)
-    model = build_model(loaded, data, first)
-    batch = first_batch(data.val) if data.val is not None else first
-    try:
-        tested = scalar_logs(model.test_on_batch(*batch, return_dict=True))
-    except Exception as error:
-        raise _misfit(loaded, model, batch, error) from error
-    model.reset_metrics()
-    if data.val is None:
-        return model, tested
-    return model, {**tested, **{f"val_{name}": value for name, value in tested.items()}}
+def _is_complete(result: dict[str, Any], loaded: LoadedConfig, changed: list[Difference]) -> bool:
+    """Whether a run that has ended has nothing left to do, now that some of its config may have changed."""
+    if result["status"] == "early_stopped":
+        return not any(change.key.startswith("callbacks.early_stopping") for change in changed)
+    return bool(result["status"] == "completed" and result["epochs"] >= loaded.config.fit.epochs)
 
 
-def _misfit(loaded: LoadedConfig, model: Any, batch: tuple[Any, ...], error: Exception) -> ConfigError:
-    """What to say when a model cannot be tested on a batch: mostly a loss or metric that does not fit the targets."""
-    shapes = [f"{name} {array.shape} {array.dtype}" for name, array in named_leaves(batch)]
-    targets = dict(named_leaves(batch)).get("y")
-    fix = "choose another loss or other metrics"
-    if targets is not None and targets.dtype.kind in "iu" and targets.ndim == 1:
-        fix = "class indices need sparse_categorical_crossentropy; or make one-hot labels (sequence: labels: one_hot)"
-    elif targets is not None and targets.ndim == 2 and targets.shape[1] > 1:
-        fix = "one-hot labels need categorical_crossentropy"
-    words = str(error).strip().splitlines() or [type(error).__name__]
-    return ConfigError(
-        "compile: the model, the loss and the metrics do not fit the batches",
-        where=loaded.place("compile") if loaded.config.compile else loaded.path,
-        received=f"{', '.join(shapes)}; output of the model {getattr(model, 'output_shape', 'unknown')}\n    "
-        + "\n    ".join(words[:12]),
-        fix=fix,
+def _tell_of_going_on(stands: dict[str, Any], data: Data) -> None:
+    epoch, batch = stands["epoch"] + 1, stands["batch"]
+    if batch:
+        log.info("going on in epoch %d after batch %d of %d", epoch, batch, data.steps_per_epoch)
+    else:
+        log.info("going on with epoch %d", epoch)
+
+
+def _with_advice(error: DivergedError, stored: Stored | None, rollbacks: int) -> DivergedError:
+    kept = f"; the last good checkpoint is {stored.path}" if stored is not None else ""
+    often = f" after {rollbacks} rollback{'s' if rollbacks > 1 else ''}" if rollbacks else ""
+    back = "" if rollbacks else "set on_nan: rollback, "
+    return DivergedError(
+        f"{error.mistakes[0].message}{often}",
+        fix=f"{back}lower the learning rate, or look for NaN and Inf in the data with inspect-batches --all{kept}",
     )
-
-
-def _validation(data: Data) -> Any:
-    return data.validation_stream() if data.val is not None else contextlib.nullcontext()
-
-
-def _already_complete(folder: RunFolder, loaded: LoadedConfig, data: Data, resume: Resume) -> dict[str, Any]:
-    if resume == "never":
-        raise CheckpointError("the folder holds a run already", where=folder.path, fix="name another --run-dir")
-    folder.check_same(loaded.config, data.split)
-    result = folder.read_result()
-    if result is None or result["status"] == "interrupted":
-        raise CheckpointError(
-            "the folder holds an unfinished run, which this version cannot continue",
-            where=folder.path,
-            fix="name another --run-dir",
-        )
-    return {**result, "status": "already_complete"}
 
 
 def _describe(data: Data) -> str:

@@ -33,7 +33,7 @@ class Pace(keras.callbacks.Callback):
         self._num_workers = num_workers
         self._warned = False
         self._compiled = False
-        self._last_step = -1
+        self._first_batch = 0
         self.restart()
 
     def restart(self) -> None:
@@ -51,13 +51,15 @@ class Pace(keras.callbacks.Callback):
 
     def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:
         """Begins to count."""
-        self._last_step = -1
         self.restart()
+
+    def on_train_batch_begin(self, batch: int, logs: Any = None) -> None:
+        """Notes the first batch of a step."""
+        self._first_batch = batch
 
     def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
         """Counts the step's samples, and its wait."""
-        handed = self._feeder.handed(batch - self._last_step)
-        self._last_step = batch
+        handed = self._feeder.handed(batch - self._first_batch + 1)
         self._samples += sum(each.samples for each in handed)
         if self._compiled:
             self._waited += max(0.0, *(each.at - self._model_free for each in handed), 0.0)

@@ -1,16 +1,24 @@
-"""Keeps what a run produces as it goes: history, the last and the best weights, and the hash of the weights.
+"""Keeps what a run produces as it goes: the history, the best epoch, and the hash of the weights.
 
 It is first among the callbacks, so that it sees the logs before others change them, and the last weights before
 EarlyStopping restores the best ones.
+
+    history.csv     a line an epoch, written whole each time
+    metrics.jsonl   the same with the time of day, a line added an epoch, for `tail -f`
+
+A run that goes on from a checkpoint takes both back to what that knew, so that nothing is there twice.
 """
 
 from __future__ import annotations
 
 import csv
 import hashlib
+import io
+import json
+import logging
 import math
-import shutil
-from pathlib import Path
+from collections.abc import Callable
+from datetime import UTC, datetime
 from typing import Any
 
 import keras
@@ -19,53 +27,86 @@ import numpy as np
 from seqtrain.errors import DivergedError, ResourceError
 from seqtrain.metric_names import larger_is_better
 from seqtrain.training.run_folder import RunFolder
+from seqtrain.training.state import require_finite_weights
 
-_ROOM = 1_000_000  # for HDF5's own structures, the history and the log
+log = logging.getLogger("seqtrain")
 
 
 class Recorder(keras.callbacks.Callback):
-    """Writes history.csv and the checkpoints.
+    """Writes the history, and ends a run whose loss is NaN or infinite.
 
     Args:
         folder: The run's.
         monitor: The metric that says which epoch is best.
         mode: "min", "max" or "auto".
+        name_batches: What messages call the batches from one of an epoch to another.
     """
 
-    def __init__(self, folder: RunFolder, monitor: str, mode: str = "auto") -> None:
+    def __init__(
+        self, folder: RunFolder, monitor: str, mode: str, name_batches: Callable[[int, int, int], str]
+    ) -> None:
         super().__init__()
         self.folder = folder
         self.monitor = monitor
         self.larger_is_better = mode == "max" or (mode == "auto" and larger_is_better(monitor))
-        self.history: list[dict[str, float]] = []
+        self.rows: list[dict[str, Any]] = []
         self.best: dict[str, Any] | None = None
+        self.is_best = False
         self.weights_sha256 = ""
+        self._name_batches = name_batches
+        self._epoch = self._first_batch = 0
+
+    @property
+    def history(self) -> list[dict[str, float]]:
+        """What each epoch logged."""
+        return [{name: value for name, value in row.items() if name != "time"} for row in self.rows]
+
+    def state(self) -> dict[str, Any]:
+        """What a checkpoint keeps."""
+        return {"rows": self.rows, "best": self.best}
+
+    def go_on_from(self, state: dict[str, Any]) -> None:
+        """Takes the history back to what a checkpoint knew."""
+        self.rows, self.best = list(state["rows"]), state["best"]
+        self._write("metrics.jsonl", "".join(map(_line, self.rows)))
+        self._write("history.csv", _csv(self.history))
+
+    def on_epoch_begin(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
+        """Notes the epoch."""
+        self._epoch = epoch
+
+    def on_train_batch_begin(self, batch: int, logs: dict[str, Any] | None = None) -> None:
+        """Notes the batch."""
+        self._first_batch = batch
+
+    def on_train_batch_end(self, batch: int, logs: dict[str, Any] | None = None) -> None:
+        """Raises where the loss is NaN or infinite: it is a mean since the epoch began, so this batch made it so.
+
+        Raises:
+            DivergedError: with the batch and its samples.
+        """
+        loss = float((logs or {}).get("loss", 0.0))
+        if not math.isfinite(loss):
+            raise DivergedError(
+                f"the loss became {loss} in {self._name_batches(self._epoch, self._first_batch, batch)}"
+            )
 
     def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
-        """Adds a line to the history, and saves the weights."""
+        """Adds a line to the history.
+
+        Raises:
+            DivergedError: when a weight became NaN or infinite behind a loss that hides it.
+        """
         values = scalar_logs(logs)
         values.setdefault("learning_rate", _learning_rate(self.model))
-        self.history.append({"epoch": epoch, **values})
-        self._write_history()
-        self._require_finite(epoch, values.get("loss", 0.0))
-        self.save("last")
+        require_finite_weights(self.model)
+        self.rows.append({"epoch": epoch, **values, "time": datetime.now(UTC).isoformat(timespec="seconds")})
+        self._write("history.csv", _csv(self.history))
+        self._append(_line(self.rows[-1]))
         value = values.get(self.monitor)
-        if value is not None and self._is_better(value):
+        self.is_best = value is not None and self._is_better(value)
+        if self.is_best:
             self.best = {"epoch": epoch, "monitor": self.monitor, "value": value}
-            self.save("best")
-
-    def _require_finite(self, epoch: int, loss: float) -> None:
-        """Raises where the loss or, behind a loss that hides it, a weight is NaN or infinite."""
-        weights_are_finite = all(np.isfinite(weight).all() for weight in self.model.get_weights())
-        if math.isfinite(loss) and weights_are_finite:
-            return
-        what = "weights became NaN or infinite" if math.isfinite(loss) else f"the loss became {loss}"
-        last = self.folder.checkpoint("last")
-        kept = f"; the weights of the epoch before are in {last}" if last.exists() else ""
-        raise DivergedError(
-            f"{what} in epoch {epoch + 1}",
-            fix=f"lower the learning rate, or look for NaN and Inf in the data with inspect-batches --all{kept}",
-        )
 
     def on_train_end(self, logs: dict[str, Any] | None = None) -> None:
         """Hashes the weights, before EarlyStopping restores the best ones."""
@@ -75,45 +116,25 @@ class Recorder(keras.callbacks.Callback):
         """Hashes the weights as they are now."""
         self.weights_sha256 = weights_sha256(self.model)
 
-    def save(self, name: str) -> None:
-        """Saves the weights under a name, whole or not at all."""
-        path = self.folder.checkpoint(name)
-        self._require_space(path)
-        unfinished = path.with_name("unfinished.weights.h5")
-        try:
-            self.model.save_weights(unfinished, overwrite=True)
-            unfinished.replace(path)
-        except OSError as error:
-            unfinished.unlink(missing_ok=True)
-            raise ResourceError(f"the weights cannot be saved: {error}", where=path, fix="free the disk") from error
-
-    def _require_space(self, path: Path) -> None:
-        """HDF5 ends the process where the disk is full, so there must be room before it begins."""
-        needed = sum(weight.nbytes for weight in self.model.get_weights()) + _ROOM
-        free = shutil.disk_usage(path.parent).free
-        if free < needed:
-            raise ResourceError(
-                "the disk is too full for the weights",
-                where=path,
-                expected=f"{needed / 1e6:.1f} MB free",
-                received=f"{free / 1e6:.1f} MB",
-                fix="free the disk, or name another --run-dir",
-            )
-
     def _is_better(self, value: float) -> bool:
         if self.best is None or not math.isfinite(value):
             return math.isfinite(value)
         best = self.best["value"]
         return bool(value > best if self.larger_is_better else value < best)
 
-    def _write_history(self) -> None:
-        columns = list(dict.fromkeys(name for row in self.history for name in row))
-        unfinished = self.folder.history.with_name(".history.csv.unfinished")
-        with unfinished.open("w", newline="") as file:
-            writer = csv.DictWriter(file, columns)
-            writer.writeheader()
-            writer.writerows(self.history)
-        unfinished.replace(self.folder.history)
+    def _write(self, name: str, text: str) -> None:
+        """Writes a file; the history is kept in memory and in checkpoints too, so a full disk ends no run."""
+        try:
+            self.folder.write(name, text)
+        except (OSError, ResourceError) as error:
+            log.warning("%s could not be written, and is after the next epoch: %s", name, error)
+
+    def _append(self, line: str) -> None:
+        try:
+            with (self.folder.path / "metrics.jsonl").open("a") as file:
+                file.write(line)
+        except OSError:
+            self._write("metrics.jsonl", "".join(map(_line, self.rows)))
 
 
 def weights_sha256(model: Any) -> str:
@@ -134,6 +155,19 @@ def scalar_logs(logs: dict[str, Any] | None) -> dict[str, float]:
         else:
             values |= {f"{name}_{index}": float(part) for index, part in enumerate(array.reshape(-1))}
     return values
+
+
+def _csv(rows: list[dict[str, float]]) -> str:
+    text = io.StringIO(newline="")
+    writer = csv.DictWriter(text, list(dict.fromkeys(name for row in rows for name in row)), lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(rows)
+    return text.getvalue()
+
+
+def _line(row: dict[str, Any]) -> str:
+    """A line of JSON, which knows neither NaN nor infinity."""
+    return json.dumps({k: None if isinstance(v, float) and not math.isfinite(v) else v for k, v in row.items()}) + "\n"
 
 
 def _learning_rate(model: Any) -> float:

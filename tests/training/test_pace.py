@@ -28,6 +28,7 @@ def test_waiting_is_what_lies_between_a_free_model_and_its_batch(monkeypatch):
     pace = Pace(Feeder([Handed(0, 8, 0.5), Handed(1, 8, 0.6), Handed(2, 8, 3.0), Handed(3, 8, 3.5)]), 1)
     pace.on_epoch_begin(0)
     for step, end in enumerate((1.0, 2.0, 4.0, 5.0)):
+        pace.on_train_batch_begin(step)
         clock.now = end
         pace.on_train_batch_end(step)
     logs = {}

@@ -1,0 +1,123 @@
+"""The state of callbacks, Keras's and a user's own, for checkpoints.
+
+Keras's callbacks keep what they know in plain attributes (`wait`, `best`, `cooldown_counter`), and offer no way to save
+it. So: an attribute is state when it is plain data and has changed since the callback was made. What has not changed
+is configuration, and comes from the config of the run that goes on, which may have another patience.
+
+A callback whose state is something else may have `state_dict()`, which returns plain data, and
+`load_state_dict(state)`.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import logging
+from collections.abc import Collection, Sequence
+from typing import Any
+
+from seqtrain.training.plain_data import Arrays, decode, encode
+
+_KERAS_OWN = ("_model", "params", "validation_data")
+log = logging.getLogger("seqtrain")
+
+
+class CallbackStates:
+    """What changes in some callbacks while a run goes on.
+
+    Args:
+        names: Of the callbacks, as the config writes them.
+        callbacks: As they were made, before training begins.
+    """
+
+    def __init__(self, names: Sequence[str], callbacks: Sequence[Any]) -> None:
+        self._names = list(names)
+        self._callbacks = list(callbacks)
+        self._before = [_fingerprints(callback) for callback in callbacks]
+        self._changed: list[set[str]] = [set() for _ in callbacks]
+        self._warned: set[str] = set()
+
+    def note_changes(self) -> None:
+        """Remembers what has changed so far, so that it stays state when it changes back."""
+        for callback, before, changed in zip(self._callbacks, self._before, self._changed, strict=True):
+            now = _fingerprints(callback, without=changed)
+            changed |= {name for name, value in now.items() if before.get(name) != value}
+
+    def capture(self, arrays: Arrays) -> list[dict[str, Any]]:
+        """The state of each callback, as JSON; its arrays are copied into `arrays`."""
+        self.note_changes()
+        return [{"name": name, "state": self._state(index, name, arrays)} for index, name in enumerate(self._names)]
+
+    def restore(self, documents: Sequence[dict[str, Any]], arrays: Arrays) -> None:
+        """Gives each callback the state of its namesake; one that is new begins afresh."""
+        left = list(documents)
+        for name, callback, changed in zip(self._names, self._callbacks, self._changed, strict=True):
+            document = next((each for each in left if each["name"] == name), None)
+            if document is None:
+                continue
+            left.remove(document)
+            state = decode(document["state"], arrays)
+            if hasattr(callback, "load_state_dict"):
+                callback.load_state_dict(state)
+                continue
+            for attribute, value in state.items():
+                if not hasattr(callback, attribute) or _is_data(getattr(callback, attribute)):
+                    setattr(callback, attribute, value)
+                    changed.add(attribute)
+
+    def _state(self, index: int, name: str, arrays: Arrays) -> Any:
+        callback = self._callbacks[index]
+        if hasattr(callback, "state_dict"):
+            return encode(callback.state_dict(), arrays, "callbacks")
+        self._warn_of_what_is_not_kept(name, callback)
+        items = []
+        for attribute, value in _attributes(callback).items():
+            if attribute in self._changed[index]:
+                with contextlib.suppress(TypeError):
+                    items.append([attribute, encode(value, arrays, "callbacks")])
+        return {"items": items}
+
+    def _warn_of_what_is_not_kept(self, name: str, callback: Any) -> None:
+        """Says once which attributes of a user's own callback a resumed run will not have."""
+        if name in self._warned or type(callback).__module__.partition(".")[0] in ("keras", "seqtrain"):
+            return
+        self._warned.add(name)
+        lost = [
+            attribute
+            for attribute, value in _attributes(callback).items()
+            if not (_is_data(value) or callable(value) or hasattr(value, "fileno"))
+        ]
+        if lost:
+            log.warning(
+                "checkpoints do not keep %s of the callback '%s', which is not plain data; "
+                "if a resumed run needs it, give the callback state_dict() and load_state_dict(state)",
+                ", ".join(lost),
+                name,
+            )
+
+
+def _attributes(callback: Any) -> dict[str, Any]:
+    return {name: value for name, value in vars(callback).items() if name not in _KERAS_OWN}
+
+
+def _fingerprints(callback: Any, without: Collection[str] = ()) -> dict[str, str]:
+    """A short text for each attribute that is data, which differs when the value does."""
+    found = {}
+    for name, value in _attributes(callback).items():
+        if name in without:
+            continue
+        arrays: dict[str, Any] = {}
+        try:
+            document = encode(value, arrays, "")
+        except TypeError:
+            continue
+        found[name] = f"{json.dumps(document)} {[hash(array.tobytes()) for array in arrays.values()]}"
+    return found
+
+
+def _is_data(value: Any) -> bool:
+    try:
+        encode(value, {}, "")
+    except TypeError:
+        return False
+    return True

@@ -1,0 +1,232 @@
+"""Checkpoints on disk: each appears whole or not at all, and none is believed before it was checked.
+
+    checkpoints/
+      step-00000120/      one checkpoint: its files, and manifest.json with the size and SHA-256 of each
+      last -> step-…      links for people; what is loaded is the newest folder that is good
+      best -> step-…
+      corrupt-step-…/     put aside
+
+A checkpoint is written into a folder under a temporary name, synced file by file, and renamed; then the links are
+switched, each by one rename; then what nobody needs is removed. A process may be killed, and a disk may fill up,
+between any two of these: what was there before stays, and the next start sweeps up. The one before the last is kept.
+
+A failed write is an `OSError`; who saves decides what to do then.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import json
+import logging
+import os
+import re
+import shutil
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from seqtrain.errors import CheckpointError
+
+_MANIFEST = "manifest.json"
+_FORMAT = 1
+_NAME = re.compile(r"step-(\d{8,})(?:-(\d+))?")
+_UNFINISHED, _REMOVED, _CORRUPT = ".unfinished-", ".removed-", "corrupt-"
+_KEPT = 2
+
+Content = bytes | memoryview
+log = logging.getLogger("seqtrain")
+
+
+@dataclass(frozen=True)
+class Stored:
+    """A checkpoint on disk whose files were found to be what was written.
+
+    Args:
+        path: Its folder.
+        about: What the manifest says besides, as given to `commit`.
+    """
+
+    path: Path
+    about: dict[str, Any]
+
+
+class CheckpointStore:
+    """The checkpoints of one run, which holds the run folder's lock.
+
+    Args:
+        path: Their folder; made if it is not there.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    def commit(self, step: int, files: Mapping[str, Content], about: Mapping[str, Any], *, best: str | None) -> str:
+        """Writes a checkpoint, and makes it the last.
+
+        Args:
+            step: The run's, for the name.
+            files: By name.
+            about: What the manifest keeps besides.
+            best: The checkpoint that is best: this one where it is "", none where None.
+
+        Returns:
+            The name of the checkpoint's folder.
+
+        Raises:
+            OSError: when the disk is full, or whatever else keeps it from being written; the former ones are untouched.
+        """
+        self.sweep()
+        name = self._free_name(step)
+        best = name if best == "" else best
+        unfinished = self.path / f"{_UNFINISHED}{name}"
+        try:
+            unfinished.mkdir()
+            entries = {file: _write(unfinished / file, content) for file, content in files.items()}
+            manifest = {"format": _FORMAT, "name": name, "best": best, "files": entries, **about}
+            _write(unfinished / _MANIFEST, (json.dumps(manifest, indent=2) + "\n").encode())
+            _sync(unfinished)
+            unfinished.rename(self.path / name)
+        except BaseException:
+            shutil.rmtree(unfinished, ignore_errors=True)
+            raise
+        best = name if best == "" else best
+        self._link("last", name)
+        if best is not None and (self.path / best).is_dir():
+            self._link("best", best)
+        _sync(self.path)
+        self._prune()
+        return name
+
+    def load(self) -> Stored | None:
+        """The newest checkpoint that is good; corrupt ones are put aside, with a warning.
+
+        Returns:
+            None where no checkpoint was ever written.
+
+        Raises:
+            CheckpointError: when all that were written are corrupt.
+        """
+        self.sweep()
+        for name in reversed(self._names()):
+            reason = _flaw(self.path / name)
+            if reason is None:
+                return Stored(self.path / name, _manifest(self.path / name))
+            log.warning("%s is corrupt and put aside: %s; the checkpoint before it is used", self.path / name, reason)
+            aside = self.path / f"{_CORRUPT}{name}"
+            if aside.exists():
+                shutil.rmtree(aside)
+            (self.path / name).rename(aside)
+        if any(self.path.glob(f"{_CORRUPT}*")):
+            raise CheckpointError(
+                "every checkpoint of this run is corrupt",
+                where=self.path,
+                fix="bring one back from a copy, or begin anew in another --run-dir",
+            )
+        return None
+
+    def is_empty(self) -> bool:
+        """Whether no checkpoint is there."""
+        return not self._names()
+
+    def sweep(self) -> None:
+        """Removes what an interrupted write or removal left."""
+        for pattern in (f"{_UNFINISHED}*", f"{_REMOVED}*"):
+            for leftover in self.path.glob(pattern):
+                _remove(leftover)
+
+    def link_best(self, name: str | None) -> None:
+        """Points `best` to where it points according to the checkpoint that a run goes on from."""
+        with contextlib.suppress(OSError):
+            if name is not None and (self.path / name).is_dir():
+                self._link("best", name)
+            elif name is None:
+                (self.path / "best").unlink(missing_ok=True)
+
+    def _names(self) -> list[str]:
+        """The checkpoints, oldest first."""
+        found = [(match, path.name) for path in self._folders() if (match := _NAME.fullmatch(path.name))]
+        return [name for _, name in sorted(found, key=lambda each: (int(each[0][1]), int(each[0][2] or 0)))]
+
+    def _folders(self) -> Iterator[Path]:
+        return (path for path in self.path.glob("step-*") if path.is_dir() and not path.is_symlink())
+
+    def _free_name(self, step: int) -> str:
+        name, number = f"step-{step:08d}", 1
+        while (self.path / name).exists() or (self.path / f"{_CORRUPT}{name}").exists():
+            name, number = f"step-{step:08d}-{number}", number + 1
+        return name
+
+    def _link(self, link: str, name: str) -> None:
+        path, unfinished = self.path / link, self.path / f"{_UNFINISHED}{link}"
+        unfinished.symlink_to(name)
+        if path.is_dir() and not path.is_symlink():  # a run folder that was copied with the links followed
+            path.rename(self.path / f"{_REMOVED}{link}")
+        unfinished.replace(path)
+
+    def _prune(self) -> None:
+        """Keeps the newest, and what they call best; a folder is renamed before it is removed, file by file."""
+        names = self._names()
+        kept: set[str | None] = set(names[-_KEPT:])
+        for name in names[-_KEPT:]:
+            with contextlib.suppress(OSError, ValueError):
+                kept.add(_manifest(self.path / name).get("best"))
+        for name in names:
+            if name not in kept:
+                removed = self.path / f"{_REMOVED}{name}"
+                (self.path / name).rename(removed)
+                _remove(removed)
+
+
+def _write(path: Path, content: Content) -> dict[str, Any]:
+    with path.open("wb") as file:
+        file.write(content)
+        file.flush()
+        os.fsync(file.fileno())
+    return {"size": len(content), "sha256": hashlib.sha256(content).hexdigest()}
+
+
+def _sync(folder: Path) -> None:
+    """Makes the names in a folder survive a power cut."""
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _remove(path: Path) -> None:
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path, ignore_errors=True)
+    else:
+        path.unlink(missing_ok=True)
+
+
+def _manifest(folder: Path) -> dict[str, Any]:
+    manifest = json.loads((folder / _MANIFEST).read_text())
+    if not isinstance(manifest, dict):
+        raise ValueError("manifest.json holds no mapping")
+    return manifest
+
+
+def _flaw(folder: Path) -> str | None:
+    """What is wrong with a checkpoint, or None."""
+    try:
+        manifest = _manifest(folder)
+        if manifest["format"] != _FORMAT or manifest["name"] != folder.name:
+            return f"its manifest is that of {manifest['name']}, format {manifest['format']}"
+        for name, entry in manifest["files"].items():
+            with (folder / name).open("rb") as file:
+                size = os.fstat(file.fileno()).st_size
+                if size != entry["size"]:
+                    return f"{name} has {size} bytes where {entry['size']} were written"
+                if hashlib.file_digest(file, "sha256").hexdigest() != entry["sha256"]:
+                    return f"{name} has changed since it was written"
+    except FileNotFoundError as error:
+        return f"{Path(error.filename).name} is missing"
+    except PermissionError as error:
+        raise CheckpointError("cannot be read: permission denied", where=error.filename) from error
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        return f"{type(error).__name__}: {error}"
+    return None

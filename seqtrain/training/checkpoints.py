@@ -1,0 +1,158 @@
+"""Saves a run: after each epoch, at intervals, and when it is stopped.
+
+It is the last of the callbacks, so that what it saves of them is what they know after the same batch or epoch.
+
+A save that fails leaves the former ones untouched. It is told, and tried again at the next interval; a run that ends
+without any is an error.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable
+from datetime import UTC, datetime
+from typing import Any
+
+import keras
+
+from seqtrain import __version__, durations
+from seqtrain.errors import ResourceError
+from seqtrain.training.callback_state import CallbackStates
+from seqtrain.training.checkpoint_store import CheckpointStore
+from seqtrain.training.recorder import Recorder
+from seqtrain.training.state import Arrays, Small, capture_small, files_of
+
+log = logging.getLogger("seqtrain")
+
+
+class Checkpoints(keras.callbacks.Callback):
+    """Saves the run.
+
+    Args:
+        store: Where.
+        every: Besides after each epoch: a duration such as "10m", or a number of batches.
+        steps_per_epoch: Batches in an epoch.
+        recorder: The history and the best epoch, which are saved too.
+        states: The other callbacks.
+        extra: What else a checkpoint's document holds.
+        best: The best checkpoint so far, of a run that goes on.
+    """
+
+    def __init__(
+        self,
+        store: CheckpointStore,
+        every: int | str | None,
+        steps_per_epoch: int,
+        recorder: Recorder,
+        states: CallbackStates,
+        extra: Callable[[], dict[str, Any]],
+        best: str | None = None,
+    ) -> None:
+        super().__init__()
+        self._store = store
+        self._every_batches = every if isinstance(every, int) else None
+        self._every_s = durations.seconds(every) if isinstance(every, str) else None
+        self._steps_per_epoch = steps_per_epoch
+        self._recorder = recorder
+        self._states = states
+        self._extra = extra
+        self._best = best
+        self._epoch, self._batch, self._has_begun_batch = 0, 0, False
+        self._before_validation: Small | None = None
+        self._began = self._saved_at = time.monotonic()
+        self._batches_since = 0
+        self._num_saved, self._seconds = 0, 0.0
+        self.failure: Exception | None = None
+
+    def begin_at(self, epoch: int, batch: int) -> None:
+        """Says where the run stands: `batch` batches of an epoch are done."""
+        self._epoch, self._batch = epoch, batch
+
+    def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:
+        """Notes the epoch."""
+        self.begin_at(epoch, 0)
+
+    def on_train_batch_begin(self, batch: int, logs: Any = None) -> None:
+        """Notes that the other callbacks have seen a batch begin."""
+        self._has_begun_batch = True
+
+    def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
+        """Saves where it is time to."""
+        self._batches_since += batch + 1 - self._batch
+        self._batch, self._has_begun_batch = batch + 1, False
+        due = self._every_batches is not None and self._batches_since >= self._every_batches
+        if due or (self._every_s is not None and time.monotonic() - self._saved_at >= self._every_s):
+            self.save()
+
+    def before_validation(self) -> None:
+        """Keeps what a validation will change, before any callback knows of it."""
+        self._before_validation = self._capture()
+
+    def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
+        """Saves after the epoch."""
+        self._before_validation = None
+        self.begin_at(epoch + 1, 0)
+        self.save(is_best=self._recorder.is_best)
+
+    def save(self, is_best: bool = False) -> None:
+        """Saves the run as it is now; a failure is told, and kept in `failure`.
+
+        Raises:
+            DivergedError: when a weight is NaN or infinite: such a run is not kept.
+        """
+        began = time.monotonic()
+        about = {
+            "epoch": self._epoch,
+            "batch": self._batch,
+            "seqtrain": __version__,
+            "created": datetime.now(UTC).isoformat(timespec="seconds"),
+        }
+        try:
+            files = files_of(self.model, self._before_validation or self._capture())
+            step = self._epoch * self._steps_per_epoch + self._batch
+            name = self._store.commit(step, files, about, best="" if is_best else self._best)
+        except (OSError, MemoryError, ResourceError) as error:
+            self.failure = error
+            log.warning(
+                "the run could not be saved: %s; the former checkpoint is untouched, and it is tried again", error
+            )
+        else:
+            self.failure = None
+            self._best = name if is_best else self._best
+            self._num_saved += 1
+            size = sum(len(content) for content in files.values())
+            log.debug("saved %s: %.1f MB in %.3f s", name, size / 1e6, time.monotonic() - began)
+        self._saved_at, self._batches_since = time.monotonic(), 0
+        self._seconds += self._saved_at - began
+
+    def on_train_end(self, logs: Any = None) -> None:
+        """Says what saving has cost."""
+        share = self._seconds / max(time.monotonic() - self._began, 1e-9)
+        log.info("checkpoints: %d saved in %.1f %% of the time", self._num_saved, 100 * share)
+
+    def require_saved(self) -> None:
+        """Raises where a run ends and nothing of it was saved.
+
+        Raises:
+            ResourceError: with what kept it from being saved.
+        """
+        if self.failure is not None and self._store.is_empty():
+            raise ResourceError(
+                f"the run could not be saved: {self.failure}",
+                where=self._store.path,
+                fix="free the disk, or name another --run-dir",
+            ) from self.failure
+
+    def _capture(self) -> Small:
+        arrays: Arrays = {}
+        document = {
+            "epoch": self._epoch,
+            "batch": self._batch,
+            "has_begun_batch": self._has_begun_batch,
+            "stop_training": bool(self.model.stop_training),
+            "recorder": self._recorder.state(),
+            "callbacks": self._states.capture(arrays),
+            **self._extra(),
+        }
+        return capture_small(self.model, document, arrays)

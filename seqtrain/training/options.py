@@ -1,0 +1,42 @@
+"""What the command line says beside the config, and how a run ended."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+Resume = Literal["auto", "must", "never"]
+
+
+@dataclass(frozen=True)
+class FitOptions:
+    """What the command line says beside the config.
+
+    Args:
+        run_dir: The run folder; a new one under `runs/` where None.
+        resume: What to do with a folder that holds a run.
+        progress: "auto", "bar", "lines" or "none".
+        argv: The command, for meta.json.
+        max_time_s: After how many seconds the run is stopped, to go on another time.
+    """
+
+    run_dir: Path | None = None
+    resume: Resume = "auto"
+    progress: str = "auto"
+    argv: Sequence[str] = ()
+    max_time_s: float | None = None
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """How a run ended.
+
+    Args:
+        result: As in result.json.
+        exit_code: 0; of a run that was stopped and can go on, 124, 129, 130 or 143.
+    """
+
+    result: dict[str, Any]
+    exit_code: int = 0

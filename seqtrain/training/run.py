@@ -1,0 +1,307 @@
+"""One stretch of a run: from its beginning or a checkpoint to its end, an interruption, or a loss that is NaN."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import shlex
+import time
+from typing import Any
+
+import keras
+
+from seqtrain.config.load import LoadedConfig
+from seqtrain.errors import (
+    ConfigError,
+    InterruptedRunError,
+    OutOfTimeError,
+    ResourceError,
+    SeqtrainError,
+)
+from seqtrain.loading.crew import describe_batch
+from seqtrain.loading.feeder import TrainingFeeder, ValidationFeeder
+from seqtrain.loading.pipeline import Data, first_batch
+from seqtrain.loading.stream import BatchStream
+from seqtrain.metric_names import known_monitor
+from seqtrain.structure import named_leaves
+from seqtrain.training.callback_state import CallbackStates
+from seqtrain.training.callbacks import build_callbacks
+from seqtrain.training.checkpoint_store import CheckpointStore
+from seqtrain.training.checkpoints import Checkpoints
+from seqtrain.training.learning_rate import ScaledSchedule, schedule_of
+from seqtrain.training.model import build_model
+from seqtrain.training.options import FitOptions, Outcome
+from seqtrain.training.pace import Pace
+from seqtrain.training.recorder import Recorder, scalar_logs
+from seqtrain.training.run_callbacks import RunCallbacks
+from seqtrain.training.run_folder import RunFolder
+from seqtrain.training.state import Restored
+from seqtrain.training.stops import Stops
+
+log = logging.getLogger("seqtrain")
+
+
+class Run:
+    """One stretch of a run.
+
+    Args:
+        loaded: The config.
+        data: Its data.
+        folder: Where it leaves what it makes.
+        options: What the command line says.
+        stops: The reasons to stop.
+        store: Its checkpoints.
+        restored: The checkpoint to go on from; None at the beginning.
+        rollbacks: How often it has gone back so far.
+    """
+
+    def __init__(
+        self,
+        loaded: LoadedConfig,
+        data: Data,
+        folder: RunFolder,
+        options: FitOptions,
+        stops: Stops,
+        store: CheckpointStore,
+        restored: Restored | None,
+        rollbacks: int,
+    ) -> None:
+        self._loaded = loaded
+        self._config = loaded.config
+        self._data = data
+        self._folder = folder
+        self._options = options
+        self._stops = stops
+        self._store = store
+        self._restored = restored
+        self._rollbacks = rollbacks
+
+    def train(self) -> Outcome:
+        """Trains.
+
+        Raises:
+            DivergedError: when the loss became NaN or infinite.
+            SeqtrainError: what else went wrong.
+        """
+        began = time.perf_counter()
+        self._model, logs = model_and_logs(self._loaded, self._data)
+        self._model.summary(print_fn=lambda text, line_break=False: log.debug("%s", text))
+        self._recorder = Recorder(self._folder, *self._watched(logs), self._name_batches)
+        self._own = build_callbacks(self._loaded, logs, self._folder.path, self._options.progress)
+        states = CallbackStates([callback.name for callback in self._config.callbacks], self._own)
+        self._checkpoints = Checkpoints(
+            self._store,
+            self._config.checkpoint.every,
+            self._data.steps_per_epoch,
+            self._recorder,
+            states,
+            self._extra_state,
+            self._restored.best if self._restored else None,
+        )
+        if self._restored is not None:
+            self._recorder.go_on_from(self._restored.document["recorder"])
+            for callback in self._own:
+                if isinstance(callback, keras.callbacks.CSVLogger):
+                    callback.append = True
+        try:
+            self._train(states)
+        except (InterruptedRunError, OutOfTimeError) as reason:
+            return Outcome(self._interrupted(reason, began), reason.exit_code)
+        self._checkpoints.require_saved()
+        stopped = len(self._recorder.history) < self._config.fit.epochs
+        return Outcome(self._finish("early_stopped" if stopped else "completed", began))
+
+    def _train(self, states: CallbackStates) -> None:
+        if self._restored is not None and self._is_over(self._restored):
+            callbacks = self._callbacks([], states)
+            callbacks.on_train_begin()
+            self._model.optimizer.finalize_variable_values(self._model.trainable_weights)
+            callbacks.on_train_end(self._recorder.history[-1])
+            return
+        if self._restored is not None:
+            self._restored.set_generators()
+        # Workers start when nothing draws from the global random state any more: a user's class may.
+        with self._training_stream() as training, self._validation_stream() as validation:
+            for stream in filter(None, (training, validation)):
+                self._stops.listen(stream.interrupt)
+            feeder = TrainingFeeder(training, self._model, self._model.steps_per_execution)
+            self._fit(feeder, validation, self._callbacks([Pace(feeder, self._data.workers.count)], states))
+
+    def _callbacks(self, first: list[Any], states: CallbackStates) -> RunCallbacks:
+        listed = [*first, self._recorder, *self._own, self._checkpoints, self._stops]
+        return RunCallbacks(
+            listed,
+            self._checkpoints,
+            states,
+            self._restored,
+            self._scale(),
+            self._model,
+            self._config.fit.epochs,
+            self._data.steps_per_epoch,
+        )
+
+    def _is_over(self, restored: Restored) -> bool:
+        """Whether nothing is left to train."""
+        stands = restored.document
+        return bool(stands["stop_training"] and not stands["batch"]) or stands["epoch"] >= self._config.fit.epochs
+
+    def _scale(self) -> float:
+        """What the learning rate that the checkpoint holds is multiplied by, for going back since it was made."""
+        scale = self._config.on_nan.learning_rate_scale
+        schedule = schedule_of(self._model.optimizer)
+        if schedule is None:
+            return scale ** (self._rollbacks - (self._restored.document["rollbacks"] if self._restored else 0))
+        if self._rollbacks:
+            self._model.optimizer.learning_rate = ScaledSchedule(schedule, scale**self._rollbacks)
+        return 1.0
+
+    def _training_stream(self) -> BatchStream:
+        steps, end = self._data.steps_per_epoch, self._data.steps_per_epoch * self._config.fit.epochs
+        if self._restored is None:
+            return self._data.training_stream(end=end)
+        stands = self._restored.document
+        # Where only a validation is left, Keras still wants to see the form of a batch.
+        return self._data.training_stream(min(stands["epoch"] * steps + stands["batch"], end - 1), end)
+
+    def _validation_stream(self) -> Any:
+        return self._data.validation_stream() if self._data.val is not None else contextlib.nullcontext()
+
+    def _fit(self, feeder: Any, validation: BatchStream | None, callbacks: RunCallbacks) -> None:
+        feeders: list[Any] = [feeder]
+        if validation is not None:
+            feeders.append(ValidationFeeder(validation, self._data.validation_steps, self._model))
+        if self._restored is None and self._config.on_nan.action == "rollback":
+            self._model.optimizer.build(self._model.trainable_variables)
+            self._checkpoints.save()  # so that the first epoch has somewhere to go back to
+        try:
+            self._model.fit(
+                feeders[0],
+                epochs=self._config.fit.epochs,
+                initial_epoch=self._restored.document["epoch"] if self._restored else 0,
+                steps_per_epoch=self._data.steps_per_epoch,
+                validation_data=feeders[1] if len(feeders) > 1 else None,
+                callbacks=callbacks,
+                shuffle=False,
+                verbose=0,
+            )
+        except SeqtrainError:
+            raise
+        except Exception as error:
+            for each in feeders:
+                if each.error is not None:
+                    raise each.error from error
+            if _is_out_of_memory(error):
+                raise _out_of_memory(self._loaded, error) from error
+            raise
+
+    def _extra_state(self) -> dict[str, Any]:
+        bad = self._data.bad_samples
+        return {"rollbacks": self._rollbacks, "bad_samples": bad.state() if bad is not None else None}
+
+    def _name_batches(self, epoch: int, first: int, last: int) -> str:
+        """What messages call the batches of some steps of an epoch."""
+        steps = self._data.steps_per_epoch
+        places = [divmod(epoch * steps + batch, len(self._data.train)) for batch in range(first, last + 1)]
+        return " or ".join(describe_batch(self._data.train, *place) for place in places)
+
+    def _watched(self, logs: dict[str, Any]) -> tuple[str, str]:
+        """The metric that says which epoch is best, and its mode: early stopping's, else the loss."""
+        for callback in self._config.callbacks:
+            if callback.name == "early_stopping":
+                monitor = known_monitor(str(callback.arguments.get("monitor", "val_loss")), tuple(logs))
+                if monitor is not None:
+                    return monitor, str(callback.arguments.get("mode", "auto"))
+        return ("val_loss" if "val_loss" in logs else "loss"), "min"
+
+    def _interrupted(self, reason: InterruptedRunError | OutOfTimeError, began: float) -> dict[str, Any]:
+        for callback in self._own:
+            if hasattr(callback, "close"):
+                callback.close()
+        self._checkpoints.save()
+        self._checkpoints.require_saved()
+        self._recorder.hash_weights()
+        result = self._finish(reason.status, began)
+        log.info("%s; go on with:\n  %s", reason, self._command())
+        return result
+
+    def _command(self) -> str:
+        """The command that goes on with this run."""
+        words = ["seqtrain", *self._options.argv[1:]]
+        if self._options.run_dir is None:
+            words += ["--run-dir", str(self._folder.path)]
+        if self._options.resume == "never":
+            words += ["--resume", "auto"]
+        return shlex.join(words)
+
+    def _finish(self, status: str, began: float) -> dict[str, Any]:
+        from seqtrain.reports.curves import draw
+
+        history = self._recorder.history
+        result = {
+            "status": status,
+            "run_dir": str(self._folder.path.resolve()),
+            "epochs": len(history),
+            "metrics": {name: value for name, value in (history[-1] if history else {}).items() if name != "epoch"},
+            "best": self._recorder.best,
+            "weights_sha256": self._recorder.weights_sha256,
+        }
+        try:
+            if history:
+                draw(self._folder.history, self._folder.plots)
+            self._folder.write_json("result.json", result)
+        except (OSError, ResourceError) as error:
+            log.warning("result.json and plots could not be written: %s", error)
+        epochs = f"{len(history)} epoch{'' if len(history) == 1 else 's'}"
+        log.info("%s after %s, %.1f s", status.replace("_", " "), epochs, time.perf_counter() - began)
+        if self._recorder.best:
+            best = self._recorder.best
+            log.info("best: %s %.4f in epoch %d", best["monitor"], best["value"], best["epoch"] + 1)
+        return result
+
+
+def model_and_logs(loaded: LoadedConfig, data: Data) -> tuple[Any, dict[str, float]]:
+    """The compiled model, and what an epoch will log, found by testing it on one batch."""
+    first = first_batch(data.train)
+    model = build_model(loaded, data, first)
+    batch = first_batch(data.val) if data.val is not None else first
+    try:
+        tested = scalar_logs(model.test_on_batch(*batch, return_dict=True))
+    except Exception as error:
+        if _is_out_of_memory(error):
+            raise _out_of_memory(loaded, error) from error
+        raise _misfit(loaded, model, batch, error) from error
+    model.reset_metrics()
+    if data.val is None:
+        return model, tested
+    return model, {**tested, **{f"val_{name}": value for name, value in tested.items()}}
+
+
+def _misfit(loaded: LoadedConfig, model: Any, batch: tuple[Any, ...], error: Exception) -> ConfigError:
+    """What to say when a model cannot be tested on a batch: mostly a loss or metric that does not fit the targets."""
+    shapes = [f"{name} {array.shape} {array.dtype}" for name, array in named_leaves(batch)]
+    targets = dict(named_leaves(batch)).get("y")
+    fix = "choose another loss or other metrics"
+    if targets is not None and targets.dtype.kind in "iu" and targets.ndim == 1:
+        fix = "class indices need sparse_categorical_crossentropy; or make one-hot labels (sequence: labels: one_hot)"
+    elif targets is not None and targets.ndim == 2 and targets.shape[1] > 1:
+        fix = "one-hot labels need categorical_crossentropy"
+    words = str(error).strip().splitlines() or [type(error).__name__]
+    return ConfigError(
+        "compile: the model, the loss and the metrics do not fit the batches",
+        where=loaded.place("compile") if loaded.config.compile else loaded.path,
+        received=f"{', '.join(shapes)}; output of the model {getattr(model, 'output_shape', 'unknown')}\n    "
+        + "\n    ".join(words[:12]),
+        fix=fix,
+    )
+
+
+def _is_out_of_memory(error: Exception) -> bool:
+    """Whether TensorFlow, JAX or Python says that memory ran out."""
+    names = ("ResourceExhaustedError", "OutOfMemoryError", "MemoryError")
+    return type(error).__name__ in names or "RESOURCE_EXHAUSTED" in str(error)
+
+
+def _out_of_memory(loaded: LoadedConfig, error: Exception) -> ResourceError:
+    half = max(1, loaded.config.batch_size // 2)
+    words = str(error).splitlines() or [type(error).__name__]
+    return ResourceError("the device is out of memory", received=words[0], fix=f"try -s batch_size={half}")

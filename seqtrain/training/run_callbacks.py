@@ -1,0 +1,108 @@
+"""The callbacks of a run, which may go on from a checkpoint in the middle of an epoch.
+
+`fit` knows how to begin with an epoch and not with a batch. So it is given the epoch, and the batches that were done
+before the checkpoint are passed over: neither data nor the model nor the callbacks are asked for them. Whatever
+beginning an epoch changes (a learning rate, say) was changed when the epoch was begun for the first time; the
+checkpoint is applied after it.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import keras
+
+from seqtrain.training.callback_state import CallbackStates
+from seqtrain.training.checkpoints import Checkpoints
+from seqtrain.training.state import Restored
+
+
+class RunCallbacks(keras.callbacks.CallbackList):
+    """The callbacks of a run.
+
+    Args:
+        callbacks: All of them, `checkpoints` last.
+        checkpoints: Saves them.
+        states: Puts the state of those back that have any.
+        restored: The checkpoint to go on from.
+        scale: What the learning rate is multiplied by.
+        model: The model that is trained.
+        epochs: The run's.
+        steps: Batches in an epoch.
+    """
+
+    def __init__(
+        self,
+        callbacks: list[Any],
+        checkpoints: Checkpoints,
+        states: CallbackStates,
+        restored: Restored | None,
+        scale: float,
+        model: Any,
+        epochs: int,
+        steps: int,
+    ) -> None:
+        super().__init__(callbacks, add_history=True, model=model, epochs=epochs, steps=steps, verbose=0)
+        self._checkpoints = checkpoints
+        self._states = states
+        self._restored = restored
+        self._scale = scale
+        self._passed_over = 0
+
+    def on_train_begin(self, logs: Any = None) -> None:
+        """Begins; between two epochs, goes on from the checkpoint."""
+        super().on_train_begin(logs)
+        self._states.note_changes()
+        if self._restored is not None and self._restored.document["batch"] == 0:
+            self._go_on(self._restored)
+
+    def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:
+        """Begins an epoch; in the middle of one, goes on from the checkpoint."""
+        super().on_epoch_begin(epoch, logs)
+        if self._restored is not None:
+            restored, self._passed_over = self._restored, self._restored.document["batch"]
+            self._go_on(restored)
+            self._pass_over()
+
+    def on_train_batch_begin(self, batch: int, logs: Any = None) -> None:
+        """Tells of a batch, unless the callbacks were told before the checkpoint."""
+        if batch > self._passed_over or (batch == self._passed_over and not self._was_told):
+            super().on_train_batch_begin(batch, logs)
+
+    def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
+        """Tells of a batch that was trained on."""
+        if batch >= self._passed_over:
+            super().on_train_batch_end(batch, logs)
+
+    def on_test_begin(self, logs: Any = None) -> None:
+        """Lets the checkpoints keep what a validation changes."""
+        self._checkpoints.before_validation()
+        super().on_test_begin(logs)
+
+    def _go_on(self, restored: Restored) -> None:
+        document = restored.document
+        restored.apply(self.model)
+        self._states.restore(document["callbacks"], restored.arrays)
+        self._checkpoints.begin_at(document["epoch"], document["batch"])
+        if self._scale != 1:
+            optimizer = self.model.optimizer
+            optimizer.learning_rate = float(keras.ops.convert_to_numpy(optimizer.learning_rate)) * self._scale
+        self._was_told = document["has_begun_batch"]
+        self._restored = None
+
+    def _pass_over(self) -> None:
+        """Has `fit` do nothing for the batches that are done."""
+        train = self.model.train_function
+        logs = self.model.get_metrics_result()
+        left = self._passed_over // self.model.steps_per_execution
+
+        def pass_over(*state_and_iterator: Any) -> Any:
+            nonlocal left
+            left -= 1
+            if left == 0:
+                self.model.train_function = train
+            return logs if len(state_and_iterator) == 1 else (logs, state_and_iterator[0])
+
+        self.model.train_function = pass_over
+
+    _was_told = False

@@ -1,0 +1,170 @@
+"""All that decides how a run goes on, taken out of its objects and put back into them.
+
+    model.weights.h5   the weights, as Keras saves them
+    state.npz          the optimizer's variables, those of the metrics, the seeds of random layers, arrays of callbacks
+    state.json         epoch and batch, history, callbacks, the generators of `random` and NumPy
+
+Weights are written to memory first: HDF5 ends the whole process when a disk fills up.
+
+A validation changes metrics and may advance seeds. So what is not weights is captured when it begins, and a run that
+is interrupted in it goes on from there.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+import random
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import keras
+import numpy as np
+import numpy.typing as npt
+from keras.src.backend.common import global_state  # no public way leads to the seed of layers without one of their own
+from keras.src.saving import saving_lib  # `save_weights` saves the optimizer too, which is saved exactly beside it
+
+from seqtrain.errors import CheckpointError, DivergedError
+from seqtrain.training.checkpoint_store import Content, Stored
+from seqtrain.training.plain_data import decode, encode
+
+WEIGHTS = "model.weights.h5"
+_STATE, _ARRAYS = "state.json", "state.npz"
+
+Arrays = dict[str, npt.NDArray[Any]]
+
+
+@dataclass(frozen=True)
+class Small:
+    """What a checkpoint holds besides weights and the optimizer.
+
+    Args:
+        document: As JSON.
+        arrays: What it refers to.
+    """
+
+    document: dict[str, Any]
+    arrays: Arrays
+
+
+def capture_small(model: Any, document: Mapping[str, Any], arrays: Arrays) -> Small:
+    """Seeds and metrics of the model, and the global generators, added to a document."""
+    _sync(model)
+    own = {
+        "seeds": _values(_seeds(model), arrays, "seeds"),
+        "metrics": _values(model.metrics_variables, arrays, "metrics"),
+        "random": encode(random.getstate(), arrays, "random"),
+        "numpy_random": encode(np.random.get_state(legacy=False), arrays, "random"),  # noqa: NPY002
+    }
+    return Small({**document, **own}, arrays)
+
+
+def files_of(model: Any, small: Small) -> dict[str, Content]:
+    """The files of a checkpoint.
+
+    Raises:
+        DivergedError: when a weight is NaN or infinite.
+        ResourceError: when there is no memory for them.
+    """
+    _sync(model)
+    require_finite_weights(model)
+    arrays = dict(small.arrays)
+    optimizer = _values(model.optimizer.variables, arrays, "optimizer")
+    packed = io.BytesIO()
+    np.savez(packed, **arrays)  # type: ignore[arg-type]
+    document = json.dumps({**small.document, "optimizer": optimizer})
+    return {WEIGHTS: _weights(model), _ARRAYS: packed.getbuffer(), _STATE: document.encode()}
+
+
+def require_finite_weights(model: Any) -> None:
+    """Raises where a weight is NaN or infinite.
+
+    Raises:
+        DivergedError: when one is.
+    """
+    if not all(weight.dtype.kind in "iub" or np.isfinite(weight).all() for weight in model.get_weights()):
+        raise DivergedError("weights became NaN or infinite")
+
+
+class Restored:
+    """A checkpoint's content.
+
+    Args:
+        stored: The checkpoint on disk.
+    """
+
+    def __init__(self, stored: Stored) -> None:
+        self.folder = folder = stored.path
+        self.best: str | None = stored.about["best"]
+        self.document: dict[str, Any] = json.loads((folder / _STATE).read_text())
+        with np.load(folder / _ARRAYS, allow_pickle=False) as arrays:
+            self.arrays: Arrays = dict(arrays)
+
+    def set_generators(self) -> None:
+        """Gives the global generators of `random` and NumPy their states; before workers start, which may use them."""
+        random.setstate(decode(self.document["random"], self.arrays))
+        np.random.set_state(decode(self.document["numpy_random"], self.arrays))  # noqa: NPY002
+
+    def apply(self, model: Any) -> None:
+        """Gives the model, its optimizer and its metrics their values.
+
+        Raises:
+            CheckpointError: when they are not those of this model.
+        """
+        model.optimizer.build(model.trainable_variables)
+        try:
+            saving_lib.load_weights_only(model, self.folder / WEIGHTS, objects_to_skip=[model.optimizer])
+        except (ValueError, KeyError) as error:
+            raise self._of_another(str(error).splitlines()[0]) from error
+        for name, variables in (
+            ("optimizer", model.optimizer.variables),
+            ("seeds", _seeds(model)),
+            ("metrics", model.metrics_variables),
+        ):
+            self._assign(name, variables)
+
+    def _assign(self, name: str, variables: list[Any]) -> None:
+        values = [decode(item, self.arrays) for item in self.document[name]]
+        if [tuple(each.shape) for each in variables] != [value.shape for value in values]:
+            raise self._of_another(f"the variables of the {name} differ in number or shape")
+        for variable, value in zip(variables, values, strict=True):
+            variable.assign(value)
+
+    def _of_another(self, received: str) -> CheckpointError:
+        return CheckpointError(
+            "does not fit the model that the config describes",
+            where=self.folder,
+            received=received,
+            fix="bring back the code and the versions that it was made with, or name another --run-dir",
+        )
+
+
+def _values(variables: list[Any], arrays: Arrays, prefix: str) -> list[Any]:
+    return [encode(np.asarray(keras.ops.convert_to_numpy(each)), arrays, prefix) for each in variables]
+
+
+def _seeds(model: Any) -> list[Any]:
+    """What `save_weights` leaves out: the seeds of random layers, and of layers without one of their own."""
+    weights = {id(variable) for variable in model.weights}
+    shared = global_state.get_global_attribute("global_seed_generator")
+    return [*(v for v in model.variables if id(v) not in weights), *([shared.state] if shared is not None else [])]
+
+
+def _sync(model: Any) -> None:
+    """JAX trains on copies of the variables until they are asked for."""
+    if keras.backend.backend() == "jax":
+        model.jax_state_sync()
+
+
+class _WeightsInMemory(io.BytesIO):
+    """A file for Keras, which looks at the end of its name."""
+
+    def __str__(self) -> str:
+        return WEIGHTS
+
+
+def _weights(model: Any) -> Content:
+    file = _WeightsInMemory()
+    saving_lib.save_weights_only(model, file, objects_to_skip=[model.optimizer])
+    return file.getbuffer()
