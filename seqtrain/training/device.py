@@ -17,6 +17,7 @@ def prepare_keras(config: RunConfig) -> None:
         os.environ["XLA_FLAGS"] = f"{flags} --xla_gpu_deterministic_ops=true".strip()
     import keras
 
+    keras.utils.clear_session()  # a run that goes back begins as a new process would
     keras.utils.set_random_seed(config.seed)
     if config.fit.deterministic and keras.backend.backend() == "tensorflow":
         import tensorflow as tf

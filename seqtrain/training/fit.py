@@ -6,11 +6,12 @@ model and the callbacks, and only then training.
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import os
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -36,33 +37,33 @@ def fit(loaded: LoadedConfig, options: FitOptions) -> Outcome:
     deadline = None if options.max_time_s is None else time.monotonic() + options.max_time_s
     data = open_data(loaded)
     folder = RunFolder(options.run_dir) if options.run_dir else RunFolder.at_now(loaded.path)
-    store = CheckpointStore(folder.path / "checkpoints")
-    stored: Stored | None = None
-    changed: list[Difference] = []
-    if folder.holds_run():
-        if options.resume == "never":
-            raise CheckpointError("the folder holds a run already", where=folder.path, fix="name another --run-dir")
-        changed = folder.check_same(loaded, data)
-        result = folder.read_result()
-        if result is not None and _is_complete(result, loaded, changed):
-            log.info("already complete: %s", folder.path)
-            return Outcome({**result, "status": "already_complete"})
-        stored = store.load()
-        folder.add_resumption(options.argv, changed)
-        folder.go_on(loaded.config)
-    elif options.resume == "must":
-        raise CheckpointError("there is no run to go on with", where=folder.path, fix="leave --resume must out")
-    else:
-        folder.begin(loaded.config, data, options.argv)
-    _log_to(folder.log)
-    log.info("run folder: %s", folder.path)
-    for change in changed:
-        log.info("changed since the run began: %s", change)
-    log.info("%s", _describe(data))
-    if data.bad_samples is not None:
-        data.bad_samples.on_new = _BadSampleTeller(data.bad_samples, folder)
-    with native_stderr_to(folder.log):
-        return _train(loaded, data, folder, options, store, stored, deadline)
+    with contextlib.closing(folder):
+        store = CheckpointStore(folder.checkpoints)
+        stored: Stored | None = None
+        changed: list[Difference] = []
+        if folder.holds_run():
+            if options.resume == "never":
+                raise CheckpointError("the folder holds a run already", where=folder.path, fix="name another --run-dir")
+            changed = folder.check_same(loaded, data)
+            result = folder.read_result()
+            if result is not None and _is_complete(result, loaded, changed):
+                log.info("already complete: %s", folder.path)
+                return Outcome({**result, "status": "already_complete"})
+            stored = store.load()
+            folder.add_resumption(options.argv, changed)
+            folder.go_on(loaded.config)
+        elif options.resume == "must":
+            raise CheckpointError("there is no run to go on with", where=folder.path, fix="leave --resume must out")
+        else:
+            folder.begin(loaded.config, data, options.argv)
+        with _log_to(folder.log), native_stderr_to(folder.log):
+            log.info("run folder: %s", folder.path)
+            for change in changed:
+                log.info("changed since the run began: %s", change)
+            log.info("%s", _describe(data))
+            if data.bad_samples is not None:
+                data.bad_samples.on_new = _BadSampleTeller(data.bad_samples, folder)
+            return _train(loaded, data, folder, options, store, stored, deadline)
 
 
 def dry_run(loaded: LoadedConfig, options: FitOptions) -> Outcome:
@@ -177,12 +178,22 @@ def _describe(data: Data) -> str:
     return f"{len(data.split.train)} samples to train, {val}; {data.steps_per_epoch} batches an epoch"
 
 
-def _log_to(path: Path) -> None:
+@contextlib.contextmanager
+def _log_to(path: Path) -> Iterator[None]:
+    """Sends every message to a file, and at the end the error that ended the run, with its traceback."""
     logging.raiseExceptions = False  # a full disk is told once, not with each message
     handler = logging.FileHandler(path)
     handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s"))
     log.addHandler(handler)
     log.debug("command: %s", " ".join(sys.argv))
+    try:
+        yield
+    except BaseException as error:
+        log.debug("ended by %s: %s", type(error).__name__, error, exc_info=True)
+        raise
+    finally:
+        log.removeHandler(handler)
+        handler.close()
 
 
 def _shown(metrics: dict[str, float]) -> str:

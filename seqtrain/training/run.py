@@ -35,7 +35,7 @@ from seqtrain.training.pace import Pace
 from seqtrain.training.recorder import Recorder, scalar_logs
 from seqtrain.training.run_callbacks import RunCallbacks
 from seqtrain.training.run_folder import RunFolder
-from seqtrain.training.state import Restored
+from seqtrain.training.state import Restored, make_shared_seed
 from seqtrain.training.stops import Stops
 
 log = logging.getLogger("seqtrain")
@@ -85,6 +85,7 @@ class Run:
         """
         began = time.perf_counter()
         self._model, logs = model_and_logs(self._loaded, self._data)
+        make_shared_seed()
         self._model.summary(print_fn=lambda text, line_break=False: log.debug("%s", text))
         self._recorder = Recorder(self._folder, *self._watched(logs), self._name_batches)
         self._own = build_callbacks(self._loaded, logs, self._folder.path, self._options.progress)

@@ -22,7 +22,7 @@ from typing import Any
 import keras
 import numpy as np
 import numpy.typing as npt
-from keras.src.backend.common import global_state  # no public way leads to the seed of layers without one of their own
+from keras.src.random.seed_generator import global_seed_generator  # no public way leads to the seed that layers share
 from keras.src.saving import saving_lib  # `save_weights` saves the optimizer too, which is saved exactly beside it
 
 from seqtrain.errors import CheckpointError, DivergedError
@@ -46,6 +46,11 @@ class Small:
 
     document: dict[str, Any]
     arrays: Arrays
+
+
+def make_shared_seed() -> None:
+    """Makes the seed that layers without one of their own share, before anything could make it at another time."""
+    global_seed_generator()
 
 
 def capture_small(model: Any, document: Mapping[str, Any], arrays: Arrays) -> Small:
@@ -141,14 +146,13 @@ class Restored:
 
 
 def _values(variables: list[Any], arrays: Arrays, prefix: str) -> list[Any]:
-    return [encode(np.asarray(keras.ops.convert_to_numpy(each)), arrays, prefix) for each in variables]
+    return [encode(np.asarray(each.numpy()), arrays, prefix) for each in variables]
 
 
 def _seeds(model: Any) -> list[Any]:
     """What `save_weights` leaves out: the seeds of random layers, and of layers without one of their own."""
     weights = {id(variable) for variable in model.weights}
-    shared = global_state.get_global_attribute("global_seed_generator")
-    return [*(v for v in model.variables if id(v) not in weights), *([shared.state] if shared is not None else [])]
+    return [*(v for v in model.variables if id(v) not in weights), global_seed_generator().state]
 
 
 def _sync(model: Any) -> None:

@@ -1,0 +1,132 @@
+"""Components whose state a run that goes on must find again, and a callback that breaks a run off."""
+
+import os
+
+import keras
+import numpy as np
+
+from seqtrain.registry import callbacks, models, sequences
+
+MOMENTS = []  # (event, epoch, batch) at which a run breaks off, each once
+
+
+class BrokenOffError(Exception):
+    """Stands for a kill: nothing that comes after it is done."""
+
+
+@models.register("noisy")
+def noisy(num_classes=2):
+    """A perceptron with seeds of its own, a seed that all layers share, and moving statistics."""
+
+    class SharedSeed(keras.layers.Layer):
+        def call(self, x, training=False):
+            return x + 0.1 * keras.random.normal(keras.ops.shape(x)) if training else x
+
+    return keras.Sequential(
+        [
+            keras.layers.Dense(8, activation="relu"),
+            keras.layers.BatchNormalization(),
+            keras.layers.Dropout(0.3),
+            SharedSeed(),
+            keras.layers.Dense(num_classes, activation="softmax"),
+        ]
+    )
+
+
+@sequences.register("changing")
+class Changing(keras.utils.Sequence):
+    """Drops other samples in each epoch, with a generator of its own."""
+
+    def __init__(self, x_set, y_set, batch_size):
+        super().__init__()
+        self.x, self.y, self.batch_size = np.asarray(x_set), np.asarray(y_set), batch_size
+        self.generator = np.random.default_rng(3)
+        self.rows = np.arange(len(self.x))
+
+    def __len__(self):
+        return len(self.x) // self.batch_size
+
+    def __getitem__(self, index):
+        rows = self.rows[index * self.batch_size : (index + 1) * self.batch_size]
+        return self.x[rows], self.y[rows]
+
+    def on_epoch_end(self):
+        self.rows = self.generator.permutation(len(self.x))
+
+
+@callbacks.register("decays")
+class Decays(keras.callbacks.Callback):
+    """Lowers the learning rate at each beginning of an epoch, and counts all that it is told of."""
+
+    def __init__(self, factor: float = 0.9):
+        super().__init__()
+        self.factor = factor
+        self.told = {}
+        self.generator = np.random.default_rng(5)
+        self.draws = []
+
+    def count(self, event):
+        self.told[event] = self.told.get(event, 0) + 1
+
+    def on_epoch_begin(self, epoch, logs=None):
+        self.count("epoch begin")
+        rate = self.model.optimizer.learning_rate
+        rate.assign(rate * self.factor)
+
+    def on_train_batch_begin(self, batch, logs=None):
+        self.count("batch begin")
+
+    def on_train_batch_end(self, batch, logs=None):
+        self.count("batch end")
+
+    def on_test_begin(self, logs=None):
+        self.count("test begin")
+
+    def on_test_batch_end(self, batch, logs=None):
+        self.count("test batch end")
+
+    def on_epoch_end(self, epoch, logs=None):
+        self.count("epoch end")
+        self.draws.append(float(self.generator.random()))
+        logs["told"] = sum(self.told.values())
+        logs["drawn"] = self.draws[-1]
+
+
+@callbacks.register("breaks_off")
+class BreaksOff(keras.callbacks.Callback):
+    """Breaks a run off, or has a signal sent to it, at the moments that a test names."""
+
+    def __init__(self):
+        super().__init__()
+        self.epoch = 0
+
+    def state_dict(self):
+        return {}
+
+    def load_state_dict(self, state):
+        pass
+
+    def at(self, event, batch=0):
+        for moment in list(MOMENTS):
+            if moment[:3] == (event, self.epoch, batch):
+                MOMENTS.remove(moment)
+                if len(moment) == 4:
+                    os.kill(os.getpid(), moment[3])
+                else:
+                    raise BrokenOffError
+
+    def on_epoch_begin(self, epoch, logs=None):
+        self.epoch = epoch
+        self.at("epoch begin")
+
+    def on_train_batch_begin(self, batch, logs=None):
+        self.at("batch begin", batch)
+
+    def on_train_batch_end(self, batch, logs=None):
+        self.at("batch end", batch)
+
+    def on_test_batch_end(self, batch, logs=None):
+        self.at("test batch end", batch)
+
+    def on_epoch_end(self, epoch, logs=None):
+        self.at("epoch end")
