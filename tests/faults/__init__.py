@@ -1,0 +1,1 @@
+"""Injects every fault that a run must survive: `python -m tests.faults`."""
