@@ -13,8 +13,8 @@ from tests.faults.lab import Lab, Start, Tally
 _FILES = ("model.weights.h5", "state.npz", "state.json", "manifest.json")
 _LARGEST_FILE = 150_000  # bytes: less than a checkpoint's, more than any other file of a run
 _INTERRUPTED = {"moment": {"at": "train_batch_end", "epoch": 2, "batch": 4, "do": "SIGKILL"}}
-_TOLD = "corrupt and put aside"
-_FAILED = "could not be saved"
+PUT_ASIDE = "corrupt and put aside"
+SAVE_FAILED = "could not be saved"
 
 Harm = Callable[[Path], object]
 
@@ -26,19 +26,17 @@ def corrupt_checkpoints(lab: Lab) -> Tally:
     if code != -signal.SIGKILL:
         raise RuntimeError(f"{interrupted}: ended with {code}")
     cases = [(f"{verb}-{name}", name, harm) for verb, harm in _HARMS.items() for name in _FILES]
-    if lab.sample:
-        cases = cases[:1]
     found = lab.map(lambda case: _corrupt_last(lab, interrupted, *case), cases)
-    return found + lab.map(lambda case: _corrupt_all(lab, interrupted, *case), cases[:1] if lab.sample else cases[::5])
+    return found + lab.map(lambda case: _corrupt_all(lab, interrupted, *case), cases[::5])
 
 
 def _corrupt_last(lab: Lab, interrupted: Path, case: str, name: str, harm: Harm) -> Tally:
     folder, tally = lab.path / f"corrupt-{case}", Tally()
     shutil.copytree(interrupted, folder, symlinks=True)
-    harm(_checkpoints(folder)[-1] / name)
+    harm(checkpoints(folder)[-1] / name)
     start = Start(folder)
     code = start.wait()
-    if code != 0 or _TOLD not in start.err:
+    if code != 0 or PUT_ASIDE not in start.err:
         tally.add(f"{folder}: ended with {code}: {start.err[-500:]}")
     else:
         tally.add(lab.difference(folder))
@@ -49,7 +47,7 @@ def _corrupt_all(lab: Lab, interrupted: Path, case: str, name: str, harm: Harm) 
     """With nothing left to go on from, a run says so and touches nothing."""
     folder, tally = lab.path / f"all-corrupt-{case}", Tally()
     shutil.copytree(interrupted, folder, symlinks=True)
-    for checkpoint in reversed(_checkpoints(folder)):
+    for checkpoint in reversed(checkpoints(folder)):
         harm(checkpoint / name)
     start = Start(folder)
     code = start.wait()
@@ -59,10 +57,8 @@ def _corrupt_all(lab: Lab, interrupted: Path, case: str, name: str, harm: Harm) 
 
 def full_disk(lab: Lab) -> Tally:
     """Saves that fail, each at another of its calls; all saves; files that may not grow, for a while or for ever."""
-    errors = ["ENOSPC"] if lab.sample else ["ENOSPC", "EIO", "EACCES"]
-    found = lab.map(lambda name: _failing_saves(lab, name), errors)
-    found += _never_saved(lab)
-    return found if lab.sample else found + _limited(lab) + _limited_for_a_while(lab)
+    found = lab.map(lambda name: _failing_saves(lab, name), ("ENOSPC", "EIO", "EACCES"))
+    return found + _never_saved(lab) + _limited(lab) + _limited_for_a_while(lab)
 
 
 def _failing_saves(lab: Lab, name: str) -> Tally:
@@ -70,7 +66,7 @@ def _failing_saves(lab: Lab, name: str) -> Tally:
     folder, tally = lab.path / f"disk-{name}", Tally()
     start = Start(folder, {"save": {"number": "call", "do": name}})
     code = start.wait()
-    failed = start.err.count(_FAILED)
+    failed = start.err.count(SAVE_FAILED)
     if code != 0 or failed < 5:
         tally.add(f"{folder}: ended with {code} after {failed} failed saves: {start.err[-500:]}")
     else:
@@ -90,7 +86,7 @@ def _limited(lab: Lab) -> Tally:
 def _limited_for_a_while(lab: Lab) -> Tally:
     folder, tally = lab.path / "file-size-for-a-while", Tally()
     start = Start(folder, before=_limit_file_size)
-    failed = start.said_at(_FAILED)
+    failed = start.said_at(SAVE_FAILED)
     start.lift_file_size_limit()
     code = start.wait()
     if code != 0 or failed is None:
@@ -102,7 +98,7 @@ def _limited_for_a_while(lab: Lab) -> Tally:
 
 def _ends_with_6(start: Start) -> Tally:
     tally, code = Tally(), start.wait()
-    right = code == 6 and _FAILED in start.err
+    right = code == 6 and SAVE_FAILED in start.err
     tally.add(None if right else f"{start.folder}: ended with {code}, not 6: {start.err[-500:]}")
     return tally
 
@@ -111,13 +107,13 @@ def _limit_file_size() -> None:
     resource.setrlimit(resource.RLIMIT_FSIZE, (_LARGEST_FILE, resource.RLIM_INFINITY))
 
 
-def _checkpoints(folder: Path) -> list[Path]:
+def checkpoints(folder: Path) -> list[Path]:
     """Oldest first, as far as a resumption looks."""
     found = [path for path in folder.glob("checkpoints/step-*") if path.is_dir()]
     return sorted(found, key=lambda path: [int(part) for part in path.name.split("-")[1:]])
 
 
-def _flip(path: Path) -> None:
+def flip(path: Path) -> None:
     content = bytearray(path.read_bytes())
     content[len(content) // 2] ^= 1
     path.write_bytes(content)
@@ -129,9 +125,9 @@ def _cut(path: Path) -> None:
 
 def _mix(path: Path) -> None:
     """Puts the file of another checkpoint in its place; of the only one, its own twice."""
-    others: Iterator[Path] = (each / path.name for each in _checkpoints(path.parents[2]) if each != path.parent)
+    others: Iterator[Path] = (each / path.name for each in checkpoints(path.parents[2]) if each != path.parent)
     content = next(others).read_bytes()
     path.write_bytes(content if content != path.read_bytes() else content + content)
 
 
-_HARMS: dict[str, Harm] = {"flip": _flip, "cut": _cut, "remove": Path.unlink, "mix": _mix}
+_HARMS: dict[str, Harm] = {"flip": flip, "cut": _cut, "remove": Path.unlink, "mix": _mix}

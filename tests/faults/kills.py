@@ -71,8 +71,6 @@ def _wait_for_instant(lab: Lab, start: Start, generator: random.Random) -> None:
 
 def in_saves(lab: Lab) -> Tally:
     """Killed at each call by which a save changes the disk: of the first save after a start, and of later ones."""
-    if lab.sample:
-        return lab.map(lambda calls: _kill_in_saves(lab, 1, calls), [(4, 9)])
     first = lab.map(lambda call: _kill_in_saves(lab, 1, (call,)), (2, 7, 8, 9, 10, 11))
     return first + lab.map(lambda number: _kill_in_saves(lab, number, range(1, _MOST_CALLS)), (1, 2, 4))
 
@@ -97,9 +95,8 @@ def _kill_in_saves(lab: Lab, number: int, calls: Iterable[int]) -> Tally:
 
 def at_moments(lab: Lab) -> Tally:
     """Killed in the middle of an epoch, in a validation, and where an epoch begins or ends."""
-    moments = _MOMENTS[1:4:2] if lab.sample else _MOMENTS
     folder, tally, killed, lost = lab.path / "moments", Tally(), 0, None
-    for moment in moments:
+    for moment in _MOMENTS:
         before = newest_step(folder)
         code = Start(folder, {"moment": {**moment, "do": "SIGKILL"}}).wait()
         if code != -signal.SIGKILL:

@@ -83,7 +83,7 @@ class Start:
             stdout=subprocess.DEVNULL,
             stderr=subprocess.PIPE,
             text=True,
-            preexec_fn=before,  # noqa: PLW1509 -- no other thread of ours holds a lock that it could need
+            preexec_fn=before,  # what it calls needs no lock that another thread could hold
         )
         self._lines: list[tuple[float, str]] = []
         self._said = threading.Condition()
@@ -161,13 +161,11 @@ class Lab:
         seed: Of all that is random.
         kills: How many times runs are killed at a random instant.
         at_a_time: How many runs go on at a time.
-        sample: Whether a few of each fault are enough.
     """
 
-    def __init__(self, path: Path, seed: int = 0, kills: int = 100, at_a_time: int = 1, sample: bool = False) -> None:
+    def __init__(self, path: Path, seed: int = 0, kills: int = 100, at_a_time: int = 1) -> None:
         self.path = path
         self.kills = kills
-        self.sample = sample
         self._seed = seed
         self._at_a_time = at_a_time
         path.mkdir(parents=True, exist_ok=True)

@@ -1,41 +1,71 @@
+"""A run that meets one fault after another; all of them, as often as they can be met, with `pytest -m slow`."""
+
+import shutil
+import signal
+import time
+
 import pytest
 
+from tests.faults import disks
 from tests.faults.__main__ import FAULTS
-from tests.faults.lab import Lab
-
-_SAMPLED = [
-    "killed at random instants",
-    "killed at each step of a save",
-    "killed at moments of an epoch",
-    "signals and --max-time",
-    "a full disk",
-    "corrupt checkpoints",
-    "NaN in the data",
-]
+from tests.faults.environment import BEGINS
+from tests.faults.lab import Lab, Start
 
 
 @pytest.fixture(scope="module")
-def few(tmp_path_factory):
-    return Lab(tmp_path_factory.mktemp("few"), kills=3, sample=True)
+def lab(tmp_path_factory):
+    return Lab(tmp_path_factory.mktemp("faults"))
 
 
 @pytest.fixture(scope="module")
-def all_of_them(request, tmp_path_factory):
+def slow_lab(request, tmp_path_factory):
     if "slow" not in request.config.getoption("markexpr"):
         pytest.skip("half an hour: asked for with `pytest -m slow tests/faults`")
-    return Lab(tmp_path_factory.mktemp("all"))
+    return Lab(tmp_path_factory.mktemp("all-faults"))
 
 
-@pytest.mark.parametrize("name", _SAMPLED)
-def test_a_few_of_each_fault_lose_nothing(name, few):
-    tally = FAULTS[name](few)
-    assert tally.lost == []
-    assert tally.injected == tally.survived > 0
+def test_a_run_that_meets_a_fault_of_every_kind_ends_as_one_that_met_none(lab):
+    folder = lab.path / "all-kinds"
+    killed = -signal.SIGKILL
+    assert _at_random(folder, lab.generator("sample"), lab.reference.training_s / 4) == killed
+    assert Start(folder, {"save": {"number": 2, "call": 7, "do": "SIGKILL"}}).wait() == killed
+    assert _at(folder, "test_batch_end", 1, "SIGKILL") == killed
+    assert _at(folder, "train_batch_end", 2, "SIGTERM") == 143
+    assert Start(folder, {"nan": {"epoch": 3, "batch": 4}}).wait() == 7
+    _require_that_nothing_is_made_of_corrupt_checkpoints(folder)
+    disks.flip(disks.checkpoints(folder)[-1] / "model.weights.h5")
+    last = Start(folder, {"save": {"number": "call", "do": "ENOSPC"}})
+    assert last.said_at(BEGINS) is not None
+    assert Start(folder).wait() == 75
+    assert last.wait() == 0, last.err
+    assert disks.PUT_ASIDE in last.err
+    assert disks.SAVE_FAILED in last.err
+    assert lab.difference(folder) is None
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("name", FAULTS)
-def test_no_fault_loses_anything(name, all_of_them):
-    tally = FAULTS[name](all_of_them)
+def test_no_fault_loses_anything(name, slow_lab):
+    tally = FAULTS[name](slow_lab)
     assert tally.lost == []
     assert tally.injected == tally.survived > 0
+
+
+def _at(folder, moment, epoch, do):
+    return Start(folder, {"moment": {"at": moment, "epoch": epoch, "batch": 1, "do": do}}).wait()
+
+
+def _at_random(folder, generator, longest_s):
+    start = Start(folder)
+    assert start.said_at(BEGINS) is not None
+    time.sleep(generator.uniform(0, longest_s))
+    start.signal(signal.SIGKILL)
+    return start.wait()
+
+
+def _require_that_nothing_is_made_of_corrupt_checkpoints(folder):
+    copy = folder.with_name("all-corrupt")
+    shutil.copytree(folder, copy, symlinks=True)
+    for checkpoint in disks.checkpoints(copy):
+        disks.flip(checkpoint / "state.npz")
+    assert Start(copy).wait() == 4
