@@ -80,7 +80,9 @@ def _never_saved(lab: Lab) -> Tally:
 
 
 def _limited(lab: Lab) -> Tally:
-    return _ends_with_6(Start(lab.path / "file-size", before=_limit_file_size))
+    # Without Keras's ModelCheckpoint, whose HDF5 file ends the process by a segmentation fault where the disk is full.
+    arguments = ["-s", "callbacks=[faulty]"]
+    return _ends_with_6(Start(lab.path / "file-size", arguments=arguments, before=_limit_file_size))
 
 
 def _limited_for_a_while(lab: Lab) -> Tally:

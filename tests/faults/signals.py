@@ -61,7 +61,7 @@ def _waiting_for_data(folder: Path, number: int) -> str | None:
     start = Start(folder, {"slow_batch": {**_SLOW, "marker": str(marker)}})
     if not _appears(marker, start):
         return f"it never came to the slow batch: {start.err[-500:]}"
-    time.sleep(1)  # so that it waits for nothing else
+    time.sleep(3)  # the batch is made ahead; until it waits for nothing else
     return _after(start, number, "interrupted")
 
 
