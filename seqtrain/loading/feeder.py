@@ -99,6 +99,17 @@ class TrainingFeeder(_Feeder):
         self._handed.append(Handed(index, num_samples(batch), time.perf_counter()))
         return batch
 
+    def on_epoch_begin(self) -> None:
+        """Forgets what Keras has only looked at."""
+        if self._looks:
+            self._handed.clear()
+        super().on_epoch_begin()
+
+    @property
+    def is_ahead(self) -> bool:
+        """Whether the batch of the next step was handed over already, so that the step will not wait for data."""
+        return bool(self._handed)
+
     def handed(self, count: int) -> list[Handed]:
         """The next `count` batches that the model has trained on, in the order in which they were handed over."""
         return [self._handed.popleft() for _ in range(min(count, len(self._handed)))]

@@ -17,11 +17,19 @@ from typing import Any
 import keras
 
 from seqtrain import __version__, durations
-from seqtrain.errors import ResourceError
+from seqtrain.errors import DivergedError, ResourceError
 from seqtrain.training.callback_state import CallbackStates
 from seqtrain.training.checkpoint_store import CheckpointStore
 from seqtrain.training.recorder import Recorder
-from seqtrain.training.state import Arrays, Small, capture_small, files_of
+from seqtrain.training.state import (
+    Arrays,
+    Small,
+    Volatile,
+    capture_small,
+    capture_volatile,
+    files_of,
+    has_finite_weights,
+)
 
 log = logging.getLogger("seqtrain")
 
@@ -60,18 +68,20 @@ class Checkpoints(keras.callbacks.Callback):
         self._best = best
         self._epoch, self._batch, self._has_begun_batch = 0, 0, False
         self._before_validation: Small | None = None
+        self._before_waiting: Volatile = []
         self._began = self._saved_at = time.monotonic()
         self._batches_since = 0
         self._num_saved, self._seconds = 0, 0.0
+        self._saved = (0, 0)
         self.failure: Exception | None = None
 
-    def begin_at(self, epoch: int, batch: int) -> None:
-        """Says where the run stands: `batch` batches of an epoch are done."""
-        self._epoch, self._batch = epoch, batch
+    def go_on_from(self, epoch: int, batch: int) -> None:
+        """Says where the checkpoint stands that a run goes on from: `batch` batches of an epoch are done."""
+        self._epoch, self._batch = self._saved = epoch, batch
 
     def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:
         """Notes the epoch."""
-        self.begin_at(epoch, 0)
+        self._epoch, self._batch = epoch, 0
 
     def on_train_batch_begin(self, batch: int, logs: Any = None) -> None:
         """Notes that the other callbacks have seen a batch begin."""
@@ -89,10 +99,20 @@ class Checkpoints(keras.callbacks.Callback):
         """Keeps what a validation will change, before any callback knows of it."""
         self._before_validation = self._capture()
 
+    def before_waiting(self) -> None:
+        """Keeps what a step changes while it still waits for its batch."""
+        self._before_waiting = capture_volatile(self.model)
+
+    def take_back_step(self) -> None:
+        """Takes back what a step has changed that was stopped while it waited for its batch."""
+        if self._has_begun_batch:
+            for variable, value in self._before_waiting:
+                variable.assign(value)
+
     def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
         """Saves after the epoch."""
         self._before_validation = None
-        self.begin_at(epoch + 1, 0)
+        self._epoch, self._batch = epoch + 1, 0
         self.save(is_best=self._recorder.is_best)
 
     def save(self, is_best: bool = False) -> None:
@@ -109,6 +129,7 @@ class Checkpoints(keras.callbacks.Callback):
             "created": datetime.now(UTC).isoformat(timespec="seconds"),
         }
         try:
+            self._require_finite_weights()
             files = files_of(self.model, self._before_validation or self._capture())
             step = self._epoch * self._steps_per_epoch + self._batch
             name = self._store.commit(step, files, about, best="" if is_best else self._best)
@@ -121,12 +142,13 @@ class Checkpoints(keras.callbacks.Callback):
             self.failure = None
             self._best = name if is_best else self._best
             self._num_saved += 1
+            self._saved = (self._epoch, self._batch)
             size = sum(len(content) for content in files.values())
             log.debug("saved %s: %.1f MB in %.3f s", name, size / 1e6, time.monotonic() - began)
         self._saved_at, self._batches_since = time.monotonic(), 0
         self._seconds += self._saved_at - began
 
-    def on_train_end(self, logs: Any = None) -> None:
+    def tell_cost(self) -> None:
         """Says what saving has cost."""
         share = self._seconds / max(time.monotonic() - self._began, 1e-9)
         log.info("checkpoints: %d saved in %.1f %% of the time", self._num_saved, 100 * share)
@@ -143,6 +165,16 @@ class Checkpoints(keras.callbacks.Callback):
                 where=self._store.path,
                 fix="free the disk, or name another --run-dir",
             ) from self.failure
+
+    def _require_finite_weights(self) -> None:
+        """Raises where a weight became NaN or infinite behind a loss that hides it.
+
+        Raises:
+            DivergedError: with the batches that it lies between.
+        """
+        if not has_finite_weights(self.model):
+            since, now = (f"epoch {epoch}, batch {batch}" for epoch, batch in (self._saved, (self._epoch, self._batch)))
+            raise DivergedError(f"weights became NaN or infinite between {since}, and {now}")
 
     def _capture(self) -> Small:
         arrays: Arrays = {}

@@ -61,9 +61,7 @@ def fit(loaded: LoadedConfig, options: FitOptions) -> Outcome:
             for change in changed:
                 log.info("changed since the run began: %s", change)
             log.info("%s", _describe(data))
-            if data.bad_samples is not None:
-                data.bad_samples.on_new = _BadSampleTeller(data.bad_samples, folder)
-            return _train(loaded, data, folder, options, store, stored, deadline)
+            return _train(loaded, data, folder, options, store, stored, deadline, _stops_anew(changed))
 
 
 def dry_run(loaded: LoadedConfig, options: FitOptions) -> Outcome:
@@ -94,6 +92,7 @@ def _train(
     store: CheckpointStore,
     stored: Stored | None,
     deadline: float | None,
+    stops_anew: bool,
 ) -> Outcome:
     """Trains, going back to the last checkpoint as often as `on_nan` allows."""
     from seqtrain.training.device import devices, prepare_keras
@@ -103,11 +102,16 @@ def _train(
     from seqtrain.training.state import Restored
     from seqtrain.training.stops import Stops
 
+    on_nan = loaded.config.on_nan
     with Stops(deadline) as stops:
         folder.add_devices(*devices())
         restored = Restored(stored) if stored is not None else None
+        if restored is not None and stops_anew:
+            restored.document["stop_training"] = False
         rollbacks = restored.document["rollbacks"] if restored else 0
         while True:
+            if data.bad_samples is not None:
+                data.bad_samples.on_new = _BadSampleTeller(data.bad_samples, folder)
             if restored is not None:
                 _tell_of_going_on(restored.document, data)
                 store.link_best(restored.best)
@@ -117,19 +121,14 @@ def _train(
                 return Run(loaded, data, folder, options, stops, store, restored, rollbacks).train()
             except DivergedError as error:
                 stored = store.load()
-                if loaded.config.on_nan.action == "error" or rollbacks >= loaded.config.on_nan.max or stored is None:
+                if on_nan.action == "error" or rollbacks >= on_nan.max or stored is None:
                     raise _with_advice(error, stored, rollbacks) from error
                 rollbacks += 1
-                scale = loaded.config.on_nan.learning_rate_scale
-                log.warning(
-                    "%s\n  rollback %d of %d, with the learning rate times %g",
-                    error,
-                    rollbacks,
-                    loaded.config.on_nan.max,
-                    scale**rollbacks,
-                )
+                scale = on_nan.learning_rate_scale**rollbacks
+                log.warning("%s\n  rollback %d of %d, learning rate times %g", error, rollbacks, on_nan.max, scale)
                 restored = Restored(stored)
                 prepare_keras(loaded.config)
+                data = open_data(loaded)  # a class of the user's may have changed with the epochs
 
 
 class _BadSampleTeller:
@@ -151,8 +150,13 @@ class _BadSampleTeller:
 def _is_complete(result: dict[str, Any], loaded: LoadedConfig, changed: list[Difference]) -> bool:
     """Whether a run that has ended has nothing left to do, now that some of its config may have changed."""
     if result["status"] == "early_stopped":
-        return not any(change.key.startswith("callbacks.early_stopping") for change in changed)
+        return not _stops_anew(changed)
     return bool(result["status"] == "completed" and result["epochs"] >= loaded.config.fit.epochs)
+
+
+def _stops_anew(changed: list[Difference]) -> bool:
+    """Whether what stopped a run early may not stop it now."""
+    return any(change.key.startswith("callbacks.early_stopping") for change in changed)
 
 
 def _tell_of_going_on(stands: dict[str, Any], data: Data) -> None:

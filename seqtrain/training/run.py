@@ -6,12 +6,14 @@ import contextlib
 import logging
 import shlex
 import time
+from collections.abc import Callable
 from typing import Any
 
 import keras
 
 from seqtrain.config.load import LoadedConfig
 from seqtrain.errors import (
+    CheckpointError,
     ConfigError,
     InterruptedRunError,
     OutOfTimeError,
@@ -85,6 +87,7 @@ class Run:
         """
         began = time.perf_counter()
         self._model, logs = model_and_logs(self._loaded, self._data)
+        self._model.optimizer.build(self._model.trainable_variables)
         make_shared_seed()
         self._model.summary(print_fn=lambda text, line_break=False: log.debug("%s", text))
         self._recorder = Recorder(self._folder, *self._watched(logs), self._name_batches)
@@ -114,7 +117,7 @@ class Run:
 
     def _train(self, states: CallbackStates) -> None:
         if self._restored is not None and self._is_over(self._restored):
-            callbacks = self._callbacks([], states)
+            callbacks = self._callbacks([], states, is_ahead=lambda: True)
             callbacks.on_train_begin()
             self._model.optimizer.finalize_variable_values(self._model.trainable_weights)
             callbacks.on_train_end(self._recorder.history[-1])
@@ -126,9 +129,10 @@ class Run:
             for stream in filter(None, (training, validation)):
                 self._stops.listen(stream.interrupt)
             feeder = TrainingFeeder(training, self._model, self._model.steps_per_execution)
-            self._fit(feeder, validation, self._callbacks([Pace(feeder, self._data.workers.count)], states))
+            pace = Pace(feeder, self._data.workers.count)
+            self._fit(feeder, validation, self._callbacks([pace], states, is_ahead=lambda: feeder.is_ahead))
 
-    def _callbacks(self, first: list[Any], states: CallbackStates) -> RunCallbacks:
+    def _callbacks(self, first: list[Any], states: CallbackStates, is_ahead: Callable[[], bool]) -> RunCallbacks:
         listed = [*first, self._recorder, *self._own, self._checkpoints, self._stops]
         return RunCallbacks(
             listed,
@@ -139,11 +143,23 @@ class Run:
             self._model,
             self._config.fit.epochs,
             self._data.steps_per_epoch,
+            is_ahead,
         )
 
     def _is_over(self, restored: Restored) -> bool:
-        """Whether nothing is left to train."""
+        """Whether nothing is left to train.
+
+        Raises:
+            CheckpointError: when fewer epochs are asked for than were begun: no such weights are there any more.
+        """
         stands = restored.document
+        if stands["batch"] and stands["epoch"] >= self._config.fit.epochs:
+            raise CheckpointError(
+                f"the run is in its epoch {stands['epoch'] + 1} already",
+                where=self._loaded.place("fit", "epochs"),
+                received=f"fit.epochs {self._config.fit.epochs}",
+                fix=f"set fit.epochs to {stands['epoch'] + 1} or more",
+            )
         return bool(stands["stop_training"] and not stands["batch"]) or stands["epoch"] >= self._config.fit.epochs
 
     def _scale(self) -> float:
@@ -172,7 +188,6 @@ class Run:
         if validation is not None:
             feeders.append(ValidationFeeder(validation, self._data.validation_steps, self._model))
         if self._restored is None and self._config.on_nan.action == "rollback":
-            self._model.optimizer.build(self._model.trainable_variables)
             self._checkpoints.save()  # so that the first epoch has somewhere to go back to
         try:
             self._model.fit(
@@ -218,6 +233,7 @@ class Run:
         for callback in self._own:
             if hasattr(callback, "close"):
                 callback.close()
+        self._checkpoints.take_back_step()
         self._checkpoints.save()
         self._checkpoints.require_saved()
         self._recorder.hash_weights()
@@ -252,6 +268,7 @@ class Run:
             self._folder.write_json("result.json", result)
         except (OSError, ResourceError) as error:
             log.warning("result.json and plots could not be written: %s", error)
+        self._checkpoints.tell_cost()
         epochs = f"{len(history)} epoch{'' if len(history) == 1 else 's'}"
         log.info("%s after %s, %.1f s", status.replace("_", " "), epochs, time.perf_counter() - began)
         if self._recorder.best:

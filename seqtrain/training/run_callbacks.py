@@ -8,6 +8,7 @@ checkpoint is applied after it.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import keras
@@ -29,6 +30,7 @@ class RunCallbacks(keras.callbacks.CallbackList):
         model: The model that is trained.
         epochs: The run's.
         steps: Batches in an epoch.
+        is_ahead: Whether the next step will find its batch without waiting.
     """
 
     def __init__(
@@ -41,13 +43,15 @@ class RunCallbacks(keras.callbacks.CallbackList):
         model: Any,
         epochs: int,
         steps: int,
+        is_ahead: Callable[[], bool],
     ) -> None:
         super().__init__(callbacks, add_history=True, model=model, epochs=epochs, steps=steps, verbose=0)
         self._checkpoints = checkpoints
         self._states = states
         self._restored = restored
         self._scale = scale
-        self._passed_over = 0
+        self._is_ahead = is_ahead
+        self._passed_over, self._was_told = 0, False
 
     def on_train_begin(self, logs: Any = None) -> None:
         """Begins; between two epochs, goes on from the checkpoint."""
@@ -59,13 +63,17 @@ class RunCallbacks(keras.callbacks.CallbackList):
     def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:
         """Begins an epoch; in the middle of one, goes on from the checkpoint."""
         super().on_epoch_begin(epoch, logs)
+        self._passed_over, self._was_told = 0, False
         if self._restored is not None:
-            restored, self._passed_over = self._restored, self._restored.document["batch"]
-            self._go_on(restored)
+            self._passed_over = self._restored.document["batch"]
+            self._was_told = self._restored.document["has_begun_batch"]
+            self._go_on(self._restored)
             self._pass_over()
 
     def on_train_batch_begin(self, batch: int, logs: Any = None) -> None:
         """Tells of a batch, unless the callbacks were told before the checkpoint."""
+        if batch >= self._passed_over and not self._is_ahead():
+            self._checkpoints.before_waiting()
         if batch > self._passed_over or (batch == self._passed_over and not self._was_told):
             super().on_train_batch_begin(batch, logs)
 
@@ -83,11 +91,10 @@ class RunCallbacks(keras.callbacks.CallbackList):
         document = restored.document
         restored.apply(self.model)
         self._states.restore(document["callbacks"], restored.arrays)
-        self._checkpoints.begin_at(document["epoch"], document["batch"])
+        self._checkpoints.go_on_from(document["epoch"], document["batch"])
         if self._scale != 1:
             optimizer = self.model.optimizer
             optimizer.learning_rate = float(keras.ops.convert_to_numpy(optimizer.learning_rate)) * self._scale
-        self._was_told = document["has_begun_batch"]
         self._restored = None
 
     def _pass_over(self) -> None:
@@ -104,5 +111,3 @@ class RunCallbacks(keras.callbacks.CallbackList):
             return logs if len(state_and_iterator) == 1 else (logs, state_and_iterator[0])
 
         self.model.train_function = pass_over
-
-    _was_told = False

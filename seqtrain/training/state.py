@@ -25,7 +25,7 @@ import numpy.typing as npt
 from keras.src.random.seed_generator import global_seed_generator  # no public way leads to the seed that layers share
 from keras.src.saving import saving_lib  # `save_weights` saves the optimizer too, which is saved exactly beside it
 
-from seqtrain.errors import CheckpointError, DivergedError
+from seqtrain.errors import CheckpointError
 from seqtrain.training.checkpoint_store import Content, Stored
 from seqtrain.training.plain_data import decode, encode
 
@@ -33,6 +33,7 @@ WEIGHTS = "model.weights.h5"
 _STATE, _ARRAYS = "state.json", "state.npz"
 
 Arrays = dict[str, npt.NDArray[Any]]
+Volatile = list[tuple[Any, npt.NDArray[Any]]]
 
 
 @dataclass(frozen=True)
@@ -55,7 +56,7 @@ def make_shared_seed() -> None:
 
 def capture_small(model: Any, document: Mapping[str, Any], arrays: Arrays) -> Small:
     """Seeds and metrics of the model, and the global generators, added to a document."""
-    _sync(model)
+    sync(model)
     own = {
         "seeds": _values(_seeds(model), arrays, "seeds"),
         "metrics": _values(model.metrics_variables, arrays, "metrics"),
@@ -69,11 +70,9 @@ def files_of(model: Any, small: Small) -> dict[str, Content]:
     """The files of a checkpoint.
 
     Raises:
-        DivergedError: when a weight is NaN or infinite.
-        ResourceError: when there is no memory for them.
+        MemoryError: when there is no memory for them.
     """
-    _sync(model)
-    require_finite_weights(model)
+    sync(model)
     arrays = dict(small.arrays)
     optimizer = _values(model.optimizer.variables, arrays, "optimizer")
     packed = io.BytesIO()
@@ -82,14 +81,18 @@ def files_of(model: Any, small: Small) -> dict[str, Content]:
     return {WEIGHTS: _weights(model), _ARRAYS: packed.getbuffer(), _STATE: document.encode()}
 
 
-def require_finite_weights(model: Any) -> None:
-    """Raises where a weight is NaN or infinite.
+def capture_volatile(model: Any) -> Volatile:
+    """What a step of TensorFlow may change before it has its batch: seeds and counters, which no data goes into."""
+    if keras.backend.backend() != "tensorflow":
+        return []
+    counters = [variable for variable in model.optimizer.variables if variable.shape == ()]
+    return [(variable, variable.numpy()) for variable in (*_seeds(model), *counters)]
 
-    Raises:
-        DivergedError: when one is.
-    """
-    if not all(weight.dtype.kind in "iub" or np.isfinite(weight).all() for weight in model.get_weights()):
-        raise DivergedError("weights became NaN or infinite")
+
+def has_finite_weights(model: Any) -> bool:
+    """Whether no weight is NaN or infinite."""
+    sync(model)
+    return all(weight.dtype.kind in "iub" or np.isfinite(weight).all() for weight in model.get_weights())
 
 
 class Restored:
@@ -155,7 +158,7 @@ def _seeds(model: Any) -> list[Any]:
     return [*(v for v in model.variables if id(v) not in weights), global_seed_generator().state]
 
 
-def _sync(model: Any) -> None:
+def sync(model: Any) -> None:
     """JAX trains on copies of the variables until they are asked for."""
     if keras.backend.backend() == "jax":
         model.jax_state_sync()

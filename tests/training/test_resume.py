@@ -1,4 +1,4 @@
-"""Runs that are broken off and go on, in this process: what a kill leaves on the disk, without a new start each time."""
+"""Runs that are broken off and go on, in one process: what a kill leaves on the disk, without a start each time."""
 
 import csv
 import json
@@ -101,6 +101,14 @@ def history(folder):
         ]
 
 
+def own_log(folder):
+    """What Keras's own CSVLogger wrote, as the other callbacks were told of it."""
+    with (folder / "run" / "own.csv").open() as file:
+        return [
+            {k: v for k, v in row.items() if k not in ("samples_per_s", "data_wait")} for row in csv.DictReader(file)
+        ]
+
+
 def lines(folder):
     rows = [json.loads(line) for line in (folder / "run" / "metrics.jsonl").read_text().splitlines()]
     return [{k: v for k, v in row.items() if k not in ("samples_per_s", "data_wait", "time")} for row in rows]
@@ -127,31 +135,33 @@ def assert_alike(folder, outcome, whole):
         assert outcome.result[key] == result[key], key
     assert history(folder) == history(reference)
     assert lines(folder) == lines(reference)
+    assert {row["epoch"]: row for row in own_log(folder)} == {row["epoch"]: row for row in own_log(reference)}
     assert (folder / "run" / "checkpoints" / "best" / "model.weights.h5").is_file()
 
 
 KILLS = [
-    [("epoch begin", 0, 0)],
-    [("batch begin", 0, 1)],
-    [("batch end", 1, 4)],
-    [("batch begin", 2, 6), ("batch end", 2, 8)],
+    [("epoch begin", 0, 0), ("batch begin", 2, 6), ("batch end", 2, 8)],
     [("batch end", 0, 10), ("test batch end", 1, 1), ("epoch end", 2, 0)],
     [("epoch begin", 3, 0), ("test batch end", 3, 0), ("epoch end", 3, 0)],
 ]
+STOPS = [
+    [
+        ("batch end", 0, 4, signal.SIGINT),
+        ("batch end", 1, 10, signal.SIGTERM),
+        ("test batch end", 1, 2, signal.SIGTERM),
+    ],
+    [("epoch end", 1, 0, signal.SIGINT), ("batch begin", 2, 3, signal.SIGTERM), ("epoch end", 3, 0, signal.SIGTERM)],
+]
 
 
-@pytest.mark.parametrize("at", KILLS, ids=lambda at: "-".join(f"{event} {epoch}.{batch}" for event, epoch, batch in at))
+@pytest.mark.parametrize("at", KILLS, ids=["train", "everywhere", "end"])
 def test_a_run_that_was_killed_ends_as_one_that_was_not(tmp_path, whole, at):
     assert_alike(tmp_path, broken_off_at(tmp_path, *at), whole())
 
 
-@pytest.mark.parametrize(
-    "moment",
-    [("batch end", 1, 4), ("batch end", 1, 10), ("test batch end", 1, 2), ("epoch end", 1, 0), ("batch begin", 2, 3)],
-)
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_a_run_that_a_signal_stopped_ends_as_one_that_was_not(tmp_path, whole, moment, number):
-    assert_alike(tmp_path, broken_off_at(tmp_path, (*moment, number)), whole())
+@pytest.mark.parametrize("at", STOPS, ids=["train", "epoch"])
+def test_a_run_that_signals_stopped_ends_as_one_that_was_not(tmp_path, whole, at):
+    assert_alike(tmp_path, broken_off_at(tmp_path, *at), whole())
 
 
 def test_a_class_that_changes_at_the_end_of_an_epoch_goes_on_where_it_was(tmp_path, whole):
@@ -170,9 +180,7 @@ def test_a_stop_while_validating_goes_on_with_the_validation_alone(tmp_path):
 
 def test_what_keras_logs_itself_goes_on_too(tmp_path, whole):
     broken_off_at(tmp_path, ("batch end", 1, 9), ("batch end", 2, 4))
-    with (tmp_path / "run" / "own.csv").open() as file:
-        rows = list(csv.DictReader(file))
-    assert [row["epoch"] for row in rows] == ["0", "1", "2", "3"]
+    assert own_log(tmp_path) == own_log(whole()[0])
 
 
 def test_more_epochs_continue_a_finished_run(tmp_path, whole):
@@ -236,12 +244,20 @@ def test_a_loss_that_stays_nan_ends_the_run_after_the_rollbacks_that_were_allowe
 
 
 def test_a_schedule_is_scaled_when_a_run_goes_back(tmp_path):
-    schedule = "{name: exponential_decay, initial_learning_rate: 1e38, decay_steps: 5, decay_rate: 0.9}"
+    schedule = "{name: exponential_decay, initial_learning_rate: 1e30, decay_steps: 5, decay_rate: 0.9}"
     settings = [
         f"compile.optimizer={{name: sgd, learning_rate: {schedule}}}",
-        "on_nan={action: rollback, learning_rate_scale: 1e-39}",
+        "on_nan={action: rollback, learning_rate_scale: 1e-31}",
     ]
     off = ["callbacks=[csv_logger: {filename: '{run_dir}/own.csv'}]"]
     outcome = run(tmp_path, *settings, *off)
     assert outcome.result["status"] == "completed"
     assert float(history(tmp_path)[0]["learning_rate"]) == pytest.approx(0.1 * 0.9 ** (11 / 5), rel=1e-3)
+
+
+def test_fewer_epochs_than_were_begun_are_refused(tmp_path):
+    load_config_once(tmp_path)
+    moments().append(("batch end", 2, 5, signal.SIGTERM))
+    run(tmp_path)
+    with pytest.raises(CheckpointError, match="the run is in its epoch 3 already"):
+        run(tmp_path, "fit.epochs=2")
