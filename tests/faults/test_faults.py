@@ -1,4 +1,4 @@
-"""A run that meets one fault after another; all of them, as often as they can be met, with `pytest -m slow`."""
+"""A run that meets one fault after another; all of them, as often as they can be met, with `pytest -m faults`."""
 
 import shutil
 import signal
@@ -15,13 +15,6 @@ from tests.faults.lab import Lab, Start
 @pytest.fixture(scope="module")
 def lab(tmp_path_factory):
     return Lab(tmp_path_factory.mktemp("faults"))
-
-
-@pytest.fixture(scope="module")
-def slow_lab(request, tmp_path_factory):
-    if "slow" not in request.config.getoption("markexpr"):
-        pytest.skip("half an hour: asked for with `pytest -m slow tests/faults`")
-    return Lab(tmp_path_factory.mktemp("all-faults"))
 
 
 def test_a_run_that_meets_a_fault_of_every_kind_ends_as_one_that_met_none(lab):
@@ -43,10 +36,10 @@ def test_a_run_that_meets_a_fault_of_every_kind_ends_as_one_that_met_none(lab):
     assert lab.difference(folder) is None
 
 
-@pytest.mark.slow
+@pytest.mark.faults
 @pytest.mark.parametrize("name", FAULTS)
-def test_no_fault_loses_anything(name, slow_lab):
-    tally = FAULTS[name](slow_lab)
+def test_no_fault_loses_anything(name, lab):
+    tally = FAULTS[name](lab)
     assert tally.lost == []
     assert tally.injected == tally.survived > 0
 
