@@ -49,7 +49,7 @@ class Noisy(SampleSequence):
         super().write(indices, epoch, rows)
         if self._is_in(fault("slow_batch"), indices, epoch):
             Path(fault("slow_batch")["marker"]).touch()
-            time.sleep(30)
+            time.sleep(fault("slow_batch").get("seconds", 30))
         if self._is_in(fault("nan"), indices, epoch):
             rows[0][...] = np.nan
 

@@ -71,8 +71,8 @@ def _wait_for_instant(lab: Lab, start: Start, generator: random.Random) -> None:
 
 def in_saves(lab: Lab) -> Tally:
     """Killed at each call by which a save changes the disk: of the first save after a start, and of later ones."""
-    first = lab.map(lambda call: _kill_in_saves(lab, 1, (call,)), (2, 7, 8, 9, 10, 11))
-    return first + lab.map(lambda number: _kill_in_saves(lab, number, range(1, _MOST_CALLS)), (1, 2, 4))
+    first = lab.map(lambda call: _kill_in_saves(lab, 1, (call,)), (2, 6, 7, 8, 9, 10))
+    return first + lab.map(lambda number: _kill_in_saves(lab, number, range(1, _MOST_CALLS)), (1, 2))
 
 
 def _kill_in_saves(lab: Lab, number: int, calls: Iterable[int]) -> Tally:
