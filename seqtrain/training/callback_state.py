@@ -11,6 +11,7 @@ A callback whose state is something else may have `state_dict()`, which returns 
 from __future__ import annotations
 
 import contextlib
+import inspect
 import json
 import logging
 from collections.abc import Collection, Sequence
@@ -97,7 +98,18 @@ class CallbackStates:
 
 
 def _attributes(callback: Any) -> dict[str, Any]:
-    return {name: value for name, value in vars(callback).items() if name not in _KERAS_OWN}
+    configured = _configured(type(callback))
+    return {name: value for name, value in vars(callback).items() if name not in configured}
+
+
+def _configured(kind: type) -> frozenset[str]:
+    """The attributes that hold what the config says: those that Keras's classes name as their arguments.
+
+    Keras changes some in place when it first needs them (the sign of `min_delta`), and would again after a restore.
+    """
+    ours = (each for each in kind.__mro__ if each.__module__.partition(".")[0] == "keras")
+    parameters = (inspect.signature(each.__init__).parameters for each in ours)  # type: ignore[misc]
+    return frozenset(_KERAS_OWN).union(*parameters)
 
 
 def _fingerprints(callback: Any, without: Collection[str] = ()) -> dict[str, str]:

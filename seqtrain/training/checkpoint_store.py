@@ -153,10 +153,11 @@ class CheckpointStore:
         return (path for path in self.path.glob("step-*") if path.is_dir() and not path.is_symlink())
 
     def _free_name(self, step: int) -> str:
-        name, number = f"step-{step:08d}", 1
-        while (self.path / name).exists() or (self.path / f"{_CORRUPT}{name}").exists():
-            name, number = f"step-{step:08d}-{number}", number + 1
-        return name
+        """A name that sorts after all of the step, also where the first of them are gone."""
+        names = (path.name.removeprefix(_CORRUPT) for path in self.path.iterdir())
+        matches = [match for name in names if (match := _NAME.fullmatch(name)) and int(match[1]) == step]
+        number = max((int(match[2] or 0) for match in matches), default=-1) + 1
+        return f"step-{step:08d}-{number}" if number else f"step-{step:08d}"
 
     def _link(self, link: str, name: str) -> None:
         path, unfinished = self.path / link, self.path / f"{_UNFINISHED}{link}"

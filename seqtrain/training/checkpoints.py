@@ -44,6 +44,7 @@ class Checkpoints(keras.callbacks.Callback):
         recorder: The history and the best epoch, which are saved too.
         states: The other callbacks.
         extra: What else a checkpoint's document holds.
+        goes_on: Whether the run goes on from a checkpoint, which is to be applied before there is anything to save.
         best: The best checkpoint so far, of a run that goes on.
     """
 
@@ -55,6 +56,8 @@ class Checkpoints(keras.callbacks.Callback):
         recorder: Recorder,
         states: CallbackStates,
         extra: Callable[[], dict[str, Any]],
+        *,
+        goes_on: bool = False,
         best: str | None = None,
     ) -> None:
         super().__init__()
@@ -66,7 +69,7 @@ class Checkpoints(keras.callbacks.Callback):
         self._states = states
         self._extra = extra
         self._best = best
-        self._epoch, self._batch, self._has_begun_batch = 0, 0, False
+        self._epoch, self._batch, self._has_begun_epoch, self._has_begun_batch = 0, 0, False, False
         self._before_validation: Small | None = None
         self._before_waiting: Volatile = []
         self._began = self._saved_at = time.monotonic()
@@ -74,14 +77,16 @@ class Checkpoints(keras.callbacks.Callback):
         self._num_saved, self._seconds = 0, 0.0
         self._saved = (0, 0)
         self.failure: Exception | None = None
+        self.is_at_its_place = not goes_on
 
     def go_on_from(self, epoch: int, batch: int) -> None:
         """Says where the checkpoint stands that a run goes on from: `batch` batches of an epoch are done."""
+        self.is_at_its_place = True
         self._epoch, self._batch = self._saved = epoch, batch
 
     def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:
         """Notes the epoch."""
-        self._epoch, self._batch = epoch, 0
+        self._epoch, self._batch, self._has_begun_epoch, self._has_begun_batch = epoch, 0, True, False
 
     def on_train_batch_begin(self, batch: int, logs: Any = None) -> None:
         """Notes that the other callbacks have seen a batch begin."""
@@ -94,6 +99,11 @@ class Checkpoints(keras.callbacks.Callback):
         due = self._every_batches is not None and self._batches_since >= self._every_batches
         if due or (self._every_s is not None and time.monotonic() - self._saved_at >= self._every_s):
             self.save()
+
+    @property
+    def is_validating(self) -> bool:
+        """Whether a validation has begun and not ended."""
+        return self._before_validation is not None
 
     def before_validation(self) -> None:
         """Keeps what a validation will change, before any callback knows of it."""
@@ -112,7 +122,7 @@ class Checkpoints(keras.callbacks.Callback):
     def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
         """Saves after the epoch."""
         self._before_validation = None
-        self._epoch, self._batch = epoch + 1, 0
+        self._epoch, self._batch, self._has_begun_epoch = epoch + 1, 0, False
         self.save(is_best=self._recorder.is_best)
 
     def save(self, is_best: bool = False) -> None:
@@ -181,6 +191,7 @@ class Checkpoints(keras.callbacks.Callback):
         document = {
             "epoch": self._epoch,
             "batch": self._batch,
+            "has_begun_epoch": self._has_begun_epoch,
             "has_begun_batch": self._has_begun_batch,
             "stop_training": bool(self.model.stop_training),
             "recorder": self._recorder.state(),

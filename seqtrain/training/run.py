@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import contextlib
+import csv
 import logging
 import shlex
 import time
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import keras
@@ -100,17 +102,21 @@ class Run:
             self._recorder,
             states,
             self._extra_state,
-            self._restored.best if self._restored else None,
+            goes_on=self._restored is not None,
+            best=self._restored.best if self._restored else None,
         )
         if self._restored is not None:
             self._recorder.go_on_from(self._restored.document["recorder"])
             for callback in self._own:
                 if isinstance(callback, keras.callbacks.CSVLogger):
-                    callback.append = True
+                    _cut_back(callback, self._restored.document["epoch"])
         try:
             self._train(states)
         except (InterruptedRunError, OutOfTimeError) as reason:
             return Outcome(self._interrupted(reason, began), reason.exit_code)
+        finally:
+            self._stops.forget_listeners()
+            self._close_callbacks()
         self._checkpoints.require_saved()
         stopped = len(self._recorder.history) < self._config.fit.epochs
         return Outcome(self._finish("early_stopped" if stopped else "completed", began))
@@ -126,11 +132,21 @@ class Run:
             self._restored.set_generators()
         # Workers start when nothing draws from the global random state any more: a user's class may.
         with self._training_stream() as training, self._validation_stream() as validation:
-            for stream in filter(None, (training, validation)):
-                self._stops.listen(stream.interrupt)
+            if self._may_break_off_a_step():
+                for stream in filter(None, (training, validation)):
+                    self._stops.listen(stream.interrupt)
             feeder = TrainingFeeder(training, self._model, self._model.steps_per_execution)
             pace = Pace(feeder, self._data.workers.count)
             self._fit(feeder, validation, self._callbacks([pace], states, is_ahead=lambda: feeder.is_ahead))
+
+    def _may_break_off_a_step(self) -> bool:
+        """Whether a step that waits for data may be broken off; else a stop waits for its data.
+
+        JAX's steps lose the variables that they were given, and weight decay needs no data: it may be done already.
+        """
+        optimizer = self._model.optimizer
+        decays = getattr(getattr(optimizer, "inner_optimizer", optimizer), "weight_decay", None)
+        return keras.backend.backend() == "tensorflow" and not decays
 
     def _callbacks(self, first: list[Any], states: CallbackStates, is_ahead: Callable[[], bool]) -> RunCallbacks:
         listed = [*first, self._recorder, *self._own, self._checkpoints, self._stops]
@@ -230,16 +246,26 @@ class Run:
         return ("val_loss" if "val_loss" in logs else "loss"), "min"
 
     def _interrupted(self, reason: InterruptedRunError | OutOfTimeError, began: float) -> dict[str, Any]:
-        for callback in self._own:
-            if hasattr(callback, "close"):
-                callback.close()
-        self._checkpoints.take_back_step()
-        self._checkpoints.save()
-        self._checkpoints.require_saved()
-        self._recorder.hash_weights()
+        self._close_callbacks()
+        if self._checkpoints.is_at_its_place:
+            self._checkpoints.take_back_step()
+            for callback in self._own:
+                if isinstance(callback, keras.callbacks.SwapEMAWeights) and self._checkpoints.is_validating:
+                    callback.on_test_end()
+            self._checkpoints.save()
+            self._checkpoints.require_saved()
+            self._recorder.hash_weights()
         result = self._finish(reason.status, began)
         log.info("%s; go on with:\n  %s", reason, self._command())
         return result
+
+    def _close_callbacks(self) -> None:
+        """Has callbacks that were broken off give up their bars and files."""
+        for callback in self._own:
+            if hasattr(callback, "close"):
+                callback.close()
+            if isinstance(callback, keras.callbacks.CSVLogger) and callback.csv_file is not None:
+                callback.csv_file.close()
 
     def _command(self) -> str:
         """The command that goes on with this run."""
@@ -323,3 +349,16 @@ def _out_of_memory(loaded: LoadedConfig, error: Exception) -> ResourceError:
     half = max(1, loaded.config.batch_size // 2)
     words = str(error).splitlines() or [type(error).__name__]
     return ResourceError("the device is out of memory", received=words[0], fix=f"try -s batch_size={half}")
+
+
+def _cut_back(logger: Any, epoch: int) -> None:
+    """Has Keras's CSVLogger append, after the rows of the epochs before one."""
+    path = Path(logger.filename)
+    if path.is_file():
+        with path.open(newline="") as file:
+            rows = [row for row in csv.reader(file, delimiter=logger.sep) if row]
+        with path.open("w", newline="") as file:
+            csv.writer(file, delimiter=logger.sep, lineterminator="\n").writerows(
+                row for row in rows if not row[0].isdigit() or int(row[0]) < epoch
+            )
+    logger.append = True

@@ -57,8 +57,10 @@ class RunCallbacks(keras.callbacks.CallbackList):
         """Begins; between two epochs, goes on from the checkpoint."""
         super().on_train_begin(logs)
         self._states.note_changes()
-        if self._restored is not None and self._restored.document["batch"] == 0:
-            self._go_on(self._restored)
+        if self._restored is not None:
+            self.model._initial_epoch = None  # Keras's own BackupAndRestore would begin elsewhere
+            if not self._restored.document["has_begun_epoch"]:
+                self._go_on(self._restored)
 
     def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:
         """Begins an epoch; in the middle of one, goes on from the checkpoint."""
@@ -67,8 +69,10 @@ class RunCallbacks(keras.callbacks.CallbackList):
         if self._restored is not None:
             self._passed_over = self._restored.document["batch"]
             self._was_told = self._restored.document["has_begun_batch"]
+            self.model.stop_training = self._restored.document["stop_training"]
             self._go_on(self._restored)
-            self._pass_over()
+            if self._passed_over:
+                self._pass_over()
 
     def on_train_batch_begin(self, batch: int, logs: Any = None) -> None:
         """Tells of a batch, unless the callbacks were told before the checkpoint."""

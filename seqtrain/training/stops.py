@@ -54,6 +54,11 @@ class Stops(keras.callbacks.Callback):
         if reason is not None:
             listener(reason)
 
+    def forget_listeners(self) -> None:
+        """Tells nobody any more who listened so far."""
+        with self._lock:
+            self._listeners.clear()
+
     def __enter__(self) -> Stops:
         self._read, self._write = os.pipe()
         os.set_blocking(self._write, False)

@@ -5,7 +5,7 @@ import os
 import keras
 import numpy as np
 
-from seqtrain.registry import callbacks, models, sequences
+from seqtrain.registry import callbacks, models, sequences, sources
 
 MOMENTS = []  # (event, epoch, batch) at which a run breaks off, each once
 
@@ -14,7 +14,26 @@ class BrokenOffError(Exception):
     """Stands for a kill: nothing that comes after it is done."""
 
 
-@models.register("noisy")
+@sources.register("survivors_points")
+class Points:
+    """Points of the unit square, above or below its diagonal."""
+
+    def __init__(self):
+        self.x = np.random.default_rng(0).random((120, 2)).astype("float32")
+        self.labels = (self.x.sum(axis=1) > 1).astype("int64")
+        self.classes = ("below", "above")
+
+    def __len__(self):
+        return len(self.x)
+
+    def __getitem__(self, index):
+        return {"x": self.x[index], "y": self.labels[index]}
+
+    def as_columns(self, indices):
+        return self.x[indices], self.labels[indices]
+
+
+@models.register("survivors_noisy")
 def noisy(num_classes=2):
     """A perceptron with seeds of its own, a seed that all layers share, and moving statistics."""
 
@@ -33,9 +52,11 @@ def noisy(num_classes=2):
     )
 
 
-@sequences.register("changing")
+@sequences.register("survivors_changing")
 class Changing(keras.utils.Sequence):
     """Drops other samples in each epoch, with a generator of its own."""
+
+    changes = True
 
     def __init__(self, x_set, y_set, batch_size):
         super().__init__()
@@ -51,10 +72,18 @@ class Changing(keras.utils.Sequence):
         return self.x[rows], self.y[rows]
 
     def on_epoch_end(self):
-        self.rows = self.generator.permutation(len(self.x))
+        if self.changes:
+            self.rows = self.generator.permutation(len(self.x))
 
 
-@callbacks.register("decays")
+@sequences.register("survivors_plain")
+class Plain(Changing):
+    """The same samples in each epoch."""
+
+    changes = False
+
+
+@callbacks.register("survivors_decays")
 class Decays(keras.callbacks.Callback):
     """Lowers the learning rate at each beginning of an epoch, and counts all that it is told of."""
 
@@ -92,7 +121,7 @@ class Decays(keras.callbacks.Callback):
         logs["drawn"] = self.draws[-1]
 
 
-@callbacks.register("breaks_off")
+@callbacks.register("survivors_breaks_off")
 class BreaksOff(keras.callbacks.Callback):
     """Breaks a run off, or has a signal sent to it, at the moments that a test names."""
 

@@ -154,6 +154,12 @@ def test_a_save_of_the_same_step_never_replaces_one_that_is_there(store, tmp_pat
     assert content(store.load()) == b"second"
 
 
+def test_many_saves_of_one_step_stay_in_order_though_the_first_are_gone(store):
+    for number in range(5):
+        commit(store, 7, str(number).encode())
+        assert content(store.load()) == str(number).encode()
+
+
 def test_a_run_folder_that_was_copied_with_its_links_followed_goes_on(store, tmp_path):
     commit(store, 1, best="")
     for link in ("last", "best"):

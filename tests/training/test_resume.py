@@ -20,12 +20,12 @@ pytestmark = [
 CONFIG = f"""
 version: 1
 seed: 5
-imports: [{ROOT}/tests/own/my_components.py, {ROOT}/tests/own/survivors.py]
-source: {{name: points, num_samples: 120}}
+imports: [{ROOT}/tests/own/survivors.py]
+source: survivors_points
 split: {{train: 0.7, by: stratified}}
 sequence: SEQUENCE
 batch_size: 8
-model: noisy
+model: survivors_noisy
 compile:
   optimizer: {{name: adam, learning_rate: 3e-2}}
   loss: sparse_categorical_crossentropy
@@ -34,11 +34,11 @@ compile:
 fit: {{epochs: 4, workers: 1}}
 checkpoint: 3
 callbacks:
-  - decays
+  - survivors_decays
   - reduce_lr_on_plateau: {{monitor: val_loss, patience: 1, cooldown: 1, factor: 0.5, min_delta: 0.05}}
   - early_stopping: {{monitor: val_accuracy, patience: 3, restore_best_weights: true}}
   - csv_logger: {{filename: "{{run_dir}}/own.csv"}}
-  - breaks_off
+  - survivors_breaks_off
 """
 
 
@@ -56,14 +56,14 @@ def survivors():
     """The names of the file with the components, as the config's import loaded it."""
     from seqtrain.registry import callbacks
 
-    return callbacks.get("breaks_off").load().at.__globals__
+    return callbacks.get("survivors_breaks_off").load().at.__globals__
 
 
 def moments():
     return survivors()["MOMENTS"]
 
 
-def run(folder, *settings, sequence="tutorial", resume="auto"):
+def run(folder, *settings, sequence="survivors_plain", resume="auto"):
     """A run in a folder, as the command line makes one."""
     folder.mkdir(exist_ok=True)
     (folder / "config.yaml").write_text(CONFIG.replace("SEQUENCE", sequence))
@@ -89,7 +89,7 @@ def broken_off_at(folder, *at, **options):
 
 def load_config_once(folder):
     folder.mkdir(exist_ok=True)
-    (folder / "config.yaml").write_text(CONFIG.replace("SEQUENCE", "tutorial"))
+    (folder / "config.yaml").write_text(CONFIG.replace("SEQUENCE", "survivors_plain"))
     load_config(folder / "config.yaml")
 
 
@@ -119,7 +119,7 @@ def whole(tmp_path_factory):
     """Runs that nothing interrupted, by sequence."""
     runs = {}
 
-    def get(sequence="tutorial"):
+    def get(sequence="survivors_plain"):
         if sequence not in runs:
             folder = tmp_path_factory.mktemp(sequence)
             runs[sequence] = folder, run(folder, sequence=sequence).result
@@ -141,13 +141,13 @@ def assert_alike(folder, outcome, whole):
 
 KILLS = [
     [("epoch begin", 0, 0), ("batch begin", 2, 6), ("batch end", 2, 8)],
-    [("batch end", 0, 10), ("test batch end", 1, 1), ("epoch end", 2, 0)],
+    [("batch end", 0, 9), ("test batch end", 1, 1), ("epoch end", 2, 0)],
     [("epoch begin", 3, 0), ("test batch end", 3, 0), ("epoch end", 3, 0)],
 ]
 STOPS = [
     [
         ("batch end", 0, 4, signal.SIGINT),
-        ("batch end", 1, 10, signal.SIGTERM),
+        ("batch end", 1, 9, signal.SIGTERM),
         ("test batch end", 1, 2, signal.SIGTERM),
     ],
     [("epoch end", 1, 0, signal.SIGINT), ("batch begin", 2, 3, signal.SIGTERM), ("epoch end", 3, 0, signal.SIGTERM)],
@@ -166,7 +166,7 @@ def test_a_run_that_signals_stopped_ends_as_one_that_was_not(tmp_path, whole, at
 
 def test_a_class_that_changes_at_the_end_of_an_epoch_goes_on_where_it_was(tmp_path, whole):
     at = [("batch end", 2, 5), ("batch end", 3, 7)]
-    assert_alike(tmp_path, broken_off_at(tmp_path, *at, sequence="changing"), whole("changing"))
+    assert_alike(tmp_path, broken_off_at(tmp_path, *at, sequence="survivors_changing"), whole("survivors_changing"))
 
 
 def test_a_stop_while_validating_goes_on_with_the_validation_alone(tmp_path):
@@ -175,7 +175,7 @@ def test_a_stop_while_validating_goes_on_with_the_validation_alone(tmp_path):
     moments().append(broken)
     run(tmp_path)
     state = json.loads((tmp_path / "run" / "checkpoints" / "last" / "state.json").read_text())
-    assert (state["epoch"], state["batch"]) == (1, 11)
+    assert (state["epoch"], state["batch"]) == (1, 10)
 
 
 def test_what_keras_logs_itself_goes_on_too(tmp_path, whole):
@@ -252,7 +252,7 @@ def test_a_schedule_is_scaled_when_a_run_goes_back(tmp_path):
     off = ["callbacks=[csv_logger: {filename: '{run_dir}/own.csv'}]"]
     outcome = run(tmp_path, *settings, *off)
     assert outcome.result["status"] == "completed"
-    assert float(history(tmp_path)[0]["learning_rate"]) == pytest.approx(0.1 * 0.9 ** (11 / 5), rel=1e-3)
+    assert float(history(tmp_path)[0]["learning_rate"]) == pytest.approx(0.1 * 0.9 ** (10 / 5), rel=1e-3)
 
 
 def test_fewer_epochs_than_were_begun_are_refused(tmp_path):
