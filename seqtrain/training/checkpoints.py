@@ -79,10 +79,17 @@ class Checkpoints(keras.callbacks.Callback):
         self.failure: Exception | None = None
         self.is_at_its_place = not goes_on
 
-    def go_on_from(self, epoch: int, batch: int) -> None:
-        """Says where the checkpoint stands that a run goes on from: `batch` batches of an epoch are done."""
+    def go_on_from(self, epoch: int, batch: int, has_begun_batch: bool) -> None:
+        """Says where the checkpoint stands that a run goes on from.
+
+        Args:
+            epoch: The epoch.
+            batch: How many of its batches are done.
+            has_begun_batch: Whether the other callbacks have seen the next one begin.
+        """
         self.is_at_its_place = True
         self._epoch, self._batch = self._saved = epoch, batch
+        self._has_begun_batch = has_begun_batch
 
     def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:
         """Notes the epoch."""

@@ -169,14 +169,15 @@ class Run:
             CheckpointError: when fewer epochs are asked for than were begun: no such weights are there any more.
         """
         stands = restored.document
-        if stands["batch"] and stands["epoch"] >= self._config.fit.epochs:
+        if stands["has_begun_epoch"] and stands["epoch"] >= self._config.fit.epochs:
             raise CheckpointError(
                 f"the run is in its epoch {stands['epoch'] + 1} already",
                 where=self._loaded.place("fit", "epochs"),
                 received=f"fit.epochs {self._config.fit.epochs}",
                 fix=f"set fit.epochs to {stands['epoch'] + 1} or more",
             )
-        return bool(stands["stop_training"] and not stands["batch"]) or stands["epoch"] >= self._config.fit.epochs
+        stopped = stands["stop_training"] and not stands["has_begun_epoch"]
+        return bool(stopped) or stands["epoch"] >= self._config.fit.epochs
 
     def _scale(self) -> float:
         """What the learning rate that the checkpoint holds is multiplied by, for going back since it was made."""

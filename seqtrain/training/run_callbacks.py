@@ -95,7 +95,7 @@ class RunCallbacks(keras.callbacks.CallbackList):
         document = restored.document
         restored.apply(self.model)
         self._states.restore(document["callbacks"], restored.arrays)
-        self._checkpoints.go_on_from(document["epoch"], document["batch"])
+        self._checkpoints.go_on_from(document["epoch"], document["batch"], document["has_begun_batch"])
         if self._scale != 1:
             optimizer = self.model.optimizer
             optimizer.learning_rate = float(keras.ops.convert_to_numpy(optimizer.learning_rate)) * self._scale

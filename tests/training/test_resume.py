@@ -261,3 +261,4 @@ def test_fewer_epochs_than_were_begun_are_refused(tmp_path):
     run(tmp_path)
     with pytest.raises(CheckpointError, match="the run is in its epoch 3 already"):
         run(tmp_path, "fit.epochs=2")
+    assert run(tmp_path, "fit.epochs=3").result["epochs"] == 3
