@@ -99,7 +99,7 @@ class Registry:
     @property
     def singular(self) -> str:
         """The family's name as the config uses it: "source"."""
-        return self.family.removesuffix("s")
+        return self.family.removesuffix("es" if self.family == "losses" else "s")
 
     def register(self, name: str) -> Callable[[T], T]:
         """A decorator that registers a class or a function.
@@ -204,14 +204,21 @@ class Registry:
 
 
 sources = Registry("sources", frozenset({"seed"}))
-sequences = Registry("sequences", frozenset({"source", "indices", "batch_size", "seed", "training", "x_set", "y_set"}))
+sequences = Registry(
+    "sequences",
+    frozenset({"source", "indices", "training_indices", "batch_size", "seed", "training", "x_set", "y_set"}),
+)
 models = Registry(
     "models",
-    frozenset({"input_shape", "input_dtype", "input_spec", "num_classes", "data_format", "seed"}),
+    frozenset({"input_shape", "input_dtype", "input_spec", "output_spec", "num_classes", "data_format", "seed"}),
 )
-callbacks = Registry("callbacks", frozenset({"run_dir", "progress"}))
+losses = Registry("losses", frozenset({"num_classes", "class_names"}))
+metrics = Registry("metrics", frozenset({"num_classes", "class_names"}))
+callbacks = Registry("callbacks", frozenset({"run_dir", "progress", "train_sequence", "val_sequence"}))
 
-FAMILIES: Mapping[str, Registry] = {registry.family: registry for registry in (sources, sequences, models, callbacks)}
+FAMILIES: Mapping[str, Registry] = {
+    registry.family: registry for registry in (sources, sequences, models, losses, metrics, callbacks)
+}
 
 
 def parameters_of(target: Callable[..., Any]) -> tuple[dict[str, Parameter], bool]:

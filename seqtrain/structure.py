@@ -8,13 +8,21 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
 
 ALIGNMENT = 64  # TensorFlow takes a NumPy array without a copy only where its memory starts at a multiple of this
 _PART_NAMES = ("x", "y", "sample_weight")
+
+Kind = Literal["pixels", "mask", "series"]
+"""What the values of a field are, where its shape alone does not say:
+
+- pixels: a picture (height, width, channels) or a volume (depth, height, width, channels)
+- mask: a class id for each pixel of a picture (height, width) or of a volume (depth, height, width)
+- series: (steps, channels); as x what is known, as y what follows
+"""
 
 
 @dataclass(frozen=True)
@@ -25,11 +33,15 @@ class FieldSpec:
         shape: One sample's shape; () for a scalar.
         dtype: NumPy's name of the type, such as "uint8".
         vocabulary_size: For a field of ids 0 to vocabulary_size - 1, how many there are.
+        kind: What the values are; None where the shape says enough.
+        classes: The names of the ids of a mask or of a target; None for other values.
     """
 
     shape: tuple[int, ...]
     dtype: str
     vocabulary_size: int | None = None
+    kind: Kind | None = None
+    classes: tuple[str, ...] | None = None
 
     def empty(self, rows: int) -> npt.NDArray[Any]:
         """An uninitialised array of `rows` samples whose memory is aligned to 64 bytes."""

@@ -10,11 +10,11 @@ import pytest
 
 PACKAGE = Path(__file__).parents[1] / "seqtrain"
 LAYERS = [
-    {"errors", "randomness", "structure", "types", "console", "user_files", "metric_names", "durations"},
+    {"errors", "randomness", "structure", "types", "console", "user_files", "metric_names", "durations", "extras"},
     {"registry", "static_signatures", "keras_api"},
     {"config"},
     {"sources", "splits"},
-    {"sequences", "models", "callbacks"},
+    {"sequences", "models", "losses", "metrics", "callbacks"},
     {"loading"},
     {"reports"},
     {"training"},

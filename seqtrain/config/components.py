@@ -82,10 +82,14 @@ def _check_each(part: Any, kind: keras_api.Kind, root: Node, path: Path, mistake
 def _check_keras(
     component: ComponentConfig, kind: keras_api.Kind, root: Node, path: Path, mistakes: list[Mistake]
 ) -> None:
+    own = FAMILIES["losses"] if kind == "loss" else FAMILIES["metrics"] if kind == "metric" else None
+    if own is not None and component.name in own:
+        _resolve(component, root, path, own, mistakes)
+        return
     offer = keras_api.find(kind, component.name)
     if offer is None:
         if not is_custom_object(component.name):
-            names = keras_api.names(kind)
+            names = keras_api.names(kind) + (own.names() if own else [])
             mistakes.append(
                 Mistake(
                     f"{_dotted(path)}: unknown {kind} '{component.name}'",

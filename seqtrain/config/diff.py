@@ -249,11 +249,12 @@ _KINDS: Mapping[str, keras_api.Kind] = {
 
 def _parameters(keys: Names, name: str) -> Mapping[str, Parameter]:
     """What the component at `keys` takes; nothing where it is not known any more."""
-    if keys[0] == "compile":
-        offer = keras_api.find(_KINDS[keys[1]], name)
-        return offer.parameters if offer is not None else {}
-    registry = next(family for family in FAMILIES.values() if keys[0] in (family.singular, family.family))
-    return registry.get(name).arguments if name in registry else {}
+    kind = _KINDS[keys[1]] if keys[0] == "compile" else keys[0]
+    registry = next((family for family in FAMILIES.values() if kind in (family.singular, family.family)), None)
+    if registry is not None and name in registry:
+        return registry.get(name).arguments
+    offer = keras_api.find(_KINDS[keys[1]], name) if keys[0] == "compile" else None
+    return offer.parameters if offer is not None else {}
 
 
 def _plain(value: Any) -> Any:

@@ -32,12 +32,14 @@ def json_schema() -> dict[str, Any]:
     schema["$schema"] = "https://json-schema.org/draft/2020-12/schema"
     schema["title"] = "seqtrain config, version 1"
     definitions = schema["$defs"]
-    for registry in FAMILIES.values():
-        components = [registry.get(name) for name in registry.names()]
-        definitions[registry.singular] = _choice(registry.singular, [_of_component(item) for item in components])
+    forms = {
+        registry.singular: [_of_component(registry.get(name)) for name in registry.names()]
+        for registry in FAMILIES.values()
+    }
     for kind in get_args(keras_api.Kind):
         if kind != "callback":  # registered, like the project's own
-            definitions[kind] = _choice(kind, [_of_keras(kind, name) for name in keras_api.names(kind)])
+            forms.setdefault(kind, []).extend(_of_keras(kind, name) for name in keras_api.names(kind))
+    definitions |= {kind: _choice(kind, choices) for kind, choices in forms.items()}
     properties = schema["properties"]
     for family in ("source", "sequence", "model"):
         properties[family] = _described(properties[family], {"$ref": f"#/$defs/{family}"})

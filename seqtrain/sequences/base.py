@@ -12,7 +12,9 @@ What a subclass gives:
 - `spec`: what a batch holds, as `(x, y)` or `(x, y, sample_weight)` of `FieldSpec`, nested as the batch is;
 - `write_sample(index, generator, rows)`: writes one sample into its rows; or, where many samples are read in one go,
   `write(indices, epoch, rows)`;
-- where the model should be told more: `num_classes`, `data_format`, `class_names`.
+- where the model should be told more: `num_classes`, `data_format`, `class_names`;
+- where one sample of the source gives several (patches of a volume): `indices` of its own numbers, and with them
+  `source_indices(items)` and `describe(item)`.
 """
 
 from __future__ import annotations
@@ -139,8 +141,9 @@ class SampleSequence:
 
     def write(self, indices: npt.NDArray[np.integer], epoch: int, rows: tuple[Any, ...]) -> None:
         """Writes samples into rows, one row for each index; safe to call from several threads for different rows."""
+        drawn_in = self.draw_epoch(epoch)
         for row, index in enumerate(indices.tolist()):
-            generator = sample_generator(self.seed, epoch, index)
+            generator = sample_generator(self.seed, drawn_in, index)
             self.write_sample(index, generator, map_structure(lambda array, row=row: array[row : row + 1], rows))
 
     def write_sample(self, index: int, generator: np.random.Generator, rows: tuple[Any, ...]) -> None:
@@ -152,6 +155,14 @@ class SampleSequence:
             rows: As the batch, each array with one row.
         """
         raise NotImplementedError
+
+    def draw_epoch(self, epoch: int) -> int:
+        """The epoch that random numbers are drawn from: while validating always the first, so that each is alike."""
+        return epoch if self.training else 0
+
+    def source_indices(self, items: npt.NDArray[np.integer]) -> npt.NDArray[np.integer]:
+        """The source's samples that items of `indices` are made of."""
+        return items
 
     def describe(self, index: int) -> str:
         """The file or row of one sample, for messages."""

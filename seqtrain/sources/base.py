@@ -24,6 +24,9 @@ class Source(Protocol):
     - `groups`: one per sample, an array whose equal values belong together (a patient, a user)
     - `classes`: the names of the classes, by class index
     - `describe(index)`: the sample's file or row, for messages
+    - `column(name)`: one value per sample, an array to group by
+    - `purged(train, val)`: those of the indices `train` whose samples share no data with the samples `val`
+    - `class_counts(indices)`: where targets are masks, how many pixels each class has in some samples
     - `as_columns(indices)`: what a class written for Keras takes as `x_set` and `y_set`: two things with a length,
       from which a slice or an integer takes samples, in the order of `indices`
     """

@@ -10,7 +10,7 @@ from typing import Any
 from seqtrain.config.load import LoadedConfig
 from seqtrain.config.schema import ListedComponentConfig
 from seqtrain.errors import ConfigError, Mistake, did_you_mean, one_of
-from seqtrain.loading.pipeline import build_component
+from seqtrain.loading.pipeline import Data, build_component
 from seqtrain.metric_names import known_monitor
 from seqtrain.registry import callbacks
 
@@ -18,11 +18,12 @@ _RUN_DIR = "{run_dir}"
 _PACKAGES = {"tensorboard": "tensorboard", "remote_monitor": "requests"}
 
 
-def build_callbacks(loaded: LoadedConfig, names: Iterable[str], run_dir: Path, progress: str) -> list[Any]:
+def build_callbacks(loaded: LoadedConfig, data: Data, names: Iterable[str], run_dir: Path, progress: str) -> list[Any]:
     """The callbacks in the config's order.
 
     Args:
         loaded: The config.
+        data: Its sequences, for the callbacks that look at some batches.
         names: What an epoch logs: `loss`, `val_loss`, metrics.
         run_dir: What `{run_dir}` in a path means.
         progress: `--progress`, for the callbacks that show it.
@@ -30,7 +31,7 @@ def build_callbacks(loaded: LoadedConfig, names: Iterable[str], run_dir: Path, p
     Raises:
         ConfigError: when a callback watches something that is not logged, or refuses its arguments.
     """
-    known = tuple(names)
+    known = (*names, *_added_logs(loaded.config.callbacks))
     mistakes: list[Mistake] = []
     listed = [
         (index, _with_known_monitor(loaded, index, callback, known, mistakes))
@@ -40,11 +41,16 @@ def build_callbacks(loaded: LoadedConfig, names: Iterable[str], run_dir: Path, p
         raise ConfigError(mistakes)
     for index, callback in listed:
         _require_package(loaded, index, callback)
-    supplied = {"run_dir": run_dir, "progress": progress}
+    supplied = {"run_dir": run_dir, "progress": progress, "train_sequence": data.train, "val_sequence": data.val}
     return [
         build_component(loaded, callbacks, _in_run_dir(callback, run_dir), ("callbacks", index), supplied)
         for index, callback in listed
     ]
+
+
+def _added_logs(listed: Iterable[ListedComponentConfig]) -> list[str]:
+    """What callbacks add to the logs of an epoch: they say so in `adds_logs`."""
+    return [name for each in listed for name in getattr(callbacks.get(each.name).load(), "adds_logs", ())]
 
 
 def _with_known_monitor(

@@ -76,7 +76,7 @@ def dry_run(loaded: LoadedConfig, options: FitOptions) -> Outcome:
         from seqtrain.training.run import model_and_logs
 
         model, logs = model_and_logs(loaded, data)
-        build_callbacks(loaded, logs, Path.cwd(), options.progress)
+        build_callbacks(loaded, data, logs, Path.cwd(), options.progress)
         with data.training_stream(end=1) as training:
             trained = model.train_on_batch(*training.take(0).batch, return_dict=True)
         metrics = {**logs, **scalar_logs(trained)}

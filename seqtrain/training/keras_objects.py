@@ -13,12 +13,21 @@ from seqtrain.config.load import LoadedConfig
 from seqtrain.config.node import Key
 from seqtrain.config.schema import ComponentConfig
 from seqtrain.errors import ConfigError
+from seqtrain.loading.pipeline import build_component
+from seqtrain.registry import losses, metrics
 
 Path = tuple[Key, ...]
 
+_REGISTRIES = {"loss": losses, "metric": metrics}
 
-def compile_model(model: Any, loaded: LoadedConfig) -> None:
+
+def compile_model(model: Any, loaded: LoadedConfig, classes: Mapping[str, Any]) -> None:
     """Compiles a model as the config says; without `compile:` the builder must have done so.
+
+    Args:
+        model: To compile.
+        loaded: The config.
+        classes: `num_classes` and `class_names`, for the project's own losses and metrics.
 
     Raises:
         ConfigError: when Keras refuses an argument, or nothing says how to compile.
@@ -32,11 +41,12 @@ def compile_model(model: Any, loaded: LoadedConfig) -> None:
                 fix="add `compile: {optimizer: adam, loss: ...}`",
             )
         return
+    build = _Builder(loaded, classes)
     built = {
-        "optimizer": _build(loaded, "optimizer", config.optimizer, ("compile", "optimizer")),
-        "loss": _each(loaded, "loss", config.loss, ("compile", "loss")),
-        "metrics": _each(loaded, "metric", config.metrics, ("compile", "metrics")),
-        "weighted_metrics": _each(loaded, "metric", config.weighted_metrics, ("compile", "weighted_metrics")),
+        "optimizer": build.each("optimizer", config.optimizer, ("compile", "optimizer")),
+        "loss": build.each("loss", config.loss, ("compile", "loss")),
+        "metrics": build.each("metric", config.metrics, ("compile", "metrics")),
+        "weighted_metrics": build.each("metric", config.weighted_metrics, ("compile", "weighted_metrics")),
     }
     model.compile(
         **built,
@@ -47,40 +57,53 @@ def compile_model(model: Any, loaded: LoadedConfig) -> None:
     )
 
 
-def _each(loaded: LoadedConfig, kind: keras_api.Kind, part: Any, path: Path) -> Any:
-    """The objects of a component, or of the components in a list or mapping."""
-    if isinstance(part, ComponentConfig):
-        return _build(loaded, kind, part, path)
-    if isinstance(part, Mapping):
-        return {key: _each(loaded, kind, item, (*path, key)) for key, item in part.items()}
-    return [_each(loaded, kind, item, (*path, index)) for index, item in enumerate(part)]
+class _Builder:
+    """Makes the objects that a config names: the project's own and Keras's.
 
+    Args:
+        loaded: The config.
+        classes: What the project's own may ask for.
+    """
 
-def _build(loaded: LoadedConfig, kind: keras_api.Kind, component: ComponentConfig, path: Path) -> Any:
-    """The object, or the string that `compile` reads where that will do: it becomes the metric's name as written."""
-    offer = keras_api.find(kind, component.name)
-    if offer is None:
-        return _own(loaded, component, path)
-    if kind in ("loss", "metric") and offer.string and not component.arguments:
-        return offer.string
-    arguments = dict(component.arguments)
-    if isinstance(arguments.get("learning_rate"), dict):
-        schedule = dict(arguments["learning_rate"])
-        name = schedule.pop("name")
-        inner = ComponentConfig.of(name, schedule)
-        arguments["learning_rate"] = _build(loaded, "schedule", inner, (*path, "learning_rate"))
-    module, attribute = offer.target.split(":")
-    target = getattr(importlib.import_module(module), attribute)
-    if not offer.is_class:
-        return target
-    try:
-        return target(**arguments)
-    except (TypeError, ValueError) as error:
-        raise ConfigError(
-            f"{'.'.join(map(str, path))}: Keras refuses the arguments of {kind} '{component.name}'",
-            where=loaded.place(*path),
-            received=str(error).strip(),
-        ) from error
+    def __init__(self, loaded: LoadedConfig, classes: Mapping[str, Any]) -> None:
+        self._loaded = loaded
+        self._classes = classes
+
+    def each(self, kind: keras_api.Kind, part: Any, path: Path) -> Any:
+        """The object of a component, or those of the components in a list or mapping."""
+        if isinstance(part, ComponentConfig):
+            registry = _REGISTRIES.get(kind)
+            if registry is not None and part.name in registry:
+                return build_component(self._loaded, registry, part, path, self._classes)
+            return self._keras(kind, part, path)
+        if isinstance(part, Mapping):
+            return {key: self.each(kind, item, (*path, key)) for key, item in part.items()}
+        return [self.each(kind, item, (*path, index)) for index, item in enumerate(part)]
+
+    def _keras(self, kind: keras_api.Kind, component: ComponentConfig, path: Path) -> Any:
+        """The object, or the string that `compile` reads in its place: it becomes the metric's name as written."""
+        offer = keras_api.find(kind, component.name)
+        if offer is None:
+            return _own(self._loaded, component, path)
+        if kind in ("loss", "metric") and offer.string and not component.arguments:
+            return offer.string
+        arguments = dict(component.arguments)
+        if isinstance(arguments.get("learning_rate"), dict):
+            schedule = dict(arguments["learning_rate"])
+            inner = ComponentConfig.of(schedule.pop("name"), schedule)
+            arguments["learning_rate"] = self._keras("schedule", inner, (*path, "learning_rate"))
+        module, attribute = offer.target.split(":")
+        target = getattr(importlib.import_module(module), attribute)
+        if not offer.is_class:
+            return target
+        try:
+            return target(**arguments)
+        except (TypeError, ValueError) as error:
+            raise ConfigError(
+                f"{'.'.join(map(str, path))}: Keras refuses the arguments of {kind} '{component.name}'",
+                where=self._loaded.place(*path),
+                received=str(error).strip(),
+            ) from error
 
 
 def _own(loaded: LoadedConfig, component: ComponentConfig, path: Path) -> Any:

@@ -29,6 +29,7 @@ def build_model(loaded: LoadedConfig, data: Data, first_batch: tuple[Any, ...]) 
     spec = data.train.spec[0] if data.train.spec else map_structure(_spec, first_batch[0])
     supplied: dict[str, Any] = {
         "input_spec": spec,
+        "output_spec": _output_spec(data, first_batch),
         "num_classes": _num_classes(data, first_batch) if "num_classes" in component.parameters else None,
         "data_format": data.train.data_format,
         "seed": loaded.config.seed,
@@ -50,8 +51,17 @@ def build_model(loaded: LoadedConfig, data: Data, first_batch: tuple[Any, ...]) 
             where=loaded.place("model"),
             received=type(model).__name__,
         )
-    compile_model(model, loaded)
+    compile_model(
+        model, loaded, {"num_classes": _num_classes(data, first_batch), "class_names": data.train.class_names}
+    )
     return model
+
+
+def _output_spec(data: Data, first_batch: tuple[Any, ...]) -> Any:
+    """What the targets look like; None where there are none."""
+    if data.train.spec:
+        return data.train.spec[1] if len(data.train.spec) > 1 else None
+    return map_structure(_spec, first_batch[1]) if len(first_batch) > 1 else None
 
 
 def _spec(array: np.ndarray[Any, Any]) -> FieldSpec:

@@ -1,0 +1,5 @@
+"""Metrics that Keras does not have, by name, one idea a file.
+
+A builder returns a metric of Keras, which may have a mapping of names to values as its result: each is logged. It
+imports Keras when it is called.
+"""
