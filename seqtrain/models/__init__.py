@@ -3,6 +3,6 @@
 A builder imports Keras when it is called, not when its module is imported: `seqtrain list` names it without.
 """
 
-from seqtrain.models import cnn, mlp, recommender
+from seqtrain.models import cnn, mlp, recommender, unet
 
-__all__ = ["cnn", "mlp", "recommender"]
+__all__ = ["cnn", "mlp", "recommender", "unet"]

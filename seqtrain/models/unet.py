@@ -1,0 +1,60 @@
+"""The U-Net for pictures: a class for each pixel."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+from pydantic import Field
+
+from seqtrain.models.arguments import DropoutRate
+from seqtrain.registry import models
+from seqtrain.types import DataFormat, Positive
+
+LevelWidths = Annotated[tuple[Positive, ...], Field(min_length=2)]
+
+
+@models.register("unet")
+def unet(
+    input_shape: tuple[int, ...],
+    input_dtype: str,
+    num_classes: int | None,
+    data_format: DataFormat = "channels_last",
+    filters: LevelWidths = (16, 32, 64, 128),
+    dropout: DropoutRate = 0.0,
+    normalization: Literal["batch", "group", "none"] = "batch",
+) -> Any:
+    """Segments images of any height and width: the probability of each class at each pixel.
+
+    Args:
+        input_shape: Of one image; supplied by the run.
+        input_dtype: uint8 is rescaled to 0 to 1, other types are taken as they are; supplied by the run.
+        num_classes: Of the masks, the background included; supplied by the run.
+        data_format: Of the images; supplied by the run. The network computes in channels_last, and so is its output.
+        filters: Of each level, from the image's own size to the bottom; each level halves height and width.
+        dropout: Share of the feature maps left out at the bottom.
+        normalization: "batch" for batches of eight images and more, "group" for fewer, or "none".
+
+    Shapes:
+        x: (batch, height, width, channels), (batch, channels, height, width) or (batch, height, width)
+        output: (batch, height, width, num_classes), softmax, float32
+
+    Raises:
+        ConfigError: when the input is no image, or there are no two classes.
+
+    Source:
+        Ronneberger, Fischer and Brox, 2015, "U-Net: Convolutional Networks for Biomedical Image Segmentation"; with
+        padded convolutions, so that the output has the input's size, and normalisation.
+
+    Example:
+        model: {name: unet, filters: [8, 16, 32]}
+    """
+    import keras
+
+    from seqtrain.models import unet_blocks
+    from seqtrain.models.ends import float_input
+
+    classes = unet_blocks.check_input("unet", input_shape, num_classes, dimensions=2)
+    inputs, x = float_input(input_shape, input_dtype, name="image")
+    x = unet_blocks.channels_last(x, input_shape, 2, data_format)
+    x = unet_blocks.encode_and_decode(x, filters, 2, dropout, normalization)
+    return keras.Model(inputs, unet_blocks.class_probabilities(x, classes, 2), name="unet")
