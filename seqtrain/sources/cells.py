@@ -1,0 +1,229 @@
+"""Columns of text made arrays, block by block: numbers, categories, times, and whatever a column turns out to hold.
+
+Text takes ten times the memory of what it says. A table is therefore never held as text: a block of rows is read, its
+columns become numbers or codes, and the text is gone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any, Literal, Protocol
+
+import numpy as np
+import numpy.typing as npt
+
+from seqtrain.errors import DataError
+
+ColumnKind = Literal["number", "category", "time", "either"]
+"""What a column is to be read as; "either" is a number or a category, by what most of its first cells are."""
+
+MISSING = -1  # the code of an empty cell in a column of categories
+_NO_NUMBER = frozenset({"", "na", "n/a", "nan", "null"})
+_LONGEST_SHOWN = 40
+_MEND = "correct the cell, or leave it empty where the value is missing"
+_MEND_OR_LIST = "correct the cell; where these are names and no amounts, list the column under `categorical`"
+
+Place = Callable[[int], str]
+
+
+@dataclass(frozen=True)
+class Categories:
+    """A column of categories.
+
+    Args:
+        codes: For each row the position of its name, or -1 where the cell is empty; int32.
+        names: The distinct values, sorted: as numbers where all are whole numbers, else as text.
+    """
+
+    codes: npt.NDArray[np.int32]
+    names: tuple[str, ...]
+
+
+class Cells(Protocol):
+    """A column that is being read."""
+
+    def add(self, cells: Sequence[str], place: Place) -> None:
+        """Takes the cells of a block of rows; `place` names the row of one of them."""
+        ...
+
+    def finish(self) -> npt.NDArray[Any] | Categories:
+        """The whole column."""
+        ...
+
+
+class NumberCells:
+    """Numbers in float32; NaN where the cell is empty, or says NA, N/A, NaN or null.
+
+    Args:
+        name: Of the column, for messages.
+        fix: What to do about a cell that is no number.
+    """
+
+    def __init__(self, name: str, fix: str = _MEND) -> None:
+        self._name, self._fix = name, fix
+        self._blocks: list[npt.NDArray[np.float32]] = []
+
+    def add(self, cells: Sequence[str], place: Place) -> None:
+        """Takes a block.
+
+        Raises:
+            DataError: when a cell is no number, or is infinite as a float32.
+        """
+        try:
+            numbers = np.fromiter(map(float, cells), np.float64, len(cells))
+        except ValueError:
+            numbers = np.array([self._number(cell, row, place) for row, cell in enumerate(cells)])
+        infinite = np.abs(numbers) > np.finfo(np.float32).max
+        if infinite.any():
+            row = int(infinite.argmax())
+            raise self._refusal("is infinite", cells[row], place(row))
+        self._blocks.append(numbers.astype(np.float32))
+
+    def finish(self) -> npt.NDArray[np.float32]:
+        """The numbers of all rows."""
+        return np.concatenate(self._blocks)
+
+    def _number(self, cell: str, row: int, place: Place) -> float:
+        if is_missing(cell):
+            return np.nan
+        try:
+            return float(cell)
+        except ValueError as error:
+            raise self._refusal("is no number", cell, place(row)) from error
+
+    def _refusal(self, what: str, cell: str, where: str) -> DataError:
+        return DataError(
+            f"the cell of column '{self._name}' {what}",
+            where=where,
+            expected="a finite number such as 12.5",
+            received=repr(cell[:_LONGEST_SHOWN]),
+            fix=self._fix,
+        )
+
+
+class CategoryCells:
+    """Categories as codes; only the empty cell is missing, for "NA" may well be a name."""
+
+    def __init__(self) -> None:
+        self._codes = {"": MISSING}
+        self._blocks: list[npt.NDArray[np.int32]] = []
+
+    def add(self, cells: Sequence[str], place: Place) -> None:
+        """Takes a block; anything is a category."""
+        codes = self._codes
+        block = (codes.setdefault(cell.strip(), len(codes) - 1) for cell in cells)
+        self._blocks.append(np.fromiter(block, np.int32, len(cells)))
+
+    def finish(self) -> Categories:
+        """The codes of all rows, in the order of the names."""
+        return sorted_categories(np.concatenate(self._blocks), list(self._codes)[1:])
+
+
+class EitherCells:
+    """Numbers or categories: what more than half of the filled cells in the first block are.
+
+    The first block decides, so that one wrong cell among a million numbers is told as such, and does not turn the
+    column into a million categories.
+
+    Args:
+        name: Of the column.
+    """
+
+    def __init__(self, name: str) -> None:
+        self._name = name
+        self._cells: Cells | None = None
+
+    def add(self, cells: Sequence[str], place: Place) -> None:
+        """Takes a block.
+
+        Raises:
+            DataError: when a cell of a column of numbers is none.
+        """
+        if self._cells is None:
+            filled = [cell for cell in cells if not is_missing(cell)]
+            are_numbers = 2 * sum(map(_is_number, filled)) > len(filled) or not filled
+            self._cells = NumberCells(self._name, _MEND_OR_LIST) if are_numbers else CategoryCells()
+        self._cells.add(cells, place)
+
+    def finish(self) -> npt.NDArray[Any] | Categories:
+        """The column as what it is."""
+        assert self._cells is not None
+        return self._cells.finish()
+
+
+class TimeCells:
+    """Times in float64, only for their order: numbers as they are, ISO 8601 in microseconds since 1970.
+
+    Args:
+        name: Of the column, for messages.
+    """
+
+    def __init__(self, name: str) -> None:
+        self._name = name
+        self._blocks: list[npt.NDArray[np.float64]] = []
+        self._parse: Callable[[str], float] | None = None
+
+    def add(self, cells: Sequence[str], place: Place) -> None:
+        """Takes a block.
+
+        Raises:
+            DataError: when a cell is no time, or of another form than the first.
+        """
+        self._parse = self._parse or (float if _is_number(cells[0]) else _microseconds)
+        times = np.empty(len(cells))
+        for row, cell in enumerate(cells):
+            try:
+                times[row] = self._parse(cell.strip())
+            except ValueError as error:
+                raise DataError(
+                    f"the cell of column '{self._name}' is no time",
+                    where=place(row),
+                    expected="a number, as in the first row" if self._parse is float else "such as 2024-03-31 18:00",
+                    received=repr(cell[:_LONGEST_SHOWN]),
+                    fix="write all times as numbers, or all as ISO 8601",
+                ) from error
+        self._blocks.append(times)
+
+    def finish(self) -> npt.NDArray[np.float64]:
+        """The times of all rows."""
+        return np.concatenate(self._blocks)
+
+
+def cells_of(name: str, kind: ColumnKind) -> Cells:
+    """An empty column of a kind."""
+    if kind == "category":
+        return CategoryCells()
+    if kind == "time":
+        return TimeCells(name)
+    return NumberCells(name) if kind == "number" else EitherCells(name)
+
+
+def sorted_categories(codes: npt.NDArray[np.int32], names: Sequence[str]) -> Categories:
+    """Categories with their names in order, so that codes depend on what occurs and not on where."""
+    whole = all(name.removeprefix("-").isdecimal() for name in names)
+    order = sorted(range(len(names)), key=lambda code: (int(names[code]) if whole else 0, names[code]))
+    new_codes = np.empty(len(names) + 1, np.int32)  # its last place is that of -1
+    new_codes[order] = np.arange(len(names), dtype=np.int32)
+    new_codes[MISSING] = MISSING
+    return Categories(new_codes[codes], tuple(names[code] for code in order))
+
+
+def is_missing(cell: str) -> bool:
+    """Whether a cell stands for no number."""
+    return cell.strip().lower() in _NO_NUMBER
+
+
+def _is_number(cell: str) -> bool:
+    try:
+        float(cell)
+    except ValueError:
+        return False
+    return True
+
+
+def _microseconds(cell: str) -> float:
+    time = datetime.fromisoformat(cell)
+    time = time if time.tzinfo else time.replace(tzinfo=UTC)
+    return time.timestamp() * 1e6

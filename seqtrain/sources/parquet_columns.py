@@ -1,0 +1,117 @@
+"""Columns of a Parquet file as typed arrays, through pyarrow, which an extra installs."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from seqtrain.errors import DataError
+from seqtrain.extras import require
+from seqtrain.sources.cells import MISSING, Categories, ColumnKind, sorted_categories
+
+_EXPECTED: Mapping[ColumnKind, str] = {
+    "number": "a column of numbers",
+    "category": "a column of text, whole numbers or booleans",
+    "time": "a column of numbers, dates or timestamps",
+    "either": "a column of numbers, text or booleans",
+}
+
+
+def parquet_names(path: Path) -> list[str]:
+    """The names of the file's columns.
+
+    Raises:
+        DataError: when it is no Parquet file.
+        ConfigError: when pyarrow is not installed.
+    """
+    return list(_opened(path).schema_arrow.names)
+
+
+def read_parquet(path: Path, kinds: Mapping[str, ColumnKind]) -> Iterator[tuple[str, npt.NDArray[Any] | Categories]]:
+    """The wanted columns, one after another.
+
+    Raises:
+        DataError: when the type of a column does not fit, or a number is infinite as a float32.
+        ConfigError: when pyarrow is not installed.
+    """
+    file = _opened(path)
+    for name, kind in kinds.items():
+        yield name, _column(file.read([name]).column(0), kind, name, path)
+
+
+def _opened(path: Path) -> Any:
+    parquet = require("pyarrow.parquet", "parquet", "Parquet files")
+    try:
+        return parquet.ParquetFile(path)
+    except FileNotFoundError as error:
+        raise DataError("no such file", where=path, expected="a CSV with a header, or a Parquet file") from error
+    except (OSError, ValueError) as error:  # pyarrow's own errors are among these
+        raise DataError(f"is no Parquet file: {error}", where=path, fix="check that it was copied whole") from error
+
+
+def _column(column: Any, kind: ColumnKind, name: str, path: Path) -> npt.NDArray[Any] | Categories:
+    pyarrow = require("pyarrow", "parquet", "Parquet files")
+    known = pyarrow.types
+    type_ = column.type.value_type if known.is_dictionary(column.type) else column.type
+    is_text = known.is_string(type_) or known.is_large_string(type_)
+    is_number = known.is_integer(type_) or known.is_floating(type_) or known.is_decimal(type_)
+    is_boolean = known.is_boolean(type_)
+    if kind == "time" and (known.is_timestamp(type_) or known.is_date(type_)):
+        return _times(column)
+    if kind in ("number", "time", "either") and (is_number or is_boolean):
+        return _numbers(column.cast(type_), kind, name, path)
+    if kind in ("category", "either") and (is_text or is_boolean or known.is_integer(type_)):
+        return _categories(column.cast(pyarrow.large_string()))
+    raise DataError(
+        f"the column '{name}' cannot be read as {kind if kind != 'either' else 'a number or category'}",
+        where=path,
+        expected=_EXPECTED[kind],
+        received=str(column.type),
+        fix="name another column, leave this one out, or save the file with another type",
+    )
+
+
+def _numbers(column: Any, kind: ColumnKind, name: str, path: Path) -> npt.NDArray[Any]:
+    if kind == "time":
+        return np.asarray(column.cast("float64", safe=False).to_numpy())
+    numbers = np.asarray(column.cast("uint8" if str(column.type) == "bool" else "float64", safe=False).to_numpy())
+    infinite = np.abs(numbers) > np.finfo(np.float32).max
+    if infinite.any():
+        row = int(infinite.argmax())
+        raise DataError(
+            f"the cell of column '{name}' is infinite",
+            where=f"{path}:{row + 1}",
+            expected="a finite number",
+            received=str(numbers[row]),
+            fix="correct it, or make it null where the value is missing",
+        )
+    return numbers.astype(np.float32)
+
+
+def _times(column: Any) -> npt.NDArray[np.float64]:
+    pyarrow = require("pyarrow", "parquet", "Parquet files")
+    microseconds = column.cast(pyarrow.timestamp("us", getattr(column.type, "tz", None)), safe=False)
+    return np.asarray(microseconds.cast("int64").cast("float64", safe=False).to_numpy())
+
+
+def _categories(column: Any) -> Categories:
+    encoded = column.dictionary_encode().unify_dictionaries()
+    if encoded.num_chunks == 0:
+        return Categories(np.empty(0, np.int32), ())
+    codes = [chunk.indices.fill_null(MISSING).to_numpy() for chunk in encoded.chunks]
+    names = encoded.chunk(0).dictionary.to_pylist()
+    return _without_empty(sorted_categories(np.concatenate(codes).astype(np.int32), names))
+
+
+def _without_empty(categories: Categories) -> Categories:
+    """The empty text is missing here as it is in a CSV."""
+    if "" not in categories.names:
+        return categories
+    codes = categories.codes
+    empty = categories.names.index("")
+    codes = np.where(codes == empty, MISSING, codes - (codes > empty)).astype(np.int32)
+    return Categories(codes, tuple(name for name in categories.names if name))
