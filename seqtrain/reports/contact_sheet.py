@@ -1,66 +1,145 @@
-"""A batch as people can look at it: a sheet of its pictures with their labels, or a table of its first rows.
+"""A batch as people can look at it: a sheet of its samples with their labels, or a table of its first rows.
 
-Small pictures are enlarged by whole factors without smoothing, so that each pixel shows as it is; large ones are
-shrunk. Float pictures are shown over their own range, which the title says.
+A sample is what belongs together: a picture with the outline of its mask, a pair or an input and its target side by
+side, three planes of a volume, a series and what follows it. Float pictures that leave 0 to 1 are shown over their own
+range, which the title says.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 from PIL import Image, ImageDraw, ImageFont
 
+from seqtrain.reports.fields import Field, fields_of
 from seqtrain.reports.statistics import class_indices
+from seqtrain.reports.tiles import SMALLEST_TILE, as_bytes, beside, class_color, picture_tile, series_tile, volume_tile
 from seqtrain.structure import named_leaves
 from seqtrain.types import DataFormat
 
 MOST_PICTURES = 64
 _WIDTH = 1200
 _MARGIN = 12
-_SMALLEST_TILE, _LARGEST_TILE = 108, 280
 _TITLE_SIZE, _CAPTION_SIZE = 20, 14
 _LINE = _CAPTION_SIZE + 4
 _BACKGROUND, _INK, _FAINT, _FRAME = "white", "#1a1a1a", "#767676", "#d0d0d0"
+_PICTURE, _VOLUME = 4, 5  # axes of a batch, with channels
+
+Draw = Callable[[int], tuple[Image.Image, str]]
 
 
 def contact_sheet(
-    images: npt.NDArray[Any],
-    y: npt.NDArray[Any] | None = None,
+    batch: tuple[Any, ...],
     *,
     title: str,
+    spec: tuple[Any, ...] | None = None,
     class_names: Sequence[str] | None = None,
     num_classes: int | None = None,
     sample_ids: Sequence[int] | None = None,
     data_format: DataFormat = "channels_last",
-) -> Image.Image:
-    """Draws the pictures of a batch in a grid, each with its label and its sample's number.
+) -> Image.Image | None:
+    """Draws the samples of a batch in a grid, each with its label and its number; None where nothing can be drawn.
 
     Args:
-        images: The batch; at most `MOST_PICTURES` of it are drawn.
-        y: Targets: class indices, one-hot rows, or values.
+        batch: At most `MOST_PICTURES` samples of it are drawn.
         title: The line on top, such as "train, epoch 1, batch 3".
-        class_names: By class index; the index is shown where they are left out.
-        num_classes: Of the targets; None for values, unless there are class names.
+        spec: The sequence's; without it, what looks like pictures is drawn.
+        class_names: Of a single target, by class index; the index is shown where they are left out.
+        num_classes: Of a single target; None for values, unless there are class names.
         sample_ids: The samples' indices in the source, in the order of the rows.
-        data_format: Where the channels are, if there are any.
-
-    Shapes:
-        images: (batch, height, width), (batch, height, width, channels) or (batch, channels, height, width) with 1, 3
-            or 4 channels, else the first is shown; uint8 or other numbers
+        data_format: Where the channels of pictures are, if there are any.
     """
-    shown = _as_pixels(images[:MOST_PICTURES], data_format)
-    pixels, (low, high) = _as_bytes(shown)
-    labels = _labels(y, len(pixels), class_names, num_classes or (len(class_names) if class_names else None))
-    ids = [f"#{sample_ids[row]}" if sample_ids is not None else f"row {row}" for row in range(len(pixels))]
-    if shown.dtype != np.uint8:
-        title += f"  ({shown.dtype}, black = {low:.4g}, white = {high:.4g})"
-    if len(images) > len(pixels):
-        title += f"  (first {len(pixels)} of {len(images)})"
-    return _sheet([_tile(picture) for picture in pixels], labels, ids, title)
+    fields = fields_of(batch, spec, num_classes or (len(class_names) if class_names else None), class_names)
+    drawings, notes = _drawings(fields, data_format)
+    if not drawings:
+        return None
+    size = len(fields[0].array)
+    count = min(size, MOST_PICTURES)
+    if size > count:
+        notes.append(f"first {count} of {size}")
+    title += "".join(f"  ({note})" for note in notes)
+    tiles, captions = [], []
+    for row in range(count):
+        drawn = [draw(row) for draw in drawings]
+        tiles.append(beside([tile for tile, _ in drawn]))
+        number = f"#{sample_ids[row]}" if sample_ids is not None else f"row {row}"
+        where = ", ".join(words for _, words in drawn if words)
+        captions.append([*((label, _INK) for label in _labels(fields, row)), (f"{number}  {where}".rstrip(), _FAINT)])
+    masks = next((field for field in fields if field.kind == "mask"), None)
+    return _sheet(tiles, captions, title, _legend(masks))
+
+
+def _drawings(fields: Sequence[Field], data_format: DataFormat) -> tuple[list[Draw], list[str]]:
+    """What to draw of each sample, and what the title is to say of it."""
+    drawings: list[Draw] = []
+    notes: list[str] = []
+    pictures = [field for field in fields if field.kind == "pixels"]
+    masks = [field for field in fields if field.kind == "mask"]
+    for field in pictures:
+        pixels, (low, high) = as_bytes(_channels(field.array[:MOST_PICTURES], data_format))
+        mask = next((m.array for m in masks if m.array.shape[1:] == pixels.shape[1 : m.array.ndim]), None)
+        drawings.append(_drawing(field, pixels, mask))
+        if field.array.dtype != np.uint8:
+            name = f"{field.name}: " if len(pictures) > 1 else ""
+            notes.append(f"{name}{field.array.dtype}, black = {low:.4g}, white = {high:.4g}")
+    series = {field.is_input: field.array for field in fields if field.kind == "series"}
+    if series:
+        drawings.append(
+            lambda row: (series_tile(*(series[side][row] if side in series else None for side in (True, False))), "")
+        )
+    return drawings, notes
+
+
+def _drawing(field: Field, pixels: npt.NDArray[np.uint8], mask: npt.NDArray[Any] | None) -> Draw:
+    is_volume = field.array.ndim == _VOLUME
+
+    def draw(row: int) -> tuple[Image.Image, str]:
+        ids = None if mask is None else mask[row]
+        return volume_tile(pixels[row], ids) if is_volume else (picture_tile(pixels[row], ids), "")
+
+    return draw
+
+
+def _labels(fields: Sequence[Field], row: int) -> list[str]:
+    """The targets of a sample in words, a line each: a class, a value, the share of a mask's classes."""
+    targets = [field for field in fields if field.is_target and field.kind not in ("pixels", "series")]
+    words = [(field.name.removeprefix("y").removeprefix("."), _target(field, row)) for field in targets]
+    return [f"{name} {text}".lstrip() for name, text in words if text]
+
+
+def _target(field: Field, row: int) -> str:
+    if field.kind == "mask":
+        ids, counts = np.unique(field.array[row], return_counts=True)
+        shares = zip(ids.tolist(), (100 * counts / counts.sum()).tolist(), strict=True)
+        return ", ".join(f"{_class_name(field, id_)} {share:.1f} %" for id_, share in shares if id_)
+    classes = class_indices(field.array, field.num_classes) if field.num_classes else None
+    return _cell(field.array[row]) if classes is None else _class_name(field, int(classes[row]))
+
+
+def _class_name(field: Field, class_id: int) -> str:
+    names = field.class_names or ()
+    return names[class_id] if 0 <= class_id < len(names) else f"class {class_id}"
+
+
+def _legend(masks: Field | None) -> list[tuple[str, str]]:
+    """Colour and name of each class that the masks of a batch hold."""
+    if masks is None:
+        return []
+    present = np.unique(masks.array[:MOST_PICTURES])
+    return [(class_color(id_), _class_name(masks, id_)) for id_ in present.tolist() if id_]
+
+
+def _channels(images: npt.NDArray[Any], data_format: DataFormat) -> npt.NDArray[Any]:
+    """Channels last and left out where there is one, or three of them: the first where they are no colours."""
+    if images.ndim == _PICTURE and data_format == "channels_first":
+        images = images.transpose(0, 2, 3, 1)
+    if images.ndim < _PICTURE:
+        return images
+    return images[..., :3] if images.shape[-1] in (3, 4) else images[..., 0]
 
 
 def table(batch: tuple[Any, ...], sample_ids: Sequence[int] | None = None, num_rows: int = 10) -> str:
@@ -85,77 +164,47 @@ def table(batch: tuple[Any, ...], sample_ids: Sequence[int] | None = None, num_r
     )
 
 
-def _as_pixels(images: npt.NDArray[Any], data_format: DataFormat) -> npt.NDArray[Any]:
-    """(batch, height, width) or (batch, height, width, 3)."""
-    if images.ndim == 4 and data_format == "channels_first":
-        images = images.transpose(0, 2, 3, 1)
-    if images.ndim == 3:
-        return images
-    return images[..., :3] if images.shape[-1] in (3, 4) else images[..., 0]
-
-
-def _as_bytes(images: npt.NDArray[Any]) -> tuple[npt.NDArray[np.uint8], tuple[float, float]]:
-    """The pixels as bytes, and the values that became black and white."""
-    if images.dtype == np.uint8:
-        return images, (0.0, 255.0)
-    values = images.astype(np.float64)
-    finite = values[np.isfinite(values)]
-    low, high = (float(finite.min()), float(finite.max())) if finite.size else (0.0, 1.0)
-    scaled = (values - low) / ((high - low) or 1.0) * 255
-    return np.nan_to_num(scaled, nan=0, posinf=255, neginf=0).clip(0, 255).round().astype(np.uint8), (low, high)
-
-
-def _tile(pixels: npt.NDArray[np.uint8]) -> Image.Image:
-    picture = Image.fromarray(np.ascontiguousarray(pixels)).convert("RGB")
-    edge = max(picture.size)
-    if edge > _LARGEST_TILE:
-        picture.thumbnail((_LARGEST_TILE, _LARGEST_TILE), Image.Resampling.LANCZOS)
-        return picture
-    factor = math.ceil(_SMALLEST_TILE / edge) if edge < _SMALLEST_TILE else 1
-    return picture.resize((picture.width * factor, picture.height * factor), Image.Resampling.NEAREST)
-
-
-def _labels(
-    y: npt.NDArray[Any] | None, count: int, class_names: Sequence[str] | None, num_classes: int | None
-) -> list[str]:
-    if y is None:
-        return [""] * count
-    classes = class_indices(np.asarray(y), num_classes) if num_classes else None
-    if classes is None:
-        return [_cell(value) for value in np.asarray(y)[:count]]
-    names = class_names or ()
-    return [names[label] if 0 <= label < len(names) else f"class {label}" for label in classes[:count].tolist()]
-
-
-def _sheet(tiles: Sequence[Image.Image], labels: Sequence[str], ids: Sequence[str], title: str) -> Image.Image:
+def _sheet(
+    tiles: Sequence[Image.Image],
+    captions: Sequence[Sequence[tuple[str, str]]],
+    title: str,
+    legend: Sequence[tuple[str, str]],
+) -> Image.Image:
     title_font = ImageFont.load_default(_TITLE_SIZE)
-    cell_width = max(_SMALLEST_TILE, *(tile.width for tile in tiles)) + _MARGIN
-    cell_height = max(tile.height for tile in tiles) + 2 * _LINE + _MARGIN
+    cell_width = max(SMALLEST_TILE, *(tile.width for tile in tiles)) + _MARGIN
+    cell_height = max(tile.height for tile in tiles) + max(2, max(map(len, captions))) * _LINE + _MARGIN
     num_rows = math.ceil(len(tiles) / max(1, (_WIDTH - _MARGIN) // cell_width))
     num_columns = math.ceil(len(tiles) / num_rows)
-    top = _TITLE_SIZE + 2 * _MARGIN
+    top = _TITLE_SIZE + 2 * _MARGIN + bool(legend) * _LINE
     width = max(_MARGIN + num_columns * cell_width, int(title_font.getlength(title)) + 2 * _MARGIN)
-    sheet = Image.new("RGB", (min(width, _WIDTH), top + num_rows * cell_height), _BACKGROUND)
+    sheet = Image.new("RGB", (min(width, max(_WIDTH, cell_width + _MARGIN)), top + num_rows * cell_height), _BACKGROUND)
     title = _shortened(title, title_font, sheet.width - 2 * _MARGIN)
     ImageDraw.Draw(sheet).text((_MARGIN, _MARGIN), title, _INK, title_font)
+    _write_legend(sheet, legend, top - _LINE - 4)
     for position, tile in enumerate(tiles):
         row, column = divmod(position, num_columns)
-        place = (_MARGIN + column * cell_width, top + row * cell_height)
-        _place(sheet, tile, place, [(labels[position], _INK), (ids[position], _FAINT)])
+        _place(sheet, tile, (_MARGIN + column * cell_width, top + row * cell_height), captions[position])
     return sheet
 
 
+def _write_legend(sheet: Image.Image, legend: Sequence[tuple[str, str]], y: int) -> None:
+    draw, font, x = ImageDraw.Draw(sheet), ImageFont.load_default(_CAPTION_SIZE), _MARGIN
+    for color, name in legend:
+        draw.rectangle((x, y + 3, x + _CAPTION_SIZE - 3, y + _CAPTION_SIZE), fill=color)
+        draw.text((x + _CAPTION_SIZE + 3, y), name, _INK, font)
+        x += _CAPTION_SIZE + 3 + int(font.getlength(name)) + 2 * _MARGIN
+
+
 def _place(sheet: Image.Image, tile: Image.Image, place: tuple[int, int], captions: Sequence[tuple[str, str]]) -> None:
-    """Puts one picture on the sheet, framed, with those captions under it that are not empty."""
+    """Puts one picture on the sheet, framed, with its captions under it."""
     x, y = place
     sheet.paste(tile, place)
     draw, font = ImageDraw.Draw(sheet), ImageFont.load_default(_CAPTION_SIZE)
     draw.rectangle((x - 1, y - 1, x + tile.width, y + tile.height), outline=_FRAME)
     y += tile.height + 3
     for text, color in captions:
-        if text:
-            draw.text((x, y), _shortened(text, font, max(tile.width, _SMALLEST_TILE)), color, font)
-            y += _LINE
+        draw.text((x, y), _shortened(text, font, max(tile.width, SMALLEST_TILE)), color, font)
+        y += _LINE
 
 
 def _shortened(text: str, font: Any, width: int) -> str:

@@ -7,17 +7,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-import numpy as np
-
 from seqtrain.config.load import LoadedConfig
 from seqtrain.errors import ConfigError
 from seqtrain.loading.bad_samples import BadSample, replaced
 from seqtrain.loading.pipeline import Data, open_data
 from seqtrain.loading.stream import BatchStream, Made
 from seqtrain.reports.contact_sheet import contact_sheet, table
-from seqtrain.reports.statistics import BatchStatistics, SplitStatistics, batch_statistics, is_image, split_statistics
+from seqtrain.reports.fields import Field, fields_of
+from seqtrain.reports.statistics import BatchStatistics, SplitStatistics, batch_statistics, split_statistics
 from seqtrain.sources.base import labels_of
-from seqtrain.structure import named_leaves
 
 _MOST_SHEETS = 16
 
@@ -35,7 +33,7 @@ class InspectedBatch:
         statistics: In numbers.
         milliseconds: What the loader took to make it.
         batch: The batch.
-        class_names: By class index, where they are known.
+        fields: Its arrays, and what they hold.
         bad: The samples that could not be read, and what stands in their place.
     """
 
@@ -45,7 +43,7 @@ class InspectedBatch:
     statistics: BatchStatistics
     milliseconds: float
     batch: tuple[Any, ...]
-    class_names: tuple[str, ...] | None = None
+    fields: tuple[Field, ...] = ()
     bad: tuple[BadSample, ...] = ()
 
     def to_json(self) -> dict[str, Any]:
@@ -69,17 +67,17 @@ class InspectedBatch:
         for row in rows:
             cells = (cell.ljust(width) for cell, width in zip(row, widths, strict=True))
             lines.append(("  " + "  ".join(cells)).rstrip())
-        if self.statistics.label_counts is not None:
-            counts = self.statistics.label_counts.items()
-            lines.append("  labels  " + ", ".join(f"{self._class_name(label)}: {count}" for label, count in counts))
+        for field in self.fields:
+            counts = self.statistics.label_counts.get(field.name, {})
+            if counts:
+                words = ", ".join(f"{_class_name(field, label)}: {count}" for label, count in counts.items())
+                unit = "pixels" if field.kind == "mask" else "labels"
+                lines.append(f"  {unit}{'' if field.name == 'y' else f' of {field.name}'}  {words}")
         lines += [f"  warning: {warning}" for warning in self.statistics.warnings]
         lines += [f"  sample {b.replaced_by} in place of {b.index}: {b.where}: {b.error}" for b in self.bad]
-        if not any(is_image(array) for _, array in named_leaves(self.batch)):
+        if all(field.kind is None for field in self.fields):
             lines += ["", *("  " + line for line in table(self.batch, self.sample_ids).splitlines())]
         return "\n".join(lines)
-
-    def _class_name(self, label: int) -> str:
-        return self.class_names[label] if self.class_names and label < len(self.class_names) else str(label)
 
 
 class Inspection:
@@ -111,7 +109,7 @@ class Inspection:
             for index in range(min(number or self._num_batches, self._num_batches)):
                 inspected = self._inspected(index, stream.take())
                 if len(self._sheets) < _MOST_SHEETS:
-                    self._write_sheets(inspected)
+                    self._write_sheet(inspected)
                 yield inspected
 
     def finish(self) -> list[Path]:
@@ -147,38 +145,38 @@ class Inspection:
         return self.data.training_stream(self.epoch * steps, (self.epoch + 1) * steps)
 
     def _inspected(self, index: int, made: Made) -> InspectedBatch:
-        indices = self.sequence.sample_indices(made.epoch, made.index)
-        ids = None if indices is None else replaced(indices, made.bad).tolist()
+        items = self.sequence.sample_indices(made.epoch, made.index)
+        ids = None
+        if items is not None:
+            ids = self.sequence.source_indices(replaced(items, made.bad)).tolist()
+        spec, num_classes, names = self.sequence.spec, self.sequence.num_classes, self.sequence.class_names
         return InspectedBatch(
             title=f"{self.side}, epoch {self.epoch}, batch {index} of {self._num_batches}",
             index=index,
             sample_ids=ids,
-            statistics=batch_statistics(made.batch, num_classes=self.sequence.num_classes, sample_ids=ids),
+            statistics=batch_statistics(made.batch, spec=spec, num_classes=num_classes, sample_ids=ids),
             milliseconds=made.seconds * 1000,
             batch=made.batch,
-            class_names=self.sequence.class_names,
+            fields=tuple(fields_of(made.batch, spec, num_classes, names)),
             bad=made.bad,
         )
 
-    def _write_sheets(self, inspected: InspectedBatch) -> None:
-        y = inspected.batch[1] if len(inspected.batch) > 1 else None
-        for name, array in named_leaves(inspected.batch):
-            if not is_image(array):
-                continue
-            sheet = contact_sheet(
-                array,
-                y if isinstance(y, np.ndarray) else None,
-                title=inspected.title + ("" if name == "x" else f", {name}"),
-                class_names=self.sequence.class_names,
-                num_classes=self.sequence.num_classes,
-                sample_ids=inspected.sample_ids,
-                data_format=self.sequence.data_format,
-            )
-            self.out.mkdir(parents=True, exist_ok=True)
-            suffix = "" if name == "x" else f"-{name}"
-            path = self.out / f"{self.side}-epoch{self.epoch}-batch{inspected.index}{suffix}.png"
-            sheet.save(path)
-            self._sheets.append(path)
+    def _write_sheet(self, inspected: InspectedBatch) -> None:
+        sheet = contact_sheet(
+            inspected.batch,
+            title=inspected.title,
+            spec=self.sequence.spec,
+            class_names=self.sequence.class_names,
+            num_classes=self.sequence.num_classes,
+            sample_ids=inspected.sample_ids,
+            data_format=self.sequence.data_format,
+        )
+        if sheet is None:
+            return
+        self.out.mkdir(parents=True, exist_ok=True)
+        path = self.out / f"{self.side}-epoch{self.epoch}-batch{inspected.index}.png"
+        sheet.save(path)
+        self._sheets.append(path)
 
     def _side_json(self, side: str) -> dict[str, Any]:
         sequence = self.data.train if side == "train" else self.data.val
@@ -194,6 +192,10 @@ class Inspection:
             return None
         names = self.data.train.class_names
         return split_statistics(labels[indices], num_classes=self.data.train.num_classes, names=names)
+
+
+def _class_name(field: Field, label: int) -> str:
+    return field.class_names[label] if field.class_names and 0 <= label < len(field.class_names) else str(label)
 
 
 def _number(value: float | int | None) -> str:

@@ -15,10 +15,11 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from seqtrain.structure import named_leaves
+from seqtrain.reports.fields import Field, fields_of
 
 _LARGE_IMBALANCE = 10.0
-_EDGE_OF_AN_IMAGE = 8  # smaller arrays are rarely pictures
+
+Counts = dict[int, int]
 
 
 @dataclass(frozen=True)
@@ -59,20 +60,23 @@ class BatchStatistics:
 
     Args:
         fields: By the names that people know: `x`, `y`, `x.user`, `sample_weight`.
-        label_counts: Samples of each class that occurs, by class index; None where y is no class.
+        label_counts: By target, how many samples (of a mask: pixels) of each class it holds, by class index; without
+            the targets that are no classes.
         warnings: What is likely wrong, a sentence each.
     """
 
     fields: dict[str, FieldStatistics]
-    label_counts: dict[int, int] | None
+    label_counts: dict[str, Counts]
     warnings: tuple[str, ...]
 
     def to_json(self) -> dict[str, Any]:
-        """The fields, the label counts with their keys as text, and the warnings."""
-        counts = self.label_counts
+        """The fields, the label counts with their keys as text (of several targets each by its name), the warnings."""
+        texts = {
+            name: {str(label): count for label, count in counts.items()} for name, counts in self.label_counts.items()
+        }
         return {
             "fields": {name: field.to_json() for name, field in self.fields.items()},
-            "label_counts": None if counts is None else {str(label): count for label, count in counts.items()},
+            "label_counts": texts.get("y", texts or None),
             "warnings": list(self.warnings),
         }
 
@@ -106,6 +110,7 @@ class SplitStatistics:
 def batch_statistics(
     batch: tuple[Any, ...],
     *,
+    spec: tuple[Any, ...] | None = None,
     num_classes: int | None = None,
     sample_ids: Sequence[int] | None = None,
 ) -> BatchStatistics:
@@ -113,21 +118,22 @@ def batch_statistics(
 
     Args:
         batch: `(x,)`, `(x, y)` or `(x, y, sample_weight)`, nested or not.
-        num_classes: Of the targets, where they are classes.
+        spec: The sequence's, where it has one.
+        num_classes: Of a single target, where it is a class.
         sample_ids: The samples' indices in the source, in the order of the rows; the warnings name them.
     """
-    arrays = {name: np.asarray(leaf) for name, leaf in named_leaves(batch)}
-    labels = class_indices(arrays["y"], num_classes) if "y" in arrays else None
+    fields = fields_of(batch, spec, num_classes)
     warnings: list[str] = []
-    for name, array in arrays.items():
-        warnings += _warnings_of(name, array, sample_ids)
-    if labels is not None:
-        warnings += _label_warnings(labels, num_classes, sample_ids)
-    return BatchStatistics(
-        {name: field_statistics(array) for name, array in arrays.items()},
-        None if labels is None else _counted(labels),
-        tuple(warnings),
-    )
+    counts: dict[str, Counts] = {}
+    for field in fields:
+        warnings += _warnings_of(field, sample_ids)
+        if not field.is_target or (field.num_classes is None and field.name != "y"):
+            continue
+        labels = field.array if field.kind == "mask" else class_indices(field.array, field.num_classes)
+        if labels is not None:
+            counts[field.name] = _counted(labels)
+            warnings += _label_warnings(field, labels, sample_ids)
+    return BatchStatistics({field.name: field_statistics(field.array) for field in fields}, counts, tuple(warnings))
 
 
 def split_statistics(
@@ -177,17 +183,8 @@ def class_indices(y: npt.NDArray[Any], num_classes: int | None) -> npt.NDArray[n
     return flat.astype(np.int64) if whole else None
 
 
-def is_image(array: npt.NDArray[Any]) -> bool:
-    """Whether a batch looks like pictures, gray or RGB, channels last or first, or left out where bytes say pixels."""
-    if array.dtype.kind not in "uf" or not (array.ndim == 4 or (array.ndim == 3 and array.dtype == np.uint8)):
-        return False
-    shape = array.shape[1:]
-    edges = shape if len(shape) == 2 else shape[:2] if shape[-1] in (1, 3, 4) else shape[1:]
-    channels = 1 if len(shape) == 2 else shape[-1] if shape[-1] in (1, 3, 4) else shape[0]
-    return channels in (1, 3, 4) and min(edges) >= _EDGE_OF_AN_IMAGE
-
-
-def _warnings_of(name: str, array: npt.NDArray[Any], sample_ids: Sequence[int] | None) -> list[str]:
+def _warnings_of(field: Field, sample_ids: Sequence[int] | None) -> list[str]:
+    name, array = field.name, field.array
     if array.dtype.kind not in "iufb" or not array.size:
         return []
     rows = array.reshape(len(array), -1) if array.ndim else array.reshape(1, 1)
@@ -195,11 +192,12 @@ def _warnings_of(name: str, array: npt.NDArray[Any], sample_ids: Sequence[int] |
     warnings = []
     if not finite.all():
         warnings.append(f"{name}: NaN or infinite values in {_samples(~finite, sample_ids)}")
-    if name.split(".")[0] == "x" and is_image(array):
+    if field.is_input and field.kind == "pixels":
         constant = finite & (rows.min(axis=1) == rows.max(axis=1))
         if constant.any():
             warnings.append(f"{name}: every pixel is the same in {_samples(constant, sample_ids)}")
-        warnings += _range_warnings(name, rows[finite])
+        if not field.is_declared:
+            warnings += _range_warnings(name, rows[finite])
     return warnings
 
 
@@ -213,18 +211,19 @@ def _range_warnings(name: str, rows: npt.NDArray[Any]) -> list[str]:
     return [f"{name}: float images from {low:.4g} to {high:.4g}, neither in [0, 1] nor in [-1, 1]; {fix}"]
 
 
-def _label_warnings(
-    labels: npt.NDArray[np.int64], num_classes: int | None, sample_ids: Sequence[int] | None
-) -> list[str]:
+def _label_warnings(field: Field, labels: npt.NDArray[Any], sample_ids: Sequence[int] | None) -> list[str]:
     warnings = []
-    if num_classes is not None:
-        outside = (labels < 0) | (labels >= num_classes)
+    if field.num_classes is not None:
+        outside = (labels < 0) | (labels >= field.num_classes)
         if outside.any():
             found = ", ".join(map(str, np.unique(labels[outside])[:5]))
-            place = _samples(outside, sample_ids)
-            warnings.append(f"y: labels outside the classes 0 to {num_classes - 1} ({found}) in {place}")
-    if len(labels) > 1 and (labels == labels[0]).all():
-        warnings.append(f"y: only class {labels[0]} in this batch of {len(labels)}")
+            place = _samples(np.any(outside.reshape(len(labels), -1), axis=1), sample_ids)
+            warnings.append(
+                f"{field.name}: labels outside the classes 0 to {field.num_classes - 1} ({found}) in {place}"
+            )
+    if len(labels) > 1 and (labels == labels.flat[0]).all():
+        of = f"any of {len(labels)} masks" if field.kind == "mask" else f"this batch of {len(labels)}"
+        warnings.append(f"{field.name}: only class {labels.flat[0]} in {of}")
     return warnings
 
 
@@ -255,7 +254,7 @@ def _listed(words: Sequence[str], at_most: int = 8) -> str:
     return ", ".join(words[:at_most]) + rest
 
 
-def _counted(labels: npt.NDArray[np.int64]) -> dict[int, int]:
+def _counted(labels: npt.NDArray[Any]) -> Counts:
     values, counts = np.unique(labels, return_counts=True)
     return dict(zip(values.tolist(), counts.tolist(), strict=True))
 

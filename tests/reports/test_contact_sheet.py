@@ -2,9 +2,16 @@ import numpy as np
 import pytest
 
 from seqtrain.reports import contact_sheet as module
-from seqtrain.reports.contact_sheet import contact_sheet, table
+from seqtrain.reports.contact_sheet import table
+from seqtrain.reports.tiles import class_color
+from seqtrain.structure import FieldSpec
 
 TOP_LEFT = (12, 44)  # margin, and the title's height with a margin above and below
+
+
+def contact_sheet(x, y=None, **options):
+    """The sheet of a batch of pictures with their labels."""
+    return module.contact_sheet((x,) if y is None else (x, y), **options)
 
 
 def pixel(sheet, x=0, y=0):
@@ -51,7 +58,7 @@ def test_colors_are_kept_in_both_layouts(data_format):
 
 
 def test_float_pictures_are_shown_over_their_own_range_and_the_title_says_so(texts):
-    images = np.linspace(-1, 3, 32 * 32, dtype=np.float32).reshape(1, 32, 32)
+    images = np.linspace(-1, 3, 32 * 32, dtype=np.float32).reshape(1, 32, 32, 1)
     sheet = contact_sheet(images, title="val, epoch 1, batch 0")
     assert pixel(sheet)[0] == 0
     assert pixel(sheet, 127, 127)[0] == 255  # 32 pixels become 4 each
@@ -98,6 +105,76 @@ def test_no_sheet_is_wider_than_a_screen(texts):
     sheet = contact_sheet(np.zeros((64, 300, 900, 3), np.uint8), title="a long title " * 30)
     assert sheet.size[0] <= 1200
     assert texts[0].endswith("…")
+
+
+def test_a_mask_is_an_outline_in_the_color_of_its_class_and_the_legend_names_it(texts):
+    x = np.full((1, 120, 120, 1), 50, np.uint8)
+    y = np.zeros((1, 120, 120), np.uint8)
+    y[0, 40:80, 40:80] = 2
+    spec = (
+        FieldSpec((120, 120, 1), "uint8", kind="pixels"),
+        FieldSpec((120, 120), "uint8", kind="mask", classes=("background", "cyst", "lesion")),
+    )
+    sheet = module.contact_sheet((x, y), title="t", spec=spec, sample_ids=[3])
+    color = tuple(bytes.fromhex(class_color(2).lstrip("#")))
+    at = (12, 44 + 18)  # below the legend's line
+    assert sheet.getpixel((at[0] + 40, at[1] + 60)) == color  # the inner edge
+    assert sheet.getpixel((at[0] + 41, at[1] + 60)) == (50, 50, 50)
+    assert sheet.getpixel((at[0] + 39, at[1] + 60)) == (50, 50, 50)
+    assert sheet.getpixel((14, 44 + 4)) == color  # the legend
+    assert texts[1:] == ["lesion 11.1 %", "#3"]
+
+
+def test_what_belongs_to_one_sample_stands_side_by_side(texts):
+    black, white = (np.full((1, 120, 120, 1), value, np.uint8) for value in (0, 255))
+    sheet = module.contact_sheet(({"a": black, "b": white}, np.array([1])), title="t", class_names=["other", "same"])
+    assert pixel(sheet, 119, 60) == (0, 0, 0)
+    assert pixel(sheet, 123, 60) == (255, 255, 255)
+    assert texts[1:] == ["same", "row 0"]
+
+
+def test_floats_from_0_to_1_are_shown_as_black_to_white():
+    x, y = np.zeros((1, 120, 120, 1), np.uint8), np.full((1, 120, 120, 1), 0.5, np.float32)
+    sheet = contact_sheet(x, y, title="t")
+    assert pixel(sheet, 123, 60) == (128, 128, 128)
+
+
+def test_three_planes_of_a_volume_pass_through_the_most_of_its_mask(texts):
+    x = np.zeros((1, 108, 108, 108, 1), np.float32)
+    y = np.zeros((1, 108, 108, 108), np.uint8)
+    y[0, 10:13, 20:30, 30:33], x[0, 10:13, 20:30, 30:33] = 1, 1
+    y[0, 12, 20:30, 30:34] = 1
+    spec = (FieldSpec(x.shape[1:], "float32", kind="pixels"), FieldSpec(y.shape[1:], "uint8", kind="mask"))
+    sheet = module.contact_sheet((x, y), title="t", spec=spec)
+    # z 12 has most; the first of the y's with equal counts, and the first of the x's
+    assert texts[1:] == ["class 1 0.0 %", "row 0  z 12, y 20, x 30"]
+    color = tuple(bytes.fromhex(class_color(1).lstrip("#")))
+    at = (12, 44 + 18)
+    assert sheet.getpixel((at[0] + 30, at[1] + 20)) == color  # across the depth: rows y, columns x
+    assert sheet.getpixel((at[0] + 108 + 3 + 30, at[1] + 107 - 10)) == color  # across the height: depth upwards
+
+
+def test_a_series_is_drawn_with_what_follows_it():
+    x, y = np.zeros((2, 20, 1), np.float32), np.ones((2, 5, 1), np.float32)
+    spec = (FieldSpec((20, 1), "float32", kind="series"), FieldSpec((5, 1), "float32", kind="series"))
+    sheet = module.contact_sheet((x, y), title="t", spec=spec)
+    known, follows = pixel(sheet, 60, 114), pixel(sheet, 240, 6)
+    assert max(known) - min(known) < 10 and known[0] < 150  # a gray line below
+    assert max(follows) - min(follows) > 100  # a coloured one above
+
+
+def test_several_targets_are_named_under_the_picture(texts):
+    y = {"kind": np.array([1]), "price": np.array([2.5], np.float32)}
+    spec = (
+        FieldSpec((32, 32, 1), "uint8"),
+        {"kind": FieldSpec((), "int32", classes=("flat", "house")), "price": FieldSpec((), "float32")},
+    )
+    module.contact_sheet((np.zeros((1, 32, 32, 1), np.uint8), y), title="t", spec=spec)
+    assert texts[1:] == ["kind house", "price 2.5", "row 0"]
+
+
+def test_there_is_no_sheet_of_plain_numbers():
+    assert contact_sheet(np.zeros((3, 4), np.float32), np.zeros(3), title="t") is None
 
 
 def test_a_table_shows_the_first_rows_of_every_field():

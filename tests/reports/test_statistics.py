@@ -4,7 +4,9 @@ import json
 import numpy as np
 import pytest
 
-from seqtrain.reports.statistics import batch_statistics, class_indices, field_statistics, is_image, split_statistics
+from seqtrain.reports.fields import is_image
+from seqtrain.reports.statistics import batch_statistics, class_indices, field_statistics, split_statistics
+from seqtrain.structure import FieldSpec
 
 GRADIENT = np.arange(64, dtype=np.uint8).reshape(1, 8, 8, 1).repeat(3, axis=0)
 
@@ -74,7 +76,7 @@ def test_nested_batches_have_named_fields():
 )
 def test_labels_are_counted_as_indices_and_one_hot(y, num_classes):
     batch = batch_statistics((GRADIENT, y), num_classes=num_classes)
-    assert batch.label_counts == {0: 1, 2: 2}
+    assert batch.label_counts == {"y": {0: 1, 2: 2}}
     assert batch.to_json()["label_counts"] == {"0": 1, "2": 2}
     assert batch.warnings == ()
 
@@ -168,3 +170,27 @@ def test_a_split_of_one_class_is_told():
 @pytest.mark.parametrize("labels", [np.array([0.5, 1.0]), np.array([-1, 2]), np.array([], int)])
 def test_a_split_without_classes_has_no_counts(labels):
     assert split_statistics(labels) is None
+
+
+def test_pixels_of_a_mask_and_the_classes_of_each_output_are_counted():
+    mask = np.zeros((2, 3, 4), np.uint8)
+    mask[1, 0, :2] = 1
+    spec = (FieldSpec((8, 8, 1), "uint8"), FieldSpec((3, 4), "uint8", kind="mask", classes=("background", "lesion")))
+    batch = batch_statistics((GRADIENT[:2], mask), spec=spec)
+    assert batch.to_json()["label_counts"] == {"0": 22, "1": 2}
+    outputs = {"kind": np.array([0, 1]), "price": np.array([0.0, 1.0])}
+    spec = (
+        FieldSpec((2,), "float32"),
+        {"kind": FieldSpec((), "int32", classes=("a", "b")), "price": FieldSpec((), "float32")},
+    )
+    batch = batch_statistics((np.ones((2, 2)), outputs), spec=spec)
+    assert batch.to_json()["label_counts"] == {"y.kind": {"0": 1, "1": 1}}
+
+
+def test_a_mask_with_an_id_of_no_class_and_masks_of_one_class_are_told():
+    spec = (FieldSpec((8, 8, 1), "uint8"), FieldSpec((2, 2), "uint8", kind="mask", classes=("background", "lesion")))
+    outside = np.array([[[0, 0], [0, 0]], [[0, 7], [0, 1]]], np.uint8)
+    warnings = batch_statistics((GRADIENT[:2], outside), spec=spec, sample_ids=[4, 9]).warnings
+    assert warnings == ("y: labels outside the classes 0 to 1 (7) in sample 9",)
+    empty = batch_statistics((GRADIENT[:2], np.zeros((2, 2, 2), np.uint8)), spec=spec).warnings
+    assert empty == ("y: only class 0 in any of 2 masks",)

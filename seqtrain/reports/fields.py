@@ -1,0 +1,83 @@
+"""The fields of a batch with what they hold: as the sequence's spec says, or as the array's shape suggests."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from seqtrain.structure import FieldSpec, Kind, named_leaves
+
+_EDGE_OF_AN_IMAGE = 8  # smaller arrays are rarely pictures
+
+
+@dataclass(frozen=True)
+class Field:
+    """One array of a batch.
+
+    Args:
+        name: That people know: `x`, `x.user`, `y`, `sample_weight`.
+        array: With the batch axis.
+        kind: What its values are; None for plain numbers.
+        is_declared: Whether the sequence says so, and knows what range its values have.
+        num_classes: Where it holds class ids.
+        class_names: By class id, where they are known.
+    """
+
+    name: str
+    array: npt.NDArray[Any]
+    kind: Kind | None = None
+    is_declared: bool = False
+    num_classes: int | None = None
+    class_names: tuple[str, ...] | None = None
+
+    @property
+    def is_input(self) -> bool:
+        """Whether the model is given it."""
+        return self.name.split(".")[0] == "x"
+
+    @property
+    def is_target(self) -> bool:
+        """Whether the model is to predict it."""
+        return self.name.split(".")[0] == "y"
+
+
+def fields_of(
+    batch: tuple[Any, ...],
+    spec: tuple[Any, ...] | None = None,
+    num_classes: int | None = None,
+    class_names: Sequence[str] | None = None,
+) -> list[Field]:
+    """The fields of a batch, in its order.
+
+    Args:
+        batch: `(x,)`, `(x, y)` or `(x, y, sample_weight)`, nested or not.
+        spec: The sequence's; None for a class that has none.
+        num_classes: Of a single target, where it is a class.
+        class_names: Of a single target.
+    """
+    declared = dict(named_leaves(spec)) if spec else {}
+    found = []
+    for name, leaf in named_leaves(batch):
+        array = np.asarray(leaf)
+        field = declared.get(name) or FieldSpec(array.shape[1:], array.dtype.name)
+        kind = field.kind or ("pixels" if name != "sample_weight" and is_image(array) else None)
+        names, count = field.classes, len(field.classes) if field.classes else None
+        if name == "y":
+            names = names or (tuple(class_names) if class_names else None)
+            count = count or num_classes
+        found.append(Field(name, array, kind, field.kind is not None, count, names))
+    return found
+
+
+def is_image(array: npt.NDArray[Any]) -> bool:
+    """Whether a batch looks like pictures, gray or RGB, channels last or first, or left out where bytes say pixels."""
+    if array.dtype.kind not in "uf" or not (array.ndim == 4 or (array.ndim == 3 and array.dtype == np.uint8)):
+        return False
+    shape = array.shape[1:]
+    edges = shape if len(shape) == 2 else shape[:2] if shape[-1] in (1, 3, 4) else shape[1:]
+    channels = 1 if len(shape) == 2 else shape[-1] if shape[-1] in (1, 3, 4) else shape[0]
+    return channels in (1, 3, 4) and min(edges) >= _EDGE_OF_AN_IMAGE

@@ -1,0 +1,152 @@
+"""One sample of a batch as a picture of its own: what a contact sheet is put together from.
+
+Small pictures are enlarged by whole factors without smoothing, so that each pixel shows as it is; large ones are
+shrunk. A mask is an outline in its class's colour, drawn after the picture has its size, so that it hides little. Of a
+volume, three planes are shown through its middle or, where there is a mask, through the most of its foreground. A
+series is a line for each channel, what follows in another colour than what is known.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from PIL import Image, ImageDraw
+
+SMALLEST_TILE, LARGEST_TILE = 108, 280
+# Distinct for most colour-blind people: M. Okabe and K. Ito, 2008, Color Universal Design.
+COLORS = ("#e69f00", "#56b4e9", "#009e73", "#f0e442", "#d55e00", "#cc79a7", "#0072b2", "#999999")
+_GAP = 3
+_CHART = (260, 120)  # width, height
+_SMOOTH = 3  # charts are drawn larger by so much, and shrunk
+_PAPER, _GRID, _KNOWN = "white", "#e4e4e4", ("#4d4d4d", "#9a9a9a", "#c2a878", "#7aa6c2")
+
+Pixels = npt.NDArray[np.uint8]
+Mask = npt.NDArray[np.integer[Any]]
+
+
+def class_color(class_id: int) -> str:
+    """The colour of a class other than the background, which has none."""
+    return COLORS[(class_id - 1) % len(COLORS)]
+
+
+def picture_tile(pixels: Pixels, mask: Mask | None = None) -> Image.Image:
+    """A picture, with the outline of its mask.
+
+    Args:
+        pixels: (height, width) or (height, width, 3).
+        mask: Class ids, (height, width).
+    """
+    picture = Image.fromarray(np.ascontiguousarray(pixels)).convert("RGB")
+    picture = _sized(picture, Image.Resampling.LANCZOS)
+    if mask is None:
+        return picture
+    ids = np.asarray(mask).astype(np.int32)
+    scaled = np.asarray(Image.fromarray(ids, mode="I").resize(picture.size, Image.Resampling.NEAREST))
+    return _outlined(picture, scaled)
+
+
+def volume_tile(voxels: Pixels, mask: Mask | None = None) -> tuple[Image.Image, str]:
+    """Three planes of a volume side by side, and where they lie.
+
+    Args:
+        voxels: (depth, height, width) or (depth, height, width, 3).
+        mask: Class ids, (depth, height, width).
+
+    Returns:
+        The planes across depth, height and width; what shows the depth has its end on top.
+    """
+    middle = [length // 2 for length in voxels.shape[:3]]
+    if mask is not None and (mask > 0).any():
+        axes = ((1, 2), (0, 2), (0, 1))
+        middle = [int((mask > 0).sum(axis=others).argmax()) for others in axes]
+    planes = []
+    for axis, place in enumerate(middle):
+        cut = (slice(None),) * axis + (place,)
+        upright = slice(None, None, -1 if axis else 1)
+        planes.append(picture_tile(voxels[cut][upright], None if mask is None else mask[cut][upright]))
+    z, y, x = middle
+    return beside(planes), f"z {z}, y {y}, x {x}"
+
+
+def series_tile(known: npt.NDArray[Any] | None, follows: npt.NDArray[Any] | None) -> Image.Image:
+    """A chart of what is known, (steps, channels), and of what follows it."""
+    parts = [np.asarray(part, dtype=np.float64).reshape(len(part), -1) for part in (known, follows) if part is not None]
+    values = np.concatenate([part[np.isfinite(part)] for part in parts])
+    low, high = (values.min(), values.max()) if values.size else (0.0, 1.0)
+    num_steps = sum(map(len, parts))
+    width, height = _CHART[0] * _SMOOTH, _CHART[1] * _SMOOTH
+    chart = Image.new("RGB", (width, height), _PAPER)
+    draw = ImageDraw.Draw(chart)
+    for share in (0.25, 0.5, 0.75):
+        draw.line((0, share * height, width, share * height), _GRID, _SMOOTH)
+    start = 0
+    for part in parts:
+        is_known = part is parts[0] and known is not None
+        colors = _KNOWN if is_known else COLORS
+        for channel in range(part.shape[1]):
+            steps = (start + np.arange(len(part))) / max(1, num_steps - 1)
+            heights = 1 - (part[:, channel] - low) / ((high - low) or 1.0)
+            points = [
+                (x * (width - 1), (0.05 + 0.9 * y) * height)
+                for x, y in zip(steps.tolist(), heights.tolist(), strict=True)
+                if math.isfinite(y)
+            ]
+            color = colors[channel % len(colors)]
+            if len(points) > 1:
+                draw.line(points, color, 2 * _SMOOTH, joint="curve")
+            for x, y in points if len(points) == 1 else ():
+                draw.ellipse((x - 3 * _SMOOTH, y - 3 * _SMOOTH, x, y), color)
+        start += len(part)
+    return chart.resize(_CHART, Image.Resampling.LANCZOS)
+
+
+def beside(tiles: Sequence[Image.Image]) -> Image.Image:
+    """Pictures side by side, their upper edges in line."""
+    if len(tiles) == 1:
+        return tiles[0]
+    width = sum(tile.width for tile in tiles) + _GAP * (len(tiles) - 1)
+    row = Image.new("RGB", (width, max(tile.height for tile in tiles)), _PAPER)
+    x = 0
+    for tile in tiles:
+        row.paste(tile, (x, 0))
+        x += tile.width + _GAP
+    return row
+
+
+def as_bytes(values: npt.NDArray[Any]) -> tuple[Pixels, tuple[float, float]]:
+    """Pixels as bytes, and the values that became black and white: for floats 0 and 1, or else their own range."""
+    if values.dtype == np.uint8:
+        return values, (0.0, 255.0)
+    numbers = values.astype(np.float64)
+    finite = numbers[np.isfinite(numbers)]
+    low, high = (float(finite.min()), float(finite.max())) if finite.size else (0.0, 1.0)
+    if values.dtype.kind == "f" and low >= 0 and high <= 1:
+        low, high = 0.0, 1.0
+    scaled = (numbers - low) / ((high - low) or 1.0) * 255
+    return np.nan_to_num(scaled, nan=0, posinf=255, neginf=0).clip(0, 255).round().astype(np.uint8), (low, high)
+
+
+def _sized(picture: Image.Image, shrink: Image.Resampling) -> Image.Image:
+    edge = max(picture.size)
+    if edge > LARGEST_TILE:
+        picture.thumbnail((LARGEST_TILE, LARGEST_TILE), shrink)
+        return picture
+    factor = math.ceil(SMALLEST_TILE / edge) if edge < SMALLEST_TILE else 1
+    return picture.resize((picture.width * factor, picture.height * factor), Image.Resampling.NEAREST)
+
+
+def _outlined(picture: Image.Image, ids: npt.NDArray[np.integer[Any]]) -> Image.Image:
+    """The picture with the inner edge of each class but the background in the class's colour."""
+    pixels = np.array(picture)
+    padded = np.pad(ids, 1, mode="edge")
+    height, width = ids.shape
+    neighbours = [padded[y : y + height, x : x + width] for y in range(3) for x in range(3)]
+    edge = (ids > 0) & np.any([other != ids for other in neighbours], axis=0)
+    for class_id in np.unique(ids[edge]).tolist():
+        color = class_color(class_id).lstrip("#")
+        pixels[edge & (ids == class_id)] = tuple(bytes.fromhex(color))
+    return Image.fromarray(pixels)
