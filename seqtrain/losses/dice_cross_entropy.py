@@ -1,0 +1,108 @@
+"""Soft Dice and cross-entropy over the pixels of a batch, both weighted by pixel.
+
+Cross-entropy judges each pixel alone, and is content where a rare class is never found; Dice judges how far what was
+found and what is there overlap, whatever their size, and is blind to how sure a single pixel is. Their sum learns
+steadily and finds small things.
+
+Dice is taken over all pixels of the batch: in a single picture a class may have no pixel, and its Dice would say
+nothing. Weights multiply the pixels in numerator and denominator, so a pixel of weight 0 is as if it were not there.
+
+Source:
+    Milletari, Navab and Ahmadi, 2016, "V-Net", for Dice as a loss; Isensee et al., 2021, "nnU-Net", Nature Methods 18,
+    for the sum of both, over the batch and without the background.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import keras
+from keras import ops
+
+_SMOOTH = 1.0  # pixels: a class that is neither there nor found has a Dice of 1, and no gradient is infinite
+
+
+@keras.saving.register_keras_serializable(package="seqtrain")
+class DiceCrossEntropy(keras.losses.Loss):
+    """A sum of 1 - Dice and of cross-entropy; the mean over all pixels of the batch, weighted.
+
+    Args:
+        cross_entropy_weight: Of the cross-entropy in the sum.
+        dice_weight: Of 1 - Dice in the sum.
+        include_background: Whether id 0 counts in Dice; with it, the many pixels of the background outshine the rest.
+        name: As Keras shows it.
+
+    Shapes:
+        y_true: (batch, height, width) or (batch, depth, height, width), with or without a last axis of 1; class ids
+        y_pred: y_true's and the probabilities of the classes
+        sample_weight: (batch,) or y_true's
+    """
+
+    def __init__(
+        self,
+        cross_entropy_weight: float = 1.0,
+        dice_weight: float = 1.0,
+        include_background: bool = False,
+        name: str = "dice_cross_entropy",
+    ) -> None:
+        super().__init__(name=name, reduction="mean_with_sample_weight")
+        self.cross_entropy_weight = cross_entropy_weight
+        self.dice_weight = dice_weight
+        self.include_background = include_background
+
+    def __call__(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> Any:
+        """The loss of a batch, a scalar.
+
+        Keras would weight what `call` returns, one number for each pixel; the overlap of two sets is no such number.
+        """
+        y_pred = ops.convert_to_tensor(y_pred, dtype=self.dtype)
+        ids = ops.cast(y_true, "int32")
+        if len(ids.shape) == len(y_pred.shape):
+            ids = ops.squeeze(ids, axis=-1)
+        weights = _per_pixel(sample_weight, ids, self.dtype)
+        loss = ops.zeros((), dtype=self.dtype)
+        if self.cross_entropy_weight:
+            loss += self.cross_entropy_weight * _weighted_mean(
+                ops.sparse_categorical_crossentropy(ids, y_pred), weights
+            )
+        if self.dice_weight:
+            loss += self.dice_weight * (1 - ops.mean(self._dice(ids, y_pred, weights)))
+        return loss
+
+    def get_config(self) -> dict[str, Any]:
+        """The constructor's arguments."""
+        return {
+            "cross_entropy_weight": self.cross_entropy_weight,
+            "dice_weight": self.dice_weight,
+            "include_background": self.include_background,
+            "name": self.name,
+        }
+
+    def _dice(self, ids: Any, y_pred: Any, weights: Any) -> Any:
+        """Of each class."""
+        there = ops.one_hot(ids, y_pred.shape[-1], dtype=self.dtype)
+        if not self.include_background:
+            there, y_pred = there[..., 1:], y_pred[..., 1:]
+        weights = ops.expand_dims(weights, axis=-1)
+        pixels = tuple(range(len(ids.shape)))
+        overlap = ops.sum(weights * there * y_pred, axis=pixels)
+        sizes = ops.sum(weights * (there + y_pred), axis=pixels)
+        return (2 * overlap + _SMOOTH) / (sizes + _SMOOTH)
+
+
+def _per_pixel(sample_weight: Any, ids: Any, dtype: str) -> Any:
+    """A weight for each pixel, from one for each sample or for each pixel, or from none."""
+    if sample_weight is None:
+        return ops.ones_like(ids, dtype=dtype)
+    weights = ops.convert_to_tensor(sample_weight, dtype=dtype)
+    if len(weights.shape) > len(ids.shape):
+        weights = ops.squeeze(weights, axis=-1)
+    for _ in range(len(ids.shape) - len(weights.shape)):
+        weights = ops.expand_dims(weights, axis=-1)
+    return weights * ops.ones_like(ids, dtype=dtype)
+
+
+def _weighted_mean(values: Any, weights: Any) -> Any:
+    """0 where all weights are."""
+    total = ops.sum(weights)
+    return ops.sum(values * weights) / ops.where(total > 0, total, 1)

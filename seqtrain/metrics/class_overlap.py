@@ -1,0 +1,107 @@
+"""How far predicted and true pixels of each class overlap, over a whole epoch.
+
+Three numbers a class are kept: the pixels that were found and are there, those that are there, and those that were
+found. Intersection over union and Dice follow from them. A mean of the batches' values would be another number, which
+depends on how the epoch was cut into batches.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, Literal
+
+import keras
+from keras import ops
+
+Measure = Literal["iou", "dice"]
+
+
+@keras.saving.register_keras_serializable(package="seqtrain")
+class ClassOverlap(keras.metrics.Metric):
+    """The mean of a measure of overlap over the classes, and the measure of each.
+
+    A class that was neither there nor found all epoch is left out of the mean; its own value is NaN.
+
+    Args:
+        measure: "iou" (intersection over union) or "dice" (twice the intersection over the sum of both).
+        class_names: Of the ids 0, 1 and so on.
+        include_background: Whether id 0 counts in the mean.
+        per_class: Whether the result has the value of each class, `<measure>_<class>`, besides the mean.
+        name: Of the mean.
+
+    Shapes:
+        y_true: (batch, ...), with or without a last axis of 1; class ids
+        y_pred: y_true's and the probabilities of the classes
+        sample_weight: (batch,) or y_true's; weights multiply the pixels
+    """
+
+    def __init__(
+        self,
+        measure: Measure,
+        class_names: Sequence[str],
+        include_background: bool = True,
+        per_class: bool = True,
+        name: str = "overlap",
+        dtype: Any = None,
+    ) -> None:
+        super().__init__(name=name, dtype=dtype)
+        self.measure = measure
+        self.class_names = tuple(class_names)
+        self.include_background = include_background
+        self.per_class = per_class
+        shape = (len(self.class_names),)
+        self.both = self.add_weight(shape=shape, initializer="zeros", name="both")
+        self.there = self.add_weight(shape=shape, initializer="zeros", name="there")
+        self.found = self.add_weight(shape=shape, initializer="zeros", name="found")
+
+    def update_state(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> None:
+        """Counts the pixels of a batch."""
+        found = ops.cast(ops.argmax(y_pred, axis=-1), "int32")
+        there = ops.reshape(ops.cast(y_true, "int32"), ops.shape(found))
+        if sample_weight is None:
+            weights = ops.ones_like(there, dtype=self.dtype)
+        else:
+            weights = ops.cast(sample_weight, self.dtype)
+            weights = ops.reshape(weights, (*ops.shape(weights)[:1], -1))
+            weights = weights * ops.ones_like(ops.reshape(there, (ops.shape(there)[0], -1)), dtype=self.dtype)
+        found, there, weights = (ops.reshape(values, (-1,)) for values in (found, there, weights))
+        hits = weights * ops.cast(found == there, self.dtype)
+        self.both.assign_add(self._sum_by_class(hits, there))
+        self.there.assign_add(self._sum_by_class(weights, there))
+        self.found.assign_add(self._sum_by_class(weights, found))
+
+    def result(self) -> dict[str, Any]:
+        """The mean, and where wanted the value of each class."""
+        sizes = self.there + self.found
+        above, below = (self.both, sizes - self.both) if self.measure == "iou" else (2 * self.both, sizes)
+        seen = below > 0
+        values = ops.where(seen, above / ops.where(seen, below, 1), 0)
+        counted = ops.cast(seen, self.dtype) * self._in_mean()
+        mean = ops.sum(values * counted) / ops.maximum(ops.sum(counted), 1)
+        if not self.per_class:
+            return {self.name: mean}
+        values = ops.where(seen, values, float("nan"))
+        names = (f"{self._prefix()}_{'_'.join(name.split())}" for name in self.class_names)
+        return {self.name: mean} | {name: values[number] for number, name in enumerate(names)}
+
+    def get_config(self) -> dict[str, Any]:
+        """The constructor's arguments."""
+        return {
+            "measure": self.measure,
+            "class_names": list(self.class_names),
+            "include_background": self.include_background,
+            "per_class": self.per_class,
+            "name": self.name,
+        }
+
+    def _sum_by_class(self, values: Any, ids: Any) -> Any:
+        return ops.segment_sum(values, ids, num_segments=len(self.class_names))
+
+    def _in_mean(self) -> Any:
+        background = [1.0 if self.include_background else 0.0]
+        return ops.convert_to_tensor(background + [1.0] * (len(self.class_names) - 1), dtype=self.dtype)
+
+    def _prefix(self) -> str:
+        """The measure; where the metric was named by the user, that name: two metrics must not log under one."""
+        usual = {"iou": "mean_iou", "dice": "dice_coefficient"}[self.measure]
+        return self.measure if self.name == usual else self.name
