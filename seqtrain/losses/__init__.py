@@ -3,5 +3,5 @@
 A builder returns a loss of Keras, or a function of targets and predictions; it imports Keras when it is called.
 """
 
-from seqtrain.losses import segmentation as segmentation
 from seqtrain.losses import metric_learning as metric_learning
+from seqtrain.losses import segmentation as segmentation

@@ -4,5 +4,5 @@ A builder returns a metric of Keras, which may have a mapping of names to values
 imports Keras when it is called.
 """
 
-from seqtrain.metrics import segmentation as segmentation
 from seqtrain.metrics import metric_learning as metric_learning
+from seqtrain.metrics import segmentation as segmentation
