@@ -1,0 +1,91 @@
+"""NIfTI files: what their headers say, in the canon of `volume_source`. No voxel is read here.
+
+NIfTI stores the first axis fastest, so its axes (i, j, k) are the axes (2, 1, 0) of a C-ordered box. Its affine says
+where they point. The nearest of the 48 orders and directions of axes is taken, as nibabel's `as_closest_canonical`
+does: an oblique volume stays oblique, and no voxel is interpolated.
+
+Source: R. W. Cox et al., 2004, A (sort of) new image data format standard: NIfTI-1; the NIfTI-2 header, 2011.
+"""
+
+from __future__ import annotations
+
+import zlib
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from seqtrain.errors import DataError
+from seqtrain.extras import require
+from seqtrain.sources.volume_file import VolumeFile, check_voxels
+
+
+def nifti_volume(path: Path) -> VolumeFile:
+    """The volume in a .nii or .nii.gz file.
+
+    Raises:
+        ConfigError: when nibabel is not installed.
+        DataError: when the file is missing, damaged or truncated, has more than three axes, or an affine that does not
+            say where its axes point.
+    """
+    nibabel = require("nibabel", "nifti", "NIfTI files")
+    image = _header(path, nibabel)
+    shape = tuple(image.shape)
+    while len(shape) > 3 and shape[-1] == 1:
+        shape = shape[:-1]
+    voxels = image.dataobj
+    check_voxels(path, shape, voxels.dtype)
+    orientation = _orientation(path, image.affine, nibabel)
+    affine = image.affine @ nibabel.orientations.inv_ornt_aff(orientation, shape)
+    stored_axis = [int(np.flatnonzero(orientation[:, 0] == axis)[0]) for axis in (2, 1, 0)]  # superior, anterior, right
+    z, y, x = stored_axis
+    width, height, depth = shape
+    volume = VolumeFile(
+        path,
+        stored_shape=(depth, height, width),
+        dtype=voxels.dtype,
+        offset=int(voxels.offset),
+        axes=(2 - z, 2 - y, 2 - x),
+        reversed_axes=(bool(orientation[z, 1] < 0), bool(orientation[y, 1] < 0), bool(orientation[x, 1] < 0)),
+        affine=affine,
+        slope=float(voxels.slope),
+        intercept=float(voxels.inter),
+        is_compressed=path.name.lower().endswith(".gz"),
+    )
+    volume.check_length()
+    return volume
+
+
+def _header(path: Path, nibabel: Any) -> Any:
+    try:
+        return nibabel.load(path)
+    except FileNotFoundError as error:
+        raise DataError("no such file", where=path, fix="put it back, or list the data set anew") from error
+    except (
+        nibabel.filebasedimages.ImageFileError,
+        nibabel.spatialimages.HeaderDataError,
+        nibabel.wrapstruct.WrapStructError,
+        EOFError,
+        OSError,
+        ValueError,
+        zlib.error,
+    ) as error:
+        raise DataError(
+            f"is no readable NIfTI file: {error}",
+            where=path,
+            expected="a NIfTI-1 or NIfTI-2 header",
+            fix="copy or save the file again",
+        ) from error
+
+
+def _orientation(path: Path, affine: Any, nibabel: Any) -> Any:
+    orientation = nibabel.io_orientation(affine) if np.isfinite(affine).all() else np.full((3, 2), np.nan)
+    if np.isnan(orientation).any():
+        raise DataError(
+            "the header's affine does not say where the axes point",
+            where=path,
+            expected="three axes in different directions, of a length above 0",
+            received=str(np.asarray(affine)[:3].tolist()),
+            fix="save the volume again with its affine",
+        )
+    return orientation

@@ -1,0 +1,102 @@
+"""Brings volumes to one spacing while they are read, so that a patch is of the same size in every patient.
+
+Voxels are boxes: the edges of the volume stay where they are, and the middle of each new voxel is looked up among
+the middles of the old ones. Values between them are linear, along one axis after the other; masks take the voxel that
+the middle lies in. Only what a window needs is read: its own place in the old voxels and one more at each side.
+
+A much coarser spacing skips voxels between those it looks at; smooth such volumes before.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from seqtrain.sources.volume_source import Mask, Shape, Spacing, Voxels, Window
+
+_SAME = 1e-3  # spacings that differ by less, of 1, are taken for equal
+
+
+class _Axis(NamedTuple):
+    """One axis of a volume.
+
+    Args:
+        old_length: In voxels as stored.
+        new_length: In voxels of the wanted spacing.
+        ratio: Of the wanted spacing to the stored one.
+    """
+
+    old_length: int
+    new_length: int
+    ratio: float
+
+    def positions(self, part: slice) -> npt.NDArray[np.float64]:
+        """Where the middles of new voxels lie among the old ones, of which the first has its middle at 0."""
+        middles = (np.arange(*part.indices(self.new_length)) + 0.5) * self.ratio - 0.5
+        return np.clip(middles, 0, self.old_length - 1)
+
+    def needed(self, part: slice) -> slice:
+        """The old voxels around the new ones."""
+        positions = self.positions(part)
+        return slice(math.floor(positions[0]), min(math.ceil(positions[-1]) + 1, self.old_length))
+
+
+class Resampling:
+    """The way from a volume's spacing to another one.
+
+    Args:
+        shape: Of the volume as stored, in the canon.
+        spacing_mm: As stored, along (z, y, x).
+        wanted_mm: The spacing to come to; None leaves the volume as it is.
+
+    Example:
+        resampling = Resampling((10, 64, 64), (5.0, 1.0, 1.0), wanted_mm=(1.0, 1.0, 1.0))
+        resampling.shape  # (50, 64, 64)
+        resampling.linear(volume[resampling.needed(window)], window)
+    """
+
+    def __init__(self, shape: Shape, spacing_mm: Spacing, wanted_mm: Spacing | None) -> None:
+        self._axes: list[_Axis] = []
+        for length, old, new in zip(shape, spacing_mm, wanted_mm or spacing_mm, strict=True):
+            ratio = 1.0 if abs(new / old - 1) < _SAME else new / old
+            self._axes.append(_Axis(length, max(round(length / ratio), 1), ratio))
+
+    @property
+    def is_identity(self) -> bool:
+        """Whether voxels stay as they are."""
+        return all(axis.ratio == 1.0 for axis in self._axes)
+
+    @property
+    def shape(self) -> Shape:
+        """Of the volume in the wanted spacing."""
+        depth, height, width = (axis.new_length for axis in self._axes)
+        return depth, height, width
+
+    def needed(self, window: Window) -> Window:
+        """The window of stored voxels that a window of new ones is made from."""
+        z, y, x = (axis.needed(part) for axis, part in zip(self._axes, window, strict=True))
+        return z, y, x
+
+    def linear(self, voxels: Voxels, window: Window) -> Voxels:
+        """New voxels, float32, from the stored ones that `needed` names."""
+        values = voxels.astype(np.float32)
+        for number, (axis, part) in enumerate(zip(self._axes, window, strict=True)):
+            if axis.ratio == 1.0:
+                continue
+            positions = axis.positions(part) - axis.needed(part).start
+            low = np.floor(positions).astype(np.intp)
+            high = np.minimum(low + 1, values.shape[number] - 1)
+            share = (positions - low).astype(np.float32).reshape([-1 if other == number else 1 for other in range(3)])
+            values = values.take(low, number) * (1 - share) + values.take(high, number) * share
+        return values
+
+    def nearest(self, mask: Mask, window: Window) -> Mask:
+        """New ids from the stored ones that `needed` names."""
+        for number, (axis, part) in enumerate(zip(self._axes, window, strict=True)):
+            if axis.ratio != 1.0:
+                positions = np.floor(axis.positions(part) + 0.5).astype(np.intp)
+                mask = mask.take(np.minimum(positions, axis.old_length - 1) - axis.needed(part).start, number)
+        return mask

@@ -1,0 +1,252 @@
+"""The source `volumes`: three-dimensional pictures as NIfTI files or arrays, with masks, labels and patients."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import numpy as np
+import numpy.typing as npt
+from pydantic import Field
+
+from seqtrain.errors import ConfigError, DataError, one_of
+from seqtrain.registry import sources
+from seqtrain.sources.manifest_csv import MOST_TOLD, read_table
+from seqtrain.sources.mask_source import count_classes
+from seqtrain.sources.nifti import nifti_volume
+from seqtrain.sources.spacing import Resampling
+from seqtrain.sources.volume_cache import VolumeCache
+from seqtrain.sources.volume_file import VolumeFile, npy_volume, whole
+from seqtrain.sources.volume_list import check_patients_apart, list_table, list_volumes
+from seqtrain.sources.volume_mask import as_ids, not_in_place, spread_voxels
+from seqtrain.sources.volume_source import Foreground, Mask, Shape, Spacing, Voxels, Window
+from seqtrain.types import Positive
+
+Millimetres = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+SpacingMm = Annotated[tuple[Millimetres, Millimetres, Millimetres], Field(description="[z, y, x] in millimetres")]
+
+_MOST_CLASSES = 256  # ids are uint8
+
+
+@sources.register("volumes")
+class Volumes:
+    """Volumes, such as CT or MRI, brought to one orientation and, on request, to one spacing.
+
+    Headers are read at the start, voxels when they are asked for: of .nii and .npy files only the part that is wanted,
+    while .nii.gz files are decompressed whole and kept while `cache_mb` lasts. In memory the axes are (z, y, x), to
+    the patient's superior, anterior and right side; a .npy file is taken to be so.
+
+    Args:
+        images: The folder of the volumes: .nii, .nii.gz or .npy files at any depth.
+        labels: The folder of their masks, matched by stem: a class id for each voxel, in the volume's shape and place.
+        classes: The names of the masks' ids; 0 is the background.
+        label_suffix: What the names of the masks end in besides: "_seg" for `case_1_seg.nii` beside `case_1.nii`.
+        unmatched: What to do with a volume without a mask, or a mask without a volume: "error" or "skip".
+        table: A CSV file that names the volumes to use, by file or stem, with their patients and perhaps labels.
+        volume_column: The table's column of the volumes, relative to `images`.
+        patient_column: The table's column of the patients. Without a table, the volumes in one folder below `images`
+            are one patient's, and each other volume is a patient of its own.
+        label_column: The table's column of the class of each whole volume, for classification.
+        spacing_mm: From voxel to voxel, as [z, y, x], that every volume is resampled to while it is read: linear, and
+            by nearest neighbour for masks. Default: as stored.
+        cache_mb: Memory for decompressed volumes, in each worker process.
+
+    Raises:
+        ConfigError: when labels come without classes or the reverse, columns without a table, or nibabel is missing.
+        DataError: when a file is missing, damaged or no volume, a mask's shape or place is not its volume's, or a
+            split has a patient on both sides.
+
+    Example:
+        source: {name: volumes, images: data/images, labels: data/labels, classes: [background, lesion]}
+    """
+
+    def __init__(
+        self,
+        images: Path,
+        labels: Path | None = None,
+        classes: list[str] | None = None,
+        label_suffix: str = "",
+        unmatched: Literal["error", "skip"] = "error",
+        table: Path | None = None,
+        volume_column: str = "volume",
+        patient_column: str = "patient",
+        label_column: str | None = None,
+        spacing_mm: SpacingMm | None = None,
+        cache_mb: Positive = 512,
+    ) -> None:
+        _check_classes(labels, classes)
+        if table is None:
+            if label_column is not None:
+                raise ConfigError("label_column needs a table", fix="name the CSV file with `table:`")
+            listed = list_volumes(images, labels, label_suffix, unmatched == "skip")
+        else:
+            columns = (volume_column, patient_column, label_column)
+            listed = list_table(table, columns, images, labels, label_suffix)
+        self._table, self._patient_column, self._listed_in = table, patient_column, table or images
+        self._spacing_mm = spacing_mm
+        self._images = [_volume_file(images / path) for path in listed.images]
+        self._masks = None if labels is None else [_volume_file(labels / path) for path in listed.masks or ()]
+        self._check_masks()
+        self._check_spacing()
+        self.groups = np.array(listed.patients)
+        self.labels, self.label_classes = _class_indices(listed.labels)
+        self.classes = self.label_classes if classes is None else tuple(classes)
+        self._cache = VolumeCache(cache_mb << 20)
+        self._foreground: dict[int, Foreground] = {}
+
+    def __len__(self) -> int:
+        return len(self._images)
+
+    def __getitem__(self, index: int) -> dict[str, Any]:
+        sample = {"volume": str(self._images[index].path), "patient": str(self.groups[index])}
+        if self._masks is not None:
+            sample["mask"] = str(self._masks[index].path)
+        return sample if self.labels is None else {**sample, "label": int(self.labels[index])}
+
+    @property
+    def has_masks(self) -> bool:
+        """Whether each volume has a mask."""
+        return self._masks is not None
+
+    def shape(self, index: int) -> Shape:
+        """The volume's shape, (depth, height, width), in the spacing that it is read in."""
+        return self._resampling(index).shape
+
+    def spacing_mm(self, index: int) -> Spacing:
+        """From voxel to voxel along (z, y, x), as the volume is read; 1 for an array."""
+        return self._spacing_mm or self._images[index].spacing_mm
+
+    def read(self, index: int, window: Window | None = None) -> Voxels:
+        """Voxels, integers as stored or float32; perhaps a view that must not be written to.
+
+        Args:
+            index: Of the volume.
+            window: The part to read, inside the volume. Default: all of it.
+
+        Raises:
+            DataError: when the file is damaged or truncated, or holds NaN.
+        """
+        resampling = self._resampling(index)
+        window = window or whole(resampling.shape)
+        file = self._images[index]
+        if resampling.is_identity:
+            return self._part(file, window)
+        return resampling.linear(self._part(file, resampling.needed(window)), window)
+
+    def read_mask(self, index: int, window: Window | None = None) -> Mask:
+        """The ids of the same voxels, uint8.
+
+        Raises:
+            DataError: when the file is damaged or truncated, or holds an id outside the classes.
+        """
+        if self._masks is None or self.classes is None:
+            raise ConfigError("the volumes have no masks", fix="name their folder with `labels:` in the source")
+        resampling = self._resampling(index)
+        window = window or whole(resampling.shape)
+        return resampling.nearest(self._ids(self._masks[index], resampling.needed(window)), window)
+
+    def foreground(self, index: int) -> Foreground:
+        """By the id of each class but the background that the mask holds: some of its voxels, (n, 3), as (z, y, x)."""
+        if index not in self._foreground:
+            self._foreground[index] = spread_voxels(self.read_mask(index))
+        return self._foreground[index]
+
+    def class_counts(self, indices: npt.NDArray[np.integer]) -> npt.NDArray[np.int64]:
+        """How many voxels of each class the masks of some volumes hold."""
+        return count_classes(self, indices)
+
+    def column(self, name: str) -> npt.NDArray[np.str_]:
+        """The patients, or another column of the table, for a split by group.
+
+        Raises:
+            ConfigError: when there is no table, and it is not the patients.
+        """
+        if name in ("patient", self._patient_column):
+            return self.groups
+        if self._table is None:
+            raise ConfigError(
+                f"volumes without a table have no column '{name}'",
+                expected=one_of(["patient"]),
+                fix="name the CSV file with `table:`",
+            )
+        return np.array(read_table(self._table, [name]).columns[0])
+
+    def purged(self, train: npt.NDArray[np.integer], val: npt.NDArray[np.integer]) -> npt.NDArray[np.integer]:
+        """All of `train`, where no patient is on both sides.
+
+        Raises:
+            DataError: when one is.
+        """
+        check_patients_apart(self.groups, train, val, self._listed_in)
+        return train
+
+    def describe(self, index: int) -> str:
+        """The volume's file."""
+        return str(self._images[index].path)
+
+    def _resampling(self, index: int) -> Resampling:
+        file = self._images[index]
+        return Resampling(file.shape, file.spacing_mm, self._spacing_mm)
+
+    def _part(self, file: VolumeFile, window: Window) -> Voxels:
+        if not file.is_compressed:
+            return file.read(window)
+        return self._cache.get(file.path, file.read)[window]
+
+    def _ids(self, file: VolumeFile, window: Window) -> Mask:
+        classes = self.classes or ()
+        if not file.is_compressed:
+            return as_ids(file, file.read(window), classes)
+        ids: Mask = self._cache.get(file.path, lambda: as_ids(file, file.read(), classes))[window]
+        return ids
+
+    def _check_masks(self) -> None:
+        mistakes = [
+            mistake
+            for image, mask in zip(self._images, self._masks or self._images, strict=True)
+            if (mistake := not_in_place(image, mask)) is not None
+        ]
+        if mistakes:
+            raise DataError(mistakes[:MOST_TOLD])
+
+    def _check_spacing(self) -> None:
+        unknown = [file.path for file in self._images if file.affine is None]
+        if self._spacing_mm is not None and unknown:
+            raise DataError(
+                "a .npy file does not say its spacing, so it cannot be resampled",
+                where=unknown[0],
+                fix="leave spacing_mm out, or save the volumes as NIfTI",
+            )
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {**self.__dict__, "_foreground": {}}
+
+
+def _check_classes(labels: Path | None, classes: list[str] | None) -> None:
+    if labels is None and classes is not None:
+        raise ConfigError(
+            "classes name the ids of masks, and there are no masks", fix="name their folder with `labels:`"
+        )
+    if labels is not None and not 2 <= len(classes or ()) <= _MOST_CLASSES:
+        raise ConfigError(
+            "labels needs classes: the names of the masks' ids, the background first",
+            expected=f"2 to {_MOST_CLASSES} names",
+            received=str(classes),
+            fix="classes: [background, lesion]",
+        )
+    if classes is not None and len(set(classes)) < len(classes):
+        raise ConfigError("classes: a name is given twice", received=str(classes), fix="name every class once")
+
+
+def _volume_file(path: Path) -> VolumeFile:
+    return npy_volume(path) if path.suffix.lower() == ".npy" else nifti_volume(path)
+
+
+def _class_indices(labels: tuple[str, ...] | None) -> tuple[npt.NDArray[np.int64] | None, tuple[str, ...] | None]:
+    """Class indices in the order of the names: of the numbers, where all are whole numbers."""
+    if labels is None:
+        return None, None
+    names = set(labels)
+    ordered = sorted(names, key=int if all(name.isdecimal() for name in names) else str)
+    index = {name: number for number, name in enumerate(ordered)}
+    return np.array([index[name] for name in labels], dtype=np.int64), tuple(ordered)
