@@ -1,0 +1,143 @@
+"""Run-length codes of masks: which pixels an object covers, as the lengths of runs along the columns.
+
+Three forms are in use. All go down the first column, then down the second, and so on:
+
+    pairs         "5 3 12 2": from pixel 5 three pixels, from pixel 12 two; the first pixel is 1 (Kaggle's tables)
+    counts        [4, 3, 4, 2, 7]: four pixels outside, three inside, four outside ...; all pixels in all (COCO)
+    compressed    "434O3": the same counts as text (COCO)
+
+Compressed counts are numbers in base 32, the lowest digit first, one character a digit: its code less 48 has the digit
+in 5 bits, and 32 is added while further digits follow. As in signed LEB128, bit 16 of the last digit is the sign. From
+the fourth number on, each is the difference to the number two places before it, since runs of an object are alike.
+
+Decoding costs one pass over the pixels of the mask, and memory for them; nothing depends on the number of runs.
+
+Source: the rules of the 2018 Data Science Bowl (kaggle.com) for pairs; T.-Y. Lin et al., 2014, Microsoft COCO: Common
+Objects in Context, and the description in its API, for counts.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import numpy.typing as npt
+
+Size = tuple[int, int]  # height, width
+Region = npt.NDArray[np.bool_]
+Counts = npt.NDArray[np.int64]
+
+_FIRST_CODE, _LAST_CODE = 48, 111
+_DIGIT, _SIGN, _MORE, _BITS = 0x1F, 0x10, 0x20, 5
+_MOST_DIGITS = 7  # 35 bits: more than the pixels of any picture
+_HIGHEST = np.iinfo(np.int64).max
+
+
+class RunLengthError(ValueError):
+    """Runs that stand for no mask; the caller knows the file and the row.
+
+    Args:
+        message: What is wrong.
+        expected: What would have been right.
+    """
+
+    def __init__(self, message: str, expected: str) -> None:
+        super().__init__(message)
+        self.expected = expected
+
+
+def region_of_pairs(text: str, size: Size) -> Region:
+    """The mask that pairs of start and length describe; blank text is an empty one.
+
+    Raises:
+        RunLengthError: when a number is missing or none, or a run is empty, begins before the first pixel or before
+            the end of the run before it, or passes the last pixel.
+    """
+    numbers = _whole_numbers(text)
+    if len(numbers) % 2:
+        raise RunLengthError(f"the runs are {len(numbers)} numbers", "pairs of start and length")
+    starts, lengths = numbers[::2], numbers[1::2]
+    _check_pairs(starts, lengths, size)
+    changes = np.stack([starts - 1, starts - 1 + lengths], axis=1).reshape(-1)
+    return _region(np.diff(changes, prepend=0, append=size[0] * size[1]), size)
+
+
+def region_of_counts(counts: Sequence[int] | Counts, size: Size) -> Region:
+    """The mask that counts of pixels, outside and inside in turn, describe.
+
+    Raises:
+        RunLengthError: when a count is negative or no whole number, or they are not as many pixels as the mask has.
+    """
+    expected = f"whole numbers from 0 that sum to {size[0] * size[1]}, the pixels of {size}"
+    values = np.asarray(counts)
+    if values.ndim != 1 or values.dtype.kind not in "iu":
+        raise RunLengthError("the counts are not all whole numbers", expected)
+    if values.min() < 0:
+        raise RunLengthError(f"count {int(values.argmin()) + 1} is {values.min()}", expected)
+    if (total := sum(values.tolist())) != size[0] * size[1]:
+        raise RunLengthError(f"the counts sum to {total}", expected)
+    return _region(values, size)
+
+
+def uncompressed(text: str) -> list[int]:
+    """The counts that a compressed string stands for.
+
+    Raises:
+        RunLengthError: when it holds a character that is no digit, or ends within a number.
+    """
+    counts: list[int] = []
+    value = digits = 0
+    for position, character in enumerate(text, start=1):
+        code = ord(character)
+        if not _FIRST_CODE <= code <= _LAST_CODE:
+            raise RunLengthError(f"character {position} of the counts is {character!r}", "characters from '0' to 'o'")
+        code -= _FIRST_CODE
+        value |= (code & _DIGIT) << (_BITS * digits)
+        digits += 1
+        if code & _MORE:
+            if digits == _MOST_DIGITS:
+                raise RunLengthError(f"the number at character {position} does not end", "at most 7 digits a count")
+            continue
+        if code & _SIGN:
+            value -= 1 << (_BITS * digits)
+        counts.append(value + counts[-2] if len(counts) > 2 else value)
+        value = digits = 0
+    if digits:
+        raise RunLengthError("the counts end within a number", "a whole string, not one that was cut off")
+    return counts
+
+
+def _whole_numbers(text: str) -> Counts:
+    tokens = text.split()
+    try:
+        return np.array(tokens, dtype=np.int64)
+    except (ValueError, OverflowError):
+        wrong = next(token for token in tokens if not _is_whole(token))
+        raise RunLengthError(f"'{wrong[:40]}' is no whole number", "pairs of start and length") from None
+
+
+def _is_whole(token: str) -> bool:
+    try:
+        return abs(int(token)) <= _HIGHEST
+    except ValueError:
+        return False
+
+
+def _check_pairs(starts: Counts, lengths: Counts, size: Size) -> None:
+    num_pixels = size[0] * size[1]
+    ends = starts + np.minimum(lengths, _HIGHEST - np.maximum(starts, 0))  # of the pixel after each run
+    ends_before = np.concatenate([[1], ends])[: len(starts)]
+    for wrong, said, expected in (
+        (starts < 1, "begins before the first pixel", "starts from 1"),
+        (lengths < 1, "covers no pixel", "lengths from 1"),
+        (ends - 1 > num_pixels, "passes the last pixel", f"at most pixel {num_pixels}, the last of {size}"),
+        (starts < ends_before, "begins before the run before it ends", "runs in ascending order that do not overlap"),
+    ):
+        if wrong.any():
+            run = int(wrong.argmax())
+            raise RunLengthError(f"run {run + 1}, '{starts[run]} {lengths[run]}', {said}", expected)
+
+
+def _region(counts: Counts, size: Size) -> Region:
+    inside = np.arange(len(counts)) % 2 == 1
+    return np.repeat(inside, counts).reshape(size[::-1]).T
