@@ -1,0 +1,107 @@
+"""Boxes of voxels: where they lie in a volume, and how one is cut out that reaches beyond it.
+
+A box is a corner and a size, along (z, y, x). Its corner may be negative and its end outside: where a volume is smaller
+than a patch, or a patch is turned at the volume's edge. Only what lies inside is read; the rest is filled.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from seqtrain.sources.volume_source import Shape, Window
+
+Corner = tuple[int, int, int]
+
+
+def grid_corners(shape: Shape, size: Shape, overlap: float) -> list[Corner]:
+    """The corners of the boxes that together cover a volume, row by row.
+
+    Along each axis the last box is shifted inwards, so that none reaches outside; an axis shorter than the box has one
+    box with the volume in its middle.
+
+    Args:
+        shape: Of the volume.
+        size: Of the boxes.
+        overlap: Share of a box that the next one covers too, at least.
+    """
+    z, y, x = (_starts(length, side, overlap) for length, side in zip(shape, size, strict=True))
+    return list(itertools.product(z, y, x))
+
+
+def num_grid_boxes(shape: Shape, size: Shape, overlap: float) -> int:
+    """How many corners `grid_corners` gives."""
+    count = 1
+    for length, side in zip(shape, size, strict=True):
+        count *= len(_starts(length, side, overlap))
+    return count
+
+
+def corner_at(fractions: npt.NDArray[np.floating], shape: Shape, size: Shape) -> Corner:
+    """The corner of a box inside a volume, at fractions (0 to below 1) of the ways along which it can be moved."""
+    z, y, x = (
+        int(fraction * (length - side + 1)) if length > side else _centred(length, side)
+        for fraction, length, side in zip(fractions.tolist(), shape, size, strict=True)
+    )
+    return z, y, x
+
+
+def corner_about(voxel: npt.NDArray[np.integer], shape: Shape, size: Shape) -> Corner:
+    """The corner of the box with a voxel in its middle, moved by as little as puts the box inside the volume."""
+    z, y, x = (
+        min(max(at - side // 2, 0), length - side) if length > side else _centred(length, side)
+        for at, length, side in zip(voxel.tolist(), shape, size, strict=True)
+    )
+    return z, y, x
+
+
+def grown(corner: Corner, size: Shape, larger: Shape) -> Corner:
+    """The corner of a larger box about the same middle."""
+    z, y, x = (at - (new - old) // 2 for at, old, new in zip(corner, size, larger, strict=True))
+    return z, y, x
+
+
+def cut_out(
+    read: Callable[[Window], npt.NDArray[Any]],
+    shape: Shape,
+    corner: Corner,
+    size: Shape,
+    fill: Callable[[npt.NDArray[Any]], float],
+) -> npt.NDArray[Any]:
+    """The voxels of a box.
+
+    Args:
+        read: Reads a window that lies inside the volume.
+        shape: Of the volume.
+        corner: Of the box.
+        size: Of the box.
+        fill: What stands outside the volume, given what was read.
+
+    Returns:
+        What `read` returned, where all of the box is inside.
+    """
+    starts = [max(at, 0) for at in corner]
+    stops = [min(at + side, length) for at, side, length in zip(corner, size, shape, strict=True)]
+    z, y, x = (slice(start, max(stop, start)) for start, stop in zip(starts, stops, strict=True))
+    inside = read((z, y, x))
+    if inside.shape == size:
+        return inside
+    box = np.full(size, fill(inside), dtype=inside.dtype)
+    place = tuple(slice(s.start - at, s.stop - at) for s, at in zip((z, y, x), corner, strict=True))
+    box[place] = inside
+    return box
+
+
+def _starts(length: int, side: int, overlap: float) -> list[int]:
+    if length <= side:
+        return [_centred(length, side)]
+    stride = max(1, int(side * (1 - overlap)))
+    return [*range(0, length - side, stride), length - side]
+
+
+def _centred(length: int, side: int) -> int:
+    return -((side - length) // 2)

@@ -1,0 +1,137 @@
+"""Random flips, quarter turns and a small rotation of volumes, so that voxels are interpolated once.
+
+Axes are z, y, x: depth, height, width. Flips and quarter turns move voxels onto voxels exactly. The rotation is about
+z, in the plane where scanners have their finest voxels, and done in millimetres, so that a ball stays a ball where
+voxels are no squares. What is turned is cut out larger first: the corners of a patch show what lies there, not a fill.
+
+Three steps: `draw` the numbers, `cut_size` says how much to cut out, `apply` makes the patch of it. A mask goes through
+the same numbers with `nearest=True`, and stays on its volume.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Any
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+
+from seqtrain.sources.volume_source import Shape, Spacing
+
+
+@dataclass(frozen=True)
+class VolumeGeometryRange:
+    """What may be drawn.
+
+    Args:
+        flips: Probability that the ends of the depth, the height and the width change places.
+        rotation: Degrees about z, to either side.
+        rotate_90: Whether to turn about z by a number of quarter turns.
+    """
+
+    flips: tuple[float, float, float] = (0.0, 0.0, 0.0)
+    rotation: float = 0.0
+    rotate_90: bool = False
+
+
+@dataclass(frozen=True)
+class VolumeGeometry:
+    """What was drawn.
+
+    Args:
+        flips: Whether the ends of the depth, the height and the width change places; after all turns.
+        rotation_degrees: About z, from y towards x.
+        quarter_turns: About z, in the same sense, 0 to 3.
+    """
+
+    flips: tuple[bool, bool, bool] = (False, False, False)
+    rotation_degrees: float = 0.0
+    quarter_turns: int = 0
+
+
+def draw(possible: VolumeGeometryRange, generator: np.random.Generator) -> VolumeGeometry:
+    """Draws what happens to one sample.
+
+    The same five numbers are drawn whatever is possible: turning one augmentation on leaves the others as they were.
+    """
+    *ends, turn, quarter = generator.random(5).tolist()
+    z, y, x = (drawn < probability for drawn, probability in zip(ends, possible.flips, strict=True))
+    return VolumeGeometry(
+        flips=(z, y, x),
+        rotation_degrees=(2 * turn - 1) * possible.rotation,
+        quarter_turns=int(4 * quarter) if possible.rotate_90 else 0,
+    )
+
+
+def unturned_size(geometry: VolumeGeometry, size: Shape) -> Shape:
+    """The size of a patch before its quarter turns."""
+    depth, height, width = size
+    return (depth, width, height) if geometry.quarter_turns % 2 else size
+
+
+def cut_size(geometry: VolumeGeometry, size: Shape, spacing_mm: Spacing) -> Shape:
+    """The size of what must be cut out, about the same middle, so that the patch shows nothing else.
+
+    Args:
+        geometry: What was drawn.
+        size: Of the patch.
+        spacing_mm: Of its voxels.
+    """
+    depth, *plane = unturned_size(geometry, size)
+    if not geometry.rotation_degrees:
+        return depth, plane[0], plane[1]
+    extents = np.abs(_rotation(geometry, spacing_mm)) @ (np.array(plane[::-1]) - 1.0)
+    margins = [max(0, math.ceil((extent + 1 - side) / 2)) for extent, side in zip(extents[::-1], plane, strict=True)]
+    return depth, plane[0] + 2 * margins[0], plane[1] + 2 * margins[1]
+
+
+def apply(
+    geometry: VolumeGeometry, cut: npt.NDArray[Any], size: Shape, spacing_mm: Spacing, nearest: bool = False
+) -> npt.NDArray[Any]:
+    """The patch that the geometry makes of what was cut out; beyond its edges, the nearest voxel of the edge.
+
+    Args:
+        geometry: What was drawn.
+        cut: (depth, height, width), of the size that `cut_size` says, or any other about the same middle.
+        size: Of the patch.
+        spacing_mm: Of its voxels.
+        nearest: Take the nearest voxel instead of interpolating: for class ids.
+
+    Returns:
+        An array or a view of `cut`.
+    """
+    unturned = unturned_size(geometry, size)
+    if geometry.rotation_degrees or cut.shape != unturned:
+        cut = _rotated(geometry, cut, unturned, spacing_mm, nearest)
+    turned = np.rot90(cut, geometry.quarter_turns, axes=(1, 2))
+    z, y, x = (slice(None, None, -1 if flips else 1) for flips in geometry.flips)
+    return turned[z, y, x]
+
+
+def _rotation(geometry: VolumeGeometry, spacing_mm: Spacing) -> npt.NDArray[np.float64]:
+    """From a step (x, y) in the patch's plane, in voxels, to the step in what was cut out."""
+    angle = np.deg2rad(geometry.rotation_degrees)
+    turn = np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])
+    spacing = np.array(spacing_mm[:0:-1])
+    return np.asarray(turn * spacing[None, :] / spacing[:, None])
+
+
+def _rotated(
+    geometry: VolumeGeometry, cut: npt.NDArray[Any], size: Shape, spacing_mm: Spacing, nearest: bool
+) -> npt.NDArray[Any]:
+    linear = _rotation(geometry, spacing_mm)
+    height, width = size[1:]
+    offset = (np.array(cut.shape[:0:-1]) - 1) / 2 - linear @ ((np.array([width, height]) - 1) / 2)
+    out = np.empty(size, dtype=cut.dtype)
+    for plane, turned in zip(cut, out, strict=True):
+        cv2.warpAffine(
+            plane,
+            np.column_stack([linear, offset]),
+            (width, height),
+            dst=turned,
+            flags=(cv2.INTER_NEAREST if nearest else cv2.INTER_LINEAR) | cv2.WARP_INVERSE_MAP,
+            borderMode=cv2.BORDER_REPLICATE,
+        )
+    return out

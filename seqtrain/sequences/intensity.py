@@ -1,0 +1,142 @@
+"""Voxels of any range into numbers that a network can begin with.
+
+    window       [low, high] become 0 and 1, what lies outside is clipped: for CT, whose units are fixed
+    percentiles  the same, with low and high from the volume itself: for MRI, whose units mean nothing
+    mean_std     less the mean, divided by the deviation that the config gives: for fixed units, without clipping
+    neither      the same, with the mean and the deviation of the volume itself
+
+A patch is scaled like the volume that it comes from, so what a volume gives is measured once, on as many of its slices
+as can be read quickly; never on the patch, which would make tissue look different wherever it is cut out.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+from pydantic import Field
+
+from seqtrain.errors import ConfigError
+from seqtrain.sources.volume_source import VolumeSource
+
+Voxels = npt.NDArray[np.float32]
+Range = Annotated[tuple[float, float], Field(description="[low, high]")]
+Percent = Annotated[float, Field(ge=0, le=100)]
+Percentiles = Annotated[tuple[Percent, Percent], Field(description="[low, high] in percent")]
+MeanStd = Annotated[tuple[float, float], Field(description="[mean, standard deviation]")]
+
+_MOST_SLICES = 64  # of a volume that is measured
+
+
+class Scale(NamedTuple):
+    """What voxels are scaled by: less `zero`, divided by `unit`, and clipped to 0 and 1 or not."""
+
+    zero: float
+    unit: float
+    clips: bool
+
+    def apply(self, voxels: npt.NDArray[np.generic]) -> Voxels:
+        """The voxels scaled, in an array of their own."""
+        scaled = voxels.astype(np.float32)
+        scaled -= np.float32(self.zero)
+        scaled /= np.float32(self.unit)
+        return np.clip(scaled, 0, 1, out=scaled) if self.clips else scaled
+
+
+class Intensity:
+    """How the volumes of a source are scaled.
+
+    Args:
+        source: Volumes that are measured where the scale is their own.
+        window: What becomes 0 and what becomes 1.
+        percentiles: The same, in percent of each volume's voxels.
+        mean_std: What becomes 0, and how much above it becomes 1.
+
+    Raises:
+        ConfigError: when more than one of them is given, or one is no range.
+    """
+
+    def __init__(
+        self,
+        source: VolumeSource,
+        window: tuple[float, float] | None = None,
+        percentiles: tuple[float, float] | None = None,
+        mean_std: tuple[float, float] | None = None,
+    ) -> None:
+        self._source = source
+        self._window = window
+        self._percentiles = percentiles
+        self._mean_std = mean_std
+        self._measured: dict[int, Scale] = {}
+        self._check()
+
+    @property
+    def middle(self) -> float:
+        """What contrast is drawn away from: half of the range, or zero where the mean is zero."""
+        return 0.0 if self._window is None and self._percentiles is None else 0.5
+
+    def scale(self, index: int) -> Scale:
+        """How one volume is scaled; where it depends on the volume, it is measured once in each process."""
+        if self._window is not None:
+            return _from_range(*self._window)
+        if self._mean_std is not None:
+            return Scale(*self._mean_std, clips=False)
+        if index not in self._measured:  # two threads may measure the same volume at once, and find the same
+            self._measured[index] = self._measure(index)
+        return self._measured[index]
+
+    def _measure(self, index: int) -> Scale:
+        depth, height, width = self._source.shape(index)
+        step = -(-depth // _MOST_SLICES)
+        parts = [slice(0, depth)] if step == 1 else [slice(z, z + 1) for z in range(step // 2, depth, step)]
+        voxels = np.concatenate([self._source.read(index, (part, slice(0, height), slice(0, width))) for part in parts])
+        if self._percentiles is not None:
+            return _from_range(*np.percentile(voxels, self._percentiles).tolist())
+        return Scale(float(voxels.mean(dtype=np.float64)), _unit(float(voxels.std(dtype=np.float64))), clips=False)
+
+    def _check(self) -> None:
+        ranges = {"window": self._window, "percentiles": self._percentiles, "mean_std": self._mean_std}
+        given = [name for name, value in ranges.items() if value is not None]
+        if len(given) > 1:
+            raise ConfigError(
+                f"{given[1]}: the volumes are scaled by {given[0]} already",
+                expected="one of window, percentiles and mean_std; or none, for each volume's own mean and deviation",
+                fix=f"remove {given[0]} or {given[1]}",
+            )
+        for name in given:
+            low, high = ranges[name] or (0, 0)
+            if name == "mean_std" and high <= 0:
+                raise ConfigError(f"mean_std: the standard deviation is {high:g}", expected="a number above 0")
+            if name != "mean_std" and high <= low:
+                raise ConfigError(f"{name}: {low:g} is not below {high:g}", expected="[low, high]")
+
+
+def relight(
+    voxels: Voxels, generator: np.random.Generator, brightness: float, contrast: float, middle: float = 0.5
+) -> None:
+    """Makes a patch lighter or darker and stronger or weaker at random, in place.
+
+    The same two numbers are drawn whatever is possible. What was clipped to 0 and 1 may leave them by as much.
+
+    Args:
+        voxels: Scaled already.
+        generator: For this sample in this epoch.
+        brightness: Most that is added or taken away.
+        contrast: Largest fraction by which voxels are drawn away from the middle, or towards it.
+        middle: See `Intensity.middle`.
+    """
+    lighter, stronger = (2 * generator.random(2) - 1).tolist()
+    if brightness or contrast:
+        factor = 1 + stronger * contrast
+        voxels *= np.float32(factor)
+        voxels += np.float32(middle * (1 - factor) + lighter * brightness)
+
+
+def _from_range(low: float, high: float) -> Scale:
+    return Scale(low, _unit(high - low), clips=True)
+
+
+def _unit(spread: float) -> float:
+    """A divisor: of a blank volume, which has no spread, 1."""
+    return spread if spread > 0 else 1.0

@@ -1,0 +1,194 @@
+"""The sequence `volume_patches`: boxes cut out of volumes with their masks, for volumes too large to train on whole.
+
+While training, each volume gives some patches at random places in each epoch; of them a share lies about a voxel of the
+foreground, because organs are full of nothing and lesions are small. In validation a grid covers every voxel. How many
+patches there are is known from the volumes' shapes alone, and of a volume no more is read than the patch needs.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+import numpy as np
+import numpy.typing as npt
+from pydantic import Field
+
+from seqtrain.errors import ConfigError
+from seqtrain.registry import sequences
+from seqtrain.sequences import boxes
+from seqtrain.sequences.augmented_image import Degrees, Fraction, ProperFraction
+from seqtrain.sequences.base import SampleSequence
+from seqtrain.sequences.geometry_3d import (
+    VolumeGeometryRange,
+    apply,
+    cut_size,
+    draw,
+    unturned_size,
+)
+from seqtrain.sequences.intensity import Intensity, MeanStd, Percentiles, Range, Voxels, relight
+from seqtrain.sources.volume_source import Mask, Shape, VolumeSource
+from seqtrain.structure import FieldSpec
+from seqtrain.types import Positive, Probability
+
+VolumeSize = Annotated[tuple[Positive, Positive, Positive], Field(description="[depth, height, width] in voxels")]
+
+_BACKGROUND = 0
+
+
+@sequences.register("volume_patches")
+class VolumePatchSequence(SampleSequence):
+    """Patches of volumes with a class id for each voxel, for segmentation.
+
+    Training patches are placed and augmented by (seed, epoch, patch) alone. Voxels outside a volume, where it is
+    smaller than a patch or a patch is turned at its edge, get the patch's lowest value and the id 0.
+
+    Args:
+        source: `volumes` with masks, or any other `VolumeSource` that has them.
+        indices: See `SampleSequence`.
+        batch_size: See `SampleSequence`.
+        seed: See `SampleSequence`.
+        training: Whether to place patches at random and augment; else they come from a grid that covers every voxel.
+        patch_size: Depth, height and width in voxels.
+        patches_per_volume: How many patches each training volume gives in an epoch.
+        foreground: Share of the training patches that have a voxel of a class other than the background in their
+            middle, or as near to it as the volume's edge lets them; classes that a volume holds are drawn alike.
+        overlap: Share of a patch that the next one in the grid of validation covers too.
+        window: [low, high]: voxels from low to high become 0 to 1, others are clipped.
+        percentiles: [low, high]: the same, from so many percent of each volume's voxels.
+        mean_std: [mean, standard deviation] to scale by. Default, without window, percentiles and mean_std: those of
+            each volume.
+        horizontal_flip: Probability that left and right change places, in training.
+        vertical_flip: Probability that front and back change places, in training.
+        depth_flip: Probability that top and bottom change places, in training.
+        rotation: Turn about the depth axis by up to so many degrees to either side, in training.
+        rotate_90: Turn about the depth axis by a random number of quarter turns, in training; voxel onto voxel, so it
+            is for volumes whose height and width have the same spacing.
+        brightness: Add or take away up to so much of the scaled range, in training.
+        contrast: Draw voxels away from or towards the middle of the range by up to this fraction, in training.
+        drop_remainder: Leave out the last batch where it would be smaller.
+
+    Shapes:
+        x: (batch, depth, height, width, 1), float32
+        y: (batch, depth, height, width), uint8, class ids
+
+    Raises:
+        ConfigError: when the source has no volumes with masks, or an option does not fit another.
+        DataError: when a volume or a mask cannot be read.
+
+    Example:
+        sequence: {name: volume_patches, patch_size: [32, 64, 64], patches_per_volume: 8, window: [-100, 300]}
+    """
+
+    source: VolumeSource
+
+    def __init__(
+        self,
+        source: VolumeSource,
+        indices: npt.NDArray[np.integer],
+        batch_size: int,
+        seed: int,
+        training: bool,
+        patch_size: VolumeSize,
+        patches_per_volume: Positive = 4,
+        foreground: Probability = 0.33,
+        overlap: ProperFraction = 0.0,
+        window: Range | None = None,
+        percentiles: Percentiles | None = None,
+        mean_std: MeanStd | None = None,
+        horizontal_flip: Probability = 0.0,
+        vertical_flip: Probability = 0.0,
+        depth_flip: Probability = 0.0,
+        rotation: Degrees = 0.0,
+        rotate_90: bool = False,
+        brightness: Fraction = 0.0,
+        contrast: Fraction = 0.0,
+        drop_remainder: bool = False,
+    ) -> None:
+        _check_has_masks(source)
+        self.patch_size = patch_size
+        self._volumes = np.asarray(indices)
+        self._overlap = overlap
+        self._ends = np.cumsum(
+            [
+                patches_per_volume if training else boxes.num_grid_boxes(source.shape(volume), patch_size, overlap)
+                for volume in self._volumes.tolist()
+            ]
+        )
+        super().__init__(source, np.arange(self._ends[-1]), batch_size, seed, training, drop_remainder)
+        self._foreground = foreground
+        self._intensity = Intensity(source, window, percentiles, mean_std)
+        self._geometry = VolumeGeometryRange((depth_flip, vertical_flip, horizontal_flip), rotation, rotate_90)
+        self._brightness = brightness
+        self._contrast = contrast
+        self.spec = (
+            FieldSpec((*patch_size, 1), "float32", kind="pixels"),
+            FieldSpec(patch_size, "uint8", kind="mask", classes=source.classes),
+        )
+
+    def source_indices(self, items: npt.NDArray[np.integer]) -> npt.NDArray[np.integer]:
+        """The volumes that patches are cut out of."""
+        return self._volumes[np.searchsorted(self._ends, items, side="right")]
+
+    def describe(self, index: int) -> str:
+        """The volume's file and which of its patches this is; in validation, where it lies."""
+        volume, number = self._volume_and_number(index)
+        file = self.source.describe(volume)
+        if self.training:
+            return f"{file}, random patch {number}"
+        corner = boxes.grid_corners(self.source.shape(volume), self.patch_size, self._overlap)[number]
+        z, y, x = (f"{at} to {at + side - 1}" for at, side in zip(corner, self.patch_size, strict=True))
+        return f"{file}, patch at z {z}, y {y}, x {x}"
+
+    def write_sample(self, index: int, generator: np.random.Generator, rows: tuple[Any, ...]) -> None:
+        """Writes one patch and its mask."""
+        volume, number = self._volume_and_number(index)
+        x, y = rows
+        if not self.training:
+            corner = boxes.grid_corners(self.source.shape(volume), self.patch_size, self._overlap)[number]
+            x[0, ..., 0], y[0] = self._cut_out(volume, corner, self.patch_size)
+            return
+        geometry = draw(self._geometry, generator)
+        placed = unturned_size(geometry, self.patch_size)
+        corner = self._random_corner(volume, placed, generator)
+        spacing_mm = self.source.spacing_mm(volume)
+        size = cut_size(geometry, self.patch_size, spacing_mm)
+        voxels, mask = self._cut_out(volume, boxes.grown(corner, placed, size), size)
+        x[0, ..., 0] = apply(geometry, voxels, self.patch_size, spacing_mm)
+        y[0] = apply(geometry, mask, self.patch_size, spacing_mm, nearest=True)
+        relight(x, generator, self._brightness, self._contrast, self._intensity.middle)
+
+    def _volume_and_number(self, item: int) -> tuple[int, int]:
+        position = int(np.searchsorted(self._ends, item, side="right"))
+        first = int(self._ends[position - 1]) if position else 0
+        return int(self._volumes[position]), item - first
+
+    def _random_corner(self, volume: int, size: Shape, generator: np.random.Generator) -> boxes.Corner:
+        """Where a training patch lies; the same six numbers are drawn wherever that is."""
+        share, which_class, which_voxel, *fractions = generator.random(6)
+        shape = self.source.shape(volume)
+        if share < self._foreground:
+            voxels = [found for _, found in sorted(self.source.foreground(volume).items()) if len(found)]
+            if voxels:
+                of_class = voxels[int(which_class * len(voxels))]
+                return boxes.corner_about(of_class[int(which_voxel * len(of_class))], shape, size)
+        return boxes.corner_at(np.array(fractions), shape, size)
+
+    def _cut_out(self, volume: int, corner: boxes.Corner, size: Shape) -> tuple[Voxels, Mask]:
+        shape = self.source.shape(volume)
+        scale = self._intensity.scale(volume)
+        voxels = boxes.cut_out(
+            lambda window: scale.apply(self.source.read(volume, window)), shape, corner, size, fill=np.min
+        )
+        mask = boxes.cut_out(
+            lambda window: self.source.read_mask(volume, window), shape, corner, size, fill=lambda _: _BACKGROUND
+        )
+        return voxels, mask
+
+
+def _check_has_masks(source: VolumeSource) -> None:
+    if not getattr(source, "has_masks", False):
+        raise ConfigError(
+            f"the sequence 'volume_patches' cannot read from this {type(source).__name__}",
+            expected="a source of volumes with masks, such as volumes with a folder of labels",
+            fix="give the source its folder of masks; for one class a volume, use the sequence volumes",
+        )

@@ -1,0 +1,59 @@
+import numpy as np
+import pytest
+
+from seqtrain.sequences import boxes
+
+
+@pytest.mark.parametrize("shape", [(5, 7, 9), (4, 4, 4), (3, 20, 8)])
+@pytest.mark.parametrize("overlap", [0.0, 0.25, 0.9])
+def test_a_grid_covers_every_voxel_and_stays_inside(shape, overlap):
+    size = (3, 4, 5)
+    covered = np.zeros(shape, dtype=int)
+    corners = boxes.grid_corners(shape, size, overlap)
+    for z, y, x in corners:
+        covered[max(z, 0) : z + 3, max(y, 0) : y + 4, max(x, 0) : x + 5] += 1
+        for at, side, length in zip((z, y, x), size, shape, strict=True):
+            assert side > length or 0 <= at <= length - side
+    assert covered.min() >= 1
+    assert len(set(corners)) == len(corners) == boxes.num_grid_boxes(shape, size, overlap)
+
+
+def test_the_last_box_is_shifted_inwards():
+    assert [x for _, _, x in boxes.grid_corners((1, 1, 10), (1, 1, 4), 0.0)] == [0, 4, 6]
+    assert [x for _, _, x in boxes.grid_corners((1, 1, 8), (1, 1, 4), 0.0)] == [0, 4]
+    assert [x for _, _, x in boxes.grid_corners((1, 1, 8), (1, 1, 4), 0.5)] == [0, 2, 4]
+
+
+def test_a_volume_smaller_than_the_box_lies_in_its_middle():
+    assert boxes.grid_corners((2, 5, 9), (4, 4, 8), 0.0) == [(-1, 0, 0), (-1, 0, 1), (-1, 1, 0), (-1, 1, 1)]
+    assert boxes.corner_at(np.array([0.9, 0.0, 0.999]), (2, 5, 9), (4, 4, 8)) == (-1, 0, 1)
+    assert boxes.corner_about(np.array([1, 4, 0]), (2, 5, 9), (4, 4, 8)) == (-1, 1, 0)
+
+
+def test_a_random_corner_reaches_every_place_alike():
+    fractions = (np.arange(700) + 0.5) / 700
+    starts = [boxes.corner_at(np.array([0.0, 0.0, f]), (1, 1, 10), (1, 1, 4))[2] for f in fractions]
+    assert np.bincount(starts).tolist() == [100] * 7
+
+
+def test_a_voxel_is_in_the_middle_of_its_box_unless_the_edge_is_near():
+    assert boxes.corner_about(np.array([10, 10, 10]), (20, 20, 20), (4, 5, 6)) == (8, 8, 7)
+    assert boxes.corner_about(np.array([0, 19, 10]), (20, 20, 20), (4, 5, 6)) == (0, 15, 7)
+
+
+def test_a_grown_box_has_the_same_middle():
+    assert boxes.grown((3, 3, 3), (2, 4, 5), (2, 8, 7)) == (3, 1, 2)
+
+
+def test_what_is_cut_out_is_as_numpy_pads_it():
+    volume = np.random.default_rng(0).random((4, 5, 6)).astype(np.float32)
+    windows = []
+
+    def read(window):
+        windows.append(window)
+        return volume[window]
+
+    box = boxes.cut_out(read, volume.shape, (-2, 1, 3), (8, 3, 4), fill=lambda inside: -inside.max())
+    inside = volume[0:4, 1:4, 3:6]
+    np.testing.assert_array_equal(box, np.pad(inside, ((2, 2), (0, 0), (0, 1)), constant_values=-inside.max()))
+    assert windows == [(slice(0, 4), slice(1, 4), slice(3, 6))]
