@@ -199,6 +199,9 @@ class NanConfig(Section):
         return {"action": value} if isinstance(value, str) else value
 
 
+ClassWeight = Literal["balanced"] | dict[str, Annotated[float, Field(ge=0)]]
+
+
 class FitConfig(Section):
     """Arguments of the training loop and of the loader."""
 
@@ -217,8 +220,9 @@ class FitConfig(Section):
     """Batches in an epoch; where it is not the length of the data, the next epoch goes on where this one ended."""
     validation_steps: Annotated[int, Field(ge=1)] | None = None
     """Validate on the first so many batches; all where left out."""
-    class_weight: Literal["balanced"] | dict[str, Annotated[float, Field(ge=0)]] | None = None
-    """Weight of each class by name or index, or `balanced`: inversely to the classes' counts in the training part."""
+    class_weight: ClassWeight | dict[str, ClassWeight] | None = None
+    """Weight of each class by name or index, or `balanced`: inversely to the classes' counts in the training part.
+    Where targets are masks, each pixel has the weight of its class; several outputs are weighted by name."""
     mixed_precision: Literal["float16", "bfloat16"] | None = None
     """Compute in half precision and keep the weights in float32."""
     deterministic: Switch = False

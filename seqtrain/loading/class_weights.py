@@ -1,4 +1,4 @@
-"""Class weights as sample weights.
+"""Class weights as sample weights: of a sample, of each pixel of a mask, or of each of several outputs.
 
 The loader applies them, not `fit`, so that `inspect-batches` shows what each sample counts.
 """
@@ -13,24 +13,63 @@ import numpy.typing as npt
 
 from seqtrain.errors import ConfigError, DataError, did_you_mean, one_of
 from seqtrain.sources.base import Source, labels_of
-from seqtrain.structure import FieldSpec
+from seqtrain.structure import FieldSpec, map_structure
 
 Weights = npt.NDArray[np.float32]
+OfClasses = Literal["balanced"] | Mapping[str, float]
+
+
+def weights_of_targets(
+    config: OfClasses | Mapping[str, OfClasses], source: Source, indices: npt.NDArray[np.integer], train: Any
+) -> Weights | dict[str, Weights]:
+    """The weights that a config asks for.
+
+    Args:
+        config: As `class_weights`; where a model has several outputs, by the name of the output.
+        source: See `class_weights`.
+        indices: The training samples.
+        train: The training sequence, whose targets are weighted.
+
+    Raises:
+        ConfigError: see `class_weights`; and where an output is not named, or there is none of that name.
+    """
+    targets = train.spec[1] if train.spec and len(train.spec) > 1 else None
+    by_output = isinstance(config, Mapping) and any(not isinstance(value, (int, float)) for value in config.values())
+    if not isinstance(targets, Mapping):
+        if by_output:
+            raise ConfigError("fit.class_weight names outputs, and this run has one", fix="give the weights themselves")
+        return class_weights(config, source, indices, train.class_names)  # type: ignore[arg-type]
+    if not by_output:
+        raise ConfigError(
+            "fit.class_weight: this run has several outputs",
+            expected=f"a mapping of output to weights; the outputs are {', '.join(targets)}",
+            fix=f"write `{{{next(iter(targets))}: balanced}}`",
+        )
+    weights = {}
+    for name, of_output in config.items():  # type: ignore[union-attr]
+        if name not in targets:
+            raise ConfigError(
+                f"fit.class_weight: no output '{name}'", expected=one_of(targets), fix=did_you_mean(name, targets)
+            )
+        weights[name] = class_weights(of_output, source, indices, targets[name].classes, name)  # type: ignore[arg-type]
+    return weights
 
 
 def class_weights(
-    config: Literal["balanced"] | Mapping[str, float],
+    config: OfClasses,
     source: Source,
     indices: npt.NDArray[np.integer],
     classes: tuple[str, ...] | None,
+    output: str | None = None,
 ) -> Weights:
     """The weight of each class by class index.
 
     Args:
         config: A weight by class name or index, 1 where a class is left out; or "balanced".
-        source: Its labels are counted.
+        source: Its labels, or the pixels of its masks, are counted.
         indices: The training samples.
         classes: The classes' names.
+        output: The source's column of class indices, where there are several outputs.
 
     Raises:
         ConfigError: when there are no classes, or a name is none of them.
@@ -41,16 +80,25 @@ def class_weights(
     if classes is None:
         raise ConfigError("fit.class_weight needs targets that are classes", fix="remove this line")
     if isinstance(config, str):
-        labels = labels_of(source)
-        if labels is None or labels.ndim != 1:
-            raise ConfigError("fit.class_weight: balanced needs a source with one class label per sample")
-        counts = np.bincount(labels[indices].astype(np.int64), minlength=len(classes))
+        counts = _counts(source, indices, len(classes), output)
         present = np.count_nonzero(counts)
-        return np.where(counts > 0, len(indices) / (present * np.maximum(counts, 1)), 1).astype(np.float32)
+        return np.where(counts > 0, counts.sum() / (present * np.maximum(counts, 1)), 1).astype(np.float32)
     weights: Weights = np.ones(len(classes), dtype=np.float32)
     for name, weight in config.items():
         weights[_class_index(name, classes)] = weight
     return weights
+
+
+def _counts(
+    source: Source, indices: npt.NDArray[np.integer], num_classes: int, output: str | None
+) -> npt.NDArray[np.integer]:
+    if output is None and hasattr(source, "class_counts"):
+        counts: npt.NDArray[np.integer] = source.class_counts(indices)
+        return counts
+    labels = labels_of(source) if output is None else source.column(output)  # type: ignore[attr-defined]
+    if labels is None or labels.ndim != 1:
+        raise ConfigError("fit.class_weight: balanced needs a source with one class label per sample")
+    return np.bincount(labels[indices].astype(np.int64), minlength=num_classes)
 
 
 def _class_index(name: str, classes: tuple[str, ...]) -> int:
@@ -62,17 +110,24 @@ def _class_index(name: str, classes: tuple[str, ...]) -> int:
 
 
 class ClassWeightedSequence:
-    """A sequence whose batches carry the weight of each sample's class.
+    """A sequence whose batches carry the weight of each target's class.
 
     Args:
         sequence: The sequence to weight; weights that it has itself are multiplied.
-        weights: By class index.
+        weights: By class index; of several outputs by name, those without are weighted equally.
+
+    Shapes:
+        sample_weight: (batch,), or as y where it is a mask; float32; by output where y is
     """
 
-    def __init__(self, sequence: Any, weights: Weights) -> None:
+    def __init__(self, sequence: Any, weights: Weights | dict[str, Weights]) -> None:
         self.sequence = sequence
         self.weights = weights
-        self.spec = None if sequence.spec is None else (*sequence.spec[:2], FieldSpec((), "float32"))
+        self.spec = None
+        self._targets: Any = None
+        if sequence.spec is not None:
+            x, self._targets, *_ = sequence.spec
+            self.spec = (x, self._targets, map_structure(_weight_spec, self._targets))
 
     def __getattr__(self, name: str) -> Any:
         if name == "sequence":  # not there yet while unpickling
@@ -92,19 +147,47 @@ class ClassWeightedSequence:
 
     def _weighted(self, batch: tuple[Any, ...]) -> tuple[Any, ...]:
         x, y, *own = batch
-        if not isinstance(y, np.ndarray) or y.ndim > 2:
-            raise ConfigError(
-                "fit.class_weight needs one class for each sample",
-                received=f"y of shape {y.shape}" if isinstance(y, np.ndarray) else "several outputs",
-                fix="give sample weights in the sequence instead",
-            )
+        weights: Any
+        if isinstance(self.weights, dict):
+            weights = {name: _of(y[name], target, self.weights.get(name)) for name, target in self._targets.items()}
+        else:
+            weights = _of(y, self._targets, self.weights)
+        return x, y, map_structure(_product, weights, own[0]) if own else weights
+
+
+def _of(y: Any, target: Any, weights: Weights | None) -> Weights:
+    """The weight of each sample, or of each pixel of a mask."""
+    if weights is None:
+        return np.ones(len(y), dtype=np.float32)
+    is_mask = isinstance(target, FieldSpec) and target.kind == "mask"
+    if not isinstance(y, np.ndarray) or (y.ndim > 2 and not is_mask):
+        raise ConfigError(
+            "fit.class_weight needs one class for each sample",
+            received=f"y of shape {y.shape}" if isinstance(y, np.ndarray) else "several outputs",
+            fix="give sample weights in the sequence instead",
+        )
+    if is_mask:
+        indices = y
+    else:
         one_hot = y.ndim > 1 and y.shape[-1] > 1
         indices = y.argmax(axis=-1) if one_hot else y.reshape(len(y)).astype(np.int64)
-        if indices.min() < 0 or indices.max() >= len(self.weights):
-            raise DataError(
-                f"a label is outside the {len(self.weights)} classes",
-                received=f"labels {indices.min()} to {indices.max()}",
-                fix="mend the labels, or name all classes",
-            )
-        weights = self.weights[indices]
-        return x, y, weights * own[0].reshape(weights.shape) if own else weights
+    if indices.min() < 0 or indices.max() >= len(weights):
+        raise DataError(
+            f"a label is outside the {len(weights)} classes",
+            received=f"labels {indices.min()} to {indices.max()}",
+            fix="mend the labels, or name all classes",
+        )
+    return weights[indices]
+
+
+def _weight_spec(target: FieldSpec) -> FieldSpec:
+    return FieldSpec(target.shape if target.kind == "mask" else (), "float32")
+
+
+def _product(weights: Weights, own: npt.NDArray[Any]) -> Weights:
+    """Weights of classes times those of the sequence, whichever of them is of samples and whichever of pixels."""
+    own = own.reshape(weights.shape) if own.size == weights.size else own
+    num_axes = max(weights.ndim, own.ndim)
+    both = (array.reshape(array.shape + (1,) * (num_axes - array.ndim)) for array in (weights, own))
+    product: Weights = np.multiply(*both)
+    return product

@@ -24,7 +24,7 @@ from seqtrain.config.node import Key
 from seqtrain.config.schema import ComponentConfig, RunConfig
 from seqtrain.errors import ConfigError, SeqtrainError
 from seqtrain.loading.bad_samples import BadSample, BadSamples, Side
-from seqtrain.loading.class_weights import ClassWeightedSequence, class_weights
+from seqtrain.loading.class_weights import ClassWeightedSequence, weights_of_targets
 from seqtrain.loading.stream import BatchStream, Workers, training_schedule, validation_schedule
 from seqtrain.loading.tuning import choose
 from seqtrain.randomness import handout_order
@@ -157,7 +157,7 @@ def _weighted(loaded: LoadedConfig, source: Source, indices: Indices, train: Any
     if weights is None:
         return train
     with _placed(loaded, ("fit", "class_weight")):
-        return ClassWeightedSequence(train, class_weights(weights, source, indices, train.class_names))
+        return ClassWeightedSequence(train, weights_of_targets(weights, source, indices, train))
 
 
 def _skip_bad_samples(loaded: LoadedConfig, sides: list[Any]) -> None:

@@ -3,8 +3,9 @@ import pytest
 from sklearn.utils.class_weight import compute_class_weight
 
 from seqtrain.errors import ConfigError, DataError, SeqtrainError
-from seqtrain.loading.class_weights import ClassWeightedSequence, class_weights
+from seqtrain.loading.class_weights import ClassWeightedSequence, class_weights, weights_of_targets
 from seqtrain.loading.stream import BatchStream, Workers, training_schedule
+from seqtrain.structure import FieldSpec
 
 
 class Labelled:
@@ -79,3 +80,92 @@ def test_targets_that_are_no_classes_are_told_and_stop_the_loader(y, error, told
             with pytest.raises(SeqtrainError, match=told) as caught:
                 stream.take()
             assert isinstance(caught.value, error)
+
+
+class Masks:
+    """A source of masks."""
+
+    classes = ("background", "lesion")
+
+    def __init__(self, masks):
+        self._masks = masks
+
+    def __len__(self):
+        return len(self._masks)
+
+    def class_counts(self, indices):
+        return np.bincount(self._masks[indices].ravel(), minlength=2)
+
+
+def with_spec(spec, *batch):
+    sequence = Batches(*batch)
+    sequence.spec = spec
+    sequence.class_names = None if isinstance(spec[1], dict) else spec[1].classes
+    return sequence
+
+
+MASK = FieldSpec((2, 2), "uint8", kind="mask", classes=("background", "lesion"))
+
+
+def test_each_pixel_of_a_mask_has_the_weight_of_its_class():
+    masks = np.array([[[0, 0], [0, 1]], [[0, 0], [0, 0]], [[1, 1], [1, 1]]], np.uint8)
+    sequence = with_spec((FieldSpec((2, 2, 1), "uint8"), MASK), np.zeros((2, 2, 2, 1)), masks[:2])
+    weights = weights_of_targets("balanced", Masks(masks), np.array([0, 1]), sequence)
+    assert weights.tolist() == pytest.approx([8 / (2 * 7), 8 / (2 * 1)])  # of the training samples alone
+    weighted = ClassWeightedSequence(sequence, np.array([1.0, 4.0], np.float32))
+    assert weighted.batch(0, 0)[2].tolist() == [[[1, 1], [1, 4]], [[1, 1], [1, 1]]]
+    assert weighted.spec[2] == FieldSpec((2, 2), "float32")
+
+
+@pytest.mark.parametrize("own", [np.array([2.0, 3.0]), np.array([[2.0], [3.0]])])
+def test_weights_of_pixels_are_multiplied_by_those_of_their_samples(own):
+    masks = np.array([[[0, 0], [0, 1]], [[0, 0], [0, 0]]], np.uint8)
+    sequence = with_spec((None, MASK), np.zeros(2), masks, own)
+    sequence.spec = (FieldSpec((), "uint8"), MASK, FieldSpec((), "float32"))
+    weighted = ClassWeightedSequence(sequence, np.array([1.0, 4.0], np.float32))
+    assert weighted.batch(0, 0)[2].tolist() == [[[2, 2], [2, 8]], [[3, 3], [3, 3]]]
+
+
+class Flats:
+    kinds = np.array([0, 0, 0, 1])
+
+    def __len__(self):
+        return 4
+
+    def column(self, name):
+        return {"kind": self.kinds}[name]
+
+
+OUTPUTS = {"kind": FieldSpec((), "int32", classes=("flat", "house")), "price": FieldSpec((), "float32")}
+
+
+def test_each_output_has_weights_of_its_own():
+    y = {"kind": Flats.kinds, "price": np.ones(4)}
+    sequence = with_spec((FieldSpec((), "float32"), OUTPUTS), np.zeros(4), y)
+    weights = weights_of_targets({"kind": "balanced"}, Flats(), np.arange(4), sequence)
+    weight = ClassWeightedSequence(sequence, weights).batch(0, 0)[2]
+    assert weight["kind"].tolist() == pytest.approx([4 / 6, 4 / 6, 4 / 6, 2])
+    assert weight["price"].tolist() == [1, 1, 1, 1]
+    given = weights_of_targets({"kind": {"house": 3.0}}, Flats(), np.arange(4), sequence)
+    assert given["kind"].tolist() == [1, 3]
+
+
+@pytest.mark.parametrize(
+    ("config", "told"),
+    [
+        ("balanced", "several outputs(?s:.*)kind, price"),
+        ({"house": 2.0}, "several outputs"),
+        ({"knd": "balanced"}, "no output 'knd'(?s:.*)did you mean 'kind'"),
+        ({"price": "balanced"}, "needs targets that are classes"),
+    ],
+)
+def test_weights_of_outputs_that_do_not_fit_are_refused(config, told):
+    sequence = with_spec((FieldSpec((), "float32"), OUTPUTS), np.zeros(4), {})
+    with pytest.raises(ConfigError, match=told):
+        weights_of_targets(config, Flats(), np.arange(4), sequence)
+
+
+def test_weights_by_output_are_refused_where_there_is_one():
+    sequence = with_spec((FieldSpec((), "float32"), FieldSpec((), "int32", classes=("a", "b"))), np.zeros(4), {})
+    with pytest.raises(ConfigError, match="this run has one"):
+        weights_of_targets({"kind": "balanced"}, Labelled([0, 1]), np.arange(2), sequence)
