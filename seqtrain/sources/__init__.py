@@ -8,4 +8,5 @@ from seqtrain.sources import images as images
 from seqtrain.sources import ratings as ratings
 from seqtrain.sources import synthetic_sum as synthetic_sum
 from seqtrain.sources import table as table
+from seqtrain.sources import volume_slices as volume_slices
 from seqtrain.sources import volumes as volumes

@@ -1,0 +1,140 @@
+"""The sequence `autoencoder`: pictures whose target is the picture itself, noisy at the input where that is asked for.
+
+Input and target are one picture under one geometry: the target is written first, and noise is added on the way to the
+input. So a denoiser's target is never noisy, and an autoencoder's target equals its input to the last bit.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from seqtrain.errors import ConfigError
+from seqtrain.registry import sequences
+from seqtrain.sequences.augmented_image import CropFraction, Degrees, Fraction, ProperFraction
+from seqtrain.sequences.base import SampleSequence
+from seqtrain.sequences.geometry import GeometryRange, draw, matrix, warp
+from seqtrain.sequences.noise import Noise, with_noise
+from seqtrain.sequences.pictures import Picture, pictures_of
+from seqtrain.sources.base import Source
+from seqtrain.structure import FieldSpec
+from seqtrain.types import Color, DataFormat, ImageSize, Probability, Resize
+
+_WHITE = np.float32(255)
+
+
+@sequences.register("autoencoder")
+class AutoencoderSequence(SampleSequence):
+    """Pictures with themselves as targets, from every source of pictures; labels are left alone.
+
+    Pictures are augmented for training only, as `augmented_image` does. Noise is added for validation too: for
+    training other noise in each epoch, for validation always the same. Both depend on (seed, epoch, sample) alone.
+
+    Args:
+        source: Whose samples have a `path`, or which has rows of arrays of 8-bit pictures.
+        indices: See `SampleSequence`.
+        batch_size: See `SampleSequence`.
+        seed: See `SampleSequence`.
+        training: Whether to augment; see also `SampleSequence`.
+        image_size: Height and width in pixels. Files need it; arrays are as stored by default.
+        color: "rgb" or "gray". Default: "rgb" for files, which are converted; as stored for arrays, which are not.
+        resize: Where proportions differ: "stretch" the picture, "crop" its edges, or "pad" it with black.
+        data_format: Where the channels are.
+        drop_remainder: Leave out the last batch where it would be smaller.
+        horizontal_flip: Probability that left and right change places.
+        vertical_flip: Probability that top and bottom change places.
+        rotation: Turn about the centre by up to so many degrees to either side.
+        shift: Move by up to this fraction of the width and of the height.
+        zoom: Grow or shrink by up to this fraction.
+        random_crop: Cut out a window with this fraction of the picture's height and width at a random place.
+        noise: What the input has and the target has not: {name: gaussian, scale: S} with a standard deviation of S
+            times white; {name: salt_and_pepper, fraction: F}, F of the pixels black or white; {name: masking,
+            fraction: F}, F of the pixels black.
+
+    Shapes:
+        x: (batch, height, width, channels) or (batch, channels, height, width), uint8, 0 to 255
+        y: the same shape, float32, 0 to 1
+
+    Raises:
+        ConfigError: when the source has no pictures, or image_size is missing.
+        DataError: when an image cannot be read.
+
+    Example:
+        sequence: {name: autoencoder, image_size: [32, 32], color: gray, noise: {name: gaussian, scale: 0.2}}
+    """
+
+    def __init__(
+        self,
+        source: Source,
+        indices: npt.NDArray[np.integer],
+        batch_size: int,
+        seed: int,
+        training: bool,
+        image_size: ImageSize | None = None,
+        color: Color | None = None,
+        resize: Resize = "stretch",
+        data_format: DataFormat = "channels_last",
+        drop_remainder: bool = False,
+        horizontal_flip: Probability = 0.0,
+        vertical_flip: Probability = 0.0,
+        rotation: Degrees = 0.0,
+        shift: Fraction = 0.0,
+        zoom: ProperFraction = 0.0,
+        random_crop: CropFraction | None = None,
+        noise: Noise | None = None,
+    ) -> None:
+        super().__init__(source, indices, batch_size, seed, training, drop_remainder)
+        self._pictures = pictures_of(source, indices, color, resize)
+        self._size = image_size or _stored_size(self._pictures.stored_size)
+        self.data_format = data_format
+        self._geometry = GeometryRange(horizontal_flip, vertical_flip, rotation, shift, zoom)
+        self._margin = random_crop or 1.0
+        self._noise = noise
+        channels = self._pictures.num_channels
+        shape = (channels, *self._size) if data_format == "channels_first" else (*self._size, channels)
+        self.spec = (FieldSpec(shape, "uint8", kind="pixels"), FieldSpec(shape, "float32", kind="pixels"))
+
+    @property
+    def class_names(self) -> None:
+        """None: whatever classes the source has, the targets are pictures."""
+        return None
+
+    def write_sample(self, index: int, generator: np.random.Generator, rows: tuple[Any, ...]) -> None:
+        """Writes one sample: what the target shows, with noise, is the input."""
+        x, y = rows
+        picture = self._empty(self._size)
+        if self.training:
+            self._read_augmented(index, generator, picture)
+        else:
+            self._pictures.read(index, picture)
+        np.divide(self._as_row(picture), _WHITE, out=y[0])
+        x[0] = self._as_row(picture if self._noise is None else with_noise(self._noise, picture, generator))
+
+    def _read_augmented(self, index: int, generator: np.random.Generator, picture: Picture) -> None:
+        canvas_size = round(self._size[0] / self._margin), round(self._size[1] / self._margin)
+        to_canvas = matrix(draw(self._geometry, generator), canvas_size, self._size)
+        if canvas_size == self._size and np.array_equal(to_canvas, np.eye(2, 3)):
+            self._pictures.read(index, picture)
+            return
+        canvas = self._empty(canvas_size)
+        self._pictures.read(index, canvas)
+        warp(canvas, to_canvas, picture)
+
+    def _empty(self, size: tuple[int, int]) -> Picture:
+        channels = self._pictures.num_channels
+        return np.empty(size if channels == 1 else (*size, channels), dtype=np.uint8)
+
+    def _as_row(self, picture: Picture) -> Picture:
+        """A view of a picture in the layout of a row."""
+        with_channels = picture[..., None] if picture.ndim == 2 else picture
+        return np.moveaxis(with_channels, -1, 0) if self.data_format == "channels_first" else with_channels
+
+
+def _stored_size(stored: tuple[int, int] | None) -> tuple[int, int]:
+    if stored is None:
+        raise ConfigError(
+            "image_size: missing, and the pictures of files may differ in size", fix="add `image_size: [64, 64]`"
+        )
+    return stored

@@ -1,0 +1,102 @@
+"""Noise that a denoiser learns to take away, added to 8-bit pictures.
+
+Pixels stay uint8: they are rounded and clipped as a camera's would be, so that a denoiser learns from what it will be
+given, and batches stay at a byte a value. Rounding moves a value by at most half of 1/255.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Annotated, Any, Literal
+
+import numpy as np
+import numpy.typing as npt
+from pydantic import ConfigDict, Field, TypeAdapter, WithJsonSchema
+from typing_extensions import TypedDict
+
+Picture = npt.NDArray[np.uint8]
+Scale = Annotated[float, Field(gt=0, le=1)]
+
+_WHITE = 255
+
+
+class GaussianNoise(TypedDict):
+    """Adds a normal number to each value, as a sensor does in the dark."""
+
+    __pydantic_config__ = ConfigDict(extra="forbid", strict=True)  # type: ignore[misc]
+
+    name: Literal["gaussian"]
+    scale: Scale  # standard deviation, as a fraction of white
+
+
+class SaltAndPepperNoise(TypedDict):
+    """Makes pixels black or white, half of them each, as dead pixels are."""
+
+    __pydantic_config__ = ConfigDict(extra="forbid", strict=True)  # type: ignore[misc]
+
+    name: Literal["salt_and_pepper"]
+    fraction: Scale  # of the pixels
+
+
+class MaskingNoise(TypedDict):
+    """Makes pixels black, so that what is missing is to be filled in."""
+
+    __pydantic_config__ = ConfigDict(extra="forbid", strict=True)  # type: ignore[misc]
+
+    name: Literal["masking"]
+    fraction: Scale  # of the pixels
+
+
+Noise = Annotated[
+    GaussianNoise | SaltAndPepperNoise | MaskingNoise,
+    Field(discriminator="name"),
+    WithJsonSchema(
+        {  # whole, since a component's arguments stand in the config's schema without definitions
+            "oneOf": [TypeAdapter(kind).json_schema() for kind in (GaussianNoise, SaltAndPepperNoise, MaskingNoise)]
+        }
+    ),
+]
+
+
+def with_noise(noise: Noise, picture: Picture, generator: np.random.Generator) -> Picture:
+    """The picture with noise.
+
+    Args:
+        noise: Its name and its strength.
+        picture: (height, width) or (height, width, channels); it stays as it is.
+        generator: Of the sample; as many numbers are drawn whatever the strength.
+
+    Source:
+        Vincent, Larochelle, Lajoie, Bengio and Manzagol, 2010, "Stacked Denoising Autoencoders", section 3.3, for the
+        three kinds.
+    """
+    options: dict[str, Any] = {key: value for key, value in noise.items() if key != "name"}
+    return _KINDS[noise["name"]](picture, generator, **options)
+
+
+def _gaussian(picture: Picture, generator: np.random.Generator, scale: float) -> Picture:
+    values = generator.standard_normal(picture.shape, dtype=np.float32)
+    values *= np.float32(scale * _WHITE)
+    values += picture
+    return np.clip(np.rint(values, out=values), 0, _WHITE, out=values).astype(np.uint8)
+
+
+def _salt_and_pepper(picture: Picture, generator: np.random.Generator, fraction: float) -> Picture:
+    draws = generator.random(picture.shape[:2], dtype=np.float32)
+    noisy = picture.copy()
+    noisy[draws < fraction] = _WHITE
+    noisy[draws < fraction / 2] = 0
+    return noisy
+
+
+def _masking(picture: Picture, generator: np.random.Generator, fraction: float) -> Picture:
+    noisy = picture.copy()
+    noisy[generator.random(picture.shape[:2], dtype=np.float32) < fraction] = 0
+    return noisy
+
+
+_KINDS: dict[str, Callable[..., Picture]] = {
+    "gaussian": _gaussian,
+    "salt_and_pepper": _salt_and_pepper,
+    "masking": _masking,
+}

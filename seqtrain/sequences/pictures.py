@@ -1,0 +1,138 @@
+"""Pictures of any source, written in any size: image files are decoded, rows of arrays are read.
+
+For sequences that need the pictures alone, and not where they come from.
+"""
+
+from __future__ import annotations
+
+from typing import Protocol, cast
+
+import numpy as np
+import numpy.typing as npt
+
+from seqtrain.errors import ConfigError
+from seqtrain.sequences.decoding import read_picture
+from seqtrain.sequences.resizing import fit, scaled_size
+from seqtrain.sources.base import Source, describe
+from seqtrain.sources.rows import RowSource
+from seqtrain.types import Color, Resize
+
+Picture = npt.NDArray[np.uint8]
+
+_MOST_CHANNELS = 4
+_CHANNELS: dict[Color, int] = {"gray": 1, "rgb": 3}
+
+
+class Pictures(Protocol):
+    """The pictures of a source."""
+
+    @property
+    def num_channels(self) -> int:
+        """Of each picture."""
+        ...
+
+    @property
+    def stored_size(self) -> tuple[int, int] | None:
+        """Height and width, or None where they may differ."""
+        ...
+
+    def read(self, index: int, picture: Picture) -> None:
+        """Writes a sample's picture, resized, into (height, width) for one channel, else (height, width, channels)."""
+        ...
+
+
+def pictures_of(source: Source, indices: npt.NDArray[np.integer], color: Color | None, resize: Resize) -> Pictures:
+    """How to read a source's pictures.
+
+    Args:
+        source: Whose samples have a `path`, or which has rows of arrays.
+        indices: Of its samples; one is looked at.
+        color: "rgb" or "gray". Default: "rgb" for files, as stored for arrays.
+        resize: See `resizing`.
+
+    Raises:
+        ConfigError: when the source has no pictures, or arrays of another kind.
+    """
+    if hasattr(source, "read_rows"):
+        return ArrayPictures(cast(RowSource, source), color, resize)
+    if "path" in source[int(indices[0])]:
+        return FilePictures(source, color or "rgb", resize)
+    raise ConfigError(
+        f"the source {type(source).__name__} has no pictures",
+        expected="a source whose samples have a `path`, or one with rows of arrays",
+        fix="use images, image_folder, image_manifest, arrays or csv_pixels",
+    )
+
+
+class FilePictures:
+    """Pictures in files.
+
+    Args:
+        source: Whose samples have a `path`.
+        color: "rgb" or "gray"; a file of the other kind is converted.
+        resize: See `resizing`.
+    """
+
+    stored_size = None
+
+    def __init__(self, source: Source, color: Color, resize: Resize) -> None:
+        self.num_channels = _CHANNELS[color]
+        self._source = source
+        self._color = color
+        self._resize: Resize = resize
+
+    def read(self, index: int, picture: Picture) -> None:
+        """See `Pictures`."""
+        size = picture.shape[0], picture.shape[1]
+        read = read_picture(
+            self._source[index]["path"], self._color, lambda stored: scaled_size(stored, size, self._resize)
+        )
+        fit(read, picture, self._resize)
+
+
+class ArrayPictures:
+    """Pictures that are arrays already.
+
+    Args:
+        source: With rows of arrays, (height, width) or (height, width, channels), uint8.
+        color: What they are to be; None for what they are.
+        resize: See `resizing`.
+
+    Raises:
+        ConfigError: when the arrays are no such pictures.
+    """
+
+    def __init__(self, source: RowSource, color: Color | None, resize: Resize) -> None:
+        stored = source.fields["x"]
+        self.num_channels = stored.shape[2] if len(stored.shape) == 3 else 1
+        _check(source, self.num_channels, color)
+        self.stored_size = stored.shape[0], stored.shape[1]
+        self._source = source
+        self._resize: Resize = resize
+
+    def read(self, index: int, picture: Picture) -> None:
+        """See `Pictures`."""
+        stored = self._source.fields["x"].empty(1)
+        self._source.read_rows(np.array([index]), {"x": stored})
+        as_picture = stored.reshape(self.stored_size) if self.num_channels == 1 else stored[0]
+        if as_picture.shape == picture.shape:
+            picture[...] = as_picture
+        else:
+            fit(as_picture, picture, self._resize)
+
+
+def _check(source: RowSource, num_channels: int, color: Color | None) -> None:
+    stored = source.fields["x"]
+    if stored.dtype != "uint8" or len(stored.shape) not in (2, 3) or num_channels > _MOST_CHANNELS:
+        raise ConfigError(
+            "the source's arrays are no 8-bit pictures",
+            where=describe(source, 0),
+            expected=f"uint8, (height, width) or (height, width, channels) with at most {_MOST_CHANNELS} channels",
+            received=f"{stored.dtype}, {stored.shape}",
+            fix="save them as uint8, 0 to 255, with the channels last",
+        )
+    if color is not None and num_channels != _CHANNELS[color]:
+        raise ConfigError(
+            f"color: the stored pictures are not {color}, they have {num_channels} channels",
+            fix="leave color out: arrays are taken as they are",
+        )
