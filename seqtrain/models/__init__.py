@@ -3,6 +3,6 @@
 A builder imports Keras when it is called, not when its module is imported: `seqtrain list` names it without.
 """
 
-from seqtrain.models import cnn, mlp, recommender, unet
+from seqtrain.models import autoencoder, cnn, mlp, recommender, siamese, tabular, unet, vae
 
-__all__ = ["cnn", "mlp", "recommender", "unet"]
+__all__ = ["autoencoder", "cnn", "mlp", "recommender", "siamese", "tabular", "unet", "vae"]

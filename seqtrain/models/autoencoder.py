@@ -1,0 +1,53 @@
+"""An autoencoder: pictures squeezed through a few numbers, which must tell what matters, and drawn again."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from seqtrain.models.arguments import LayerWidths
+from seqtrain.registry import models
+from seqtrain.types import DataFormat, Positive
+
+
+@models.register("autoencoder")
+def autoencoder(
+    input_shape: tuple[int, ...],
+    input_dtype: str,
+    output_spec: Any,
+    data_format: DataFormat = "channels_last",
+    filters: LayerWidths = (32, 64),
+    kernel_size: Positive = 3,
+    latent_size: Positive = 32,
+) -> Any:
+    """A convolutional autoencoder; with noisy inputs and clean targets, a denoiser.
+
+    Args:
+        input_shape: Of one picture; supplied by the run.
+        input_dtype: uint8 is rescaled to 0 to 1, other types are taken as they are; supplied by the run.
+        output_spec: Of the targets, which have the inputs' shape; supplied by the run.
+        data_format: Of the batches; supplied by the run.
+        filters: Of the convolutions, each of which halves the picture; the decoder mirrors them.
+        kernel_size: Of the convolutions.
+        latent_size: How many numbers a picture goes through.
+
+    Shapes:
+        x: (batch, height, width, channels) or (batch, channels, height, width), of any size
+        output: the same shape, float32, 0 to 1
+
+    Raises:
+        ConfigError: when inputs are no pictures, or targets have another shape.
+
+    Source:
+        Hinton and Salakhutdinov, 2006, "Reducing the Dimensionality of Data with Neural Networks"; Vincent et al.,
+        2010, "Stacked Denoising Autoencoders", for the denoiser.
+    """
+    import keras
+
+    from seqtrain.models.ends import float_input
+    from seqtrain.models.picture_coder import check_pictures, decoded, encoded, last_axis_channels
+
+    check_pictures("autoencoder", input_shape, output_spec)
+    inputs, x = float_input(input_shape, input_dtype, name="image")
+    x = encoded(last_axis_channels(x, data_format), filters, kernel_size)
+    latent = keras.layers.Dense(latent_size, name="latent")(x)
+    return keras.Model(inputs, decoded(latent, input_shape, data_format, filters, kernel_size), name="autoencoder")

@@ -1,0 +1,104 @@
+"""The two halves that autoencoders share: pictures to numbers, and numbers to pictures of the same size.
+
+Convolutions of stride 2 halve the picture, transposed ones double it again. A size that does not halve evenly is
+rounded up on the way in and cropped on the way out, so that every size comes out as it went in.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import keras
+
+from seqtrain.errors import ConfigError
+from seqtrain.structure import FieldSpec
+from seqtrain.types import DataFormat
+
+
+def check_pictures(model: str, input_shape: tuple[int, ...], output_spec: Any) -> None:
+    """Refuses inputs that are no pictures, and targets of another shape.
+
+    Raises:
+        ConfigError: with the model's name.
+    """
+    target = output_spec.shape if isinstance(output_spec, FieldSpec) else None
+    if not isinstance(input_shape, tuple) or len(input_shape) != 3 or target != input_shape:
+        raise ConfigError(
+            f"the model '{model}' takes pictures, and draws them again",
+            expected="x of shape (height, width, channels) or (channels, height, width), and y of the same shape",
+            received=f"x of shape {input_shape}, y of shape {target}",
+            fix="use the sequence 'autoencoder', or another model",
+        )
+
+
+def last_axis_channels(x: Any, data_format: DataFormat) -> Any:
+    """A tensor of pictures with its channels last."""
+    return keras.layers.Permute((2, 3, 1), name="to_channels_last")(x) if data_format == "channels_first" else x
+
+
+def encoded(x: Any, filters: Sequence[int], kernel_size: int) -> Any:
+    """Pictures, channels last, as one row of numbers each; each convolution halves them."""
+    for number, width in enumerate(filters, start=1):
+        x = keras.layers.Conv2D(
+            width,
+            kernel_size,
+            strides=2,
+            padding="same",
+            activation="relu",
+            data_format="channels_last",
+            kernel_initializer="he_normal",
+            name=f"convolution_{number}",
+        )(x)
+    return keras.layers.Flatten(name="flatten", data_format="channels_last")(x)
+
+
+def decoded(x: Any, shape: tuple[int, ...], data_format: DataFormat, filters: Sequence[int], kernel_size: int) -> Any:
+    """Pictures from rows of numbers, each value from 0 to 1, in float32 under every precision policy.
+
+    Args:
+        x: Rows of numbers.
+        shape: Of one picture, as `data_format` says.
+        data_format: Of the pictures.
+        filters: Of the encoder, which is mirrored.
+        kernel_size: Of the convolutions.
+    """
+    height, width, channels = (*shape[1:], shape[0]) if data_format == "channels_first" else shape
+    sizes = [(height, width)]
+    for _ in filters:
+        sizes.append((-(-sizes[-1][0] // 2), -(-sizes[-1][1] // 2)))
+    start = (*sizes.pop(), filters[-1])
+    x = keras.layers.Dense(
+        start[0] * start[1] * start[2], activation="relu", kernel_initializer="he_normal", name="dense"
+    )(x)
+    x = keras.layers.Reshape(start, name="reshape")(x)
+    for number in range(len(filters), 0, -1):
+        x = _doubled(x, filters[max(number - 2, 0)], kernel_size, sizes.pop(), number)
+    x = keras.layers.Conv2D(
+        channels,
+        kernel_size,
+        padding="same",
+        activation="sigmoid",
+        data_format="channels_last",
+        dtype="float32",
+        name="picture",
+    )(x)
+    return keras.layers.Permute((3, 1, 2), name="to_channels_first")(x) if data_format == "channels_first" else x
+
+
+def _doubled(x: Any, width: int, kernel_size: int, size: tuple[int, int], number: int) -> Any:
+    x = keras.layers.Conv2DTranspose(
+        width,
+        kernel_size,
+        strides=2,
+        padding="same",
+        activation="relu",
+        data_format="channels_last",
+        kernel_initializer="he_normal",
+        name=f"transposed_convolution_{number}",
+    )(x)
+    surplus = x.shape[1] - size[0], x.shape[2] - size[1]
+    if not any(surplus):
+        return x
+    crop = ((0, surplus[0]), (0, surplus[1]))
+    return keras.layers.Cropping2D(crop, data_format="channels_last", name=f"cropping_{number}")(x)

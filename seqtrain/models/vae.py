@@ -1,0 +1,67 @@
+"""A variational autoencoder: pictures as distributions over a few numbers, from which new pictures can be drawn."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+from pydantic import Field
+
+from seqtrain.models.arguments import LayerWidths
+from seqtrain.registry import models
+from seqtrain.types import DataFormat, Positive
+
+
+@models.register("vae")
+def vae(
+    input_shape: tuple[int, ...],
+    input_dtype: str,
+    output_spec: Any,
+    data_format: DataFormat = "channels_last",
+    seed: int | None = None,
+    filters: LayerWidths = (32, 64),
+    kernel_size: Positive = 3,
+    latent_size: Positive = 16,
+    beta: Annotated[float, Field(ge=0)] = 1.0,
+) -> Any:
+    """A convolutional variational autoencoder; logs `kl` and `reconstruction_loss`, and `loss`, which is both.
+
+    The loss of `compile` is the reconstruction's, summed over a picture's values; with binary_crossentropy and beta 1,
+    `loss` is the negative evidence lower bound.
+
+    Args:
+        input_shape: Of one picture; supplied by the run.
+        input_dtype: uint8 is rescaled to 0 to 1, other types are taken as they are; supplied by the run.
+        output_spec: Of the targets, which have the inputs' shape; supplied by the run.
+        data_format: Of the batches; supplied by the run.
+        seed: Of the samples that are drawn while training; supplied by the run.
+        filters: Of the convolutions, each of which halves the picture; the decoder mirrors them.
+        kernel_size: Of the convolutions.
+        latent_size: How many numbers a picture is a distribution over.
+        beta: Weight of the KL divergence: above 1 the numbers become more independent and the pictures more blurred.
+
+    Shapes:
+        x: (batch, height, width, channels) or (batch, channels, height, width), of any size
+        output: the same shape, float32, 0 to 1
+
+    Raises:
+        ConfigError: when inputs are no pictures, or targets have another shape.
+
+    Source:
+        Kingma and Welling, 2014, "Auto-Encoding Variational Bayes"; Higgins et al., 2017, "beta-VAE", for beta.
+    """
+    import keras
+
+    from seqtrain.models.ends import float_input
+    from seqtrain.models.picture_coder import check_pictures, decoded, encoded, last_axis_channels
+    from seqtrain.models.vae_model import VariationalAutoencoder
+
+    check_pictures("vae", input_shape, output_spec)
+    inputs, x = float_input(input_shape, input_dtype, name="image")
+    x = encoded(last_axis_channels(x, data_format), filters, kernel_size)
+    # In float32 under every precision policy: the variance is an exponential.
+    mean = keras.layers.Dense(latent_size, dtype="float32", name="mean")(x)
+    log_variance = keras.layers.Dense(latent_size, dtype="float32", name="log_variance")(x)
+    encoder = keras.Model(inputs, [mean, log_variance], name="encoder")
+    latent = keras.Input((latent_size,), name="latent")
+    decoder = keras.Model(latent, decoded(latent, input_shape, data_format, filters, kernel_size), name="decoder")
+    return VariationalAutoencoder(encoder, decoder, beta=beta, seed=seed, name="vae")

@@ -1,0 +1,98 @@
+"""The Keras model of a variational autoencoder: what it draws, what it minimizes, what it logs.
+
+For a picture x the encoder gives a normal distribution q(z|x) with a diagonal covariance, and the decoder a picture
+for each z. Minimized is
+
+    loss = reconstruction_loss + beta * kl
+
+per picture: the loss of `compile`, summed over the picture's values, and the divergence of q(z|x) from a standard
+normal distribution, summed over the latent numbers. While training, z is drawn from q(z|x); else it is the mean, so
+that predictions and validation losses can be repeated.
+
+Source: Kingma and Welling, 2014, "Auto-Encoding Variational Bayes", section 2.4 and appendix B.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Any, Self
+
+import keras
+from keras import ops
+
+
+@keras.saving.register_keras_serializable(package="seqtrain")
+class VariationalAutoencoder(keras.Model):
+    """A variational autoencoder of two models.
+
+    Args:
+        encoder: From pictures to the mean and the logarithm of the variance of their distributions.
+        decoder: From latent numbers to pictures.
+        beta: Weight of the KL divergence.
+        seed: Of what is drawn while training; its state is a variable of the model, so a checkpoint keeps it.
+
+    Shapes:
+        x: As the encoder takes it.
+        output: As the decoder gives it.
+    """
+
+    def __init__(self, encoder: Any, decoder: Any, beta: float = 1.0, seed: int | None = None, **keywords: Any) -> None:
+        super().__init__(**keywords)
+        self.encoder = encoder
+        self.decoder = decoder
+        self.beta = beta
+        self.seed = seed
+        self.latent_size: int = decoder.input_shape[-1]
+        self._num_values = math.prod(decoder.output_shape[1:])
+        self._noise = keras.random.SeedGenerator(seed)
+        self._logged = {name: keras.metrics.Mean(name=name) for name in ("kl", "reconstruction_loss")}
+
+    def call(self, x: Any, training: bool = False) -> Any:
+        """Pictures drawn again, and as a loss their mean KL divergence."""
+        mean, log_variance = self.encoder(x, training=training)
+        self.add_loss(ops.mean(kl_divergence(mean, log_variance)))
+        if not training:
+            return self.decoder(mean, training=training)
+        drawn = keras.random.normal(ops.shape(mean), dtype=mean.dtype, seed=self._noise)
+        return self.decoder(mean + ops.exp(log_variance / 2) * drawn, training=training)
+
+    def compute_loss(
+        self,
+        x: Any = None,
+        y: Any = None,
+        y_pred: Any = None,
+        sample_weight: Any = None,
+        training: bool = True,
+    ) -> Any:
+        """Both parts of the loss, each logged. Keras's mean over values becomes a sum over those of a picture."""
+        kl = sum(self.losses)  # one, save where Keras on JAX tries out the shapes
+        reconstruction_loss = self._compile_loss(y, y_pred, sample_weight) * self._num_values
+        count = ops.shape(y_pred)[0]
+        self._logged["kl"].update_state(kl, sample_weight=count)
+        self._logged["reconstruction_loss"].update_state(reconstruction_loss, sample_weight=count)
+        return reconstruction_loss + self.beta * kl
+
+    def decode(self, latent: Any) -> Any:
+        """The pictures of latent numbers, (batch, latent_size); those of a standard normal distribution are new."""
+        return self.decoder(latent, training=False)
+
+    def get_config(self) -> dict[str, Any]:
+        """What makes the same model again, without its weights."""
+        return {
+            **super().get_config(),
+            "encoder": keras.saving.serialize_keras_object(self.encoder),
+            "decoder": keras.saving.serialize_keras_object(self.decoder),
+            "beta": self.beta,
+            "seed": self.seed,
+        }
+
+    @classmethod
+    def from_config(cls, config: dict[str, Any]) -> Self:
+        """The model of a config."""
+        parts = {name: keras.saving.deserialize_keras_object(config[name]) for name in ("encoder", "decoder")}
+        return cls(**{**config, **parts})
+
+
+def kl_divergence(mean: Any, log_variance: Any) -> Any:
+    """The divergence of normal distributions from the standard one, in nats, summed over the last axis."""
+    return -0.5 * ops.sum(1 + log_variance - ops.square(mean) - ops.exp(log_variance), axis=-1)
