@@ -77,6 +77,10 @@ class Columns:
         else:
             self.numbers[name] = column
 
+    def take(self, name: str) -> npt.NDArray[Any] | Categories:
+        """A column, which is no longer kept here."""
+        return self.numbers.pop(name) if name in self.numbers else self.categories.pop(name)
+
     def __len__(self) -> int:
         column = next(iter(self.numbers.values()), None)
         return len(next(iter(self.categories.values())).codes) if column is None else len(column)

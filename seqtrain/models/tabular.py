@@ -1,0 +1,102 @@
+"""A network for tables: categories as embeddings beside the numbers, dense layers, and a head for each target."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Mapping
+from typing import Any
+
+from seqtrain.errors import ConfigError
+from seqtrain.models.arguments import Activation, DropoutRate, LayerWidths
+from seqtrain.registry import models
+from seqtrain.structure import FieldSpec
+from seqtrain.types import Positive
+
+
+@models.register("tabular")
+def tabular(
+    input_spec: Mapping[str, FieldSpec],
+    output_spec: Mapping[str, FieldSpec] | FieldSpec,
+    units: LayerWidths = (64, 64),
+    embedding_size: Positive = 8,
+    activation: Activation = "relu",
+    dropout: DropoutRate = 0.0,
+) -> Any:
+    """Predicts classes and numbers from categories and numbers.
+
+    The heads share all layers before them. Each is called as its target, and so are its loss and its metrics:
+    `loss: {price: mse, kind: sparse_categorical_crossentropy}`.
+
+    Args:
+        input_spec: Fields of ids with a vocabulary, and vectors of numbers; supplied by the run.
+        output_spec: Of the target or the targets; supplied by the run.
+        units: Width of each dense layer.
+        embedding_size: Numbers that describe a category; at most as many as its column has values.
+        activation: Of the dense layers.
+        dropout: Share of units left out after each dense layer.
+
+    Shapes:
+        x: a dict of fields: (batch,), integers, for categories; (batch, n), floats, for numbers
+        output: (batch, classes), softmax, for a class; (batch, 1) for a number; a dict of these for several targets
+
+    Raises:
+        ConfigError: when a field is neither ids nor a vector, or a target neither a class nor numbers.
+
+    Source:
+        Guo and Berkhahn, 2016, "Entity Embeddings of Categorical Variables".
+    """
+    import keras
+
+    _check(input_spec, output_spec)
+    inputs = {
+        name: keras.Input(field.shape, dtype=field.dtype, name=_plain(name)) for name, field in input_spec.items()
+    }
+    parts = []
+    for name, field in input_spec.items():
+        if field.vocabulary_size:
+            size = min(embedding_size, field.vocabulary_size)
+            embedding = keras.layers.Embedding(field.vocabulary_size, size, name=f"{_plain(name)}_embedding")
+            parts.append(embedding(inputs[name]))
+        else:
+            parts.append(inputs[name])
+    x = keras.layers.Concatenate(name="row")(parts) if len(parts) > 1 else parts[0]
+    for number, width in enumerate(units, start=1):
+        x = keras.layers.Dense(width, activation=activation, name=f"dense_{number}")(x)
+        if dropout:
+            x = keras.layers.Dropout(dropout, name=f"dropout_{number}")(x)
+    if isinstance(output_spec, FieldSpec):
+        return keras.Model(inputs, _head(output_spec, "output")(x), name="tabular")
+    outputs = {name: _head(field, _plain(name))(x) for name, field in output_spec.items()}
+    return keras.Model(inputs, outputs, name="tabular")
+
+
+def _head(field: FieldSpec, name: str) -> Any:
+    """Softmax over the classes of a target, or linear; float32 under every precision policy."""
+    import keras
+
+    if field.classes:
+        return keras.layers.Dense(len(field.classes), activation="softmax", dtype="float32", name=name)
+    return keras.layers.Dense(math.prod(field.shape), dtype="float32", name=name)
+
+
+def _plain(name: str) -> str:
+    """A column's name as the name of a layer, which allows no slash."""
+    return re.sub(r"[^\w.-]+", "_", name)
+
+
+def _check(input_spec: Any, output_spec: Any) -> None:
+    inputs = input_spec.values() if isinstance(input_spec, Mapping) else ()
+    outputs = output_spec.values() if isinstance(output_spec, Mapping) else (output_spec,)
+    fits = (
+        bool(inputs)
+        and all(field.shape == () if field.vocabulary_size else len(field.shape) == 1 for field in inputs)
+        and all(isinstance(field, FieldSpec) and len(field.shape) <= 1 for field in outputs)
+    )
+    if not fits:
+        raise ConfigError(
+            "the model 'tabular' takes numbers and categories",
+            expected="x with fields of ids with a vocabulary, or of vectors; y of classes or numbers",
+            received=f"x {input_spec}, y {output_spec}",
+            fix="use the source and the sequence for tables, or another model, such as mlp for one vector",
+        )

@@ -1,0 +1,102 @@
+"""What is learned from the training part before training: the scale of numbers, and which categories exist.
+
+Fitted on more than the training part, these carry something of the validation rows into training, and validation looks
+better than it is. So each is fitted on the rows that it is told, and keeps nothing but what was fitted.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from seqtrain.sources.cells import MISSING, Categories
+
+_ROWS_IN_A_BLOCK = 1 << 16
+
+
+@dataclass(frozen=True)
+class Scaling:
+    """Brings columns of numbers to mean 0 and standard deviation 1.
+
+    Args:
+        mean: Of each column; NaN where the training part holds no value.
+        deviation: Of each column, over all values; 1 for a constant.
+        has_missing: Whether values of the column were missing.
+    """
+
+    mean: npt.NDArray[np.float64]
+    deviation: npt.NDArray[np.float64]
+    has_missing: npt.NDArray[np.bool_]
+
+    @classmethod
+    def fit(cls, values: npt.NDArray[np.floating[Any]], rows: npt.NDArray[np.integer]) -> Scaling:
+        """Fits on some rows of (rows, columns); NaN is left out.
+
+        Two passes, in blocks: sums of squares alone lose all digits where the mean is large beside the deviation.
+        """
+        counts, total = np.zeros(values.shape[1], np.int64), np.zeros(values.shape[1])
+        for start in range(0, len(rows), _ROWS_IN_A_BLOCK):
+            block = values[rows[start : start + _ROWS_IN_A_BLOCK]].astype(np.float64)
+            counts += np.count_nonzero(~np.isnan(block), axis=0)
+            total += np.nansum(block, axis=0)
+        mean = np.divide(total, counts, out=np.full_like(total, np.nan), where=counts > 0)
+        squares = np.zeros_like(total)
+        for start in range(0, len(rows), _ROWS_IN_A_BLOCK):
+            block = values[rows[start : start + _ROWS_IN_A_BLOCK]].astype(np.float64)
+            squares += np.nansum((block - mean) ** 2, axis=0)
+        deviation = np.sqrt(squares / np.maximum(counts, 1))
+        constant = deviation <= np.abs(mean) * np.finfo(np.float32).eps
+        return cls(mean, np.where(constant | (counts == 0), 1.0, deviation), counts < len(rows))
+
+    def apply(self, values: npt.NDArray[np.floating[Any]], columns: Any = slice(None)) -> npt.NDArray[np.float64]:
+        """Values of (..., columns) scaled; NaN stays.
+
+        Args:
+            values: To be scaled.
+            columns: Which of the fitted columns they are, in order. Default: all.
+        """
+        scaled: npt.NDArray[np.float64] = (values - self.mean[columns]) / self.deviation[columns]
+        return scaled
+
+
+@dataclass(frozen=True)
+class Vocabulary:
+    """Ids of categories: 0 unknown, 1 missing, then those of the training part in the order of their names.
+
+    Args:
+        names: Of the ids from 2 on.
+        ids: The id of each code of the column; the last is that of the code -1, an empty cell.
+    """
+
+    names: tuple[str, ...]
+    ids: npt.NDArray[np.int32]
+
+    UNKNOWN = 0
+    EMPTY = 1
+    FIRST = 2
+
+    @classmethod
+    def fit(cls, column: Categories, rows: npt.NDArray[np.integer], min_count: int = 1) -> Vocabulary:
+        """Fits on some rows of a column.
+
+        Args:
+            column: Of the source.
+            rows: Of the training part.
+            min_count: Categories that occur in fewer of the rows are unknown.
+        """
+        counts = np.bincount(column.codes[rows] + 1, minlength=len(column.names) + 1)[1:]
+        known = np.flatnonzero(counts >= min_count)
+        ids = np.full(len(column.names) + 1, cls.UNKNOWN, np.int32)
+        ids[known] = np.arange(cls.FIRST, cls.FIRST + len(known), dtype=np.int32)
+        ids[MISSING] = cls.EMPTY
+        return cls(tuple(column.names[code] for code in known), ids)
+
+    def __len__(self) -> int:
+        return len(self.names) + self.FIRST
+
+    def apply(self, codes: npt.NDArray[np.int32]) -> npt.NDArray[np.int32]:
+        """The ids of codes."""
+        return self.ids[codes]

@@ -1,0 +1,147 @@
+"""The sequence `table`: batches of rows for models with several inputs and several outputs.
+
+Embeddings want one input a column, dense layers one matrix: so the numbers of a row come as one vector, and each
+column of categories as ids by itself.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from seqtrain.errors import ConfigError, DataError
+from seqtrain.registry import sequences
+from seqtrain.sequences.base import SampleSequence
+from seqtrain.sequences.fitted import Scaling, Vocabulary
+from seqtrain.sources.cells import Categories
+from seqtrain.sources.table import Table
+from seqtrain.structure import FieldSpec
+from seqtrain.types import Positive
+
+NUMERIC = "numeric"
+
+
+@sequences.register("table")
+class TableSequence(SampleSequence):
+    """Rows of a table, scaled and encoded by what the training part holds.
+
+    A missing number becomes the mean of its column; each column of numbers that has missing ones in the training part
+    gets an indicator behind all numbers, 1 where the value was missing. Ids of categories are 0 for one that the
+    training part does not hold, 1 for an empty cell, and from 2 on the categories in the order of their names.
+
+    Args:
+        source: The source `table`.
+        indices: See `SampleSequence`.
+        training_indices: The rows that scaling and vocabularies are fitted on.
+        batch_size: See `SampleSequence`.
+        seed: See `SampleSequence`.
+        training: See `SampleSequence`.
+        min_count: Categories in fewer rows of the training part count as unknown, so that the model learns what to
+            make of an unknown one.
+        scale_targets: Scale targets that are numbers too: to mean 0 and deviation 1 in the training part. Errors are
+            then in standard deviations, and the losses of several outputs weigh alike.
+        drop_remainder: Leave out the last batch where it would be smaller.
+
+    Shapes:
+        x: {"numeric": (batch, numbers + indicators), float32; each categorical column: (batch,), int32}
+        y: (batch,), int32 for a class, float32 for a number; a dict of these by column where the source has `targets`
+            with several columns
+
+    Raises:
+        ConfigError: when the source is no table, or a categorical column is called "numeric".
+        DataError: when a column of numbers is empty in the whole training part.
+
+    Example:
+        sequence: {name: table, min_count: 5}
+    """
+
+    source: Table
+
+    def __init__(
+        self,
+        source: Table,
+        indices: npt.NDArray[np.integer],
+        training_indices: npt.NDArray[np.integer],
+        batch_size: int,
+        seed: int,
+        training: bool,
+        min_count: Positive = 1,
+        scale_targets: bool = True,
+        drop_remainder: bool = False,
+    ) -> None:
+        super().__init__(source, indices, batch_size, seed, training, drop_remainder)
+        _check(source)
+        self.scaling = _fit_numbers(source, training_indices)
+        self.vocabularies = {
+            name: Vocabulary.fit(column, training_indices, min_count) for name, column in source.categories.items()
+        }
+        self.target_scaling = {
+            name: Scaling.fit(column[:, None], training_indices)
+            for name, column in source.targets.items()
+            if scale_targets and isinstance(column, np.ndarray)
+        }
+        self._indicators = np.flatnonzero(self.scaling.has_missing)
+        self.spec = (self._x_spec(), self._y_spec())
+
+    def write(self, indices: npt.NDArray[np.integer], epoch: int, rows: tuple[Any, ...]) -> None:
+        """Writes samples into rows, many in one go."""
+        x, y = rows
+        if self.source.numeric:
+            numbers = self.source.numbers[indices]
+            width = numbers.shape[1]
+            x[NUMERIC][:, :width] = np.nan_to_num(self.scaling.apply(numbers), copy=False)
+            x[NUMERIC][:, width:] = np.isnan(numbers[:, self._indicators])
+        for name, vocabulary in self.vocabularies.items():
+            x[name][...] = vocabulary.apply(self.source.categories[name].codes[indices])
+        for name in self.source.targets:
+            (y[name] if isinstance(y, dict) else y)[...] = self._target(name, indices)
+
+    def _target(self, name: str, indices: npt.NDArray[np.integer]) -> npt.NDArray[Any]:
+        column = self.source.targets[name]
+        values: npt.NDArray[Any] = column.codes[indices] if isinstance(column, Categories) else column[indices]
+        if name in self.target_scaling:
+            values = self.target_scaling[name].apply(values[:, None])[:, 0]
+        return values
+
+    def _x_spec(self) -> dict[str, FieldSpec]:
+        width = len(self.source.numeric) + len(self._indicators)
+        spec = {NUMERIC: FieldSpec((width,), "float32")} if width else {}
+        for name, vocabulary in self.vocabularies.items():
+            spec[name] = FieldSpec((), "int32", vocabulary_size=len(vocabulary))
+        return spec
+
+    def _y_spec(self) -> dict[str, FieldSpec] | FieldSpec:
+        specs = {
+            name: FieldSpec((), "int32", classes=column.names)
+            if isinstance(column, Categories)
+            else FieldSpec((), "float32")
+            for name, column in self.source.targets.items()
+        }
+        return specs if len(specs) > 1 else next(iter(specs.values()))
+
+
+def _check(source: Table) -> None:
+    if not isinstance(source, Table):
+        raise ConfigError(
+            f"the sequence 'table' cannot read from a {type(source).__name__}",
+            fix="use it with `source: {name: table, ...}`",
+        )
+    if NUMERIC in source.categorical:
+        raise ConfigError(
+            f"a column of categories cannot be called '{NUMERIC}': the numbers go by that name",
+            fix="rename the column, or leave it out with `ignore`",
+        )
+
+
+def _fit_numbers(source: Table, training_indices: npt.NDArray[np.integer]) -> Scaling:
+    scaling = Scaling.fit(source.numbers, training_indices)
+    empty = np.isnan(scaling.mean)
+    if empty.any():
+        raise DataError(
+            f"the column '{source.numeric[int(empty.argmax())]}' has no value in the training part",
+            received=f"{len(training_indices)} empty cells",
+            fix="leave the column out with `ignore`",
+        )
+    return scaling
