@@ -1,0 +1,155 @@
+"""The source `image_mask`: a folder of images and a folder of masks, one for each image."""
+
+from __future__ import annotations
+
+import logging
+from collections import Counter
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import numpy as np
+import numpy.typing as npt
+from pydantic import Field
+
+from seqtrain.errors import ConfigError, DataError
+from seqtrain.registry import sources
+from seqtrain.sources.image_folder import image_extensions
+from seqtrain.sources.mask_file import Ids, read_ids
+from seqtrain.sources.mask_source import Mask, count_classes
+from seqtrain.sources.matched_files import matched_by_stem
+from seqtrain.sources.packed_paths import PackedPaths
+
+StoredId = Annotated[int, Field(ge=0, le=65535)]
+
+IGNORED = 255
+"""The id that `read_mask` gives to pixels that do not count."""
+
+_WHITE = 255
+_MOST_IDS_TOLD = 10
+
+log = logging.getLogger("seqtrain")
+
+
+@sources.register("image_mask")
+class ImageMaskSource:
+    """Images with one mask each: `images/cat.jpg` and `masks/cat.png`, or `masks/cat_mask.png` with a suffix.
+
+    A mask is an image of class ids: gray of 1, 8 or 16 bits, or a palette, whose colours do not matter. With two
+    classes, 0 and 255 are taken as 0 and 1.
+
+    Args:
+        images: The folder of the images, at any depth.
+        masks: The folder of the masks, with the same paths and stems; the extensions may differ.
+        classes: The names of the ids 0, 1 and so on; the background first.
+        mask_suffix: What the stems of the masks end in besides, such as "_mask".
+        ignore: The id of pixels that do not count, such as 255 for borders: they get the sample weight 0. Put metrics
+            under `weighted_metrics` to leave them out there too.
+        unmatched: What to do with images without a mask and the reverse: "error", or "skip" them.
+
+    Raises:
+        ConfigError: when `classes` names fewer than two, one of them twice, or `ignore` is the id of a class.
+        DataError: when a folder is missing, or a file has no partner; when a mask is read that is none, or that holds
+            ids of no class.
+
+    Example:
+        source: {name: image_mask, images: ../data_samples/shapes/images, masks: ../data_samples/shapes/masks,
+                 classes: [background, disc, square]}
+    """
+
+    classes: tuple[str, ...]
+
+    def __init__(
+        self,
+        images: Path,
+        masks: Path,
+        classes: list[str],
+        mask_suffix: str = "",
+        ignore: StoredId | None = None,
+        unmatched: Literal["error", "skip"] = "error",
+    ) -> None:
+        _check_classes(classes, ignore)
+        matched = matched_by_stem(images, masks, image_extensions(), mask_suffix, unmatched == "skip")
+        self.classes = tuple(classes)
+        self.ignored_id = None if ignore is None else IGNORED
+        self._ignore = ignore
+        self._images = PackedPaths(str(images), matched.first)
+        self._masks = PackedPaths(str(masks), matched.second)
+        if matched.left_out:
+            log.warning(
+                "image_mask: %d files without a partner are left out, such as %s",
+                len(matched.left_out),
+                matched.left_out[0],
+            )
+
+    def __len__(self) -> int:
+        return len(self._images)
+
+    def __getitem__(self, index: int) -> dict[str, Any]:
+        return {"path": self._images[index], "mask": self._masks[index]}
+
+    def read_mask(self, index: int) -> Mask:
+        """The class id of each pixel, (height, width); `IGNORED` where a pixel does not count.
+
+        Raises:
+            DataError: when the mask cannot be read, or holds an id of no class.
+        """
+        path = self._masks[index]
+        ids = read_ids(path)
+        if ids.max() < len(self.classes) and ids.min() >= 0:
+            return ids.astype(np.uint8, copy=False)
+        return self._numbered(ids, path)
+
+    def class_counts(self, indices: npt.NDArray[np.integer]) -> npt.NDArray[np.int64]:
+        """How many pixels of each class the masks of some samples hold."""
+        return count_classes(self, indices)
+
+    def describe(self, index: int) -> str:
+        """The image's path."""
+        return self._images[index]
+
+    def _numbered(self, ids: Ids, path: str) -> Mask:
+        """The ids of a mask that holds others than the classes' own, with white as 1 and the ignored ones marked."""
+        found = {int(value) for value in np.unique(ids)} - {self._ignore}
+        is_ignored = np.zeros(ids.shape, dtype=np.bool_) if self._ignore is None else ids == self._ignore
+        if len(self.classes) == 2 and _WHITE in found and found <= {0, _WHITE}:
+            ids = ids == _WHITE
+        elif found and not found <= set(range(len(self.classes))):
+            raise self._strange(sorted(found), path)
+        return np.where(is_ignored, IGNORED, ids).astype(np.uint8)
+
+    def _strange(self, found: list[int], path: str) -> DataError:
+        highest = len(self.classes) - 1
+        strange = [value for value in found if not 0 <= value <= highest]
+        told = ", ".join(map(str, found[:_MOST_IDS_TOLD])) + (" ..." if len(found) > _MOST_IDS_TOLD else "")
+        if path.lower().endswith((".jpg", ".jpeg")):
+            fix = "save masks as PNG: JPEG changes the numbers"
+        elif strange == [_WHITE] and self._ignore is None:
+            fix = "where 255 marks pixels that do not count, set `ignore: 255`"
+        else:
+            fix = "name every class in `classes`, set `ignore` to the id of pixels that do not count, or mend the mask"
+        return DataError(
+            f"the mask holds the id {strange[0]}, which is no class",
+            where=path,
+            expected=f"0 to {highest} ({', '.join(self.classes)})" + (", or 0 and 255" if highest == 1 else ""),
+            received=told,
+            fix=fix,
+        )
+
+
+def _check_classes(classes: list[str], ignore: int | None) -> None:
+    repeated = [name for name, count in Counter(classes).items() if count > 1]
+    if repeated:
+        raise ConfigError(f"classes: '{repeated[0]}' is named twice", fix="name every class once")
+    if not 2 <= len(classes) <= IGNORED:
+        raise ConfigError(
+            "classes: masks need a background and at least one more class",
+            expected=f"2 to {IGNORED} names, in the order of the ids",
+            received=str(len(classes)),
+            fix="name the background first, as in `classes: [background, thing]`",
+        )
+    if ignore is not None and ignore < len(classes):
+        raise ConfigError(
+            f"ignore: {ignore} is the id of the class '{classes[ignore]}'",
+            expected=f"an id from {len(classes)}, such as 255",
+            fix="leave the class out of `classes`, or ignore another id",
+        )
