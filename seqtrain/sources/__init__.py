@@ -4,8 +4,10 @@ from seqtrain.sources import arrays as arrays
 from seqtrain.sources import csv_pixels as csv_pixels
 from seqtrain.sources import image_folder as image_folder
 from seqtrain.sources import image_manifest as image_manifest
+from seqtrain.sources import image_mask as image_mask
 from seqtrain.sources import images as images
 from seqtrain.sources import ratings as ratings
+from seqtrain.sources import series as series
 from seqtrain.sources import synthetic_sum as synthetic_sum
 from seqtrain.sources import table as table
 from seqtrain.sources import volume_slices as volume_slices

@@ -1,0 +1,207 @@
+"""The source `volume_slices`: slices of volumes as 8-bit pictures with masks, for networks of two dimensions.
+
+A slice is shown as people look at it: the anterior side at the top of an axial slice, the superior side at the top of
+the others; the right side of the picture is the patient's right, or in a sagittal slice the anterior.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import numpy as np
+import numpy.typing as npt
+from pydantic import Field
+
+from seqtrain.errors import ConfigError
+from seqtrain.registry import sources
+from seqtrain.sources.mask_source import count_classes
+from seqtrain.sources.volume_source import Mask, Voxels, Window
+from seqtrain.sources.volumes import SpacingMm, Volumes
+from seqtrain.types import Positive
+
+Plane = Literal["axial", "coronal", "sagittal"]
+Range = Annotated[tuple[float, float], Field(description="[low, high]")]
+Percent = Annotated[float, Field(ge=0, le=100)]
+Percentiles = Annotated[tuple[Percent, Percent], Field(description="[low, high] in percent")]
+
+_AXES: dict[Plane, int] = {"axial": 0, "coronal": 1, "sagittal": 2}
+_MOST_MEASURED = 64  # slices of a volume that percentiles are taken from
+_WHITE = 255
+
+
+@sources.register("volume_slices")
+class VolumeSlices:
+    """The slices of volumes along one axis, each a gray picture with a mask where there are masks.
+
+    Split them `by: group`, the patient: slices of one volume are so alike that any other split tests on what was
+    learnt, and is refused. Slices of .nii and .npy files are read alone; see `volumes` for .nii.gz.
+
+    Args:
+        images: See `volumes`.
+        labels: See `volumes`.
+        classes: See `volumes`.
+        label_suffix: See `volumes`.
+        unmatched: See `volumes`.
+        table: See `volumes`.
+        volume_column: See `volumes`.
+        patient_column: See `volumes`.
+        label_column: The table's column of the class of each whole volume, which is each slice's where there are no
+            masks.
+        spacing_mm: See `volumes`.
+        cache_mb: See `volumes`.
+        plane: Which slices: "axial" (across z), "coronal" (across y) or "sagittal" (across x).
+        window: [low, high]: voxels from low to high become 0 to 255, others are clipped; for CT.
+        percentiles: [low, high]: the same, from so many percent of each volume's voxels; for MRI. Default, without
+            window: [0.5, 99.5].
+
+    Raises:
+        ConfigError: see `volumes`, and when window and percentiles are both given, or one is no range.
+        DataError: see `volumes`.
+
+    Example:
+        source: {name: volume_slices, images: data/images, labels: data/labels, classes: [background, lesion]}
+    """
+
+    def __init__(
+        self,
+        images: Path,
+        labels: Path | None = None,
+        classes: list[str] | None = None,
+        label_suffix: str = "",
+        unmatched: Literal["error", "skip"] = "error",
+        table: Path | None = None,
+        volume_column: str = "volume",
+        patient_column: str = "patient",
+        label_column: str | None = None,
+        spacing_mm: SpacingMm | None = None,
+        cache_mb: Positive = 512,
+        plane: Plane = "axial",
+        window: Range | None = None,
+        percentiles: Percentiles | None = None,
+    ) -> None:
+        _check_range(window, percentiles)
+        self.volumes = Volumes(
+            images,
+            labels,
+            classes,
+            label_suffix,
+            unmatched,
+            table,
+            volume_column,
+            patient_column,
+            label_column,
+            spacing_mm,
+            cache_mb,
+        )
+        self.classes = self.volumes.classes
+        self._plane: Plane = plane
+        self._axis = _AXES[plane]
+        self._num_slices = np.array([self.volumes.shape(n)[self._axis] for n in range(len(self.volumes))])
+        self._ends = np.cumsum(self._num_slices)
+        self._window = window
+        self._percentiles = percentiles or (0.5, 99.5)
+        self._measured: dict[int, tuple[float, float]] = {}
+
+    def __len__(self) -> int:
+        return int(self._ends[-1])
+
+    def __getitem__(self, index: int) -> dict[str, Any]:
+        volume, position = self._place(index)
+        return {**self.volumes[volume], "plane": self._plane, "slice": position}
+
+    @property
+    def labels(self) -> npt.NDArray[np.int64] | None:
+        """The class index of each slice's volume; None where the slices have masks instead."""
+        if self.volumes.labels is None or self.volumes.has_masks:
+            return None
+        return np.repeat(self.volumes.labels, self._num_slices)
+
+    @property
+    def groups(self) -> npt.NDArray[np.str_]:
+        """The patient of each slice."""
+        return np.repeat(self.volumes.groups, self._num_slices)
+
+    def column(self, name: str) -> npt.NDArray[np.str_]:
+        """The patients, or another column of the table, for a split by group.
+
+        Raises:
+            ConfigError: when there is no table, and it is not the patients.
+        """
+        return np.repeat(self.volumes.column(name), self._num_slices)
+
+    def read_picture(self, index: int) -> npt.NDArray[np.uint8]:
+        """The slice, (height, width), 0 to 255.
+
+        Raises:
+            DataError: when the volume's file is damaged or truncated, or holds NaN.
+        """
+        volume, position = self._place(index)
+        low, high = self._window or self._range(volume)
+        voxels = self._upright(self.volumes.read(volume, self._slice(volume, position)))
+        scaled = (voxels.astype(np.float32) - low) * (_WHITE / (high - low))
+        picture: npt.NDArray[np.uint8] = np.rint(np.clip(scaled, 0, _WHITE)).astype(np.uint8)
+        return picture
+
+    def read_mask(self, index: int) -> Mask:
+        """The class ids of the same pixels, uint8.
+
+        Raises:
+            DataError: when the mask's file is damaged or truncated, or holds an id outside the classes.
+        """
+        volume, position = self._place(index)
+        return self._upright(self.volumes.read_mask(volume, self._slice(volume, position)))
+
+    def class_counts(self, indices: npt.NDArray[np.integer]) -> npt.NDArray[np.int64]:
+        """How many pixels of each class the masks of some slices hold."""
+        return count_classes(self, indices)
+
+    def purged(self, train: npt.NDArray[np.integer], val: npt.NDArray[np.integer]) -> npt.NDArray[np.integer]:
+        """All of `train`, where no patient is on both sides.
+
+        Raises:
+            DataError: when one is.
+        """
+        self.volumes.purged(*(np.unique(self._ends.searchsorted(side, side="right")) for side in (train, val)))
+        return train
+
+    def describe(self, index: int) -> str:
+        """The volume's file and the number of the slice in it, from 0."""
+        volume, position = self._place(index)
+        return f"{self.volumes.describe(volume)}, {self._plane} slice {position}"
+
+    def _place(self, index: int) -> tuple[int, int]:
+        """The volume that a slice is of, and its number there."""
+        if not 0 <= index < len(self):
+            raise IndexError(f"slice {index} of {len(self)}")
+        volume = int(self._ends.searchsorted(index, side="right"))
+        return volume, int(index - self._ends[volume] + self._num_slices[volume])
+
+    def _slice(self, volume: int, position: int) -> Window:
+        parts = [slice(0, length) for length in self.volumes.shape(volume)]
+        parts[self._axis] = slice(position, position + 1)
+        return parts[0], parts[1], parts[2]
+
+    def _upright(self, voxels: Voxels) -> Voxels:
+        picture: Voxels = voxels.squeeze(self._axis)[::-1]
+        return picture
+
+    def _range(self, volume: int) -> tuple[float, float]:
+        """What becomes black and what white in a volume; two threads that look at once find the same."""
+        if volume not in self._measured:
+            step = -(-self.volumes.shape(volume)[0] // _MOST_MEASURED)
+            planes = range(0, self.volumes.shape(volume)[0], step)
+            _, height, width = self.volumes.shape(volume)
+            rest = slice(0, height), slice(0, width)
+            voxels = [self.volumes.read(volume, (slice(z, z + 1), *rest)) for z in planes]
+            low, high = np.percentile(np.concatenate(voxels), self._percentiles).tolist()
+            self._measured[volume] = low, high if high > low else low + 1  # a flat volume is black
+        return self._measured[volume]
+
+
+def _check_range(window: tuple[float, float] | None, percentiles: tuple[float, float] | None) -> None:
+    if window is not None and percentiles is not None:
+        raise ConfigError("window and percentiles exclude each other", fix="leave one of them out")
+    for name, given in (("window", window), ("percentiles", percentiles)):
+        if given is not None and not given[0] < given[1]:
+            raise ConfigError(f"{name}: is no range", expected="[low, high], low first", received=str(list(given)))
