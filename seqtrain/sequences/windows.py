@@ -1,0 +1,82 @@
+"""The sequence `windows`: batches of windows of time series, scaled by what training knows."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from seqtrain.errors import ConfigError
+from seqtrain.registry import sequences
+from seqtrain.sequences.base import SampleSequence
+from seqtrain.sequences.fitted import Scaling
+from seqtrain.sources.series import Series
+from seqtrain.structure import FieldSpec
+
+
+@sequences.register("windows")
+class WindowSequence(SampleSequence):
+    """What is known as x, what follows as y; each column at mean 0 and deviation 1 in the training windows.
+
+    The scaling is fitted on the rows that training windows hold, each row once, and on no other: not on the rows
+    between the two sides, and not on those of validation. The errors of a model are in these standard deviations.
+
+    Args:
+        source: The source `series`.
+        indices: See `SampleSequence`.
+        training_indices: The windows that the scaling is fitted on.
+        batch_size: See `SampleSequence`.
+        seed: See `SampleSequence`.
+        training: See `SampleSequence`.
+        scale: Leave the values as they are where it is off.
+        drop_remainder: Leave out the last batch where it would be smaller.
+
+    Shapes:
+        x: (batch, window, columns), float32
+        y: (batch, horizon, targets), float32
+
+    Raises:
+        ConfigError: when the source holds no windows.
+
+    Example:
+        sequence: {name: windows}
+    """
+
+    source: Series
+
+    def __init__(
+        self,
+        source: Series,
+        indices: npt.NDArray[np.integer],
+        training_indices: npt.NDArray[np.integer],
+        batch_size: int,
+        seed: int,
+        training: bool,
+        scale: bool = True,
+        drop_remainder: bool = False,
+    ) -> None:
+        super().__init__(source, indices, batch_size, seed, training, drop_remainder)
+        if not isinstance(source, Series):
+            raise ConfigError(
+                f"the sequence 'windows' cannot read from a {type(source).__name__}",
+                fix="use it with `source: {name: series, ...}`",
+            )
+        rows = np.flatnonzero(source.rows_of(training_indices))
+        self.scaling = Scaling.fit(source.values, rows) if scale else None
+        self.spec = (
+            FieldSpec((source.window, len(source.columns)), "float32", kind="series"),
+            FieldSpec((source.horizon, len(source.targets)), "float32", kind="series"),
+        )
+
+    def write(self, indices: npt.NDArray[np.integer], epoch: int, rows: tuple[Any, ...]) -> None:
+        """Writes windows into rows, many in one go."""
+        x, y = rows
+        source = self.source
+        starts = source.starts[indices, None]
+        x[...] = self._scaled(starts + np.arange(source.window), source.features)
+        y[...] = self._scaled(starts + source.window + np.arange(source.horizon), source.target_features)
+
+    def _scaled(self, rows: npt.NDArray[np.integer], columns: npt.NDArray[np.integer]) -> npt.NDArray[Any]:
+        values: npt.NDArray[Any] = self.source.values[rows[..., None], columns]
+        return values if self.scaling is None else self.scaling.apply(values, columns)

@@ -1,0 +1,214 @@
+"""The source `series`: windows of time series, each of what is known and of what follows.
+
+The values of all files are kept as one array, four bytes a number; a window is where it begins. No window crosses from
+one file into the next, and `purged` lets none cross from training into validation: neighbours share most of their rows,
+so a split of windows alone would validate on what was trained on.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+import numpy.typing as npt
+
+from seqtrain.errors import ConfigError, DataError
+from seqtrain.registry import sources
+from seqtrain.sources.cells import ColumnKind
+from seqtrain.sources.columns_file import TABLE_EXTENSIONS, Columns, RowPlaces, read_columns
+from seqtrain.types import Positive
+
+Values = npt.NDArray[np.float32]
+
+
+@sources.register("series")
+class Series:
+    """Windows of one or many series, each a CSV with a header or a Parquet file, a row a step of time.
+
+    Windows are in the order of their place in their file, from its beginning to its end, so that `split: {by: ordered}`
+    trains on the same share of every file and validates on what comes after. `split: {by: group}` divides by file.
+    A training window is left out where it shares a row with a validation window, what it forecasts included.
+
+    Args:
+        path: A file, a folder whose CSV and Parquet files are taken, or a list of files.
+        target: The column, or the columns, to forecast.
+        columns: The columns that a forecast is made from. Default: those of `target`.
+        time: A column of numbers or of times as ISO 8601, which must ascend from row to row; it is only checked.
+        window: Steps that are known.
+        horizon: Steps that follow and are to be forecast.
+        stride: Steps from one window to the next.
+        missing: What to do about an empty cell: "error" refuses it, "interpolate" draws a line between its
+            neighbours, and repeats the nearest value at the ends. Beside the split the line leans on a value of the
+            other side.
+
+    Raises:
+        ConfigError: when a column is named twice.
+        DataError: when a file cannot be read or lacks a column, when no file is long enough for a window, when a value
+            is missing or no number, or when the times do not ascend.
+
+    Example:
+        source: {name: series, path: data/power, target: load, columns: [load, temperature], window: 48, horizon: 24}
+    """
+
+    def __init__(
+        self,
+        path: Path | list[Path],
+        target: str | list[str],
+        window: Positive,
+        horizon: Positive,
+        columns: list[str] | None = None,
+        time: str | None = None,
+        stride: Positive = 1,
+        missing: Literal["error", "interpolate"] = "error",
+    ) -> None:
+        self.window, self.horizon, self.stride = window, horizon, stride
+        self.targets = _distinct("target", [target] if isinstance(target, str) else target)
+        self.columns = _distinct("columns", list(self.targets) if columns is None else columns)
+        names = list(dict.fromkeys((*self.columns, *self.targets)))
+        self.features = np.array([names.index(name) for name in self.columns])
+        self.target_features = np.array([names.index(name) for name in self.targets])
+        files = _files(path)
+        series, self._places = [], []
+        for file in files:
+            values, places = _read(file, names, time, missing)
+            series.append(values)
+            self._places.append(places)
+        lengths = np.array([len(values) for values in series])
+        self.values: Values = np.concatenate(series)
+        self._first_rows = np.cumsum(lengths) - lengths
+        self.starts, self.groups = self._windows(lengths)
+        if len(self.starts) == 0:
+            raise DataError(
+                f"no file is long enough for a window of {window} steps and a horizon of {horizon}",
+                where=files[int(lengths.argmax())],
+                expected=f"at least {window + horizon} rows",
+                received=f"{lengths.max()} rows in the longest",
+                fix="lower window or horizon",
+            )
+
+    def __len__(self) -> int:
+        return len(self.starts)
+
+    def __getitem__(self, index: int) -> dict[str, Any]:
+        start = int(self.starts[index])
+        known, end = start + self.window, start + self.window + self.horizon
+        return {
+            "x": self.values[start:known][:, self.features],
+            "y": self.values[known:end][:, self.target_features],
+        }
+
+    def rows_of(self, indices: npt.NDArray[np.integer]) -> npt.NDArray[np.bool_]:
+        """Which rows of `values` some windows hold, what they forecast included; in linear time."""
+        changes = np.zeros(len(self.values) + 1, np.int64)
+        starts = self.starts[indices]
+        np.add.at(changes, starts, 1)
+        np.add.at(changes, starts + self.window + self.horizon, -1)
+        rows: npt.NDArray[np.bool_] = np.cumsum(changes[:-1]) > 0
+        return rows
+
+    def purged(self, train: npt.NDArray[np.integer], val: npt.NDArray[np.integer]) -> npt.NDArray[np.integer]:
+        """The training windows that share no row with a validation window.
+
+        Raises:
+            DataError: when none is left, as where windows are split at random.
+        """
+        before = np.concatenate([[0], np.cumsum(self.rows_of(val))])  # rows of validation before each row
+        starts = self.starts[train]
+        kept: npt.NDArray[np.integer] = train[before[starts + self.window + self.horizon] == before[starts]]
+        if len(kept) == 0 and len(train):
+            raise DataError(
+                "every training window shares rows with a validation window",
+                received=f"{len(train)} windows to train and {len(val)} to validate",
+                fix="split `by: ordered` (the end of each file validates) or `by: group` (whole files do)",
+            )
+        return kept
+
+    def describe(self, index: int) -> str:
+        """The file and the line on which a window begins."""
+        return self._place(int(self.starts[index]))
+
+    def _place(self, row: int) -> str:
+        file = int(np.searchsorted(self._first_rows, row, side="right")) - 1
+        return self._places[file].of(row - int(self._first_rows[file]))
+
+    def _windows(self, lengths: npt.NDArray[np.integer]) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int32]]:
+        """Where each window begins in `values`, and its file; by the share of its file's windows that come before."""
+        starts, files, shares = [], [], []
+        for file, (first, length) in enumerate(zip(self._first_rows, lengths, strict=True)):
+            begins = np.arange(0, length - self.window - self.horizon + 1, self.stride)
+            starts.append(first + begins)
+            files.append(np.full(len(begins), file, np.int32))
+            shares.append((np.arange(len(begins)) + 0.5) / max(len(begins), 1))
+        order = np.argsort(np.concatenate(shares), kind="stable")
+        return np.concatenate(starts)[order].astype(np.int64), np.concatenate(files)[order]
+
+
+def _distinct(role: str, names: Sequence[str]) -> tuple[str, ...]:
+    if not names:
+        raise ConfigError(f"{role}: names no column", fix="name at least one")
+    twice = next((name for name in names if list(names).count(name) > 1), None)
+    if twice is not None:
+        raise ConfigError(f"{role}: names '{twice}' twice", fix="name each column once")
+    return tuple(names)
+
+
+def _files(path: Path | list[Path]) -> list[Path]:
+    if isinstance(path, list):
+        if not path:
+            raise ConfigError("path: names no file", fix="name a file, a folder or some files")
+        return path
+    if not path.is_dir():
+        return [path]
+    files = sorted(file for file in path.iterdir() if file.suffix.lower() in TABLE_EXTENSIONS and file.name[0] != ".")
+    if not files:
+        raise DataError("the folder holds no series", where=path, expected="files that end in .csv or .parquet")
+    return files
+
+
+def _read(path: Path, names: list[str], time: str | None, missing: str) -> tuple[Values, RowPlaces]:
+    """The values of a file, (rows, columns), and the places of its rows."""
+    kinds: dict[str, ColumnKind] = dict.fromkeys(names, "number")
+    if time is not None:
+        if time in kinds:
+            raise ConfigError(f"time: '{time}' is among the columns to learn from", fix="leave it out of one of them")
+        kinds[time] = "time"
+    columns = read_columns(path, kinds)
+    if time is not None:
+        _check_ascends(columns, time)
+    for name in names:
+        _fill(columns, name, path, missing)
+    return np.stack([columns.numbers[name] for name in names], axis=1), columns.places
+
+
+def _check_ascends(columns: Columns, time: str) -> None:
+    ascends = np.diff(columns.numbers[time]) > 0  # not for NaN
+    if not ascends.all():
+        row = int(ascends.argmin()) + 1
+        equal = columns.numbers[time][row] == columns.numbers[time][row - 1]
+        raise DataError(
+            f"the series is out of order: its '{time}' {'is that of' if equal else 'comes before'} the row before",
+            where=columns.places.of(row),
+            expected="times that ascend from row to row",
+            received=f"{np.count_nonzero(~ascends)} such rows",
+            fix="sort the rows by time, and keep one row for each time; one file for each series",
+        )
+
+
+def _fill(columns: Columns, name: str, path: Path, missing: str) -> None:
+    """Refuses missing values, or interpolates them in place."""
+    values = columns.numbers[name]
+    empty = np.isnan(values)
+    if not empty.any():
+        return
+    if missing == "error" or empty.all():
+        raise DataError(
+            f"a value of column '{name}' is missing",
+            where=path if empty.all() else columns.places.of(int(empty.argmax())),
+            expected="a number in every row",
+            received=f"{np.count_nonzero(empty)} rows of {len(empty)} without",
+            fix="leave the column out" if empty.all() else "fill the gaps, or set `missing: interpolate`",
+        )
+    rows = np.arange(len(values))
+    values[empty] = np.interp(rows[empty], rows[~empty], values[~empty])
