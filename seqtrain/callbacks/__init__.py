@@ -14,7 +14,9 @@ def _register_own(name: str, module: str, class_name: str) -> None:
     callbacks.register_lazy(name, f"{module}:{class_name}", signature.parameters, summary=signature.summary)
 
 
+_register_own("reconstructions", "seqtrain.callbacks.reconstructions", "Reconstructions")
 _register_own("tqdm", "seqtrain.callbacks.tqdm_progress_bar", "TQDMProgressBar")
+_register_own("one_shot", "seqtrain.callbacks.one_shot", "OneShotAccuracy")
 
 for _offer in offered("callback").values():
     callbacks.register_lazy(

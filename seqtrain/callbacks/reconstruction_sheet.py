@@ -1,0 +1,69 @@
+"""Rows of pictures under each other, each row with a caption: what an autoencoder was given and what it drew.
+
+Small pictures are enlarged by whole factors without smoothing, so that each pixel shows as it is. Floats are shown
+from 0, black, to 1, white, and never over their own range: a gray reconstruction of a bright picture must look gray.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from PIL import Image, ImageDraw, ImageFont
+
+_SMALLEST_TILE, _LARGEST_TILE = 72, 192
+_MARGIN, _GAP = 12, 4
+_TITLE_SIZE, _CAPTION_SIZE = 18, 14
+_BACKGROUND, _INK, _FAINT = "white", "#1a1a1a", "#767676"
+
+
+def reconstruction_sheet(rows: Mapping[str, npt.NDArray[Any]], title: str) -> Image.Image:
+    """Draws rows of pictures.
+
+    Args:
+        rows: The pictures of each row by its caption, all of one size and equally many.
+        title: The line on top.
+
+    Shapes:
+        rows: (pictures, height, width, channels); uint8, or floats from 0 to 1; of two or more than four channels the
+            first is shown
+    """
+    tiles = {caption: [_tile(picture) for picture in as_bytes(pictures)] for caption, pictures in rows.items()}
+    width, height = next(iter(tiles.values()))[0].size
+    num_columns = len(next(iter(tiles.values())))
+    row_height = height + _CAPTION_SIZE + 2 * _GAP + _MARGIN
+    title_font, caption_font = ImageFont.load_default(_TITLE_SIZE), ImageFont.load_default(_CAPTION_SIZE)
+    words = max(title_font.getlength(title), *(caption_font.getlength(caption) for caption in tiles))
+    sheet_width = max(num_columns * (width + _GAP) - _GAP, math.ceil(words)) + 2 * _MARGIN
+    top = _TITLE_SIZE + 2 * _MARGIN
+    sheet = Image.new("RGB", (sheet_width, top + len(tiles) * row_height), _BACKGROUND)
+    draw = ImageDraw.Draw(sheet)
+    draw.text((_MARGIN, _MARGIN), title, _INK, title_font)
+    for number, (caption, row) in enumerate(tiles.items()):
+        y = top + number * row_height
+        draw.text((_MARGIN, y), caption, _FAINT, caption_font)
+        for column, tile in enumerate(row):
+            sheet.paste(tile, (_MARGIN + column * (width + _GAP), y + _CAPTION_SIZE + 2 * _GAP))
+    return sheet
+
+
+def as_bytes(pictures: npt.NDArray[Any]) -> npt.NDArray[np.uint8]:
+    """Pictures as bytes; floats from 0 to 1 become 0 to 255, what lies outside is clipped, and NaN is black."""
+    if pictures.dtype == np.uint8:
+        return pictures
+    values = np.rint(np.clip(np.nan_to_num(pictures), 0, 1) * 255)
+    return np.asarray(values, dtype=np.uint8)
+
+
+def _tile(picture: npt.NDArray[np.uint8]) -> Image.Image:
+    shown = picture[..., :3] if picture.shape[-1] in (3, 4) else picture[..., 0]
+    tile = Image.fromarray(np.ascontiguousarray(shown)).convert("RGB")
+    edge = max(tile.size)
+    if edge > _LARGEST_TILE:
+        tile.thumbnail((_LARGEST_TILE, _LARGEST_TILE), Image.Resampling.LANCZOS)
+        return tile
+    factor = math.ceil(_SMALLEST_TILE / edge)
+    return tile.resize((tile.width * factor, tile.height * factor), Image.Resampling.NEAREST)

@@ -1,0 +1,113 @@
+"""Pictures of what an autoencoder has learnt so far, in the run folder: a loss does not show what is blurred."""
+
+from __future__ import annotations
+
+import io
+import logging
+import os
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+import numpy.typing as npt
+
+from seqtrain.callbacks.reconstruction_sheet import reconstruction_sheet
+from seqtrain.errors import ConfigError
+from seqtrain.structure import FieldSpec
+from seqtrain.types import Positive
+
+_PRIOR_SEED = 0  # the same numbers in every epoch and run, so that pictures can be compared
+
+log = logging.getLogger("seqtrain")
+
+
+class Reconstructions(keras.callbacks.Callback):
+    """Draws an autoencoder's input and output side by side into `plots/`, with new pictures where it can make some.
+
+    `reconstructions_0005.png` is as after epoch 5, `reconstructions.png` as at the end: of the best weights where
+    early_stopping stands before it and restores them. The samples are the first of the validation, or without one of
+    the training, and always the same. A model with `decode` and `latent_size`, such as `vae`, also draws new pictures
+    from its prior.
+
+    Args:
+        run_dir: The run's folder; supplied by the run.
+        train_sequence: Of the run; supplied by it.
+        val_sequence: Of the run, or None; supplied by it.
+        every: Draw after so many epochs, and at the end.
+        samples: How many pictures, up to one batch.
+
+    Raises:
+        ConfigError: when targets are no pictures of the inputs' size.
+
+    Example:
+        callbacks: [tqdm, {reconstructions: {every: 10}}]
+    """
+
+    def __init__(
+        self,
+        run_dir: Path,
+        train_sequence: Any,
+        val_sequence: Any = None,
+        every: Positive = 5,
+        samples: Positive = 8,
+    ) -> None:
+        super().__init__()
+        self._folder = Path(run_dir) / "plots"
+        self._sequence = train_sequence if val_sequence is None else val_sequence
+        self._side = "training" if val_sequence is None else "validation"
+        self._every = every
+        self._samples = samples
+        _check(getattr(self._sequence, "spec", None))
+
+    def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
+        """Draws, if it is time."""
+        if (epoch + 1) % self._every == 0:
+            self._draw(f"reconstructions_{epoch + 1:04d}.png", f"after epoch {epoch + 1}")
+
+    def on_train_end(self, logs: dict[str, Any] | None = None) -> None:
+        """Draws what the run ends with."""
+        self._draw("reconstructions.png", "at the end")
+
+    def _draw(self, name: str, when: str) -> None:
+        x, y = (np.asarray(part[: self._samples]) for part in self._sequence.batch(0, 0)[:2])
+        is_noisy = not np.array_equal(np.asarray(x, np.float32) / (255 if x.dtype == np.uint8 else 1), y)
+        rows = {"target": y, "input": x} if is_noisy else {"input": x}
+        rows["reconstruction"] = self.model.predict_on_batch(x)
+        if hasattr(self.model, "decode"):
+            latent = np.random.default_rng(_PRIOR_SEED).standard_normal((len(x), self.model.latent_size), np.float32)
+            rows["drawn from the prior"] = keras.ops.convert_to_numpy(self.model.decode(latent))
+        sheet = reconstruction_sheet(
+            {caption: self._channels_last(pictures) for caption, pictures in rows.items()},
+            f"{when}, {self._side}",
+        )
+        png = io.BytesIO()
+        sheet.save(png, "PNG")
+        self._write(name, png.getvalue())
+
+    def _channels_last(self, pictures: npt.NDArray[Any]) -> npt.NDArray[Any]:
+        return np.moveaxis(pictures, 1, -1) if self._sequence.data_format == "channels_first" else pictures
+
+    def _write(self, name: str, content: bytes) -> None:
+        """Writes a file whole or not at all; a full disk is no reason to end a run."""
+        path, unfinished = self._folder / name, self._folder / f".{name}.unfinished"
+        try:
+            self._folder.mkdir(parents=True, exist_ok=True)
+            with unfinished.open("wb") as file:
+                file.write(content)
+                file.flush()
+                os.fsync(file.fileno())
+            unfinished.replace(path)
+        except OSError as error:
+            log.warning("%s could not be written: %s", path, error)
+            unfinished.unlink(missing_ok=True)
+
+
+def _check(spec: Any) -> None:
+    x, y = spec[:2] if spec and len(spec) > 1 else (None, None)
+    fits = isinstance(x, FieldSpec) and isinstance(y, FieldSpec) and y.kind == "pixels" and x.shape == y.shape
+    if not fits:
+        raise ConfigError(
+            "reconstructions: the sequence's targets are no pictures of the inputs' size",
+            fix="use it with the sequence 'autoencoder', or remove it",
+        )
