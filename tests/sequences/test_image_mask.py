@@ -1,0 +1,226 @@
+import pickle
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from seqtrain.errors import ConfigError, DataError
+from seqtrain.sequences.augmented_image import AugmentedImageSequence
+from seqtrain.sequences.image_mask import ImageMaskSequence
+from seqtrain.sources.image_folder import ImageFolderSource
+from seqtrain.sources.image_mask import ImageMaskSource
+
+GEOMETRY = {
+    "horizontal_flip": 0.5,
+    "vertical_flip": 0.5,
+    "rotation": 30.0,
+    "shift": 0.1,
+    "zoom": 0.2,
+    "random_crop": 0.8,
+}
+NAMES = [str(number) for number in range(200)]
+
+
+def shapes(number: int, size: tuple[int, int]) -> np.ndarray:
+    """A disc of ones on zeros, with a corner cut off so that no flip or turn leaves it alike."""
+    rows, columns = np.mgrid[: size[0], : size[1]]
+    disc = np.hypot(rows - size[0] / 2, columns - size[1] / 2 + number % 5) < min(size) / 3
+    return (disc & (rows + columns > size[0] * 0.7)).astype(np.uint8)
+
+
+def source(folder: Path, pictures: list[np.ndarray], masks: list[np.ndarray], **arguments) -> ImageMaskSource:
+    for name, group in (("images", pictures), ("masks", masks)):
+        (folder / name).mkdir(exist_ok=True)
+        for number, pixels in enumerate(group):
+            Image.fromarray(pixels).save(folder / name / f"{number:03}.png")
+    return ImageMaskSource(folder / "images", folder / "masks", **{"classes": ["background", "thing"], **arguments})
+
+
+def sequence(masks, **options) -> ImageMaskSequence:
+    arguments = {"batch_size": 8, "seed": 7, "training": True, "image_size": (32, 32), "color": "gray", **options}
+    return ImageMaskSequence(masks, np.arange(len(masks)), **arguments)
+
+
+@pytest.fixture
+def like(tmp_path):
+    """Images whose pixels are their masks' ids, times 200."""
+    ids = [shapes(number, (40, 40)) for number in range(8)]
+    return source(tmp_path, [mask * np.uint8(200) for mask in ids], ids)
+
+
+@pytest.fixture
+def equal(tmp_path):
+    """Images whose pixels equal their masks' ids, each pixel another."""
+    ids = np.random.default_rng(0).integers(0, 200, (8, 32, 32), dtype=np.uint8)
+    return source(tmp_path, list(ids), list(ids), classes=NAMES)
+
+
+@pytest.mark.parametrize("option", [{}, {"horizontal_flip": 1.0}, {"vertical_flip": 0.5}])
+@pytest.mark.parametrize("training", [True, False])
+def test_where_no_pixel_is_interpolated_image_and_mask_stay_equal(equal, option, training) -> None:
+    made = sequence(equal, training=training, **option)
+    for epoch in range(3):
+        x, y = made.batch(epoch, 0)
+        assert np.array_equal(x[..., 0], y)
+
+
+def test_a_random_window_is_the_same_of_image_and_mask(equal) -> None:
+    made = sequence(equal, image_size=(16, 16), random_crop=0.5)  # of 32 x 32 pixels, as they are stored
+    for epoch in range(3):
+        x, y = made.batch(epoch, 0)
+        assert np.array_equal(x[..., 0], y)
+
+
+def test_flips_happen_in_training_alone_and_keep_pixels(equal) -> None:
+    plain, flipped = sequence(equal)[0], sequence(equal, horizontal_flip=1.0)[0]
+    assert np.array_equal(np.flip(plain[1], 2), flipped[1])
+    assert np.array_equal(np.flip(plain[0], 2), flipped[0])
+    unchanged = sequence(equal, training=False, horizontal_flip=1.0)[0]
+    assert np.array_equal(unchanged[1][0], np.asarray(equal.read_mask(0)))
+
+
+@pytest.mark.parametrize("option", [*({name: value} for name, value in GEOMETRY.items()), GEOMETRY], ids=str)
+@pytest.mark.parametrize("resize", ["stretch", "crop", "pad"])
+def test_under_every_transform_a_pixel_that_is_all_of_one_class_has_its_id(like, option, resize) -> None:
+    made = sequence(like, image_size=(32, 40), resize=resize, **option)
+    for epoch in range(4):
+        x, y = made.batch(epoch, 0)
+        assert (y[x[..., 0] == 200] == 1).all()
+        assert (y[x[..., 0] == 0] == 0).all()
+        assert np.isin(x, (0, 200)).mean() > 0.75  # so few lie on an edge
+        assert 0.01 < y.mean() < 0.5
+        assert set(np.unique(y)) == {0, 1}
+
+
+def test_masks_change_with_the_epoch_in_training_and_never_in_validation(like) -> None:
+    training = sequence(like, batch_size=1, **GEOMETRY)
+    order = [int(training.sample_indices(epoch, 0)[0]) for epoch in (0, 1)]
+    again = {training.sample_indices(1, position)[0]: position for position in range(8)}[order[0]]
+    assert not np.array_equal(training.batch(0, 0)[1], training.batch(1, again)[1])
+    validation = sequence(like, training=False, **GEOMETRY)
+    assert np.array_equal(validation.batch(0, 0)[1], validation.batch(4, 0)[1])
+
+
+def test_batches_are_the_same_however_they_are_made(like) -> None:
+    made = sequence(like, **GEOMETRY)
+    copy = pickle.loads(pickle.dumps(made))
+    whole = made.batch(2, 0)
+    rows = made.allocate(8)
+    order = made.sample_indices(2, 0)
+    for part in (slice(5, 8), slice(0, 5)):
+        copy.write(order[part], 2, tuple(array[part] for array in rows))
+    for one, other in zip(whole, rows, strict=True):
+        assert np.array_equal(one, other)
+    assert len(pickle.dumps(made)) < 4000
+
+
+def test_images_are_those_of_augmented_image(tmp_path, like) -> None:
+    options = {**GEOMETRY, "brightness": 0.3, "contrast": 0.3}
+    other = AugmentedImageSequence(
+        ImageFolderSource(tmp_path, classes=["images"]), np.arange(8), 8, 7, True, (32, 32), color="gray", **options
+    )
+    assert np.array_equal(sequence(like, **options)[0][0], other[0][0])
+
+
+def test_light_leaves_the_mask_as_it_is(equal) -> None:
+    plain, lit = sequence(equal)[0], sequence(equal, brightness=0.3, contrast=0.3)[0]
+    assert np.array_equal(plain[1], lit[1])
+    assert not np.array_equal(plain[0], lit[0])
+
+
+def test_channels_first_turns_the_image_alone(tmp_path, like) -> None:
+    last = sequence(like, color="rgb", **GEOMETRY)
+    first = sequence(like, color="rgb", data_format="channels_first", **GEOMETRY)
+    assert first.spec[0].shape == (3, 32, 32)
+    assert first.spec[1].shape == (32, 32)
+    assert np.array_equal(np.moveaxis(first[0][0], 1, -1), last[0][0])
+    assert np.array_equal(first[0][1], last[0][1])
+
+
+def test_the_spec_says_what_the_fields_are(like) -> None:
+    made = sequence(like)
+    assert [field.kind for field in made.spec] == ["pixels", "mask"]
+    assert made.spec[1].classes == made.class_names == ("background", "thing")
+    assert made.num_classes == 2
+
+
+def test_ignored_pixels_get_weight_0_and_an_id_that_losses_know(tmp_path) -> None:
+    mask = np.array([[0, 1, 9], [9, 1, 0]], dtype=np.uint8)
+    x, y, weights = sequence(source(tmp_path, [mask], [mask], ignore=9), image_size=(2, 3))[0]
+    assert y[0].tolist() == [[0, 1, 0], [0, 1, 0]]
+    assert weights[0].tolist() == [[1, 1, 0], [0, 1, 1]]
+    assert weights.dtype == np.float32
+    assert x[0, ..., 0].tolist() == mask.tolist()
+
+
+@pytest.mark.parametrize(("ignore", "weight_of_padding"), [(9, 0), (None, None)])
+def test_padding_is_background_or_where_the_source_ignores_pixels_ignored(tmp_path, ignore, weight_of_padding) -> None:
+    mask = np.ones((2, 4), dtype=np.uint8)
+    batch = sequence(source(tmp_path, [mask], [mask], ignore=ignore), image_size=(4, 4), resize="pad")[0]
+    assert batch[1][0].tolist() == [[0] * 4, [1] * 4, [1] * 4, [0] * 4]
+    if ignore is not None:
+        assert batch[2][0].tolist() == [[0] * 4, [1] * 4, [1] * 4, [0] * 4]
+    assert len(batch) == (2 if ignore is None else 3)
+
+
+def test_a_mask_of_another_size_is_told_with_both_sizes_and_files(tmp_path) -> None:
+    pair = source(tmp_path, [np.zeros((20, 30), np.uint8)], [np.zeros((20, 31), np.uint8)])
+    with pytest.raises(DataError, match="another size than its image") as refused:
+        sequence(pair)[0]
+    message = str(refused.value)
+    for words in ("masks/000.png", "images/000.png", "20 x 30 pixels", "received 20 x 31"):
+        assert words in message
+    with pytest.raises(DataError):  # and again
+        sequence(pair).batch(1, 0)
+
+
+def test_a_mask_fits_the_picture_as_the_camera_held_it(tmp_path) -> None:
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    (tmp_path / "images").mkdir()
+    Image.fromarray(np.zeros((20, 30, 3), np.uint8)).save(tmp_path / "images" / "000.jpg", exif=exif)
+    assert sequence(source(tmp_path, [], [np.ones((30, 20), np.uint8)]))[0][1].all()
+
+
+class Drawn:
+    """Pictures that are no files."""
+
+    classes = ("background", "thing")
+
+    def __len__(self):
+        return 4
+
+    def __getitem__(self, index):
+        return {"path": "volume.nii", "slice": index}
+
+    def read_picture(self, index):
+        picture = shapes(index, (40, 40)) * np.uint8(200)
+        return picture if index % 2 else np.dstack([picture] * 3)
+
+    def read_mask(self, index):
+        return shapes(index, (40, 40))
+
+    def describe(self, index):
+        return f"volume.nii, slice {index}"
+
+
+@pytest.mark.parametrize("color", ["gray", "rgb"])
+def test_pictures_may_be_no_files(color) -> None:
+    made = sequence(Drawn(), color=color, **GEOMETRY)
+    x, y = made.batch(1, 0)
+    assert (y[x[..., 0] == 200] == 1).all()
+    assert (y[x[..., 0] == 0] == 0).all()
+    with pytest.raises(ConfigError, match="are no image files"):
+        made.use_cache(None)
+
+
+def test_a_source_without_masks_is_refused(tmp_path, like) -> None:
+    with pytest.raises(ConfigError, match="the sequence 'image_mask' cannot read from a ImageFolderSource"):
+        sequence(ImageFolderSource(tmp_path))
+
+
+def test_the_unaugmented_sample_can_be_had_beside_the_augmented(equal) -> None:
+    x, y = sequence(equal, **GEOMETRY).unaugmented(3)
+    assert np.array_equal(y[0], equal.read_mask(3))
+    assert np.array_equal(x[0, ..., 0], equal.read_mask(3))
