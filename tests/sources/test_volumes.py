@@ -1,0 +1,301 @@
+import pickle
+import re
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from seqtrain.config.schema import SplitConfig
+from seqtrain.errors import ConfigError, DataError
+from seqtrain.sources import volumes as volumes_module
+from seqtrain.sources.volumes import Volumes
+from seqtrain.splits import split_source
+from tests.conftest import DATA
+from tests.sources.volumes_on_disk import as_nibabel_says, counted, save_nifti
+
+CLASSES = ["background", "brain", "lesion"]
+SCANS = DATA / "volumes"
+
+
+def masked(shape=(4, 5, 6)):
+    """A mask, right-anterior-superior, with 8 voxels of class 1 and 1 of class 2."""
+    mask = np.zeros(shape, np.uint8)
+    mask[1:3, 2:4, 3:5] = 1
+    mask[0, 0, 5] = 2
+    return mask
+
+
+@pytest.fixture
+def folder(tmp_path):
+    """Two volumes and their masks, in unlike orientations: one compressed, one not."""
+    save_nifti(tmp_path / "images" / "a.nii", counted(), "LPS")
+    save_nifti(tmp_path / "labels" / "a.nii", masked(), "RAS")
+    save_nifti(tmp_path / "images" / "b.nii.gz", counted(), "SLA")
+    save_nifti(tmp_path / "labels" / "b.nii.gz", masked(), "PIR")
+    return tmp_path
+
+
+def opened(folder, **arguments):
+    return Volumes(folder / "images", folder / "labels", CLASSES, **arguments)
+
+
+def table(folder, *rows):
+    (folder / "patients.csv").write_text("\n".join(rows) + "\n")
+    return folder / "patients.csv"
+
+
+def test_the_sample_scans_have_masks_patients_and_diagnoses():
+    source = Volumes(
+        SCANS / "images", SCANS / "labels", CLASSES, table=SCANS / "patients.csv", label_column="diagnosis"
+    )
+    assert len(source) == 32
+    assert np.unique(source.groups).size == 24
+    assert source.label_classes == ("healthy", "lesion")
+    assert source.classes == tuple(CLASSES)
+    for index in range(len(source)):
+        assert (2 in source.foreground(index)) == (source.label_classes[source.labels[index]] == "lesion")
+        assert np.array_equal(source.read(index), as_nibabel_says(Path(source.describe(index))))
+        assert source.shape(index) == source.read(index).shape == source.read_mask(index).shape
+
+
+@pytest.mark.parametrize("index", [0, 1])
+def test_volume_and_mask_stand_in_one_canon_however_they_are_stored(folder, index):
+    source = opened(folder)
+    assert source.shape(index) == (6, 5, 4)
+    assert source.spacing_mm(index) == pytest.approx((5.0, 3.0, 2.0))
+    assert np.array_equal(source.read(index), counted().transpose(2, 1, 0))
+    assert np.array_equal(source.read_mask(index), masked().transpose(2, 1, 0))
+    window = slice(2, 5), slice(1, 4), slice(0, 2)
+    assert np.array_equal(source.read(index, window), counted().transpose(2, 1, 0)[window])
+    assert np.array_equal(source.read_mask(index, window), masked().transpose(2, 1, 0)[window])
+
+
+def test_a_sample_names_its_files_and_its_patient(folder):
+    source = opened(folder)
+    assert source[1] == {
+        "volume": str(folder / "images" / "b.nii.gz"),
+        "mask": str(folder / "labels" / "b.nii.gz"),
+        "patient": "b",
+    }
+    assert source.describe(0) == str(folder / "images" / "a.nii")
+
+
+def test_a_compressed_file_is_decompressed_once_for_all_windows(folder, monkeypatch):
+    source = opened(folder)
+    reads = []
+    read = volumes_module.VolumeFile.read
+    monkeypatch.setattr(
+        volumes_module.VolumeFile, "read", lambda file, window=None: reads.append(file.path.name) or read(file, window)
+    )
+    window = slice(0, 2), slice(0, 2), slice(0, 2)
+    with ThreadPoolExecutor(4) as pool:
+        assert len({part.tobytes() for part in pool.map(lambda _: source.read(1, window), range(8))}) == 1
+    assert reads == ["b.nii.gz"]
+    source.read(0, window)
+    source.read(0, window)
+    assert reads == ["b.nii.gz", "a.nii", "a.nii"]
+
+
+def test_volumes_come_in_the_spacing_that_is_asked_for(folder):
+    source = opened(folder, spacing_mm=(2.5, 3.0, 1.0))
+    assert source.shape(0) == (12, 5, 8)
+    assert source.spacing_mm(0) == (2.5, 3.0, 1.0)
+    volume, mask = source.read(0), source.read_mask(0)
+    assert volume.dtype == np.float32
+    assert volume.shape == mask.shape == (12, 5, 8)
+    # a quarter of the way from the first stored voxel along z, a step of 1, and along x, a step of 30
+    assert volume[1, 0, 1] == pytest.approx(0.25 * 1 + 0.25 * 30)
+    assert np.array_equal(mask, masked().transpose(2, 1, 0).repeat(2, 0).repeat(2, 2))
+    window = slice(3, 7), slice(1, 4), slice(2, 7)
+    assert np.array_equal(source.read(0, window), volume[window])
+    assert np.array_equal(source.read_mask(0, window), mask[window])
+
+
+def test_arrays_are_taken_as_they_are(tmp_path):
+    for name, array in (("images", counted(dtype=np.float32)), ("labels", masked())):
+        (tmp_path / name).mkdir()
+        np.save(tmp_path / name / "a.npy", array)
+        np.save(tmp_path / name / "b.npy", np.asfortranarray(array))
+    source = opened(tmp_path)
+    window = slice(1, 3), slice(0, 4), slice(2, 6)
+    for index in range(2):
+        assert source.shape(index) == (4, 5, 6)
+        assert source.spacing_mm(index) == (1.0, 1.0, 1.0)
+        assert np.array_equal(source.read(index, window), counted()[window])
+        assert np.array_equal(source.read_mask(index, window), masked()[window])
+    with pytest.raises(DataError, match=r"a\.npy  a \.npy file does not say its spacing"):
+        opened(tmp_path, spacing_mm=(1.0, 1.0, 1.0))
+
+
+def test_foreground_names_voxels_of_each_class(folder):
+    found = opened(folder).foreground(0)
+    assert sorted(found) == [1, 2]
+    assert found[2].tolist() == [[5, 0, 0]]
+    assert sorted(found[1].tolist()) == [[z, y, x] for z in (3, 4) for y in (2, 3) for x in (1, 2)]
+
+
+def test_the_foreground_of_a_large_class_is_spread_over_it(tmp_path):
+    save_nifti(tmp_path / "images" / "a.nii", np.zeros((20, 20, 20), np.int16))
+    save_nifti(tmp_path / "labels" / "a.nii", np.ones((20, 20, 20), np.uint8))
+    voxels = opened(tmp_path).foreground(0)[1]
+    assert len(voxels) == 1000
+    assert voxels.min(axis=0)[0] == 0
+    assert voxels.max(axis=0)[0] == 19
+
+
+def test_voxels_of_each_class_are_counted(folder):
+    assert opened(folder).class_counts(np.array([0, 1])).tolist() == [2 * (120 - 9), 16, 2]
+
+
+def test_without_masks_the_classes_are_those_of_the_labels(folder):
+    listed = table(folder, "volume,patient,diagnosis", "b.nii.gz,p2,sick", "a,p1,healthy")
+    source = Volumes(folder / "images", table=listed, label_column="diagnosis")
+    assert not source.has_masks
+    assert source.classes == source.label_classes == ("healthy", "sick")
+    assert source.labels.tolist() == [1, 0]
+    assert source.groups.tolist() == ["p2", "p1"]
+    assert source[0]["label"] == 1
+    with pytest.raises(ConfigError, match="the volumes have no masks"):
+        source.read_mask(0)
+
+
+def test_labels_that_are_numbers_stand_in_the_order_of_the_numbers(folder):
+    listed = table(folder, "volume,patient,grade", "a,p1,10", "b,p2,9")
+    assert Volumes(folder / "images", table=listed, label_column="grade").label_classes == ("9", "10")
+
+
+def test_any_column_of_the_table_groups(folder):
+    listed = table(folder, "volume,subject,site", "b,p2,X", "a,p1,Y")
+    source = opened(folder, table=listed, patient_column="subject")
+    assert source.column("subject").tolist() == source.column("patient").tolist() == ["p2", "p1"]
+    assert source.column("site").tolist() == ["X", "Y"]
+    with pytest.raises(ConfigError, match="have no column 'site'"):
+        opened(folder).column("site")
+
+
+def test_without_a_table_a_folder_is_a_patient(tmp_path):
+    for name in ("anna/one.nii", "anna/two.nii", "ben/one.nii", "solo.nii"):
+        save_nifti(tmp_path / "images" / name, counted())
+    assert Volumes(tmp_path / "images").groups.tolist() == ["anna", "anna", "ben", "solo"]
+
+
+def test_a_patient_on_both_sides_is_refused_and_a_split_by_group_is_not(tmp_path):
+    for patient in "abcdefgh":
+        for scan in "12":
+            save_nifti(tmp_path / "images" / patient / f"{scan}.nii", counted())
+    source = Volumes(tmp_path / "images")
+    with pytest.raises(
+        DataError, match=r"images  patient '\w' is on both sides of the split(.|\n)*of 8 patients(.|\n)*by: group"
+    ):
+        split_source(source, SplitConfig(train=0.75, by="random"), seed=7)
+    split = split_source(source, SplitConfig(train=0.75, by="group"), seed=7)
+    assert len(split.train) == 12
+    assert not set(source.groups[split.train]) & set(source.groups[split.val])
+
+
+def test_masks_may_have_a_suffix_and_volumes_without_masks_may_be_skipped(tmp_path):
+    for name in ("a", "b"):
+        save_nifti(tmp_path / "images" / f"{name}.nii", counted())
+    save_nifti(tmp_path / "labels" / "a_seg.nii.gz", masked())
+    source = opened(tmp_path, label_suffix="_seg", unmatched="skip")
+    assert [Path(sample["mask"]).name for sample in source] == ["a_seg.nii.gz"]
+    with pytest.raises(DataError, match=r"b\.nii  the file has no partner 'b_seg\.\*'"):
+        opened(tmp_path, label_suffix="_seg")
+
+
+def test_a_mask_of_another_shape_is_named_with_both_shapes(folder):
+    save_nifti(folder / "labels" / "a.nii", masked((4, 5, 7)))
+    with pytest.raises(
+        DataError,
+        match=r"labels/a\.nii  the mask has another shape(.|\n)*\(6, 5, 4\), as .*images/a\.nii\n.*\(7, 5, 4\)",
+    ):
+        opened(folder)
+
+
+@pytest.mark.parametrize("wrong", [{"origin": (0, 0, 30)}, {"spacings": (2.0, 3.0, 4.0)}])
+def test_a_mask_in_another_place_is_named(folder, wrong):
+    save_nifti(folder / "labels" / "a.nii", masked(), **wrong)
+    apart = "30" if "origin" in wrong else "5"  # 5 steps of 5 mm or of 4 mm
+    with pytest.raises(DataError, match=rf"labels/a\.nii  the mask lies elsewhere(.|\n)*up to {apart} mm apart"):
+        opened(folder)
+
+
+def test_a_mask_that_rounding_moved_is_taken(folder):
+    save_nifti(folder / "labels" / "a.nii", masked(), origin=(0, 1e-3, 0))
+    assert len(opened(folder)) == 2
+
+
+def test_an_array_beside_a_nifti_volume_is_refused(folder):
+    (folder / "labels" / "a.nii").unlink()
+    np.save(folder / "labels" / "a.npy", masked().transpose(2, 1, 0))
+    with pytest.raises(DataError, match=r"a\.npy  one of mask and volume is an array without an affine"):
+        opened(folder)
+
+
+@pytest.mark.parametrize(
+    ("value", "shown"), [(7, r"7 \(1 voxels\)"), (-1, r"-1 \(1 voxels\)"), (0.5, r"0\.5 \(1 voxels\)")]
+)
+@pytest.mark.parametrize("name", ["a.nii", "b.nii.gz"])
+def test_an_id_outside_the_classes_is_named(folder, name, value, shown):
+    mask = masked().astype(np.float32)
+    mask[3, 3, 3] = value
+    save_nifti(folder / "labels" / name, mask)
+    with pytest.raises(DataError, match=rf"{name}  the mask holds ids outside(.|\n)*0 to 2: background(.|\n)*{shown}"):
+        opened(folder).read_mask("ab".index(name[0]))
+
+
+def test_masks_saved_as_floats_are_ids(folder):
+    save_nifti(folder / "labels" / "a.nii", masked().astype(np.float64))
+    mask = opened(folder).read_mask(0)
+    assert mask.dtype == np.uint8
+    assert np.array_equal(mask, masked().transpose(2, 1, 0))
+
+
+@pytest.mark.parametrize(
+    ("rows", "message"),
+    [
+        (["volume,patient", "a,p1", "c,p2"], r"patients\.csv:3  there is no volume 'c' in .*images with a mask"),
+        (["volume,patient", "a,p1", "a.nii,p1"], r"patients\.csv:3  the volume 'a' is named twice"),
+        (["volume,patient", "a,", "b,p1"], r"patients\.csv:2  the patient is empty"),
+        (["volume,subject", "a,p1"], r"patients\.csv:1  there is no column 'patient'"),
+    ],
+)
+def test_a_bad_row_of_the_table_is_named(folder, rows, message):
+    with pytest.raises(DataError, match=message):
+        opened(folder, table=table(folder, *rows))
+
+
+def test_arguments_that_do_not_fit_are_refused(folder):
+    with pytest.raises(ConfigError, match="there are no masks"):
+        Volumes(folder / "images", classes=CLASSES)
+    with pytest.raises(ConfigError, match="labels needs classes"):
+        Volumes(folder / "images", folder / "labels")
+    with pytest.raises(ConfigError, match="a name is given twice"):
+        Volumes(folder / "images", folder / "labels", ["a", "b", "a"])
+    with pytest.raises(ConfigError, match="label_column needs a table"):
+        Volumes(folder / "images", label_column="diagnosis")
+
+
+def test_a_folder_without_volumes_and_two_of_one_name_are_named(folder):
+    (folder / "none").mkdir()
+    with pytest.raises(DataError, match=re.escape(f"{folder / 'none'}  the folder holds no volumes")):
+        Volumes(folder / "none")
+    save_nifti(folder / "images" / "a.nii.gz", counted())
+    with pytest.raises(DataError, match="two volumes are called 'a'"):
+        Volumes(folder / "images")
+
+
+def test_an_image_of_two_axes_is_no_volume(tmp_path):
+    np.save(tmp_path / "a.npy", np.zeros((4, 5)))
+    with pytest.raises(DataError, match=r"a\.npy  has 2 axes, and is no volume"):
+        Volumes(tmp_path)
+
+
+def test_a_source_that_was_read_pickles_small_and_reads_on(folder):
+    source = opened(folder)
+    source.foreground(1)
+    fresh = len(pickle.dumps(opened(folder)))
+    pickled = pickle.dumps(source)
+    assert len(pickled) == fresh
+    assert np.array_equal(pickle.loads(pickled).read_mask(1), source.read_mask(1))
