@@ -14,7 +14,7 @@ import numpy as np
 HOURS = 24 * 7 * 10
 BEGIN = datetime(2024, 1, 1, tzinfo=UTC)
 FOLDER = Path(__file__).parent / "power"
-TOWNS = {"brook": 40.0, "ferry": 75.0, "mill": 22.0}  # mean load in MW
+TOWNS = {"brook": 40.0, "ferry": 43.0, "mill": 38.0}  # mean load in MW
 
 
 def main() -> None:
@@ -26,10 +26,10 @@ def main() -> None:
     for town, mean in TOWNS.items():
         phase = rng.uniform(0, 1)
         day, is_weekend = 2 * np.pi * (hour - phase) / 24, (hour // 24) % 7 >= 5
-        temperature = 6 + 8 * hour / HOURS - 3 * np.cos(day - 0.7) + _fading(rng, 0.98, 0.5)
+        temperature = 6 + 8 * hour / HOURS - 3 * np.cos(day - 0.7) + _fading(rng, 0.98, 0.6)
         shape = -0.25 * np.cos(day) - 0.12 * np.cos(2 * day - 0.6)
         load = mean * (1 + np.where(is_weekend, 0.6 * shape - 0.12, shape) - 0.008 * (temperature - 8))
-        load += mean * (0.05 * hour / HOURS + _fading(rng, 0.8, 0.012))
+        load += mean * (0.05 * hour / HOURS + _fading(rng, 0.8, 0.02))
         rows = zip(times, load, temperature, strict=True)
         lines = [f"{time},{megawatts:.2f},{degrees:.1f}" for time, megawatts, degrees in rows]
         (FOLDER / f"{town}.csv").write_text("\n".join(["time,load_mw,temperature_c", *lines, ""]))
