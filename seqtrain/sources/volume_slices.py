@@ -183,8 +183,7 @@ class VolumeSlices:
         return parts[0], parts[1], parts[2]
 
     def _upright(self, voxels: Voxels) -> Voxels:
-        picture: Voxels = voxels.squeeze(self._axis)[::-1]
-        return picture
+        return np.ascontiguousarray(voxels.squeeze(self._axis)[::-1])
 
     def _range(self, volume: int) -> tuple[float, float]:
         """What becomes black and what white in a volume; two threads that look at once find the same."""
