@@ -69,6 +69,16 @@ class ImageFolderSource:
         """The sample's path."""
         return self._paths[index]
 
+    def column(self, name: str) -> npt.NDArray[np.int64]:
+        """The classes, for a split by group that holds out whole classes.
+
+        Raises:
+            ConfigError: when it is another column.
+        """
+        if name != "class":
+            raise ConfigError(f"an image folder is grouped by class, not by '{name}'", fix="set `column: class`")
+        return self.labels
+
     def as_columns(self, indices: npt.NDArray[np.integer]) -> tuple[list[str], npt.NDArray[np.int64]]:
         """The paths and the class indices of some samples."""
         return [self._paths[index] for index in indices.tolist()], self.labels[indices]

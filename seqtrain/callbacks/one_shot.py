@@ -1,0 +1,148 @@
+"""One-shot accuracy: are classes that training never saw told apart from a single example each?
+
+A trial shows one picture of each of `ways` classes and a further picture of one of them; it is right where that
+picture's embedding is nearest to the one of its own class. The trials are drawn once, from the seed, so all epochs and
+all runs of one seed are judged alike. Only the pictures that occur in trials are read, once, and kept as bytes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import keras
+import numpy as np
+import numpy.typing as npt
+
+from seqtrain.errors import ConfigError
+from seqtrain.models.siamese import EMBEDDING
+from seqtrain.sequences.class_members import ClassMembers
+from seqtrain.types import Positive
+
+Indices = npt.NDArray[np.integer]
+
+_TRIALS = 100  # first word of the entropy, as those in `randomness`, and unlike them
+
+
+@dataclass(frozen=True)
+class Task:
+    """Some classes, with two samples of each: as many trials as classes.
+
+    Args:
+        support: The one example of each class, as samples of the source.
+        query: For each class in the same order, the sample to be told.
+    """
+
+    support: Indices
+    query: Indices
+
+
+def draw_tasks(members: ClassMembers, ways: int, num_trials: int, seed: int) -> list[Task]:
+    """The fewest tasks that give `num_trials`; classes with one sample take no part.
+
+    Raises:
+        ConfigError: when fewer than `ways` classes have two samples.
+    """
+    able = members.classes[members.counts > 1]
+    if len(able) < ways:
+        raise ConfigError(
+            f"one_shot: {ways}-way trials need {ways} validation classes with two samples or more",
+            received=f"{len(able)} such classes",
+            fix=f"set `ways: {len(able)}`, or validate on more classes"
+            if len(able) > 1
+            else "validate on more classes",
+        )
+    tasks = []
+    for number in range(-(-num_trials // ways)):
+        generator = np.random.default_rng((_TRIALS, seed, number))
+        chosen = generator.choice(able, ways, replace=False)
+        pairs = [generator.choice(members.of_class(label), 2, replace=False) for label in chosen]
+        support, query = np.array(pairs).T
+        tasks.append(Task(support, query))
+    return tasks
+
+
+class OneShotAccuracy(keras.callbacks.Callback):
+    """Logs `val_one_shot_accuracy`, for models with a layer `embedding`, such as `siamese`; chance is 1 / `ways`.
+
+    For classes that training does not see, hold them out: `split: {by: group, column: class}`.
+
+    Args:
+        ways: Classes to tell apart in a trial.
+        num_trials: How many, rounded up to a multiple of `ways`.
+        val_sequence: Its samples are shown, their classes told apart; supplied by the run.
+
+    Raises:
+        ConfigError: when there is no validation, or it has fewer classes than `ways` with two samples each.
+
+    Source:
+        Lake, Salakhutdinov and Tenenbaum, 2015, "Human-level concept learning through probabilistic program induction":
+        20 ways, 400 trials, in tasks where each of 20 classes is asked for once.
+
+    Example:
+        callbacks: [tqdm, one_shot, {early_stopping: {monitor: val_one_shot_accuracy, mode: max, patience: 5}}]
+    """
+
+    adds_logs = ("val_one_shot_accuracy",)
+
+    def __init__(self, val_sequence: Any, ways: Positive = 20, num_trials: Positive = 400) -> None:
+        super().__init__()
+        if val_sequence is None:
+            raise ConfigError("one_shot needs validation", fix="give `split` a validation part")
+        if ways < 2:
+            raise ConfigError("one_shot: ways must be at least 2", received=str(ways))
+        members = ClassMembers(val_sequence.source, val_sequence.indices)
+        self._tasks = draw_tasks(members, ways, num_trials, val_sequence.seed)
+        self._shown = np.unique([(task.support, task.query) for task in self._tasks])
+        self._sequence = val_sequence
+        self._pictures: list[npt.NDArray[Any]] = []
+
+    def on_test_end(self, logs: dict[str, Any] | None = None) -> None:
+        """Adds the accuracy to what the evaluation found."""
+        if logs is not None:
+            logs["one_shot_accuracy"] = self.accuracy()
+
+    def accuracy(self) -> float:
+        """The share of trials that the model as it is gets right."""
+        embeddings = self._embeddings()
+        right = 0
+        for task in self._tasks:
+            support, query = (
+                embeddings[np.searchsorted(self._shown, samples)] for samples in (task.support, task.query)
+            )
+            distances = np.square(query[:, None] - support[None]).sum(axis=-1)
+            right += int(np.count_nonzero(distances.argmin(axis=1) == np.arange(len(query))))
+        return right / sum(len(task.query) for task in self._tasks)
+
+    def state_dict(self) -> dict[str, Any]:
+        """Nothing: the trials come from the config and the seed."""
+        return {}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Takes nothing."""
+
+    def _embeddings(self) -> npt.NDArray[np.float32]:
+        """Of the samples that are shown, in their order."""
+        try:
+            embed = self.model.get_layer(EMBEDDING)
+        except ValueError as error:
+            raise ConfigError(
+                f"one_shot needs a model with a layer '{EMBEDDING}', which embeds one picture",
+                received=f"the model '{self.model.name}'",
+                fix="use the model siamese, or name the layer so",
+            ) from error
+        self._pictures = self._pictures or self._read()
+        batches = [keras.ops.convert_to_numpy(embed(batch, training=False)) for batch in self._pictures]
+        return np.concatenate(batches)
+
+    def _read(self) -> list[npt.NDArray[Any]]:
+        """The pictures of the samples that are shown, in batches: the first field of their rows."""
+        size = self._sequence.batch_size
+        batches = []
+        for start in range(0, len(self._shown), size):
+            indices = self._shown[start : start + size]
+            rows = self._sequence.allocate(len(indices))
+            self._sequence.write(indices, 0, rows)
+            batches.append(next(iter(rows[0].values())) if isinstance(rows[0], Mapping) else rows[0])
+        return batches

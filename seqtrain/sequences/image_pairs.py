@@ -1,0 +1,188 @@
+"""The sequence `image_pairs`: two pictures, and whether they are of the same class.
+
+Every sample is the first picture `a` of one pair an epoch, so that each is seen; its partner `b` is drawn. Which
+samples get a partner of their class is dealt in the order of the epoch, every second one: an epoch is balanced exactly,
+and so is a batch, to within one pair.
+"""
+
+from __future__ import annotations
+
+import threading
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from seqtrain.errors import DataError
+from seqtrain.registry import sequences
+from seqtrain.sequences.augmented_image import CropFraction, Degrees, Fraction, ProperFraction
+from seqtrain.sequences.base import SampleSequence
+from seqtrain.sequences.class_members import ClassMembers
+from seqtrain.sequences.compared_images import ComparedImageSequence
+from seqtrain.sources.base import Source
+from seqtrain.structure import FieldSpec
+from seqtrain.types import Color, DataFormat, ImageSize, Probability, Resize
+
+CLASSES = ("different", "same")
+
+
+@sequences.register("image_pairs")
+class ImagePairSequence(ComparedImageSequence):
+    """Pairs of images for a siamese model: half of them of one class, half of two; or as `pair_manifest` lists them.
+
+    Partners come from the same side of the split, anew in each epoch of training, the same ones in every validation. A
+    sample is never its own partner. One that is alone in its class gets a partner of another class; where that is so
+    for more than half of the samples, fewer than half of the pairs are of one class.
+
+    Args:
+        source: `image_folder`, `image_manifest` or any other with classes, whose samples have a `path`; or
+            `pair_manifest`.
+        indices: See `SampleSequence`.
+        batch_size: See `SampleSequence`.
+        seed: See `SampleSequence`; of the partners too.
+        training: See `AugmentedImageSequence`.
+        image_size: Height and width in pixels.
+        color: "rgb" or "gray"; a file of the other kind is converted.
+        resize: Where proportions differ: "stretch" the picture, "crop" its edges, or "pad" it with black.
+        data_format: Where the channels are.
+        drop_remainder: Leave out the last batch where it would be smaller.
+        horizontal_flip: Probability that left and right change places; each picture of a pair has its own luck.
+        vertical_flip: Probability that top and bottom change places.
+        rotation: Turn about the centre by up to so many degrees to either side.
+        shift: Move by up to this fraction of the width and of the height.
+        zoom: Grow or shrink by up to this fraction.
+        brightness: Add or take away up to this fraction of white.
+        contrast: Draw pixels away from or towards middle gray by up to this fraction.
+        random_crop: Cut out a window with this fraction of the picture's height and width at a random place.
+
+    Shapes:
+        x: {"a", "b"}, each (batch, height, width, channels) or (batch, channels, height, width), uint8, 0 to 255
+        y: (batch,), int32: 1 where both are of one class, 0 where not
+
+    Raises:
+        ConfigError: when the source has no classes.
+        DataError: when a side of the split has one class, or no class with two samples; when an image cannot be read.
+
+    Example:
+        sequence: {name: image_pairs, image_size: [28, 28], color: gray, rotation: 10}
+    """
+
+    def __init__(
+        self,
+        source: Source,
+        indices: npt.NDArray[np.integer],
+        batch_size: int,
+        seed: int,
+        training: bool,
+        image_size: ImageSize,
+        color: Color = "rgb",
+        resize: Resize = "stretch",
+        data_format: DataFormat = "channels_last",
+        drop_remainder: bool = False,
+        horizontal_flip: Probability = 0.0,
+        vertical_flip: Probability = 0.0,
+        rotation: Degrees = 0.0,
+        shift: Fraction = 0.0,
+        zoom: ProperFraction = 0.0,
+        brightness: Fraction = 0.0,
+        contrast: Fraction = 0.0,
+        random_crop: CropFraction | None = None,
+    ) -> None:
+        self._members = None if _lists_pairs(source) else ClassMembers(source, indices)
+        self._dealt: dict[int, npt.NDArray[np.bool_]] = {}
+        self._dealing = threading.Lock()
+        super().__init__(
+            source,
+            indices,
+            batch_size,
+            seed,
+            training,
+            image_size,
+            color,
+            resize,
+            data_format,
+            "sparse",
+            drop_remainder,
+            horizontal_flip,
+            vertical_flip,
+            rotation,
+            shift,
+            zoom,
+            brightness,
+            contrast,
+            random_crop,
+        )
+        self.spec = ({"a": self.picture_spec, "b": self.picture_spec}, self._label_spec())
+
+    @property
+    def class_names(self) -> tuple[str, ...]:
+        """What 0 and 1 mean."""
+        return CLASSES
+
+    def write(self, indices: npt.NDArray[np.integer], epoch: int, rows: tuple[Any, ...]) -> None:
+        """Writes pairs: first whether each is of one class, then its pictures."""
+        rows[1][...] = self._are_same(indices, self.draw_epoch(epoch))
+        SampleSequence.write(self, indices, epoch, rows)
+
+    def write_sample(self, index: int, generator: np.random.Generator | None, rows: tuple[Any, ...]) -> None:
+        """Writes the pictures of one pair, of one class or of two as its label says."""
+        x, y = rows
+        if self._members is None:
+            sample = self.source[index]
+            paths = sample["path_a"], sample["path_b"]
+        else:
+            draw = self._members.same if y[0] else self._members.other
+            paths = self.path_of(index), self.path_of(draw(index, self.drawing(index, generator)))
+        for name, path in zip(x, paths, strict=True):
+            self.write_picture(path, generator, x[name])
+
+    def unaugmented(self, index: int) -> tuple[Any, ...]:
+        """A pair of the first epoch as a batch of one, without augmentation."""
+        rows = self.allocate(1)
+        rows[1][...] = self._are_same(np.array([index]), 0)
+        self.write_sample(index, None, rows)
+        return rows
+
+    def _are_same(self, indices: npt.NDArray[np.integer], epoch: int) -> npt.NDArray[Any]:
+        if self._members is None:
+            labels: npt.NDArray[Any] = self.source.labels[indices]  # type: ignore[attr-defined]
+            return labels
+        with self._dealing:  # so that threads do not all deal the same epoch
+            if epoch not in self._dealt:
+                self._dealt = {e: dealt for e, dealt in self._dealt.items() if abs(e - epoch) == 1}
+                self._dealt[epoch] = self._deal(self._members, epoch)
+            dealt: npt.NDArray[np.bool_] = self._dealt[epoch][indices]
+            return dealt
+
+    def _deal(self, members: ClassMembers, epoch: int) -> npt.NDArray[np.bool_]:
+        """For each sample of the source, whether it has a partner of its class in this epoch."""
+        size = len(self.indices)
+        order = self._epoch_order(epoch)[0:size] if self.training else np.arange(size)
+        able = self.indices[order]
+        able = able[members.has_partner(able)]
+        count = min((size + 1) // 2, len(able))
+        same = np.zeros(int(self.indices.max()) + 1, dtype=np.bool_)
+        # Evenly: the n-th is chosen where n * count / len(able) passes a whole number.
+        same[able[np.diff(np.arange(len(able) + 1) * count // len(able)) > 0]] = True
+        return same
+
+    def _label_spec(self) -> FieldSpec:
+        if self._members is not None:
+            super()._label_spec()  # refuses a source without image files
+        if self._members is not None and self._members.counts.max() < 2:
+            raise DataError(
+                "there are no pairs of one class: every class has one sample on this side of the split",
+                fix="use more samples of each class, or hold out whole classes: split {by: group, column: class}",
+            )
+        return FieldSpec((), "int32", classes=CLASSES)
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {**super().__getstate__(), "_dealt": {}, "_dealing": None}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        super().__setstate__(state)
+        self._dealing = threading.Lock()
+
+
+def _lists_pairs(source: Source) -> bool:
+    return len(source) > 0 and "path_a" in source[0]
