@@ -13,12 +13,12 @@ from typing import Any, Literal
 import cv2
 import numpy as np
 import numpy.typing as npt
-from PIL import Image
 
 from seqtrain.errors import ConfigError, DataError, Mistake
 from seqtrain.registry import sources
 from seqtrain.sources.image_folder import image_extensions
 from seqtrain.sources.manifest_csv import MOST_TOLD
+from seqtrain.sources.mask_file import read_ids
 from seqtrain.sources.mask_painting import MaskedObject, painted
 from seqtrain.sources.mask_source import Mask, count_classes
 from seqtrain.sources.packed_paths import PackedPaths
@@ -154,30 +154,15 @@ def _with_borders(regions: Iterable[Region], size: Size, width: int, only_touchi
 
 
 def _read_region(path: str, size: Size, image: str) -> Region:
-    try:
-        with Image.open(path) as file:
-            values = np.asarray(file)
-    except FileNotFoundError as error:
-        raise DataError("no such mask file", where=path, fix="put it back, or list the data set anew") from error
-    except Exception as error:  # a decoder that meets damage raises whatever it stumbles on: OSError, SyntaxError ...
-        raise DataError(
-            f"the mask cannot be read: {error}", where=path, fix=f"fetch it again, or remove it; its image is {image}"
-        ) from error
-    if values.shape[:2] != size:
+    values = read_ids(path)
+    if values.shape != size:
         raise DataError(
             "the mask has another size than its image",
             where=path,
             expected=f"{size}, height and width of {image}",
-            received=f"{values.shape[:2]}",
+            received=f"{values.shape}",
             fix="export the mask anew in the size of the image",
         )
-    return _binary(values, path)
-
-
-def _binary(values: npt.NDArray[Any], path: str) -> Region:
-    if values.ndim == 3:
-        colors = values[..., : values.shape[2] - (values.shape[2] + 1) % 2]  # without the opacity of LA and RGBA
-        values = colors.max(axis=2)
     region: Region = values != 0
     highest = values.max()
     if (values[region] != highest).any():

@@ -116,10 +116,10 @@ def test_a_mask_that_is_not_binary_is_told_with_its_values(folder):
         MaskFolders(folder).read_mask(0)
 
 
-def test_a_damaged_mask_is_told_with_its_image(folder):
+def test_a_damaged_mask_is_told(folder):
     path = folder / "one" / "masks" / "m.png"
     path.write_bytes(path.read_bytes()[:45])
-    with pytest.raises(DataError, match=r"m.png  the mask cannot be read: .*\n.*its image is .*one.png"):
+    with pytest.raises(DataError, match=r"m.png  the mask cannot be read: "):
         MaskFolders(folder).read_mask(0)
 
 

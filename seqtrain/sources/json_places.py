@@ -1,0 +1,125 @@
+"""Where the members of a JSON file stand, so that one of many can be read again without the others.
+
+A file of annotations may have hundreds of megabytes, and several times that as Python objects. Here each item of a
+list is parsed, handed over with its place, and forgotten; the caller keeps the place and the few numbers it needs.
+
+The bytes are taken for Latin-1, in which a character is a byte, so that places in the text are places in the file;
+JSON's own syntax is ASCII, and text within strings is turned into what it was by `unmangled`.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Collection, Generator, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from seqtrain.errors import DataError
+
+_SPACE = re.compile(r"[ \t\n\r]*")
+_BYTE_ORDER_MARK = "\xef\xbb\xbf"
+
+
+@dataclass(frozen=True)
+class JSONItem:
+    """An item of a list in a JSON file.
+
+    Args:
+        key: Of the list, in the object that is the file.
+        value: The item.
+        start: The byte where it begins.
+        length: Its bytes.
+    """
+
+    key: str
+    value: Any
+    start: int
+    length: int
+
+
+def json_items(path: Path, keys: Collection[str]) -> Iterator[JSONItem]:
+    """The items of some lists of the object that a JSON file holds, in the order of the file.
+
+    Raises:
+        DataError: when the file is missing or no JSON object, or one of `keys` is missing or no list.
+    """
+    try:
+        text = path.read_bytes().decode("latin-1")
+    except OSError as error:
+        missing = isinstance(error, FileNotFoundError)
+        raise DataError(
+            "no such file" if missing else f"the file cannot be read: {error.strerror}", where=path
+        ) from error
+    found: set[str] = set()
+    try:
+        yield from _walk(text, keys, found)
+    except json.JSONDecodeError as error:
+        raise DataError(
+            f"the file is no JSON object: {error.msg}",
+            where=f"{path}:{error.lineno}:{error.colno}",
+            fix="check that the file was copied whole",
+        ) from error
+    for key in keys:
+        if key not in found:
+            raise DataError(f"there is no list '{key}'", where=path, expected=f"lists of {', '.join(sorted(keys))}")
+
+
+def read_item(path: Path, start: int, length: int) -> Any:
+    """Reads one item again."""
+    with path.open("rb") as file:
+        file.seek(start)
+        return json.loads(file.read(length))
+
+
+def unmangled(text: str) -> str:
+    """A string of an item of `json_items`, as it was meant."""
+    try:
+        return text.encode("latin-1").decode()
+    except UnicodeError:
+        return text  # was written with escapes
+
+
+def _walk(text: str, keys: Collection[str], found: set[str]) -> Iterator[JSONItem]:
+    decoder = json.JSONDecoder()
+    position = _after(text, len(_BYTE_ORDER_MARK) if text.startswith(_BYTE_ORDER_MARK) else 0, "{")
+    while text[position : position + 1] != "}":
+        key, position = decoder.raw_decode(text, position)
+        position = _after(text, position, ":")
+        if key in keys and text[position : position + 1] == "[":
+            found.add(key)
+            position = yield from _items(text, key, position)
+        else:
+            _, position = decoder.raw_decode(text, position)
+        position = _next(text, position, "}")
+
+
+def _items(text: str, key: str, position: int) -> Generator[JSONItem, None, int]:
+    """The items of the list that begins at `position`; returns where it ends."""
+    decoder = json.JSONDecoder()
+    position = _after(text, position, "[")
+    while text[position : position + 1] != "]":
+        value, end = decoder.raw_decode(text, position)
+        yield JSONItem(key, value, position, end - position)
+        position = _next(text, end, "]")
+    return position + 1
+
+
+def _next(text: str, position: int, close: str) -> int:
+    """Where the next member begins, or where the closing bracket stands."""
+    position = _skip_space(text, position)
+    return position if text[position : position + 1] == close else _after(text, position, ",")
+
+
+def _after(text: str, position: int, character: str) -> int:
+    """The place after a character that must come next, and after the space that follows it."""
+    position = _skip_space(text, position)
+    if text[position : position + 1] != character:
+        raise json.JSONDecodeError(f"expected '{character}'", text, position)
+    return _skip_space(text, position + 1)
+
+
+def _skip_space(text: str, position: int) -> int:
+    space = _SPACE.match(text, position)
+    return space.end() if space else position
