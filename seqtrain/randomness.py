@@ -33,6 +33,24 @@ def epoch_order(seed: int, epoch: int, size: int) -> Order:
     return generator.permutation(np.arange(size, dtype=np.uint32))
 
 
+def blocked_order(seed: int, epoch: int, blocks: npt.NDArray[np.integer], num_together: int) -> npt.NDArray[np.integer]:
+    """An order of things that are stored in blocks, a block being read whole: a permutation of (seed, epoch) alone.
+
+    The blocks are shuffled; then so many of them at a time are put together and shuffled among each other, so that as
+    many need be in memory. Things of one block are still spread over that many blocks' batches.
+
+    Args:
+        seed: Of the run.
+        epoch: Of the run.
+        blocks: The number of the block that each thing lies in.
+        num_together: How many blocks are mixed.
+    """
+    generator = np.random.default_rng((_ORDER, seed, epoch))
+    present, positions = np.unique(blocks, return_inverse=True)
+    turn = generator.permutation(len(present))[positions] // num_together
+    return np.lexsort((generator.random(len(blocks)), turn))
+
+
 class ComputedPermutation:
     """A pseudo-random permutation of any size in no memory: each place is computed when it is looked at.
 

@@ -27,7 +27,7 @@ import numpy as np
 import numpy.typing as npt
 
 from seqtrain.errors import DataError
-from seqtrain.randomness import Order, epoch_order, sample_generator
+from seqtrain.randomness import Order, blocked_order, epoch_order, sample_generator
 from seqtrain.sources.base import Source, classes_of, describe
 from seqtrain.structure import map_structure
 
@@ -173,8 +173,15 @@ class SampleSequence:
             if epoch not in self._orders:
                 # Two are kept: around the end of an epoch batches of both are made.
                 self._orders = {e: order for e, order in self._orders.items() if abs(e - epoch) == 1}
-                self._orders[epoch] = epoch_order(self.seed, epoch, len(self.indices))
+                self._orders[epoch] = self._new_order(epoch)
             return self._orders[epoch]
+
+    def _new_order(self, epoch: int) -> Order:
+        block_size = getattr(self.source, "block_size", 1)
+        if block_size == 1:
+            return epoch_order(self.seed, epoch, len(self.indices))
+        blocks = self.source_indices(self.indices) // block_size
+        return blocked_order(self.seed, epoch, blocks, getattr(self.source, "num_blocks_together", 1))
 
     def __getstate__(self) -> dict[str, Any]:
         return {**self.__dict__, "_orders": {}, "_ordering": None}

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -13,12 +13,35 @@ import numpy.typing as npt
 from seqtrain.errors import ConfigError, DataError
 from seqtrain.registry import sources
 from seqtrain.sources.class_labels import check_finite, class_names
-from seqtrain.sources.npy_files import NpyArray, npy_array, npz_array
+from seqtrain.sources.npy_files import npy_array, npz_array
 from seqtrain.sources.npy_rows import NpyRows, is_worth_a_call
 from seqtrain.sources.rows import Column, columns
 from seqtrain.structure import FieldSpec
 
 _CACHED = ("_arrays", "labels", "groups")  # what can be read again: never pickled
+
+
+class StoredArray(Protocol):
+    """An array on disk, whatever its format."""
+
+    @property
+    def name(self) -> str:
+        """The file and the name in it, for messages."""
+        ...
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Of the whole array."""
+        ...
+
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        """Of the elements."""
+        ...
+
+    def map(self) -> Any:
+        """The array, read where it is indexed."""
+        ...
 
 
 @sources.register("arrays")
@@ -55,6 +78,7 @@ class Arrays:
         groups: Path | None = None,
         classes: list[str] | None = None,
     ) -> None:
+        self._files: dict[str, StoredArray]
         if file is not None and x is None and y is None:
             self._files = {"x": npz_array(file, x_key), "y": npz_array(file, y_key)}
         elif file is None and x is not None and y is not None and (x_key, y_key) == ("x", "y"):
@@ -64,8 +88,12 @@ class Arrays:
                 "the source 'arrays' needs either x and y, or file",
                 expected="x: and y: (two .npy files), or file: (one .npz file, with x_key: and y_key:)",
             )
+        self._list(npy_array(groups) if groups else None, classes)
+
+    def _list(self, groups: StoredArray | None, classes: list[str] | None) -> None:
+        """Checks what was found, without reading samples."""
         self._rows = {name: NpyRows(array) for name, array in self._files.items() if is_worth_a_call(array)}
-        self._group_file = npy_array(groups) if groups else None
+        self._group_file = groups
         _check_numbers(self._files["x"], "samples")
         _check_numbers(self._files["y"], "labels or targets")
         self._check_lengths()
@@ -118,7 +146,7 @@ class Arrays:
         return {"x": x, "y": y[:, 0] if _is_whole(y.dtype) and y.shape[1:] == (1,) else y}
 
     def _check_lengths(self) -> None:
-        for other in filter(None, (self._files["y"], self._group_file)):
+        for other in (self._files["y"], *([self._group_file] if self._group_file else [])):
             if other.shape[0] != len(self):
                 raise DataError(
                     "has another length than the samples",
@@ -162,7 +190,7 @@ def _is_whole(dtype: np.dtype[Any]) -> bool:
     return dtype.kind in "iub"
 
 
-def _check_numbers(array: NpyArray, what: str) -> None:
+def _check_numbers(array: StoredArray, what: str) -> None:
     if array.dtype.kind not in "iubf":
         raise DataError(
             f"holds no numbers that a model can take as {what}",

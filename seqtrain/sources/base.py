@@ -26,6 +26,8 @@ class Source(Protocol):
     - `describe(index)`: the sample's file or row, for messages
     - `column(name)`: one value per sample, an array to group by
     - `purged(train, val)`: those of the indices `train` whose samples share no data with the samples `val`
+    - `block_size` and `num_blocks_together`: so many neighbours are read in one go, and an epoch's order mixes the
+      samples of so many blocks at a time
     - `class_counts(indices)`: where targets are masks, how many pixels each class has in some samples
     - `as_columns(indices)`: what a class written for Keras takes as `x_set` and `y_set`: two things with a length,
       from which a slice or an integer takes samples, in the order of `indices`

@@ -12,7 +12,7 @@ from __future__ import annotations
 import os
 import weakref
 from functools import cached_property
-from typing import Any
+from typing import Any, TypeGuard
 
 import numpy as np
 import numpy.typing as npt
@@ -84,6 +84,8 @@ def row_bytes(array: NpyArray) -> int:
     return int(np.prod(array.shape[1:], dtype=np.int64)) * array.dtype.itemsize
 
 
-def is_worth_a_call(array: NpyArray) -> bool:
+def is_worth_a_call(array: object) -> TypeGuard[NpyArray]:
     """Whether rows are of a page or more, and lie in one piece; smaller ones are gathered faster from a mapping."""
+    if not isinstance(array, NpyArray):
+        return False
     return row_bytes(array) >= _PAGE and not array.fortran_order and hasattr(os, "preadv")

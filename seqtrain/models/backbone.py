@@ -1,0 +1,113 @@
+"""Transfer learning: any network of `keras.applications` under a new head, with the preprocessing that it was made with.
+
+A backbone whose weights are given keeps the statistics of its batch normalisation, also while it is fine-tuned: with
+batches of a few images, new statistics would undo what the weights are worth.
+"""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Any, Literal
+
+from seqtrain.errors import ConfigError, did_you_mean, one_of
+from seqtrain.models.arguments import DropoutRate
+from seqtrain.registry import models
+from seqtrain.types import DataFormat
+
+
+@models.register("backbone")
+def backbone(
+    input_shape: tuple[int, ...],
+    input_dtype: str,
+    num_classes: int | None,
+    backbone: str,
+    weights: Literal["imagenet"] | Path | None = None,
+    trainable: bool | int = True,
+    pooling: Literal["avg", "max"] = "avg",
+    dropout: DropoutRate = 0.2,
+    options: dict[str, Any] | None = None,
+    data_format: DataFormat = "channels_last",
+) -> Any:
+    """A network of `keras.applications` as the features of a classifier, or of a regressor of one value.
+
+    Args:
+        input_shape: Of one image; supplied by the run.
+        input_dtype: uint8, or floats from 0 to 255; supplied by the run.
+        num_classes: Width of the softmax; None for one linear output; supplied by the run.
+        backbone: Its name in `keras.applications`, such as EfficientNetB0, ResNet50 or MobileNetV2.
+        weights: A file of its weights without the top, as Keras saves or offers them; imagenet, which Keras downloads;
+            or null for random ones.
+        trainable: Whether the backbone is trained; or how many of its last layers are. `fine_tune:` can change it
+            after some epochs.
+        pooling: How the features of all places become one vector.
+        dropout: Share of the features left out.
+        options: Further arguments of the backbone, such as {alpha: 0.35}.
+        data_format: Of the batches; supplied by the run. The network computes in channels_last.
+
+    Shapes:
+        x: (batch, height, width, channels) or (batch, channels, height, width), with 1 or 3 channels
+        output: (batch, num_classes), softmax; or (batch, 1)
+
+    Raises:
+        ConfigError: when Keras has no such network, or refuses the size, the weights or an option.
+
+    Example:
+        model: {name: backbone, backbone: EfficientNetB0, weights: imagenet, trainable: false}
+    """
+    import keras
+
+    from seqtrain.models.ends import output_layer
+
+    channels_axis = 0 if data_format == "channels_first" else -1
+    if len(input_shape) != 3 or input_shape[channels_axis] not in (1, 3):
+        raise ConfigError(
+            "the model 'backbone' takes images of one channel or three", received=f"x of shape {input_shape}"
+        )
+    inputs = keras.Input(input_shape, dtype=input_dtype, name="image")
+    x = inputs if input_dtype.startswith("float") else keras.layers.Rescaling(1.0, dtype="float32", name="floats")(inputs)
+    if data_format == "channels_first":
+        x = keras.layers.Permute((2, 3, 1), name="to_channels_last")(x)
+    if input_shape[channels_axis] == 1:
+        x = keras.layers.Concatenate(name="gray_to_rgb")([x, x, x])
+    network, preprocess = _network(backbone, tuple(x.shape[1:]), weights, pooling, options or {})
+    _freeze(network, trainable)
+    x = network(preprocess(x), training=None if weights is None else False)
+    x = keras.layers.Dropout(dropout, name="dropout")(x)
+    return keras.Model(inputs, output_layer(num_classes)(x), name="backbone_classifier")
+
+
+def _network(
+    name: str, shape: tuple[int, ...], weights: str | Path | None, pooling: str, options: dict[str, Any]
+) -> tuple[Any, Any]:
+    """The network without its top, and what it wants done to pixels of 0 to 255."""
+    import keras
+
+    names = [key for key, value in vars(keras.applications).items() if key[0].isupper() and callable(value)]
+    if name not in names:
+        raise ConfigError(
+            f"model.backbone: keras.applications has no '{name}'",
+            expected=one_of(sorted(names)),
+            fix=did_you_mean(name, names),
+        )
+    build = getattr(keras.applications, name)
+    try:
+        network = build(
+            include_top=False,
+            weights=str(weights) if weights else None,
+            input_shape=shape,
+            pooling=pooling,
+            **options,
+        )
+    except (TypeError, ValueError, OSError) as error:
+        raise ConfigError(
+            f"model: Keras cannot build {name} on images of {shape}", received=str(error).strip()
+        ) from error
+    return network, sys.modules[build.__module__].preprocess_input
+
+
+def _freeze(network: Any, trainable: bool | int) -> None:
+    network.trainable = bool(trainable)
+    if trainable is not True and trainable:
+        for layer in network.layers[:-trainable]:
+            layer.trainable = False

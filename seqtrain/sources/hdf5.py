@@ -1,0 +1,54 @@
+"""The source `hdf5`: samples and labels as data sets of one HDF5 file."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Literal
+
+from seqtrain.registry import sources
+from seqtrain.sources.arrays import Arrays
+from seqtrain.sources.hdf5_file import ChunkedArray, open_array
+from seqtrain.types import Positive
+
+
+@sources.register("hdf5")
+class Hdf5(Arrays):
+    """One HDF5 file with a data set of samples and one of labels or targets, a row per sample.
+
+    Each worker process opens the file for itself. Data sets in chunks are read in an order that follows the chunks:
+    every sample once an epoch, those of `chunks_together` chunks mixed, so that a chunk is decompressed once an epoch
+    and not for each of its rows.
+
+    Args:
+        path: The file.
+        x: The name of the samples' data set.
+        y: The name of the labels' or targets' data set.
+        groups: The name of a data set with one number per sample; equal ones belong together, such as the patient's.
+        classes: The names of the classes, by label. Default: "0", "1" and so on.
+        order: "chunks", as above; or "rows", any sample at any time, for files that are faster than that needs.
+        chunks_together: How many chunks are mixed, and kept in memory by each process.
+
+    Raises:
+        DataError: when the file is damaged or lacks a data set, a data set lies in another file (an external link, an
+            external or virtual data set), lengths differ, or a label is no class index.
+
+    Example:
+        source: {name: hdf5, path: data/train.h5, x: images, y: labels}
+    """
+
+    def __init__(
+        self,
+        path: Path,
+        x: str = "x",
+        y: str = "y",
+        groups: str | None = None,
+        classes: list[str] | None = None,
+        order: Literal["chunks", "rows"] = "chunks",
+        chunks_together: Positive = 16,
+    ) -> None:
+        # Batches that are being made reach into the chunks before and after those of their own.
+        self._files = {key: open_array(path, name, 2 * chunks_together) for key, name in (("x", x), ("y", y))}
+        samples = self._files["x"]
+        self.block_size = samples.chunk[0] if isinstance(samples, ChunkedArray) and order == "chunks" else 1
+        self.num_blocks_together = chunks_together
+        self._list(open_array(path, groups, 1) if groups else None, classes)

@@ -1,0 +1,268 @@
+"""Data sets of an HDF5 file: where one lies, and its rows read by several threads at once.
+
+The HDF5 library answers one thread at a time, decompression included. So it is asked as little as can be: a data set
+that lies in one piece is read like a .npy file, without the library; of a data set in chunks the library hands over the
+compressed bytes, and they are decompressed here, by as many threads as ask. Filters other than gzip and shuffle are
+left to the library.
+
+Rows of one chunk are decompressed together, so the last chunks are kept: with an order that follows the chunks (see
+`randomness.blocked_order`) each is decompressed about once an epoch.
+
+Source: HDF5 File Format Specification Version 3.0, IV.A.2.l (filters); H5Pset_shuffle in the reference manual.
+"""
+
+from __future__ import annotations
+
+import itertools
+import os
+import threading
+import zlib
+from collections import OrderedDict
+from concurrent.futures import Future
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from seqtrain.errors import DataError, did_you_mean, one_of
+from seqtrain.extras import require
+from seqtrain.sources.npy_files import NpyArray
+
+_GZIP, _SHUFFLE = 1, 2
+
+
+@dataclass(frozen=True)
+class ChunkedArray:
+    """A data set in chunks.
+
+    Args:
+        path: The file.
+        key: The data set's name in it.
+        shape: Of the data set.
+        dtype: Of its values.
+        chunk: Shape of a chunk.
+        num_kept: How many rows of chunks are kept in memory.
+    """
+
+    path: Path
+    key: str
+    shape: tuple[int, ...]
+    dtype: np.dtype[Any]
+    chunk: tuple[int, ...]
+    num_kept: int
+
+    @property
+    def name(self) -> str:
+        """The file and the data set, for messages."""
+        return f"{self.path}[{self.key}]"
+
+    def map(self) -> ChunkedRows:
+        """Its rows, to be read when they are asked for."""
+        return ChunkedRows(self)
+
+
+def open_array(path: Path, key: str, num_kept: int) -> NpyArray | ChunkedArray:
+    """Finds a data set in a file.
+
+    Args:
+        path: The HDF5 file.
+        key: The data set's name, such as "images" or "train/images".
+        num_kept: How many rows of chunks are to be kept in memory.
+
+    Raises:
+        DataError: when the file is damaged or no HDF5, has no such data set, or keeps it in another file.
+    """
+    h5py = require("h5py", "hdf5", "HDF5 files")
+    try:
+        with h5py.File(path, "r") as file:
+            _refuse_links(h5py, file, path, key)
+            if not isinstance(file[key], h5py.Dataset):
+                raise DataError(f"'{key}' is a group", where=path, expected=one_of(_data_sets(h5py, file)))
+            return _located(file[key], path, key, num_kept)
+    except FileNotFoundError as error:
+        raise DataError("no such file", where=path) from error
+    except OSError as error:
+        raise DataError(
+            "is no HDF5 file, or a damaged one", where=path, received=str(error), fix="write or fetch it again"
+        ) from error
+
+
+def _refuse_links(h5py: Any, file: Any, path: Path, key: str) -> None:
+    """Refuses names that are not there, and those that lead into another file, which a data set must not."""
+    parts = [part for part in key.split("/") if part]
+    for count in range(1, len(parts) + 1):
+        name = "/".join(parts[:count])
+        link = file.get(name, getlink=True) if parts[:count] else None
+        if link is None:
+            known = _data_sets(h5py, file)
+            raise DataError(
+                f"there is no data set '{key}'", where=path, expected=one_of(known), fix=did_you_mean(key, known)
+            )
+        if isinstance(link, h5py.ExternalLink):
+            raise DataError(
+                f"'{name}' is a link into another file, which is not followed",
+                where=path,
+                received=f"{link.filename}[{link.path}]",
+                fix="name that file in the config, or copy the data set (h5copy)",
+            )
+        if isinstance(link, h5py.SoftLink):
+            _refuse_links(h5py, file, path, "/".join([link.path, *parts[count:]]))
+            return
+
+
+def _data_sets(h5py: Any, file: Any) -> list[str]:
+    found: list[str] = []
+    file.visititems(lambda name, item: found.append(name) if isinstance(item, h5py.Dataset) else None)
+    return found
+
+
+def _located(dataset: Any, path: Path, key: str, num_kept: int) -> NpyArray | ChunkedArray:
+    if dataset.is_virtual or dataset.external:
+        raise DataError(
+            f"the data set '{key}' keeps its values in other files, which are not read",
+            where=path,
+            fix="copy it into one file (h5repack)",
+        )
+    if not dataset.shape:
+        raise DataError(f"the data set '{key}' has no rows", where=path, received=f"shape {dataset.shape}")
+    if dataset.chunks is not None:
+        return ChunkedArray(path, key, dataset.shape, dataset.dtype, dataset.chunks, num_kept)
+    offset = dataset.id.get_offset()
+    if offset is None:
+        raise DataError(f"nothing was ever written to the data set '{key}'", where=path)
+    return NpyArray(path, f"{path}[{key}]", dataset.dtype, dataset.shape, False, offset)
+
+
+class ChunkedRows:
+    """The rows of a data set in chunks; safe for several threads, and opened anew in each process.
+
+    Args:
+        array: Which.
+    """
+
+    def __init__(self, array: ChunkedArray) -> None:
+        self.array = array
+        self.shape, self.dtype, self.ndim = array.shape, array.dtype, len(array.shape)
+        self._opened: _Opened | None = None
+        self._lock = threading.Lock()
+
+    def __len__(self) -> int:
+        return self.shape[0]
+
+    def __getitem__(self, key: Any) -> Any:
+        rows = np.arange(len(self))[key]
+        flat = rows.reshape(-1)
+        out = np.empty((len(flat), *self.shape[1:]), self.dtype)
+        blocks = flat // self.array.chunk[0]
+        for block in np.unique(blocks).tolist():
+            here = blocks == block
+            out[here] = self._block(block)[flat[here] - block * self.array.chunk[0]]
+        return out.reshape(*rows.shape, *self.shape[1:])[()]
+
+    def __array__(self, dtype: npt.DTypeLike | None = None, copy: bool | None = None) -> npt.NDArray[Any]:
+        return np.asarray(self[:], dtype=dtype)
+
+    def _block(self, block: int) -> npt.NDArray[Any]:
+        """The rows of the chunks that begin at one row, decompressed once however many threads ask."""
+        opened = self._open()
+        with opened.lock:
+            future = opened.blocks.get(block)
+            is_mine = future is None
+            if future is None:
+                future = opened.blocks[block] = Future()
+                while len(opened.blocks) > self.array.num_kept:
+                    opened.blocks.popitem(last=False)
+            opened.blocks.move_to_end(block)
+        if is_mine:
+            try:
+                future.set_result(self._read_block(opened, block))
+            except BaseException as error:
+                with opened.lock:
+                    opened.blocks.pop(block, None)
+                future.set_exception(error)
+        return future.result()
+
+    def _read_block(self, opened: _Opened, block: int) -> npt.NDArray[Any]:
+        first, *others = self.array.chunk
+        start = block * first
+        out = np.empty((min(first, len(self) - start), *self.shape[1:]), self.dtype)
+        for corner in itertools.product(
+            *(range(0, size, step) for size, step in zip(self.shape[1:], others, strict=True))
+        ):
+            part = out[:, *(slice(at, at + step) for at, step in zip(corner, others, strict=True))]
+            part[...] = self._read_chunk(opened, (start, *corner))[tuple(map(slice, part.shape))]
+        return out
+
+    def _read_chunk(self, opened: _Opened, corner: tuple[int, ...]) -> npt.NDArray[Any]:
+        """One chunk, whole, also where it reaches beyond the data set."""
+        chunk, dataset = self.array.chunk, opened.dataset
+        try:
+            if opened.filters.keys() <= {_GZIP, _SHUFFLE} and _is_written(dataset, corner):
+                left_out, content = dataset.id.read_direct_chunk(corner)
+                return _decoded(content, list(opened.filters), left_out, self.dtype).reshape(chunk)
+            values = dataset[tuple(slice(at, at + step) for at, step in zip(corner, chunk, strict=True))]
+        except (OSError, ValueError, zlib.error) as error:
+            raise DataError(
+                "a part of the data set cannot be read",
+                where=self.array.name,
+                received=f"rows from {corner[0]}: {error}",
+                fix="write the file again",
+            ) from error
+        padded = np.zeros(chunk, self.dtype)
+        padded[tuple(map(slice, values.shape))] = values
+        return padded
+
+    def _open(self) -> _Opened:
+        with self._lock:
+            if self._opened is None or self._opened.process != os.getpid():
+                h5py = require("h5py", "hdf5", "HDF5 files")
+                try:
+                    file = h5py.File(self.array.path, "r")
+                except OSError as error:
+                    raise DataError("cannot be opened any more", where=self.array.path, received=str(error)) from error
+                self._opened = _Opened(os.getpid(), file, file[self.array.key], _filters(file[self.array.key]))
+            return self._opened
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {"array": self.array}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__init__(state["array"])  # type: ignore[misc]
+
+
+@dataclass
+class _Opened:
+    """The file as one process has it open, and the rows of chunks that were decompressed last."""
+
+    process: int
+    file: Any
+    dataset: Any
+    filters: dict[int, None]
+    blocks: OrderedDict[int, Future[npt.NDArray[Any]]] = field(default_factory=OrderedDict)
+    lock: threading.Lock = field(default_factory=threading.Lock)
+
+
+def _filters(dataset: Any) -> dict[int, None]:
+    """The filters that its chunks went through, in their order."""
+    created = dataset.id.get_create_plist()
+    return dict.fromkeys(created.get_filter(number)[0] for number in range(created.get_nfilters()))
+
+
+def _is_written(dataset: Any, corner: tuple[int, ...]) -> bool:
+    """Whether a chunk is in the file; one that was never written holds the fill value."""
+    return dataset.id.get_chunk_info_by_coord(corner).byte_offset is not None
+
+
+def _decoded(content: bytes, filters: list[int], mask: int, dtype: np.dtype[Any]) -> npt.NDArray[Any]:
+    """A chunk's values; a bit of `mask` says that the filter of its number was left out."""
+    for number in reversed(range(len(filters))):
+        if mask >> number & 1:
+            continue
+        if filters[number] == _GZIP:
+            content = zlib.decompress(content)
+        else:
+            planes = np.frombuffer(content, np.uint8).reshape(dtype.itemsize, -1)
+            content = planes.T.tobytes()
+    return np.frombuffer(content, dtype)
