@@ -25,6 +25,7 @@ from seqtrain.types import Positive
 Millimetres = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 SpacingMm = Annotated[tuple[Millimetres, Millimetres, Millimetres], Field(description="[z, y, x] in millimetres")]
 
+_DEFAULT_COLUMNS = ("volume", "patient", None)
 _MOST_CLASSES = 256  # ids are uint8
 
 
@@ -41,7 +42,8 @@ class Volumes:
         labels: The folder of their masks, matched by stem: a class id for each voxel, in the volume's shape and place.
         classes: The names of the masks' ids; 0 is the background.
         label_suffix: What the names of the masks end in besides: "_seg" for `case_1_seg.nii` beside `case_1.nii`.
-        unmatched: What to do with a volume without a mask, or a mask without a volume: "error" or "skip".
+        unmatched: What to do with a volume without a mask, or a mask without a volume: "error" or "skip". Files that a
+            table does not name are passed over anyway.
         table: A CSV file that names the volumes to use, by file or stem, with their patients and perhaps labels.
         volume_column: The table's column of the volumes, relative to `images`.
         patient_column: The table's column of the patients. Without a table, the volumes in one folder below `images`
@@ -74,13 +76,12 @@ class Volumes:
         spacing_mm: SpacingMm | None = None,
         cache_mb: Positive = 512,
     ) -> None:
-        _check_classes(labels, classes)
+        columns = (volume_column, patient_column, label_column)
+        _check_masks_wanted(labels, classes, label_suffix)
+        _check_table_wanted(table, columns, unmatched)
         if table is None:
-            if label_column is not None:
-                raise ConfigError("label_column needs a table", fix="name the CSV file with `table:`")
             listed = list_volumes(images, labels, label_suffix, unmatched == "skip")
         else:
-            columns = (volume_column, patient_column, label_column)
             listed = list_table(table, columns, images, labels, label_suffix)
         self._table, self._patient_column, self._listed_in = table, patient_column, table or images
         self._spacing_mm = spacing_mm
@@ -222,10 +223,10 @@ class Volumes:
         return {**self.__dict__, "_foreground": {}}
 
 
-def _check_classes(labels: Path | None, classes: list[str] | None) -> None:
-    if labels is None and classes is not None:
+def _check_masks_wanted(labels: Path | None, classes: list[str] | None, label_suffix: str) -> None:
+    if labels is None and (classes is not None or label_suffix):
         raise ConfigError(
-            "classes name the ids of masks, and there are no masks", fix="name their folder with `labels:`"
+            "classes and label_suffix are for masks, and there are no masks", fix="name their folder with `labels:`"
         )
     if labels is not None and not 2 <= len(classes or ()) <= _MOST_CLASSES:
         raise ConfigError(
@@ -236,6 +237,16 @@ def _check_classes(labels: Path | None, classes: list[str] | None) -> None:
         )
     if classes is not None and len(set(classes)) < len(classes):
         raise ConfigError("classes: a name is given twice", received=str(classes), fix="name every class once")
+
+
+def _check_table_wanted(table: Path | None, columns: tuple[str, str, str | None], unmatched: str) -> None:
+    if table is None and columns != _DEFAULT_COLUMNS:
+        raise ConfigError("columns are named, and there is no table", fix="name the CSV file with `table:`")
+    if table is not None and unmatched == "skip":
+        raise ConfigError(
+            "unmatched: skip is for folders; here the table says which volumes to use",
+            fix="leave unmatched out, and the rows of volumes without a mask too",
+        )
 
 
 def _volume_file(path: Path) -> VolumeFile:

@@ -273,8 +273,12 @@ def test_arguments_that_do_not_fit_are_refused(folder):
         Volumes(folder / "images", folder / "labels")
     with pytest.raises(ConfigError, match="a name is given twice"):
         Volumes(folder / "images", folder / "labels", ["a", "b", "a"])
-    with pytest.raises(ConfigError, match="label_column needs a table"):
+    with pytest.raises(ConfigError, match="label_suffix are for masks, and there are no masks"):
+        Volumes(folder / "images", label_suffix="_seg")
+    with pytest.raises(ConfigError, match="there is no table"):
         Volumes(folder / "images", label_column="diagnosis")
+    with pytest.raises(ConfigError, match="unmatched: skip is for folders"):
+        opened(folder, table=table(folder, "volume,patient", "a,p1"), unmatched="skip")
 
 
 def test_a_folder_without_volumes_and_two_of_one_name_are_named(folder):
