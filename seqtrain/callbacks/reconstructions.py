@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from seqtrain.callbacks.reconstruction_sheet import reconstruction_sheet
-from seqtrain.errors import ConfigError
+from seqtrain.errors import ConfigError, DataError
 from seqtrain.structure import FieldSpec
 from seqtrain.types import Positive
 
@@ -26,16 +26,16 @@ class Reconstructions(keras.callbacks.Callback):
     """Draws an autoencoder's input and output side by side into `plots/`, with new pictures where it can make some.
 
     `reconstructions_0005.png` is as after epoch 5, `reconstructions.png` as at the end: of the best weights where
-    early_stopping stands before it and restores them. The samples are the first of the validation, or without one of
-    the training, and always the same. A model with `decode` and `latent_size`, such as `vae`, also draws new pictures
-    from its prior.
+    early_stopping stands before it and restores them. The samples are spread evenly over the validation, or without one
+    over the training, and always the same. A model with `decode` and `latent_size`, such as `vae`, also draws new
+    pictures from its prior.
 
     Args:
         run_dir: The run's folder; supplied by the run.
         train_sequence: Of the run; supplied by it.
         val_sequence: Of the run, or None; supplied by it.
         every: Draw after so many epochs, and at the end.
-        samples: How many pictures, up to one batch.
+        samples: How many pictures.
 
     Raises:
         ConfigError: when targets are no pictures of the inputs' size.
@@ -70,7 +70,7 @@ class Reconstructions(keras.callbacks.Callback):
         self._draw("reconstructions.png", "at the end")
 
     def _draw(self, name: str, when: str) -> None:
-        x, y = (np.asarray(part[: self._samples]) for part in self._sequence.batch(0, 0)[:2])
+        x, y = self._read()
         is_noisy = not np.array_equal(np.asarray(x, np.float32) / (255 if x.dtype == np.uint8 else 1), y)
         rows = {"target": y, "input": x} if is_noisy else {"input": x}
         rows["reconstruction"] = self.model.predict_on_batch(x)
@@ -84,6 +84,23 @@ class Reconstructions(keras.callbacks.Callback):
         png = io.BytesIO()
         sheet.save(png, "PNG")
         self._write(name, png.getvalue())
+
+    def _read(self) -> tuple[npt.NDArray[Any], npt.NDArray[Any]]:
+        """Inputs and targets, as in the first epoch."""
+        indices = self._sequence.indices
+        chosen = np.unique(np.linspace(0, len(indices) - 1, self._samples, dtype=np.int64))
+        parts = []
+        for place in chosen:
+            rows = self._sequence.allocate(1)
+            try:
+                self._sequence.write(indices[place : place + 1], 0, rows)
+            except DataError:
+                if not self._sequence.skips_bad_samples:
+                    raise
+                continue  # the loader has told of it
+            parts.append(rows[:2])
+        x, y = (np.concatenate(arrays) for arrays in zip(*parts, strict=True))
+        return x, y
 
     def _channels_last(self, pictures: npt.NDArray[Any]) -> npt.NDArray[Any]:
         return np.moveaxis(pictures, 1, -1) if self._sequence.data_format == "channels_first" else pictures
