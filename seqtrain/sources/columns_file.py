@@ -56,7 +56,7 @@ class RowPlaces:
         return f"{self._path}:{row + self._shifts[bisect_right(self._rows, row) - 1]}"
 
 
-@dataclass(frozen=True)
+@dataclass
 class Columns:
     """Columns of a file.
 
@@ -64,26 +64,26 @@ class Columns:
         places: Names the line of each row.
         numbers: Columns of numbers, float32, NaN where one is missing; of times, float64.
         categories: Columns of categories.
+        num_rows: Of the file.
     """
 
     places: RowPlaces
     numbers: dict[str, npt.NDArray[Any]] = field(default_factory=dict)
     categories: dict[str, Categories] = field(default_factory=dict)
+    num_rows: int = 0
 
     def put(self, name: str, column: npt.NDArray[Any] | Categories) -> None:
         """Adds a column where it belongs."""
         if isinstance(column, Categories):
             self.categories[name] = column
+            self.num_rows = len(column.codes)
         else:
             self.numbers[name] = column
+            self.num_rows = len(column)
 
     def take(self, name: str) -> npt.NDArray[Any] | Categories:
         """A column, which is no longer kept here."""
         return self.numbers.pop(name) if name in self.numbers else self.categories.pop(name)
-
-    def __len__(self) -> int:
-        column = next(iter(self.numbers.values()), None)
-        return len(next(iter(self.categories.values())).codes) if column is None else len(column)
 
 
 def column_names(path: Path) -> list[str]:
@@ -122,7 +122,7 @@ def read_columns(path: Path, kinds: Mapping[str, ColumnKind]) -> Columns:
     else:
         with _opened(path) as file:
             columns = _read_csv(file, path, kinds)
-    if kinds and len(columns) == 0:
+    if kinds and columns.num_rows == 0:
         raise DataError("has a header and no rows", where=path, fix="check that the file was copied whole")
     return columns
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -44,7 +45,8 @@ def read_parquet(path: Path, kinds: Mapping[str, ColumnKind]) -> Iterator[tuple[
 
 
 def _opened(path: Path) -> Any:
-    parquet = require("pyarrow.parquet", "parquet", "Parquet files")
+    require("pyarrow", "parquet", "Parquet files")
+    parquet = importlib.import_module("pyarrow.parquet")
     try:
         return parquet.ParquetFile(path)
     except FileNotFoundError as error:

@@ -82,7 +82,7 @@ class Table:
         self.categorical = _chosen(categorical, [name for name in features if name in columns.categories])
         if not self.numeric and not self.categorical:
             raise ConfigError("the table has no columns to predict from", received=f"the columns {', '.join(header)}")
-        self.numbers = _stacked([columns.numbers.pop(name) for name in self.numeric], len(columns))
+        self.numbers = _stacked([columns.numbers.pop(name) for name in self.numeric], columns.num_rows)
         self.categories = {name: columns.categories[name] for name in self.categorical}
         if missing == "error":
             self._check_filled()

@@ -1,0 +1,158 @@
+from __future__ import annotations
+
+import sys
+from datetime import datetime
+from pathlib import Path
+
+import numpy as np
+import pyarrow
+import pyarrow.parquet
+import pytest
+
+from seqtrain.errors import ConfigError, DataError
+from seqtrain.sources.columns_file import column_names, read_columns
+
+
+def csv_file(folder: Path, text: str) -> Path:
+    path = folder / "t.csv"
+    path.write_bytes(text.encode())
+    return path
+
+
+def parquet_file(folder: Path, **columns: object) -> Path:
+    path = folder / "t.parquet"
+    pyarrow.parquet.write_table(pyarrow.table(columns), path)
+    return path
+
+
+def test_columns_become_numbers_and_categories_by_what_most_of_their_cells_are(tmp_path: Path) -> None:
+    path = csv_file(tmp_path, "a,b,c\n1.5,x,7\n,y,8\n-2e1, x ,\n")
+    columns = read_columns(path, {"c": "either", "a": "either", "b": "either"})
+    assert set(columns.numbers) == {"a", "c"}
+    np.testing.assert_array_equal(columns.numbers["a"], np.array([1.5, np.nan, -20], np.float32))
+    np.testing.assert_array_equal(columns.numbers["c"], np.array([7, 8, np.nan], np.float32))
+    assert columns.numbers["a"].dtype == np.float32
+    assert columns.categories["b"].names == ("x", "y")
+    assert columns.categories["b"].codes.tolist() == [0, 1, 0]
+    assert columns.categories["b"].codes.dtype == np.int32
+    assert columns.num_rows == 3
+
+
+def test_names_that_are_whole_numbers_are_sorted_as_such_and_empty_cells_have_no_name(tmp_path: Path) -> None:
+    path = csv_file(tmp_path, "a,b\n10,NA\n9,\n-1,b\n10,\n")
+    columns = read_columns(path, {"a": "category", "b": "category"})
+    assert columns.categories["a"].names == ("-1", "9", "10")
+    assert columns.categories["a"].codes.tolist() == [2, 1, 0, 2]
+    assert columns.categories["b"].names == ("NA", "b")
+    assert columns.categories["b"].codes.tolist() == [0, -1, 1, -1]
+
+
+@pytest.mark.parametrize("word", ["", "NA", "n/a", "NaN", "null", "  "])
+def test_words_for_a_missing_number_are_nan(tmp_path: Path, word: str) -> None:
+    columns = read_columns(csv_file(tmp_path, f"a,b\n1,2\n{word},2\n"), {"a": "number"})
+    assert np.isnan(columns.numbers["a"]).tolist() == [False, True]
+
+
+@pytest.mark.parametrize("text", ["a;b\n1;x,y\n2;z\n", "a\tb\r\n1\tx,y\r\n2\tz\r\n", '\ufeffa,b\n1,"x,y"\n2,z'])
+def test_separators_line_ends_and_quotes_are_understood(tmp_path: Path, text: str) -> None:
+    columns = read_columns(csv_file(tmp_path, text), {"a": "either", "b": "either"})
+    assert columns.numbers["a"].tolist() == [1, 2]
+    assert columns.categories["b"].names == ("x,y", "z")
+
+
+@pytest.mark.parametrize(
+    ("cell", "message"), [("1,5x", "is no number"), ("inf", "is infinite"), ("1e39", "is infinite"), ("?", "no number")]
+)
+def test_a_bad_cell_is_named_by_its_line_and_column_also_after_many_rows(
+    tmp_path: Path, cell: str, message: str
+) -> None:
+    rows = "".join(f"{number};a\n" for number in range(5000))
+    path = csv_file(tmp_path, f"size;b\n{rows}{cell};b\n1;c\n")
+    with pytest.raises(DataError, match=rf"t\.csv:5002  the cell of column 'size' .*{message}") as refused:
+        read_columns(path, {"size": "either"})
+    assert f"received '{cell}'" in str(refused.value)
+    assert "list the column under `categorical`" in str(refused.value)
+
+
+def test_lines_are_right_after_blank_lines_and_cells_that_hold_line_breaks(tmp_path: Path) -> None:
+    path = csv_file(tmp_path, 'a,b\n1,x\n\n2,"y\nz"\n3,x\n4,x\n')
+    columns = read_columns(path, {"a": "number"})
+    assert [columns.places.of(row) for row in range(4)] == [f"{path}:{line}" for line in (2, 5, 6, 7)]
+
+
+def test_files_and_rows_that_are_no_table_are_refused(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match=r"none\.csv  no such file"):
+        read_columns(tmp_path / "none.csv", {})
+    with pytest.raises(DataError, match="cannot be read: Is a directory"):
+        read_columns(tmp_path, {})
+    with pytest.raises(DataError, match="is empty"):
+        read_columns(csv_file(tmp_path, "\n"), {})
+    with pytest.raises(DataError, match="has a header and no rows"):
+        read_columns(csv_file(tmp_path, "a,b\n\n"), {"a": "number"})
+    with pytest.raises(DataError, match="two columns are called 'a'"):
+        column_names(csv_file(tmp_path, "a,a\n1,2\n"))
+    with pytest.raises(DataError, match=r"has no column 'rent'\n  expected one of: rant, b\n(.*)'rant'"):
+        read_columns(csv_file(tmp_path, "rant,b\n1,2\n"), {"rent": "number"})
+    with pytest.raises(DataError, match=r"t\.csv:3  the row does not have one cell for each(.|\n)*expected 2 cells"):
+        read_columns(csv_file(tmp_path, "a,b\n1,2\n1,2,3\n"), {"a": "number"})
+    with pytest.raises(DataError, match=r"t\.csv:3  the row cannot be read"):
+        read_columns(csv_file(tmp_path, 'a,b\n1,2\n1,"2"x\n'), {"a": "number"})
+    (tmp_path / "t.csv").write_bytes(b"a,b\n\xff,2\n")
+    with pytest.raises(DataError, match="is not text in UTF-8"):
+        read_columns(tmp_path / "t.csv", {"a": "number"})
+
+
+def test_times_are_numbers_or_iso_8601(tmp_path: Path) -> None:
+    path = csv_file(tmp_path, "a,b\n5,2024-03-31 00:00\n6.5,2024-03-31T00:00:01Z\n7,2024-03-31T02:00:02+02:00\n")
+    columns = read_columns(path, {"a": "time", "b": "time"})
+    assert columns.numbers["a"].tolist() == [5, 6.5, 7]
+    assert np.diff(columns.numbers["b"]).tolist() == [1e6, 1e6]
+    with pytest.raises(DataError, match=r"t\.csv:3  the cell of column 'a' is no time"):
+        read_columns(csv_file(tmp_path, "a,b\n2024-03-31,1\n31.3.2024,2\n"), {"a": "time"})
+
+
+def test_parquet_is_read_as_the_same_table_in_csv(tmp_path: Path) -> None:
+    table = pyarrow.table(
+        {
+            "whole": pyarrow.array([3, None, 5]),
+            "real": pyarrow.array([0.5, 1.5, None]),
+            "text": pyarrow.array(["b", None, "a"]),
+            "coded": pyarrow.array(["y", "y", ""]).dictionary_encode(),
+            "flag": pyarrow.array([True, False, None]),
+            "when": pyarrow.array([datetime(2024, 1, 1), datetime(2024, 1, 2), datetime(2024, 1, 3)]),
+        }
+    )
+    path = tmp_path / "t.parquet"
+    pyarrow.parquet.write_table(table, path, row_group_size=2)
+    assert column_names(path) == table.column_names
+    kinds = dict.fromkeys(["whole", "real", "text", "coded", "flag"], "either")
+    columns = read_columns(path, {**kinds, "when": "time"})
+    np.testing.assert_array_equal(columns.numbers["whole"], np.array([3, np.nan, 5], np.float32))
+    np.testing.assert_array_equal(columns.numbers["real"], np.array([0.5, 1.5, np.nan], np.float32))
+    np.testing.assert_array_equal(columns.numbers["flag"], np.array([1, 0, np.nan], np.float32))
+    assert (columns.categories["text"].names, columns.categories["text"].codes.tolist()) == (("a", "b"), [1, -1, 0])
+    assert (columns.categories["coded"].names, columns.categories["coded"].codes.tolist()) == (("y",), [0, 0, -1])
+    assert np.diff(columns.numbers["when"]).tolist() == [86400e6, 86400e6]
+    assert read_columns(path, {"whole": "category"}).categories["whole"].names == ("3", "5")
+    assert columns.places.of(0) == f"{path}:1"
+
+
+def test_parquet_that_does_not_fit_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match=r"t\.parquet  the column 'a' cannot be read as number(.|\n)*received string"):
+        read_columns(parquet_file(tmp_path, a=["x"]), {"a": "number"})
+    with pytest.raises(DataError, match=r"t\.parquet:2  the cell of column 'a' is infinite"):
+        read_columns(parquet_file(tmp_path, a=[1.0, float("inf")]), {"a": "number"})
+    with pytest.raises(DataError, match="has a header and no rows"):
+        read_columns(parquet_file(tmp_path, a=pyarrow.array([], "string")), {"a": "category"})
+    (tmp_path / "t.parquet").write_text("a,b\n1,2\n")
+    with pytest.raises(DataError, match="is no Parquet file"):
+        column_names(tmp_path / "t.parquet")
+
+
+def test_a_missing_pyarrow_names_the_extra(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = parquet_file(tmp_path, a=[1.0])
+    monkeypatch.setitem(sys.modules, "pyarrow", None)
+    with pytest.raises(
+        ConfigError, match=r"Parquet files need the package pyarrow,(.|\n)*pip install 'seqtrain\[parquet\]'"
+    ):
+        read_columns(path, {"a": "number"})
