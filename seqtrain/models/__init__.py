@@ -3,6 +3,32 @@
 A builder imports Keras when it is called, not when its module is imported: `seqtrain list` names it without.
 """
 
-from seqtrain.models import autoencoder, cnn, mlp, recommender, siamese, tabular, unet, vae
+from seqtrain.models import (
+    autoencoder,
+    backbone,
+    cnn,
+    cnn_3d,
+    forecaster,
+    mlp,
+    recommender,
+    siamese,
+    tabular,
+    unet,
+    unet_3d,
+    vae,
+)
 
-__all__ = ["autoencoder", "cnn", "mlp", "recommender", "siamese", "tabular", "unet", "vae"]
+__all__ = [
+    "autoencoder",
+    "backbone",
+    "cnn",
+    "cnn_3d",
+    "forecaster",
+    "mlp",
+    "recommender",
+    "siamese",
+    "tabular",
+    "unet",
+    "unet_3d",
+    "vae",
+]
