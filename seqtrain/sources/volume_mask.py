@@ -68,11 +68,12 @@ def as_ids(file: VolumeFile, voxels: Voxels, classes: tuple[str, ...]) -> Mask:
     return ids
 
 
-def spread_voxels(mask: Mask) -> Foreground:
+def spread_voxels(mask: Mask, num_classes: int) -> Foreground:
     """By the id of each class but the background: its voxels, or a thousand of them spread evenly over it."""
     found: dict[int, npt.NDArray[np.int32]] = {}
-    for number in np.unique(mask[mask > 0]).tolist():
+    for number in range(1, num_classes):
         flat = np.flatnonzero(mask == number)
-        chosen = flat[:: math.ceil(len(flat) / _MOST_FOREGROUND)]
-        found[number] = np.stack(np.unravel_index(chosen, mask.shape), axis=1).astype(np.int32)
+        if flat.size:
+            chosen = flat[:: math.ceil(flat.size / _MOST_FOREGROUND)]
+            found[number] = np.stack(np.unravel_index(chosen, mask.shape), axis=1).astype(np.int32)
     return found

@@ -149,7 +149,7 @@ class Volumes:
     def foreground(self, index: int) -> Foreground:
         """By the id of each class but the background that the mask holds: some of its voxels, (n, 3), as (z, y, x)."""
         if index not in self._foreground:
-            self._foreground[index] = spread_voxels(self.read_mask(index))
+            self._foreground[index] = spread_voxels(self.read_mask(index), len(self.classes or ()))
         return self._foreground[index]
 
     def class_counts(self, indices: npt.NDArray[np.integer]) -> npt.NDArray[np.int64]:
