@@ -2,9 +2,13 @@ import keras
 import numpy as np
 import pytest
 from keras import ops
+from PIL import Image
 
+from seqtrain.config import load_config
 from seqtrain.errors import ConfigError
+from seqtrain.loading.pipeline import open_data
 from seqtrain.registry import losses
+from tests.conftest import CONFIGS
 
 # Two pictures of 1x2 pixels, three classes.
 IDS = np.array([[[1, 0]], [[2, 1]]], dtype=np.uint8)
@@ -109,3 +113,31 @@ def test_a_compiled_model_is_saved_and_loaded_with_its_loss():
 def test_targets_without_classes_are_refused(name):
     with pytest.raises(ConfigError, match=f"the loss '{name}' needs at least two classes"):
         losses.get(name).build({}, {"num_classes": None, "class_names": None})
+
+
+def test_balanced_class_weights_of_a_config_are_weights_of_pixels_that_the_loss_counts():
+    folder = CONFIGS.parent / "data_samples" / "shapes" / "masks"
+    data = open_data(load_config(CONFIGS / "segmentation.yaml", ["fit.class_weight=balanced"]))
+    files = sorted(folder.iterdir())
+    ids = []
+    for index in data.split.train:
+        with Image.open(files[index]) as image:
+            ids.append(np.asarray(image))
+    counts = np.bincount(np.stack(ids).ravel(), minlength=3)
+    by_class = counts.sum() / (3 * counts)
+    x, y, weights = data.train.batch(0, 0)
+    np.testing.assert_allclose(weights, by_class[y], rtol=1e-5)
+
+    keras.utils.set_random_seed(3)
+    outputs = keras.layers.Conv2D(3, 1, activation="softmax")(inputs := keras.Input(x.shape[1:]))
+    model = keras.Model(inputs, outputs)
+    model.compile("sgd", loss("dice_cross_entropy"))
+    x = x.astype(np.float32) / 255
+    guess = model.predict(x, verbose=0)
+    there = np.eye(3)[y]
+    entropy = -(weights * np.log((guess * there).sum(axis=-1))).sum() / weights.sum()
+    overlap = (weights[..., None] * guess * there).sum(axis=(0, 1, 2))[1:]
+    sizes = (weights[..., None] * (guess + there)).sum(axis=(0, 1, 2))[1:]
+    expected = entropy + 1 - ((2 * overlap + 1) / (sizes + 1)).mean()
+    assert float(model.evaluate(x, y, sample_weight=weights, verbose=0)) == pytest.approx(expected, rel=1e-4)
+    assert float(model.evaluate(x, y, verbose=0)) != pytest.approx(expected, rel=1e-2)
