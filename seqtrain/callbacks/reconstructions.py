@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
 import logging
 import os
@@ -70,7 +71,11 @@ class Reconstructions(keras.callbacks.Callback):
         self._draw("reconstructions.png", "at the end")
 
     def _draw(self, name: str, when: str) -> None:
-        x, y = self._read()
+        samples = self._read()
+        if not samples:
+            log.warning("%s is not drawn: none of its samples can be read", name)
+            return
+        x, y = (np.concatenate(arrays) for arrays in zip(*samples, strict=True))
         is_noisy = not np.array_equal(np.asarray(x, np.float32) / (255 if x.dtype == np.uint8 else 1), y)
         rows = {"target": y, "input": x} if is_noisy else {"input": x}
         rows["reconstruction"] = self.model.predict_on_batch(x)
@@ -85,11 +90,11 @@ class Reconstructions(keras.callbacks.Callback):
         sheet.save(png, "PNG")
         self._write(name, png.getvalue())
 
-    def _read(self) -> tuple[npt.NDArray[Any], npt.NDArray[Any]]:
-        """Inputs and targets, as in the first epoch."""
+    def _read(self) -> list[tuple[npt.NDArray[Any], npt.NDArray[Any]]]:
+        """The samples as in the first epoch, each an input and a target; bad ones are left out where the run does."""
         indices = self._sequence.indices
         chosen = np.unique(np.linspace(0, len(indices) - 1, self._samples, dtype=np.int64))
-        parts = []
+        samples = []
         for place in chosen:
             rows = self._sequence.allocate(1)
             try:
@@ -98,9 +103,8 @@ class Reconstructions(keras.callbacks.Callback):
                 if not self._sequence.skips_bad_samples:
                     raise
                 continue  # the loader has told of it
-            parts.append(rows[:2])
-        x, y = (np.concatenate(arrays) for arrays in zip(*parts, strict=True))
-        return x, y
+            samples.append((rows[0], rows[1]))
+        return samples
 
     def _channels_last(self, pictures: npt.NDArray[Any]) -> npt.NDArray[Any]:
         return np.moveaxis(pictures, 1, -1) if self._sequence.data_format == "channels_first" else pictures
@@ -117,7 +121,8 @@ class Reconstructions(keras.callbacks.Callback):
             unfinished.replace(path)
         except OSError as error:
             log.warning("%s could not be written: %s", path, error)
-            unfinished.unlink(missing_ok=True)
+            with contextlib.suppress(OSError):
+                unfinished.unlink(missing_ok=True)
 
 
 def _check(spec: Any) -> None:
