@@ -4,8 +4,12 @@
 
 Nobody drew them; they are made in the manner of Omniglot. A character is two or three strokes, each a curve through
 points of its own. A drawing moves every point a little, then turns, slants, scales and moves the whole.
+
+`pairs.csv` lists as many pairs, each drawing the first of one, half of one character, half of two, all within alphabets
+of ten characters, which the column `alphabet` numbers.
 """
 
+import csv
 from pathlib import Path
 
 import cv2
@@ -14,6 +18,7 @@ from PIL import Image
 
 FOLDER = Path(__file__).parent / "glyphs"
 NUM_CLASSES, DRAWINGS = 100, 6
+ALPHABET = 10  # characters
 SIDE, SCALE = 28, 8  # drawn larger, then shrunk
 JITTER = 0.025
 
@@ -47,15 +52,38 @@ def drawing(strokes: list[np.ndarray], rng: np.random.Generator) -> Image.Image:
     return Image.fromarray(small >= 128)
 
 
+def pairs(rng: np.random.Generator) -> list[tuple[str, str, int, int]]:
+    """Each drawing with another one of its character, or of another character of its alphabet."""
+    rows = []
+    for number in range(NUM_CLASSES):
+        alphabet = number // ALPHABET
+        for copy in range(DRAWINGS):
+            same = (number + copy) % 2
+            other_number = (
+                number if same else alphabet * ALPHABET + (number + int(rng.integers(1, ALPHABET))) % ALPHABET
+            )
+            other_copy = (copy + int(rng.integers(1, DRAWINGS))) % DRAWINGS
+            rows.append((name(number, copy), name(other_number, other_copy), same, alphabet))
+    return rows
+
+
+def name(number: int, copy: int) -> str:
+    """The path of a drawing."""
+    return f"character_{number:02d}/{copy}.png"
+
+
 def main() -> None:
     """Writes the files."""
     rng = np.random.default_rng(2015)
     for number in range(NUM_CLASSES):
         strokes = character(rng)
-        folder = FOLDER / f"character_{number:02d}"
-        folder.mkdir(parents=True, exist_ok=True)
+        (FOLDER / name(number, 0)).parent.mkdir(parents=True, exist_ok=True)
         for copy in range(DRAWINGS):
-            drawing(strokes, rng).save(folder / f"{copy}.png", optimize=True)
+            drawing(strokes, rng).save(FOLDER / name(number, copy), optimize=True)
+    with (FOLDER / "pairs.csv").open("w", newline="", encoding="utf-8") as file:
+        writer = csv.writer(file, lineterminator="\n")
+        writer.writerow(("path_a", "path_b", "label", "alphabet"))
+        writer.writerows(pairs(rng))
 
 
 if __name__ == "__main__":

@@ -1,0 +1,150 @@
+"""The source `pair_manifest`: a CSV file with two images in each row, and whether they belong together.
+
+One image often stands in several pairs. So that none is on both sides of a split, training pairs that share an image
+with a validation pair are left out; a split by group loses none, where the pairs fall into groups without images in
+common.
+"""
+
+from __future__ import annotations
+
+import logging
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from seqtrain.errors import DataError, Mistake
+from seqtrain.registry import sources
+from seqtrain.sources.manifest_csv import MOST_TOLD, read_table
+from seqtrain.sources.packed_paths import PackedPaths
+
+_LABELS = {"0": 0, "1": 1, "different": 0, "same": 1}
+_log = logging.getLogger("seqtrain")
+
+
+@sources.register("pair_manifest")
+class PairManifestSource:
+    """Pairs of image files that a table lists, as 1 or `same` where they belong together, 0 or `different` where not.
+
+    All of the table and the existence of every file are checked at the start.
+
+    Args:
+        manifest: A CSV file with a header.
+        path_a_column: The column of the first images' paths.
+        path_b_column: The column of the second images' paths.
+        label_column: The column that says whether they belong together.
+        root: The folder that relative paths start from. Default: the manifest's own.
+
+    Raises:
+        DataError: when the table cannot be read, or a row lacks an image or has another label.
+
+    Example:
+        source: {name: pair_manifest, manifest: ../data_samples/glyphs/pairs.csv}
+    """
+
+    labels: npt.NDArray[np.int64]
+    classes = ("different", "same")
+
+    def __init__(
+        self,
+        manifest: Path,
+        path_a_column: str = "path_a",
+        path_b_column: str = "path_b",
+        label_column: str = "label",
+        root: Path | None = None,
+    ) -> None:
+        self._manifest = manifest
+        table = read_table(manifest, [path_a_column, path_b_column, label_column])
+        first, second, labels = table.columns
+        self._lines = np.array(table.lines, dtype=np.uint32)
+        names, self._images = np.unique([first, second], return_inverse=True)
+        self._images = self._images.reshape(2, len(labels)).T.astype(np.uint32)
+        self._paths = PackedPaths(str(root or manifest.parent), names.tolist())
+        self._check([label.lower() for label in labels])
+        self.labels = np.array([_LABELS[label.lower()] for label in labels], dtype=np.int64)
+
+    def __len__(self) -> int:
+        return len(self.labels)
+
+    def __getitem__(self, index: int) -> dict[str, Any]:
+        first, second = self._images[index].tolist()
+        return {"path_a": self._paths[first], "path_b": self._paths[second], "label": int(self.labels[index])}
+
+    @cached_property
+    def groups(self) -> npt.NDArray[np.int64]:
+        """Pairs that share an image, directly or through other pairs, are of one group."""
+        return connected(self._images)
+
+    def describe(self, index: int) -> str:
+        """The manifest and the row's line."""
+        return f"{self._manifest}:{self._lines[index]}"
+
+    def column(self, name: str) -> npt.NDArray[np.str_]:
+        """The values of a column, such as the person, for a split by group.
+
+        Raises:
+            DataError: when there is no such column.
+        """
+        return np.array(read_table(self._manifest, [name]).columns[0])
+
+    def purged(self, train: npt.NDArray[np.integer], val: npt.NDArray[np.integer]) -> npt.NDArray[np.integer]:
+        """The training pairs without those that share an image with a validation pair; says how many they are."""
+        apart = ~np.isin(self._images[train], self._images[val]).any(axis=1)
+        if not apart.all():
+            _log.warning(
+                "%d of %d training pairs share an image with a validation pair and are left out; "
+                "`split: {by: group}` keeps pairs with a common image on one side",
+                np.count_nonzero(~apart),
+                len(train),
+            )
+        return train[apart]
+
+    def _check(self, labels: list[str]) -> None:
+        """Refuses rows without two images or with another label, naming the first of them."""
+        exists = [Path(self._paths[image]).is_file() for image in range(len(self._paths))]
+        mistakes: list[Mistake] = []
+        for row, images in enumerate(self._images.tolist()):
+            where = self.describe(row)
+            for image in images:
+                if not exists[image]:
+                    mistakes.append(_no_image(self._paths[image], where))
+            if labels[row] not in _LABELS:
+                fix = "correct the label, or name the right column in `label_column`"
+                mistakes.append(Mistake("the label says neither", where, "0, 1, different or same", labels[row], fix))
+            if len(mistakes) >= MOST_TOLD:
+                break
+        if mistakes:
+            raise DataError(mistakes[:MOST_TOLD])
+
+
+def connected(pairs: npt.NDArray[np.integer]) -> npt.NDArray[np.int64]:
+    """For each pair of numbers the least number that it is connected with; all numbers hop to lesser ones at once.
+
+    Example:
+        connected(np.array([[0, 3], [1, 2], [4, 3]]))  # [0, 1, 0]
+    """
+    least: npt.NDArray[np.int64] = np.arange(int(pairs.max()) + 1)
+    while True:
+        first: npt.NDArray[np.int64] = least[pairs[:, 0]]
+        second = least[pairs[:, 1]]
+        if np.array_equal(first, second):
+            return first
+        lesser = np.minimum(first, second)
+        np.minimum.at(least, first, lesser)
+        np.minimum.at(least, second, lesser)
+        while not np.array_equal(least, least[least]):
+            least = least[least]
+
+
+def _no_image(path: str, where: str) -> Mistake:
+    if Path(path).is_dir():  # an empty cell is the folder itself
+        return Mistake("the path names no file", where, None, f"'{path}'", "name an image file")
+    return Mistake(
+        "no such image file",
+        where,
+        None,
+        f"'{path}'",
+        "correct the path, set `root` to the folder that the paths start from, or remove the row",
+    )
