@@ -1,7 +1,8 @@
-"""A small convolutional network for volumes: blocks of convolution and pooling, then what is strongest anywhere.
+"""A small convolutional network for volumes: the encoder of the U-Net, then what is strongest anywhere.
 
 A finding may lie anywhere in a volume and be small in it. So the last features are pooled over all of the volume, not
-flattened: a network of a few thousand weights, whatever the volume's size, that finds a lesion where it never saw one.
+flattened: a network of some thousand weights, whatever the volume's size, that finds a lesion where it never saw one.
+Studies have few volumes, and batches fewer: without normalisation, some runs on a few dozen never begin to learn.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ def cnn_3d(
     num_classes: int | None,
     data_format: DataFormat = "channels_last",
     filters: LayerWidths = (16, 32, 64),
-    kernel_size: Positive = 3,
+    normalization: Literal["batch", "group", "none"] = "group",
     pooling: Literal["max", "average"] = "max",
     dropout: DropoutRate = 0.2,
     dense_units: Positive = 64,
@@ -34,8 +35,8 @@ def cnn_3d(
         num_classes: Width of the softmax; None for one linear output; supplied by the run.
         data_format: Of the batches; supplied by the run. The network computes in channels_last, and transposes
             channels_first batches at its input.
-        filters: Of each block; each halves depth, height and width.
-        kernel_size: Of the convolutions.
+        filters: Of each block of two convolutions; each block halves depth, height and width.
+        normalization: "group", because few volumes fit into memory at once; "batch" for eight and more; or "none".
         pooling: Over the volume, after the last block: "max" for what is somewhere, such as a lesion; "average" for
             what is everywhere, such as a texture or an age.
         dropout: Share of units left out, before and after the dense layer.
@@ -67,15 +68,7 @@ def cnn_3d(
     inputs, x = float_input(input_shape, input_dtype, name="volume")
     x = unet_blocks.channels_last(x, input_shape, 3, data_format)
     for number, width in enumerate(filters, start=1):
-        x = keras.layers.Conv3D(
-            width,
-            kernel_size,
-            padding="same",
-            activation="relu",
-            data_format="channels_last",
-            kernel_initializer="he_normal",
-            name=f"convolution_{number}",
-        )(x)
+        x = unet_blocks.convolutions(x, width, 3, normalization, name=f"block_{number}")
         x = keras.layers.MaxPooling3D(padding="same", data_format="channels_last", name=f"pooling_{number}")(x)
     over_volume = {"max": keras.layers.GlobalMaxPooling3D, "average": keras.layers.GlobalAveragePooling3D}[pooling]
     x = over_volume(data_format="channels_last", name="pooling")(x)
