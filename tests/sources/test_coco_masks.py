@@ -197,7 +197,7 @@ def test_a_bad_entry_is_told(tmp_path, document, key, item, message):
     [
         ("", r"json:1:1  the file is no JSON object: expected '\{'"),
         ("[1]", r"json:1:1  the file is no JSON object"),
-        ('{"images": [],\n "annotations": [{"id"', r"json:2:25  the file is no JSON object"),
+        ('{"images": [],\n "annotations": [{"id"', r"json:2:23  the file is no JSON object"),
         ('{"images": [], "annotations": []}', "there is no list 'categories'"),
         ('{"images": [], "annotations": {}, "categories": []}', "there is no list 'annotations'"),
         ('{"images": [], "annotations": [], "categories": []}', "lists 0 categories"),

@@ -1,0 +1,202 @@
+"""The source `encoded_masks`: images, and a table of run-length codes of the objects in them.
+
+Listing reads the ids and keeps 16 bytes for each row; the runs of a sample are decoded when a batch asks for them.
+"""
+
+from __future__ import annotations
+
+import logging
+from array import array
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+import numpy.typing as npt
+
+from seqtrain.errors import DataError, Mistake
+from seqtrain.registry import sources
+from seqtrain.sources.images_by_id import ImagesById
+from seqtrain.sources.manifest_csv import MOST_TOLD
+from seqtrain.sources.mask_painting import MaskedObject, painted
+from seqtrain.sources.mask_source import Mask, count_classes
+from seqtrain.sources.object_classes import object_classes
+from seqtrain.sources.packed_paths import PackedPaths
+from seqtrain.sources.picture_size import picture_size
+from seqtrain.sources.run_length import RunLengthError, Size, region_of_pairs
+from seqtrain.sources.run_table import RunTable
+
+log = logging.getLogger("seqtrain")
+
+
+@sources.register("encoded_masks")
+class EncodedMasks:
+    """Images whose masks a table holds as runs, as in Kaggle's competitions: `ImageId,EncodedPixels`.
+
+    Runs are pairs of start and length; pixels are counted from 1, down the columns. An image may have several rows; one
+    without objects has a row with blank runs. Classes may stand in a column of their own (`ImageId,ClassId,...`) or in
+    the image's (`ImageId_ClassId,EncodedPixels`). A pixel that several rows cover belongs to the last of them.
+
+    Args:
+        path: The CSV file.
+        images: The folder of the images, at any depth. Ids are their names, with or without extension; or their paths
+            below the folder, where names are not enough.
+        pattern: Which of the folder's files are images of the table, as a shell pattern of their paths below it, such
+            as "*/images/*".
+        classes: The names of the objects' classes, without the background. Where the table has numbers, the names of
+            1, 2 and so on (of 0, 1 and so on where a 0 occurs); where it has names, these in the order of their ids.
+            Default: as the table writes them, in ascending order; `object` where it has no classes.
+        image_column: The header's name for the images' ids.
+        class_column: The header's name for the classes.
+        runs_column: The header's name for the runs.
+        unmatched: What to do with images without a row and rows without an image: "error", or "skip" them.
+
+    Raises:
+        ConfigError: when `classes` is empty, names a class twice, or leaves out one of the table's.
+        DataError: when the table cannot be listed, or images and rows do not match; and when a sample is read, for runs
+            that are damaged or pass the end of the image, named by their row.
+
+    Source:
+        kaggle.com, the data pages of the 2018 Data Science Bowl, the Airbus Ship Detection Challenge, and Severstal:
+        Steel Defect Detection.
+
+    Example:
+        source: {name: encoded_masks, path: data/train.csv, images: data/train_images}
+    """
+
+    classes: tuple[str, ...]
+
+    def __init__(
+        self,
+        path: Path,
+        images: Path,
+        pattern: str = "*",
+        classes: list[str] | None = None,
+        image_column: str = "ImageId",
+        class_column: str = "ClassId",
+        runs_column: str = "EncodedPixels",
+        unmatched: Literal["error", "skip"] = "error",
+    ) -> None:
+        self._table = RunTable(path, image_column, class_column, runs_column)
+        listing = _Listing(self._table)
+        self.classes, ids = object_classes(listing.labels, classes, path)
+        class_ids = np.array([ids[label] for label in listing.labels or [""]], dtype=np.uint8)
+        found = ImagesById(images, pattern)
+        files = [found.find(name) for name in listing.images]
+        _check_matched(listing, files, found, skip=unmatched == "skip")
+        used = sorted({file for file in files if file is not None})
+        self._paths = PackedPaths(str(images), used)
+        position = {file: number for number, file in enumerate(used)}
+        sample = np.array([-1 if file is None else position[file] for file in files], dtype=np.int64)
+        self._keep(sample[listing.rows[:, 0]], class_ids[listing.rows[:, 1]], listing.rows[:, 2])
+
+    def __len__(self) -> int:
+        return len(self._paths)
+
+    def __getitem__(self, index: int) -> dict[str, Any]:
+        return {"path": self._paths[index]}
+
+    def read_mask(self, index: int) -> Mask:
+        """The class id of each pixel, (height, width).
+
+        Raises:
+            DataError: when the runs of a row are damaged, or do not fit into the image.
+        """
+        return self._painted(index)[0]
+
+    def overlaps(self, index: int) -> int:
+        """How often a pixel of one row's object lies in a later row's too."""
+        return self._painted(index)[1]
+
+    def class_counts(self, indices: npt.NDArray[np.integer]) -> npt.NDArray[np.int64]:
+        """The pixels of each class in the masks of some samples."""
+        return count_classes(self, indices)
+
+    def describe(self, index: int) -> str:
+        """The image's path."""
+        return self._paths[index]
+
+    def _keep(
+        self, samples: npt.NDArray[np.int64], class_ids: npt.NDArray[np.uint8], starts: npt.NDArray[np.int64]
+    ) -> None:
+        """Keeps the rows of the images that are used, by sample, otherwise in the order of the file."""
+        order = np.argsort(samples, kind="stable")
+        order = order[np.count_nonzero(samples < 0) :]
+        self._ends = np.cumsum(np.bincount(samples[order], minlength=len(self)))
+        self._class_ids = class_ids[order]
+        self._starts = starts[order]
+
+    def _painted(self, index: int) -> tuple[Mask, int]:
+        size = picture_size(self._paths[index])
+        first = int(self._ends[index - 1]) if index else 0
+        return painted((self._object(row, size, index) for row in range(first, int(self._ends[index]))), size)
+
+    def _object(self, row: int, size: Size, index: int) -> MaskedObject:
+        start = int(self._starts[row])
+        try:
+            return MaskedObject(int(self._class_ids[row]), region_of_pairs(self._table.runs_at(start), size))
+        except RunLengthError as error:
+            raise DataError(
+                f"{error}",
+                where=self._table.where(start),
+                expected=error.expected,
+                fix=f"mend the row, or remove it; its image is {self._paths[index]}",
+            ) from error
+
+
+class _Listing:
+    """What a table says, without its runs.
+
+    Args:
+        table: It is read through once.
+    """
+
+    def __init__(self, table: RunTable) -> None:
+        self.table = table
+        images: dict[bytes, int] = {}
+        labels: dict[bytes, int] = {}
+        rows = array("q")
+        self.first_starts = array("q")
+        for row in table.rows():
+            image = images.setdefault(row.image, len(images))
+            if image == len(self.first_starts):
+                self.first_starts.append(row.start)
+            label = labels.setdefault(row.label, len(labels)) if row.label else 0
+            if row.has_runs:
+                rows.extend((image, label, row.start))
+        if not images:
+            raise DataError("the file has a header and no rows", where=table.path, fix="add a row for each image")
+        self.images = [name.decode("utf-8", "replace") for name in images]
+        self.labels = [name.decode("utf-8", "replace") for name in labels]
+        self.rows = np.array(rows, dtype=np.int64).reshape(-1, 3)  # image, label, where the line begins
+
+
+def _check_matched(listing: _Listing, files: list[str | None], found: ImagesById, skip: bool) -> None:
+    without_row = found.others(file for file in files if file is not None)
+    without_image = [number for number, file in enumerate(files) if file is None]
+    if len(without_image) == len(files) or ((without_row or without_image) and not skip):
+        told = [_no_image(listing, number, found.folder) for number in without_image[:MOST_TOLD]]
+        told += [_no_row(found.folder / file, listing.table.path) for file in without_row[:MOST_TOLD]]
+        left = len(without_image) + len(without_row) - len(told)
+        raise DataError(told + [Mistake(f"and {left} more rows or images without a partner")] * (left > 0))
+    if without_row or without_image:
+        log.warning(
+            "encoded_masks: %d images without a row and %d ids without an image are left out",
+            len(without_row),
+            len(without_image),
+        )
+
+
+def _no_image(listing: _Listing, number: int, folder: Path) -> Mistake:
+    return Mistake(
+        f"there is no image '{listing.images[number]}' in {folder}",
+        listing.table.where(listing.first_starts[number]),
+        fix="correct `images` or the row, or set `unmatched: skip`",
+    )
+
+
+def _no_row(file: Path, table: Path) -> Mistake:
+    return Mistake(
+        "the image has no row in the table",
+        str(file),
+        fix=f"add one to {table}, with blank runs where the image has no object; or set `unmatched: skip`",
+    )
