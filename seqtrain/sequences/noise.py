@@ -11,7 +11,7 @@ from typing import Annotated, Any, Literal
 
 import numpy as np
 import numpy.typing as npt
-from pydantic import ConfigDict, Field, TypeAdapter, WithJsonSchema
+from pydantic import ConfigDict, Discriminator, Field, Tag, TypeAdapter, WithJsonSchema
 from typing_extensions import TypedDict
 
 Picture = npt.NDArray[np.uint8]
@@ -47,13 +47,21 @@ class MaskingNoise(TypedDict):
     fraction: Scale  # of the pixels
 
 
+def _name(noise: Any) -> str | None:
+    return noise.get("name") if isinstance(noise, dict) else None
+
+
 Noise = Annotated[
-    GaussianNoise | SaltAndPepperNoise | MaskingNoise,
-    Field(discriminator="name"),
-    WithJsonSchema(
-        {  # whole, since a component's arguments stand in the config's schema without definitions
-            "oneOf": [TypeAdapter(kind).json_schema() for kind in (GaussianNoise, SaltAndPepperNoise, MaskingNoise)]
-        }
+    Annotated[GaussianNoise, Tag("gaussian")]
+    | Annotated[SaltAndPepperNoise, Tag("salt_and_pepper")]
+    | Annotated[MaskingNoise, Tag("masking")],
+    Discriminator(
+        _name,
+        custom_error_type="noise_name",
+        custom_error_message="a mapping with the name gaussian, salt_and_pepper or masking",
+    ),
+    WithJsonSchema(  # whole, since a component's arguments stand in the config's schema without definitions
+        {"oneOf": [TypeAdapter(kind).json_schema() for kind in (GaussianNoise, SaltAndPepperNoise, MaskingNoise)]}
     ),
 ]
 
