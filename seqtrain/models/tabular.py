@@ -49,25 +49,26 @@ def tabular(
     import keras
 
     _check(input_spec, output_spec)
-    inputs = {
-        name: keras.Input(field.shape, dtype=field.dtype, name=_plain(name)) for name, field in input_spec.items()
-    }
+    inputs = {name: keras.Input(field.shape, dtype=field.dtype, name=name) for name, field in input_spec.items()}
     parts = []
-    for name, field in input_spec.items():
+    for number, (name, field) in enumerate(input_spec.items(), start=1):
         if field.vocabulary_size:
             size = min(embedding_size, field.vocabulary_size)
-            embedding = keras.layers.Embedding(field.vocabulary_size, size, name=f"{_plain(name)}_embedding")
+            embedding = keras.layers.Embedding(field.vocabulary_size, size, name=_layer_name("embedding", number, name))
             parts.append(embedding(inputs[name]))
         else:
             parts.append(inputs[name])
-    x = keras.layers.Concatenate(name="row")(parts) if len(parts) > 1 else parts[0]
+    x = keras.layers.Concatenate(name="concatenate")(parts) if len(parts) > 1 else parts[0]
     for number, width in enumerate(units, start=1):
         x = keras.layers.Dense(width, activation=activation, name=f"dense_{number}")(x)
         if dropout:
             x = keras.layers.Dropout(dropout, name=f"dropout_{number}")(x)
     if isinstance(output_spec, FieldSpec):
         return keras.Model(inputs, _head(output_spec, "output")(x), name="tabular")
-    outputs = {name: _head(field, _plain(name))(x) for name, field in output_spec.items()}
+    outputs = {
+        name: _head(field, _layer_name("head", number, name))(x)
+        for number, (name, field) in enumerate(output_spec.items(), start=1)
+    }
     return keras.Model(inputs, outputs, name="tabular")
 
 
@@ -80,9 +81,9 @@ def _head(field: FieldSpec, name: str) -> Any:
     return keras.layers.Dense(math.prod(field.shape), dtype="float32", name=name)
 
 
-def _plain(name: str) -> str:
-    """A column's name as the name of a layer, which allows no slash."""
-    return re.sub(r"[^\w.-]+", "_", name)
+def _layer_name(part: str, number: int, column: str) -> str:
+    """Tells the layers of columns apart; TensorFlow allows few characters, and columns have any."""
+    return f"{part}_{number}_{re.sub('[^A-Za-z0-9]+', '_', column)}"
 
 
 def _check(input_spec: Any, output_spec: Any) -> None:

@@ -45,7 +45,8 @@ class TableSequence(SampleSequence):
         drop_remainder: Leave out the last batch where it would be smaller.
 
     Shapes:
-        x: {"numeric": (batch, numbers + indicators), float32; each categorical column: (batch,), int32}
+        x: {"numeric": (batch, numbers + indicators), float32; each categorical column, a slash in its name made an
+            underscore: (batch,), int32}
         y: (batch,), int32 for a class, float32 for a number; a dict of these by column where the source has `targets`
             with several columns
 
@@ -94,7 +95,7 @@ class TableSequence(SampleSequence):
             x[NUMERIC][:, :width] = np.nan_to_num(self.scaling.apply(numbers), copy=False)
             x[NUMERIC][:, width:] = np.isnan(numbers[:, self._indicators])
         for name, vocabulary in self.vocabularies.items():
-            x[name][...] = vocabulary.apply(self.source.categories[name].codes[indices])
+            x[_input_name(name)][...] = vocabulary.apply(self.source.categories[name].codes[indices])
         for name in self.source.targets:
             (y[name] if isinstance(y, dict) else y)[...] = self._target(name, indices)
 
@@ -109,7 +110,7 @@ class TableSequence(SampleSequence):
         width = len(self.source.numeric) + len(self._indicators)
         spec = {NUMERIC: FieldSpec((width,), "float32")} if width else {}
         for name, vocabulary in self.vocabularies.items():
-            spec[name] = FieldSpec((), "int32", vocabulary_size=len(vocabulary))
+            spec[_input_name(name)] = FieldSpec((), "int32", vocabulary_size=len(vocabulary))
         return spec
 
     def _y_spec(self) -> dict[str, FieldSpec] | FieldSpec:
@@ -128,11 +129,19 @@ def _check(source: Table) -> None:
             f"the sequence 'table' cannot read from a {type(source).__name__}",
             fix="use it with `source: {name: table, ...}`",
         )
-    if NUMERIC in source.categorical:
-        raise ConfigError(
-            f"a column of categories cannot be called '{NUMERIC}': the numbers go by that name",
-            fix="rename the column, or leave it out with `ignore`",
-        )
+    taken = {NUMERIC}
+    for name in source.categorical:
+        if _input_name(name) in taken:
+            raise ConfigError(
+                f"a column of categories cannot be called '{name}': another input goes by '{_input_name(name)}'",
+                fix="rename the column, or leave it out with `ignore`",
+            )
+        taken.add(_input_name(name))
+
+
+def _input_name(column: str) -> str:
+    """What a column of categories is called as an input: Keras allows no slash."""
+    return column.replace("/", "_")
 
 
 def _fit_numbers(source: Table, training_indices: npt.NDArray[np.integer]) -> Scaling:

@@ -101,3 +101,14 @@ def test_what_cannot_be_fitted_or_read_is_refused(tmp_path: Path) -> None:
     path.write_text("numeric,y\nred,1.5\nblue,2\n")
     with pytest.raises(ConfigError, match="cannot be called 'numeric'"):
         TableSequence(Table(path, target="y", categorical=["numeric"]), np.arange(2), np.arange(2), 2, 1, True)
+
+
+def test_a_slash_which_keras_allows_in_no_input_becomes_an_underscore(tmp_path: Path) -> None:
+    path = tmp_path / "t.csv"
+    path.write_text("city/part,y/m2\nred,1.5\nblue,2\n")
+    x, y = TableSequence(Table(path, target="y/m2"), np.arange(2), np.arange(2), 2, seed=1, training=False)[0]
+    assert x["city_part"].tolist() == [3, 2]
+    assert y.tolist() == [-1, 1]
+    path.write_text("a/b,a_b,y\nred,x,1.5\nblue,x,2\n")
+    with pytest.raises(ConfigError, match="another input goes by 'a_b'"):
+        TableSequence(Table(path, target="y"), np.arange(2), np.arange(2), 2, seed=1, training=False)
