@@ -1,10 +1,13 @@
 import pickle
 
+import nibabel
 import numpy as np
 import pytest
 
 from seqtrain.errors import ConfigError
 from seqtrain.sequences.volume_patches import VolumePatchSequence
+from seqtrain.sources.volumes import Volumes
+from tests.conftest import DATA
 from tests.sequences.volumes_in_memory import VolumesInMemory
 
 SHAPES = [(8, 12, 10), (5, 9, 16), (3, 20, 11)]
@@ -179,3 +182,18 @@ def test_z_scores_are_those_of_the_volume_not_of_the_patch():
 def test_a_source_without_masks_is_refused():
     with pytest.raises(ConfigError, match="cannot read from this VolumesInMemory"):
         patches(True, VolumesInMemory([np.zeros((4, 4, 4))]), indices=(0,))
+
+
+@pytest.mark.parametrize("name", ["scan_01.nii", "scan_04.nii.gz"])
+def test_patches_of_nifti_files_are_what_nibabel_reads(name):
+    folder = DATA / "volumes"
+    classes = ["background", "brain", "lesion"]
+    of = Volumes(images=folder / "images", labels=folder / "labels", classes=classes, table=folder / "patients.csv")
+    index = next(i for i in range(len(of)) if of.describe(i).endswith(name))
+    x, y = patches(False, of, indices=(index,), batch_size=1, mean_std=None, window=(0, 800))[0]
+
+    def canonical(kind):  # depth, height, width: superior, anterior, right
+        return nibabel.as_closest_canonical(nibabel.load(folder / kind / name)).get_fdata().transpose(2, 1, 0)
+
+    np.testing.assert_allclose(x[0, ..., 0], np.clip(canonical("images")[:4, :6, :8] / 800, 0, 1), atol=1e-6)
+    np.testing.assert_array_equal(y[0], canonical("labels")[:4, :6, :8])
