@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
-from seqtrain.errors import DataError, did_you_mean, one_of
+from seqtrain.errors import DataError, nearest, one_of
 
 _BLOCK = 1 << 20
 _AROUND = b' "\r\n\t'
@@ -52,9 +52,9 @@ class RunTable:
         header, self._start = _header(path)
         joined = f"{image_column}_{class_column}"
         self._is_joined = joined in header
-        self._image = self._position(header, joined if self._is_joined else image_column)
+        self._image = self._position(header, joined if self._is_joined else image_column, "image_column")
         self._label = header.index(class_column) if class_column in header and not self._is_joined else None
-        self._runs = self._position(header, runs_column)
+        self._runs = self._position(header, runs_column, "runs_column")
         self._num_columns = len(header)
 
     @property
@@ -113,13 +113,14 @@ class RunTable:
             )
         return RunRow(start, image, label, has_runs)
 
-    def _position(self, header: list[str], name: str) -> int:
+    def _position(self, header: list[str], name: str, argument: str) -> int:
         if name not in header:
+            similar = nearest(name, header)
             raise DataError(
                 f"there is no column '{name}'",
                 where=f"{self.path}:1",
                 expected=one_of(header),
-                fix=did_you_mean(name, header) or "set image_column or runs_column to the name in the header",
+                fix=f"set `{argument}: {similar}`" if similar else f"set `{argument}` to its name in the header",
             )
         return header.index(name)
 
