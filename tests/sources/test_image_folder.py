@@ -5,9 +5,11 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from seqtrain.config.schema import SplitConfig
 from seqtrain.errors import ConfigError, DataError
 from seqtrain.sources.image_folder import ImageFolderSource
 from seqtrain.sources.packed_paths import PackedPaths
+from seqtrain.splits import split_source
 
 DIGITS = Path(__file__).parents[2] / "data_samples" / "digits"
 
@@ -124,3 +126,13 @@ def test_packed_paths_keep_names_that_are_not_utf_8_and_absolute_paths() -> None
     assert [packed[index] for index in range(4)] == ["/data/é/1.png", "/data/", "/data/bad\udcff.png", names[3]]
     with pytest.raises(IndexError, match="path 4 of 4"):
         packed[4]
+
+
+def test_whole_classes_are_held_out_by_the_column_class(tmp_path: Path) -> None:
+    put(*(tmp_path / name / f"{copy}.png" for name in "abcde" for copy in range(4)))
+    source = ImageFolderSource(tmp_path)
+    split = split_source(source, SplitConfig(train=0.6, by="group", column="class"), seed=7)
+    assert np.bincount(source.labels[split.train], minlength=5).tolist().count(4) == 3
+    assert set(source.labels[split.train]).isdisjoint(source.labels[split.val])
+    with pytest.raises(ConfigError, match=r"by class, not by 'patient'\n  fix: set `column: class`"):
+        source.column("patient")

@@ -1,0 +1,74 @@
+import pickle
+
+import numpy as np
+import pytest
+
+from seqtrain.errors import DataError
+from seqtrain.sequences.image_triplets import ImageTripletSequence
+from tests.sequences.numbered_images import numbered_images, shown
+
+
+def triplets(source, indices=None, **options):
+    arguments = {"batch_size": 8, "seed": 7, "training": True, "image_size": (4, 4), "color": "gray", **options}
+    return ImageTripletSequence(source, np.arange(len(source)) if indices is None else indices, **arguments)
+
+
+def epoch_of(sequence, epoch):
+    """Anchors, positives, negatives and labels of a whole epoch."""
+    batches = [sequence.batch(epoch, position) for position in range(len(sequence))]
+    fields = [
+        np.concatenate([shown(x[name]) for x, _ in batches]).astype(int) for name in ("anchor", "positive", "negative")
+    ]
+    return (*fields, np.concatenate([y for _, y in batches]))
+
+
+@pytest.fixture
+def source(tmp_path):
+    return numbered_images(tmp_path / "images", [6, 7, 5, 8])
+
+
+@pytest.mark.parametrize("training", [True, False])
+def test_every_sample_is_anchor_once_beside_one_of_its_class_and_one_of_another(source, training):
+    indices = np.delete(np.arange(26), [3, 9, 20])
+    sequence = triplets(source, indices, training=training)
+    for epoch in (0, 1):
+        anchor, positive, negative, y = epoch_of(sequence, epoch)
+        assert sorted(anchor) == indices.tolist()
+        assert set(positive) | set(negative) <= set(indices)
+        assert np.array_equal(y, source.labels[anchor])
+        assert np.array_equal(y, source.labels[positive])
+        assert (y != source.labels[negative]).all()
+        assert (anchor != positive).all()
+
+
+def test_triplets_change_between_epochs_of_training_and_not_of_validation(source):
+    for training in (True, False):
+        sequence = triplets(source, training=training)
+        one, other = ({a: rest for a, *rest in zip(*epoch_of(sequence, epoch), strict=True)} for epoch in (0, 1))
+        changed = sum(one[sample] != other[sample] for sample in one)
+        assert changed > 18 if training else changed == 0
+
+
+def test_triplets_depend_on_seed_epoch_and_sample_alone(source):
+    sequence, whole = triplets(source), triplets(source, batch_size=26)
+    again = pickle.loads(pickle.dumps(sequence))
+    for name in ("anchor", "positive", "negative"):
+        expected = sequence.batch(2, 1)[0][name]
+        assert np.array_equal(whole.batch(2, 0)[0][name][8:16], expected)
+        assert np.array_equal(again.batch(2, 1)[0][name], expected)
+
+
+def test_a_triplet_without_augmentation_is_that_of_the_first_epoch(source):
+    sequence = triplets(source)
+    index = int(sequence.sample_indices(0, 0)[2])
+    x, y = sequence.unaugmented(index)
+    assert [shown(field)[0] for field in x.values()] == [shown(field)[2] for field in sequence.batch(0, 0)[0].values()]
+    assert y[0] == source.labels[index]
+
+
+def test_classes_of_one_sample_are_named(tmp_path):
+    source = numbered_images(tmp_path / "images", [1, 3, 1, 2])
+    with pytest.raises(
+        DataError, match=r"2 classes have one sample .* training.*\n  received classes class_0, class_2\n"
+    ):
+        triplets(source)
