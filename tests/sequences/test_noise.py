@@ -1,7 +1,12 @@
+import json
+from pathlib import Path
+
 import numpy as np
 import pytest
 from pydantic import TypeAdapter, ValidationError
 
+from seqtrain.config import load_config
+from seqtrain.errors import ConfigError
 from seqtrain.sequences.noise import Noise, with_noise
 
 GRAY = np.full((100, 100), 128, dtype=np.uint8)
@@ -76,3 +81,22 @@ def test_noise_depends_on_the_generator_alone_and_leaves_the_picture(noise: dict
 def test_wrong_options_are_refused(noise: dict) -> None:
     with pytest.raises(ValidationError):
         TypeAdapter(Noise).validate_python(noise)
+
+
+@pytest.mark.parametrize("noise", ["{name: gausian, scale: 0.2}", "{scale: 0.2}", "gaussian"])
+def test_a_config_is_told_which_kinds_there_are(noise: str, tmp_path: Path) -> None:
+    (tmp_path / "config.yaml").write_text(
+        f"source: {{name: images, path: .}}\n"
+        f"sequence: {{name: autoencoder, image_size: [8, 8], noise: {noise}}}\n"
+        f"model: autoencoder\n"
+    )
+    with pytest.raises(ConfigError, match="sequence.noise: wrong value") as told:
+        load_config(tmp_path / "config.yaml")
+    assert f"{tmp_path}/config.yaml:2:" in str(told.value)
+    assert "expected a mapping with the name gaussian, salt_and_pepper or masking" in str(told.value)
+
+
+def test_the_schema_for_editors_is_whole() -> None:
+    schema = json.dumps(TypeAdapter(Noise).json_schema())
+    assert all(name in schema for name in ("gaussian", "salt_and_pepper", "masking"))
+    assert "$ref" not in schema
