@@ -7,6 +7,7 @@ so a split of windows alone would validate on what was trained on.
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Literal
@@ -19,6 +20,8 @@ from seqtrain.registry import sources
 from seqtrain.sources.cells import ColumnKind
 from seqtrain.sources.columns_file import TABLE_EXTENSIONS, Columns, RowPlaces, read_columns
 from seqtrain.types import Positive
+
+log = logging.getLogger("seqtrain")
 
 Values = npt.NDArray[np.float32]
 
@@ -122,6 +125,12 @@ class Series:
                 "every training window shares rows with a validation window",
                 received=f"{len(train)} windows to train and {len(val)} to validate",
                 fix="split `by: ordered` (the end of each file validates) or `by: group` (whole files do)",
+            )
+        if len(kept) < len(train):
+            log.info(
+                "series: %d of %d training windows are left out, for they share rows with validation",
+                len(train) - len(kept),
+                len(train),
             )
         return kept
 

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import itertools
+import logging
 from pathlib import Path
 
 import numpy as np
@@ -71,14 +72,16 @@ def test_an_ordered_split_cuts_every_file_at_the_same_share_of_its_time(folder: 
 
 @pytest.mark.parametrize(("window", "horizon", "stride"), [(3, 1, 1), (4, 3, 2), (2, 2, 5)])
 def test_training_shares_no_row_with_validation_and_loses_only_windows_that_would(
-    folder: Path, window: int, horizon: int, stride: int
+    folder: Path, caplog: pytest.LogCaptureFixture, window: int, horizon: int, stride: int
 ) -> None:
     source = Series(folder, target="load", window=window, horizon=horizon, stride=stride)
     cut = round(0.75 * len(source))
     train, val = np.arange(cut), np.arange(cut, len(source))
-    kept = source.purged(train, val)
+    with caplog.at_level(logging.INFO, "seqtrain"):
+        kept = source.purged(train, val)
     val_rows = set().union(*(rows_of(source, int(index)) for index in val))
     assert kept.tolist() == [index for index in train.tolist() if not rows_of(source, index) & val_rows]
+    assert (f"{cut - len(kept)} of {cut} training windows are left out" in caplog.text) == (len(kept) < cut)
     assert np.flatnonzero(source.rows_of(val)).tolist() == sorted(val_rows)
 
 
