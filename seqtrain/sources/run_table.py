@@ -1,6 +1,6 @@
 """A table of encoded masks as bytes: whose each row is, and where it stands. Runs are not looked at until asked for.
 
-One pass over the file splits each line at its commas, some hundred thousand lines a second. The number of a line is
+One pass over the file splits each line at its commas, about a million lines a second. The number of a line is
 found only for a message, by counting the lines before it.
 """
 

@@ -1,0 +1,24 @@
+import numpy as np
+
+from seqtrain.sources.mask_painting import MaskedObject, painted
+
+SQUARE = np.ones((2, 2), dtype=bool)
+
+
+def test_the_last_object_wins_and_what_it_hides_is_counted():
+    objects = [MaskedObject(1, SQUARE), MaskedObject(7, SQUARE, top=1, left=1), MaskedObject(2, SQUARE, top=1)]
+    mask, overlaps = painted(objects, (3, 4))
+    assert mask.tolist() == [[1, 1, 0, 0], [2, 2, 7, 0], [2, 2, 7, 0]]
+    assert mask.dtype == np.uint8
+    assert overlaps == 1 + 4 - 1  # the second hides one pixel of the first; the third, one of the first and two others
+
+
+def test_pixels_outside_of_an_object_stay():
+    ring = np.array([[1, 1, 1], [1, 0, 1], [1, 1, 1]], dtype=bool)
+    assert painted([MaskedObject(1, np.ones((3, 3), dtype=bool)), MaskedObject(2, ring)], (3, 3))[0][1, 1] == 1
+
+
+def test_no_objects_are_all_background():
+    mask, overlaps = painted([], (2, 3))
+    assert mask.tolist() == [[0, 0, 0], [0, 0, 0]]
+    assert overlaps == 0
