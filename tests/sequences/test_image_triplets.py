@@ -69,6 +69,6 @@ def test_a_triplet_without_augmentation_is_that_of_the_first_epoch(source):
 def test_classes_of_one_sample_are_named(tmp_path):
     source = numbered_images(tmp_path / "images", [1, 3, 1, 2])
     with pytest.raises(
-        DataError, match=r"2 classes have one sample .* training.*\n  received classes class_0, class_2\n"
+        DataError, match=r"2 of 4 classes have one sample .* training.*\n  received classes class_0, class_2\n"
     ):
         triplets(source)
