@@ -33,13 +33,14 @@ class AutoencoderSequence(SampleSequence):
     training other noise in each epoch, for validation always the same. Both depend on (seed, epoch, sample) alone.
 
     Args:
-        source: Whose samples have a `path`, or which has rows of arrays of 8-bit pictures.
+        source: Whose samples have a `path`, or which has rows of arrays of 8-bit pictures or `read_picture(index)`.
         indices: See `SampleSequence`.
         batch_size: See `SampleSequence`.
         seed: See `SampleSequence`.
         training: Whether to augment; see also `SampleSequence`.
-        image_size: Height and width in pixels. Files need it; arrays are as stored by default.
-        color: "rgb" or "gray". Default: "rgb" for files, which are converted; as stored for arrays, which are not.
+        image_size: Height and width in pixels. Files and slices need it; rows of arrays are as stored by default.
+        color: "rgb" or "gray". Default: "rgb" for files and slices, which are converted; as stored for rows of arrays,
+            which are not.
         resize: Where proportions differ: "stretch" the picture, "crop" its edges, or "pad" it with black.
         data_format: Where the channels are.
         drop_remainder: Leave out the last batch where it would be smaller.
@@ -135,6 +136,6 @@ class AutoencoderSequence(SampleSequence):
 def _stored_size(stored: tuple[int, int] | None) -> tuple[int, int]:
     if stored is None:
         raise ConfigError(
-            "image_size: missing, and the pictures of files may differ in size", fix="add `image_size: [64, 64]`"
+            "image_size: missing, and the pictures of this source may differ in size", fix="add `image_size: [64, 64]`"
         )
     return stored

@@ -1,12 +1,13 @@
-"""Pictures of any source, written in any size: image files are decoded, rows of arrays are read.
+"""Pictures of any source, written in any size: image files, rows of arrays, slices that a source cuts itself.
 
 For sequences that need the pictures alone, and not where they come from.
 """
 
 from __future__ import annotations
 
-from typing import Protocol, cast
+from typing import Any, Protocol, cast
 
+import cv2
 import numpy as np
 import numpy.typing as npt
 
@@ -45,9 +46,9 @@ def pictures_of(source: Source, indices: npt.NDArray[np.integer], color: Color |
     """How to read a source's pictures.
 
     Args:
-        source: Whose samples have a `path`, or which has rows of arrays.
+        source: Whose samples have a `path`, or which has rows of arrays or `read_picture(index)`.
         indices: Of its samples; one is looked at.
-        color: "rgb" or "gray". Default: "rgb" for files, as stored for arrays.
+        color: "rgb" or "gray". Default: as stored for rows of arrays, else "rgb".
         resize: See `resizing`.
 
     Raises:
@@ -55,11 +56,13 @@ def pictures_of(source: Source, indices: npt.NDArray[np.integer], color: Color |
     """
     if hasattr(source, "read_rows"):
         return ArrayPictures(cast(RowSource, source), color, resize)
+    if hasattr(source, "read_picture"):  # its samples may have a `path` too, that of a volume
+        return CutPictures(source, color or "rgb", resize)
     if "path" in source[int(indices[0])]:
         return FilePictures(source, color or "rgb", resize)
     raise ConfigError(
         f"the source {type(source).__name__} has no pictures",
-        expected="a source whose samples have a `path`, or one with rows of arrays",
+        expected="a source whose samples have a `path`, or one with rows of arrays or `read_picture(index)`",
         fix="use images, image_folder, image_manifest, arrays or csv_pixels",
     )
 
@@ -87,6 +90,30 @@ class FilePictures:
         read = read_picture(
             self._source[index]["path"], self._color, lambda stored: scaled_size(stored, size, self._resize)
         )
+        fit(read, picture, self._resize)
+
+
+class CutPictures:
+    """Pictures that a source makes itself, such as slices of volumes.
+
+    Args:
+        source: With `read_picture(index)`, which returns (height, width) or (height, width, 3), uint8.
+        color: "rgb" or "gray"; a picture of the other kind is converted.
+        resize: See `resizing`.
+    """
+
+    stored_size = None
+
+    def __init__(self, source: Any, color: Color, resize: Resize) -> None:
+        self.num_channels = _CHANNELS[color]
+        self._source = source
+        self._resize: Resize = resize
+
+    def read(self, index: int, picture: Picture) -> None:
+        """See `Pictures`."""
+        read = self._source.read_picture(index)
+        if read.ndim != picture.ndim:
+            read = cv2.cvtColor(read, cv2.COLOR_GRAY2RGB if read.ndim == 2 else cv2.COLOR_RGB2GRAY)
         fit(read, picture, self._resize)
 
 

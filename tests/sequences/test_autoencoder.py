@@ -65,6 +65,34 @@ def test_pictures_in_a_csv_may_be_resized() -> None:
     assert abs(half - means).max() <= 1
 
 
+class Slices:
+    """Pictures that are no files, of samples that have the path of something else."""
+
+    def __init__(self, *pictures: np.ndarray) -> None:
+        self._pictures = pictures
+
+    def __len__(self) -> int:
+        return len(self._pictures)
+
+    def __getitem__(self, index: int) -> dict[str, Any]:
+        return {"path": "volume.nii"}
+
+    def read_picture(self, index: int) -> np.ndarray:
+        return self._pictures[index]
+
+
+def test_pictures_that_a_source_cuts_itself_are_taken_in_the_asked_color() -> None:
+    gray = np.arange(12, dtype=np.uint8).reshape(3, 4)
+    red = np.zeros((3, 4, 3), dtype=np.uint8)
+    red[..., 0] = 200
+    x, _ = of(Slices(gray, red), training=False, image_size=(3, 4))[0]
+    assert np.array_equal(x[0], np.stack([gray] * 3, axis=-1))
+    assert np.array_equal(x[1], red)
+    x, _ = of(Slices(gray, red), training=False, image_size=(3, 4), color="gray")[0]
+    assert np.array_equal(x[0, ..., 0], gray)
+    assert (x[1] == 60).all()  # 0.299 of 200, as ITU-R BT.601 weighs red
+
+
 def test_input_and_target_are_augmented_alike_and_as_augmented_image_does() -> None:
     ours = photos(**GEOMETRY)
     x, y = ours.batch(2, 1)
