@@ -78,6 +78,27 @@ def test_prepare_tells_all_damaged_images_and_keeps_the_others(config):
     assert seqtrain("prepare", config, "--json").json["decoded"] == 2
 
 
+def test_prepare_passes_over_as_many_damaged_images_as_training_skips(config):
+    for name in ("a/00.png", "b/07.png"):
+        (config.parent / "images" / name).write_bytes(b"damage")
+    skip = ("-s", "on_bad_sample={action: skip, max: 2}")
+    done = seqtrain("prepare", config, *skip, "--json")
+    assert done.code == 0, done.err
+    assert [done.json[name] for name in ("samples", "decoded", "kept_before", "skipped")] == [20, 18, 0, 2]
+    assert "a/00.png" in done.err
+    assert "b/07.png" in done.err
+    again = seqtrain("prepare", config, *skip)
+    assert "s: 0 decoded, 18 kept before, 2 skipped that cannot be read; " in again.out
+
+
+def test_prepare_ends_with_3_past_the_limit_of_what_training_skips(config):
+    for number in range(20):  # all of them, so that both sides of the split are past it
+        (config.parent / "images" / "ab"[number % 2] / f"{number:02}.png").write_bytes(b"damage")
+    done = seqtrain("prepare", config, "-s", "on_bad_sample={action: skip, max: 2}", "--json")
+    assert done.code == 3
+    assert "samples cannot be read\n  expected at most 2, which on_bad_sample.max allows" in done.err
+
+
 def test_a_config_without_a_cache_cannot_be_prepared():
     done = seqtrain("prepare", CONFIGS / "digits.yaml", "--json")
     assert (done.code, done.json["status"]) == (2, "failed")

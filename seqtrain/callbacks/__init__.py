@@ -18,10 +18,12 @@ _register_own("reconstructions", "seqtrain.callbacks.reconstructions", "Reconstr
 _register_own("tqdm", "seqtrain.callbacks.tqdm_progress_bar", "TQDMProgressBar")
 _register_own("one_shot", "seqtrain.callbacks.one_shot", "OneShotAccuracy")
 
+_OVER_KERAS = {"ModelCheckpoint": "seqtrain.callbacks.model_checkpoint:ModelCheckpoint"}
+
 for _offer in offered("callback").values():
     callbacks.register_lazy(
         snake_case(_offer.name),
-        _offer.target,
+        _OVER_KERAS.get(_offer.name, _offer.target),
         _offer.parameters,
         takes_any_keyword=_offer.takes_any_keyword,
         summary=_offer.summary,

@@ -1,11 +1,13 @@
 """Fills the cache of a config ahead, so that the first epoch is as fast as the others.
 
 What `seqtrain prepare` does. It reads every sample of both sides of the split once, in threads; samples that are kept
-already cost a look at their file and a sum over their pixels, so an interrupted `prepare` goes on where it ended.
+already cost a look at their file and a sum over their pixels, so an interrupted `prepare` goes on where it ended. With
+`on_bad_sample: skip` it passes over as many samples as training would put others in the place of.
 """
 
 from __future__ import annotations
 
+import logging
 import sys
 import time
 from collections.abc import Iterator
@@ -19,12 +21,14 @@ import numpy.typing as npt
 from tqdm import tqdm
 
 from seqtrain.config.load import LoadedConfig
-from seqtrain.errors import ConfigError, DataError, Mistake, ResourceError, SeqtrainError
+from seqtrain.config.schema import BadSampleConfig
+from seqtrain.errors import ConfigError, DataError, Mistake, ResourceError
 from seqtrain.loading.pipeline import open_data
 from seqtrain.loading.tuning import num_cores
 from seqtrain.sequences.cache import PictureCache
 
 _SAMPLES_IN_A_PART = 16
+log = logging.getLogger("seqtrain")
 
 
 @dataclass(frozen=True)
@@ -34,6 +38,7 @@ class Prepared:
     Args:
         samples: Of both sides of the split.
         decoded: How many of them were not kept before.
+        skipped: How many of them cannot be read.
         folders: Of the caches: one, or two where training reads larger pictures than validation.
         num_bytes: What the caches take on disk.
         seconds: How long it took.
@@ -41,6 +46,7 @@ class Prepared:
 
     samples: int
     decoded: int
+    skipped: int
     folders: tuple[str, ...]
     num_bytes: int
     seconds: float
@@ -51,7 +57,8 @@ class Prepared:
             "status": "prepared",
             "samples": self.samples,
             "decoded": self.decoded,
-            "kept_before": self.samples - self.decoded,
+            "kept_before": self._kept_before,
+            "skipped": self.skipped,
             "folders": list(self.folders),
             "bytes": self.num_bytes,
             "seconds": round(self.seconds, 3),
@@ -59,10 +66,15 @@ class Prepared:
 
     def text(self) -> str:
         """The same for a person."""
+        skipped = f", {self.skipped} skipped that cannot be read" if self.skipped else ""
         return (
             f"prepared {self.samples} samples in {self.seconds:.1f} s: {self.decoded} decoded, "
-            f"{self.samples - self.decoded} kept before; {self.num_bytes / 1e6:.1f} MB in {', '.join(self.folders)}"
+            f"{self._kept_before} kept before{skipped}; {self.num_bytes / 1e6:.1f} MB in {', '.join(self.folders)}"
         )
+
+    @property
+    def _kept_before(self) -> int:
+        return self.samples - self.decoded - self.skipped
 
 
 def prepare(loaded: LoadedConfig) -> Prepared:
@@ -70,7 +82,7 @@ def prepare(loaded: LoadedConfig) -> Prepared:
 
     Raises:
         ConfigError: when the config has no cache.
-        DataError: with every sample that cannot be read; all others are kept.
+        DataError: with every sample that cannot be read, where they are more than may be skipped; all others are kept.
         ResourceError: when the disk is full.
     """
     if loaded.config.cache is None:
@@ -80,25 +92,28 @@ def prepare(loaded: LoadedConfig) -> Prepared:
     sides = [sequence for sequence in (data.train, data.val) if sequence is not None]
     caches = {side.cache.folder: side.cache for side in sides}
     samples = sum(len(side.indices) for side in sides)
-    decoded, mistakes = 0, list[Mistake]()
+    decoded, skipped, mistakes = 0, 0, list[Mistake]()
     with ThreadPoolExecutor(num_cores()) as pool, _progress(samples, ", ".join(map(str, caches))) as bar:
         for side in sides:
+            bad: list[DataError] = []
             for part in pool.map(partial(_keep, side), _parts(side.indices)):
                 decoded += part.decoded
-                mistakes += part.mistakes
+                bad += part.bad
                 bar.update(part.samples)
                 _check_room(side.cache)
+            mistakes += _judge(bad, loaded.config.on_bad_sample, len(side.indices))
+            skipped += len(bad)
     if mistakes:
         raise DataError(mistakes)
     num_bytes = sum(cache.num_bytes_on_disk for cache in caches.values())
-    return Prepared(samples, decoded, tuple(map(str, caches)), num_bytes, time.monotonic() - began)
+    return Prepared(samples, decoded, skipped, tuple(map(str, caches)), num_bytes, time.monotonic() - began)
 
 
 @dataclass(frozen=True)
 class _Part:
     samples: int
     decoded: int
-    mistakes: list[Mistake]
+    bad: list[DataError]
 
 
 def _parts(indices: npt.NDArray[np.integer]) -> Iterator[list[int]]:
@@ -107,13 +122,27 @@ def _parts(indices: npt.NDArray[np.integer]) -> Iterator[list[int]]:
 
 
 def _keep(sequence: Any, indices: list[int]) -> _Part:
-    decoded, mistakes = 0, list[Mistake]()
+    decoded, bad = 0, list[DataError]()
     for index in indices:
         try:
             decoded += not sequence.keep(index)
-        except SeqtrainError as error:
-            mistakes += error.mistakes
-    return _Part(len(indices), decoded, mistakes)
+        except DataError as error:
+            bad.append(error)
+    return _Part(len(indices), decoded, bad)
+
+
+def _judge(bad: list[DataError], skips: BadSampleConfig, samples: int) -> list[Mistake]:
+    """What is wrong with the samples of a side; where they may be skipped, they are only told."""
+    most = skips.most(samples) if skips.action == "skip" else 0
+    told = [mistake for error in bad for mistake in error.mistakes]
+    if len(bad) > most:
+        limit = Mistake(
+            f"{len(bad)} samples cannot be read", expected=f"at most {most}, which on_bad_sample.max allows"
+        )
+        return [*told, limit] if skips.action == "skip" else told
+    for mistake in told:
+        log.warning("%s: cannot be read, and is skipped: %s", mistake.where, mistake.message)
+    return []
 
 
 def _progress(samples: int, folders: str) -> tqdm[Any]:

@@ -52,6 +52,8 @@ class RunCallbacks(keras.callbacks.CallbackList):
         self._scale = scale
         self._is_ahead = is_ahead
         self._passed_over, self._was_told = 0, False
+        self._give_final_values = model.optimizer.finalize_variable_values
+        model.optimizer.finalize_variable_values = lambda weights: None  # which JAX's `fit` calls after a stop too
 
     def on_train_begin(self, logs: Any = None) -> None:
         """Begins; between two epochs, goes on from the checkpoint."""
@@ -85,6 +87,11 @@ class RunCallbacks(keras.callbacks.CallbackList):
         """Tells of a batch that was trained on."""
         if batch >= self._passed_over:
             super().on_train_batch_end(batch, logs)
+
+    def on_train_end(self, logs: Any = None) -> None:
+        """Gives the weights the values that the optimizer has them end with, such as their averages, and ends."""
+        self._give_final_values(self.model.trainable_weights)
+        super().on_train_end(logs)
 
     def on_test_begin(self, logs: Any = None) -> None:
         """Lets the checkpoints keep what a validation changes."""

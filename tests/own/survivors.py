@@ -35,11 +35,15 @@ class Points:
 
 @models.register("survivors_noisy")
 def noisy(num_classes=2):
-    """A perceptron with seeds of its own, a seed that all layers share, and moving statistics."""
+    """A perceptron with seeds of its own, a seed that all layers share (JAX allows none), and moving statistics."""
 
     class SharedSeed(keras.layers.Layer):
+        def __init__(self):
+            super().__init__()
+            self.seed = keras.random.SeedGenerator(7) if keras.backend.backend() == "jax" else None
+
         def call(self, x, training=False):
-            return x + 0.1 * keras.random.normal(keras.ops.shape(x)) if training else x
+            return x + 0.1 * keras.random.normal(keras.ops.shape(x), seed=self.seed) if training else x
 
     return keras.Sequential(
         [
@@ -119,6 +123,23 @@ class Decays(keras.callbacks.Callback):
         self.draws.append(float(self.generator.random()))
         logs["told"] = sum(self.told.values())
         logs["drawn"] = self.draws[-1]
+
+
+@callbacks.register("survivors_stops")
+class Stops(keras.callbacks.Callback):
+    """Stops training in the middle of an epoch."""
+
+    def __init__(self, epoch: int = 2, batch: int = 4):
+        super().__init__()
+        self.last = epoch, batch
+        self.epoch = 0
+
+    def on_epoch_begin(self, epoch, logs=None):
+        self.epoch = epoch
+
+    def on_train_batch_end(self, batch, logs=None):
+        if (self.epoch, batch) == self.last:
+            self.model.stop_training = True
 
 
 @callbacks.register("survivors_breaks_off")

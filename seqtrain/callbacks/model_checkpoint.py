@@ -1,0 +1,74 @@
+"""Keras's ModelCheckpoint, which leaves the former file alone until the new one is whole.
+
+Keras writes HDF5 straight to the disk: one that fills up leaves half a file where a good one was, and HDF5 then ends
+the process with a segmentation fault. So the file is made in memory first.
+"""
+
+from __future__ import annotations
+
+import io
+import os
+from pathlib import Path
+from typing import Any
+
+import keras
+from keras.src.saving import saving_lib  # what `save` and `save_weights` call, which refuse files in memory
+
+from seqtrain.errors import ResourceError
+
+
+class ModelCheckpoint(keras.callbacks.ModelCheckpoint):
+    """Saves the model or its weights after some epochs, as Keras does; on a full disk the run ends with exit code 6."""
+
+    @property
+    def model(self) -> Any:
+        """The model, which saves itself in memory before a disk is touched."""
+        model = super().model
+        return model if model is None or "://" in self.filepath else _SavedInMemory(model)
+
+
+class _SavedInMemory:
+    """A model whose files are whole or not there; the old HDF5 format for whole models stays as Keras writes it."""
+
+    def __init__(self, model: Any) -> None:
+        self._model = model
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._model, name)
+
+    def save_weights(self, filepath: str, overwrite: bool) -> None:
+        file = _NamedFile(filepath)
+        saving_lib.save_weights_only(self._model, file)
+        file.put_in_place()
+
+    def save(self, filepath: str, overwrite: bool) -> None:
+        if filepath.endswith(".h5"):
+            self._model.save(filepath, overwrite=overwrite)
+        else:
+            file = _NamedFile(filepath)
+            saving_lib.save_model(self._model, file)
+            file.put_in_place()
+
+
+class _NamedFile(io.BytesIO):
+    """A file in memory, at the end of whose name Keras looks."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__()
+        self._path = Path(name)
+
+    def __str__(self) -> str:
+        return str(self._path)
+
+    def put_in_place(self) -> None:
+        temporary = self._path.with_name(f".{self._path.name}.{os.getpid()}")
+        try:
+            with temporary.open("wb") as file:
+                file.write(self.getbuffer())
+                os.fsync(file.fileno())
+            temporary.replace(self._path)
+        except OSError as error:
+            fix = "free the disk, or name another filepath"
+            raise ResourceError(f"the model could not be saved: {error}", where=self._path, fix=fix) from error
+        finally:
+            temporary.unlink(missing_ok=True)

@@ -1,0 +1,31 @@
+"""Fixtures that the tests of resuming share."""
+
+import pytest
+
+from seqtrain.registry import callbacks
+from tests.training.resuming import moments, run
+
+
+@pytest.fixture
+def nothing_left():
+    """Nothing of one test is left for the next."""
+    import keras
+
+    yield
+    keras.utils.clear_session()
+    if "survivors_breaks_off" in callbacks:
+        moments().clear()
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory):
+    """Runs that nothing interrupted, by sequence."""
+    runs = {}
+
+    def get(sequence="survivors_plain"):
+        if sequence not in runs:
+            folder = tmp_path_factory.mktemp(sequence)
+            runs[sequence] = folder, run(folder, sequence=sequence).result
+        return runs[sequence]
+
+    return get

@@ -1,0 +1,176 @@
+"""Runs that are stopped where Keras or a callback has more to say about how they go on."""
+
+import contextlib
+import importlib.util
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+
+import keras
+import pytest
+
+from seqtrain.errors import CheckpointError, InterruptedRunError
+from seqtrain.loading.feeder import TrainingFeeder
+from seqtrain.training.run_callbacks import RunCallbacks
+from tests.conftest import ROOT
+from tests.training.resuming import MARKS, assert_alike, broken_off_at, history, load_config_once, moments, run
+
+pytestmark = MARKS
+
+STEPS = 10  # in an epoch
+LOGGED = '{name: csv_logger, filename: "{run_dir}/own.csv"}'
+AVERAGED = "compile.optimizer={name: adam, learning_rate: 3e-2, use_ema: true, ema_momentum: 0.9}"
+DECAYED = "compile.optimizer={name: adamw, learning_rate: 3e-2, weight_decay: 0.3}"
+
+
+def callbacks_of(*first):
+    return f"callbacks=[{', '.join([*first, LOGGED, 'survivors_breaks_off'])}]"
+
+
+def ends_alike(tmp_path, *at, settings):
+    """A run that is broken off at moments ends as one that is not."""
+    reference = tmp_path / "reference"
+    whole = reference, run(reference, *settings).result
+    assert_alike(tmp_path, broken_off_at(tmp_path, *at, settings=settings), whole)
+
+
+@pytest.fixture
+def stopped_waiting(monkeypatch):
+    """Has SIGTERM sent to the next run while it waits for a batch, or for the first that it looks at; runs it."""
+
+    def stop(folder, epoch=None, batch=0, settings=()):
+        begun, sent = threading.Event(), threading.Event()
+        take, begin = TrainingFeeder._take, RunCallbacks.on_train_batch_begin
+
+        def taken(feeder, position, **interruptible):
+            wanted = epoch is None or (not feeder._looks and position == epoch * STEPS + batch and begun.wait(30))
+            if wanted and not sent.is_set():
+                time.sleep(0.2)  # so that a step that waits does meanwhile all that needs no data
+                sent.set()
+                os.kill(os.getpid(), signal.SIGTERM)
+                wait_for_interruption(feeder)
+            return take(feeder, position, **interruptible)
+
+        def began(callbacks, number, logs=None):
+            begin(callbacks, number, logs)
+            if (callbacks._checkpoints._epoch, number) == (epoch, batch):
+                begun.set()
+
+        with monkeypatch.context() as patch:
+            patch.setattr(TrainingFeeder, "_take", taken)
+            patch.setattr(RunCallbacks, "on_train_batch_begin", began)
+            outcome = run(folder, *settings)
+        assert outcome.exit_code == 128 + signal.SIGTERM
+        return outcome
+
+    return stop
+
+
+def wait_for_interruption(feeder):
+    """Waits until the stop has come to the stream; where none does, the batch is given after a second."""
+    end = time.monotonic() + 1
+    with contextlib.suppress(InterruptedRunError):
+        while time.monotonic() < end:
+            feeder._stream._workshop.raise_if_interrupted()
+            time.sleep(0.01)
+
+
+def newest(folder):
+    """The weights of the newest checkpoint, and where it stands."""
+    path = (folder / "run" / "checkpoints" / "last").resolve()
+    return path.name, (path / "model.weights.h5").read_bytes()
+
+
+def test_a_run_with_weight_decay_that_was_stopped_waiting_for_data_ends_as_one_that_was_not(tmp_path, stopped_waiting):
+    settings = [DECAYED]
+    whole = tmp_path / "reference", run(tmp_path / "reference", *settings).result
+    load_config_once(tmp_path)
+    stopped_waiting(tmp_path, 1, 4, settings)
+    assert_alike(tmp_path, run(tmp_path, *settings), whole)
+
+
+def test_a_run_that_was_stopped_twice_at_one_batch_ends_as_one_that_was_not(tmp_path, whole, stopped_waiting):
+    reference = whole()
+    stopped_waiting(tmp_path, 1, 4)
+    at = newest(tmp_path)[0]
+    stopped_waiting(tmp_path, 1, 4)
+    if keras.backend.backend() == "tensorflow":
+        assert newest(tmp_path)[0].startswith(at[: len("step-00000014")])
+    assert_alike(tmp_path, run(tmp_path), reference)
+
+
+def test_an_epoch_begins_once_when_stopped_while_it_waits_for_its_first_batch(tmp_path, whole, stopped_waiting):
+    reference = whole()
+    stopped_waiting(tmp_path, 2, 0)
+    stopped_waiting(tmp_path, 2, 0)
+    assert_alike(tmp_path, run(tmp_path), reference)
+
+
+def test_fewer_epochs_are_refused_once_the_next_has_begun(tmp_path, stopped_waiting):
+    load_config_once(tmp_path)
+    stopped_waiting(tmp_path, 2, 0)
+    with pytest.raises(CheckpointError, match="the run is in its epoch 3 already") as raised:
+        run(tmp_path, "fit.epochs=2")
+    assert raised.value.exit_code == 4
+
+
+def test_a_stop_before_the_checkpoint_is_applied_saves_nothing(tmp_path, whole, stopped_waiting):
+    reference = whole()
+    moments().append(("batch end", 1, 6, signal.SIGTERM))
+    run(tmp_path)
+    before = newest(tmp_path)
+    stopped_waiting(tmp_path)
+    assert newest(tmp_path) == before
+    assert_alike(tmp_path, run(tmp_path), reference)
+
+
+@pytest.mark.parametrize("swap", ["", "swap_ema_weights", "{name: swap_ema_weights, swap_on_epoch: true}"])
+def test_averaged_weights_are_the_same_after_stops(tmp_path, swap):
+    load_config_once(tmp_path)
+    at = [
+        ("batch end", 0, 4, signal.SIGTERM),
+        ("test batch end", 1, 1, signal.SIGTERM),
+        ("epoch end", 2, 0, signal.SIGTERM),
+        ("test batch end", 3, 0, signal.SIGTERM),
+    ]
+    ends_alike(tmp_path, *at, settings=[AVERAGED, callbacks_of(*filter(None, [swap]))])
+
+
+@pytest.mark.parametrize("broken", [("test batch end", 2, 1), ("test batch end", 2, 1, signal.SIGTERM)])
+def test_a_run_that_a_callback_stopped_in_an_epoch_trains_no_more_of_it(tmp_path, broken):
+    load_config_once(tmp_path)
+    settings = [callbacks_of("survivors_stops"), "checkpoint={every: 1}"]
+    ends_alike(tmp_path, broken, settings=settings)
+    assert len(history(tmp_path)) == 3
+
+
+def test_what_keras_backs_up_itself_changes_nothing(tmp_path):
+    load_config_once(tmp_path)
+    backup = '{name: backup_and_restore, backup_dir: "{run_dir}/backup"}'
+    at = [("batch end", 1, 6, signal.SIGTERM), ("epoch end", 2, 0)]  # Keras's is an epoch further than ours
+    ends_alike(tmp_path, *at, settings=[callbacks_of(backup)])
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(importlib.util.find_spec("jax") is None, reason="JAX is not installed")
+def test_runs_on_jax_that_were_broken_off_end_as_ones_that_were_not():
+    if keras.backend.backend() == "jax":
+        return
+    here = "tests/training/test_resume"
+    tests = [
+        f"{here}.py::test_a_run_that_was_killed_ends_as_one_that_was_not[everywhere]",
+        f"{here}_callbacks.py::test_averaged_weights_are_the_same_after_stops[]",
+    ]
+    done = subprocess.run(
+        [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", *tests],
+        cwd=ROOT,
+        env={**os.environ, "KERAS_BACKEND": "jax"},
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=300,
+    )
+    assert done.returncode == 0, done.stdout[-3000:]
