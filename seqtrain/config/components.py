@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 from seqtrain import keras_api
 from seqtrain.config.arguments import check_arguments, missing_paths
 from seqtrain.config.node import Key, Node
-from seqtrain.config.schema import CompileConfig, ComponentConfig, RunConfig
+from seqtrain.config.schema import CompileConfig, ComponentConfig, FineTuneConfig, RunConfig
 from seqtrain.errors import Mistake, did_you_mean, one_of
 from seqtrain.registry import FAMILIES, Registry
 
@@ -29,6 +29,8 @@ def resolve_components(config: RunConfig, root: Node, mistakes: list[Mistake]) -
     ]
     if config.compile is not None:
         _check_compile(config.compile, root, mistakes)
+    if config.fine_tune is not None:
+        _check_fine_tune(config, config.fine_tune, root, mistakes)
     return config.model_copy(update={**registered, "callbacks": callbacks})
 
 
@@ -59,6 +61,32 @@ def _resolve(component: C, root: Node, path: Path, registry: Registry, mistakes:
     if registered.family != "callback":  # a callback's paths are mostly what it writes
         mistakes.extend(missing_paths(values, root, inner))
     return component.model_copy(update={"arguments": values})
+
+
+def _check_fine_tune(config: RunConfig, later: FineTuneConfig, root: Node, mistakes: list[Mistake]) -> None:
+    """Checks what a second phase changes against what it is to be changed in."""
+    models = FAMILIES["models"]
+    if config.model.name not in models:
+        return  # told already
+    parameters = models.get(config.model.name).arguments
+    if "trainable" not in parameters:
+        mistakes.append(
+            Mistake(
+                f"fine_tune: the model '{config.model.name}' has no argument 'trainable'",
+                root.find(("fine_tune",)).place,
+                fix="use a model that has one, such as backbone, or remove fine_tune",
+            )
+        )
+        return
+    arguments = {"trainable": later.trainable}
+    only = {"trainable": parameters["trainable"]}
+    mistakes.extend(check_arguments("fine_tune", only, False, arguments, root, ("fine_tune",))[1])
+    if config.compile is None:
+        mistakes.append(
+            Mistake("fine_tune needs `compile:`", root.find(("fine_tune",)).place, fix="name optimizer and loss there")
+        )
+    if isinstance(later.learning_rate, dict):
+        _check_schedule(later.learning_rate, root, ("fine_tune", "learning_rate"), mistakes)
 
 
 def _check_compile(config: CompileConfig, root: Node, mistakes: list[Mistake]) -> None:

@@ -229,6 +229,20 @@ class FitConfig(Section):
     """Deterministic kernels on a GPU: equal weights from run to run, at a cost in speed."""
 
 
+class FineTuneConfig(Section):
+    """A second phase of training: the model as it is then, more of it trained, by a new optimizer.
+
+    Callbacks begin anew with it, so that early stopping ends one phase at a time.
+    """
+
+    after: Annotated[int, Field(ge=1)]
+    """Epochs of the first phase, at most; `fit.epochs` counts those of both."""
+    trainable: Any = True
+    """What `model.trainable` is from then on."""
+    learning_rate: Annotated[float, Field(gt=0)] | dict[str, Any]
+    """What `compile.optimizer.learning_rate` is from then on: a number or a schedule."""
+
+
 class RunConfig(Section):
     """A whole run."""
 
@@ -254,6 +268,8 @@ class RunConfig(Section):
     """Optimizer, loss and metrics; may be left out where the model builder compiles."""
     fit: FitConfig = FitConfig()
     """The training loop and the loader."""
+    fine_tune: FineTuneConfig | None = None
+    """A second phase, for models that take `trainable`, such as `backbone`."""
     checkpoint: CheckpointConfig = CheckpointConfig()
     """When the run is saved."""
     on_bad_sample: BadSampleConfig = BadSampleConfig()

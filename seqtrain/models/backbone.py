@@ -1,7 +1,7 @@
-"""Transfer learning: any network of `keras.applications` under a new head, with the preprocessing that it was made with.
+"""Transfer learning: any network of `keras.applications` under a new head, with the preprocessing that it wants.
 
-A backbone whose weights are given keeps the statistics of its batch normalisation, also while it is fine-tuned: with
-batches of a few images, new statistics would undo what the weights are worth.
+A backbone whose weights are given keeps its batch normalisation as it is, also while it is fine-tuned: statistics of a
+few small batches would undo what the weights are worth.
 """
 
 from __future__ import annotations
@@ -65,14 +65,18 @@ def backbone(
             "the model 'backbone' takes images of one channel or three", received=f"x of shape {input_shape}"
         )
     inputs = keras.Input(input_shape, dtype=input_dtype, name="image")
-    x = inputs if input_dtype.startswith("float") else keras.layers.Rescaling(1.0, dtype="float32", name="floats")(inputs)
+    x = (
+        inputs
+        if input_dtype.startswith("float")
+        else keras.layers.Rescaling(1.0, dtype="float32", name="floats")(inputs)
+    )
     if data_format == "channels_first":
         x = keras.layers.Permute((2, 3, 1), name="to_channels_last")(x)
     if input_shape[channels_axis] == 1:
         x = keras.layers.Concatenate(name="gray_to_rgb")([x, x, x])
     network, preprocess = _network(backbone, tuple(x.shape[1:]), weights, pooling, options or {})
-    _freeze(network, trainable)
-    x = network(preprocess(x), training=None if weights is None else False)
+    _freeze(network, trainable, keeps_normalization=weights is not None)
+    x = network(preprocess(x))
     x = keras.layers.Dropout(dropout, name="dropout")(x)
     return keras.Model(inputs, output_layer(num_classes)(x), name="backbone_classifier")
 
@@ -106,8 +110,11 @@ def _network(
     return network, sys.modules[build.__module__].preprocess_input
 
 
-def _freeze(network: Any, trainable: bool | int) -> None:
-    network.trainable = bool(trainable)
-    if trainable is not True and trainable:
-        for layer in network.layers[:-trainable]:
-            layer.trainable = False
+def _freeze(network: Any, trainable: bool | int, keeps_normalization: bool) -> None:
+    """Leaves as many of the last layers to train as is asked for; a frozen normalisation keeps its statistics too."""
+    import keras
+
+    count = len(network.layers) if trainable is True else int(trainable)
+    for number, layer in enumerate(reversed(network.layers)):
+        is_kept = keeps_normalization and isinstance(layer, keras.layers.BatchNormalization)
+        layer.trainable = number < count and not is_kept

@@ -57,7 +57,8 @@ def volume_tile(voxels: Pixels, mask: Mask | None = None) -> tuple[Image.Image, 
         mask: Class ids, (depth, height, width).
 
     Returns:
-        The planes across depth, height and width; what shows the depth has its end on top.
+        The planes across depth, height and width, upright: the ends of depth and height are on top, as in volumes that
+        are brought to one canon the patient's superior and anterior side.
     """
     middle = [length // 2 for length in voxels.shape[:3]]
     if mask is not None and (mask > 0).any():
@@ -66,8 +67,7 @@ def volume_tile(voxels: Pixels, mask: Mask | None = None) -> tuple[Image.Image, 
     planes = []
     for axis, place in enumerate(middle):
         cut = (slice(None),) * axis + (place,)
-        upright = slice(None, None, -1 if axis else 1)
-        planes.append(picture_tile(voxels[cut][upright], None if mask is None else mask[cut][upright]))
+        planes.append(picture_tile(voxels[cut][::-1], None if mask is None else mask[cut][::-1]))
     z, y, x = middle
     return beside(planes), f"z {z}, y {y}, x {x}"
 

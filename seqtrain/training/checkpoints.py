@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from typing import Any
 
@@ -23,6 +23,7 @@ from seqtrain.training.checkpoint_store import CheckpointStore
 from seqtrain.training.recorder import Recorder
 from seqtrain.training.state import (
     Arrays,
+    Restored,
     Small,
     Volatile,
     capture_small,
@@ -132,8 +133,12 @@ class Checkpoints(keras.callbacks.Callback):
         self._epoch, self._batch, self._has_begun_epoch = epoch + 1, 0, False
         self.save(is_best=self._recorder.is_best)
 
-    def save(self, is_best: bool = False) -> None:
+    def save(self, is_best: bool = False, small: Small | None = None) -> None:
         """Saves the run as it is now; a failure is told, and kept in `failure`.
+
+        Args:
+            is_best: Whether it is the best so far.
+            small: What to save besides weights and optimizer; left out, what is there now.
 
         Raises:
             DivergedError: when a weight is NaN or infinite: such a run is not kept.
@@ -147,7 +152,7 @@ class Checkpoints(keras.callbacks.Callback):
         }
         try:
             self._require_finite_weights()
-            files = files_of(self.model, self._before_validation or self._capture())
+            files = files_of(self.model, small or self._before_validation or self._capture())
             step = self._epoch * self._steps_per_epoch + self._batch
             name = self._store.commit(step, files, about, best="" if is_best else self._best)
         except (OSError, MemoryError, ResourceError) as error:
@@ -183,6 +188,17 @@ class Checkpoints(keras.callbacks.Callback):
                 fix="free the disk, or name another --run-dir",
             ) from self.failure
 
+    def hand_over(self, phase: int) -> Restored:
+        """Saves what the next phase begins with, and returns it: where it cannot be saved, that is told, as in `save`.
+
+        Args:
+            phase: Its number.
+        """
+        small = self._capture({"phase": phase, "begins_phase": True, "rollbacks": 0, "callbacks": []})
+        small.document["stop_training"] = False
+        self.save(small=small)
+        return Restored(files_of(self.model, small), self._best, self._store.path)
+
     def _require_finite_weights(self) -> None:
         """Raises where a weight became NaN or infinite behind a loss that hides it.
 
@@ -193,7 +209,7 @@ class Checkpoints(keras.callbacks.Callback):
             since, now = (f"epoch {epoch}, batch {batch}" for epoch, batch in (self._saved, (self._epoch, self._batch)))
             raise DivergedError(f"weights became NaN or infinite between {since}, and {now}")
 
-    def _capture(self) -> Small:
+    def _capture(self, other: Mapping[str, Any] | None = None) -> Small:
         arrays: Arrays = {}
         document = {
             "epoch": self._epoch,
@@ -203,6 +219,8 @@ class Checkpoints(keras.callbacks.Callback):
             "stop_training": bool(self.model.stop_training),
             "recorder": self._recorder.state(),
             "callbacks": self._states.capture(arrays),
+            "begins_phase": False,
             **self._extra(),
+            **(other or {}),
         }
         return capture_small(self.model, document, arrays)

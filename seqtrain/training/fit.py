@@ -23,6 +23,7 @@ from seqtrain.loading.bad_samples import BadSample, BadSamples
 from seqtrain.loading.pipeline import Data, open_data
 from seqtrain.training.checkpoint_store import CheckpointStore, Stored
 from seqtrain.training.options import FitOptions, Outcome
+from seqtrain.training.phases import phases_of
 from seqtrain.training.run_folder import RunFolder
 
 log = logging.getLogger("seqtrain")
@@ -65,7 +66,7 @@ def fit(loaded: LoadedConfig, options: FitOptions) -> Outcome:
 
 
 def dry_run(loaded: LoadedConfig, options: FitOptions) -> Outcome:
-    """Builds everything, takes one step of training and of validation, and stops."""
+    """Builds everything, takes one step of training and of validation in each phase, and stops."""
     data = open_data(loaded)
     with native_stderr_to(Path(os.devnull)):
         from seqtrain.training.device import prepare_keras
@@ -75,10 +76,11 @@ def dry_run(loaded: LoadedConfig, options: FitOptions) -> Outcome:
         from seqtrain.training.recorder import scalar_logs
         from seqtrain.training.run import model_and_logs
 
-        model, logs = model_and_logs(loaded, data)
-        build_callbacks(loaded, data, logs, Path.cwd(), options.progress)
-        with data.training_stream(end=1) as training:
-            trained = model.train_on_batch(*training.take(0).batch, return_dict=True)
+        for phase in phases_of(loaded):
+            model, logs = model_and_logs(phase, data)
+            build_callbacks(phase, data, logs, Path.cwd(), options.progress)
+            with data.training_stream(end=1) as training:
+                trained = model.train_on_batch(*training.take(0).batch, return_dict=True)
         metrics = {**logs, **scalar_logs(trained)}
         log.info("one step of training%s: %s", " and validation" if data.val is not None else "", _shown(metrics))
         return Outcome({"status": "dry_run", "metrics": metrics})
@@ -94,7 +96,7 @@ def _train(
     deadline: float | None,
     stops_anew: bool,
 ) -> Outcome:
-    """Trains, going back to the last checkpoint as often as `on_nan` allows."""
+    """Trains, one phase after the other, going back to the last checkpoint as often as `on_nan` allows."""
     from seqtrain.training.device import devices, prepare_keras
 
     prepare_keras(loaded.config)  # before anything else imports Keras: flags are read once
@@ -103,13 +105,19 @@ def _train(
     from seqtrain.training.stops import Stops
 
     on_nan = loaded.config.on_nan
+    phases = phases_of(loaded)
+    later, epochs = loaded.config.fine_tune, loaded.config.fit.epochs
+    if later is not None and epochs <= later.after:
+        log.warning("fine_tune.after: the run ends before it, after the %d epochs of fit.epochs", epochs)
     with Stops(deadline) as stops:
         folder.add_devices(*devices())
-        restored = Restored(stored) if stored is not None else None
+        restored = Restored.of(stored) if stored is not None else None
         if restored is not None and stops_anew:
             restored.document["stop_training"] = False
         rollbacks = restored.document["rollbacks"] if restored else 0
         while True:
+            phase = restored.document["phase"] if restored else 0
+            is_last = phase == len(phases) - 1 or epochs <= phases[phase].config.fit.epochs
             if data.bad_samples is not None:
                 data.bad_samples.on_new = _BadSampleTeller(data.bad_samples, folder)
             if restored is not None:
@@ -118,7 +126,11 @@ def _train(
                 if data.bad_samples is not None:
                     data.bad_samples.restore(restored.document["bad_samples"])
             try:
-                return Run(loaded, data, folder, options, stops, store, restored, rollbacks).train()
+                run = Run(phases[phase], data, folder, options, stops, store, restored, rollbacks, phase, is_last)
+                ended = run.train()
+                if isinstance(ended, Outcome):
+                    return ended
+                restored, rollbacks = ended, 0
             except DivergedError as error:
                 stored = store.load()
                 if on_nan.action == "error" or rollbacks >= on_nan.max or stored is None:
@@ -126,9 +138,9 @@ def _train(
                 rollbacks += 1
                 scale = on_nan.learning_rate_scale**rollbacks
                 log.warning("%s\n  rollback %d of %d, learning rate times %g", error, rollbacks, on_nan.max, scale)
-                restored = Restored(stored)
-                prepare_keras(loaded.config)
-                data = open_data(loaded)  # a class of the user's may have changed with the epochs
+                restored = Restored.of(stored)
+            prepare_keras(loaded.config)
+            data = open_data(loaded)  # a class of the user's may have changed with the epochs
 
 
 class _BadSampleTeller:
@@ -161,7 +173,9 @@ def _stops_anew(changed: list[Difference]) -> bool:
 
 def _tell_of_going_on(stands: dict[str, Any], data: Data) -> None:
     epoch, batch = stands["epoch"] + 1, stands["batch"]
-    if batch:
+    if stands["begins_phase"]:
+        log.info("fine-tuning from epoch %d on", epoch)
+    elif batch:
         log.info("going on in epoch %d after batch %d of %d", epoch, batch, data.steps_per_epoch)
     else:
         log.info("going on with epoch %d", epoch)

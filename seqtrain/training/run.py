@@ -57,6 +57,8 @@ class Run:
         store: Its checkpoints.
         restored: The checkpoint to go on from; None at the beginning.
         rollbacks: How often it has gone back so far.
+        phase: Its number.
+        is_last: Whether no phase comes after it.
     """
 
     def __init__(
@@ -69,6 +71,8 @@ class Run:
         store: CheckpointStore,
         restored: Restored | None,
         rollbacks: int,
+        phase: int = 0,
+        is_last: bool = True,
     ) -> None:
         self._loaded = loaded
         self._config = loaded.config
@@ -79,9 +83,14 @@ class Run:
         self._store = store
         self._restored = restored
         self._rollbacks = rollbacks
+        self._phase = phase
+        self._is_last = is_last
 
-    def train(self) -> Outcome:
+    def train(self) -> Outcome | Restored:
         """Trains.
+
+        Returns:
+            How the run has ended; or what its next phase begins with.
 
         Raises:
             DivergedError: when the loss became NaN or infinite.
@@ -93,7 +102,7 @@ class Run:
         make_shared_seed()
         self._model.summary(print_fn=lambda text, line_break=False: log.debug("%s", text))
         self._recorder = Recorder(self._folder, *self._watched(logs), self._name_batches)
-        self._own = build_callbacks(self._loaded, logs, self._folder.path, self._options.progress)
+        self._own = build_callbacks(self._loaded, self._data, logs, self._folder.path, self._options.progress)
         states = CallbackStates([callback.name for callback in self._config.callbacks], self._own)
         self._checkpoints = Checkpoints(
             self._store,
@@ -117,6 +126,8 @@ class Run:
         finally:
             self._stops.forget_listeners()
             self._close_callbacks()
+        if not self._is_last:
+            return self._checkpoints.hand_over(self._phase + 1)
         self._checkpoints.require_saved()
         stopped = len(self._recorder.history) < self._config.fit.epochs
         return Outcome(self._finish("early_stopped" if stopped else "completed", began))
@@ -125,7 +136,6 @@ class Run:
         if self._restored is not None and self._is_over(self._restored):
             callbacks = self._callbacks([], states, is_ahead=lambda: True)
             callbacks.on_train_begin()
-            self._model.optimizer.finalize_variable_values(self._model.trainable_weights)
             callbacks.on_train_end(self._recorder.history[-1])
             return
         if self._restored is not None:
@@ -229,7 +239,11 @@ class Run:
 
     def _extra_state(self) -> dict[str, Any]:
         bad = self._data.bad_samples
-        return {"rollbacks": self._rollbacks, "bad_samples": bad.state() if bad is not None else None}
+        return {
+            "phase": self._phase,
+            "rollbacks": self._rollbacks,
+            "bad_samples": bad.state() if bad is not None else None,
+        }
 
     def _name_batches(self, epoch: int, first: int, last: int) -> str:
         """What messages call the batches of some steps of an epoch."""

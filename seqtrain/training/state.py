@@ -17,7 +17,8 @@ import json
 import random
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from pathlib import Path
+from typing import Any, BinaryIO
 
 import keras
 import numpy as np
@@ -99,15 +100,29 @@ class Restored:
     """A checkpoint's content.
 
     Args:
-        stored: The checkpoint on disk.
+        files: Of the checkpoint, by name.
+        best: The name of the best checkpoint so far.
+        where: What messages call it.
     """
 
-    def __init__(self, stored: Stored) -> None:
-        self.folder = folder = stored.path
-        self.best: str | None = stored.about["best"]
-        self.document: dict[str, Any] = json.loads((folder / _STATE).read_text())
-        with np.load(folder / _ARRAYS, allow_pickle=False) as arrays:
+    def __init__(self, files: Mapping[str, Content | Path], best: str | None, where: Path) -> None:
+        self.best = best
+        self.document: dict[str, Any] = json.loads(_opened(files[_STATE]).read())
+        with np.load(_opened(files[_ARRAYS]), allow_pickle=False) as arrays:
             self.arrays: Arrays = dict(arrays)
+        self._weights = files[WEIGHTS]
+        self._where = where
+
+    @classmethod
+    def of(cls, stored: Stored) -> Restored:
+        """The content of a checkpoint on disk."""
+        names = (WEIGHTS, _STATE, _ARRAYS)
+        return cls({name: stored.path / name for name in names}, stored.about["best"], stored.path)
+
+    @property
+    def begins_phase(self) -> bool:
+        """Whether it is what a phase begins with: another optimizer and other callbacks than it was made with."""
+        return bool(self.document["begins_phase"])
 
     def set_generators(self) -> None:
         """Gives the global generators of `random` and NumPy their states; before workers start, which may use them."""
@@ -121,16 +136,15 @@ class Restored:
             CheckpointError: when they are not those of this model.
         """
         model.optimizer.build(model.trainable_variables)
+        weights = self._weights if isinstance(self._weights, Path) else _WeightsInMemory(self._weights)
         try:
-            saving_lib.load_weights_only(model, self.folder / WEIGHTS, objects_to_skip=[model.optimizer])
+            saving_lib.load_weights_only(model, weights, objects_to_skip=[model.optimizer])
         except (ValueError, KeyError) as error:
             raise self._of_another(str(error).splitlines()[0]) from error
-        for name, variables in (
-            ("optimizer", model.optimizer.variables),
-            ("seeds", _seeds(model)),
-            ("metrics", model.metrics_variables),
-        ):
-            self._assign(name, variables)
+        self._assign("seeds", _seeds(model))
+        if not self.begins_phase:
+            self._assign("optimizer", model.optimizer.variables)
+            self._assign("metrics", model.metrics_variables)
 
     def _assign(self, name: str, variables: list[Any]) -> None:
         values = [decode(item, self.arrays) for item in self.document[name]]
@@ -142,10 +156,14 @@ class Restored:
     def _of_another(self, received: str) -> CheckpointError:
         return CheckpointError(
             "does not fit the model that the config describes",
-            where=self.folder,
+            where=self._where,
             received=received,
             fix="bring back the code and the versions that it was made with, or name another --run-dir",
         )
+
+
+def _opened(file: Content | Path) -> BinaryIO:
+    return io.BytesIO(file.read_bytes() if isinstance(file, Path) else file)
 
 
 def _values(variables: list[Any], arrays: Arrays, prefix: str) -> list[Any]:

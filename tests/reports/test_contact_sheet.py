@@ -150,7 +150,7 @@ def test_three_planes_of_a_volume_pass_through_the_most_of_its_mask(texts):
     assert texts[1:] == ["class 1 0.0 %", "row 0  z 12, y 20, x 30"]
     color = tuple(bytes.fromhex(class_color(1).lstrip("#")))
     at = (12, 44 + 18)
-    assert sheet.getpixel((at[0] + 30, at[1] + 20)) == color  # across the depth: rows y, columns x
+    assert sheet.getpixel((at[0] + 30, at[1] + 107 - 20)) == color  # across the depth: height upwards, columns x
     assert sheet.getpixel((at[0] + 108 + 3 + 30, at[1] + 107 - 10)) == color  # across the height: depth upwards
 
 
