@@ -133,7 +133,7 @@ class EncodedMasks:
     def _object(self, row: int, size: Size, index: int) -> MaskedObject:
         start = int(self._starts[row])
         try:
-            return MaskedObject(int(self._class_ids[row]), region_of_pairs(self._table.runs_at(start), size))
+            region, left = region_of_pairs(self._table.runs_at(start), size)
         except RunLengthError as error:
             raise DataError(
                 f"{error}",
@@ -141,6 +141,7 @@ class EncodedMasks:
                 expected=error.expected,
                 fix=f"mend the row, or remove it; its image is {self._paths[index]}",
             ) from error
+        return MaskedObject(int(self._class_ids[row]), region, left=left)
 
 
 class _Listing:

@@ -165,7 +165,7 @@ def _read_region(path: str, size: Size, image: str) -> Region:
         )
     region: Region = values != 0
     highest = values.max()
-    if (values[region] != highest).any():
+    if not np.array_equal(region, values == highest) and region.any():
         found = np.unique(values)
         raise DataError(
             "the mask is not binary",

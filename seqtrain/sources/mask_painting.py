@@ -42,6 +42,6 @@ def painted(objects: Iterable[MaskedObject], size: Size) -> tuple[Mask, int]:
     for item in objects:
         height, width = item.region.shape
         part = mask[item.top : item.top + height, item.left : item.left + width]
-        overlaps += int(np.count_nonzero(part[item.region]))
-        part[item.region] = item.class_id
+        overlaps += int(np.count_nonzero(np.logical_and(part, item.region)))
+        np.copyto(part, np.uint8(item.class_id), where=item.region)
     return mask, overlaps

@@ -10,7 +10,7 @@ Compressed counts are numbers in base 32, the lowest digit first, one character 
 in 5 bits, and 32 is added while further digits follow. As in signed LEB128, bit 16 of the last digit is the sign. From
 the fourth number on, each is the difference to the number two places before it, since runs of an object are alike.
 
-Decoding costs one pass over the pixels of the mask, and memory for them; nothing depends on the number of runs.
+Decoding costs one pass over the pixels of the mask, or of those of its columns that hold runs, and memory for them.
 
 Source: the rules of the 2018 Data Science Bowl (kaggle.com) for pairs; T.-Y. Lin et al., 2014, Microsoft COCO: Common
 Objects in Context, and the description in its API, for counts.
@@ -46,8 +46,11 @@ class RunLengthError(ValueError):
         self.expected = expected
 
 
-def region_of_pairs(text: str, size: Size) -> Region:
-    """The mask that pairs of start and length describe; blank text is an empty one.
+def region_of_pairs(text: str, size: Size) -> tuple[Region, int]:
+    """The pixels that pairs of start and length describe; none for blank text.
+
+    Returns:
+        The pixels of the columns that hold runs, in their whole height; and the first of these columns.
 
     Raises:
         RunLengthError: when a number is missing or none, or a run is empty, begins before the first pixel or before
@@ -58,8 +61,12 @@ def region_of_pairs(text: str, size: Size) -> Region:
         raise RunLengthError(f"the runs are {len(numbers)} numbers", "pairs of start and length")
     starts, lengths = numbers[::2], numbers[1::2]
     _check_pairs(starts, lengths, size)
+    if not len(starts):
+        return np.zeros((size[0], 0), dtype=np.bool_), 0
+    left, right = int(starts[0] - 1) // size[0], int(starts[-1] + lengths[-1] - 2) // size[0] + 1
     changes = np.stack([starts - 1, starts - 1 + lengths], axis=1).reshape(-1)
-    return _region(np.diff(changes, prepend=0, append=size[0] * size[1]), size)
+    counts = np.diff(changes, prepend=left * size[0], append=right * size[0])
+    return _region(counts, (size[0], right - left)), left
 
 
 def region_of_counts(counts: Sequence[int] | Counts, size: Size) -> Region:

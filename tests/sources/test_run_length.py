@@ -9,17 +9,28 @@ from seqtrain.sources.run_length import RunLengthError, region_of_counts, region
 DRAWN = np.array([[0, 1, 0, 0], [1, 1, 0, 0], [1, 0, 0, 1]], dtype=bool)  # pixels 2 to 5, and 12
 
 
+def whole(text, size):
+    region, left = region_of_pairs(text, size)
+    mask = np.zeros(size, dtype=bool)
+    mask[:, left : left + region.shape[1]] = region
+    return mask
+
+
 def test_pairs_count_from_one_down_the_columns():
-    assert region_of_pairs("2 4 12 1", (3, 4)).tolist() == DRAWN.tolist()
+    assert whole("2 4 12 1", (3, 4)).tolist() == DRAWN.tolist()
+
+
+def test_pairs_are_decoded_in_their_own_columns_alone():
+    region, left = region_of_pairs("5 1 8 2", (3, 4))
+    assert (region.tolist(), left) == ([[False, False], [True, True], [False, True]], 1)
 
 
 def test_blank_pairs_are_an_empty_mask():
-    assert not region_of_pairs("  ", (3, 4)).any()
-    assert region_of_pairs("", (3, 4)).shape == (3, 4)
+    assert not whole("  ", (3, 4)).any()
 
 
 def test_runs_that_touch_are_two_runs_of_one_mask():
-    assert region_of_pairs("1 5 6 7", (3, 4)).all()
+    assert whole("1 5 6 7", (3, 4)).all()
 
 
 def test_counts_begin_with_the_pixels_outside():
@@ -114,5 +125,5 @@ def test_random_masks_survive_pairs_and_counts_written_by_other_means():
                 inside, start = bool(value), position
             if value is not None:
                 counts[-1] += 1
-        assert region_of_pairs(" ".join(map(str, pairs)), (7, 5)).tolist() == mask.tolist()
+        assert whole(" ".join(map(str, pairs)), (7, 5)).tolist() == mask.tolist()
         assert region_of_counts(counts, (7, 5)).tolist() == mask.tolist()
