@@ -126,8 +126,9 @@ class ImageTripletSequence(ComparedImageSequence):
         alone = self._members.classes[self._members.counts < 2]
         if len(alone):
             named = ", ".join(class_name(self.source, int(label)) for label in alone[:_MOST_NAMED])
+            side = "training" if self.training else "validation"
             raise DataError(
-                f"{len(alone)} of {len(self._members.classes)} classes have one sample on the side of {'training' if self.training else 'validation'}, "
+                f"{len(alone)} of {len(self._members.classes)} classes have one sample on the side of {side}, "
                 "which has no positive",
                 received=f"classes {named}{' ...' if len(alone) > _MOST_NAMED else ''}",
                 fix="add samples, leave these classes out, or hold out whole classes: split {by: group, column: class}",
