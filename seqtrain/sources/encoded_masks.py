@@ -1,6 +1,6 @@
 """The source `encoded_masks`: images, and a table of run-length codes of the objects in them.
 
-Listing reads the ids and keeps 16 bytes for each row; the runs of a sample are decoded when a batch asks for them.
+Listing reads the ids and keeps 9 bytes for each row; the runs of a sample are decoded when a batch asks for them.
 """
 
 from __future__ import annotations
