@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import re
 
-_LESS_IS_BETTER = re.compile(r"loss|error|(^|_)(mse|mae|mape|msle|rmse)$|crossentropy|divergence|poisson|hinge|false_")
+_LESS_IS_BETTER = re.compile(
+    r"loss|error|(^|_)(mse|mae|mape|msle|rmse|kl)$|crossentropy|divergence|poisson|hinge|false_"
+)
 
 
 def larger_is_better(metric: str) -> bool:

@@ -62,7 +62,8 @@ def split_source(source: Source, config: SplitConfig, seed: int) -> Split:
     total = len(source)
     generator = split_generator(seed)
     if config.by == "stratified":
-        train, val = _stratified(_class_labels(source), config, generator, classes_of(source))
+        names = getattr(source, "label_classes", None) or classes_of(source)  # masks have classes of their own
+        train, val = _stratified(_class_labels(source), config, generator, names)
     elif config.by == "group":
         train, val = _grouped(_groups(source, config.column), config, generator)
     else:

@@ -2,6 +2,7 @@
 
 import csv
 
+import numpy as np
 import pytest
 
 from seqtrain.config import load_config
@@ -21,6 +22,24 @@ LEARNS = {
     "csv_pixels": ("val_accuracy", 0.90),  # ten classes of equal size: chance is 0.10
     "my_sequences": ("val_accuracy", 0.85),  # ten classes of equal size: chance is 0.10
     "ratings": ("val_loss", 0.5),  # see the test of the baseline
+    "backbone": ("val_accuracy", 0.85),  # five classes of equal size: chance is 0.20; the frozen phase alone gives 0.62
+    "hdf5": ("val_accuracy", 0.90),  # ten classes of equal size: chance is 0.10
+    "segmentation": ("val_mean_iou", 0.80),  # all background gives 0.28; every shape found and called a disc gives 0.51
+    "segmentation_dice": ("val_dice_coefficient", 0.75),  # the same: 0 and 0.34
+    "siamese_pairs": (
+        "val_one_shot_accuracy",
+        0.55,
+    ),  # 20 unseen characters: chance is 0.05, comparing pixels gives 0.40
+    "siamese_triplets": ("val_one_shot_accuracy", 0.55),  # the same trials
+    "pair_manifest": ("val_pair_accuracy", 0.80),  # balanced: chance is 0.50; the best threshold on pixels gives 0.69
+    "autoencoder": ("val_loss", 0.012),  # mean squared error of pixels; see the test of the mean digit
+    "denoising": ("val_loss", 0.020),  # the same
+    "vae": ("val_loss", 100),  # nats a picture; see the same test
+    "volume_slices": ("val_mean_iou", 0.80),  # brain and background perfect without a lesion give 2/3
+    "volume_patches": ("val_mean_iou", 0.80),  # the same
+    "volume_classification": ("val_loss", 0.20),  # chance is 0.69; a linear model of mean, deviation and maximum 0.30
+    "table": ("val_loss", 0.25),  # see the test of the mean price
+    "series": ("val_mae", 0.27),  # in standard deviations; see the test of the last value
     "synthetic_sum": ("val_mae", 0.02),  # answering 1, the mean of the sums, errs by 1/3
 }
 
@@ -46,3 +65,35 @@ def test_the_recommender_must_beat_the_mean_rating_of_the_training_part():
     mean = labels[data.split.train].mean()
     baseline = float(((labels[data.split.val] - mean) ** 2).mean())
     assert LEARNS["ratings"][1] < 0.75 * baseline
+
+
+def batches(sequence):
+    return [sequence.batch(0, position) for position in range(len(sequence))]
+
+
+def test_autoencoders_must_beat_the_mean_digit_and_a_denoiser_its_own_input():
+    data = open_data(load_config(CONFIGS / "denoising.yaml"))
+    training = np.concatenate([y for _, y in batches(data.train)]).astype(np.float64)
+    noisy, clean = (np.concatenate(part).astype(np.float64) for part in zip(*batches(data.val), strict=True))
+    mean = training.mean(axis=0)
+    error_of_mean = ((clean - mean) ** 2).mean()
+    assert LEARNS["autoencoder"][1] < 0.25 * error_of_mean
+    assert LEARNS["denoising"][1] < 0.4 * min(error_of_mean, ((noisy / 255 - clean) ** 2).mean())
+    mean = mean.clip(1e-7, 1 - 1e-7)
+    cross_entropy = -(clean * np.log(mean) + (1 - clean) * np.log(1 - mean)).sum(axis=(1, 2, 3)).mean()
+    assert LEARNS["vae"][1] < 0.9 * cross_entropy
+
+
+def test_the_forecaster_must_beat_the_last_value_and_the_same_hours_of_the_day_before():
+    data = open_data(load_config(CONFIGS / "series.yaml"))
+    x, y = (np.concatenate(part) for part in zip(*batches(data.val), strict=True))
+    assert LEARNS["series"][1] < 0.3 * np.abs(y - x[:, -1:, :1]).mean()
+    assert LEARNS["series"][1] < 0.8 * np.abs(y - x[:, -24 : -24 + y.shape[1], :1]).mean()
+
+
+def test_the_model_of_tables_must_beat_the_mean_price_and_the_shares_of_the_heatings():
+    data = open_data(load_config(CONFIGS / "table.yaml"))
+    targets = [y for _, y in batches(data.val)]
+    price, heating = (np.concatenate([y[name] for y in targets]) for name in ("price", "heating"))
+    shares = np.bincount(data.source.labels[data.split.train]) / len(data.split.train)
+    assert LEARNS["table"][1] < 0.2 * ((price**2).mean() - 0.5 * np.log(shares[heating]).mean())

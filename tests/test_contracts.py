@@ -70,11 +70,12 @@ def test_batches_are_as_the_spec_declares(data):
 
 def test_every_sample_comes_once_an_epoch(data):
     for epoch in (0, 1):
-        for sequence, expected in ((data.train, data.split.train), (data.val, data.split.val)):
+        for sequence, samples in ((data.train, data.split.train), (data.val, data.split.val)):
             seen = np.concatenate([sequence.sample_indices(epoch, position) for position in range(len(sequence))])
-            left_out = len(expected) % sequence.batch_size if sequence.drop_remainder else 0
-            assert len(seen) == len(np.unique(seen)) == len(expected) - left_out
-            assert set(seen) <= set(expected)
+            left_out = len(sequence.indices) % sequence.batch_size if sequence.drop_remainder else 0
+            assert len(seen) == len(np.unique(seen)) == len(sequence.indices) - left_out
+            assert set(seen) <= set(sequence.indices)
+            assert set(sequence.source_indices(sequence.indices)) == set(samples)
 
 
 def test_training_has_a_new_order_each_epoch_and_validation_has_not(data):
@@ -90,7 +91,7 @@ def test_rows_written_apart_are_the_batch(data):
     middle = len(indices) // 2
     for part in (slice(middle, None), slice(None, middle)):
         data.train.write(indices[part], 1, map_structure(lambda array, part=part: array[part], rows))
-    assert_equal(rows, data.train.batch(1, 0))
+    assert_equal(data.train.finish(rows), data.train.batch(1, 0))
 
 
 def test_a_sequence_pickles_small_and_makes_the_same_batches(data):

@@ -14,6 +14,7 @@ from seqtrain.metric_names import known_monitor, larger_is_better
         ("val_auc", True),
         ("root_mean_squared_error", False),
         ("kl_divergence", False),
+        ("val_kl", False),
         ("r2_score", True),
     ],
 )

@@ -38,7 +38,8 @@ def weights_of_targets(
     if not isinstance(targets, Mapping):
         if by_output:
             raise ConfigError("fit.class_weight names outputs, and this run has one", fix="give the weights themselves")
-        return class_weights(config, source, indices, train.class_names)  # type: ignore[arg-type]
+        of_pixels = targets is not None and targets.kind == "mask"
+        return class_weights(config, source, indices, train.class_names, of_pixels=of_pixels)  # type: ignore[arg-type]
     if not by_output:
         raise ConfigError(
             "fit.class_weight: this run has several outputs",
@@ -61,6 +62,7 @@ def class_weights(
     indices: npt.NDArray[np.integer],
     classes: tuple[str, ...] | None,
     output: str | None = None,
+    of_pixels: bool = False,
 ) -> Weights:
     """The weight of each class by class index.
 
@@ -70,6 +72,7 @@ def class_weights(
         indices: The training samples.
         classes: The classes' names.
         output: The source's column of class indices, where there are several outputs.
+        of_pixels: Whether targets are masks.
 
     Raises:
         ConfigError: when there are no classes, or a name is none of them.
@@ -80,7 +83,7 @@ def class_weights(
     if classes is None:
         raise ConfigError("fit.class_weight needs targets that are classes", fix="remove this line")
     if isinstance(config, str):
-        counts = _counts(source, indices, len(classes), output)
+        counts = _counts(source, indices, len(classes), output, of_pixels)
         present = np.count_nonzero(counts)
         return np.where(counts > 0, counts.sum() / (present * np.maximum(counts, 1)), 1).astype(np.float32)
     weights: Weights = np.ones(len(classes), dtype=np.float32)
@@ -90,13 +93,15 @@ def class_weights(
 
 
 def _counts(
-    source: Source, indices: npt.NDArray[np.integer], num_classes: int, output: str | None
+    source: Source, indices: npt.NDArray[np.integer], num_classes: int, output: str | None, of_pixels: bool
 ) -> npt.NDArray[np.integer]:
-    if output is None and hasattr(source, "class_counts"):
+    if of_pixels:
+        if not hasattr(source, "class_counts"):
+            raise ConfigError("fit.class_weight: balanced needs a source that counts the pixels of its masks")
         counts: npt.NDArray[np.integer] = source.class_counts(indices)
         return counts
     labels = labels_of(source) if output is None else source.column(output)  # type: ignore[attr-defined]
-    if labels is None or labels.ndim != 1:
+    if labels is None or labels.ndim != 1 or labels[indices].max() >= num_classes:
         raise ConfigError("fit.class_weight: balanced needs a source with one class label per sample")
     return np.bincount(labels[indices].astype(np.int64), minlength=num_classes)
 
@@ -137,6 +142,9 @@ class ClassWeightedSequence:
     def __len__(self) -> int:
         return len(self.sequence)
 
+    def __getitem__(self, position: int) -> tuple[Any, ...]:
+        return self.batch(self.epoch, position)
+
     def batch(self, epoch: int, position: int) -> tuple[Any, ...]:
         """The sequence's batch as `(x, y, sample_weight)`."""
         return self._weighted(self.sequence.batch(epoch, position))
@@ -158,7 +166,9 @@ class ClassWeightedSequence:
 def _of(y: Any, target: Any, weights: Weights | None) -> Weights:
     """The weight of each sample, or of each pixel of a mask."""
     if weights is None:
-        return np.ones(len(y), dtype=np.float32)
+        ones: Weights = FieldSpec((), "float32").empty(len(y))
+        ones.fill(1)
+        return ones
     is_mask = isinstance(target, FieldSpec) and target.kind == "mask"
     if not isinstance(y, np.ndarray) or (y.ndim > 2 and not is_mask):
         raise ConfigError(
@@ -177,7 +187,9 @@ def _of(y: Any, target: Any, weights: Weights | None) -> Weights:
             received=f"labels {indices.min()} to {indices.max()}",
             fix="mend the labels, or name all classes",
         )
-    return weights[indices]
+    of_targets: Weights = FieldSpec(indices.shape[1:], "float32").empty(len(indices))
+    np.take(weights, indices, out=of_targets)
+    return of_targets
 
 
 def _weight_spec(target: FieldSpec) -> FieldSpec:
@@ -189,5 +201,7 @@ def _product(weights: Weights, own: npt.NDArray[Any]) -> Weights:
     own = own.reshape(weights.shape) if own.size == weights.size else own
     num_axes = max(weights.ndim, own.ndim)
     both = (array.reshape(array.shape + (1,) * (num_axes - array.ndim)) for array in (weights, own))
-    product: Weights = np.multiply(*both)
+    first, second = np.broadcast_arrays(*both)
+    product: Weights = FieldSpec(first.shape[1:], "float32").empty(len(first))
+    np.multiply(first, second, out=product, casting="same_kind")
     return product

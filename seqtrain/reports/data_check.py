@@ -39,7 +39,7 @@ def read_every_sample(loaded: LoadedConfig) -> dict[str, Any]:
             for told in found:
                 mistakes.extend(told)
     if mistakes:
-        raise DataError(mistakes)
+        raise DataError(dict.fromkeys(mistakes))  # the slices of one damaged volume all tell of it
     batches = {"train": len(data.train), "val": len(data.val) if data.val is not None else 0}
     return {"samples": len(data.split.train) + len(data.split.val), "batches": batches}
 

@@ -15,7 +15,7 @@ from seqtrain.loading.stream import BatchStream, Made
 from seqtrain.reports.contact_sheet import contact_sheet, table
 from seqtrain.reports.fields import Field, fields_of
 from seqtrain.reports.statistics import BatchStatistics, SplitStatistics, batch_statistics, split_statistics
-from seqtrain.sources.base import labels_of
+from seqtrain.sources.base import classes_of, labels_of
 
 _MOST_SHEETS = 16
 
@@ -185,12 +185,17 @@ class Inspection:
         statistics = self._class_statistics(side)
         return document if statistics is None else {**document, **statistics.to_json()}
 
+    @property
+    def _label_names(self) -> tuple[str, ...] | None:
+        """What the source's labels mean; a sequence may have targets of its own, such as pairs that are alike."""
+        return getattr(self.data.source, "label_classes", None) or classes_of(self.data.source)
+
     def _class_statistics(self, side: str) -> SplitStatistics | None:
         labels = labels_of(self.data.source)
         indices = self.data.split.train if side == "train" else self.data.split.val
-        if labels is None or not len(indices) or self.data.train.num_classes is None:
-            return None
         names = self.data.train.class_names
+        if labels is None or not len(indices) or self.data.train.num_classes is None or names != self._label_names:
+            return None
         return split_statistics(labels[indices], num_classes=self.data.train.num_classes, names=names)
 
 

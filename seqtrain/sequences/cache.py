@@ -242,6 +242,11 @@ def open_caches(root: Path, name: str, cached: Iterable[Any]) -> None:
                 expected=one_of(able),
                 fix="remove `cache`",
             )
+        if "path" not in sequence.source[0]:
+            raise ConfigError(
+                f"cache: a sample of the source {type(sequence.source).__name__} is not one image file",
+                fix="remove `cache`",
+            )
         if files is None:
             files = path_digests(sequence.source[index]["path"] for index in range(len(sequence.source)))
         key = json.dumps([sequence.shaped_by, sequence.read_shape])

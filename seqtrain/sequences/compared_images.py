@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 from seqtrain.randomness import sample_generator
 from seqtrain.sequences.augmented_image import AugmentedImageSequence
@@ -22,17 +21,6 @@ class ComparedImageSequence(AugmentedImageSequence):
         channels_first = self.data_format == "channels_first"
         shape = (num_channels, *self.image_size) if channels_first else (*self.image_size, num_channels)
         return FieldSpec(shape, "uint8", kind="pixels")
-
-    def write_picture(self, path: str, generator: np.random.Generator | None, row: npt.NDArray[np.uint8]) -> None:
-        """Writes an image file into its row, augmented where this is training; without a generator, unaugmented."""
-        if self.color == "gray":
-            self.paint(path, generator, row[0].reshape(self.image_size))
-        elif self.data_format == "channels_last":
-            self.paint(path, generator, row[0])
-        else:
-            picture = np.empty((*self.image_size, 3), dtype=np.uint8)
-            self.paint(path, generator, picture)
-            row[0] = np.moveaxis(picture, -1, 0)
 
     def drawing(self, index: int, generator: np.random.Generator | None) -> np.random.Generator:
         """What partners are drawn with; for a sample that is shown without augmentation, as in the first epoch."""

@@ -102,15 +102,19 @@ class ImageSequence(SampleSequence):
         """Writes one sample; without a generator, unaugmented."""
         sample = self.source[index]
         x, y = rows
+        self.write_picture(sample["path"], generator, x)
+        self._write_label(sample["label"], y)
+
+    def write_picture(self, path: str, generator: np.random.Generator | None, row: Picture) -> None:
+        """Writes an image file into its row, which has a batch axis of 1."""
         if self.color == "gray":
-            self.paint(sample["path"], generator, x[0].reshape(self.image_size))
+            self.paint(path, generator, row[0].reshape(self.image_size))
         elif self.data_format == "channels_last":
-            self.paint(sample["path"], generator, x[0])
+            self.paint(path, generator, row[0])
         else:
             picture = np.empty((*self.image_size, 3), dtype=np.uint8)
-            self.paint(sample["path"], generator, picture)
-            x[0] = np.moveaxis(picture, -1, 0)
-        self._write_label(sample["label"], y)
+            self.paint(path, generator, picture)
+            row[0] = np.moveaxis(picture, -1, 0)
 
     def paint(self, path: str, generator: np.random.Generator | None, picture: Picture) -> None:
         """Writes an image file into (height, width) or (height, width, 3); a subclass may augment it."""

@@ -31,7 +31,7 @@ def build_callbacks(loaded: LoadedConfig, data: Data, names: Iterable[str], run_
     Raises:
         ConfigError: when a callback watches something that is not logged, or refuses its arguments.
     """
-    known = (*names, *_added_logs(loaded.config.callbacks))
+    known = (*names, *added_logs(loaded.config.callbacks))
     mistakes: list[Mistake] = []
     listed = [
         (index, _with_known_monitor(loaded, index, callback, known, mistakes))
@@ -48,7 +48,7 @@ def build_callbacks(loaded: LoadedConfig, data: Data, names: Iterable[str], run_
     ]
 
 
-def _added_logs(listed: Iterable[ListedComponentConfig]) -> list[str]:
+def added_logs(listed: Iterable[ListedComponentConfig]) -> list[str]:
     """What callbacks add to the logs of an epoch: they say so in `adds_logs`."""
     return [name for each in listed for name in getattr(callbacks.get(each.name).load(), "adds_logs", ())]
 

@@ -17,7 +17,7 @@ import io
 import json
 import logging
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from typing import Any
 
@@ -161,7 +161,12 @@ def _csv(rows: list[dict[str, float]]) -> str:
 
 def _line(row: dict[str, Any]) -> str:
     """A line of JSON, which knows neither NaN nor infinity."""
-    return json.dumps({k: None if isinstance(v, float) and not math.isfinite(v) else v for k, v in row.items()}) + "\n"
+    return json.dumps(finite(row)) + "\n"
+
+
+def finite(row: Mapping[str, Any]) -> dict[str, Any]:
+    """A row whose NaN and infinite values, which JSON does not know, are null."""
+    return {k: None if isinstance(v, float) and not math.isfinite(v) else v for k, v in row.items()}
 
 
 def _learning_rate(model: Any) -> float:

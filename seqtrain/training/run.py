@@ -29,14 +29,14 @@ from seqtrain.loading.stream import BatchStream
 from seqtrain.metric_names import known_monitor
 from seqtrain.structure import named_leaves
 from seqtrain.training.callback_state import CallbackStates
-from seqtrain.training.callbacks import build_callbacks
+from seqtrain.training.callbacks import added_logs, build_callbacks
 from seqtrain.training.checkpoint_store import CheckpointStore
 from seqtrain.training.checkpoints import Checkpoints
 from seqtrain.training.learning_rate import ScaledSchedule, schedule_of
 from seqtrain.training.model import build_model
 from seqtrain.training.options import FitOptions, Outcome
 from seqtrain.training.pace import Pace
-from seqtrain.training.recorder import Recorder, scalar_logs
+from seqtrain.training.recorder import Recorder, finite, scalar_logs
 from seqtrain.training.run_callbacks import RunCallbacks
 from seqtrain.training.run_folder import RunFolder
 from seqtrain.training.state import Restored, make_shared_seed
@@ -101,7 +101,8 @@ class Run:
         self._model.optimizer.build(self._model.trainable_variables)
         make_shared_seed()
         self._model.summary(print_fn=lambda text, line_break=False: log.debug("%s", text))
-        self._recorder = Recorder(self._folder, *self._watched(logs), self._name_batches)
+        logged = (*logs, *added_logs(self._config.callbacks))
+        self._recorder = Recorder(self._folder, *self._watched(logged), self._name_batches)
         self._own = build_callbacks(self._loaded, self._data, logs, self._folder.path, self._options.progress)
         states = CallbackStates([callback.name for callback in self._config.callbacks], self._own)
         self._checkpoints = Checkpoints(
@@ -251,14 +252,14 @@ class Run:
         places = [divmod(epoch * steps + batch, len(self._data.train)) for batch in range(first, last + 1)]
         return " or ".join(describe_batch(self._data.train, *place) for place in places)
 
-    def _watched(self, logs: dict[str, Any]) -> tuple[str, str]:
+    def _watched(self, logged: tuple[str, ...]) -> tuple[str, str]:
         """The metric that says which epoch is best, and its mode: early stopping's, else the loss."""
         for callback in self._config.callbacks:
             if callback.name == "early_stopping":
-                monitor = known_monitor(str(callback.arguments.get("monitor", "val_loss")), tuple(logs))
+                monitor = known_monitor(str(callback.arguments.get("monitor", "val_loss")), logged)
                 if monitor is not None:
                     return monitor, str(callback.arguments.get("mode", "auto"))
-        return ("val_loss" if "val_loss" in logs else "loss"), "min"
+        return ("val_loss" if "val_loss" in logged else "loss"), "min"
 
     def _interrupted(self, reason: InterruptedRunError | OutOfTimeError, began: float) -> dict[str, Any]:
         self._close_callbacks()
@@ -295,11 +296,12 @@ class Run:
         from seqtrain.reports.curves import draw
 
         history = self._recorder.history
+        last = {name: value for name, value in (history[-1] if history else {}).items() if name != "epoch"}
         result = {
             "status": status,
             "run_dir": str(self._folder.path.resolve()),
             "epochs": len(history),
-            "metrics": {name: value for name, value in (history[-1] if history else {}).items() if name != "epoch"},
+            "metrics": finite(last),
             "best": self._recorder.best,
             "weights_sha256": self._recorder.weights_sha256,
         }

@@ -98,6 +98,17 @@ class RunCallbacks(keras.callbacks.CallbackList):
         self._checkpoints.before_validation()
         super().on_test_begin(logs)
 
+    def on_test_end(self, logs: Any = None) -> None:
+        """Ends a validation; what callbacks add to its logs counts as a metric, though Keras shows them a copy."""
+        if self._async_test:
+            self._flush_futures()
+        told = dict(logs or {})
+        for callback in self.callbacks:
+            callback.on_test_end(told)
+        if logs is not None:
+            logs.update(told)
+        self._on_end()
+
     def _go_on(self, restored: Restored) -> None:
         document = restored.document
         restored.apply(self.model)
