@@ -227,6 +227,8 @@ def check(
         loaded = _load(config, settings)
         if data:
             checked["data"] = read_every_sample(loaded)
+            for warning in checked["data"]["warnings"]:
+                typer.echo(f"warning: {warning}", err=True)
     if as_json:
         _print_json(checked)
     else:

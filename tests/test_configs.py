@@ -26,6 +26,9 @@ LEARNS = {
     "hdf5": ("val_accuracy", 0.90),  # ten classes of equal size: chance is 0.10
     "segmentation": ("val_mean_iou", 0.80),  # all background gives 0.28; every shape found and called a disc gives 0.51
     "segmentation_dice": ("val_dice_coefficient", 0.75),  # the same: 0 and 0.34
+    "mask_folders": ("val_mean_iou", 0.80),  # all background gives 0.28; Otsu's threshold with a rim 0.75
+    "encoded_masks": ("val_mean_iou", 0.80),  # all background gives 0.28; Otsu's threshold as one kind 0.48
+    "coco_masks": ("val_mean_iou", 0.80),  # the same
     "siamese_pairs": (
         "val_one_shot_accuracy",
         0.55,

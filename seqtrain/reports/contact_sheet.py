@@ -22,6 +22,7 @@ from seqtrain.structure import named_leaves
 from seqtrain.types import DataFormat
 
 MOST_PICTURES = 64
+_MOST_CLASSES = 3  # of a mask, whose shares stand under its picture
 _WIDTH = 1200
 _MARGIN = 12
 _TITLE_SIZE, _CAPTION_SIZE = 20, 14
@@ -107,17 +108,20 @@ def _drawing(field: Field, pixels: npt.NDArray[np.uint8], mask: npt.NDArray[Any]
 def _labels(fields: Sequence[Field], row: int) -> list[str]:
     """The targets of a sample in words, a line each: a class, a value, the share of a mask's classes."""
     targets = [field for field in fields if field.is_target and field.kind not in ("pixels", "series")]
-    words = [(field.name.removeprefix("y").removeprefix("."), _target(field, row)) for field in targets]
-    return [f"{name} {text}".lstrip() for name, text in words if text]
+    words = [
+        (field.name.removeprefix("y").removeprefix("."), line) for field in targets for line in _target(field, row)
+    ]
+    return [f"{name} {line}".lstrip() for name, line in words]
 
 
-def _target(field: Field, row: int) -> str:
+def _target(field: Field, row: int) -> list[str]:
     if field.kind == "mask":
         ids, counts = np.unique(field.array[row], return_counts=True)
-        shares = zip(ids.tolist(), (100 * counts / counts.sum()).tolist(), strict=True)
-        return ", ".join(f"{_class_name(field, id_)} {share:.1f} %" for id_, share in shares if id_)
+        shares = zip((100 * counts / counts.sum()).tolist(), ids.tolist(), strict=True)
+        largest = sorted((each for each in shares if each[1]), reverse=True)[:_MOST_CLASSES]
+        return [f"{_class_name(field, id_)} {share:.1f} %" for share, id_ in largest]
     classes = class_indices(field.array, field.num_classes) if field.num_classes else None
-    return _cell(field.array[row]) if classes is None else _class_name(field, int(classes[row]))
+    return [_cell(field.array[row]) if classes is None else _class_name(field, int(classes[row]))]
 
 
 def _class_name(field: Field, class_id: int) -> str:

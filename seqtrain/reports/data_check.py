@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -12,13 +12,14 @@ from seqtrain.config.load import LoadedConfig
 from seqtrain.errors import DataError, Mistake, SeqtrainError
 from seqtrain.loading.pipeline import open_data
 from seqtrain.loading.tuning import num_cores
+from seqtrain.sources.base import describe
 
 
 def read_every_sample(loaded: LoadedConfig) -> dict[str, Any]:
     """Reads both sides of the split.
 
     Returns:
-        How many samples and batches were read.
+        How many samples and batches were read, and what is odd without keeping anyone from training.
 
     Raises:
         DataError: with every sample that cannot be used.
@@ -38,10 +39,34 @@ def read_every_sample(loaded: LoadedConfig) -> dict[str, Any]:
                 found = pool.map(lambda index, s=sequence: _mistakes_of_sample(s, index), sequence.indices)
             for told in found:
                 mistakes.extend(told)
+        overlapping = _with_overlaps(data.source, pool)
     if mistakes:
         raise DataError(dict.fromkeys(mistakes))  # the slices of one damaged volume all tell of it
     batches = {"train": len(data.train), "val": len(data.val) if data.val is not None else 0}
-    return {"samples": len(data.split.train) + len(data.split.val), "batches": batches}
+    samples = len(data.split.train) + len(data.split.val)
+    return {"samples": samples, "batches": batches, "warnings": overlap_warnings(data.source, overlapping)}
+
+
+def overlap_warnings(source: Any, overlapping: Sequence[int]) -> list[str]:
+    """A sentence about the samples whose mask has objects that cover each other; none without such samples."""
+    if not overlapping:
+        return []
+    count = f"{len(overlapping)} sample{'s' if len(overlapping) > 1 else ''}"
+    return [f"objects overlap in {count}, such as {describe(source, overlapping[0])}: a pixel has the class of one"]
+
+
+def _with_overlaps(source: Any, pool: ThreadPoolExecutor) -> list[int]:
+    """The samples whose mask is made of objects that cover each other."""
+    if not hasattr(source, "overlaps"):
+        return []
+
+    def overlaps(index: int) -> bool:
+        try:
+            return bool(source.overlaps(index))
+        except SeqtrainError:  # told with the samples that cannot be read
+            return False
+
+    return [index for index, found in enumerate(pool.map(overlaps, range(len(source)))) if found]
 
 
 def _mistakes_of_sample(sequence: Any, index: int) -> tuple[Mistake, ...]:

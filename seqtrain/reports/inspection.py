@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,6 +14,7 @@ from seqtrain.loading.bad_samples import BadSample, replaced
 from seqtrain.loading.pipeline import Data, open_data
 from seqtrain.loading.stream import BatchStream, Made
 from seqtrain.reports.contact_sheet import contact_sheet, table
+from seqtrain.reports.data_check import overlap_warnings
 from seqtrain.reports.fields import Field, fields_of
 from seqtrain.reports.statistics import BatchStatistics, SplitStatistics, batch_statistics, split_statistics
 from seqtrain.sources.base import classes_of, labels_of
@@ -149,12 +151,17 @@ class Inspection:
         ids = None
         if items is not None:
             ids = self.sequence.source_indices(replaced(items, made.bad)).tolist()
+        overlaps = getattr(self.data.source, "overlaps", None)
+        overlapping = [index for index in dict.fromkeys(ids or ()) if overlaps is not None and overlaps(index)]
         spec, num_classes, names = self.sequence.spec, self.sequence.num_classes, self.sequence.class_names
+        statistics = batch_statistics(made.batch, spec=spec, num_classes=num_classes, sample_ids=ids)
         return InspectedBatch(
             title=f"{self.side}, epoch {self.epoch}, batch {index} of {self._num_batches}",
             index=index,
             sample_ids=ids,
-            statistics=batch_statistics(made.batch, spec=spec, num_classes=num_classes, sample_ids=ids),
+            statistics=dataclasses.replace(
+                statistics, warnings=(*statistics.warnings, *overlap_warnings(self.data.source, overlapping))
+            ),
             milliseconds=made.seconds * 1000,
             batch=made.batch,
             fields=tuple(fields_of(made.batch, spec, num_classes, names)),

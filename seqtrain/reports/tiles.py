@@ -2,7 +2,7 @@
 
 Small pictures are enlarged by whole factors without smoothing, so that each pixel shows as it is; large ones are
 shrunk. A mask is an outline in its class's colour, drawn after the picture has its size, so that it hides little. Of a
-volume, three planes are shown through its middle or, where there is a mask, through the most of its foreground. A
+volume, three planes are shown through its middle or, where there is a mask, through the most of its rarest class. A
 series is a line for each channel, what follows in another colour than what is known.
 """
 
@@ -62,8 +62,9 @@ def volume_tile(voxels: Pixels, mask: Mask | None = None) -> tuple[Image.Image, 
     """
     middle = [length // 2 for length in voxels.shape[:3]]
     if mask is not None and (mask > 0).any():
-        axes = ((1, 2), (0, 2), (0, 1))
-        middle = [int((mask > 0).sum(axis=others).argmax()) for others in axes]
+        ids, counts = np.unique(mask[mask > 0], return_counts=True)
+        rarest = mask == ids[counts.argmin()]
+        middle = [int(rarest.sum(axis=others).argmax()) for others in ((1, 2), (0, 2), (0, 1))]
     planes = []
     for axis, place in enumerate(middle):
         cut = (slice(None),) * axis + (place,)
