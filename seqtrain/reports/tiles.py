@@ -22,7 +22,7 @@ COLORS = ("#e69f00", "#56b4e9", "#009e73", "#f0e442", "#d55e00", "#cc79a7", "#00
 _GAP = 3
 _CHART = (260, 120)  # width, height
 _SMOOTH = 3  # charts are drawn larger by so much, and shrunk
-_PAPER, _GRID, _KNOWN = "white", "#e4e4e4", ("#4d4d4d", "#9a9a9a", "#c2a878", "#7aa6c2")
+_PAPER, _GRID, _RULE, _KNOWN = "white", "#e4e4e4", "#b0b0b0", ("#4d4d4d", "#9a9a9a", "#c2a878", "#7aa6c2")
 
 Pixels = npt.NDArray[np.uint8]
 Mask = npt.NDArray[np.integer[Any]]
@@ -115,6 +115,7 @@ def beside(tiles: Sequence[Image.Image]) -> Image.Image:
     for tile in tiles:
         row.paste(tile, (x, 0))
         x += tile.width + _GAP
+        ImageDraw.Draw(row).line((x - 2, 0, x - 2, row.height), _RULE)
     return row
 
 
