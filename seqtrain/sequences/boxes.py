@@ -7,6 +7,7 @@ than a patch, or a patch is turned at the volume's edge. Only what lies inside i
 from __future__ import annotations
 
 import itertools
+import math
 from collections.abc import Callable
 from typing import Any
 
@@ -99,7 +100,7 @@ def cut_out(
 def _starts(length: int, side: int, overlap: float) -> list[int]:
     if length <= side:
         return [_centred(length, side)]
-    stride = max(1, int(side * (1 - overlap)))
+    stride = max(1, math.floor(side * (1 - overlap) + 1e-9))  # 20 * (1 - 0.9) is a little less than 2
     return [*range(0, length - side, stride), length - side]
 
 

@@ -24,6 +24,12 @@ def test_the_last_box_is_shifted_inwards():
     assert [x for _, _, x in boxes.grid_corners((1, 1, 8), (1, 1, 4), 0.5)] == [0, 2, 4]
 
 
+@pytest.mark.parametrize(("side", "overlap", "step"), [(10, 0.8, 2), (20, 0.9, 2), (100, 0.9, 10), (10, 0.75, 2)])
+def test_boxes_overlap_by_no_more_than_whole_voxels_need(side, overlap, step):
+    starts = [x for _, _, x in boxes.grid_corners((1, 1, side + 2 * step), (1, 1, side), overlap)]
+    assert starts == [0, step, 2 * step]
+
+
 def test_a_volume_smaller_than_the_box_lies_in_its_middle():
     assert boxes.grid_corners((2, 5, 9), (4, 4, 8), 0.0) == [(-1, 0, 0), (-1, 0, 1), (-1, 1, 0), (-1, 1, 1)]
     assert boxes.corner_at(np.array([0.9, 0.0, 0.999]), (2, 5, 9), (4, 4, 8)) == (-1, 0, 1)
