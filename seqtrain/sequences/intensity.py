@@ -5,8 +5,8 @@
     mean_std     less the mean, divided by the deviation that the config gives: for fixed units, without clipping
     neither      the same, with the mean and the deviation of the volume itself
 
-A patch is scaled like the volume that it comes from, so what a volume gives is measured once, on as many of its slices
-as can be read quickly; never on the patch, which would make tissue look different wherever it is cut out.
+A patch is scaled like the volume that it comes from, so what a volume gives is measured once, on as much of it as
+can be read quickly; never on the patch, which would make tissue look different wherever it is cut out.
 """
 
 from __future__ import annotations
@@ -25,8 +25,6 @@ Range = Annotated[tuple[float, float], Field(description="[low, high]")]
 Percent = Annotated[float, Field(ge=0, le=100)]
 Percentiles = Annotated[tuple[Percent, Percent], Field(description="[low, high] in percent")]
 MeanStd = Annotated[tuple[float, float], Field(description="[mean, standard deviation]")]
-
-_MOST_SLICES = 64  # of a volume that is measured
 
 
 class Scale(NamedTuple):
@@ -87,10 +85,7 @@ class Intensity:
         return self._measured[index]
 
     def _measure(self, index: int) -> Scale:
-        depth, height, width = self._source.shape(index)
-        step = -(-depth // _MOST_SLICES)
-        parts = [slice(0, depth)] if step == 1 else [slice(z, z + 1) for z in range(step // 2, depth, step)]
-        voxels = np.concatenate([self._source.read(index, (part, slice(0, height), slice(0, width))) for part in parts])
+        voxels = self._source.some_voxels(index)
         if self._percentiles is not None:
             return _from_range(*np.percentile(voxels, self._percentiles).tolist())
         return Scale(float(voxels.mean(dtype=np.float64)), _unit(float(voxels.std(dtype=np.float64))), clips=False)

@@ -20,7 +20,7 @@ class VolumeCache:
     """Arrays by key, the latest used ones.
 
     Args:
-        num_bytes: Of all arrays together; a larger one is handed out without being kept.
+        num_bytes: Of all arrays together; the latest one is kept even where it is larger.
     """
 
     def __init__(self, num_bytes: int) -> None:
@@ -45,7 +45,7 @@ class VolumeCache:
         with self._lock:
             self._kept[key] = array
             self._used += array.nbytes
-            while self._used > self.num_bytes:
+            while self._used > self.num_bytes and len(self._kept) > 1:
                 self._used -= self._kept.popitem(last=False)[1].nbytes
 
     def _clear(self) -> None:

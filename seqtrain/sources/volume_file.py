@@ -9,6 +9,7 @@ cut short while a run reads it kills the process. A compressed file has to be de
 from __future__ import annotations
 
 import gzip
+import itertools
 import math
 import zlib
 from dataclasses import dataclass
@@ -24,6 +25,7 @@ from seqtrain.sources.volume_source import Shape, Spacing, Voxels, Window
 
 _AS_STORED = (0, 1, 2)
 _AGAIN = "copy or save the file again"
+_MOST_PLANES = 64  # of a volume that is measured
 
 
 @dataclass(frozen=True)
@@ -84,6 +86,19 @@ class VolumeFile:
         except OSError as error:
             raise DataError(f"the volume cannot be read: {error.strerror or error}", where=self.path) from error
         return self._scaled(box.transpose(self.axes)[self._directions()])
+
+    def spread_planes(self) -> list[Window]:
+        """Some planes, spread evenly, across the axis that the file holds slowest: no more than they hold is read."""
+        across = self.axes.index(0)
+        length = self.shape[across]
+        step = -(-length // _MOST_PLANES)
+        if step == 1:
+            return [whole(self.shape)]
+        z, y, x = (
+            [slice(at, at + 1) for at in range(step // 2, length, step)] if axis == across else [slice(0, side)]
+            for axis, side in enumerate(self.shape)
+        )
+        return list(itertools.product(z, y, x))
 
     def check_length(self) -> None:
         """Finds a file that is cut short, where its length tells.

@@ -12,6 +12,7 @@ from seqtrain.sources.volume_file import VolumeFile
 from seqtrain.sources.volume_source import Foreground, Mask, Voxels
 
 _MOST_FOREGROUND = 1000  # voxels of a class that are kept
+_MOST_OF_A_STEP = 0.51  # half a step between stored numbers, and what float32 adds
 _SAME_PLACE = 0.1  # of a voxel: what rounding in headers may move a mask against its volume
 
 
@@ -50,11 +51,15 @@ def not_in_place(image: VolumeFile, mask: VolumeFile) -> Mistake | None:
 def as_ids(file: VolumeFile, voxels: Voxels, classes: tuple[str, ...]) -> Mask:
     """The voxels of a mask as ids.
 
+    Floats that were saved as scaled integers come back beside the whole numbers that they were: an id is what a voxel
+    misses by no more than that.
+
     Raises:
         DataError: when one is no id of a class.
     """
-    ids: Mask = np.clip(voxels, 0, 255).astype(np.uint8)
-    wrong = (ids >= len(classes)) | (ids != voxels)
+    rounding = _MOST_OF_A_STEP * abs(file.slope) if abs(file.slope) < 1 / 2 else 0
+    ids: Mask = np.clip(np.rint(voxels) if rounding else voxels, 0, 255).astype(np.uint8)
+    wrong = (ids >= len(classes)) | (np.abs(voxels - ids) > rounding if rounding else ids != voxels)
     if wrong.any():
         values, counts = np.unique(voxels[wrong], return_counts=True)
         shown = ", ".join(f"{value:g} ({count} voxels)" for value, count in zip(values[:5], counts[:5], strict=True))

@@ -26,7 +26,6 @@ Percent = Annotated[float, Field(ge=0, le=100)]
 Percentiles = Annotated[tuple[Percent, Percent], Field(description="[low, high] in percent")]
 
 _AXES: dict[Plane, int] = {"axial": 0, "coronal": 1, "sagittal": 2}
-_MOST_MEASURED = 64  # slices of a volume that percentiles are taken from
 _WHITE = 255
 
 
@@ -188,12 +187,7 @@ class VolumeSlices:
     def _range(self, volume: int) -> tuple[float, float]:
         """What becomes black and what white in a volume; two threads that look at once find the same."""
         if volume not in self._measured:
-            step = -(-self.volumes.shape(volume)[0] // _MOST_MEASURED)
-            planes = range(0, self.volumes.shape(volume)[0], step)
-            _, height, width = self.volumes.shape(volume)
-            rest = slice(0, height), slice(0, width)
-            voxels = [self.volumes.read(volume, (slice(z, z + 1), *rest)) for z in planes]
-            low, high = np.percentile(np.concatenate(voxels), self._percentiles).tolist()
+            low, high = np.percentile(self.volumes.some_voxels(volume), self._percentiles).tolist()
             self._measured[volume] = low, high if high > low else low + 1  # a flat volume is black
         return self._measured[volume]
 

@@ -84,6 +84,10 @@ class VolumeSource(Source, Protocol):
         """
         ...
 
+    def some_voxels(self, index: int) -> Voxels:
+        """Voxels as stored, in a row: a part that is quickly read, spread evenly over the volume, to measure it by."""
+        ...
+
     def foreground(self, index: int) -> Foreground:
         """By the id of each class but the background that the mask holds: some of its voxels, (n, 3), as (z, y, x).
 

@@ -51,7 +51,7 @@ class Volumes:
         label_column: The table's column of the class of each whole volume, for classification.
         spacing_mm: From voxel to voxel, as [z, y, x], that every volume is resampled to while it is read: linear, and
             by nearest neighbour for masks. Default: as stored.
-        cache_mb: Memory for decompressed volumes, in each worker process.
+        cache_mb: Memory for decompressed volumes, in each worker process; the latest one is kept, however large it is.
 
     Raises:
         ConfigError: when labels come without classes or the reverse, columns without a table, or nibabel is missing.
@@ -145,6 +145,15 @@ class Volumes:
         resampling = self._resampling(index)
         window = window or whole(resampling.shape)
         return resampling.nearest(self._ids(self._masks[index], resampling.needed(window)), window)
+
+    def some_voxels(self, index: int) -> Voxels:
+        """Voxels as stored, in a row: a part that is quickly read, spread evenly over the volume, to measure it by.
+
+        Raises:
+            DataError: when the file is damaged or truncated, or they hold NaN.
+        """
+        file = self._images[index]
+        return np.concatenate([self._part(file, plane).reshape(-1) for plane in file.spread_planes()])
 
     def foreground(self, index: int) -> Foreground:
         """By the id of each class but the background that the mask holds: some of its voxels, (n, 3), as (z, y, x)."""

@@ -54,6 +54,10 @@ class VolumesInMemory:
     def read_mask(self, index: int, window: Any = None) -> np.ndarray:
         return _read_only(self.masks[index], window)
 
+    def some_voxels(self, index: int) -> np.ndarray:
+        self.windows.append("some voxels")
+        return self.voxels[index].reshape(-1)
+
     def foreground(self, index: int) -> dict[int, np.ndarray]:
         mask = self.masks[index]
         return {int(i): np.argwhere(mask == i).astype(np.int32) for i in np.unique(mask) if i}

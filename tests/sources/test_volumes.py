@@ -3,11 +3,13 @@ import re
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+import nibabel
 import numpy as np
 import pytest
 
 from seqtrain.config.schema import SplitConfig
 from seqtrain.errors import ConfigError, DataError
+from seqtrain.sources import volume_list
 from seqtrain.sources import volumes as volumes_module
 from seqtrain.sources.volumes import Volumes
 from seqtrain.splits import split_source
@@ -95,6 +97,35 @@ def test_a_compressed_file_is_decompressed_once_for_all_windows(folder, monkeypa
     source.read(0, window)
     source.read(0, window)
     assert reads == ["b.nii.gz", "a.nii", "a.nii"]
+
+
+@pytest.mark.parametrize(("orientation", "slowest"), [("RAS", 130), ("SAR", 200), ("PIL", 200)])
+def test_a_deep_volume_is_measured_on_planes_spread_over_it(tmp_path, orientation, slowest):
+    gradient = np.arange(200, dtype=np.int16).reshape(200, 1, 1) + np.zeros((200, 2, 130), np.int16)
+    save_nifti(tmp_path / "a.nii", gradient, orientation)
+    voxels = Volumes(tmp_path).some_voxels(0)
+    assert 40 <= voxels.size / (gradient.size / slowest) <= 64  # planes
+    assert voxels.mean() == pytest.approx(99.5, abs=1)
+    assert voxels.std() == pytest.approx(np.arange(200).std(), rel=0.01)
+
+
+def test_volumes_of_few_planes_are_measured_whole(folder):
+    for index in range(2):
+        assert np.array_equal(np.sort(opened(folder).some_voxels(index)), np.arange(120))
+
+
+def test_no_more_of_a_deep_volume_is_read_than_is_measured(tmp_path, monkeypatch):
+    read = []
+    fill = volumes_module.VolumeFile._fill
+    monkeypatch.setattr(
+        volumes_module.VolumeFile,
+        "_fill",
+        lambda file, stream, content: read.append(content.nbytes) or fill(file, stream, content),
+    )
+    np.save(tmp_path / "a.npy", np.zeros((8, 9, 300), np.float64, order="F"))  # as get_fdata gives it
+    source = Volumes(tmp_path)
+    assert sum(read) == 0
+    assert source.some_voxels(0).nbytes * 2 == sum(read) <= 64 * 8 * 9 * 8
 
 
 def test_volumes_come_in_the_spacing_that_is_asked_for(folder):
@@ -245,6 +276,31 @@ def test_an_id_outside_the_classes_is_named(folder, name, value, shown):
         opened(folder).read_mask("ab".index(name[0]))
 
 
+@pytest.mark.parametrize("dtype", ["uint8", "int16"])
+def test_ids_that_a_tool_scaled_to_integers_are_ids(tmp_path, dtype):
+    ids = np.arange(15).repeat(8).reshape(4, 5, 6)
+    header = nibabel.Nifti1Header()
+    header.set_data_dtype(dtype)  # as where `get_fdata()` is saved with the header of the mask that it came from
+    save_nifti(tmp_path / "images" / "a.nii", counted())
+    nibabel.save(nibabel.Nifti1Image(ids.astype(float), np.diag([2.0, 3.0, 5.0, 1.0]), header), tmp_path / "a.nii")
+    (tmp_path / "labels").mkdir()
+    (tmp_path / "a.nii").rename(tmp_path / "labels" / "a.nii")
+    source = Volumes(tmp_path / "images", tmp_path / "labels", [f"organ {n}" for n in range(15)])
+    assert np.array_equal(source.read_mask(0), ids.transpose(2, 1, 0))
+
+
+def test_probabilities_are_no_ids(tmp_path):
+    header = nibabel.Nifti1Header()
+    header.set_data_dtype("uint8")
+    save_nifti(tmp_path / "images" / "a.nii", counted())
+    (tmp_path / "labels").mkdir()
+    shares = np.linspace(0, 1, 120).reshape(4, 5, 6)
+    mask = nibabel.Nifti1Image(shares, np.diag([2.0, 3.0, 5.0, 1.0]), header)
+    nibabel.save(mask, tmp_path / "labels" / "a.nii")
+    with pytest.raises(DataError, match="the mask holds ids outside the classes"):
+        Volumes(tmp_path / "images", tmp_path / "labels", ["background", "organ"]).read_mask(0)
+
+
 def test_masks_saved_as_floats_are_ids(folder):
     save_nifti(folder / "labels" / "a.nii", masked().astype(np.float64))
     mask = opened(folder).read_mask(0)
@@ -264,6 +320,15 @@ def test_masks_saved_as_floats_are_ids(folder):
 def test_a_bad_row_of_the_table_is_named(folder, rows, message):
     with pytest.raises(DataError, match=message):
         opened(folder, table=table(folder, *rows))
+
+
+def test_a_table_of_another_data_set_is_refused_without_comparing_all_its_names(folder, monkeypatch):
+    compared = []
+    monkeypatch.setattr(volume_list, "did_you_mean", lambda stem, found: compared.append(stem))
+    rows = [f"scan_{number},p{number}" for number in range(1000)]
+    with pytest.raises(DataError, match=r"patients\.csv:11  there is no volume 'scan_9'"):
+        opened(folder, table=table(folder, "volume,patient", *rows))
+    assert len(compared) == 10
 
 
 def test_arguments_that_do_not_fit_are_refused(folder):
