@@ -7,6 +7,8 @@ import pytest
 
 from seqtrain.config import load_config
 from seqtrain.loading.pipeline import open_data
+from seqtrain.training.fit import fit
+from seqtrain.training.options import FitOptions
 from tests.conftest import CONFIGS, seqtrain
 
 ALL = sorted(CONFIGS.glob("*.yaml"))
@@ -51,15 +53,28 @@ def test_every_config_is_listed_here():
     assert {path.stem for path in ALL} == set(LEARNS)
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize("path", ALL, ids=lambda path: path.stem)
-def test_a_config_learns(path, tmp_path):
-    done = seqtrain("fit", path, "--run-dir", tmp_path / "run", "--json")
-    assert done.code == 0, done.err
-    metric, bound = LEARNS[path.stem]
-    with (tmp_path / "run" / "history.csv").open() as file:
+def assert_learnt(name, run_dir):
+    metric, bound = LEARNS[name]
+    with (run_dir / "history.csv").open() as file:
         values = [float(row[metric]) for row in csv.DictReader(file)]
     assert min(values) < bound if metric in ("val_loss", "val_mae") else max(values) >= bound
+
+
+@pytest.mark.slow
+def test_the_main_job_learns_from_the_command_line(tmp_path):
+    done = seqtrain("fit", CONFIGS / "digits.yaml", "--run-dir", tmp_path / "run", "--json")
+    assert done.code == 0, done.err
+    assert_learnt("digits", tmp_path / "run")
+
+
+@pytest.mark.slow
+@pytest.mark.filterwarnings("ignore")  # Keras's own
+@pytest.mark.parametrize("path", [path for path in ALL if path.stem != "digits"], ids=lambda path: path.stem)
+def test_a_config_learns(path, tmp_path):
+    # In this process, which has TensorFlow already: the command line itself has tests of its own.
+    outcome = fit(load_config(path), FitOptions(tmp_path / "run", "never", "none", ["seqtrain", "fit", str(path)]))
+    assert outcome.exit_code == 0
+    assert_learnt(path.stem, tmp_path / "run")
 
 
 def test_the_recommender_must_beat_the_mean_rating_of_the_training_part():
