@@ -65,6 +65,8 @@ class Family(StrEnum):
     sources = "sources"
     sequences = "sequences"
     models = "models"
+    losses = "losses"
+    metrics = "metrics"
     callbacks = "callbacks"
 
 
