@@ -2,8 +2,8 @@
 
 Small pictures are enlarged by whole factors without smoothing, so that each pixel shows as it is; large ones are
 shrunk. A mask is an outline in its class's colour, drawn after the picture has its size, so that it hides little. Of a
-volume, three planes are shown through its middle or, where there is a mask, through the most of its rarest class. A
-series is a line for each channel, what follows in another colour than what is known.
+volume, three planes are shown in one scale, through its middle or, where there is a mask, through the most of its rarest
+class. A series is a line for each channel, what follows in another colour than what is known.
 """
 
 from __future__ import annotations
@@ -33,15 +33,16 @@ def class_color(class_id: int) -> str:
     return COLORS[(class_id - 1) % len(COLORS)]
 
 
-def picture_tile(pixels: Pixels, mask: Mask | None = None) -> Image.Image:
+def picture_tile(pixels: Pixels, mask: Mask | None = None, edge: int | None = None) -> Image.Image:
     """A picture, with the outline of its mask.
 
     Args:
         pixels: (height, width) or (height, width, 3).
         mask: Class ids, (height, width).
+        edge: The longest of what is shown in one scale with it. Default: the picture's own.
     """
     picture = Image.fromarray(np.ascontiguousarray(pixels)).convert("RGB")
-    picture = _sized(picture, Image.Resampling.LANCZOS)
+    picture = _sized(picture, edge or max(picture.size))
     if mask is None:
         return picture
     ids = np.asarray(mask).astype(np.int32)
@@ -68,7 +69,8 @@ def volume_tile(voxels: Pixels, mask: Mask | None = None) -> tuple[Image.Image, 
     planes = []
     for axis, place in enumerate(middle):
         cut = (slice(None),) * axis + (place,)
-        planes.append(picture_tile(voxels[cut][::-1], None if mask is None else mask[cut][::-1]))
+        plane_mask = None if mask is None else mask[cut][::-1]
+        planes.append(picture_tile(voxels[cut][::-1], plane_mask, edge=max(voxels.shape[:3])))
     z, y, x = middle
     return beside(planes), f"z {z}, y {y}, x {x}"
 
@@ -132,12 +134,12 @@ def as_bytes(values: npt.NDArray[Any]) -> tuple[Pixels, tuple[float, float]]:
     return np.nan_to_num(scaled, nan=0, posinf=255, neginf=0).clip(0, 255).round().astype(np.uint8), (low, high)
 
 
-def _sized(picture: Image.Image, shrink: Image.Resampling) -> Image.Image:
-    edge = max(picture.size)
+def _sized(picture: Image.Image, edge: int) -> Image.Image:
+    """The picture in the scale that brings what is `edge` long to a tile's size."""
     if edge > LARGEST_TILE:
-        picture.thumbnail((LARGEST_TILE, LARGEST_TILE), shrink)
-        return picture
-    factor = math.ceil(SMALLEST_TILE / edge) if edge < SMALLEST_TILE else 1
+        width, height = (max(1, round(side * LARGEST_TILE / edge)) for side in picture.size)
+        return picture.resize((width, height), Image.Resampling.LANCZOS)
+    factor = math.ceil(SMALLEST_TILE / edge)
     return picture.resize((picture.width * factor, picture.height * factor), Image.Resampling.NEAREST)
 
 

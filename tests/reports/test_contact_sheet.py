@@ -2,6 +2,7 @@ import numpy as np
 import pytest
 
 from seqtrain.reports import contact_sheet as module
+from seqtrain.reports import tiles
 from seqtrain.reports.contact_sheet import table
 from seqtrain.reports.tiles import class_color
 from seqtrain.structure import FieldSpec
@@ -152,6 +153,28 @@ def test_three_planes_of_a_volume_pass_through_the_most_of_its_mask(texts):
     at = (12, 44 + 18)
     assert sheet.getpixel((at[0] + 30, at[1] + 107 - 20)) == color  # across the depth: height upwards, columns x
     assert sheet.getpixel((at[0] + 108 + 3 + 30, at[1] + 107 - 10)) == color  # across the height: depth upwards
+
+
+def test_three_planes_of_a_volume_pass_through_its_rarest_class(texts):
+    y = np.ones((1, 20, 20, 20), np.uint8)
+    y[0, 3, 5, 7] = 2
+    spec = (FieldSpec((20, 20, 20, 1), "uint8", kind="pixels"), FieldSpec(y.shape[1:], "uint8", kind="mask"))
+    module.contact_sheet((y[..., None], y), title="t", spec=spec)
+    assert texts[-1] == "row 0  z 3, y 5, x 7"
+
+
+@pytest.mark.parametrize(
+    ("shape", "sizes"),
+    [
+        ((12, 40, 60), [(120, 80), (120, 24), (80, 24)]),  # width and height of each plane, twice as large
+        ((70, 280, 560), [(280, 140), (280, 35), (140, 35)]),  # half as large
+    ],
+)
+def test_three_planes_of_a_volume_are_drawn_in_one_scale(monkeypatch, shape, sizes):
+    drawn = []
+    monkeypatch.setattr(tiles, "beside", lambda planes: drawn.extend(plane.size for plane in planes))
+    tiles.volume_tile(np.zeros(shape, np.uint8))
+    assert drawn == sizes
 
 
 def test_a_series_is_drawn_with_what_follows_it():
