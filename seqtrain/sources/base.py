@@ -6,6 +6,7 @@ offsets, memory maps) and reads no sample, so that it is quick, small and pickla
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from collections.abc import Sequence as Indices
 from typing import Any, Protocol
 
@@ -13,6 +14,16 @@ import numpy as np
 import numpy.typing as npt
 
 from seqtrain.errors import DataError
+
+
+class Paths(Protocol):
+    """Paths of files, such as a list or `PackedPaths`."""
+
+    def __len__(self) -> int: ...
+
+    def __getitem__(self, index: int, /) -> str: ...
+
+    def __iter__(self) -> Iterator[str]: ...
 
 
 class Source(Protocol):
@@ -24,6 +35,8 @@ class Source(Protocol):
     - `groups`: one per sample, an array whose equal values belong together (a patient, a user)
     - `classes`: the names of the classes, by class index
     - `describe(index)`: the sample's file or row, for messages
+    - `files`: where a sample is not just the file that `describe` names, all files that samples are read from: one
+      list of paths, or several, such as images and masks; a run is not continued on others
     - `column(name)`: one value per sample, an array to group by
     - `purged(train, val)`: those of the indices `train` whose samples share no data with the samples `val`
     - `block_size` and `num_blocks_together`: so many neighbours are read in one go, and an epoch's order mixes the

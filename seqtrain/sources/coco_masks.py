@@ -15,6 +15,7 @@ import numpy.typing as npt
 
 from seqtrain.errors import ConfigError, DataError, Mistake, did_you_mean, one_of
 from seqtrain.registry import sources
+from seqtrain.sources.base import Paths
 from seqtrain.sources.coco_listing import CocoListing
 from seqtrain.sources.coco_outline import OutlineError, outlined
 from seqtrain.sources.json_places import read_item
@@ -85,6 +86,11 @@ class CocoMasks:
 
     def __getitem__(self, index: int) -> dict[str, Any]:
         return {"path": self._paths[index]}
+
+    @property
+    def files(self) -> tuple[Paths, ...]:
+        """The images."""
+        return (self._paths,)
 
     def read_mask(self, index: int) -> Mask:
         """The class id of each pixel, (height, width).

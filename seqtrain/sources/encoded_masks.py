@@ -15,6 +15,7 @@ import numpy.typing as npt
 
 from seqtrain.errors import DataError, Mistake
 from seqtrain.registry import sources
+from seqtrain.sources.base import Paths
 from seqtrain.sources.images_by_id import ImagesById
 from seqtrain.sources.manifest_csv import MOST_TOLD
 from seqtrain.sources.mask_painting import MaskedObject, painted
@@ -94,6 +95,11 @@ class EncodedMasks:
 
     def __getitem__(self, index: int) -> dict[str, Any]:
         return {"path": self._paths[index]}
+
+    @property
+    def files(self) -> tuple[Paths, ...]:
+        """The images."""
+        return (self._paths,)
 
     def read_mask(self, index: int) -> Mask:
         """The class id of each pixel, (height, width).

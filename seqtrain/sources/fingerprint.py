@@ -1,11 +1,11 @@
 """What tells one data set from another, so that a run is not continued on other data than it began with.
 
-It is made of what listing knows anyway: how many samples there are, their relative names, labels, groups and classes,
-the shapes and dtypes of arrays, and sizes of files. Times of change and absolute paths are left out: data that was
-downloaded again, or lies elsewhere on the next machine, is the same data.
+It is made of what listing knows anyway: how many samples there are, the relative names of all their files, labels,
+groups and classes, the shapes and dtypes of arrays, and sizes of files. Times of change and absolute paths are left
+out: data that was downloaded again, or lies elsewhere on the next machine, is the same data.
 
-No sample is read. A file that was changed without another name or size cannot be told from what it was. A million image
-files take about three seconds: the sizes of some thousands are looked at, evenly spread, which finds a folder that was
+No sample is read. A file that was changed without another name or size cannot be told from what it was. A million files
+take about three seconds: the sizes of some thousands are looked at, evenly spread, which finds a folder that was
 converted or resized anew without a million questions to a network drive.
 """
 
@@ -21,7 +21,7 @@ from typing import Any
 
 import numpy as np
 
-from seqtrain.sources.base import Source, classes_of, describe, labels_of
+from seqtrain.sources.base import Paths, Source, classes_of, describe, labels_of
 
 _SIZES_LOOKED_AT = 4096
 
@@ -43,12 +43,31 @@ def fingerprint(source: Source, arguments: Mapping[str, Any]) -> str:
     looked_at = copy.copy(source)  # what it reads to answer is not kept in the one that trains
     _add_array(digest, "labels", labels_of(looked_at))
     _add_array(digest, "groups", getattr(looked_at, "groups", None))
-    if Path(describe(source, 0)).is_file():
-        _add_sample_files(digest, source)
-    else:
-        files = {name: value for name, value in arguments.items() if isinstance(value, Path) and value.is_file()}
-        _add_json(digest, {name: file.stat().st_size for name, file in sorted(files.items())})
+    if hasattr(source, "files"):
+        for paths in source.files:
+            _add_files(digest, paths)
+    elif Path(describe(source, 0)).is_file():
+        _add_files(digest, _Described(source))
+        return digest.hexdigest()
+    tables = {name: value for name, value in arguments.items() if isinstance(value, Path) and value.is_file()}
+    _add_json(digest, {name: table.stat().st_size for name, table in sorted(tables.items())})
     return digest.hexdigest()
+
+
+class _Described:
+    """The files of a source whose samples are one file each."""
+
+    def __init__(self, source: Source) -> None:
+        self._source = source
+
+    def __len__(self) -> int:
+        return len(self._source)
+
+    def __getitem__(self, index: int) -> str:
+        return describe(self._source, index)
+
+    def __iter__(self) -> Iterator[str]:
+        return (describe(self._source, index) for index in range(len(self)))
 
 
 def _add_json(digest: Any, value: Any) -> None:
@@ -66,21 +85,17 @@ def _add_array(digest: Any, name: str, values: Any) -> None:
     digest.update(np.ascontiguousarray(array).data.cast("B") if array.size else b"")
 
 
-def _add_sample_files(digest: Any, source: Source) -> None:
-    """Names relative to the folder that all samples lie in, and some sizes."""
-    folder = os.path.dirname(describe(source, 0))  # noqa: PTH120 - a Path for each of a million files is slow
-    for name in _names(source):
-        while not name.startswith(f"{folder}/") and folder:
+def _add_files(digest: Any, paths: Paths) -> None:
+    """Names relative to the folder that all files lie in, and some sizes."""
+    folder = os.path.dirname(next(iter(paths)))  # noqa: PTH120 - a Path for each of a million files is slow
+    for path in paths:
+        while not path.startswith(f"{folder}/") and folder:
             folder = os.path.dirname(folder) if folder != "/" else ""  # noqa: PTH120
     start = len(folder) + 1 if folder else 0
-    for name in _names(source):
-        digest.update(os.fsencode(name[start:]) + b"\0")
-    every = -(-len(source) // _SIZES_LOOKED_AT)
-    _add_json(digest, [_size(describe(source, index)) for index in range(0, len(source), every)])
-
-
-def _names(source: Source) -> Iterator[str]:
-    return (describe(source, index) for index in range(len(source)))
+    for path in paths:
+        digest.update(os.fsencode(path[start:]) + b"\0")
+    every = -(-len(paths) // _SIZES_LOOKED_AT)
+    _add_json(digest, [_size(paths[index]) for index in range(0, len(paths), every)])
 
 
 def _size(name: str) -> int | None:

@@ -13,6 +13,7 @@ from pydantic import Field
 
 from seqtrain.errors import ConfigError, DataError
 from seqtrain.registry import sources
+from seqtrain.sources.base import Paths
 from seqtrain.sources.image_folder import image_extensions
 from seqtrain.sources.mask_file import Ids, read_ids
 from seqtrain.sources.mask_source import Mask, count_classes
@@ -86,6 +87,11 @@ class ImageMaskSource:
 
     def __getitem__(self, index: int) -> dict[str, Any]:
         return {"path": self._images[index], "mask": self._masks[index]}
+
+    @property
+    def files(self) -> tuple[Paths, ...]:
+        """The images and the masks."""
+        return self._images, self._masks
 
     def read_mask(self, index: int) -> Mask:
         """The class id of each pixel, (height, width); `IGNORED` where a pixel does not count.

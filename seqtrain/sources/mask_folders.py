@@ -16,6 +16,7 @@ import numpy.typing as npt
 
 from seqtrain.errors import ConfigError, DataError, Mistake
 from seqtrain.registry import sources
+from seqtrain.sources.base import Paths
 from seqtrain.sources.image_folder import image_extensions
 from seqtrain.sources.manifest_csv import MOST_TOLD
 from seqtrain.sources.mask_file import read_ids
@@ -96,6 +97,11 @@ class MaskFolders:
 
     def __getitem__(self, index: int) -> dict[str, Any]:
         return {"path": self._images[index]}
+
+    @property
+    def files(self) -> tuple[Paths, ...]:
+        """The images and the masks of their objects."""
+        return self._images, self._masks
 
     def read_mask(self, index: int) -> Mask:
         """The class id of each pixel, (height, width).

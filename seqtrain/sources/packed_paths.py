@@ -7,7 +7,7 @@ for each, and pickles as two blocks of memory.
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 
 import numpy as np
 
@@ -38,3 +38,9 @@ class PackedPaths:
             raise IndexError(f"path {index} of {len(self)}")
         path = self._bytes[int(self._ends[index]) : int(self._ends[index + 1])]
         return os.path.join(self._root, os.fsdecode(path.tobytes()))  # noqa: PTH118 - the hot path of every sample
+
+    def __iter__(self) -> Iterator[str]:
+        content, start = self._bytes.tobytes(), 0  # all at once: several times as fast as one by one
+        for end in self._ends[1:].tolist():
+            yield os.path.join(self._root, os.fsdecode(content[start:end]))  # noqa: PTH118
+            start = end

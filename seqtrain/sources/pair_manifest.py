@@ -17,6 +17,7 @@ import numpy.typing as npt
 
 from seqtrain.errors import DataError, Mistake
 from seqtrain.registry import sources
+from seqtrain.sources.base import Paths
 from seqtrain.sources.manifest_csv import MOST_TOLD, read_table
 from seqtrain.sources.packed_paths import PackedPaths
 
@@ -76,6 +77,11 @@ class PairManifestSource:
     def groups(self) -> npt.NDArray[np.int64]:
         """Pairs that share an image, directly or through other pairs, are of one group."""
         return connected(self._images)
+
+    @property
+    def files(self) -> tuple[Paths, ...]:
+        """The images of all pairs."""
+        return (self._paths,)
 
     def describe(self, index: int) -> str:
         """The manifest and the row's line."""

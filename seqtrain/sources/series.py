@@ -17,6 +17,7 @@ import numpy.typing as npt
 
 from seqtrain.errors import ConfigError, DataError
 from seqtrain.registry import sources
+from seqtrain.sources.base import Paths
 from seqtrain.sources.cells import ColumnKind
 from seqtrain.sources.columns_file import TABLE_EXTENSIONS, Columns, RowPlaces, read_columns
 from seqtrain.types import Positive
@@ -73,6 +74,7 @@ class Series:
         self.features = np.array([names.index(name) for name in self.columns])
         self.target_features = np.array([names.index(name) for name in self.targets])
         files = _files(path)
+        self.files: tuple[Paths, ...] = ([str(file) for file in files],)
         series, self._places = [], []
         for file in files:
             values, places = _read(file, names, time, missing)

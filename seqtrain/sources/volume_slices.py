@@ -15,6 +15,7 @@ from pydantic import Field
 
 from seqtrain.errors import ConfigError
 from seqtrain.registry import sources
+from seqtrain.sources.base import Paths
 from seqtrain.sources.mask_source import count_classes
 from seqtrain.sources.volume_source import Mask, Voxels, Window
 from seqtrain.sources.volumes import SpacingMm, Volumes
@@ -120,6 +121,11 @@ class VolumeSlices:
     def groups(self) -> npt.NDArray[np.str_]:
         """The patient of each slice."""
         return np.repeat(self.volumes.groups, self._num_slices)
+
+    @property
+    def files(self) -> tuple[Paths, ...]:
+        """See `Volumes`."""
+        return self.volumes.files
 
     def column(self, name: str) -> npt.NDArray[np.str_]:
         """The patients, or another column of the table, for a split by group.

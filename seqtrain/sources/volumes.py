@@ -11,6 +11,7 @@ from pydantic import Field
 
 from seqtrain.errors import ConfigError, DataError, one_of
 from seqtrain.registry import sources
+from seqtrain.sources.base import Paths
 from seqtrain.sources.manifest_csv import MOST_TOLD, read_table
 from seqtrain.sources.mask_source import count_classes
 from seqtrain.sources.nifti import nifti_volume
@@ -103,6 +104,11 @@ class Volumes:
         if self._masks is not None:
             sample["mask"] = str(self._masks[index].path)
         return sample if self.labels is None else {**sample, "label": int(self.labels[index])}
+
+    @property
+    def files(self) -> tuple[Paths, ...]:
+        """The volumes, and their masks where there are some."""
+        return tuple([str(file.path) for file in group] for group in (self._images, self._masks) if group)
 
     @property
     def has_masks(self) -> bool:

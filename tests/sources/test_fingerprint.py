@@ -1,15 +1,18 @@
 import os
 import shutil
+from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image
 
+from seqtrain.registry import sources
 from seqtrain.sources.arrays import Arrays
 from seqtrain.sources.csv_pixels import CsvPixels
 from seqtrain.sources.fingerprint import fingerprint
 from seqtrain.sources.image_folder import ImageFolderSource
 from seqtrain.sources.image_manifest import ImageManifestSource
+from seqtrain.sources.image_mask import ImageMaskSource
 from seqtrain.sources.ratings import Ratings
 from seqtrain.sources.synthetic_sum import SyntheticSum
 
@@ -135,6 +138,56 @@ def test_ratings_are_known_by_users_and_ratings(tmp_path):
 def test_made_up_samples_are_known_by_their_number():
     assert fingerprint(SyntheticSum(8, seed=0), {}) == fingerprint(SyntheticSum(8, seed=0), {})
     assert fingerprint(SyntheticSum(8, seed=0), {}) != fingerprint(SyntheticSum(9, seed=0), {})
+
+
+DATA = Path(__file__).parents[2] / "data_samples"
+VOLUMES = {"images": "volumes/images", "labels": "volumes/labels", "classes": ["ground", "brain", "lesion"]}
+OF_SEVERAL_FILES = [  # source, its arguments with paths below `data_samples`, and one of its files
+    (
+        "image_mask",
+        {"images": "shapes/images", "masks": "shapes/masks", "classes": ["ground", "disc", "square"]},
+        "shapes/masks/003.png",
+    ),
+    ("mask_folders", {"path": "cells"}, "cells/cell_00/masks/1.png"),
+    ("encoded_masks", {"path": "cells/runs.csv", "images": "cells", "pattern": "*/images/*"}, "cells/runs.csv"),
+    ("coco_masks", {"path": "cells/instances.json", "images": "cells"}, "cells/instances.json"),
+    ("volumes", VOLUMES, "volumes/labels/scan_01.nii"),
+    ("volume_slices", VOLUMES, "volumes/labels/scan_01.nii"),
+    ("volume_slices", VOLUMES, "volumes/images/scan_01.nii"),
+    ("series", {"path": "power", "target": "load_mw", "window": 8, "horizon": 2}, "power/ferry.csv"),
+    ("pair_manifest", {"manifest": "glyphs/pairs.csv"}, "glyphs/pairs.csv"),
+    ("pair_manifest", {"manifest": "glyphs/pairs.csv"}, "glyphs/character_00/1.png"),
+]
+
+
+@pytest.mark.parametrize(("name", "arguments", "changed"), OF_SEVERAL_FILES, ids=[case[2] for case in OF_SEVERAL_FILES])
+def test_masks_tables_and_partners_are_looked_at_besides_the_images(name, arguments, changed, tmp_path):
+    def of(folder):
+        made = {
+            key: folder / value if key in ("images", "masks", "labels", "path", "manifest") else value
+            for key, value in arguments.items()
+        }
+        return fingerprint(sources.get(name).build(made, {}), made)
+
+    folder = tmp_path / "copy" / "elsewhere"
+    shutil.copytree(DATA / changed.split("/")[0], folder / changed.split("/")[0])
+    before = of(DATA)
+    assert of(folder) == before
+    file = folder / changed
+    file.write_bytes(file.read_bytes() + b"\n")
+    assert of(folder) != before
+
+
+def test_masks_of_other_names_are_other_data(tmp_path):
+    def of(extension):
+        folder = tmp_path / extension
+        for kind, ending in (("images", "png"), ("masks", extension)):
+            (folder / kind).mkdir(parents=True)
+            Image.new("L", (4, 4)).save(folder / kind / f"1.{ending}", "png")
+        made = {"images": folder / "images", "masks": folder / "masks"}
+        return fingerprint(ImageMaskSource(**made, classes=["ground", "thing"]), made)
+
+    assert of("png") != of("bmp")
 
 
 class OfAUser:
