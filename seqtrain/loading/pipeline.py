@@ -117,8 +117,8 @@ def open_data(loaded: LoadedConfig) -> Data:
     source = build_component(loaded, sources, config.source, ("source",), {"seed": config.seed})
     with _placed(loaded, ("split",)):
         split = split_source(source, config.split, config.seed)
-    train = _sequence(loaded, source, split, training=True)
-    val = _sequence(loaded, source, split, training=False) if len(split.val) else None
+    train = _sequence(loaded, source, split, split.train, training=True)
+    val = _sequence(loaded, source, split, split.val, training=False) if len(split.val) else None
     sides = [train] if val is None else [train, val]
     if config.on_bad_sample.action == "skip":
         _skip_bad_samples(loaded, sides)
@@ -135,7 +135,7 @@ def open_data(loaded: LoadedConfig) -> Data:
         val,
         config,
         _no_bad_samples(config, split),
-        lambda: weighted(_sequence(loaded, source, split, training=True)),
+        lambda: weighted(_sequence(loaded, source, split, split.train, training=True)),
     )
     _check_steps(loaded, data)
     return data
@@ -232,10 +232,20 @@ def _frame_in_component(error: BaseException, target: Callable[..., Any]) -> tra
     return next((frame for frame in reversed(frames) if frame.filename == file), frames[-1])
 
 
-def _sequence(loaded: LoadedConfig, source: Source, split: Split, training: bool) -> Any:
+def validating_sequence(loaded: LoadedConfig, data: Data, indices: Indices) -> Any:
+    """Some samples of a run in their order and without augmentation, as validation sees its own.
+
+    Args:
+        loaded: The config.
+        data: Of the run.
+        indices: Of its source.
+    """
+    return _sequence(loaded, data.source, data.split, indices, training=False)
+
+
+def _sequence(loaded: LoadedConfig, source: Source, split: Split, indices: Indices, training: bool) -> Any:
     config = loaded.config
     component = sequences.get(config.sequence.name)
-    indices = split.train if training else split.val
     supplied = {
         "source": source,
         "indices": indices,

@@ -25,7 +25,7 @@ import shutil
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from seqtrain.errors import CheckpointError
 
@@ -178,6 +178,29 @@ class CheckpointStore:
                 removed = self.path / f"{_REMOVED}{name}"
                 (self.path / name).rename(removed)
                 _remove(removed)
+
+
+def stored_checkpoint(path: Path, which: Literal["best", "last"]) -> Stored:
+    """A checkpoint to look at, of a run that may go on training; nothing is changed.
+
+    Args:
+        path: The folder of the checkpoints.
+        which: The best epoch's, or the last.
+
+    Raises:
+        CheckpointError: when it is not there, or corrupt.
+    """
+    folder = (path / which).resolve()
+    if not folder.is_dir():
+        raise CheckpointError(
+            f"the run has no {which} checkpoint",
+            where=path,
+            fix="train it for an epoch" if which == "last" else "ask for the last one, or train it for an epoch",
+        )
+    reason = _flaw(folder)
+    if reason is not None:
+        raise CheckpointError(f"the checkpoint is corrupt: {reason}", where=folder, fix="bring it back from a copy")
+    return Stored(folder, _manifest(folder))
 
 
 def _write(path: Path, content: Content) -> dict[str, Any]:

@@ -137,10 +137,7 @@ class Restored:
         """
         model.optimizer.build(model.trainable_variables)
         weights = self._weights if isinstance(self._weights, Path) else _WeightsInMemory(self._weights)
-        try:
-            saving_lib.load_weights_only(model, weights, objects_to_skip=[model.optimizer])
-        except (ValueError, KeyError) as error:
-            raise self._of_another(str(error).splitlines()[0]) from error
+        load_weights(model, weights, self._where)
         self._assign("seeds", _seeds(model))
         if not self.begins_phase:
             self._assign("optimizer", model.optimizer.variables)
@@ -149,17 +146,35 @@ class Restored:
     def _assign(self, name: str, variables: list[Any]) -> None:
         values = [decode(item, self.arrays) for item in self.document[name]]
         if [tuple(each.shape) for each in variables] != [value.shape for value in values]:
-            raise self._of_another(f"the variables of the {name} differ in number or shape")
+            raise _of_another(self._where, f"the variables of the {name} differ in number or shape")
         for variable, value in zip(variables, values, strict=True):
             variable.assign(value)
 
-    def _of_another(self, received: str) -> CheckpointError:
-        return CheckpointError(
-            "does not fit the model that the config describes",
-            where=self._where,
-            received=received,
-            fix="bring back the code and the versions that it was made with, or name another --run-dir",
-        )
+
+def load_weights(model: Any, weights: Path | io.BytesIO, where: Path) -> None:
+    """Gives a model the weights of a checkpoint.
+
+    Args:
+        model: Built.
+        weights: The checkpoint's file.
+        where: The checkpoint, for messages.
+
+    Raises:
+        CheckpointError: when they are not those of this model.
+    """
+    try:
+        saving_lib.load_weights_only(model, weights, objects_to_skip=[model.optimizer])
+    except (ValueError, KeyError) as error:
+        raise _of_another(where, str(error).splitlines()[0]) from error
+
+
+def _of_another(where: Path, received: str) -> CheckpointError:
+    return CheckpointError(
+        "does not fit the model that the config describes",
+        where=where,
+        received=received,
+        fix="bring back the code and the versions that it was made with, or name another --run-dir",
+    )
 
 
 def _opened(file: Content | Path) -> BinaryIO:
