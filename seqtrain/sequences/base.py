@@ -13,6 +13,7 @@ What a subclass gives:
 - `write_sample(index, generator, rows)`: writes one sample into its rows; or, where many samples are read in one go,
   `write(indices, epoch, rows)`;
 - where the model should be told more: `num_classes`, `data_format`, `class_names`;
+- where something is fitted on the training part: `fitted()`, which a run writes into its folder;
 - where one sample of the source gives several (patches of a volume): `indices` of its own numbers, and with them
   `source_indices(items)` and `describe(item)`.
 """
@@ -98,6 +99,10 @@ class SampleSequence:
     def row_spec(self) -> tuple[Any, ...]:
         """What `write` fills: `spec`, without what `finish` adds."""
         return self.spec
+
+    def fitted(self) -> dict[str, Any]:
+        """What was fitted on the training part, as JSON holds it: with it, new samples become what the model knows."""
+        return {}
 
     def __len__(self) -> int:
         if self.drop_remainder:

@@ -6,6 +6,7 @@ better than it is. So each is fitted on the rows that it is told, and keeps noth
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -50,6 +51,12 @@ class Scaling:
         deviation = np.sqrt(squares / np.maximum(counts, 1))
         constant = deviation <= np.abs(mean) * np.finfo(np.float32).eps
         return cls(mean, np.where(constant | (counts == 0), 1.0, deviation), counts < len(rows))
+
+    def to_json(self, names: Sequence[str]) -> dict[str, dict[str, Any]]:
+        """What was fitted, by the names of the columns."""
+        fitted = zip(self.mean.tolist(), self.deviation.tolist(), self.has_missing.tolist(), strict=True)
+        parts = ("mean", "deviation", "has_missing")
+        return {name: dict(zip(parts, column, strict=True)) for name, column in zip(names, fitted, strict=True)}
 
     def apply(self, values: npt.NDArray[np.floating[Any]], columns: Any = slice(None)) -> npt.NDArray[np.float64]:
         """Values of (..., columns) scaled; NaN stays.

@@ -99,6 +99,20 @@ class TableSequence(SampleSequence):
         for name in self.source.targets:
             (y[name] if isinstance(y, dict) else y)[...] = self._target(name, indices)
 
+    def fitted(self) -> dict[str, Any]:
+        """Scales of columns in the order of `numeric`, the names of ids from 2 on, classes or scales of targets."""
+        classes = {
+            name: {"classes": column.names}
+            for name, column in self.source.targets.items()
+            if isinstance(column, Categories)
+        }
+        scales = {name: scaling.to_json([name])[name] for name, scaling in self.target_scaling.items()}
+        return {
+            "numeric": self.scaling.to_json(self.source.numeric),
+            "categorical": {name: vocabulary.names for name, vocabulary in self.vocabularies.items()},
+            "targets": classes | scales,
+        }
+
     def _target(self, name: str, indices: npt.NDArray[np.integer]) -> npt.NDArray[Any]:
         column = self.source.targets[name]
         values: npt.NDArray[Any] = column.codes[indices] if isinstance(column, Categories) else column[indices]

@@ -77,6 +77,11 @@ class WindowSequence(SampleSequence):
         x[...] = self._scaled(starts + np.arange(source.window), source.features)
         y[...] = self._scaled(starts + source.window + np.arange(source.horizon), source.target_features)
 
+    def fitted(self) -> dict[str, Any]:
+        """The scale of each column; nothing where the values are left as they are."""
+        names = list(dict.fromkeys((*self.source.columns, *self.source.targets)))
+        return {} if self.scaling is None else {"columns": self.scaling.to_json(names)}
+
     def _scaled(self, rows: npt.NDArray[np.integer], columns: npt.NDArray[np.integer]) -> npt.NDArray[Any]:
         values: npt.NDArray[Any] = self.source.values[rows[..., None], columns]
         return values if self.scaling is None else self.scaling.apply(values, columns)

@@ -3,6 +3,7 @@
     config.yaml       resolved, as of the last start; can be fed back
     meta.json         versions, git commit, devices, argv of the first start; "resumed": the later ones
     split.json        the samples of both sides, with a SHA-256, and one of the data
+    fitted.json       scales and vocabularies that were fitted on the training part, where the sequence fits any
     history.csv       one line per epoch
     metrics.jsonl     the same, one document per line
     bad_samples.csv   samples that were skipped
@@ -46,7 +47,9 @@ _MOST_IN_JSON = 2_000_000
 _LOCK = ".seqtrain.lock"
 _UNFINISHED = ".{}.unfinished"
 _FOLDERS = ("checkpoints", "plots")
-_BEFORE_CONFIG = {_LOCK, "split.json", "split.npz", "meta.json", "train.log"}  # what a start may leave that was killed
+_BEFORE_CONFIG = {  # what a start may leave that was killed
+    *(_LOCK, "split.json", "split.npz", "fitted.json", "meta.json", "train.log")
+}
 
 
 class RunFolder:
@@ -141,6 +144,9 @@ class RunFolder:
             argv: The command.
         """
         self._write_split(data)
+        fitted = getattr(data.train, "fitted", dict)()  # which a class written for Keras need not have
+        if fitted:
+            self.write_json("fitted.json", fitted)
         self.write_json("meta.json", provenance(argv))
         self.write("config.yaml", dump(config))
 

@@ -43,6 +43,14 @@ def test_changing_rows_outside_training_windows_changes_nothing_that_was_fitted(
     assert one.mean.tolist() != moved.mean.tolist()
 
 
+def test_what_was_fitted_is_told_by_the_names_of_columns(tmp_path: Path) -> None:
+    source = series(tmp_path, [1, 3, 5, 7, 40, 50])
+    load = {"mean": 4.0, "deviation": pytest.approx(5**0.5), "has_missing": False}
+    warmth = {"mean": 1.5, "deviation": pytest.approx(1.25**0.5), "has_missing": False}
+    assert sequence(source, [0, 1]).fitted() == {"columns": {"warmth": warmth, "load": load}}
+    assert sequence(source, [0, 1], scale=False).fitted() == {}
+
+
 def test_both_sides_are_scaled_alike(tmp_path: Path) -> None:
     source = series(tmp_path, [1, 3, 5, 7, 40, 50])
     train = np.array([0, 1])

@@ -169,6 +169,7 @@ KILLED_AFTER = [
     [".seqtrain.lock", "checkpoints"],
     [".seqtrain.lock", "checkpoints", "plots", ".split.json.unfinished"],
     [".seqtrain.lock", "checkpoints", "plots", "split.npz", "split.json", "meta.json", ".config.yaml.unfinished"],
+    [".seqtrain.lock", "split.json", "fitted.json", ".meta.json.unfinished"],
 ]
 
 
@@ -186,6 +187,23 @@ def test_what_a_start_leaves_that_was_killed_early_does_not_stop_the_next(tmp_pa
     assert folder.holds_run()
     assert folder.check_same(loaded, data) == []
     folder.close()
+
+
+def test_what_was_fitted_on_the_training_part_is_kept(folder, load, tmp_path):
+    assert "fitted.json" not in names(folder.path)
+    (tmp_path / "t.csv").write_text("area,town,price,kind\n10,Rom,1.5,flat\n30,Bonn,2.5,house\n,Paris,9,flat\n")
+    table = f"{{name: table, path: {tmp_path}/t.csv, targets: {{price: number, kind: class}}}}"
+    text = f"source: {table}\nsplit: {{train: 0.67, by: ordered}}\nsequence: table\nbatch_size: 1\n"
+    loaded, data = load("fit.class_weight={kind: balanced}", text=f"{text}model: tabular\ncompile: {{loss: mse}}\n")
+    folder.begin(loaded.config, data, [])
+    assert json.loads((folder.path / "fitted.json").read_text()) == {
+        "numeric": {"area": {"mean": 20, "deviation": 10, "has_missing": False}},
+        "categorical": {"town": ["Bonn", "Rom"]},
+        "targets": {
+            "kind": {"classes": ["flat", "house"]},
+            "price": {"mean": 2, "deviation": 0.5, "has_missing": False},
+        },
+    }
 
 
 @pytest.mark.parametrize("name", ["thesis.tex", "history.csv", "checkpoints/step-00000001/weights"])
