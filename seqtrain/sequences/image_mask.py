@@ -19,9 +19,10 @@ from seqtrain.sequences.augmented_image import (
     Fraction,
     ProperFraction,
 )
+from seqtrain.sequences.decoding import read_picture
 from seqtrain.sequences.geometry import Geometry, draw, matrix, warp
 from seqtrain.sequences.image import Picture
-from seqtrain.sequences.mask_resizing import fit_mask
+from seqtrain.sequences.mask_resizing import fit_mask, shrunk_size
 from seqtrain.sequences.resizing import fit
 from seqtrain.sources.base import Source
 from seqtrain.sources.mask_source import mask_source
@@ -156,6 +157,15 @@ class ImageMaskSequence(AugmentedImageSequence):
     def __setstate__(self, state: dict[str, Any]) -> None:
         super().__setstate__(state)
         self._same_size = bytearray(len(self.source))
+
+    @property
+    def shaped_by(self) -> dict[str, Any]:
+        """See `ImageSequence`; a cache is not shared with those who shrink JPEGs otherwise."""
+        return {**super().shaped_by, "lies_on_mask": True}
+
+    def _decode(self, path: str, picture: Picture) -> None:
+        size = picture.shape[0], picture.shape[1]
+        fit(read_picture(path, self.color, lambda stored: shrunk_size(stored, size, self.resize)), picture, self.resize)
 
     def _label_spec(self) -> FieldSpec:
         return FieldSpec(self.image_size, "uint8", kind="mask", classes=self._masks.classes)

@@ -183,6 +183,21 @@ def test_a_mask_fits_the_picture_as_the_camera_held_it(tmp_path) -> None:
     assert sequence(source(tmp_path, [], [np.ones((30, 20), np.uint8)]))[0][1].all()
 
 
+@pytest.mark.parametrize("resize", ["stretch", "crop", "pad"])
+@pytest.mark.parametrize(("size", "row"), [((1017, 1025), (127, 128)), ((1545, 1033), (112, 128))])
+def test_a_jpeg_that_may_be_shrunk_while_it_is_decoded_stays_on_its_mask(tmp_path, size, row, resize) -> None:
+    rows, columns = np.mgrid[: size[0], : size[1]]
+    mask = (((columns // (size[1] // 7)) + (rows // (size[0] // 7))) % 2).astype(np.uint8)
+    for folder in ("images", "masks"):
+        (tmp_path / folder).mkdir()
+    Image.fromarray(mask).save(tmp_path / "masks" / "000.png")
+    Image.fromarray(mask * np.uint8(255)).save(tmp_path / "images" / "000.jpg", quality=95)
+    pair = ImageMaskSource(tmp_path / "images", tmp_path / "masks", ["background", "thing"])
+    x, y = sequence(pair, image_size=row, resize=resize, training=False)[0]
+    assert y[x[..., 0] >= 224].all()
+    assert np.abs(x[..., 0] / 255 - y).mean() < 0.036  # half a pixel of each edge is 0.03
+
+
 class Drawn:
     """Pictures that are no files."""
 

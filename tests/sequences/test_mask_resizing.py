@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from seqtrain.sequences.mask_resizing import fit_mask
+from seqtrain.sequences.mask_resizing import fit_mask, shrunk_size
 from seqtrain.sequences.resizing import fit
 
 IDS = np.random.default_rng(2).integers(0, 200, (20, 30), dtype=np.uint8)
@@ -53,3 +53,18 @@ def test_rows_beside_stay_untouched() -> None:
     for resize in ("stretch", "crop", "pad"):
         fit_mask(IDS, rows[1], resize)
         assert (rows[[0, 2]] == 77).all()
+
+
+@pytest.mark.parametrize(
+    ("size", "resize", "shrunk"),
+    [
+        ((3024, 4032), "stretch", (378, 504)),
+        ((3024, 4040), "crop", (756, 1010)),  # 508 columns are cut off on each side: no eighth of them is whole
+        ((3024, 4032), "pad", (378, 504)),
+        ((3012, 4032), "pad", (753, 1008)),  # a quarter is the most that leaves no row over
+        ((3023, 4032), "stretch", (3023, 4032)),
+        ((300, 400), "stretch", (300, 400)),  # half of it is less than is wanted
+    ],
+)
+def test_a_picture_is_shrunk_by_what_divides_all_its_lengths(size, resize, shrunk) -> None:
+    assert shrunk_size(size, (224, 224), resize) == shrunk
