@@ -9,25 +9,20 @@ from __future__ import annotations
 
 import json
 import typing
-from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from pydantic import BaseModel, ValidationError
+from pydantic import ValidationError
 
-from seqtrain import keras_api
-from seqtrain.config.components import arguments_path
+from seqtrain.config.flat import FlatValue, Names, component_parameters, laid_out
 from seqtrain.config.load import LoadedConfig
 from seqtrain.config.mistakes import mistakes_of
-from seqtrain.config.node import Key, Node
+from seqtrain.config.node import Node
 from seqtrain.config.reader import read_file
-from seqtrain.config.schema import ComponentConfig, RunConfig
+from seqtrain.config.schema import RunConfig
 from seqtrain.errors import CheckpointError, ConfigError, Mistake
-from seqtrain.registry import FAMILIES, REQUIRED, Parameter
-
-Names = tuple[str, ...]
 
 _SAME_BATCHES = "the batches are the same with any"
 _SHOWS = "it shows or logs, and changes no weight"
@@ -116,12 +111,6 @@ class Difference:
         return self.key.startswith("callbacks.") and self.key.count(".") == 1
 
 
-@dataclass(frozen=True)
-class _Value:
-    value: Any
-    place: str
-
-
 def differences(path: Path, new: LoadedConfig) -> tuple[list[Difference], list[Difference]]:
     """Compares a run folder's config.yaml with the config given now.
 
@@ -136,8 +125,8 @@ def differences(path: Path, new: LoadedConfig) -> tuple[list[Difference], list[D
         CheckpointError: when the config.yaml cannot be read.
     """
     old_config, old_root = _read(path)
-    before = dict(_laid_out(old_config, old_root))
-    after = dict(_laid_out(new.config, new.root))
+    before = {each.keys: each for each in laid_out(old_config, old_root)}
+    after = {each.keys: each for each in laid_out(new.config, new.root)}
     found: dict[Names, Difference] = {}
     for keys in dict.fromkeys([*after, *before]):
         is_below_another = any(keys[:length] in found for length in range(1, len(keys)))
@@ -158,7 +147,7 @@ def _read(path: Path) -> tuple[RunConfig, Node]:
 
 
 def _difference(
-    keys: Names, old: _Value | None, new: _Value | None, old_root: Node, loaded: LoadedConfig
+    keys: Names, old: FlatValue | None, new: FlatValue | None, old_root: Node, loaded: LoadedConfig
 ) -> Difference:
     return Difference(
         ".".join(keys),
@@ -194,79 +183,18 @@ def _reason(keys: Names, config: RunConfig) -> str | None:
         parts = pattern.split(".")
         if len(parts) <= len(keys) and all(part in ("*", key) for part, key in zip(parts, bare, strict=False)):
             return reason
-    if keys[0] == "source" and len(keys) == 2:
-        parameter = _parameters(keys[:1], config.source.name).get(keys[1])
+    if keys[0] == "source" and len(keys) > 1:
+        parameter = component_parameters(keys[:1], config.source.name).get(keys[1])
         if parameter and (parameter.annotation is Path or Path in typing.get_args(parameter.annotation)):
             return FREE_PATHS_OF_SOURCE
     return None
 
 
-def _laid_out(config: RunConfig, root: Node) -> Iterator[tuple[Names, _Value]]:
-    """Every value of a config by its key."""
-    for name in RunConfig.model_fields:
-        yield from _flat((name,), getattr(config, name), root, (name,))
-
-
-def _flat(keys: Names, value: Any, root: Node, path: tuple[Key, ...]) -> Iterator[tuple[Names, _Value]]:
-    if isinstance(value, ComponentConfig):
-        yield keys, _Value(value.name, root.find((*path, "name")).place)
-        inner = arguments_path(root, path, value.name)
-        defaults = {name: p.default for name, p in _parameters(keys, value.name).items() if p.default is not REQUIRED}
-        for name, argument in {**defaults, **value.arguments}.items():
-            yield (*keys, name), _Value(_plain(argument), root.find((*inner, name)).place)
-    elif isinstance(value, BaseModel):
-        for name in type(value).model_fields:
-            yield from _flat((*keys, name), getattr(value, name), root, (*path, name))
-    elif isinstance(value, dict):
-        for name, item in value.items():
-            yield from _flat((*keys, name), item, root, (*path, name))
-    elif isinstance(value, list) and (
-        keys == ("callbacks",) or any(isinstance(item, ComponentConfig) for item in value)
-    ):
-        if keys != ("callbacks",):
-            yield keys, _Value([item.name for item in value], root.find(path).place)
-        for index, name in enumerate(_told_apart(item.name for item in value)):
-            yield from _flat((*keys, name), value[index], root, (*path, index))
-    else:
-        yield keys, _Value(_plain(value), root.find(path).place)
-
-
-def _told_apart(names: Iterable[str]) -> Iterator[str]:
-    """The names, with a number from the second of equal ones on."""
-    seen: Counter[str] = Counter()
-    for name in names:
-        seen[name] += 1
-        yield f"{name} ({seen[name]})" if seen[name] > 1 else name
-
-
-_KINDS: Mapping[str, keras_api.Kind] = {
-    "optimizer": "optimizer",
-    "loss": "loss",
-    "metrics": "metric",
-    "weighted_metrics": "metric",
-}
-
-
-def _parameters(keys: Names, name: str) -> Mapping[str, Parameter]:
-    """What the component at `keys` takes; nothing where it is not known any more."""
-    kind = _KINDS[keys[1]] if keys[0] == "compile" else keys[0]
-    registry = next((family for family in FAMILIES.values() if kind in (family.singular, family.family)), None)
-    if registry is not None and name in registry:
-        return registry.get(name).arguments
-    offer = keras_api.find(_KINDS[keys[1]], name) if keys[0] == "compile" else None
-    return offer.parameters if offer is not None else {}
-
-
-def _plain(value: Any) -> Any:
-    """The value as it reads back from a file."""
-    return json.loads(json.dumps(value, default=str))
-
-
-def _is_same(old: _Value | None, new: _Value | None) -> bool:
+def _is_same(old: FlatValue | None, new: FlatValue | None) -> bool:
     return (old and old.value) == (new and new.value) or (_is_nothing(old) and _is_nothing(new))
 
 
-def _is_nothing(value: _Value | None) -> bool:
+def _is_nothing(value: FlatValue | None) -> bool:
     return value is None or value.value is None
 
 

@@ -55,6 +55,16 @@ class Node:
                 break
         return node
 
+    def holds(self, path: Sequence[Key]) -> bool:
+        """Whether there is a value at `path`."""
+        node = self
+        for key in path:
+            child = node.find([key])
+            if child is node:
+                return False
+            node = child
+        return True
+
     def key_place(self, path: Sequence[Key]) -> str:
         """Where the key at the end of `path` is written, or its value where it has no key."""
         parent = self.find(path[:-1])

@@ -1,0 +1,146 @@
+"""A config laid out flat: every value, defaults included, by its dotted key, with its place and its meaning.
+
+What compares configs and what explains them go through the same keys: `fit.epochs`, `model.filters`,
+`callbacks.early_stopping.patience`, the ones that `-s` understands. The second of two equal callbacks is `NAME (2)`.
+"""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from pydantic import BaseModel
+
+from seqtrain import keras_api
+from seqtrain.config.components import arguments_path
+from seqtrain.config.node import Key, Node
+from seqtrain.config.schema import ComponentConfig, RunConfig
+from seqtrain.registry import FAMILIES, REQUIRED, Parameter
+
+Names = tuple[str, ...]
+
+_KINDS: Mapping[str, keras_api.Kind] = {
+    "optimizer": "optimizer",
+    "loss": "loss",
+    "metrics": "metric",
+    "weighted_metrics": "metric",
+    "learning_rate": "schedule",
+}
+
+
+@dataclass(frozen=True)
+class FlatValue:
+    """One value of a config.
+
+    Args:
+        keys: Its key, as a path.
+        value: As it reads back from a file; of a component, its name.
+        place: Where it is written: `file:line:column` or the override; of a default, where it could be.
+        is_default: Whether it is written nowhere.
+        meaning: What the schema, or the component, says of it.
+        path: Where in the tree it stands.
+    """
+
+    keys: Names
+    value: Any
+    place: str
+    is_default: bool
+    meaning: str
+    path: tuple[Key, ...]
+
+    @property
+    def key(self) -> str:
+        """The dotted key."""
+        return ".".join(self.keys)
+
+
+def laid_out(config: RunConfig, root: Node) -> Iterator[FlatValue]:
+    """Every value of a config, in the order of the schema.
+
+    Args:
+        config: The config.
+        root: The tree that it was made from.
+    """
+    return _of_section((), config, root, ())
+
+
+def component_parameters(keys: Names, name: str) -> Mapping[str, Parameter]:
+    """What the component `name` at `keys` takes; nothing where it is not known."""
+    return _component(keys, name)[0]
+
+
+def _flat(keys: Names, value: Any, meaning: str, root: Node, path: tuple[Key, ...]) -> Iterator[FlatValue]:
+    if isinstance(value, ComponentConfig):
+        yield from _of_component(keys, value, meaning, root, path)
+    elif isinstance(value, BaseModel):
+        yield from _of_section(keys, value, root, path)
+    elif isinstance(value, dict) and keys[-1] == "learning_rate" and isinstance(value.get("name"), str):
+        arguments = {name: item for name, item in value.items() if name != "name"}
+        yield from _of_component(keys, ComponentConfig.of(value["name"], arguments), meaning, root, path)
+    elif isinstance(value, dict) and value:
+        for name, item in value.items():
+            yield from _flat((*keys, str(name)), item, meaning, root, (*path, str(name)))
+    elif keys == ("callbacks",) or (isinstance(value, list) and any(isinstance(i, ComponentConfig) for i in value)):
+        yield from _of_list(keys, value, meaning, root, path)
+    else:
+        yield FlatValue(keys, _plain(value), root.find(path).place, not root.holds(path), meaning, path)
+
+
+def _of_section(keys: Names, section: BaseModel, root: Node, path: tuple[Key, ...]) -> Iterator[FlatValue]:
+    short = root.holds(path) and root.find(path).value is not None and not root.find(path).is_mapping
+    for name, field in type(section).model_fields.items():
+        written_short = short and name in section.model_fields_set  # as `split: 0.8` for `split: {train: 0.8}`
+        own_path = path if written_short else (*path, name)
+        meaning = " ".join((field.description or "").split())
+        yield from _flat((*keys, name), getattr(section, name), meaning, root, own_path)
+
+
+def _of_component(
+    keys: Names, component: ComponentConfig, meaning: str, root: Node, path: tuple[Key, ...]
+) -> Iterator[FlatValue]:
+    parameters, summary = _component(keys, component.name)
+    name_path = (*path, "name")
+    yield FlatValue(keys, component.name, root.find(name_path).place, not root.holds(path), summary or meaning, path)
+    inner = arguments_path(root, path, component.name)
+    defaults = {name: p.default for name, p in parameters.items() if p.default is not REQUIRED}
+    for name, argument in {**defaults, **component.arguments}.items():
+        of_argument = parameters[name].meaning if name in parameters else ""
+        yield from _flat((*keys, name), argument, of_argument, root, (*inner, name))
+
+
+def _of_list(
+    keys: Names, components: list[ComponentConfig], meaning: str, root: Node, path: tuple[Key, ...]
+) -> Iterator[FlatValue]:
+    if keys != ("callbacks",):
+        names = [component.name for component in components]
+        yield FlatValue(keys, names, root.find(path).place, not root.holds(path), meaning, path)
+    for index, name in enumerate(_told_apart(component.name for component in components)):
+        yield from _flat((*keys, name), components[index], "", root, (*path, index))
+
+
+def _told_apart(names: Iterable[str]) -> Iterator[str]:
+    """The names, with a number from the second of equal ones on."""
+    seen: Counter[str] = Counter()
+    for name in names:
+        seen[name] += 1
+        yield f"{name} ({seen[name]})" if seen[name] > 1 else name
+
+
+def _component(keys: Names, name: str) -> tuple[Mapping[str, Parameter], str]:
+    """What the component at `keys` takes, and what it is for; nothing where it is not known."""
+    in_keras = "learning_rate" if keys[-1] == "learning_rate" else keys[1] if keys[0] == "compile" else ""
+    keras_kind = _KINDS.get(in_keras)
+    family = keras_kind or keys[0]
+    registry = next((known for known in FAMILIES.values() if family in (known.singular, known.family)), None)
+    if registry is not None and name in registry:
+        component = registry.get(name)
+        return component.arguments, component.summary
+    offer = keras_api.find(keras_kind, name) if keras_kind is not None else None
+    return (offer.parameters, offer.summary) if offer is not None else ({}, "")
+
+
+def _plain(value: Any) -> Any:
+    return json.loads(json.dumps(value, default=str))
