@@ -17,7 +17,16 @@ from PIL import Image, ImageDraw, ImageFont
 
 from seqtrain.reports.fields import Field, fields_of
 from seqtrain.reports.statistics import class_indices
-from seqtrain.reports.tiles import SMALLEST_TILE, as_bytes, beside, class_color, picture_tile, series_tile, volume_tile
+from seqtrain.reports.tiles import (
+    NOT_COUNTED,
+    SMALLEST_TILE,
+    as_bytes,
+    beside,
+    class_color,
+    picture_tile,
+    series_tile,
+    volume_tile,
+)
 from seqtrain.structure import named_leaves
 from seqtrain.types import DataFormat
 
@@ -71,7 +80,7 @@ def contact_sheet(
         where = ", ".join(words for _, words in drawn if words)
         captions.append([*((label, _INK) for label in _labels(fields, row)), (f"{number}  {where}".rstrip(), _FAINT)])
     masks = next((field for field in fields if field.kind == "mask"), None)
-    return _sheet(tiles, captions, title, _legend(masks))
+    return _sheet(tiles, captions, title, [] if masks is None else _legend(masks, _shown_ids(masks, fields)))
 
 
 def _drawings(fields: Sequence[Field], data_format: DataFormat) -> tuple[list[Draw], list[str]]:
@@ -82,7 +91,7 @@ def _drawings(fields: Sequence[Field], data_format: DataFormat) -> tuple[list[Dr
     masks = [field for field in fields if field.kind == "mask"]
     for field in pictures:
         pixels, (low, high) = as_bytes(_channels(field.array[:MOST_PICTURES], data_format))
-        mask = next((m.array for m in masks if m.array.shape[1:] == pixels.shape[1 : m.array.ndim]), None)
+        mask = next((_shown_ids(m, fields) for m in masks if m.array.shape[1:] == pixels.shape[1 : m.array.ndim]), None)
         drawings.append(_drawing(field, pixels, mask))
         if field.array.dtype != np.uint8:
             name = f"{field.name}: " if len(pictures) > 1 else ""
@@ -129,12 +138,19 @@ def _class_name(field: Field, class_id: int) -> str:
     return names[class_id] if 0 <= class_id < len(names) else f"class {class_id}"
 
 
-def _legend(masks: Field | None) -> list[tuple[str, str]]:
+def _shown_ids(mask: Field, fields: Sequence[Field]) -> npt.NDArray[np.int32]:
+    """The class ids of a mask, `NOT_COUNTED` where a pixel has the weight 0."""
+    ids = mask.array[:MOST_PICTURES].astype(np.int32)
+    for field in fields:
+        if field.name == mask.name.replace("y", "sample_weight", 1) and field.array.shape == mask.array.shape:
+            ids[field.array[:MOST_PICTURES] == 0] = NOT_COUNTED
+    return ids
+
+
+def _legend(masks: Field, ids: npt.NDArray[np.int32]) -> list[tuple[str, str]]:
     """Colour and name of each class that the masks of a batch hold."""
-    if masks is None:
-        return []
-    present = np.unique(masks.array[:MOST_PICTURES])
-    return [(class_color(id_), _class_name(masks, id_)) for id_ in present.tolist() if id_]
+    names = {id_: "not counted" if id_ == NOT_COUNTED else _class_name(masks, id_) for id_ in np.unique(ids).tolist()}
+    return [(class_color(id_), name) for id_, name in names.items() if id_]
 
 
 def _channels(images: npt.NDArray[Any], data_format: DataFormat) -> npt.NDArray[Any]:
@@ -179,24 +195,45 @@ def _sheet(
     cell_height = max(tile.height for tile in tiles) + max(2, max(map(len, captions))) * _LINE + _MARGIN
     num_rows = math.ceil(len(tiles) / max(1, (_WIDTH - _MARGIN) // cell_width))
     num_columns = math.ceil(len(tiles) / num_rows)
-    top = _TITLE_SIZE + 2 * _MARGIN + bool(legend) * _LINE
     width = max(_MARGIN + num_columns * cell_width, int(title_font.getlength(title)) + 2 * _MARGIN)
-    sheet = Image.new("RGB", (min(width, max(_WIDTH, cell_width + _MARGIN)), top + num_rows * cell_height), _BACKGROUND)
+    width = min(width, max(_WIDTH, cell_width + _MARGIN))
+    legend_lines = _legend_lines(legend, width)
+    top = _TITLE_SIZE + 2 * _MARGIN + len(legend_lines) * _LINE
+    sheet = Image.new("RGB", (width, top + num_rows * cell_height), _BACKGROUND)
     title = _shortened(title, title_font, sheet.width - 2 * _MARGIN)
     ImageDraw.Draw(sheet).text((_MARGIN, _MARGIN), title, _INK, title_font)
-    _write_legend(sheet, legend, top - _LINE - 4)
+    for number, line in enumerate(legend_lines):
+        _write_legend(sheet, line, top - (len(legend_lines) - number) * _LINE - 4)
     for position, tile in enumerate(tiles):
         row, column = divmod(position, num_columns)
         _place(sheet, tile, (_MARGIN + column * cell_width, top + row * cell_height), captions[position])
     return sheet
 
 
-def _write_legend(sheet: Image.Image, legend: Sequence[tuple[str, str]], y: int) -> None:
-    draw, font, x = ImageDraw.Draw(sheet), ImageFont.load_default(_CAPTION_SIZE), _MARGIN
+def _legend_lines(legend: Sequence[tuple[str, str]], width: int) -> list[list[tuple[str, str]]]:
+    """The legend in lines that fit into the width of a sheet."""
+    lines: list[list[tuple[str, str]]] = []
+    x = width
     for color, name in legend:
+        length = _legend_length(name)
+        if x + length > width:
+            lines.append([])
+            x = _MARGIN
+        lines[-1].append((color, name))
+        x += length
+    return lines
+
+
+def _legend_length(name: str) -> int:
+    return _CAPTION_SIZE + 3 + int(ImageFont.load_default(_CAPTION_SIZE).getlength(name)) + 2 * _MARGIN
+
+
+def _write_legend(sheet: Image.Image, line: Sequence[tuple[str, str]], y: int) -> None:
+    draw, font, x = ImageDraw.Draw(sheet), ImageFont.load_default(_CAPTION_SIZE), _MARGIN
+    for color, name in line:
         draw.rectangle((x, y + 3, x + _CAPTION_SIZE - 3, y + _CAPTION_SIZE), fill=color)
         draw.text((x + _CAPTION_SIZE + 3, y), name, _INK, font)
-        x += _CAPTION_SIZE + 3 + int(font.getlength(name)) + 2 * _MARGIN
+        x += _legend_length(name)
 
 
 def _place(sheet: Image.Image, tile: Image.Image, place: tuple[int, int], captions: Sequence[tuple[str, str]]) -> None:

@@ -1,9 +1,10 @@
 """One sample of a batch as a picture of its own: what a contact sheet is put together from.
 
 Small pictures are enlarged by whole factors without smoothing, so that each pixel shows as it is; large ones are
-shrunk. A mask is an outline in its class's colour, drawn after the picture has its size, so that it hides little. Of a
-volume, three planes are shown in one scale, through its middle or, where there is a mask, through the most of its rarest
-class. A series is a line for each channel, what follows in another colour than what is known.
+shrunk. A mask is an outline in its class's colour, drawn after the picture has its size, so that it hides little; where
+a pixel does not count, it is hatched. Of a volume, three planes are shown in one scale, through its middle or, where
+there is a mask, through the most of its rarest class. A series is a line for each channel, what follows in another
+colour than what is known.
 """
 
 from __future__ import annotations
@@ -19,7 +20,14 @@ from PIL import Image, ImageDraw
 SMALLEST_TILE, LARGEST_TILE = 108, 280
 # Distinct for most colour-blind people: M. Okabe and K. Ito, 2008, Color Universal Design.
 COLORS = ("#e69f00", "#56b4e9", "#009e73", "#f0e442", "#d55e00", "#cc79a7", "#0072b2", "#999999")
+# Where there are more classes than that, by S. Trubetskoy, 2017, List of 20 Simple, Distinct Colors.
+_MORE_COLORS = (
+    *("#e6194b", "#911eb4", "#bfef45", "#f032e6", "#9a6324", "#fabed4"),
+    *("#000075", "#aaffc3", "#800000", "#808000", "#469990", "#dcbeff"),
+)
+NOT_COUNTED, NOT_COUNTED_COLOR = -1, "#808080"  # in place of a class id, where a pixel has the weight 0
 _GAP = 3
+_HATCH = 3  # pixels from line to line
 _CHART = (260, 120)  # width, height
 _SMOOTH = 3  # charts are drawn larger by so much, and shrunk
 _PAPER, _GRID, _RULE, _KNOWN = "white", "#e4e4e4", "#b0b0b0", ("#4d4d4d", "#9a9a9a", "#c2a878", "#7aa6c2")
@@ -30,7 +38,8 @@ Mask = npt.NDArray[np.integer[Any]]
 
 def class_color(class_id: int) -> str:
     """The colour of a class other than the background, which has none."""
-    return COLORS[(class_id - 1) % len(COLORS)]
+    colors = COLORS + _MORE_COLORS
+    return NOT_COUNTED_COLOR if class_id == NOT_COUNTED else colors[(class_id - 1) % len(colors)]
 
 
 def picture_tile(pixels: Pixels, mask: Mask | None = None, edge: int | None = None) -> Image.Image:
@@ -144,7 +153,7 @@ def _sized(picture: Image.Image, edge: int) -> Image.Image:
 
 
 def _outlined(picture: Image.Image, ids: npt.NDArray[np.integer[Any]]) -> Image.Image:
-    """The picture with the inner edge of each class but the background in the class's colour."""
+    """The picture with the inner edge of each class but the background in the class's colour, and hatched pixels."""
     pixels = np.array(picture)
     padded = np.pad(ids, 1, mode="edge")
     height, width = ids.shape
@@ -153,4 +162,6 @@ def _outlined(picture: Image.Image, ids: npt.NDArray[np.integer[Any]]) -> Image.
     for class_id in np.unique(ids[edge]).tolist():
         color = class_color(class_id).lstrip("#")
         pixels[edge & (ids == class_id)] = tuple(bytes.fromhex(color))
+    hatching = np.add.outer(np.arange(height), np.arange(width)) % _HATCH == 0
+    pixels[hatching & (ids == NOT_COUNTED)] = tuple(bytes.fromhex(NOT_COUNTED_COLOR.lstrip("#")))
     return Image.fromarray(pixels)

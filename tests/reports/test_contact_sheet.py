@@ -126,6 +126,53 @@ def test_a_mask_is_an_outline_in_the_color_of_its_class_and_the_legend_names_it(
     assert texts[1:] == ["lesion 11.1 %", "#3"]
 
 
+def masked(ids, *weights, classes=("background", "cyst", "lesion")):
+    """The sheet of one black picture with a mask."""
+    size = ids.shape
+    spec = (
+        FieldSpec((*size, 1), "uint8", kind="pixels"),
+        FieldSpec(size, "uint8", kind="mask", classes=classes),
+        *(FieldSpec(size, "float32") for _ in weights),
+    )
+    batch = (np.zeros((1, *size, 1), np.uint8), ids[None], *(array[None] for array in weights))
+    return module.contact_sheet(batch, title="t", spec=spec)
+
+
+def test_pixels_of_weight_0_are_hatched_and_the_legend_says_what_that_means(monkeypatch):
+    legend = []
+    monkeypatch.setattr(module, "_write_legend", lambda sheet, line, y: legend.extend(line))
+    ids, weights = np.zeros((2, 120, 120), np.float32)
+    weights[:, 60:] = 2.5
+    sheet = masked(ids.astype(np.uint8), weights)
+    tile = np.asarray(sheet.crop((12, 62, 132, 182)))
+    gray = (tile == 128).all(axis=-1)
+    assert 0.25 < gray[:, :60].mean() < 0.5  # so that the picture still shows
+    assert not gray[:, 60:].any()
+    assert legend == [("#808080", "not counted")]
+    assert not np.asarray(masked(ids.astype(np.uint8)).crop((12, 44, 132, 164))).any()  # without weights all black
+
+
+def test_twenty_classes_have_colors_of_their_own_in_a_legend_that_fits_the_sheet(monkeypatch):
+    names = tuple(f"a long name {number}" for number in range(21))
+    lines, draw = [], module._write_legend
+
+    def write(sheet, line, y):
+        lines.append((line, y))
+        before = np.asarray(sheet)[:, -10:].copy()
+        draw(sheet, line, y)
+        assert np.array_equal(np.asarray(sheet)[:, -10:], before)  # nothing reaches the right edge
+
+    monkeypatch.setattr(module, "_write_legend", write)
+    ids = np.repeat(np.repeat(np.arange(21, dtype=np.uint8), 6)[None, :120], 120, axis=0)
+    ids[0, :21] = range(21)
+    sheet = masked(ids, classes=names)
+    told = [entry for line, _ in lines for entry in line]
+    assert [name for _, name in told] == list(names[1:])
+    assert len({color for color, _ in told}) == 20
+    assert len({y for _, y in lines}) == len(lines) > 1
+    assert sheet.getpixel((12, max(y for _, y in lines) + 22)) != (255, 255, 255)  # the picture begins below it
+
+
 def test_what_belongs_to_one_sample_stands_side_by_side(texts):
     black, white = (np.full((1, 120, 120, 1), value, np.uint8) for value in (0, 255))
     sheet = module.contact_sheet(({"a": black, "b": white}, np.array([1])), title="t", class_names=["other", "same"])
