@@ -6,6 +6,7 @@ one array of class ids in one of several ways, according to what a model is to l
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any, Literal
@@ -31,13 +32,16 @@ Merge = Literal["union", "border", "touching", "instances"]
 
 _HIGHEST_ID = 255  # of a mask of bytes
 
+log = logging.getLogger("seqtrain")
+
 
 @sources.register("mask_folders")
 class MaskFolders:
     """Images with several masks each, in the layout of the 2018 Data Science Bowl: `<id>/images/`, `<id>/masks/`.
 
     An object's mask is a picture of two values, of which 0 is outside. The objects of an image are numbered in the
-    alphabetical order of their files; a pixel that several cover belongs to the last of them.
+    alphabetical order of their files; a pixel that several cover belongs to the last of them. Where `masks/` is empty,
+    all is background.
 
     Args:
         path: The folder of the images' folders.
@@ -49,8 +53,8 @@ class MaskFolders:
 
     Raises:
         ConfigError: when `border_width` is set and there is no border.
-        DataError: when a folder is missing, an id has no image, several images, no mask, or more masks than ids; and
-            when a sample is read, for a mask of another size than its image, or that is not binary.
+        DataError: when a folder is missing, an id has no image or several, no image has an object, or one has more than
+            there are ids; and when a sample is read, for a mask of another size than its image, or that is not binary.
 
     Source:
         J. C. Caicedo et al., 2019, Nucleus segmentation across imaging experiments: the 2018 Data Science Bowl, for
@@ -80,6 +84,9 @@ class MaskFolders:
         self._images = PackedPaths(str(path), images)
         self._masks = PackedPaths(str(path), masks)
         self._ends = np.cumsum(counts, dtype=np.int64)
+        if empty := counts.count(0):
+            first = self._images[counts.index(0)]
+            log.warning("mask_folders: images without an object, all background: %d, such as %s", empty, first)
         self._merge = merge
         self._border_width = (border_width or 1) if merge in ("border", "touching") else None
         if merge == "instances" and max(counts) > _HIGHEST_ID:
@@ -194,11 +201,11 @@ def _listed(path: Path) -> Iterator[tuple[str, list[str]]]:
             received = f"{len(images)} images" if images else "no image"
             fix = "give each image a folder of its own, named by its id"
             mistakes.append(Mistake("one image is needed", str(path / folder / "images"), None, received, fix))
-        elif not masks:
-            fix = "add the masks of its objects, or move the folder away"
-            mistakes.append(Mistake("the image has no mask", str(path / folder / "masks"), fix=fix))
+        elif not masks and not _is_empty(path / folder / "masks"):
+            fix = "add the masks of its objects, or an empty folder where there are none; or move the folder away"
+            mistakes.append(Mistake("the image has no masks", str(path / folder / "masks"), fix=fix))
         else:
-            found = True
+            found = found or bool(masks)
             yield images[0], masks
         if len(mistakes) == MOST_TOLD:
             break
@@ -206,7 +213,9 @@ def _listed(path: Path) -> Iterator[tuple[str, list[str]]]:
         raise DataError(mistakes)
     if not found:
         raise DataError(
-            "there are no folders of images", where=path, expected="<id>/images/ and <id>/masks/ for each image"
+            "there are no folders of images with masks",
+            where=path,
+            expected="<id>/images/ and <id>/masks/ for each image",
         )
 
 
@@ -214,6 +223,10 @@ def _pictures(path: Path, folder: str) -> list[str]:
     extensions = image_extensions()
     names = _names(path / folder) if (path / folder).is_dir() else []
     return [f"{folder}/{name}" for name in names if Path(name).suffix.lower() in extensions]
+
+
+def _is_empty(folder: Path) -> bool:
+    return folder.is_dir() and not _names(folder)
 
 
 def _names(folder: Path, folders: bool = False) -> list[str]:

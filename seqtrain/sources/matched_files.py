@@ -39,7 +39,8 @@ def matched_by_stem(
         first: A folder.
         second: The folder of the partners.
         extensions: Of the files to look at, in lower case, such as ".png"; others and hidden ones are passed over.
-        suffix: What the stems of the second folder end in besides: "_mask" for `cat_mask.png` beside `cat.jpg`.
+        suffix: What the stems of the second folder end in besides: "_mask" for `cat_mask.png` and `cat.jpg`. With it,
+            both folders may be one.
         skip_unmatched: Leave out files without a partner, instead of refusing them.
 
     Raises:
@@ -47,6 +48,8 @@ def matched_by_stem(
             partner.
     """
     firsts, seconds = _by_stem(first, extensions, ""), _by_stem(second, extensions, suffix)
+    if suffix and first.resolve() == second.resolve():
+        firsts = {stem: path for stem, path in firsts.items() if not stem.endswith(suffix)}
     stems = sorted(firsts.keys() & seconds.keys())
     alone = [first / firsts[stem] for stem in sorted(firsts.keys() - seconds.keys())]
     alone += [second / seconds[stem] for stem in sorted(seconds.keys() - firsts.keys())]

@@ -27,6 +27,7 @@ Size = tuple[int, int]  # height, width
 Region = npt.NDArray[np.bool_]
 Counts = npt.NDArray[np.int64]
 
+_PAIRS = "pairs of start and length, or a blank cell where there is no object"
 _FIRST_CODE, _LAST_CODE = 48, 111
 _DIGIT, _SIGN, _MORE, _BITS = 0x1F, 0x10, 0x20, 5
 _MOST_DIGITS = 7  # 35 bits: more than the pixels of any picture
@@ -58,7 +59,7 @@ def region_of_pairs(text: str, size: Size) -> tuple[Region, int]:
     """
     numbers = _whole_numbers(text)
     if len(numbers) % 2:
-        raise RunLengthError(f"the runs are {len(numbers)} numbers", "pairs of start and length")
+        raise RunLengthError(f"a number of the runs is missing: there are {len(numbers)}", _PAIRS)
     starts, lengths = numbers[::2], numbers[1::2]
     _check_pairs(starts, lengths, size)
     if not len(starts):
@@ -120,7 +121,7 @@ def _whole_numbers(text: str) -> Counts:
         return np.array(tokens, dtype=np.int64)
     except (ValueError, OverflowError):
         wrong = next(token for token in tokens if not _is_whole(token))
-        raise RunLengthError(f"'{wrong[:40]}' is no whole number", "pairs of start and length") from None
+        raise RunLengthError(f"'{wrong[:40]}' is no whole number", _PAIRS) from None
 
 
 def _is_whole(token: str) -> bool:

@@ -1,7 +1,7 @@
 """A table of encoded masks as bytes: whose each row is, and where it stands. Runs are not looked at until asked for.
 
-One pass over the file splits each line at its commas, about a million lines a second. The number of a line is
-found only for a message, by counting the lines before it.
+One pass over the file splits each line at its commas (or semicolons or tabs, as the header has them), about a million
+lines a second. The number of a line is found only for a message, by counting the lines before it.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from seqtrain.errors import DataError, nearest, one_of
 
 _BLOCK = 1 << 20
 _AROUND = b' "\r\n\t'
+_DELIMITERS = (b",", b";", b"\t")
 
 
 class RunRow(NamedTuple):
@@ -49,7 +50,7 @@ class RunTable:
 
     def __init__(self, path: Path, image_column: str, class_column: str, runs_column: str) -> None:
         self.path = path
-        header, self._start = _header(path)
+        header, self._delimiter, self._start = _header(path)
         joined = f"{image_column}_{class_column}"
         self._is_joined = joined in header
         self._image = self._position(header, joined if self._is_joined else image_column, "image_column")
@@ -80,7 +81,7 @@ class RunTable:
         """The runs of the row whose line begins at byte `start`."""
         with self.path.open("rb") as file:
             file.seek(start)
-            return file.readline().split(b",")[self._runs].strip(_AROUND).decode("latin-1")
+            return file.readline().split(self._delimiter)[self._runs].strip(_AROUND).decode("latin-1")
 
     def where(self, start: int) -> str:
         """The file and the number of the line that begins at byte `start`, from 1."""
@@ -91,13 +92,13 @@ class RunTable:
         return f"{self.path}:{number}"
 
     def _row(self, line: bytes, start: int) -> RunRow:
-        cells = line.split(b",")
+        cells = line.split(self._delimiter)
         if len(cells) != self._num_columns:
             raise DataError(
                 f"the row has {len(cells)} cells",
                 where=self.where(start),
                 expected=f"{self._num_columns}, as in the header",
-                fix="an image without objects still needs its comma; neither ids nor runs may hold one",
+                fix="an image without objects still needs its delimiter; neither ids nor runs may hold one",
             )
         image = cells[self._image].strip(_AROUND)
         label = b"" if self._label is None else cells[self._label].strip(_AROUND)
@@ -125,8 +126,8 @@ class RunTable:
         return header.index(name)
 
 
-def _header(path: Path) -> tuple[list[str], int]:
-    """The names of the columns, and the byte where the first row begins."""
+def _header(path: Path) -> tuple[list[str], bytes, int]:
+    """The names of the columns, what is between cells, and the byte where the first row begins."""
     try:
         with path.open("rb") as file:
             line = file.readline(_BLOCK)
@@ -137,5 +138,6 @@ def _header(path: Path) -> tuple[list[str], int]:
         ) from error
     if not line.strip():
         raise DataError("the file is empty", where=path, expected="a header and a row for each object")
-    names = line.removeprefix(codecs.BOM_UTF8).decode("utf-8", "replace").split(",")
-    return [name.strip(' "\r\n\t') for name in names], len(line)
+    delimiter = max(_DELIMITERS, key=line.count)
+    names = line.removeprefix(codecs.BOM_UTF8).split(delimiter)
+    return [name.strip(_AROUND).decode("utf-8", "replace") for name in names], delimiter, len(line)

@@ -58,6 +58,8 @@ def test_a_table_without_classes_has_objects(folder):
         'EncodedPixels,Height,ImageId\r\n"2 4",3,"a"\r\n"",3,"b"\r\n"12 1",3,"c"\r\n',  # quoted, other columns
         b"\xef\xbb\xbfImageId,EncodedPixels\na,2 4\nb,\nc,12 1\n",  # with a byte order mark
         "ImageId,EncodedPixels\na,2 2\nc,12 1\na,4 2\nb,\n",  # rows of an image apart
+        "ImageId;EncodedPixels\na;2 4\nb;\nc;12 1\n",  # as spreadsheets save it where the comma is a decimal point
+        "ImageId\tEncodedPixels\na\t2 4\nb\t\nc\t12 1\n",
     ],
 )
 def test_tables_may_be_written_in_many_ways(folder, table):
@@ -127,21 +129,23 @@ def test_images_can_be_chosen_by_pattern(folder):
     assert len(source) == 1
 
 
+PAIRS = "pairs of start and length, or a blank cell where there is no object"
 ASCENDING = "runs in ascending order that do not overlap"
 
 
 @pytest.mark.parametrize(
     ("runs", "message", "expected"),
     [
-        ("1 2 3", "the runs are 3 numbers", "pairs of start and length"),
+        ("1 2 3", "a number of the runs is missing: there are 3", PAIRS),
         ("0 2", "run 1, '0 2', begins before the first pixel", "starts from 1"),
         ("1 2 12 2", "run 2, '12 2', passes the last pixel", "at most pixel 12, the last of (3, 4)"),
         (
             "5 2 1 2",
             "run 2, '1 2', begins before the run before it ends",
-            "runs in ascending order that do not overlap"[:],
+            ASCENDING,
         ),
-        ("one 2", "'one' is no whole number", "pairs of start and length"),
+        ("-1", "a number of the runs is missing: there are 1", PAIRS),  # some tables' word for no object
+        ("one 2", "'one' is no whole number", PAIRS),
     ],
 )
 def test_a_bad_run_is_told_with_its_row_when_it_is_read(folder, runs, message, expected):

@@ -37,6 +37,15 @@ def test_images_and_masks_are_matched_by_stem_and_suffix_at_any_depth(tmp_path: 
     assert pairs.describe(1) == str(tmp_path / "images/ward_1/a.jpg")
 
 
+def test_images_and_masks_may_lie_in_one_folder_where_masks_have_a_suffix(tmp_path: Path) -> None:
+    for name in ("a.jpg", "a_mask.png", "sub/b.png", "sub/b_mask.png"):
+        put(tmp_path, name, np.zeros((2, 2), np.uint8))
+    both = ImageMaskSource(tmp_path, tmp_path, ["background", "thing"], mask_suffix="_mask")
+    found = [both[0], both[1]]
+    assert [Path(sample["path"]).name for sample in found] == ["a.jpg", "b.png"]
+    assert [Path(sample["mask"]).name for sample in found] == ["a_mask.png", "b_mask.png"]
+
+
 def test_ids_are_read_as_they_are(tmp_path: Path) -> None:
     mask = source(tmp_path, IDS).read_mask(0)
     assert np.array_equal(mask, IDS)

@@ -135,14 +135,29 @@ def test_all_folders_that_lack_something_are_told_together(folder):
     write(folder / "three" / "images" / "b.png", np.zeros((2, 2)))
     write(folder / "four" / "images" / "a.png", np.zeros((2, 2)))
     (folder / "five").mkdir()
+    write(folder / "six" / "images" / "a.png", np.zeros((2, 2)))
+    (folder / "six" / "masks").mkdir()
+    (folder / "six" / "masks" / "a.npy").write_bytes(b"no picture")
     with pytest.raises(DataError) as caught:
         MaskFolders(folder)
     told = [(m.where.removeprefix(f"{folder}/"), m.message, m.received) for m in caught.value.mistakes]
     assert told == [
         ("five/images", "one image is needed", "no image"),
-        ("four/masks", "the image has no mask", None),
+        ("four/masks", "the image has no masks", None),
+        ("six/masks", "the image has no masks", None),
         ("three/images", "one image is needed", "2 images"),
     ]
+
+
+def test_an_image_whose_folder_of_masks_is_empty_is_background_and_counted(folder, caplog):
+    write(folder / "none" / "images" / "a.png", np.zeros((2, 3)))
+    (folder / "none" / "masks").mkdir()
+    source = MaskFolders(folder)
+    assert "images without an object, all background: 1, such as" in caplog.text
+    assert "none/images/a.png" in caplog.text
+    for merge in ("union", "border", "touching", "instances"):
+        assert MaskFolders(folder, merge=merge).read_mask(0).tolist() == [[0] * 3] * 2
+    assert source.read_mask(1).tolist() == [[1, 0], [0, 0]]
 
 
 @pytest.mark.parametrize(("name", "message"), [("none", "no such folder"), ("empty", "there are no folders of images")])

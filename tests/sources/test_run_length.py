@@ -9,6 +9,9 @@ from seqtrain.sources.run_length import RunLengthError, region_of_counts, region
 DRAWN = np.array([[0, 1, 0, 0], [1, 1, 0, 0], [1, 0, 0, 1]], dtype=bool)  # pixels 2 to 5, and 12
 
 
+PAIRS = "pairs of start and length, or a blank cell where there is no object"
+
+
 def whole(text, size):
     region, left = region_of_pairs(text, size)
     mask = np.zeros(size, dtype=bool)
@@ -60,7 +63,7 @@ PYCOCOTOOLS = r"[6R160000000ai0@oVO000000000l`0@d_O0P:"
 @pytest.mark.parametrize(
     ("text", "message", "expected"),
     [
-        ("1 2 3", "the runs are 3 numbers", "pairs of start and length"),
+        ("1 2 3", "a number of the runs is missing: there are 3", PAIRS),
         ("1 2 x 4", "'x' is no whole number", "pairs"),
         ("1.5 2", "'1.5' is no whole number", "pairs"),
         ("0 3", "run 1, '0 3', begins before the first pixel", "starts from 1"),
