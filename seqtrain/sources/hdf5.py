@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from pathlib import Path
 from typing import Literal
 
@@ -9,6 +10,9 @@ from seqtrain.registry import sources
 from seqtrain.sources.arrays import Arrays
 from seqtrain.sources.hdf5_file import ChunkedArray, open_array
 from seqtrain.types import Positive
+
+_MUCH_MEMORY = 1 << 30
+log = logging.getLogger("seqtrain")
 
 
 @sources.register("hdf5")
@@ -51,4 +55,10 @@ class Hdf5(Arrays):
         samples = self._files["x"]
         self.block_size = samples.chunk[0] if isinstance(samples, ChunkedArray) and order == "chunks" else 1
         self.num_blocks_together = chunks_together
+        if isinstance(samples, ChunkedArray) and samples.num_bytes_kept > _MUCH_MEMORY:
+            log.warning(
+                "hdf5: the chunks of '%s' that are kept take up to %.1f GB in each process: lower chunks_together",
+                x,
+                samples.num_bytes_kept / 1e9,
+            )
         self._list(open_array(path, groups, 1) if groups else None, classes)

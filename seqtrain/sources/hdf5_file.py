@@ -14,6 +14,7 @@ Source: HDF5 File Format Specification Version 3.0, IV.A.2.l (filters); H5Pset_s
 from __future__ import annotations
 
 import itertools
+import math
 import os
 import threading
 import zlib
@@ -31,6 +32,7 @@ from seqtrain.extras import require
 from seqtrain.sources.npy_files import NpyArray
 
 _GZIP, _SHUFFLE = 1, 2
+_COMPACT = 0  # the layout of a data set that lies in its own header
 
 
 @dataclass(frozen=True)
@@ -58,9 +60,16 @@ class ChunkedArray:
         """The file and the data set, for messages."""
         return f"{self.path}[{self.key}]"
 
-    def map(self) -> ChunkedRows:
-        """Its rows, to be read when they are asked for."""
-        return ChunkedRows(self)
+    @property
+    def num_bytes_kept(self) -> int:
+        """What the rows of chunks that are kept take at most; the axes of a row are kept whole."""
+        num_rows = min(self.num_kept * self.chunk[0], self.shape[0])
+        return num_rows * math.prod(self.shape[1:]) * self.dtype.itemsize
+
+    def map(self) -> ChunkedRows | npt.NDArray[Any]:
+        """Its rows, to be read when they are asked for; of one value a row, such as labels, the whole array."""
+        rows = ChunkedRows(self)
+        return rows if math.prod(self.shape[1:]) > 1 else rows.read_all()
 
 
 def open_array(path: Path, key: str, num_kept: int) -> NpyArray | ChunkedArray:
@@ -108,7 +117,8 @@ def _refuse_links(h5py: Any, file: Any, path: Path, key: str) -> None:
                 fix="name that file in the config, or copy the data set (h5copy)",
             )
         if isinstance(link, h5py.SoftLink):
-            _refuse_links(h5py, file, path, "/".join([link.path, *parts[count:]]))
+            group = [] if link.path.startswith("/") else parts[: count - 1]
+            _refuse_links(h5py, file, path, "/".join([*group, link.path, *parts[count:]]))
             return
 
 
@@ -129,6 +139,8 @@ def _located(dataset: Any, path: Path, key: str, num_kept: int) -> NpyArray | Ch
         raise DataError(f"the data set '{key}' has no rows", where=path, received=f"shape {dataset.shape}")
     if dataset.chunks is not None:
         return ChunkedArray(path, key, dataset.shape, dataset.dtype, dataset.chunks, num_kept)
+    if dataset.id.get_create_plist().get_layout() == _COMPACT:
+        return ChunkedArray(path, key, dataset.shape, dataset.dtype, dataset.shape, num_kept)
     offset = dataset.id.get_offset()
     if offset is None:
         raise DataError(f"nothing was ever written to the data set '{key}'", where=path)
@@ -156,13 +168,28 @@ class ChunkedRows:
         flat = rows.reshape(-1)
         out = np.empty((len(flat), *self.shape[1:]), self.dtype)
         blocks = flat // self.array.chunk[0]
-        for block in np.unique(blocks).tolist():
-            here = blocks == block
+        order = np.argsort(blocks, kind="stable")
+        changes = np.flatnonzero(np.diff(blocks[order])) + 1
+        for here in np.split(order, changes) if len(order) else ():
+            block = int(blocks[here[0]])
             out[here] = self._block(block)[flat[here] - block * self.array.chunk[0]]
         return out.reshape(*rows.shape, *self.shape[1:])[()]
 
     def __array__(self, dtype: npt.DTypeLike | None = None, copy: bool | None = None) -> npt.NDArray[Any]:
         return np.asarray(self[:], dtype=dtype)
+
+    def read_all(self) -> npt.NDArray[Any]:
+        """All rows in one go; the file is not kept open.
+
+        Raises:
+            DataError: when they cannot be read.
+        """
+        h5py = require("h5py", "hdf5", "HDF5 files")
+        try:
+            with h5py.File(self.array.path, "r") as file:
+                return np.asarray(file[self.array.key][()])
+        except OSError as error:
+            raise DataError("the data set cannot be read", where=self.array.name, received=str(error)) from error
 
     def _block(self, block: int) -> npt.NDArray[Any]:
         """The rows of the chunks that begin at one row, decompressed once however many threads ask."""
@@ -199,7 +226,8 @@ class ChunkedRows:
         """One chunk, whole, also where it reaches beyond the data set."""
         chunk, dataset = self.array.chunk, opened.dataset
         try:
-            if opened.filters.keys() <= {_GZIP, _SHUFFLE} and _is_written(dataset, corner):
+            in_chunks = dataset.chunks is not None
+            if in_chunks and opened.filters.keys() <= {_GZIP, _SHUFFLE} and _is_written(dataset, corner):
                 left_out, content = dataset.id.read_direct_chunk(corner)
                 return _decoded(content, list(opened.filters), left_out, self.dtype).reshape(chunk)
             values = dataset[tuple(slice(at, at + step) for at, step in zip(corner, chunk, strict=True))]

@@ -144,7 +144,7 @@ class RunFolder:
             argv: The command.
         """
         self._write_split(data)
-        fitted = getattr(data.train, "fitted", dict)()  # which a class written for Keras need not have
+        fitted: dict[str, Any] = getattr(data.train, "fitted", dict)()  # which a class written for Keras need not have
         if fitted:
             self.write_json("fitted.json", fitted)
         self.write_json("meta.json", provenance(argv))

@@ -38,6 +38,37 @@ def written(folder, x=X, y=Y, user_block=0, **options):
     return folder / "data.h5"
 
 
+@pytest.mark.parametrize("y", [Y, Y[:, None]], ids=["row", "column"])
+def test_labels_may_be_compressed_in_chunks(tmp_path, y):
+    with h5py.File(tmp_path / "data.h5", "w") as file:
+        file["x"] = X
+        file.create_dataset("y", data=y, chunks=(7, 1)[: y.ndim], compression="gzip")
+    source = Hdf5(tmp_path / "data.h5")
+    assert source.labels.tolist() == Y.tolist()
+    rows = {"y": np.empty(3, np.int64)}
+    source.read_rows(np.array([49, 2, 7]), rows)
+    assert rows["y"].tolist() == Y[[49, 2, 7]].tolist()
+    assert (source.fields["y"].shape, int(source[5]["y"])) == ((), Y[5])
+
+
+def test_a_data_set_that_lies_in_the_header_is_read(tmp_path):
+    with h5py.File(tmp_path / "data.h5", "w") as file:
+        file["x"] = X
+        created = h5py.h5p.create(h5py.h5p.DATASET_CREATE)
+        created.set_layout(h5py.h5d.COMPACT)
+        h5py.h5d.create(file.id, b"y", h5py.h5t.NATIVE_INT64, h5py.h5s.create_simple(Y.shape), created).write(
+            h5py.h5s.ALL, h5py.h5s.ALL, Y
+        )
+    assert Hdf5(tmp_path / "data.h5").labels.tolist() == Y.tolist()
+
+
+def test_a_soft_link_leads_on_from_its_own_group(tmp_path):
+    with h5py.File(tmp_path / "data.h5", "w") as file:
+        file["set/images"], file["y"] = X, Y
+        file["set/x"], file["x"] = h5py.SoftLink("images"), h5py.SoftLink("/set/x")
+    assert np.array_equal(Hdf5(tmp_path / "data.h5")[7]["x"], X[7])
+
+
 def opened(path, **arguments):
     return Hdf5(path, "set/images", "labels", **arguments)
 
@@ -202,6 +233,15 @@ def test_a_damaged_chunk_is_named_when_it_is_read(tmp_path):
     assert np.array_equal(source[5]["x"], X[5])
     with pytest.raises(DataError, match=r"a part of the data set cannot be read(?s:.*)rows from 20"):
         source[25]
+
+
+@pytest.mark.parametrize(("together", "told"), [(16, True), (4, False)])
+def test_chunks_that_take_much_memory_are_told_of(tmp_path, caplog, together, told):
+    with h5py.File(tmp_path / "data.h5", "w") as file:  # 8 rows of 8 MB in a chunk, however small the chunk is
+        file.create_dataset("x", (1000, 1024, 1024), np.int64, chunks=(8, 16, 16))
+        file["y"] = np.zeros(1000)
+    Hdf5(tmp_path / "data.h5", chunks_together=together)
+    assert ("'x' that are kept take up to 2.1 GB in each process" in caplog.text) is told
 
 
 def test_one_chunk_at_least_is_kept(tmp_path):
