@@ -9,14 +9,15 @@ from __future__ import annotations
 
 import json
 import typing
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from pydantic import ValidationError
 
-from seqtrain.config.flat import FlatValue, Names, component_parameters, laid_out
+from seqtrain.config.compare import Change, by_key, changes, other_order
+from seqtrain.config.flat import Names, component_parameters
 from seqtrain.config.load import LoadedConfig
 from seqtrain.config.mistakes import mistakes_of
 from seqtrain.config.node import Node
@@ -125,14 +126,12 @@ def differences(path: Path, new: LoadedConfig) -> tuple[list[Difference], list[D
         CheckpointError: when the config.yaml cannot be read.
     """
     old_config, old_root = _read(path)
-    before = {each.keys: each for each in laid_out(old_config, old_root)}
-    after = {each.keys: each for each in laid_out(new.config, new.root)}
-    found: dict[Names, Difference] = {}
-    for keys in dict.fromkeys([*after, *before]):
-        is_below_another = any(keys[:length] in found for length in range(1, len(keys)))
-        if not is_below_another and not _is_same(before.get(keys), after.get(keys)):
-            found[keys] = _difference(keys, before.get(keys), after.get(keys), old_root, new)
-    every = [*found.values(), *_other_order(before, after, old_root, new)]
+    before, after = by_key(old_config, old_root), by_key(new.config, new.root)
+    every = [_difference(change, old_root, new) for change in changes(before, after)]
+    orders = other_order(before, after, lambda keys: not _reason(keys, new.config))
+    if orders is not None:
+        places = old_root.find(["callbacks"]).place, new.place("callbacks")
+        every.append(Difference("callbacks", *map(_words, orders), *places))
     return [each for each in every if each.reason is None], [each for each in every if each.reason is not None]
 
 
@@ -146,34 +145,16 @@ def _read(path: Path) -> tuple[RunConfig, Node]:
         raise CheckpointError(mistakes_of(error, root, schema=RunConfig)) from error
 
 
-def _difference(
-    keys: Names, old: FlatValue | None, new: FlatValue | None, old_root: Node, loaded: LoadedConfig
-) -> Difference:
+def _difference(change: Change, old_root: Node, new: LoadedConfig) -> Difference:
+    before, after = change.before, change.after
     return Difference(
-        ".".join(keys),
-        _words(old.value) if old else None,
-        _words(new.value) if new else None,
-        old.place if old else old_root.find(keys).place,
-        new.place if new else loaded.root.find(keys).place,
-        _reason(keys, loaded.config),
+        ".".join(change.keys),
+        _words(before.value) if before else None,
+        _words(after.value) if after else None,
+        before.place if before else old_root.find(change.keys).place,
+        after.place if after else new.root.find(change.keys).place,
+        _reason(change.keys, new.config),
     )
-
-
-def _other_order(
-    before: Iterable[Names], after: Iterable[Names], old_root: Node, new: LoadedConfig
-) -> Iterator[Difference]:
-    """Callbacks may build on what those before them did, so the order of those that may matter is kept."""
-    orders = [
-        [keys[1] for keys in side if _is_callback(keys) and not _reason(keys, new.config)] for side in (before, after)
-    ]
-    old, now = ([name for name in order if name in orders[0] and name in orders[1]] for order in orders)
-    if old != now:
-        places = old_root.find(["callbacks"]).place, new.place("callbacks")
-        yield Difference("callbacks", _words(old), _words(now), *places)
-
-
-def _is_callback(keys: Names) -> bool:
-    return keys[0] == "callbacks" and len(keys) == 2
 
 
 def _reason(keys: Names, config: RunConfig) -> str | None:
@@ -188,14 +169,6 @@ def _reason(keys: Names, config: RunConfig) -> str | None:
         if parameter and (parameter.annotation is Path or Path in typing.get_args(parameter.annotation)):
             return FREE_PATHS_OF_SOURCE
     return None
-
-
-def _is_same(old: FlatValue | None, new: FlatValue | None) -> bool:
-    return (old and old.value) == (new and new.value) or (_is_nothing(old) and _is_nothing(new))
-
-
-def _is_nothing(value: FlatValue | None) -> bool:
-    return value is None or value.value is None
 
 
 def _words(value: Any) -> str:

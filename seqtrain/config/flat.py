@@ -108,7 +108,9 @@ def _of_component(
     defaults = {name: p.default for name, p in parameters.items() if p.default is not REQUIRED}
     for name, argument in {**defaults, **component.arguments}.items():
         of_argument = parameters[name].meaning if name in parameters else ""
-        yield from _flat((*keys, name), argument, of_argument, root, (*inner, name))
+        # Beside the name of the component, an argument "name" of its own cannot be written.
+        own_path = (*inner, name, "") if (*inner, name) == name_path else (*inner, name)
+        yield from _flat((*keys, name), argument, of_argument, root, own_path)
 
 
 def _of_list(

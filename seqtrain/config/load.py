@@ -28,11 +28,13 @@ class LoadedConfig:
         config: The config.
         path: Its file.
         root: The tree that it was made from.
+        missing: Files that it names and that are not there, where it was loaded without them.
     """
 
     config: RunConfig
     path: Path
     root: Node
+    missing: tuple[Mistake, ...] = ()
 
     def place(self, *path: Key) -> str:
         """Where a value is written: `file:line:column`."""
@@ -43,12 +45,14 @@ class LoadedConfig:
         return self.root.find((*arguments_path(self.root, tuple(path), component), argument)).place
 
 
-def load_config(path: Path, overrides: Sequence[str] = ()) -> LoadedConfig:
+def load_config(path: Path, overrides: Sequence[str] = (), *, needs_files: bool = True) -> LoadedConfig:
     """Reads, merges, overrides and checks a config.
 
     Args:
         path: The YAML file.
         overrides: `path=value` each, which beat the file.
+        needs_files: Whether the data must be where the config says, and the imports work. Where not, the arguments of
+            components that an import would have registered are taken as they are written.
 
     Raises:
         ConfigError: with every mistake found.
@@ -65,9 +69,14 @@ def load_config(path: Path, overrides: Sequence[str] = ()) -> LoadedConfig:
         imports = _load_imports(config, root, mistakes)
         resolved = {"imports": imports, "cache": _resolved_cache(config.cache, root)}
         config = _resolved(config, root, mistakes).model_copy(update=resolved)
-    if mistakes or config is None:
+    missing = tuple(mistake for mistake in mistakes if not needs_files and _is_of_files(mistake))
+    if len(mistakes) > len(missing) or config is None:
         raise ConfigError(sorted(mistakes, key=_by_place))
-    return LoadedConfig(config, path, root)
+    return LoadedConfig(config, path, root, missing)
+
+
+def _is_of_files(mistake: Mistake) -> bool:
+    return mistake.message.startswith("imports: ") or mistake.message.endswith(": no such file or folder")
 
 
 def _with_bases(path: Path, mistakes: list[Mistake], above: tuple[Path, ...]) -> Node:
@@ -136,4 +145,5 @@ def _load_imports(config: RunConfig, root: Node, mistakes: list[Mistake]) -> lis
             loaded.append(import_module_or_file(name, node.folder, node.place))
         except ConfigError as error:
             mistakes.extend(error.mistakes)
+            loaded.append(name)
     return loaded

@@ -1,0 +1,138 @@
+"""What differs between two configs, key by key: what a file leaves out has its default on both sides."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from seqtrain.config.flat import FlatValue, Names, laid_out
+from seqtrain.config.load import LoadedConfig, load_config
+from seqtrain.config.node import Node
+from seqtrain.config.schema import RunConfig
+from seqtrain.errors import CheckpointError
+
+log = logging.getLogger("seqtrain")
+
+Flat = Mapping[Names, FlatValue]
+
+
+@dataclass(frozen=True)
+class Change:
+    """A value that is not the same on both sides.
+
+    Args:
+        keys: Its key, as a path.
+        before: The value on the first side; None where there is none.
+        after: The value on the second side, likewise.
+    """
+
+    keys: Names
+    before: FlatValue | None
+    after: FlatValue | None
+
+    def to_json(self) -> dict[str, Any]:
+        """For scripts; a place is null where the value is a default, or there is none."""
+        return {"key": ".".join(self.keys), "a": _side(self.before), "b": _side(self.after)}
+
+
+def compare(first: Path, second: Path) -> list[Change]:
+    """What differs between two configs, of which each may be that of a run folder.
+
+    Data and imports need not be where the configs say: runs are compared where they were not made, too.
+
+    Args:
+        first: A config, or a run folder.
+        second: Another.
+
+    Raises:
+        ConfigError: when one of them is wrong.
+        CheckpointError: when one of them is a folder without a config.
+    """
+    old, new = (_loaded(config_file(path)) for path in (first, second))
+    before, after = by_key(old.config, old.root), by_key(new.config, new.root)
+    found = changes(before, after)
+    orders = other_order(before, after)
+    if orders is not None:
+        sides = zip((old, new), orders, strict=True)
+        callbacks = (_callbacks(side, names) for side, names in sides)
+        found.append(Change(("callbacks",), *callbacks))
+    return found
+
+
+def config_file(path: Path) -> Path:
+    """The config itself, where a run folder is given.
+
+    Raises:
+        CheckpointError: when it is a folder without a config.
+    """
+    if not path.is_dir():
+        return path
+    if not (path / "config.yaml").is_file():
+        raise CheckpointError(
+            "holds no config.yaml", where=path, expected="a config, or a run folder", fix="name a folder below runs/"
+        )
+    return path / "config.yaml"
+
+
+def by_key(config: RunConfig, root: Node) -> dict[Names, FlatValue]:
+    """Every value of a config by its key."""
+    return {value.keys: value for value in laid_out(config, root)}
+
+
+def changes(before: Flat, after: Flat) -> list[Change]:
+    """The values that differ; of a component that is another one the name alone, not its arguments too."""
+    found: dict[Names, Change] = {}
+    for keys in dict.fromkeys([*after, *before]):
+        is_below_another = any(keys[:length] in found for length in range(1, len(keys)))
+        if not is_below_another and not _is_same(before.get(keys), after.get(keys)):
+            found[keys] = Change(keys, before.get(keys), after.get(keys))
+    return list(found.values())
+
+
+def other_order(
+    before: Iterable[Names], after: Iterable[Names], counts: Callable[[Names], bool] = lambda keys: True
+) -> tuple[list[str], list[str]] | None:
+    """The order of the callbacks that both sides have, where it differs: one may build on what those before it did.
+
+    Args:
+        before: The keys of the first side.
+        after: The keys of the second.
+        counts: Whether the place of a callback matters.
+    """
+    first, second = ([keys[1] for keys in side if is_callback(keys) and counts(keys)] for side in (before, after))
+    old, new = ([name for name in order if name in first and name in second] for order in (first, second))
+    return (old, new) if old != new else None
+
+
+def is_callback(keys: Names) -> bool:
+    """Whether a key is that of a callback, not of one of its arguments."""
+    return keys[0] == "callbacks" and len(keys) == 2
+
+
+def _loaded(path: Path) -> LoadedConfig:
+    loaded = load_config(path, needs_files=False)
+    for mistake in loaded.missing:
+        log.warning("%s", mistake)
+    return loaded
+
+
+def _callbacks(side: LoadedConfig, names: list[str]) -> FlatValue:
+    is_default = not side.root.holds(("callbacks",))
+    return FlatValue(("callbacks",), names, side.place("callbacks"), is_default, "", ("callbacks",))
+
+
+def _side(value: FlatValue | None) -> dict[str, Any]:
+    if value is None:
+        return {"value": None, "place": None}
+    return {"value": value.value, "place": None if value.is_default else value.place}
+
+
+def _is_same(old: FlatValue | None, new: FlatValue | None) -> bool:
+    return (old and old.value) == (new and new.value) or (_is_nothing(old) and _is_nothing(new))
+
+
+def _is_nothing(value: FlatValue | None) -> bool:
+    return value is None or value.value is None

@@ -1,0 +1,129 @@
+"""Explained and compared configs as tables for a terminal."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import textwrap
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+from seqtrain.config.explain import Explained, section_meanings
+
+_GAP = "  "
+_WIDEST_VALUE = 20
+_WIDEST_PLACE = 34
+_NARROWEST_MEANING = 44
+_TYPE_ALONE = re.compile(  # how Keras begins what it says of an argument
+    r"^(an? |optional |\(optional\) )?(floats?|bool(ean)?|str(ing)?s?|int(eger)?s?|lists?|tuples?|functions?|dicts?)\b"
+    r"([^.]|\.(?=\S))*\.\s+(?=[A-Z])",
+    re.IGNORECASE,
+)
+_SENTENCE_END = re.compile(r"(?<=[.;]) (?=[A-Z])")
+
+Row = tuple[str, str, str, str]
+
+
+def explained_text(path: Path, values: Sequence[Explained], width: int, whole: bool) -> str:
+    """Key, value, origin and meaning of each value, laid out like the config itself.
+
+    Args:
+        path: Of the config.
+        values: In the order of the schema.
+        width: Of the terminal.
+        whole: Whether meanings of many sentences are told whole.
+    """
+    rows = list(_rows(values, whole))
+    limits = (width, _WIDEST_VALUE, _WIDEST_PLACE)
+    columns = [min(limit, max(len(row[column]) for row in rows)) for column, limit in enumerate(limits)]
+    room = width - sum(columns) - 3 * len(_GAP)
+    lines = [_summary(path, values)]
+    for row in rows:
+        if not row[0].startswith(" "):
+            lines.append("")
+        lines += _cells(row, [*columns, room]) if room >= _NARROWEST_MEANING else _stacked(row, columns, width)
+    return "\n".join(lines)
+
+
+def _rows(values: Sequence[Explained], whole: bool) -> Iterator[Row]:
+    """A row for each value, and one for each section that has no value itself."""
+    meanings = section_meanings()
+    seen: set[str] = set()
+    for value in values:
+        parents, _, name = value.key.rpartition(".")
+        for depth, section in enumerate(_prefixes(parents)):
+            if section not in seen:
+                yield (_indented(section.rpartition(".")[2], depth), "", "", meanings.get(section, ""))
+            seen.add(section)
+        seen.add(value.key)
+        meaning = value.meaning if whole else _brief(value.meaning)
+        shown = _shown(value.value)
+        yield (_indented(name, value.key.count(".")), "" if shown == name else shown, _origin(value), meaning)
+
+
+def _prefixes(key: str) -> Iterator[str]:
+    parts = key.split(".") if key else []
+    yield from (".".join(parts[: length + 1]) for length in range(len(parts)))
+
+
+def _indented(name: str, depth: int) -> str:
+    return "  " * depth + name
+
+
+def _origin(value: Explained) -> str:
+    """Its places; what `-s` set is not said again where it stands beside."""
+    short = ("-s" if place.startswith(f"-s {value.key}=") else place for place in value.places)
+    return ", ".join(short) or "default"
+
+
+def _brief(meaning: str) -> str:
+    """The first sentence, without a sentence that only tells the type."""
+    return _SENTENCE_END.split(_TYPE_ALONE.sub("", meaning))[0]
+
+
+def _summary(path: Path, values: Iterable[Explained]) -> str:
+    counts: dict[str, int] = {}
+    for value in values:
+        source = value.places[0] if value.places else "default"
+        name = "-s" if source.startswith("-s ") else source.rsplit(":", 2)[0]
+        counts[name] = counts.get(name, 0) + 1
+    files = {name: count for name, count in counts.items() if name not in ("-s", "default", str(path))}
+    told = [f"{counts.get(str(path), 0)} here", *(f"{count} from {name} (extends)" for name, count in files.items())]
+    told += [f"{counts['-s']} by -s"] if "-s" in counts else []
+    return f"{path}: {', '.join(told)}, {counts.get('default', 0)} by default"
+
+
+def _cells(row: Row, widths: Sequence[int]) -> list[str]:
+    """The row's cells side by side, each wrapped to its width."""
+    wrapped = [textwrap.wrap(cell.strip(), width) or [""] for cell, width in zip(row, widths, strict=True)]
+    wrapped[0] = [row[0]]
+    height = max(map(len, wrapped))
+    padded = (
+        [f"{part:<{width}}" for part in [*cell, *[""] * (height - len(cell))]]
+        for cell, width in zip(wrapped, widths, strict=True)
+    )
+    lines = (_GAP.join(parts).rstrip() for parts in zip(*padded, strict=True))
+    return [_dim(line) if row[2] == "default" else line for line in lines]
+
+
+def _stacked(row: Row, widths: Sequence[int], width: int) -> list[str]:
+    """The meaning below the rest, for a narrow terminal."""
+    indent = " " * (len(row[0]) - len(row[0].lstrip()) + 4)
+    meaning = textwrap.wrap(row[3], width, initial_indent=indent, subsequent_indent=indent)
+    return [*_cells((*row[:3], ""), [*widths, 1]), *map(_dim, meaning)]
+
+
+def _shown(value: Any) -> str:
+    """A value as YAML has it; a path from here, where that is shorter."""
+    if isinstance(value, str) and value.startswith("/"):
+        near = os.path.relpath(value)
+        return near if len(near) < len(value) else value
+    if isinstance(value, list):
+        return f"[{', '.join(map(_shown, value))}]"
+    return value if isinstance(value, str) and value == value.strip() != "" else json.dumps(value, ensure_ascii=False)
+
+
+def _dim(text: str) -> str:
+    return text if os.environ.get("NO_COLOR") else f"\x1b[2m{text}\x1b[22m"
