@@ -10,6 +10,7 @@ import errno
 import json
 import logging
 import os
+import shutil
 import sys
 from enum import StrEnum
 from pathlib import Path
@@ -70,6 +71,17 @@ class Family(StrEnum):
     callbacks = "callbacks"
 
 
+_EXPLAIN_EXAMPLES = """\b
+Examples:
+  seqtrain config explain config.yaml
+  seqtrain config explain config.yaml fit -s fit.epochs=3
+  seqtrain config explain config.yaml --json | jq '.values[] | select(.origin == "default") | .key'
+"""
+_DIFF_EXAMPLES = """\b
+Examples:
+  seqtrain config diff config.yaml other.yaml
+  seqtrain config diff runs/monday runs/tuesday --json | jq .same
+"""
 ConfigArgument = Annotated[Path, typer.Argument(help="The YAML config.", show_default=False)]
 SetOption = Annotated[
     list[str] | None,
@@ -302,6 +314,43 @@ def config_show(config: ConfigArgument, settings: SetOption = None, as_json: Jso
         _print_json(loaded.config.to_yaml())
     else:
         typer.echo(dump(loaded.config), nl=False)
+
+
+@config_app.command("explain", epilog=_EXPLAIN_EXAMPLES)
+def config_explain(
+    config: ConfigArgument,
+    key: Annotated[str, typer.Argument(help="Only this key and what is below it.", show_default=False)] = "",
+    settings: SetOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Print every value, defaults included, with where it came from and what it means."""
+    from seqtrain.config.explain import explain
+    from seqtrain.reports.config_tables import explained_text
+
+    explained = explain(_load(config, settings), key)
+    if as_json:
+        _print_json({"config": str(config), "values": [value.to_json() for value in explained]})
+    else:
+        typer.echo(explained_text(config, explained, shutil.get_terminal_size((120, 24)).columns, whole=bool(key)))
+
+
+@config_app.command("diff", epilog=_DIFF_EXAMPLES)
+def config_diff(
+    first: Annotated[Path, typer.Argument(metavar="A", help="A config, or a run folder.", show_default=False)],
+    second: Annotated[Path, typer.Argument(metavar="B", help="Another.", show_default=False)],
+    as_json: JsonOption = False,
+) -> None:
+    """Print what differs between two configs or run folders, and where. Exits with 0 also where something does."""
+    from seqtrain.config.compare import compare
+    from seqtrain.reports.config_tables import difference_text
+
+    with stdout_to_stderr(), native_stderr_to(Path(os.devnull)):
+        found = compare(first, second)
+    if as_json:
+        differences = [change.to_json() for change in found]
+        _print_json({"a": str(first), "b": str(second), "same": not found, "differences": differences})
+    else:
+        typer.echo(difference_text(first, second, found))
 
 
 @config_app.command("schema")

@@ -131,7 +131,7 @@ def differences(path: Path, new: LoadedConfig) -> tuple[list[Difference], list[D
     orders = other_order(before, after, lambda keys: not _reason(keys, new.config))
     if orders is not None:
         places = old_root.find(["callbacks"]).place, new.place("callbacks")
-        every.append(Difference("callbacks", *map(_words, orders), *places))
+        every.append(Difference("callbacks", _words(orders[0]), _words(orders[1]), *places))
     return [each for each in every if each.reason is None], [each for each in every if each.reason is not None]
 
 

@@ -10,12 +10,16 @@ from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
+from seqtrain.config.compare import Change
 from seqtrain.config.explain import Explained, section_meanings
+from seqtrain.config.flat import FlatValue
 
 _GAP = "  "
 _WIDEST_VALUE = 20
 _WIDEST_PLACE = 34
+_WIDEST_COMPARED = 50
 _NARROWEST_MEANING = 44
+_DIM, _RED, _GREEN = "2", "31", "32"
 _TYPE_ALONE = re.compile(  # how Keras begins what it says of an argument
     r"^(an? |optional |\(optional\) )?(floats?|bool(ean)?|str(ing)?s?|int(eger)?s?|lists?|tuples?|functions?|dicts?)\b"
     r"([^.]|\.(?=\S))*\.\s+(?=[A-Z])",
@@ -45,6 +49,32 @@ def explained_text(path: Path, values: Sequence[Explained], width: int, whole: b
             lines.append("")
         lines += _cells(row, [*columns, room]) if room >= _NARROWEST_MEANING else _stacked(row, columns, width)
     return "\n".join(lines)
+
+
+def difference_text(first: Path, second: Path, found: Sequence[Change]) -> str:
+    """Each key that differs with the value and the place of both sides, as `diff` marks them.
+
+    Args:
+        first: The first config or run folder.
+        second: The second.
+        found: What differs.
+    """
+    if not found:
+        return f"{first} and {second} mean the same"
+    sides = [(("- ", _RED, change.before), ("+ ", _GREEN, change.after)) for change in found]
+    shown = {id(value): _shown(value.value) for pair in sides for *_, value in pair if value is not None}
+    widest = min(_WIDEST_COMPARED, max(map(len, shown.values())))
+    lines = [f"--- {first}", f"+++ {second}"]
+    for change, pair in zip(found, sides, strict=True):
+        lines += ["", ".".join(change.keys)]
+        for mark, color, value in pair:
+            text = "(nothing)" if value is None else f"{shown[id(value)]:<{widest}}{_GAP}{_place(value)}"
+            lines.append(_styled(f"  {mark}{text}", color))
+    return "\n".join([*lines, "", f"{len(found)} {'difference' if len(found) == 1 else 'differences'}"])
+
+
+def _place(value: FlatValue) -> str:
+    return "default" if value.is_default else value.place
 
 
 def _rows(values: Sequence[Explained], whole: bool) -> Iterator[Row]:
@@ -105,14 +135,14 @@ def _cells(row: Row, widths: Sequence[int]) -> list[str]:
         for cell, width in zip(wrapped, widths, strict=True)
     )
     lines = (_GAP.join(parts).rstrip() for parts in zip(*padded, strict=True))
-    return [_dim(line) if row[2] == "default" else line for line in lines]
+    return [_styled(line, _DIM) if row[2] == "default" else line for line in lines]
 
 
 def _stacked(row: Row, widths: Sequence[int], width: int) -> list[str]:
     """The meaning below the rest, for a narrow terminal."""
     indent = " " * (len(row[0]) - len(row[0].lstrip()) + 4)
     meaning = textwrap.wrap(row[3], width, initial_indent=indent, subsequent_indent=indent)
-    return [*_cells((*row[:3], ""), [*widths, 1]), *map(_dim, meaning)]
+    return [*_cells((*row[:3], ""), [*widths, 1]), *(_styled(line, _DIM) for line in meaning)]
 
 
 def _shown(value: Any) -> str:
@@ -125,5 +155,5 @@ def _shown(value: Any) -> str:
     return value if isinstance(value, str) and value == value.strip() != "" else json.dumps(value, ensure_ascii=False)
 
 
-def _dim(text: str) -> str:
-    return text if os.environ.get("NO_COLOR") else f"\x1b[2m{text}\x1b[22m"
+def _styled(text: str, style: str) -> str:
+    return text if os.environ.get("NO_COLOR") else f"\x1b[{style}m{text}\x1b[0m"
