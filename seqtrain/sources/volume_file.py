@@ -148,7 +148,10 @@ class VolumeFile:
 
     def _scaled(self, voxels: Voxels) -> Voxels:
         if (self.slope, self.intercept) != (1.0, 0.0):
-            voxels = (voxels * np.float64(self.slope) + self.intercept).astype(np.float32)
+            scaled = np.empty_like(voxels, dtype=np.float32)
+            for plane, scaled_plane in zip(voxels, scaled, strict=True):  # float64 of one at a time
+                scaled_plane[...] = plane * np.float64(self.slope) + self.intercept
+            voxels = scaled
         elif self.dtype.kind == "f":
             voxels = voxels.astype(np.float32)
         else:

@@ -1,5 +1,6 @@
 import gzip
 import pickle
+import tracemalloc
 
 import nibabel
 import numpy as np
@@ -59,6 +60,17 @@ def test_stored_values_are_scaled_as_the_header_says(tmp_path):
     read = nifti_volume(path).read()
     assert read.dtype == np.float32
     assert np.array_equal(read, as_nibabel_says(path).astype(np.float32))
+
+
+def test_scaling_needs_little_more_memory_than_its_result(tmp_path):
+    path = save_nifti(tmp_path / "a.nii", np.zeros((64, 64, 64), np.int16), slope=(0.5, -10))
+    volume = nifti_volume(path)
+    tracemalloc.start()
+    try:
+        result = volume.read()
+        assert tracemalloc.get_traced_memory()[1] < 2 * result.nbytes  # with the voxels as stored, which are half
+    finally:
+        tracemalloc.stop()
 
 
 @pytest.mark.parametrize("dtype", ["uint8", "int32", "float32", "float64", ">i2"])
