@@ -6,15 +6,22 @@ table, polygons or a slice of a volume is the source's affair.
 
 from __future__ import annotations
 
+import logging
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any, Protocol, cast
 
 import numpy as np
 import numpy.typing as npt
 
-from seqtrain.errors import ConfigError
+from seqtrain.errors import ConfigError, DataError
 from seqtrain.sources.base import Source
 
 Mask = npt.NDArray[np.uint8]
+
+_COUNTED_IN_ONE_GO = 64
+_THREADS = 4  # decoders release the GIL
+
+log = logging.getLogger("seqtrain")
 
 
 class MaskSource(Source, Protocol):
@@ -63,8 +70,23 @@ def mask_source(source: Source, sequence: str) -> MaskSource:
 
 
 def count_classes(source: Any, indices: npt.NDArray[np.integer]) -> npt.NDArray[np.int64]:
-    """Counts the pixels of each class in the masks of some samples, by reading them all."""
-    counts = np.zeros(len(source.classes), dtype=np.int64)
-    for index in indices.tolist():
-        counts += np.bincount(source.read_mask(index).reshape(-1), minlength=len(counts))[: len(counts)]
+    """Counts the pixels of each class in the masks of some samples, by reading them all.
+
+    A mask that cannot be read is left out with a warning: the run may be allowed to skip it, and else tells of it.
+    """
+
+    def count(part: npt.NDArray[np.integer]) -> npt.NDArray[np.int64]:
+        counts = np.zeros(len(source.classes), dtype=np.int64)
+        for index in part.tolist():
+            try:
+                mask = source.read_mask(index)
+            except DataError as error:
+                log.warning("a mask is left out of the class weights: %s", error)
+                continue
+            counts += np.bincount(mask.reshape(-1), minlength=len(counts))[: len(counts)]
+        return counts
+
+    with ThreadPoolExecutor(_THREADS) as pool:
+        parts = np.array_split(indices, 1 + len(indices) // _COUNTED_IN_ONE_GO)
+        counts: npt.NDArray[np.int64] = np.sum(list(pool.map(count, parts)), axis=0)
     return counts

@@ -75,6 +75,16 @@ def test_ignored_pixels_are_marked_and_do_not_count(tmp_path: Path) -> None:
     assert source(tmp_path).ignored_id is None
 
 
+def test_many_masks_are_counted_and_one_that_cannot_be_read_is_left_out_with_a_warning(tmp_path: Path, caplog) -> None:
+    masks = source(tmp_path, *(np.full((1, 3), number % 3, np.uint8) for number in range(200)))
+    assert masks.class_counts(np.arange(200)).tolist()[:3] == [3 * 67, 3 * 67, 3 * 66]
+    assert masks.class_counts(np.array([], dtype=np.int64)).sum() == 0
+    assert not caplog.text
+    Path(masks[1]["mask"]).write_bytes(b"broken")
+    assert masks.class_counts(np.array([0, 1, 2])).sum() == 6
+    assert f"a mask is left out of the class weights: {masks[1]['mask']}" in caplog.text
+
+
 def test_black_and_white_may_have_ignored_pixels_between(tmp_path: Path) -> None:
     stored = np.array([[0, 128, 255]], dtype=np.uint8)
     assert source(tmp_path, stored, classes=NAMES[:2], ignore=128).read_mask(0).tolist() == [[0, IGNORED, 1]]
