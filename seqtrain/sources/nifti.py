@@ -19,6 +19,9 @@ from seqtrain.errors import DataError
 from seqtrain.extras import require
 from seqtrain.sources.volume_file import VolumeFile, check_voxels
 
+_UNIT_OF_SPACE = 0b111  # the bits of `xyzt_units` that hold it
+_UNITS_MM = {1: 1000.0, 3: 0.001}  # metres and micrometres; any other code is millimetres, or left unset
+
 
 def nifti_volume(path: Path) -> VolumeFile:
     """The volume in a .nii or .nii.gz file.
@@ -48,6 +51,7 @@ def nifti_volume(path: Path) -> VolumeFile:
         axes=(2 - z, 2 - y, 2 - x),
         reversed_axes=(bool(orientation[z, 1] < 0), bool(orientation[y, 1] < 0), bool(orientation[x, 1] < 0)),
         affine=affine,
+        unit_mm=_UNITS_MM.get(int(image.header["xyzt_units"]) & _UNIT_OF_SPACE, 1.0),
         slope=float(voxels.slope),
         intercept=float(voxels.inter),
         is_compressed=path.name.lower().endswith(".gz"),

@@ -39,7 +39,8 @@ class VolumeFile:
         offset: Of the first voxel, in the decompressed file.
         axes: The stored axis of each of (z, y, x).
         reversed_axes: For each of (z, y, x), whether the stored axis runs the other way.
-        affine: From canonical voxels (x, y, z) to millimetres (right, anterior, superior), 4x4; None where unknown.
+        affine: From canonical voxels (x, y, z) to where they lie (right, anterior, superior), 4x4; None where unknown.
+        unit_mm: Of the affine, in millimetres.
         slope: By which stored values are multiplied.
         intercept: That is added then.
         is_compressed: Whether the whole file is one gzip.
@@ -52,6 +53,7 @@ class VolumeFile:
     axes: tuple[int, int, int] = _AS_STORED
     reversed_axes: tuple[bool, bool, bool] = (False, False, False)
     affine: npt.NDArray[np.float64] | None = None
+    unit_mm: float = 1.0
     slope: float = 1.0
     intercept: float = 0.0
     is_compressed: bool = False
@@ -67,7 +69,7 @@ class VolumeFile:
         """From voxel to voxel along (z, y, x); 1 where unknown."""
         if self.affine is None:
             return 1.0, 1.0, 1.0
-        x, y, z = np.sqrt((self.affine[:3, :3] ** 2).sum(axis=0)).tolist()
+        x, y, z = (self.unit_mm * np.sqrt((self.affine[:3, :3] ** 2).sum(axis=0))).tolist()
         return z, y, x
 
     def read(self, window: Window | None = None) -> Voxels:
@@ -155,7 +157,7 @@ class VolumeFile:
         elif self.dtype.kind == "f":
             voxels = voxels.astype(np.float32)
         else:
-            return voxels.astype(self.dtype.newbyteorder("="), copy=False)
+            return voxels.astype(np.uint8 if self.dtype.kind == "b" else self.dtype.newbyteorder("="), copy=False)
         if not np.isfinite(voxels).all():
             raise DataError(
                 "the volume holds values that are no finite numbers",

@@ -36,7 +36,7 @@ def not_in_place(image: VolumeFile, mask: VolumeFile) -> Mistake | None:
             fix="save both as NIfTI, or both as .npy",
         )
     corners = np.array([[*np.unravel_index(n, (2, 2, 2)), 1] for n in range(8)]) * [*np.array(image.shape)[::-1] - 1, 1]
-    apart_mm = float(np.abs(corners @ (image.affine - mask.affine).T).max())
+    apart_mm = image.unit_mm * float(np.abs(corners @ (image.affine - mask.affine).T).max())  # many masks name no unit
     if apart_mm <= _SAME_PLACE * min(image.spacing_mm):
         return None
     return Mistake(

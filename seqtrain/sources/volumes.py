@@ -213,7 +213,7 @@ class Volumes:
         classes = self.classes or ()
         if not file.is_compressed:
             return as_ids(file, file.read(window), classes)
-        ids: Mask = self._cache.get(file.path, lambda: as_ids(file, file.read(), classes))[window]
+        ids: Mask = self._cache.get(("ids", file.path), lambda: as_ids(file, file.read(), classes))[window]
         return ids
 
     def _check_masks(self) -> None:

@@ -45,6 +45,15 @@ def test_the_affine_is_that_of_the_canon(tmp_path):
     assert np.allclose(nifti_volume(path).affine, nibabel.as_closest_canonical(nibabel.load(path)).affine)
 
 
+@pytest.mark.parametrize(("unit", "millimetres"), [("micron", 0.001), ("meter", 1000.0), ("mm", 1.0), ("unknown", 1.0)])
+def test_spacings_are_in_millimetres_whatever_the_unit_of_the_file(tmp_path, unit, millimetres):
+    image = nibabel.Nifti1Image(counted(), np.diag([20.0, 30.0, 50.0, 1.0]))
+    image.header.set_xyzt_units(unit, "sec")
+    nibabel.save(image, tmp_path / "a.nii")
+    expected = (50 * millimetres, 30 * millimetres, 20 * millimetres)
+    assert nifti_volume(tmp_path / "a.nii").spacing_mm == pytest.approx(expected)
+
+
 def test_an_oblique_volume_goes_to_the_nearest_axes(tmp_path):
     angle = np.deg2rad(20)
     affine = np.diag([-2.0, 3.0, 5.0, 1.0])

@@ -289,6 +289,29 @@ def test_ids_that_a_tool_scaled_to_integers_are_ids(tmp_path, dtype):
     assert np.array_equal(source.read_mask(0), ids.transpose(2, 1, 0))
 
 
+def test_volumes_that_are_named_as_masks_too_are_refused_once_they_are_kept(folder):
+    source = Volumes(folder / "images", folder / "images", CLASSES)
+    source.read(1)
+    with pytest.raises(DataError, match=r"b\.nii\.gz  the mask holds ids outside the classes"):
+        source.read_mask(1)
+
+
+def test_a_mask_that_names_no_unit_lies_where_its_volume_does(tmp_path):
+    image = nibabel.Nifti1Image(counted(), np.diag([20.0, 20.0, 20.0, 1.0]))
+    image.header.set_xyzt_units("micron")
+    for name, voxels in (("images", image), ("labels", nibabel.Nifti1Image(masked(), image.affine))):
+        (tmp_path / name).mkdir()
+        nibabel.save(voxels, tmp_path / name / "a.nii")
+    assert opened(tmp_path).spacing_mm(0) == pytest.approx((0.02, 0.02, 0.02))
+
+
+def test_arrays_of_true_and_false_are_numbers(tmp_path):
+    np.save(tmp_path / "a.npy", masked() > 0)
+    voxels = Volumes(tmp_path).read(0)
+    assert voxels.dtype == np.uint8
+    assert np.array_equal(voxels, masked() > 0)
+
+
 def test_probabilities_are_no_ids(tmp_path):
     header = nibabel.Nifti1Header()
     header.set_data_dtype("uint8")
