@@ -2,7 +2,8 @@
 
 A trial shows one picture of each of `ways` classes and a further picture of one of them; it is right where that
 picture's embedding is nearest to the one of its own class. The trials are drawn once, from the seed, so all epochs and
-all runs of one seed are judged alike. Only the pictures that occur in trials are read, once, and kept as bytes.
+all runs of one seed are judged alike. Only the pictures that occur in trials are read, once, and kept as bytes. Where
+the run skips bad samples, none is in a trial.
 """
 
 from __future__ import annotations
@@ -15,9 +16,10 @@ import keras
 import numpy as np
 import numpy.typing as npt
 
-from seqtrain.errors import ConfigError
+from seqtrain.errors import ConfigError, DataError
 from seqtrain.models.siamese import EMBEDDING
 from seqtrain.sequences.class_members import ClassMembers
+from seqtrain.sequences.image_pairs import lists_pairs
 from seqtrain.types import Positive
 
 Indices = npt.NDArray[np.integer]
@@ -92,11 +94,15 @@ class OneShotAccuracy(keras.callbacks.Callback):
             raise ConfigError("one_shot needs validation", fix="give `split` a validation part")
         if ways < 2:
             raise ConfigError("one_shot: ways must be at least 2", received=str(ways))
-        members = ClassMembers(val_sequence.source, val_sequence.indices)
-        self._tasks = draw_tasks(members, ways, num_trials, val_sequence.seed)
-        self._shown = np.unique([(task.support, task.query) for task in self._tasks])
+        if lists_pairs(val_sequence.source):
+            raise ConfigError(
+                "one_shot needs the class of each picture, and the source lists pairs",
+                fix="remove it, and monitor val_pair_accuracy",
+            )
         self._sequence = val_sequence
+        self._ways, self._num_trials = ways, num_trials
         self._pictures: list[npt.NDArray[Any]] = []
+        self._draw(val_sequence.indices)
 
     def on_test_end(self, logs: dict[str, Any] | None = None) -> None:
         """Adds the accuracy to what the evaluation found."""
@@ -136,13 +142,31 @@ class OneShotAccuracy(keras.callbacks.Callback):
         batches = [keras.ops.convert_to_numpy(embed(batch, training=False)) for batch in self._pictures]
         return np.concatenate(batches)
 
+    def _draw(self, indices: Indices) -> None:
+        members = ClassMembers(self._sequence.source, indices)
+        self._tasks = draw_tasks(members, self._ways, self._num_trials, self._sequence.seed)
+        self._shown = np.unique([(task.support, task.query) for task in self._tasks])
+
     def _read(self) -> list[npt.NDArray[Any]]:
-        """The pictures of the samples that are shown, in batches: the first field of their rows."""
-        size = self._sequence.batch_size
-        batches = []
-        for start in range(0, len(self._shown), size):
-            indices = self._shown[start : start + size]
-            rows = self._sequence.allocate(len(indices))
-            self._sequence.write(indices, 0, rows)
-            batches.append(next(iter(rows[0].values())) if isinstance(rows[0], Mapping) else rows[0])
-        return batches
+        """The pictures of the samples that are shown, in batches; drawn again without those that are to be skipped."""
+        readable = self._sequence.indices
+        pictures: dict[int, npt.NDArray[Any]] = {}
+        while bad := [sample for sample in self._shown.tolist() if not self._is_read(sample, pictures)]:
+            readable = np.setdiff1d(readable, bad)
+            self._draw(readable)
+        size, shown = self._sequence.batch_size, [pictures[sample] for sample in self._shown.tolist()]
+        return [np.concatenate(shown[start : start + size]) for start in range(0, len(shown), size)]
+
+    def _is_read(self, sample: int, pictures: dict[int, npt.NDArray[Any]]) -> bool:
+        """Whether a sample's picture, the first field of its row, is among `pictures`, or can be read into them."""
+        if sample in pictures:
+            return True
+        rows = self._sequence.allocate(1)
+        try:
+            self._sequence.write(np.array([sample]), 0, rows)
+        except DataError:
+            if not self._sequence.skips_bad_samples:
+                raise
+            return False  # the loader tells of it
+        pictures[sample] = next(iter(rows[0].values())) if isinstance(rows[0], Mapping) else rows[0]
+        return True

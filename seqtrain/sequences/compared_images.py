@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
+from seqtrain.errors import DataError
 from seqtrain.randomness import sample_generator
 from seqtrain.sequences.augmented_image import AugmentedImageSequence
 from seqtrain.structure import FieldSpec
+
+_MOST_DRAWS = 8  # of partners, where some cannot be read
 
 
 class ComparedImageSequence(AugmentedImageSequence):
@@ -25,6 +29,21 @@ class ComparedImageSequence(AugmentedImageSequence):
     def drawing(self, index: int, generator: np.random.Generator | None) -> np.random.Generator:
         """What partners are drawn with; for a sample that is shown without augmentation, as in the first epoch."""
         return sample_generator(self.seed, 0, index) if generator is None else generator
+
+    def write_partner(
+        self, partner: int, draw: Callable[[], int], generator: np.random.Generator | None, row: Any
+    ) -> None:
+        """Writes the picture of a partner; where the run skips bad samples and this is one, that of another.
+
+        So a bad image costs its own sample alone, and not each of those that it is drawn for in one epoch or another.
+        """
+        for draws_left in reversed(range(_MOST_DRAWS)):
+            try:
+                return self.write_picture(self.path_of(partner), generator, row)
+            except DataError:
+                if not (self.skips_bad_samples and draws_left):
+                    raise
+            partner = draw()
 
     def path_of(self, index: int) -> Any:
         """The image file of a sample."""

@@ -8,6 +8,7 @@ and so is a batch, to within one pair.
 from __future__ import annotations
 
 import threading
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -88,7 +89,7 @@ class ImagePairSequence(ComparedImageSequence):
         contrast: Fraction = 0.0,
         random_crop: CropFraction | None = None,
     ) -> None:
-        self._members = None if _lists_pairs(source) else ClassMembers(source, indices)
+        self._members = None if lists_pairs(source) else ClassMembers(source, indices)
         self._dealt: dict[int, npt.NDArray[np.bool_]] = {}
         self._dealing = threading.Lock()
         super().__init__(
@@ -129,12 +130,14 @@ class ImagePairSequence(ComparedImageSequence):
         x, y = rows
         if self._members is None:
             sample = self.source[index]
-            paths = sample["path_a"], sample["path_b"]
-        else:
-            draw = self._members.same if y[0] else self._members.other
-            paths = self.path_of(index), self.path_of(draw(index, self.drawing(index, generator)))
-        for name, path in zip(x, paths, strict=True):
-            self.write_picture(path, generator, x[name])
+            self.write_picture(sample["path_a"], generator, x["a"])
+            self.write_picture(sample["path_b"], generator, x["b"])
+            return
+        of_class = self._members.same if y[0] else self._members.other
+        draw = partial(of_class, index, self.drawing(index, generator))
+        partner = draw()
+        self.write_picture(self.path_of(index), generator, x["a"])
+        self.write_partner(partner, draw, generator, x["b"])
 
     def unaugmented(self, index: int) -> tuple[Any, ...]:
         """A pair of the first epoch as a batch of one, without augmentation."""
@@ -184,5 +187,6 @@ class ImagePairSequence(ComparedImageSequence):
         self._dealing = threading.Lock()
 
 
-def _lists_pairs(source: Source) -> bool:
+def lists_pairs(source: Source) -> bool:
+    """Whether a sample of the source is a pair of images."""
     return len(source) > 0 and "path_a" in source[0]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -117,9 +118,12 @@ class ImageTripletSequence(ComparedImageSequence):
         """Writes one triplet."""
         x, y = rows
         drawing = self.drawing(index, generator)
-        positive, negative = self._members.same(index, drawing), self._members.other(index, drawing)
-        for name, sample in zip(x, (index, positive, negative), strict=True):
-            self.write_picture(self.path_of(sample), generator, x[name])
+        draws = {"positive": partial(self._members.same, index, drawing)}
+        draws["negative"] = partial(self._members.other, index, drawing)
+        drawn = {name: draw() for name, draw in draws.items()}
+        self.write_picture(self.path_of(index), generator, x["anchor"])
+        for name, partner in drawn.items():
+            self.write_partner(partner, draws[name], generator, x[name])
         y[0] = self.source[index]["label"]
 
     def _refuse_classes_of_one(self) -> None:

@@ -6,12 +6,13 @@ import pytest
 from sklearn.neighbors import KNeighborsClassifier
 
 from seqtrain.callbacks.one_shot import OneShotAccuracy, draw_tasks
-from seqtrain.errors import ConfigError
+from seqtrain.errors import ConfigError, DataError
 from seqtrain.registry import callbacks
 from seqtrain.sequences.class_members import ClassMembers
 from seqtrain.sequences.image_pairs import ImagePairSequence
 from seqtrain.sequences.image_triplets import ImageTripletSequence
 from seqtrain.sources.image_folder import ImageFolderSource
+from seqtrain.sources.pair_manifest import PairManifestSource
 from tests.sequences.numbered_images import numbered_images
 
 GLYPHS = Path(__file__).parents[2] / "data_samples" / "glyphs"
@@ -89,6 +90,33 @@ def test_an_evaluation_is_told_what_it_announces(source):
 def test_too_many_ways_are_refused_with_how_many_there_may_be(source):
     with pytest.raises(ConfigError, match=r"20-way .*\n  received 4 such classes\n  fix: set `ways: 4`"):
         OneShotAccuracy(sequence_of(source))
+
+
+@pytest.mark.parametrize("kind", [ImagePairSequence, ImageTripletSequence])
+def test_samples_that_the_run_skips_are_in_no_trial(tmp_path, kind):
+    source = numbered_images(tmp_path / "images", [4, 4, 3])
+    (tmp_path / "images" / "class_1" / "002.png").write_bytes(b"torn")  # sample 6
+    sequence = sequence_of(source, kind)
+    callback = OneShotAccuracy(sequence, ways=3, num_trials=60)
+    callback.set_model(model_with(mean_pixel))
+    assert any(6 in (*task.support, *task.query) for task in callback._tasks)
+    with pytest.raises(DataError, match=r"002\.png"):
+        callback.accuracy()
+    sequence.skips_bad_samples = True
+    right = [
+        KNeighborsClassifier(1)
+        .fit(task.support[:, None], source.labels[task.support])
+        .score(task.query[:, None], source.labels[task.query])
+        for task in draw_tasks(ClassMembers(source, np.delete(np.arange(11), 6)), 3, 60, seed=7)
+    ]
+    assert callback.accuracy() == pytest.approx(np.mean(right))
+
+
+def test_pairs_as_a_table_lists_them_are_refused():
+    """Their labels say whether two pictures are alike, and are no classes to be told apart."""
+    source = PairManifestSource(GLYPHS / "pairs.csv")
+    with pytest.raises(ConfigError, match="needs the class of each picture, and the source lists pairs"):
+        OneShotAccuracy(sequence_of(source), ways=2)
 
 
 def test_a_run_without_validation_is_refused():

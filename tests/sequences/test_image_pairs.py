@@ -6,6 +6,7 @@ import pytest
 from PIL import Image
 
 from seqtrain.errors import ConfigError, DataError
+from seqtrain.loading.bad_samples import write_rows
 from seqtrain.sequences.image_pairs import ImagePairSequence
 from seqtrain.sources.image_folder import ImageFolderSource
 from seqtrain.sources.pair_manifest import PairManifestSource
@@ -162,3 +163,17 @@ def test_a_source_without_image_files_is_refused():
 
     with pytest.raises(ConfigError, match="no labelled image files"):
         pairs(Rows())
+
+
+def test_an_image_that_is_skipped_costs_its_own_sample_alone_in_all_epochs(source, tmp_path):
+    (tmp_path / "images" / "class_1" / "002.png").write_bytes(b"torn")  # sample 8
+    sequence = pairs(source)
+    with pytest.raises(DataError, match=r"002\.png"):
+        epoch_of(sequence, 0)
+    sequence.skips_bad_samples = True
+    for epoch in range(6):
+        rows = sequence.allocate(26)
+        bad = write_rows(sequence, sequence.indices, epoch, rows)
+        assert [sample.index for sample in bad] == [8]
+        first, *others = (source.labels[shown(rows[0][name])] for name in ("a", "b"))
+        assert np.array_equal(first == others[0], rows[1] == 1)

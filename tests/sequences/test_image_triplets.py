@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from seqtrain.errors import DataError
+from seqtrain.loading.bad_samples import write_rows
 from seqtrain.sequences.image_triplets import ImageTripletSequence
 from tests.sequences.numbered_images import numbered_images, shown
 
@@ -72,3 +73,17 @@ def test_classes_of_one_sample_are_named(tmp_path):
         DataError, match=r"2 of 4 classes have one sample .* training.*\n  received classes class_0, class_2\n"
     ):
         triplets(source)
+
+
+def test_an_image_that_is_skipped_costs_its_own_sample_alone_in_all_epochs(source, tmp_path):
+    (tmp_path / "images" / "class_1" / "002.png").write_bytes(b"torn")  # sample 8
+    sequence = triplets(source)
+    with pytest.raises(DataError, match=r"002\.png"):
+        epoch_of(sequence, 0)
+    sequence.skips_bad_samples = True
+    for epoch in range(6):
+        rows = sequence.allocate(26)
+        bad = write_rows(sequence, sequence.indices, epoch, rows)
+        assert [sample.index for sample in bad] == [8]
+        first, *others = (source.labels[shown(rows[0][name])] for name in ("anchor", "positive", "negative"))
+        assert np.array_equal(first, others[0]) and not (first == others[1]).any()
