@@ -60,9 +60,10 @@ class PairManifestSource:
         table = read_table(manifest, [path_a_column, path_b_column, label_column])
         first, second, labels = table.columns
         self._lines = np.array(table.lines, dtype=np.uint32)
-        names, self._images = np.unique([first, second], return_inverse=True)
-        self._images = self._images.reshape(2, len(labels)).T.astype(np.uint32)
-        self._paths = PackedPaths(str(root or manifest.parent), names.tolist())
+        names = sorted({*first, *second})
+        number = {name: place for place, name in enumerate(names)}
+        self._images = np.array([[number[name] for name in column] for column in (first, second)], dtype=np.uint32).T
+        self._paths = PackedPaths(str(root or manifest.parent), names)
         self._check([label.lower() for label in labels])
         self.labels = np.array([_LABELS[label.lower()] for label in labels], dtype=np.int64)
 

@@ -1,5 +1,6 @@
 import logging
 import pickle
+import tracemalloc
 from pathlib import Path
 
 import numpy as np
@@ -86,3 +87,16 @@ def test_training_pairs_that_share_an_image_with_validation_are_left_out_and_cou
 def test_a_bad_row_is_an_error_with_its_line(folder, row, message):
     with pytest.raises(DataError, match=message):
         PairManifestSource(write(folder, ["a.png,b.png,0", row]))
+
+
+def test_one_long_path_does_not_make_every_pair_long(folder):
+    deep = folder.joinpath(*["d" * 200] * 4)
+    deep.mkdir(parents=True)
+    Image.new("L", (2, 2)).save(deep / "a.png")
+    manifest = write(folder, [*["a.png,b.png,1"] * 20_000, f"{deep / 'a.png'},b.png,0"])
+    tracemalloc.start()
+    source = PairManifestSource(manifest)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert len(source) == 20_001
+    assert peak < 20_000 * 600
