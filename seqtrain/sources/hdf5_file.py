@@ -170,7 +170,8 @@ class ChunkedRows:
         blocks = flat // self.array.chunk[0]
         order = np.argsort(blocks, kind="stable")
         changes = np.flatnonzero(np.diff(blocks[order])) + 1
-        for here in np.split(order, changes) if len(order) else ():
+        # By first row: threads that want the same chunks begin with different ones, rather than wait for each other.
+        for here in sorted(np.split(order, changes), key=lambda rows: int(rows[0])) if len(order) else ():
             block = int(blocks[here[0]])
             out[here] = self._block(block)[flat[here] - block * self.array.chunk[0]]
         return out.reshape(*rows.shape, *self.shape[1:])[()]
@@ -229,7 +230,7 @@ class ChunkedRows:
             in_chunks = dataset.chunks is not None
             if in_chunks and opened.filters.keys() <= {_GZIP, _SHUFFLE} and _is_written(dataset, corner):
                 left_out, content = dataset.id.read_direct_chunk(corner)
-                return _decoded(content, list(opened.filters), left_out, self.dtype).reshape(chunk)
+                return _decoded(content, list(opened.filters), left_out, self.dtype, chunk)
             values = dataset[tuple(slice(at, at + step) for at, step in zip(corner, chunk, strict=True))]
         except (OSError, ValueError, zlib.error) as error:
             raise DataError(
@@ -283,14 +284,17 @@ def _is_written(dataset: Any, corner: tuple[int, ...]) -> bool:
     return dataset.id.get_chunk_info_by_coord(corner).byte_offset is not None
 
 
-def _decoded(content: bytes, filters: list[int], mask: int, dtype: np.dtype[Any]) -> npt.NDArray[Any]:
+def _decoded(
+    content: bytes, filters: list[int], mask: int, dtype: np.dtype[Any], chunk: tuple[int, ...]
+) -> npt.NDArray[Any]:
     """A chunk's values; a bit of `mask` says that the filter of its number was left out."""
+    num_bytes = math.prod(chunk) * dtype.itemsize  # told in advance, it takes three quarters of the time
     for number in reversed(range(len(filters))):
         if mask >> number & 1:
             continue
         if filters[number] == _GZIP:
-            content = zlib.decompress(content)
+            content = zlib.decompress(content, bufsize=num_bytes)
         else:
             planes = np.frombuffer(content, np.uint8).reshape(dtype.itemsize, -1)
             content = planes.T.tobytes()
-    return np.frombuffer(content, dtype)
+    return np.frombuffer(content, dtype).reshape(chunk)
