@@ -123,6 +123,7 @@ def batch_statistics(
         sample_ids: The samples' indices in the source, in the order of the rows; the warnings name them.
     """
     fields = fields_of(batch, spec, num_classes)
+    weights = {field.name: field.array for field in fields if field.name.startswith("sample_weight")}
     warnings: list[str] = []
     counts: dict[str, Counts] = {}
     for field in fields:
@@ -131,7 +132,10 @@ def batch_statistics(
             continue
         labels = field.array if field.kind == "mask" else class_indices(field.array, field.num_classes)
         if labels is not None:
-            counts[field.name] = _counted(labels)
+            weight = weights.get(field.name.replace("y", "sample_weight", 1))
+            counts[field.name] = _counted(
+                labels if weight is None or weight.shape != labels.shape else labels[weight > 0]
+            )
             warnings += _label_warnings(field, labels, sample_ids)
     return BatchStatistics({field.name: field_statistics(field.array) for field in fields}, counts, tuple(warnings))
 

@@ -131,7 +131,11 @@ def beside(tiles: Sequence[Image.Image]) -> Image.Image:
 
 
 def as_bytes(values: npt.NDArray[Any]) -> tuple[Pixels, tuple[float, float]]:
-    """Pixels as bytes, and the values that became black and white: for floats 0 and 1, or else their own range."""
+    """Pixels as bytes, and the values that became black and white.
+
+    For floats these are 0 and 1, or else their own range; without a thousandth at either end where that would leave
+    the rest in less than half of the range, as a few bright voxels do.
+    """
     if values.dtype == np.uint8:
         return values, (0.0, 255.0)
     numbers = values.astype(np.float64)
@@ -139,6 +143,9 @@ def as_bytes(values: npt.NDArray[Any]) -> tuple[Pixels, tuple[float, float]]:
     low, high = (float(finite.min()), float(finite.max())) if finite.size else (0.0, 1.0)
     if values.dtype.kind == "f" and low >= 0 and high <= 1:
         low, high = 0.0, 1.0
+    elif values.dtype.kind == "f" and finite.size:
+        inner = np.percentile(finite, (0.1, 99.9)).tolist()
+        low, high = inner if high - low > 2 * (inner[1] - inner[0]) > 0 else (low, high)
     scaled = (numbers - low) / ((high - low) or 1.0) * 255
     return np.nan_to_num(scaled, nan=0, posinf=255, neginf=0).clip(0, 255).round().astype(np.uint8), (low, high)
 

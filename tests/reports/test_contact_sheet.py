@@ -66,6 +66,14 @@ def test_float_pictures_are_shown_over_their_own_range_and_the_title_says_so(tex
     assert texts[0] == "val, epoch 1, batch 0  (float32, black = -1, white = 3)"
 
 
+def test_a_few_bright_values_do_not_blacken_the_rest(texts):
+    images = np.linspace(-1, 3, 64 * 64, dtype=np.float32).reshape(1, 64, 64, 1)
+    images[0, 5, 5] = 900
+    sheet = contact_sheet(images, title="t")
+    assert pixel(sheet, 127, 127)[0] > 250
+    assert pixel(sheet, 11, 11)[0] == 255  # 64 pixels become 2 each
+
+
 def test_pictures_that_are_constant_or_not_finite_are_drawn():
     for value in (np.nan, np.inf, 0.5):
         assert contact_sheet(np.full((2, 16, 16, 1), value, np.float32), title="t").size[0] > 0

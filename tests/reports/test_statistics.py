@@ -187,6 +187,13 @@ def test_pixels_of_a_mask_and_the_classes_of_each_output_are_counted():
     assert batch.to_json()["label_counts"] == {"y.kind": {"0": 1, "1": 1}}
 
 
+def test_pixels_that_do_not_count_are_not_counted():
+    mask = np.array([[[0, 1], [1, 1]]], np.uint8)
+    weight = np.array([[[0, 1], [0.5, 0]]], np.float32)
+    spec = (FieldSpec((8, 8, 1), "uint8"), FieldSpec((2, 2), "uint8", kind="mask"), FieldSpec((2, 2), "float32"))
+    assert batch_statistics((GRADIENT[:1], mask, weight), spec=spec).label_counts == {"y": {1: 2}}
+
+
 def test_a_mask_with_an_id_of_no_class_and_masks_of_one_class_are_told():
     spec = (FieldSpec((8, 8, 1), "uint8"), FieldSpec((2, 2), "uint8", kind="mask", classes=("background", "lesion")))
     outside = np.array([[[0, 0], [0, 0]], [[0, 7], [0, 1]]], np.uint8)
