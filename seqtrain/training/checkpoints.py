@@ -194,7 +194,7 @@ class Checkpoints(keras.callbacks.Callback):
         Args:
             phase: Its number.
         """
-        small = self._capture({"phase": phase, "begins_phase": True, "rollbacks": 0, "callbacks": []})
+        small = self._capture({"phase": phase, "begins_phase": True, "rollbacks": 0})
         small.document["stop_training"] = False
         self.save(small=small)
         return Restored(files_of(self.model, small), self._best, self._store.path)

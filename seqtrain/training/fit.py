@@ -141,6 +141,7 @@ def _train(
                 restored = Restored.of(stored)
             prepare_keras(loaded.config)
             data = open_data(loaded)  # a class of the user's may have changed with the epochs
+            folder.check_same(loaded, data)
 
 
 class _BadSampleTeller:
@@ -162,7 +163,9 @@ class _BadSampleTeller:
 def _is_complete(result: dict[str, Any], loaded: LoadedConfig, changed: list[Difference]) -> bool:
     """Whether a run that has ended has nothing left to do, now that some of its config may have changed."""
     if result["status"] == "early_stopped":
-        return not _stops_anew(changed)
+        later = loaded.config.fine_tune
+        brings_phase = later is not None and result.get("phase") == 0 and loaded.config.fit.epochs > later.after
+        return not brings_phase and not _stops_anew(changed)
     return bool(result["status"] == "completed" and result["epochs"] >= loaded.config.fit.epochs)
 
 

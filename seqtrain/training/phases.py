@@ -1,8 +1,8 @@
 """The phases of a run: one, or with `fine_tune:` a second, in which more of the model is trained.
 
 Each is a `fit` of its own, with a model, an optimizer and callbacks of its own; what goes from one to the next are the
-weights, the seeds and the history. So nothing has to be changed under a running `fit`, which no backend of Keras
-allows.
+weights, the seeds, the history and what callbacks know. So nothing has to be changed under a running `fit`, which no
+backend of Keras allows.
 """
 
 from __future__ import annotations

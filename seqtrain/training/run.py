@@ -304,6 +304,7 @@ class Run:
             "metrics": finite(last),
             "best": self._recorder.best,
             "weights_sha256": self._recorder.weights_sha256,
+            **({} if self._config.fine_tune is None else {"phase": self._phase}),
         }
         try:
             if history:

@@ -56,7 +56,13 @@ class RunCallbacks(keras.callbacks.CallbackList):
         model.optimizer.finalize_variable_values = lambda weights: None  # which JAX's `fit` calls after a stop too
 
     def on_train_begin(self, logs: Any = None) -> None:
-        """Begins; between two epochs, goes on from the checkpoint."""
+        """Begins; between two epochs, goes on from the checkpoint.
+
+        A phase begins as a second `fit` with the same callbacks would: they know what they knew at the end of the one
+        before, and those that are to begin anew, such as early stopping, see to it themselves.
+        """
+        if self._restored is not None and self._restored.begins_phase:
+            self._states.restore(self._restored.document["callbacks"], self._restored.arrays)
         super().on_train_begin(logs)
         self._states.note_changes()
         if self._restored is not None:
@@ -112,7 +118,8 @@ class RunCallbacks(keras.callbacks.CallbackList):
     def _go_on(self, restored: Restored) -> None:
         document = restored.document
         restored.apply(self.model)
-        self._states.restore(document["callbacks"], restored.arrays)
+        if not restored.begins_phase:
+            self._states.restore(document["callbacks"], restored.arrays)
         self._checkpoints.go_on_from(document["epoch"], document["batch"], document["has_begun_batch"])
         if self._scale != 1:
             optimizer = self.model.optimizer

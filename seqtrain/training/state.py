@@ -121,7 +121,7 @@ class Restored:
 
     @property
     def begins_phase(self) -> bool:
-        """Whether it is what a phase begins with: another optimizer and other callbacks than it was made with."""
+        """Whether it is what a phase begins with: another optimizer than it was made with."""
         return bool(self.document["begins_phase"])
 
     def set_generators(self) -> None:
