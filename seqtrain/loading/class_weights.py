@@ -35,6 +35,11 @@ def weights_of_targets(
     """
     targets = train.spec[1] if train.spec and len(train.spec) > 1 else None
     by_output = isinstance(config, Mapping) and any(not isinstance(value, (int, float)) for value in config.values())
+    if isinstance(targets, tuple | list):
+        raise ConfigError(
+            "fit.class_weight needs outputs with names, and this run has a list of them",
+            fix="give y as a dict in the sequence, and the outputs of the model the same names",
+        )
     if not isinstance(targets, Mapping):
         if by_output:
             raise ConfigError("fit.class_weight names outputs, and this run has one", fix="give the weights themselves")

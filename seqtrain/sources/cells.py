@@ -6,6 +6,7 @@ columns become numbers or codes, and the text is gone.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -21,6 +22,7 @@ ColumnKind = Literal["number", "category", "time", "either"]
 
 MISSING = -1  # the code of an empty cell in a column of categories
 _NO_NUMBER = frozenset({"", "na", "n/a", "nan", "null"})
+_WITH_COMMA = re.compile(r"[+-]?[0-9]+(\.[0-9]{3})*,[0-9]+")  # as Excel writes them in much of Europe
 _LONGEST_SHOWN = 40
 _MEND = "correct the cell, or leave it empty where the value is missing"
 _MEND_OR_LIST = "correct the cell; where these are names and no amounts, list the column under `categorical`"
@@ -139,13 +141,25 @@ class EitherCells:
         """Takes a block.
 
         Raises:
-            DataError: when a cell of a column of numbers is none.
+            DataError: when a cell of a column of numbers is none, or most have a decimal comma.
         """
         if self._cells is None:
             filled = [cell for cell in cells if not is_missing(cell)]
             are_numbers = 2 * sum(map(_is_number, filled)) > len(filled) or not filled
+            if filled and 2 * sum(_WITH_COMMA.fullmatch(cell.strip()) is not None for cell in filled) > len(filled):
+                raise self._refusal(cells, place)
             self._cells = NumberCells(self._name, _MEND_OR_LIST) if are_numbers else CategoryCells()
         self._cells.add(cells, place)
+
+    def _refusal(self, cells: Sequence[str], place: Place) -> DataError:
+        row = next(row for row, cell in enumerate(cells) if _WITH_COMMA.fullmatch(cell.strip()))
+        return DataError(
+            f"the column '{self._name}' holds numbers with a comma",
+            where=place(row),
+            expected="a decimal point, such as 12.5",
+            received=repr(cells[row][:_LONGEST_SHOWN]),
+            fix="save the file with decimal points; where these are names and no amounts, say that it is a category",
+        )
 
     def finish(self) -> npt.NDArray[Any] | Categories:
         """The column as what it is."""

@@ -165,6 +165,14 @@ def test_weights_of_outputs_that_do_not_fit_are_refused(config, told):
         weights_of_targets(config, Flats(), np.arange(4), sequence)
 
 
+def test_outputs_without_names_are_refused():
+    sequence = with_spec((FieldSpec((), "float32"), OUTPUTS), np.zeros(4), {})
+    sequence.spec = (FieldSpec((), "float32"), tuple(OUTPUTS.values()))
+    for config in ("balanced", {"kind": "balanced"}, {"flat": 2.0}):
+        with pytest.raises(ConfigError, match="needs outputs with names"):
+            weights_of_targets(config, Flats(), np.arange(4), sequence)
+
+
 def test_weights_by_output_are_refused_where_there_is_one():
     sequence = with_spec((FieldSpec((), "float32"), FieldSpec((), "int32", classes=("a", "b"))), np.zeros(4), {})
     with pytest.raises(ConfigError, match="this run has one"):

@@ -102,6 +102,15 @@ def test_files_and_rows_that_are_no_table_are_refused(tmp_path: Path) -> None:
         read_columns(tmp_path / "t.csv", {"a": "number"})
 
 
+def test_numbers_with_a_decimal_comma_are_no_categories(tmp_path: Path) -> None:
+    path = csv_file(tmp_path, "price;town\n1.250,50;Rom\n;Bonn\n-7,5;Rom\n")
+    with pytest.raises(DataError, match=r"t.csv:2  the column 'price' holds numbers with a comma(?s:.*)'1.250,50'"):
+        read_columns(path, {"town": "either", "price": "either"})
+    assert read_columns(path, {"price": "category"}).categories["price"].names == ("-7,5", "1.250,50")
+    few = csv_file(tmp_path, "kind;n\nA 1,2;1\n3,4;2\nB;3\n")
+    assert read_columns(few, {"kind": "either"}).categories["kind"].names == ("3,4", "A 1,2", "B")
+
+
 def test_times_are_numbers_or_iso_8601(tmp_path: Path) -> None:
     path = csv_file(tmp_path, "a,b\n5,2024-03-31 00:00\n6.5,2024-03-31T00:00:01Z\n7,2024-03-31T02:00:02+02:00\n")
     columns = read_columns(path, {"a": "time", "b": "time"})
