@@ -65,7 +65,8 @@ class Scaling:
             values: To be scaled.
             columns: Which of the fitted columns they are, in order. Default: all.
         """
-        scaled: npt.NDArray[np.float64] = (values - self.mean[columns]) / self.deviation[columns]
+        scaled: npt.NDArray[np.float64] = values - self.mean[columns]
+        scaled /= self.deviation[columns]
         return scaled
 
 

@@ -59,6 +59,7 @@ class TableSequence(SampleSequence):
     """
 
     source: Table
+    min_part_rows = 1024  # each part costs as much as some hundred rows
 
     def __init__(
         self,
