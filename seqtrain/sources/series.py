@@ -22,6 +22,7 @@ from seqtrain.sources.cells import ColumnKind
 from seqtrain.sources.columns_file import TABLE_EXTENSIONS, Columns, RowPlaces, read_columns
 from seqtrain.types import Positive
 
+_MUCH_LONGER = 1.5  # so that months count as alike
 log = logging.getLogger("seqtrain")
 
 Values = npt.NDArray[np.float32]
@@ -39,7 +40,8 @@ class Series:
         path: A file, a folder whose CSV and Parquet files are taken, or a list of files.
         target: The column, or the columns, to forecast.
         columns: The columns that a forecast is made from. Default: those of `target`.
-        time: A column of numbers or of times as ISO 8601, which must ascend from row to row; it is only checked.
+        time: A column of numbers or of times as ISO 8601, which must ascend from row to row; it is only checked,
+            and gaps are told.
         window: Steps that are known.
         horizon: Steps that follow and are to be forecast.
         stride: Steps from one window to the next.
@@ -205,6 +207,11 @@ def _check_ascends(columns: Columns, time: str) -> None:
             received=f"{np.count_nonzero(~ascends)} such rows",
             fix="sort the rows by time, and keep one row for each time; one file for each series",
         )
+    steps = np.diff(columns.numbers[time])
+    long = steps > _MUCH_LONGER * np.median(steps) if len(steps) else steps
+    if long.any():
+        place = columns.places.of(int(long.argmax()) + 1)
+        log.info("series: windows reach across gaps in time: %d, the first before %s", np.count_nonzero(long), place)
 
 
 def _fill(columns: Columns, name: str, path: Path, missing: str) -> None:

@@ -114,6 +114,15 @@ def test_times_that_do_not_ascend_are_named_by_file_and_row(tmp_path: Path, time
         Series(path, target="load", time="t", window=2, horizon=1)
 
 
+def test_gaps_in_time_are_told(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.INFO)
+    months = ["2024-01-01", "2024-02-01", "2024-03-01", "2024-04-01"]
+    Series(series_file(tmp_path, "months.csv", [1, 2, 3, 4], list(months)), "load", 2, 1, time="t")
+    assert "gaps" not in caplog.text
+    Series(series_file(tmp_path, "hours.csv", [1, 2, 3, 4, 5], [1, 2, 3, 6, 7]), "load", 2, 1, time="t")
+    assert f"gaps in time: 1, the first before {tmp_path}/hours.csv:5" in caplog.text
+
+
 def test_a_missing_value_is_named_or_interpolated(tmp_path: Path) -> None:
     path = series_file(tmp_path, "s.csv", ["", 2, "", "nan", 8, ""])
     with pytest.raises(DataError, match=r"s\.csv:2  a value of column 'load' is missing(.|\n)*4 rows of 6") as refused:
