@@ -36,11 +36,14 @@ class ImagesById:
                 received=f"{len(files)} other files" if files else None,
                 fix="correct `images` or `pattern`",
             )
-        self._by_id: dict[str, list[str]] = {}
+        self._by_id: dict[str, str] = {}
+        self._of_several: dict[str, list[str]] = {}
         for file in self._files:
             stem = stem_and_extension(file)[0]
             for name in {file, stem, file.rpartition("/")[2], stem.rpartition("/")[2]}:
-                self._by_id.setdefault(name, []).append(file)
+                first = self._by_id.setdefault(name, file)
+                if first is not file:
+                    self._of_several.setdefault(name, [first]).append(file)
 
     def find(self, name: str) -> str | None:
         """The path below the folder of the image that an id means, or None.
@@ -48,15 +51,14 @@ class ImagesById:
         Raises:
             DataError: when it means several.
         """
-        found = self._by_id.get(name, [])
-        if len(found) > 1:
+        if name in self._of_several:
             raise DataError(
                 f"the id '{name}' means several images",
                 where=self.folder,
-                received=", ".join(found[:5]),
+                received=", ".join(self._of_several[name][:5]),
                 fix="use paths below the folder as ids, or set `pattern` to what the right ones have in common",
             )
-        return found[0] if found else None
+        return self._by_id.get(name)
 
     def others(self, used: Iterable[str]) -> list[str]:
         """The images that are not among those that are used."""
