@@ -16,7 +16,7 @@ LAYERS = [
     {"sources", "splits"},
     {"sequences", "models", "losses", "metrics", "callbacks"},
     {"loading"},
-    {"reports"},
+    {"reports", "init"},
     {"training"},
     {"cli", "__main__"},
 ]

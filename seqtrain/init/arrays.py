@@ -1,0 +1,141 @@
+"""Samples and labels as arrays: two .npy files, the members of one .npz, the data sets of one HDF5 file."""
+
+from __future__ import annotations
+
+import re
+import zipfile
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from seqtrain.errors import DataError
+from seqtrain.extras import require
+from seqtrain.init.find import Find
+from seqtrain.init.listing import Listing, is_held_out
+from seqtrain.init.number_recipes import array_rows
+from seqtrain.init.picture_recipes import filters
+from seqtrain.init.picture_sample import fitting_batch_size
+from seqtrain.init.recipe import Recipe
+from seqtrain.sources.hdf5_file import open_array
+from seqtrain.sources.npy_files import npy_array, npz_array
+
+_SAMPLES = ("x", "images", "image", "data", "features", "inputs", "samples", "imgs", "pixels")
+_LABELS = ("y", "labels", "label", "targets", "target", "classes")
+_FEW_CHANNELS = 4
+_LEAST_PICTURE = 8
+_ARE_MANY = 2000  # distinct whole numbers that are hardly classes
+
+
+class _Pair(NamedTuple):
+    """Samples and labels.
+
+    Args:
+        kind: The recipe.
+        source: Its arguments.
+        places: Of both, for a person.
+        shape: Of the samples.
+        dtype: Of the samples.
+        labels: All of them.
+    """
+
+    kind: str
+    source: dict[str, Any]
+    places: str
+    shape: tuple[int, ...]
+    dtype: np.dtype[Any]
+    labels: npt.NDArray[Any]
+
+
+def arrays(listing: Listing) -> Iterator[Find]:
+    """Finds arrays of as many samples as labels."""
+    files = {file.removesuffix(".npy"): file for file in listing.with_extension(".npy")}
+    for x, y in _named_pairs(files):
+        source = {"name": "arrays", "x": listing.path(files[x]), "y": listing.path(files[y])}
+        opened = [npy_array(listing.root / files[name]) for name in (x, y)]
+        yield from _finds("arrays", source, f"{files[x]} and {files[y]}", opened)
+    for file in listing.with_extension(".npz"):
+        for x, y in _named_pairs(_members(listing.root / file)):
+            source = {"name": "arrays", "file": listing.path(file)}
+            source |= {key: name for key, name in (("x_key", x), ("y_key", y)) if name != key[0]}
+            opened = [npz_array(listing.root / file, name) for name in (x, y)]
+            yield from _finds("arrays", source, f"{x} and {y} in {file}", opened)
+    for file in listing.with_extension(".h5", ".hdf5"):
+        for x, y in _named_pairs(_data_sets(listing.root / file)):
+            source = {"name": "hdf5", "path": listing.path(file), "x": x, "y": y}
+            opened_sets = [open_array(listing.root / file, name, 2) for name in (x, y)]
+            yield from _finds("hdf5", source, f"{x} and {y} in {file}", opened_sets)
+
+
+def _named_pairs(names: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    """Names of samples and of labels that agree in all other words: `train_images` and `train_labels`."""
+    words = {name: re.split(r"[_\-/. ]+", name.lower()) for name in names}
+    for x, first in sorted(words.items(), key=lambda item: is_held_out(item[0].replace("/", "_"))):
+        for y, second in words.items():
+            differ = [(a, b) for a, b in zip(first, second, strict=False) if a != b]
+            if len(first) == len(second) and len(differ) == 1 and differ[0][0] in _SAMPLES and differ[0][1] in _LABELS:
+                yield x, y
+
+
+def _members(path: Path) -> dict[str, str]:
+    try:
+        with zipfile.ZipFile(path) as archive:
+            return {name.removesuffix(".npy"): name for name in archive.namelist()}
+    except (OSError, zipfile.BadZipFile):
+        return {}
+
+
+def _data_sets(path: Path) -> dict[str, str]:
+    h5py = require("h5py", "hdf5", "HDF5 files")
+    found: dict[str, str] = {}
+
+    def visit(name: str, item: Any) -> None:
+        if isinstance(item, h5py.Dataset):
+            found[name] = name
+
+    try:
+        with h5py.File(path, "r") as file:
+            file.visititems(visit)
+    except OSError as error:
+        raise DataError("is no HDF5 file, or a damaged one", where=path, received=str(error)) from error
+    return found
+
+
+def _finds(kind: str, source: dict[str, Any], places: str, opened: list[Any]) -> Iterator[Find]:
+    x, y = opened
+    if x.shape[0] != y.shape[0] or len(y.shape) > 2 or x.dtype.kind not in "iubf":
+        return
+    pair = _Pair(kind, source, places, x.shape, x.dtype, np.asarray(y.map()))
+    labels = pair.labels[:, 0] if pair.labels.ndim == 2 and pair.labels.shape[1] == 1 else pair.labels
+    are_classes = labels.ndim == 1 and labels.dtype.kind in "iub" and labels.min() >= 0 and labels.max() < _ARE_MANY
+    recipe = _recipe(pair, labels, are_classes)
+    size = "x".join(map(str, x.shape[1:])) or "one number"
+    if are_classes:
+        counts = np.unique(labels, return_counts=True)[1]
+        each = f"{counts.min():,}" if counts.min() == counts.max() else f"{counts.min():,} to {counts.max():,}"
+        told = ("classes", f"{len(counts)} ({each} each)")
+    else:
+        told = ("targets", f"{'x'.join(map(str, labels.shape[1:])) or 'one'} number(s) each, {labels.dtype}")
+    notes = () if pair.dtype != np.float64 else ("float64 takes twice the memory of float32 and trains no better",)
+    yield Find(
+        kind, (("samples", f"{x.shape[0]:,} of {size}, {x.dtype}: {places}"), told), lambda answers: recipe, notes=notes
+    )
+
+
+def _recipe(pair: _Pair, labels: npt.NDArray[Any], are_classes: bool) -> Recipe:
+    shape, sequence = pair.shape[1:], {"name": "arrays"}
+    is_picture = len(shape) == 3 or (len(shape) == 2 and pair.dtype == np.uint8)
+    model: dict[str, Any] = {"name": "mlp", "units": [128, 64]}
+    if len(shape) == 3 and shape[0] <= _FEW_CHANNELS < shape[-1]:
+        sequence, shape = {"name": "arrays", "stored_format": "channels_first"}, (*shape[1:], shape[0])
+    if is_picture and min(shape[:2]) >= _LEAST_PICTURE and labels.ndim == 1:
+        model = {"name": "cnn", "filters": filters((shape[0], shape[1]))}
+    elif len(shape) == 4 and labels.ndim == 1:
+        model = {"name": "cnn_3d", "filters": [8, 16, 32]}
+    elif labels.ndim == 2:
+        model["num_outputs"] = labels.shape[1]
+    by = ("stratified" if np.unique(labels, return_counts=True)[1].min() > 1 else "random") if are_classes else None
+    about = f"{pair.shape[0]:,} samples of {'x'.join(map(str, pair.shape[1:]))} as arrays."
+    return array_rows(about, pair.source, sequence, model, fitting_batch_size(pair.shape[0], 128), by)

@@ -1,0 +1,145 @@
+"""Images in one folder for each class, perhaps below train/ beside val/ or test/."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from seqtrain.init import picture_recipes as recipes
+from seqtrain.init.find import Answers, Find
+from seqtrain.init.listing import Listing, is_held_out, is_training
+from seqtrain.init.picture_recipes import Pictures, Splitting
+from seqtrain.init.picture_sample import PictureSample, sample_pictures
+from seqtrain.init.recipe import Recipe
+
+_IMBALANCED = 3  # times as many samples in the largest class as in the smallest
+_MANY_CLASSES, _FEW_IMAGES = 20, 20
+_SHOWN = 6
+_BACKBONE_EDGE = 96
+_INNER = frozenset({"images", "masks", "labels"})  # folders in the folder of a sample: no classes
+
+
+@dataclass(frozen=True)
+class _Classes:
+    """Class folders below `base`.
+
+    Args:
+        base: Their folder, relative to the listing's.
+        counts: Of the images, by class.
+        empty: Folders without images.
+        held_out: By name, images in the folders that are kept for a test.
+    """
+
+    base: str
+    counts: dict[str, int]
+    empty: tuple[str, ...]
+    held_out: dict[str, int]
+
+
+def class_folders(listing: Listing) -> Iterator[Find]:
+    """Finds classes, and what else can be learnt of them."""
+    found = _classes(listing)
+    if found is None:
+        return
+    prefix = "" if found.base == "." else f"{found.base}/"
+    images = [file for file in listing.images if file.startswith(prefix)]
+    sample = sample_pictures(listing.root, images)
+    if sample is None:
+        return
+    source: dict[str, Any] = {"name": "image_folder", "path": listing.path(found.base)}
+    if found.empty:
+        source = {**source, "classes": list(found.counts)}
+    kinds = ["image_folder", "siamese_pairs", "siamese_triplets"]
+    if len(found.counts) >= _MANY_CLASSES and len(images) / len(found.counts) < _FEW_IMAGES:
+        kinds = [*kinds[1:], kinds[0]]
+    elif not sample.is_gray and min(sample.median) >= _BACKBONE_EDGE:
+        kinds.insert(1, "backbone")
+    for kind in kinds:
+        yield _find(kind, listing, found, sample, source)
+
+
+def _find(kind: str, listing: Listing, found: _Classes, sample: PictureSample, source: dict[str, Any]) -> Find:
+    num_classes = len(found.counts)
+    about = f"{sample.count:,} images in {num_classes} classes, one folder each."
+    splitting = Splitting(
+        "stratified" if min(found.counts.values()) > 1 else "random",
+        is_imbalanced=max(found.counts.values()) >= _IMBALANCED * min(found.counts.values()),
+    )
+
+    def recipe(answers: Answers) -> Recipe:
+        pictures = Pictures(answers.image_size or sample.image_size(), sample.color, sample.batch_size())
+        if kind.startswith("siamese"):
+            held_out = "class" if num_classes >= 5 else None
+            one_shot = num_classes >= 100  # a fifth of the classes is held out, and a trial needs 20
+            form = kind.removeprefix("siamese_")
+            return recipes.similarity(about, source, pictures, form, held_out, one_shot)
+        make = recipes.backbone if kind == "backbone" else recipes.classification
+        return make(about, source, pictures, splitting, {"source": "One folder for each class."})
+
+    return Find(
+        kind,
+        (
+            ("images", f"{sample.count:,}, {sample.words()}"),
+            ("classes", _counted(found.counts)),
+            *((f"{name}/", f"{count:,} images, not used for training") for name, count in found.held_out.items()),
+        ),
+        recipe,
+        Answers(image_size=sample.image_size()),
+        notes=(*sample.notes(), *_notes(found, listing.root)),
+    )
+
+
+def _classes(listing: Listing) -> _Classes | None:
+    """Descends to the folder that holds several folders of images, and no images itself."""
+    base, files = "", listing.images
+    held_out: dict[str, int] = {}
+    while True:
+        below = _by_first_folder(files, base)
+        training = [name for name in below if is_training(name)]
+        others = {name: len(inside) for name, inside in below.items() if is_held_out(name)}
+        if "" in below or not below:
+            return None
+        if len(below) > 1 and not (training and others):
+            return _checked(listing, base, below, held_out)
+        held_out = others or held_out
+        name = training[0] if training else next(iter(below))
+        base, files = f"{base}{name}/", below[name]
+
+
+def _checked(listing: Listing, base: str, below: dict[str, list[str]], held_out: dict[str, int]) -> _Classes | None:
+    """Folders of images as classes, unless they are folders of samples or of masks."""
+    inner = {file[len(base) :].split("/")[1].lower() for files in below.values() for file in files[:1]}
+    is_other = any(_INNER & {name.lower() for name in names} for names in (below, inner))
+    if is_other or len(below) > len(listing.images) / 2:
+        return None
+    folders = sorted(path.name for path in (listing.root / base).iterdir() if path.is_dir() and path.name[0] != ".")
+    counts = {name: len(below[name]) for name in folders if name in below}
+    return _Classes(base.rstrip("/") or ".", counts, tuple(name for name in folders if name not in below), held_out)
+
+
+def _counted(counts: dict[str, int]) -> str:
+    names = ", ".join([*list(counts)[:_SHOWN], *(["..."] if len(counts) > _SHOWN else [])])
+    least, most = min(counts.values()), max(counts.values())
+    each = f"{least:,}" if least == most else f"{least:,} to {most:,}"
+    return f"{len(counts)}: {names} ({each} each)"
+
+
+def _notes(found: _Classes, root: Path) -> Iterator[str]:
+    if found.empty:
+        yield f"folders without images are left out: {', '.join(found.empty[:_SHOWN])}"
+    if min(found.counts.values()) == 1:
+        yield "a class has one image alone, so the split cannot be stratified"
+    for name in found.held_out:
+        where = root / Path(found.base).parent / name
+        yield f"{name}/ is kept out: judge a run on it with `seqtrain evaluate RUN -s source.path={where}`"
+
+
+def _by_first_folder(files: list[str], base: str) -> dict[str, list[str]]:
+    """Files by the folder below `base` that they lie in; "" for those in `base` itself."""
+    found: dict[str, list[str]] = {}
+    for file in files:
+        name, slash, _ = file[len(base) :].partition("/")
+        found.setdefault(name if slash else "", []).append(file)
+    return found

@@ -1,0 +1,79 @@
+"""What the columns of a table are, judged by its first rows: features, targets, and what is neither."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from seqtrain.init.csv_sample import CsvSample, fold, is_number
+
+Role = Literal["number", "category", "id", "text", "constant"]
+
+_TARGET_NAMES = ("target", "label", "class", "y", "outcome", "output", "diagnosis", "species", "category", "price")
+_ID_NAMES = frozenset({"id", "index", "rowid", "uuid", "rownumber", "unnamed0", "passengerid", ""})
+_GROUP_NAMES = ("patient", "patientid", "group", "subject", "subjectid", "person", "scanner", "site", "userid")
+_FEW_VALUES = 20
+_MOST_CLASSES = 1000
+
+
+@dataclass(frozen=True)
+class ColumnRoles:
+    """The columns of a table.
+
+    Args:
+        roles: By name: "number" and "category" are features; an "id" names rows; "text" differs from row to row.
+        distinct: By name: how many values the first rows hold.
+    """
+
+    roles: dict[str, Role]
+    distinct: dict[str, int]
+
+    @property
+    def features(self) -> list[str]:
+        """Columns that something can be learnt from."""
+        return [name for name, role in self.roles.items() if role in ("number", "category")]
+
+    @property
+    def ignored(self) -> list[str]:
+        """The others."""
+        return [name for name in self.roles if name not in self.features]
+
+
+def column_roles(sample: CsvSample) -> ColumnRoles:
+    """Judges every column."""
+    cells = {name: sample.column(name) for name in sample.header}
+    distinct = {name: len(set(column)) for name, column in cells.items()}
+    return ColumnRoles({name: _role(name, column, distinct[name]) for name, column in cells.items()}, distinct)
+
+
+def target_kind(sample: CsvSample, name: str) -> Literal["number", "class"]:
+    """Whether a column is predicted as a number or as a class: few whole numbers are classes."""
+    cells = sample.column(name)
+    if not all(map(is_number, cells)):
+        return "class"
+    return "class" if all(map(str.isdecimal, cells)) and len(set(cells)) <= _FEW_VALUES else "number"
+
+
+def likely_targets(sample: CsvSample, roles: ColumnRoles) -> tuple[list[str], str | None]:
+    """Columns that may be the target, and the likeliest: by its name, else the last."""
+    names = [name for name in roles.features if roles.distinct[name] <= _MOST_CLASSES or roles.roles[name] == "number"]
+    named = sample.named(*_TARGET_NAMES)
+    return names, named if named in names else (names[-1] if names else None)
+
+
+def group_column(sample: CsvSample) -> str | None:
+    """The column of those who must not stand on both sides of a split, if some value of it is repeated."""
+    name = sample.named(*_GROUP_NAMES)
+    return name if name is not None and 1 < len(set(sample.column(name))) < len(sample.rows) else None
+
+
+def _role(name: str, cells: list[str], distinct: int) -> Role:
+    if distinct < 2:
+        return "constant"
+    are_all_different = distinct == len(cells)
+    numbers = sum(map(is_number, cells))
+    if fold(name) in _ID_NAMES and are_all_different:
+        return "id"
+    if numbers > 0.9 * len(cells):
+        return "number"
+    return "text" if distinct > max(_FEW_VALUES, 0.5 * len(cells)) or are_all_different else "category"

@@ -1,0 +1,139 @@
+"""The header and the first rows of the tables in a folder: enough to see what they are."""
+
+from __future__ import annotations
+
+import csv
+import itertools
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+from seqtrain.extras import require
+from seqtrain.init.listing import Listing, is_held_out, is_training
+
+NO_VALUE = frozenset({"", "na", "n/a", "nan", "null"})
+
+_EXTENSIONS = (".csv", ".tsv", ".parquet", ".data")
+_ROWS = 2000
+_MOST_FILES = 50
+_DELIMITERS = (",", ";", "\t")
+_LONGEST_LINE = 1 << 22
+_QUICKLY_COUNTED = 1 << 28  # bytes
+
+
+@dataclass(frozen=True)
+class CsvSample:
+    """The beginning of a table.
+
+    Args:
+        path: The file.
+        file: The same, relative to the listing's folder.
+        header: The names of the columns; empty where the first row is all numbers.
+        rows: The first rows, as text.
+        is_whole: Whether there are no others.
+    """
+
+    path: Path
+    file: str
+    header: tuple[str, ...]
+    rows: tuple[tuple[str, ...], ...]
+    is_whole: bool
+
+    def named(self, *names: str) -> str | None:
+        """The first column that is called by one of some names, whatever its capitals and underscores."""
+        folded = {fold(name): name for name in reversed(self.header)}
+        return next((folded[name] for name in names if name in folded), None)
+
+    def column(self, name: str) -> list[str]:
+        """The cells of a column, those without a value left out."""
+        position = self.header.index(name)
+        return [row[position] for row in self.rows if row[position].lower() not in NO_VALUE]
+
+    @cached_property
+    def num_rows(self) -> int:
+        """How many rows there are: counted, or judged by the size of a file that takes long to count."""
+        if self.is_whole or not self.rows:
+            return len(self.rows)
+        if self.path.suffix.lower() == ".parquet":
+            return _parquet_rows(self.path)
+        if self._is_quick:
+            with self.path.open("rb") as file:
+                return sum(1 for line in file if line.strip()) - bool(self.header)
+        length = sum(sum(map(len, row)) + len(row) for row in self.rows) / len(self.rows)
+        return round(self.path.stat().st_size / length)
+
+    def words(self) -> str:
+        """How many rows, for a person."""
+        return f"{self.num_rows:,} rows" if self._is_quick else f"about {self.num_rows:,} rows"
+
+    @property
+    def _is_quick(self) -> bool:
+        return self.path.suffix.lower() == ".parquet" or self.path.stat().st_size <= _QUICKLY_COUNTED
+
+
+def fold(name: str) -> str:
+    """A name without capitals and underscores."""
+    return re.sub(r"[^a-z0-9]", "", name.lower())
+
+
+def csv_samples(listing: Listing) -> list[CsvSample]:
+    """The tables of a folder that can be read: those for training first, those for a test last."""
+    files = sorted(
+        listing.with_extension(*_EXTENSIONS), key=lambda file: (is_last(file), not is_training(Path(file).stem))
+    )
+    return [sample for file in files[:_MOST_FILES] if (sample := _sample(listing.root / file, file)) is not None]
+
+
+def is_last(file: str) -> bool:
+    """Whether a table is one for a test, or shows the form of an answer."""
+    return is_held_out(Path(file).stem) or "submission" in file.lower()
+
+
+def is_number(cell: str) -> bool:
+    """Whether a cell holds a number."""
+    try:
+        float(cell)
+    except ValueError:
+        return False
+    return True
+
+
+def _sample(path: Path, file: str) -> CsvSample | None:
+    if path.suffix.lower() == ".parquet":
+        rows = _parquet(path)
+    else:
+        try:
+            with path.open(newline="", encoding="utf-8-sig") as opened:
+                rows = list(itertools.islice(_rows(opened), _ROWS + 2))
+        except (OSError, UnicodeDecodeError, csv.Error):
+            return None
+    if len(rows) < 2:
+        return None
+    is_header = not all(is_number(cell) for cell in rows[0])
+    width = len(rows[0])
+    body = [row for row in rows[is_header : _ROWS + is_header] if len(row) == width]
+    return CsvSample(path, file, rows[0] if is_header else (), tuple(body), len(rows) <= _ROWS + is_header)
+
+
+def _rows(file: object) -> Iterator[tuple[str, ...]]:
+    lines = iter(file)  # type: ignore[call-overload]
+    first = next(lines, "")[:_LONGEST_LINE]
+    delimiter = max(_DELIMITERS, key=first.count)
+    for row in csv.reader(itertools.chain([first], lines), delimiter=delimiter, skipinitialspace=True):
+        if row:
+            yield tuple(cell.strip() for cell in row)
+
+
+def _parquet(path: Path) -> list[tuple[str, ...]]:
+    pq = require("pyarrow.parquet", "parquet", "Parquet files")
+    file = pq.ParquetFile(path)
+    batch = next(file.iter_batches(batch_size=_ROWS + 1), None)
+    columns = [] if batch is None else [["" if v is None else str(v) for v in column.to_pylist()] for column in batch]
+    return [tuple(file.schema_arrow.names), *zip(*columns, strict=True)]
+
+
+def _parquet_rows(path: Path) -> int:
+    pq = require("pyarrow.parquet", "parquet", "Parquet files")
+    return int(pq.ParquetFile(path).metadata.num_rows)

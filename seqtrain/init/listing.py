@@ -1,0 +1,115 @@
+"""The files of a folder, listed once for all who look at them; no file is opened.
+
+A million files take some seconds. Folders that are links are followed, as data is often put together from links.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+from seqtrain.errors import DataError
+from seqtrain.sources.image_folder import image_extensions
+from seqtrain.sources.matched_files import stem_and_extension
+
+TRAINING = ("train", "training", "train_images", "trainset")
+HELD_OUT = ("val", "valid", "validation", "test", "testing", "dev", "eval", "valset", "testset")
+
+
+@dataclass(frozen=True)
+class Listing:
+    """What a folder holds.
+
+    Args:
+        root: The folder.
+        files: The paths of all files below it, in order.
+        written: The folder as the config will name it.
+    """
+
+    root: Path
+    files: tuple[str, ...]
+    written: str = "."
+
+    def path(self, file: str) -> str:
+        """A file or folder as the config will name it."""
+        return os.path.normpath(os.path.join(self.written, file))  # noqa: PTH118 - it keeps "..", and is no Path here
+
+    def with_extension(self, *extensions: str) -> list[str]:
+        """The files with one of some extensions, in lower case."""
+        return [file for file in self.files if stem_and_extension(file)[1] in extensions]
+
+    @cached_property
+    def images(self) -> list[str]:
+        """The image files."""
+        known: Collection[str] = image_extensions()
+        return [file for file in self.files if stem_and_extension(file)[1] in known]
+
+    @cached_property
+    def folders_of_images(self) -> dict[str, list[str]]:
+        """The image files by the folder that they lie in; "." for the root."""
+        return by_folder(self.images)
+
+
+def by_folder(files: Sequence[str]) -> dict[str, list[str]]:
+    """Files by the folder that they lie in."""
+    found: dict[str, list[str]] = {}
+    for file in files:
+        found.setdefault(os.path.dirname(file) or ".", []).append(file)  # noqa: PTH120 - a Path for each is slow
+    return found
+
+
+def listing_of(place: Path, config_folder: Path) -> Listing:
+    """Lists a folder; a single file is listed as the only one of its folder.
+
+    Args:
+        place: The folder or file.
+        config_folder: Where the config will lie: relative paths in it start there.
+
+    Raises:
+        DataError: when there is no such folder, or nothing in it.
+    """
+    root = place.parent if place.is_file() else place
+    written = str(root) if root.is_absolute() else os.path.relpath(root, config_folder)
+    if place.is_file():
+        return Listing(root, (place.name,), written)
+    if not place.is_dir():
+        raise DataError("no such folder", where=place, expected="the folder of the data", fix="check the path")
+    files = tuple(_files_below(place))
+    if not files:
+        raise DataError("the folder is empty", where=place, fix="name the folder of the data")
+    return Listing(root, files, written)
+
+
+def evenly(items: Sequence[str], number: int) -> list[str]:
+    """At most so many items, spread evenly."""
+    return [items[index * len(items) // number] for index in range(number)] if len(items) > number else list(items)
+
+
+def is_held_out(name: str) -> bool:
+    """Whether a folder or file is called as those that validate or test."""
+    words = name.lower().replace("-", "_").split("_")
+    return any(word in HELD_OUT for word in words)
+
+
+def is_training(name: str) -> bool:
+    """Whether a folder or file is called as those that train."""
+    return name.lower() in TRAINING or "train" in name.lower().replace("-", "_").split("_")
+
+
+def _files_below(root: Path) -> list[str]:
+    found: list[str] = []
+    for parent, folders, files in os.walk(root, followlinks=True):
+        here = Path(parent).resolve()
+        folders[:] = sorted(
+            name
+            for name in folders
+            if not name.startswith((".", "__MACOSX"))
+            and not (Path(parent, name).is_symlink() and here.is_relative_to(Path(parent, name).resolve()))
+        )
+        prefix = Path(parent).relative_to(root).as_posix()
+        start = "" if prefix == "." else f"{prefix}/"
+        found += (start + name for name in sorted(files) if not name.startswith("."))
+    return found

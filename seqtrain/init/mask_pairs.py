@@ -1,0 +1,190 @@
+"""Images and one mask each, in two folders or side by side: which folders, which suffix, which classes."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from seqtrain.errors import DataError
+from seqtrain.init import mask_recipes as recipes
+from seqtrain.init.find import Answers, Find
+from seqtrain.init.listing import Listing, by_folder, evenly, is_held_out
+from seqtrain.init.picture_recipes import Pictures
+from seqtrain.init.picture_sample import PictureSample, sample_pictures
+from seqtrain.init.recipe import Recipe
+from seqtrain.sources.mask_file import read_ids
+from seqtrain.sources.matched_files import stem_and_extension
+
+MASK_WORDS = (
+    "mask",
+    "label",
+    "annotation",
+    "segmentation",
+    "segmentationclass",
+    "seg",
+    "gt",
+    "groundtruth",
+    "annot",
+    "trimap",
+)
+
+_DECATHLON = re.compile("(tr|ts)$")  # imagesTr, labelsTr
+_READ_MASKS = 64
+_WHITE = 255
+_MOST_CLASSES = 100
+_MOST_BATCH = 16
+
+
+class FolderPair(NamedTuple):
+    """A folder of images and the folder of their masks.
+
+    Args:
+        images: Relative to the listing's folder.
+        masks: The same.
+        suffix: What the masks' stems end in besides.
+        files: The images that have a mask.
+        mask_files: Their masks.
+        alone: How many files have no partner.
+    """
+
+    images: str
+    masks: str
+    suffix: str
+    files: list[str]
+    mask_files: list[str]
+    alone: int
+
+
+class _Ids(NamedTuple):
+    """What some masks hold: class names, the id that does not count, and why they cannot be used."""
+
+    classes: list[str]
+    ignore: int | None
+    notes: tuple[str, ...]
+
+
+def mask_pairs(listing: Listing) -> Iterator[Find]:
+    """Finds images with masks."""
+    for pair in folder_pairs(listing.images):
+        sample = sample_pictures(listing.root, pair.files)
+        ids = _ids(listing.root, pair.mask_files)
+        if sample is not None and ids is not None:
+            yield _find(listing, pair, sample, ids)
+
+
+def folder_pairs(files: list[str]) -> Iterator[FolderPair]:
+    """Pairs of folders whose files have stems in common, those that are to be held out last.
+
+    Folders pair by the names in their path: `train/images` with `train/masks`, `train` with `train_masks`.
+    """
+    folders = by_folder(files)
+    masks = [name for name in folders if is_mask_name(name)]
+    pairs = []
+    for mask in masks:
+        for images in folders:
+            if images not in masks and (images == "." or _alike(images, mask)):
+                pairs.append(_paired(images, mask, folders[images], folders[mask]))
+    pairs += [_paired(name, name, folders[name], folders[name]) for name in folders]
+    found = [pair for pair in pairs if pair is not None and 2 * len(pair.files) >= pair.alone]
+    yield from sorted(found, key=lambda pair: (is_held_out(pair.images), -len(pair.files)))
+
+
+def is_mask_name(folder: str) -> bool:
+    """Whether a folder is called as those of masks."""
+    names = [_DECATHLON.sub("", name) for name in folder.lower().replace("-", "_").split("/")]
+    words = [word for name in names for word in name.split("_")]
+    return any(word in MASK_WORDS or word.removesuffix("s") in MASK_WORDS or word.startswith("mask") for word in words)
+
+
+def _alike(images: str, masks: str) -> bool:
+    """Whether two folders stand together: beside each other, or below two that do."""
+    first, second = images.split("/"), masks.split("/")
+    return len(first) == len(second) and sum(a != b for a, b in zip(first, second, strict=True)) == 1
+
+
+def _paired(images: str, masks: str, image_files: list[str], mask_files: list[str]) -> FolderPair | None:
+    stems = {_stem(file): file for file in image_files}
+    suffix = "" if images != masks else None
+    partners = {_stem(file): file for file in mask_files}
+    if suffix is None or not stems.keys() & partners.keys():
+        suffix = _suffix(stems, partners)
+    if suffix is None:
+        return None
+    found = {stem: f"{stem}{suffix}" for stem in stems if f"{stem}{suffix}" in partners}
+    if len(found) < 2:
+        return None
+    alone = len(stems) + len(partners) - 2 * len(found)
+    if images == masks:
+        alone -= len(partners)  # each file is an image and a mask
+    return FolderPair(
+        images, masks, suffix, [stems[stem] for stem in found], [partners[name] for name in found.values()], alone
+    )
+
+
+def _suffix(stems: dict[str, str], partners: dict[str, str]) -> str | None:
+    """The ending that is a mask's by its name, and that most masks share: "_mask" of `cat_mask`."""
+    endings = Counter(
+        stem[cut:]
+        for stem in evenly(list(partners), 200)
+        for cut in range(1, len(stem))
+        if stem[:cut] in stems and is_mask_name(stem[cut:].strip("_-. "))
+    )
+    return endings.most_common(1)[0][0] if endings else None
+
+
+def _stem(file: str) -> str:
+    return stem_and_extension(os.path.basename(file))[0]  # noqa: PTH119 - a Path for each is slow
+
+
+def _ids(root: Path, masks: list[str]) -> _Ids | None:
+    """The ids in some masks; None where they are no masks, but pictures."""
+    found: set[int] = set()
+    read = evenly(masks, _READ_MASKS)
+    try:
+        for mask in read:
+            found |= {int(value) for value in np.unique(read_ids(str(root / mask)))}
+    except DataError:
+        return None
+    notes = () if len(read) == len(masks) else (f"{len(read)} of {len(masks):,} masks were read for their classes",)
+    if found <= {0, 1, _WHITE} and not {1, _WHITE} <= found:
+        return _Ids(["background", "object"], None, notes)
+    if max(found) > _MOST_CLASSES and _WHITE in found:
+        ids, ignore = found - {_WHITE}, _WHITE
+    else:
+        ids, ignore = found, None
+    if not ids or max(ids) > _MOST_CLASSES or len(ids) > _MOST_CLASSES:
+        return None
+    names = ["background", *(f"class_{number}" for number in range(1, max(1, *ids) + 1))]
+    told = ("255 in the masks is taken for pixels that do not count",) if ignore else ()
+    return _Ids(names, ignore, (*notes, *told, "the masks hold numbers alone: put names into `classes`"))
+
+
+def _find(listing: Listing, pair: FolderPair, sample: PictureSample, ids: _Ids) -> Find:
+    source: dict[str, Any] = {"name": "image_mask", "images": listing.path(pair.images)}
+    source |= {"masks": listing.path(pair.masks), "classes": ids.classes}
+    source |= {"mask_suffix": pair.suffix} if pair.suffix else {}
+    source |= {"ignore": ids.ignore} if ids.ignore is not None else {}
+    is_mixed = pair.images == pair.masks or pair.alone > 0
+    source |= {"unmatched": "skip"} if is_mixed else {}
+    alone = (f"{pair.alone:,} files have no partner and are left out",) if pair.alone > 0 else ()
+
+    def recipe(answers: Answers) -> Recipe:
+        size = answers.image_size or sample.image_size(multiple=16)
+        pictures = Pictures(size, sample.color, sample.batch_size(_MOST_BATCH))
+        why = {"source": "The names of the ids 0, 1 and so on in the masks, the background first."}
+        return recipes.segmentation(f"{sample.count:,} images with a mask each.", source, pictures, why)
+
+    places = f"{pair.images}/ and {pair.masks}/" + (f", masks end in {pair.suffix}" if pair.suffix else "")
+    seen = (
+        ("images", f"{sample.count:,}, {sample.words()}"),
+        ("masks", f"one each: {places}"),
+        ("classes", f"{len(ids.classes)}: {', '.join(ids.classes[:6])}{', ...' if len(ids.classes) > 6 else ''}"),
+    )
+    size = sample.image_size(multiple=16)
+    return Find("image_mask", seen, recipe, Answers(image_size=size), notes=(*sample.notes(), *alone, *ids.notes))

@@ -1,0 +1,172 @@
+"""Images whose objects are files of their own, rows of run-length codes, or outlines in a COCO file."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+from seqtrain.errors import DataError
+from seqtrain.init import mask_recipes as recipes
+from seqtrain.init.csv_sample import CsvSample, csv_samples
+from seqtrain.init.find import Answers, Find
+from seqtrain.init.listing import Listing, evenly, is_held_out
+from seqtrain.init.picture_recipes import Pictures
+from seqtrain.init.picture_sample import sample_pictures
+from seqtrain.init.recipe import Recipe
+from seqtrain.sources.coco_listing import CocoListing
+
+_MOST_BATCH = 16
+_CHECKED = 50
+_SNIFFED = 1 << 16
+_SUMMARY_OF_MERGE = (
+    "Every object has the class `object`; `merge: border` gives their rims a class, so that touching ones come apart."
+)
+
+
+def object_masks(listing: Listing) -> Iterator[Find]:
+    """Finds outlines, codes and folders of masks: what names classes first."""
+    for path in sorted(listing.with_extension(".json"), key=is_held_out):
+        yield from _coco(listing, path)
+    for sample in csv_samples(listing):
+        yield from _encoded(listing, sample)
+    yield from _mask_folders(listing)
+
+
+def _mask_folders(listing: Listing) -> Iterator[Find]:
+    parts = [PurePosixPath(file).parts for file in listing.images]
+    images = {item[:-2] for item in parts if len(item) >= 3 and item[-2] == "images"}
+    masks = {item[:-2] for item in parts if len(item) >= 3 and item[-2] == "masks"}
+    bases = {item[:-1] for item in images & masks}
+    for base in sorted(bases, key=lambda base: (is_held_out("_".join(base)), base)):
+        both = {item for item in images & masks if item[:-1] == base}
+        if len(both) < 2:
+            continue
+        files = [
+            f for f, item in zip(listing.images, parts, strict=True) if item[-2:-1] == ("images",) and item[:-2] in both
+        ]
+        num_masks = sum(item[-2:-1] == ("masks",) and item[:-2] in both for item in parts)
+        source = {"name": "mask_folders", "path": listing.path("/".join(base)), "merge": "union"}
+        seen = (("masks", f"{num_masks:,}, one for each object, in <id>/masks/"), ("classes", "2: background, object"))
+        yield from _find(listing, "mask_folders", files, source, seen, {"source": _SUMMARY_OF_MERGE})
+
+
+def _encoded(listing: Listing, sample: CsvSample) -> Iterator[Find]:
+    image, runs = sample.named("imageid", "image", "imgid", "id"), sample.named("encodedpixels", "rle", "segmentation")
+    joined = sample.named("imageidclassid")
+    if runs is None or (image is None and joined is None) or not listing.images:
+        return
+    column = (joined or image or "").removesuffix("_ClassId")
+    ids = [cell.rsplit("_", 1)[0] if joined else cell for cell in sample.column(joined or image or "")]
+    files = _files_of(ids, listing.images)
+    if not files:
+        return
+    folder, pattern = _place(files, listing.images)
+    source: dict[str, Any] = {
+        "name": "encoded_masks",
+        "path": listing.path(sample.file),
+        "images": listing.path(folder),
+    }
+    source |= {"pattern": pattern} if pattern else {}
+    source |= {"image_column": column} if column != "ImageId" else {}
+    source |= {"runs_column": runs} if runs != "EncodedPixels" else {}
+    classes = sample.named("classid", "class", "label")
+    source |= {"class_column": classes} if classes not in (None, "ClassId") else {}
+    named = joined or classes
+    seen = (
+        ("masks", f"run-length codes in {sample.file}, columns {', '.join(sample.header)}"),
+        ("classes", "as the table has them" if named else "2: background, object"),
+    )
+    why = {"source": "`classes` may name the classes, in the order of the table's ids."} if named else {}
+    yield from _find(listing, "encoded_masks", files if sample.is_whole else _in(folder, listing), source, seen, why)
+
+
+def _coco(listing: Listing, path: str) -> Iterator[Find]:
+    with (listing.root / path).open("rb") as file:
+        start = file.read(_SNIFFED)
+    if not start.lstrip().startswith(b"{") or not any(f'"{k}"'.encode() in start for k in ("images", "annotations")):
+        return
+    try:
+        found = CocoListing(listing.root / path)
+    except DataError:
+        return
+    names = [name for name, _ in found.images.values()]
+    folder = _root_of(names, listing, path)
+    if folder is None or not found.categories:
+        return
+    files = [str(PurePosixPath(folder, name)) for name in names]
+    source = {"name": "coco_masks", "path": listing.path(path), "images": listing.path(folder)}
+    present = [file for file in files if (listing.root / file).is_file()]
+    if len(present) < len(files):
+        source["unmatched"] = "skip"
+    categories = list(found.categories.values())
+    shown = f"{len(categories) + 1}: background, {', '.join(categories[:6])}{', ...' if len(categories) > 6 else ''}"
+    seen = (("masks", f"outlines in {path}"), ("classes", shown))
+    yield from _find(
+        listing,
+        "coco_masks",
+        present,
+        source,
+        seen,
+        {"source": "All categories of the file; `classes: [...]` uses some."},
+    )
+
+
+def _find(
+    listing: Listing,
+    kind: str,
+    files: list[str],
+    source: dict[str, Any],
+    seen: tuple[tuple[str, str], ...],
+    why: dict[str, str],
+) -> Iterator[Find]:
+    sample = sample_pictures(listing.root, files)
+    if sample is None:
+        return
+    size = sample.image_size(multiple=16)
+
+    def recipe(answers: Answers) -> Recipe:
+        pictures = Pictures(answers.image_size or size, sample.color, sample.batch_size(_MOST_BATCH))
+        return recipes.segmentation(f"{sample.count:,} images whose objects have masks.", source, pictures, why)
+
+    images = ("images", f"{sample.count:,}, {sample.words()}")
+    yield Find(kind, (images, *seen), recipe, Answers(image_size=size), notes=sample.notes())
+
+
+def _files_of(ids: list[str], images: list[str]) -> list[str]:
+    """The images that some ids name, by name with or without extension."""
+    wanted = set(ids)
+    return [file for file in images if PurePosixPath(file).name in wanted or PurePosixPath(file).stem in wanted]
+
+
+def _in(folder: str, listing: Listing) -> list[str]:
+    return [file for file in listing.images if folder == "." or file.startswith(f"{folder}/")]
+
+
+def _place(files: list[str], images: list[str]) -> tuple[str, str | None]:
+    """The folder of some images, and the pattern of their paths below it where it holds others too."""
+    folders = [PurePosixPath(file).parent.parts for file in files]
+    common = 0
+    while all(len(f) > common for f in folders) and len({f[common] for f in folders}) == 1:
+        common += 1
+    folder = "/".join(folders[0][:common]) or "."
+    below = [file for file in images if folder == "." or file.startswith(f"{folder}/")]
+    if len(below) == len(files):
+        return folder, None
+    depth = len(folders[0])
+    parts = [{f[level] for f in folders if len(f) > level} for level in range(common, depth)]
+    return folder, "/".join([*(next(iter(names)) if len(names) == 1 else "*" for names in parts), "*"])
+
+
+def _root_of(names: list[str], listing: Listing, path: str) -> str | None:
+    """The folder that the names of a COCO file start from."""
+    some = evenly(names, _CHECKED)
+    places = [str(PurePosixPath(path).parent), ".", *listing.folders_of_images]
+    places += sorted({part for place in listing.folders_of_images for part in _above(place)})
+    exists = {place: sum(Path(listing.root, place, name).is_file() for name in some) for place in dict.fromkeys(places)}
+    best = max(exists, key=lambda place: exists[place])
+    return best if exists[best] * 2 >= max(1, len(some)) else None
+
+
+def _above(place: str) -> list[str]:
+    return [str(parent) for parent in PurePosixPath(place).parents if str(parent) != "."]

@@ -1,0 +1,107 @@
+"""Size and colour of some pictures, from their headers: what a batch of them should look like."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from statistics import median_low
+
+from PIL import Image
+
+from seqtrain.errors import DataError
+from seqtrain.init.find import Size
+from seqtrain.init.listing import evenly
+from seqtrain.sources.picture_size import picture_size
+
+_SAMPLED = 100
+_NEARLY_SQUARE = 1.15
+_LARGEST = 224
+_GRAY = frozenset({"1", "L", "LA", "I", "I;16", "F"})
+
+
+@dataclass(frozen=True)
+class PictureSample:
+    """What some of the pictures are like.
+
+    Args:
+        count: Of all pictures.
+        median: Height and width.
+        smallest: By area.
+        largest: By area.
+        is_gray: Whether none of them has colours.
+        unreadable: Of those that were looked at.
+    """
+
+    count: int
+    median: Size
+    smallest: Size
+    largest: Size
+    is_gray: bool
+    unreadable: tuple[str, ...]
+
+    @property
+    def color(self) -> str:
+        """The argument `color` of sequences."""
+        return "gray" if self.is_gray else "rgb"
+
+    def batch_size(self, most: int = 64) -> int:
+        """A power of two that gives ten steps an epoch or more."""
+        return fitting_batch_size(self.count, most)
+
+    def image_size(self, multiple: int = 1) -> Size:
+        """The median, at most 224 pixels an edge; square where it nearly is, or is made smaller."""
+        height, width = self.median
+        scale = min(1.0, _LARGEST / max(height, width))
+        is_square = max(height, width) <= _NEARLY_SQUARE * min(height, width)
+        if is_square or scale < 1:
+            height = width = round((height * width) ** 0.5) if is_square and scale == 1 else _LARGEST
+        return _down_to(height, multiple), _down_to(width, multiple)
+
+    def words(self) -> str:
+        """For a person: "64x64, gray"."""
+        spread = "" if self.smallest == self.largest else f" (from {_x(self.smallest)} to {_x(self.largest)})"
+        return f"{_x(self.median)}{spread}, {'gray' if self.is_gray else 'in colour'}"
+
+    def notes(self) -> tuple[str, ...]:
+        """What a person should know."""
+        if not self.unreadable:
+            return ()
+        return (f"{len(self.unreadable)} of {_SAMPLED} files looked at cannot be read, such as {self.unreadable[0]}",)
+
+
+def sample_pictures(root: Path, files: Sequence[str]) -> PictureSample | None:
+    """Looks at the headers of some pictures, evenly spread; None where none can be read."""
+    sizes: list[Size] = []
+    modes: Counter[str] = Counter()
+    unreadable: list[str] = []
+    for file in evenly(files, _SAMPLED):
+        path = str(root / file)
+        try:
+            sizes.append(picture_size(path))
+            with Image.open(path) as image:
+                modes[image.mode] += 1
+        except (DataError, OSError):
+            unreadable.append(file)
+    if not sizes:
+        return None
+    median = (median_low(height for height, _ in sizes), median_low(width for _, width in sizes))
+    by_area = sorted(sizes, key=lambda size: size[0] * size[1])
+    return PictureSample(len(files), median, by_area[0], by_area[-1], modes.keys() <= _GRAY, tuple(unreadable))
+
+
+def fitting_batch_size(num_samples: int, most: int = 64) -> int:
+    """A power of two from 4 that gives ten steps an epoch or more."""
+    size = 4
+    while size * 2 <= most and num_samples / (size * 2) >= 10:
+        size *= 2
+    return size
+
+
+def _down_to(edge: int, multiple: int) -> int:
+    return max(multiple, edge // multiple * multiple)
+
+
+def _x(size: Size) -> str:
+    return f"{size[0]}x{size[1]}"

@@ -1,0 +1,36 @@
+"""Images without labels: the last thing that a folder can be, and possible wherever there are images."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from seqtrain.init import picture_recipes as recipes
+from seqtrain.init.find import Answers, Find
+from seqtrain.init.listing import Listing
+from seqtrain.init.picture_recipes import Pictures
+from seqtrain.init.picture_sample import PictureSample, sample_pictures
+from seqtrain.init.recipe import Recipe
+
+_LARGEST = 64  # a picture that is drawn again; larger ones take long
+
+
+def plain_images(listing: Listing) -> Iterator[Find]:
+    """Finds images, to be drawn again."""
+    sample = sample_pictures(listing.root, listing.images) if listing.images else None
+    if sample is None:
+        return
+    for kind in ("autoencoder", "denoising", "vae"):
+        yield _find(kind, listing, sample)
+
+
+def _find(kind: str, listing: Listing, sample: PictureSample) -> Find:
+    height, width = sample.image_size(multiple=4)
+    size = (min(height, _LARGEST), min(width, _LARGEST))
+
+    def recipe(answers: Answers) -> Recipe:
+        pictures = Pictures(answers.image_size or size, sample.color, sample.batch_size())
+        source = {"name": "images", "path": listing.path(".")}
+        return recipes.autoencoding(f"{sample.count:,} images without labels.", source, pictures, kind)
+
+    seen = (("images", f"{sample.count:,}, {sample.words()}"), ("labels", "none"))
+    return Find(kind, seen, recipe, Answers(image_size=size), notes=sample.notes())

@@ -1,0 +1,140 @@
+"""Tables whose rows are samples, ratings, or pictures."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+from math import isqrt
+from typing import Any
+
+import numpy as np
+
+from seqtrain.init.columns import column_roles, group_column, likely_targets, target_kind
+from seqtrain.init.csv_sample import CsvSample, csv_samples, fold, is_last, is_number
+from seqtrain.init.find import Answers, Find, Size
+from seqtrain.init.listing import Listing
+from seqtrain.init.number_recipes import picture_rows, rating_rows, table_rows
+from seqtrain.init.picture_sample import fitting_batch_size
+from seqtrain.init.recipe import Recipe
+from seqtrain.sources.columns_file import read_columns
+
+_USERS = ("userid", "user", "reviewerid", "customerid")
+_ITEMS = ("movieid", "itemid", "item", "movie", "productid", "bookid", "isbn", "songid", "artistid")
+_RATINGS = ("rating", "stars", "score", "overall", "bookrating")
+_LEAST_PIXELS = 16
+_IMBALANCED = 3
+_SHOWN = 8
+_SUPPORTED = (".csv", ".parquet")
+
+
+def ratings(listing: Listing) -> Iterator[Find]:
+    """Finds who rated what, with a header or as MovieLens's u.data."""
+    for sample in csv_samples(listing):
+        columns = sample.named(*_USERS), sample.named(*_ITEMS), sample.named(*_RATINGS)
+        is_plain = not sample.header and sample.file.endswith("u.data")
+        if not is_plain and (None in columns or not all(map(is_number, sample.column(columns[0] or "")))):
+            continue
+        source: dict[str, Any] = {"name": "ratings", "path": listing.path(sample.file)}
+        wanted = ("userId", "movieId", "rating")
+        keys = ("user_column", "item_column", "rating_column")
+        if not is_plain:
+            source |= {k: c for k, c, w in zip(keys, columns, wanted, strict=True) if c != w}
+        recipe = rating_rows(f"Ratings: {sample.words()}.", source, fitting_batch_size(sample.num_rows, 256))
+        seen = (("ratings", f"{sample.words()} in {sample.file}"),)
+        yield Find("ratings", seen, lambda answers, recipe=recipe: recipe)  # type: ignore[misc]
+
+
+def pixel_tables(listing: Listing) -> Iterator[Find]:
+    """Finds tables with a column for each pixel."""
+    for sample in csv_samples(listing):
+        size = _pixels(sample)
+        if size is None or sample.path.suffix == ".parquet":
+            continue
+        (height, width), channels, label = size
+        source: dict[str, Any] = {
+            "name": "csv_pixels",
+            "path": listing.path(sample.file),
+            "image_size": [height, width],
+        }
+        source |= {"channels": channels} if channels > 1 else {}
+        source |= {"label_column": label} if label not in (None, "label") else {}
+        labels = Counter(sample.column(label) if label else (row[0] for row in sample.rows))
+        batch_size = fitting_batch_size(sample.num_rows)
+        by = "stratified" if min(labels.values()) > 1 else "random"
+        recipe = picture_rows(f"Pictures as rows of a CSV: {sample.words()}.", source, (height, width), batch_size, by)
+        seen = (
+            (
+                "pictures",
+                f"{sample.words()} in {sample.file}, {height}x{width}{', 3 channels' if channels > 1 else ''}",
+            ),
+            ("classes", f"{len(labels)}: {', '.join(sorted(labels)[:_SHOWN])}"),
+        )
+        yield Find("csv_pixels", seen, lambda answers, recipe=recipe: recipe)  # type: ignore[misc]
+
+
+def tables(listing: Listing) -> Iterator[Find]:
+    """Finds tables of samples; of several, those for training first and larger ones before smaller."""
+    samples = [sample for sample in csv_samples(listing) if sample.header and sample.path.suffix.lower() in _SUPPORTED]
+    for sample in sorted(samples, key=lambda sample: (is_last(sample.file), -sample.path.stat().st_size)):
+        roles = column_roles(sample)
+        targets, target = likely_targets(sample, roles)
+        if len(targets) < 2 or target is None:
+            continue
+        others = [other.file for other in samples if other is not sample]
+        told = (f"other tables are not used: {', '.join(others[:_SHOWN])}",) if others else ()
+        ignored = (f"left out, as rows differ or agree in all: {', '.join(roles.ignored)}",) if roles.ignored else ()
+        seen = (
+            ("table", f"{sample.words()} in {sample.file}"),
+            (
+                "columns",
+                f"{len(sample.header)}: {', '.join(sample.header[:_SHOWN])}{', ...' * (len(sample.header) > _SHOWN)}",
+            ),
+        )
+        yield Find(
+            "table",
+            seen,
+            lambda answers, sample=sample: _table(listing, sample, answers.target or ""),  # type: ignore[misc]
+            Answers(target=target),
+            tuple(targets),
+            (*told, *ignored),
+        )
+
+
+def _table(listing: Listing, sample: CsvSample, target: str) -> Recipe:
+    roles = column_roles(sample)
+    kind = target_kind(sample, target)
+    group = group_column(sample)
+    ignored = [*(name for name in roles.ignored if name != target), *([group] if group in roles.features else [])]
+    source: dict[str, Any] = {"name": "table", "path": listing.path(sample.file), "targets": {target: kind}}
+    source |= {"ignore": ignored} if ignored else {}
+    about = f"A table of {sample.words()}: {target} is predicted from the other columns."
+    by, is_imbalanced = "random", False
+    if kind == "class":
+        counts = np.bincount(read_columns(sample.path, {target: "category"}).categories[target].codes.clip(0))
+        by, is_imbalanced = "stratified" if counts.min() > 1 else "random", counts.max() >= _IMBALANCED * counts.min()
+    batch_size = fitting_batch_size(sample.num_rows, 256)
+    if group is not None and group != target:
+        return table_rows(about, source, kind, batch_size, ("group", group), bool(is_imbalanced))
+    return table_rows(about, source, kind, batch_size, (by, None), bool(is_imbalanced))
+
+
+def _pixels(sample: CsvSample) -> tuple[Size, int, str | None] | None:
+    """Height and width, channels and the label's column, where rows are pictures."""
+    width = len(sample.rows[0]) if sample.rows else 0
+    label = sample.named("label", "class", "target", "y", "digit") if sample.header else None
+    if width - 1 < _LEAST_PIXELS or (sample.header and label is None):
+        return None
+    is_named = bool(sample.header) and all(_names_pixel(name) for name in sample.header if name != label)
+    is_bytes = all(cell.isdecimal() and int(cell) <= 255 for row in sample.rows[:20] for cell in row)
+    if not is_bytes or not (is_named or (not sample.header and width > 64)):
+        return None
+    for channels in (1, 3):
+        edge = isqrt((width - 1) // channels)
+        if edge * edge * channels == width - 1:
+            return (edge, edge), channels, label
+    return None
+
+
+def _names_pixel(name: str) -> bool:
+    """Whether a column is called like `pixel0`, `px_3`, `1x1` or `17`."""
+    return fold(name).strip("0123456789") in ("pixel", "px", "x", "p", "") and any(map(str.isdecimal, name))
