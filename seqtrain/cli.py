@@ -71,6 +71,16 @@ class Family(StrEnum):
     callbacks = "callbacks"
 
 
+_INIT_EXAMPLES = """\b
+Examples:
+  seqtrain init data/                                looks, asks, and writes config.yaml
+  seqtrain init data/ --yes                          takes what is suggested
+  seqtrain init flats.csv --target price --yes       a table, with the column to predict
+  seqtrain init photos/ --task autoencoder --yes     what else it could be
+  seqtrain init photos/ --image-size 64x96 --yes     height x width
+  seqtrain init --template list                      kinds of data
+  seqtrain init --template image_mask --out a.yaml   a config without data
+"""
 _EXPLAIN_EXAMPLES = """\b
 Examples:
   seqtrain config explain config.yaml
@@ -248,6 +258,37 @@ def check(
     else:
         read = f", and its {checked['data']['samples']} samples can be read" if data else ""
         typer.echo(f"{config} is right{read}")
+
+
+@app.command("init", epilog=_INIT_EXAMPLES)
+def init_config(
+    place: Annotated[Path, typer.Argument(metavar="[DIR]", help="The folder of the data, or its one file.")] = Path(),
+    task: Annotated[
+        str | None, typer.Option(help="What it is: a task or a kind, as --template list has them.", show_default=False)
+    ] = None,
+    target: Annotated[str | None, typer.Option(help="The column to predict.", show_default=False)] = None,
+    image_size: Annotated[
+        str | None, typer.Option(help="Size of pictures in a batch: 64, or 48x64.", show_default=False)
+    ] = None,
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Take what is suggested, and ask nothing.")] = False,
+    template: Annotated[
+        str | None, typer.Option(metavar="KIND", help="Write a config for data to come; or list.", show_default=False)
+    ] = None,
+    out: Annotated[Path, typer.Option(help="The config to write.")] = Path("config.yaml"),
+    force: Annotated[bool, typer.Option("--force", help="Overwrite it.")] = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Look at a folder of data, and write a config that trains on it."""
+    from seqtrain.init.settling import Wishes
+    from seqtrain.init.starting import begin
+
+    wishes = Wishes(task, target, image_size, yes)
+    with stdout_to_stderr():
+        started = begin(place, wishes, template, out, force, typer.echo)
+    if as_json:
+        _print_json(started.to_json())
+    else:
+        typer.echo(started.text())
 
 
 @app.command("prepare")
