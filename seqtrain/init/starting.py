@@ -68,7 +68,8 @@ class Start:
         if self.tried is None:
             return f"wrote {self.path}: put your paths into `source`, then\n  seqtrain check {self.path}"
         samples = self.tried["samples"]
-        batch = ", ".join(f"{name} {shape}" for name, shape in self.tried["batch"].items())
+        fields = self.tried["batch"].items()
+        batch = ", ".join(f"{name} {'x'.join(map(str, field['shape']))} {field['dtype']}" for name, field in fields)
         return (
             f"wrote {self.path}: {samples['train']:,} samples train, {samples['val']:,} validate; a batch is {batch}\n"
             f"next:\n  seqtrain inspect-batches {self.path}\n  seqtrain fit {self.path}"
@@ -193,11 +194,11 @@ def _tried(config: Path) -> dict[str, Any]:
     return {"samples": sides, "batch": dict(_fields(dict(zip("xyw", batch, strict=False))))}
 
 
-def _fields(value: Any, name: str = "") -> list[tuple[str, str]]:
+def _fields(value: Any, name: str = "") -> list[tuple[str, dict[str, Any]]]:
     """Name, shape and dtype of each array of a batch."""
     if isinstance(value, dict):
         parts = [_fields(item, f"{name}.{key}" if name else str(key)) for key, item in value.items()]
         return [field for part in parts for field in part]
     if isinstance(value, tuple):
         return _fields(dict(enumerate(value)), name)
-    return [(name, f"{value.shape} {value.dtype}")]
+    return [(name, {"shape": list(value.shape), "dtype": str(value.dtype)})]

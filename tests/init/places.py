@@ -1,0 +1,42 @@
+"""Small folders of data, laid out as people lay them out."""
+
+import csv
+
+import numpy as np
+from PIL import Image
+
+from seqtrain.init.find import Answers
+from seqtrain.init.listing import listing_of
+from seqtrain.init.recognise import recognise
+
+
+def picture(path, size=(40, 30), mode="RGB", value=7):
+    """Writes a picture of (height, width), of one value."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    Image.new(mode, (size[1], size[0]), value if mode != "RGB" else (value, 0, 0)).save(path)
+
+
+def mask(path, *ids, size=(40, 30)):
+    """Writes a gray mask of stripes of some ids."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    rows = np.array(ids, np.uint8)[np.arange(size[0]) % len(ids)]
+    Image.fromarray(np.repeat(rows[:, None], size[1], axis=1)).save(path)
+
+
+def table(path, header, rows):
+    """Writes a CSV."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("w", newline="") as file:
+        csv.writer(file).writerows([header, *rows] if header else rows)
+
+
+def found(folder):
+    """What a folder is found to be."""
+    return recognise(listing_of(folder, folder))
+
+
+def sections(folder, number=0, **answers):
+    """The likeliest find, or another one, and its config as data."""
+    find = found(folder)[number]
+    settled = {"target": find.suggested.target, "image_size": find.suggested.image_size} | answers
+    return find, find.recipe(Answers(**settled))

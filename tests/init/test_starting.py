@@ -1,0 +1,189 @@
+"""`seqtrain init`: what it writes is a config that `check` accepts and `fit` trains."""
+
+import json
+import os
+import pty
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import yaml
+
+from seqtrain.config import load_config
+from seqtrain.errors import ConfigError, DataError
+from seqtrain.init.kinds import KINDS
+from seqtrain.init.settling import Wishes
+from seqtrain.init.starting import Survey, begin, start
+from seqtrain.init.templates import template
+from seqtrain.training.fit import fit
+from seqtrain.training.options import FitOptions
+from tests.conftest import CONFIGS, DATA, seqtrain
+from tests.init.places import found, picture, sections, table
+
+SUGGESTED = {
+    "cells": "coco_masks",
+    "csv_pixels": "csv_pixels",
+    "digits": "image_folder",
+    "flats": "table",
+    "glyphs": "pair_manifest",
+    "hdf5": "hdf5",
+    "photos": "image_manifest",
+    "power": "series",
+    "ratings": "ratings",
+    "shapes": "image_mask",
+    "slices": "arrays",
+    "volumes": "volume_patches",
+}
+OTHERS = {
+    "cells": ["encoded_masks", "mask_folders"],
+    "digits": ["siamese_pairs", "siamese_triplets", "autoencoder", "denoising", "vae"],
+    "glyphs": ["siamese_pairs", "siamese_triplets", "image_folder", "autoencoder", "denoising", "vae"],
+    "photos": ["autoencoder", "denoising", "vae"],
+    "power": ["table"],
+    "volumes": ["volume_slices", "volume_classification"],
+}
+
+
+def test_every_data_sample_is_tried_here():
+    folders = {path.name for path in DATA.iterdir() if path.is_dir() and not path.name.startswith("__")}
+    assert folders - {"backbone"} == set(SUGGESTED)
+
+
+@pytest.mark.parametrize("name", SUGGESTED)
+def test_a_data_sample_is_recognised_and_each_config_of_it_opens_its_data(name, tmp_path):
+    finds = found(DATA / name)
+    assert [find.kind for find in finds] == [SUGGESTED[name], *OTHERS.get(name, [])]
+    for find in finds:
+        config = tmp_path / f"{find.kind}.yaml"
+        wishes = Wishes(task=find.kind, takes_suggestions=True)
+        started = start(Survey(DATA / name, finds), wishes, config, False, lambda text: None)
+        # Written and tried: both sides of the split are there, and a first batch was made.
+        assert min(started.tried["samples"].values()) > 0
+        assert load_config(config).config.source.name == yaml.safe_load(config.read_text())["source"]["name"]
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_template_is_right_once_its_paths_are_there(kind, tmp_path):
+    config = tmp_path / "config.yaml"
+    begin(Path(), Wishes(), kind, config, False, print)
+    for path in _paths(yaml.safe_load(config.read_text())["source"]):
+        (tmp_path / path).mkdir(parents=True) if "." not in path else _touch(tmp_path / path)
+    assert load_config(config).config.source.name == template(kind).source["name"]
+
+
+def _paths(source):
+    return [value for value in source.values() if isinstance(value, str) and value.startswith("data/")]
+
+
+def _touch(path):
+    path.parent.mkdir(exist_ok=True)
+    path.touch()
+
+
+def test_there_is_a_template_for_the_source_sequence_and_model_of_every_shipped_config():
+    parts = {(recipe.source["name"], recipe.sequence["name"]) for recipe in map(template, KINDS)}
+    shipped = [load_config(path).config for path in CONFIGS.glob("*.yaml") if path.stem != "my_sequences"]
+    # Plain images are what augmented ones are without augmentation.
+    of_configs = {(c.source.name, c.sequence.name.replace("augmented_image", "image")) for c in shipped}
+    assert of_configs <= {(source, sequence.replace("augmented_image", "image")) for source, sequence in parts}
+    assert {c.model.name for c in shipped} == {template(kind).model["name"] for kind in KINDS}
+
+
+def test_the_command_writes_a_config_that_check_accepts_and_leaves_one_that_is_there(tmp_path):
+    done = seqtrain("init", DATA / "digits", "--yes", "--json", cwd=tmp_path)
+    assert done.code == 0, done.err
+    assert done.json["kind"] == "image_folder" and done.json["samples"] == {"train": 800, "val": 200}
+    assert done.json["batch"]["x"] == {"shape": [64, 64, 64, 1], "dtype": "uint8"}
+    assert "1,000, 64x64, gray" in done.err and "siamese_pairs" in done.err
+    assert seqtrain("check", "config.yaml", cwd=tmp_path).code == 0
+    before = (tmp_path / "config.yaml").read_text()
+    again = seqtrain("init", DATA / "flats", "--yes", cwd=tmp_path)
+    assert again.code == 2 and "--force" in again.err and (tmp_path / "config.yaml").read_text() == before
+
+
+def test_without_a_terminal_nothing_is_asked_and_nothing_written(tmp_path):
+    with pytest.raises(ConfigError, match="--yes"):
+        begin(DATA / "photos", Wishes(), None, tmp_path / "config.yaml", False, print)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_on_a_terminal_kind_target_and_size_are_asked(tmp_path):
+    person, terminal = pty.openpty()
+    command = [sys.executable, "-m", "seqtrain", "init", str(DATA / "volumes"), "--json"]
+    with subprocess.Popen(command, cwd=tmp_path, stdin=terminal, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as run:
+        os.write(person, b"9\nvolume_slices\nsmall\n16x24\n")
+        out, told = run.communicate(timeout=60)
+    os.close(person), os.close(terminal)
+    assert run.returncode == 0, told
+    assert json.loads(out)["kind"] == "volume_slices" and json.loads(out)["image_size"] == [16, 24]
+    assert b"a number from 1 to 3" in told and b"no size" in told
+    assert yaml.safe_load((tmp_path / "config.yaml").read_text())["sequence"]["image_size"] == [16, 24]
+
+
+def test_paths_in_the_config_start_where_the_config_is(tmp_path, monkeypatch):
+    for number in range(6):
+        picture(tmp_path / "data" / "ab"[number % 2] / f"{number}.png")
+    (tmp_path / "configs").mkdir()
+    monkeypatch.chdir(tmp_path)
+    config = Path("configs/mine.yaml")
+    begin(Path("data"), Wishes(takes_suggestions=True), None, config, False, print)
+    assert yaml.safe_load(config.read_text())["source"]["path"] == "../data"
+
+
+def test_data_that_cannot_be_used_is_told_beside_the_config(tmp_path):
+    table(tmp_path / "t.csv", ["size", "weight", "price"], [[n, n % 7, "" if n == 30 else n * 1.5] for n in range(60)])
+    with pytest.raises(DataError, match="the config is written") as told:
+        begin(tmp_path, Wishes(takes_suggestions=True), None, tmp_path / "config.yaml", False, print)
+    assert "t.csv:32" in str(told.value)
+    assert (tmp_path / "config.yaml").exists()
+
+
+def test_a_folder_of_nothing_known_is_told_with_what_is_there(tmp_path):
+    (tmp_path / "notes.txt").write_text("hello")
+    with pytest.raises(DataError, match="1 of .txt"):
+        found(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("wishes", "error", "words"),
+    [
+        (Wishes(task="segmentation"), DataError, "does not look like segmentation"),
+        (Wishes(task="classificaton"), ConfigError, "did you mean 'classification'"),
+        (Wishes(target="labl"), ConfigError, "did you mean 'label'"),
+        (Wishes(image_size="0"), ConfigError, "no size"),
+        (Wishes(task="autoencoder", target="label"), ConfigError, "has none to choose"),
+    ],
+)
+def test_a_wish_that_does_not_fit_is_refused(wishes, error, words, tmp_path):
+    wishes = Wishes(wishes.task, wishes.target, wishes.image_size, takes_suggestions=True)
+    with pytest.raises(error, match=words):
+        begin(DATA / "photos", wishes, None, tmp_path / "config.yaml", False, print)
+
+
+def test_a_comment_stands_above_every_part_of_a_config():
+    lines = sections(DATA / "photos")[1].to_yaml("seqtrain init").splitlines()
+    tops = [index for index, line in enumerate(lines) if line[:1].isalpha() and not line.startswith("version")]
+    assert [lines[index].partition(":")[0] for index in tops] == [
+        *("seed", "source", "split", "sequence", "batch_size", "model", "compile", "fit", "callbacks")
+    ]
+    assert all(lines[index - 1].startswith("# ") for index in tops)
+
+
+@pytest.mark.slow
+@pytest.mark.filterwarnings("ignore")  # Keras's own
+@pytest.mark.parametrize(
+    ("name", "kind", "metric", "bound"),
+    [
+        ("digits", "image_folder", "val_accuracy", 0.7),  # ten classes of equal size: chance is 0.10
+        ("flats", "table", "val_mae", -0.4),  # in standard deviations; the mean price errs by 0.8
+        ("shapes", "image_mask", "val_mean_iou", 0.5),  # all background gives 0.28
+    ],
+)
+def test_a_config_trains_as_it_is_written(name, kind, metric, bound, tmp_path):
+    begin(DATA / name, Wishes(task=kind, takes_suggestions=True), None, tmp_path / "config.yaml", False, print)
+    loaded = load_config(tmp_path / "config.yaml", ["fit.epochs=8"])
+    outcome = fit(loaded, FitOptions(tmp_path / "run", "never", "none", ["seqtrain", "fit"]))
+    best = outcome.result["best"]["value"]
+    assert outcome.exit_code == 0 and outcome.result["best"]["monitor"] == metric
+    assert (-best if metric == "val_mae" else best) >= bound
