@@ -262,7 +262,7 @@ def check(
 
 @app.command("init", epilog=_INIT_EXAMPLES)
 def init_config(
-    place: Annotated[Path, typer.Argument(metavar="[DIR]", help="The folder of the data, or its one file.")] = Path(),
+    place: Annotated[Path, typer.Argument(metavar="DIR", help="The folder of the data, or its one file.")] = Path(),
     task: Annotated[
         str | None, typer.Option(help="What it is: a task or a kind, as --template list has them.", show_default=False)
     ] = None,
