@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 import typer
 
 from seqtrain import __version__
-from seqtrain.console import native_stderr_to, stdout_to_stderr
+from seqtrain.console import native_stderr_to, say, showing, stdout_to_stderr
 from seqtrain.errors import ConfigError, Mistake, ResourceError, SeqtrainError
 
 if TYPE_CHECKING:
@@ -194,7 +194,7 @@ def fit(
     except ValueError as error:
         raise typer.BadParameter(str(error), param_hint="--max-time") from error
     options = FitOptions(run_dir, resume.value, progress.value, sys.argv, max_time_s)
-    with stdout_to_stderr():
+    with stdout_to_stderr(), showing(progress.value):
         loaded = _load(config, settings)
         outcome = training.dry_run(loaded, options) if dry_run else training.fit(loaded, options)
     if as_json:
@@ -432,10 +432,10 @@ def _mistake(mistake: Mistake) -> dict[str, str | None]:
 
 
 class _Stderr:
-    """Stderr as it is when something is written."""
+    """Stderr as it is when something is written; what is written stands above the bars."""
 
     def write(self, text: str) -> None:
-        sys.stderr.write(text)
+        say(text)
 
     def flush(self) -> None:
         sys.stderr.flush()

@@ -2,6 +2,9 @@
 
 Libraries and a user's own code write where they like: TensorFlow and CUDA from C++ past `sys.stderr` (no logging level
 silences all of it), a callback with `print`. So the file descriptors themselves are redirected.
+
+Progress goes to stderr in one of three ways, which all who show any ask for here: bars on a terminal, plain lines in a
+pipe or a log, or nothing. What takes long and shows no progress is told in words.
 """
 
 from __future__ import annotations
@@ -9,10 +12,76 @@ from __future__ import annotations
 import contextlib
 import os
 import sys
+import tempfile
+import threading
 from collections.abc import Iterator
+from contextvars import ContextVar
 from pathlib import Path
+from typing import Any, Literal, TextIO, cast
 
+from seqtrain.errors import SeqtrainError
+
+Display = Literal["bar", "lines", "none"]
+_progress: ContextVar[str] = ContextVar("progress", default="auto")
 _STDOUT, _STDERR = 1, 2
+_PATIENCE_S = 1.0
+_LAST_LINES = 20
+
+
+def display(asked: str | None = None) -> Display:
+    """How progress is shown on stderr: as asked for, else bars on a terminal that can draw them, and lines elsewhere.
+
+    Args:
+        asked: `auto`, `bar`, `lines` or `none`; by default what the command was told.
+    """
+    asked = asked or _progress.get()
+    if asked != "auto":
+        return cast(Display, asked)
+    return "bar" if sys.stderr.isatty() and os.environ.get("TERM") != "dumb" else "lines"
+
+
+@contextlib.contextmanager
+def showing(progress: str) -> Iterator[None]:
+    """Has all that a command does show its progress in the way that `--progress` says."""
+    token = _progress.set(progress)
+    try:
+        yield
+    finally:
+        _progress.reset(token)
+
+
+@contextlib.contextmanager
+def telling(words: str, asked: str | None = None) -> Iterator[None]:
+    """Says what is being done where it takes more than a second.
+
+    A terminal shows it, with the time that has passed, until it is done; a log gets one line.
+
+    Args:
+        words: Such as `listing the samples`.
+        asked: See `display`.
+    """
+    shown = display(asked)
+    if shown == "none":
+        yield
+        return
+    done = threading.Event()
+    teller = threading.Thread(target=_tell, args=(words, shown, sys.stderr, done), daemon=True)
+    teller.start()
+    try:
+        yield
+    finally:
+        done.set()
+        teller.join()
+
+
+def say(text: str) -> None:
+    """Writes to stderr as it is now, above the bars that may stand there."""
+    if "tqdm" in sys.modules:
+        from tqdm import tqdm
+
+        tqdm.write(text, file=sys.stderr, end="")
+    else:
+        sys.stderr.write(text)
 
 
 @contextlib.contextmanager
@@ -27,6 +96,33 @@ def native_stderr_to(path: Path) -> Iterator[None]:
         finally:
             sys.stderr.flush()
             sys.stderr = former
+
+
+@contextlib.contextmanager
+def native_stderr_aside() -> Iterator[None]:
+    """Keeps what is written to file descriptor 2 off the screen; its end is shown after an error nobody foresaw."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder, "stderr")
+        try:
+            with native_stderr_to(path):
+                yield
+        except (SeqtrainError, KeyboardInterrupt):
+            raise
+        except Exception:
+            for line in path.read_text(errors="backslashreplace").splitlines()[-_LAST_LINES:]:
+                sys.stderr.write(f"{line}\n")
+            raise
+
+
+@contextlib.contextmanager
+def python_stderr_to_native() -> Iterator[None]:
+    """Sends what Python writes to `sys.stderr` where file descriptor 2 goes: for libraries that greet from both.
+
+    A handler that a library makes meanwhile keeps this stream, so it is never closed.
+    """
+    native = os.fdopen(_STDERR, "w", buffering=1, encoding="utf-8", errors="backslashreplace", closefd=False)
+    with contextlib.redirect_stderr(native):
+        yield
 
 
 @contextlib.contextmanager
@@ -54,3 +150,20 @@ def _redirected(descriptor: int, path: Path) -> Iterator[int]:
     finally:
         os.dup2(former, descriptor)
         os.close(former)
+
+
+def _tell(words: str, shown: Display, stream: TextIO, done: threading.Event) -> None:
+    """Waits a second; then shows the words, by a thread of its own, as whoever works cannot."""
+    if done.wait(_PATIENCE_S):
+        return
+    from tqdm import tqdm
+
+    if shown == "lines":
+        tqdm.write(words, file=stream)
+        return
+    line: tqdm[Any] = tqdm(desc=words, bar_format="{desc} ({elapsed})", leave=False, dynamic_ncols=True, file=stream)
+    line.start_t -= _PATIENCE_S
+    line.refresh()
+    while not done.wait(_PATIENCE_S):
+        line.refresh()
+    line.close()

@@ -1,42 +1,50 @@
 """Progress on stderr: tqdm's bars on a terminal, a plain line an epoch in a pipe or a log file.
 
 The class has the name and the arguments of TensorFlow Addons' `TQDMProgressBar`, which cannot be imported beside
-Keras 3. A bar that redraws itself fills a log with control characters, so where stderr is no terminal each epoch is
-one line that `tail -f` and `grep` can read.
+Keras 3. On a terminal the bars stand below, and each epoch that ends leaves a line of its metrics above them. A bar
+that redraws itself fills a log with control characters, so where stderr is no terminal each epoch is one line that
+`tail -f` and `grep` can read, and a long epoch is a line a minute.
 """
 
 from __future__ import annotations
 
+import contextlib
 import sys
 import time
 from collections.abc import Mapping
 from typing import Any, Literal
 
 import keras
-import numpy as np
-from tqdm import tqdm
+
+from seqtrain import console
+from seqtrain.callbacks.epoch_text import duration, metric_parts, pace_parts
+from seqtrain.callbacks.fitted_bar import FittedBar, Part, fitted
+from seqtrain.errors import ConfigError
 
 Logs = Mapping[str, Any] | None
+_BRIEF_S = 0.5
+_LINE_EVERY_S = 60.0
+_NARROW = 100
 
 
 class TQDMProgressBar(keras.callbacks.Callback):
-    """Progress bars by tqdm: one of epochs, one of steps with running metrics, one for evaluation.
+    """Progress bars by tqdm: one of the training, one of an epoch's steps with running metrics, one of validation.
 
     Args:
         metrics_separator: Stands between two metrics.
-        overall_bar_format: Format of the bar of epochs, as tqdm's `bar_format`.
-        epoch_bar_format: Format of the bar of steps, as tqdm's `bar_format`.
+        overall_bar_format: Format of the bar of the training, as tqdm's `bar_format`; its `postfix` is the pace.
+        epoch_bar_format: Format of the bars of steps, likewise; `heading` is the epoch, `desc` the metrics.
         metrics_format: Format of one metric, with `name` and `value`.
-        update_per_second: How often bars are redrawn at most.
-        leave_epoch_progress: Whether the bar of steps stays after its epoch.
-        leave_overall_progress: Whether the bar of epochs stays after training.
+        update_per_second: How often bars are redrawn at most; above 0.
+        leave_epoch_progress: Whether the metrics of an epoch stay on the screen after it.
+        leave_overall_progress: Whether the bar of the training stays after training.
         show_epoch_progress: Whether there is a bar of steps.
-        show_overall_progress: Whether there is a bar of epochs.
+        show_overall_progress: Whether there is a bar of the training.
         progress: `bar` draws bars, `lines` writes a line an epoch, `none` is silent; `auto` draws bars on a terminal
             and writes lines elsewhere. The run supplies it, from `--progress`.
 
     Source:
-        TensorFlow Addons 0.23, `tfa.callbacks.TQDMProgressBar`, for the names and defaults of the arguments.
+        TensorFlow Addons 0.23, `tfa.callbacks.TQDMProgressBar`, for the names of the arguments.
 
     Example:
         model.fit(x, y, epochs=3, verbose=0, callbacks=[TQDMProgressBar(leave_epoch_progress=False)])
@@ -45,10 +53,10 @@ class TQDMProgressBar(keras.callbacks.Callback):
     def __init__(
         self,
         metrics_separator: str = " - ",
-        overall_bar_format: str = "{l_bar}{bar} {n_fmt}/{total_fmt} ETA: {remaining}s,  {rate_fmt}{postfix}",
-        epoch_bar_format: str = "{n_fmt}/{total_fmt}{bar} ETA: {remaining}s - {desc}",
+        overall_bar_format: str = "{desc} {percentage:3.0f}% |{bar}| {remaining} left{postfix}",
+        epoch_bar_format: str = "{heading} {n_fmt}/{total_fmt} |{bar}| {remaining} left  {desc}",
         metrics_format: str = "{name}: {value:0.4f}",
-        update_per_second: int = 10,
+        update_per_second: float = 10,
         leave_epoch_progress: bool = True,
         leave_overall_progress: bool = True,
         show_epoch_progress: bool = True,
@@ -56,6 +64,12 @@ class TQDMProgressBar(keras.callbacks.Callback):
         progress: Literal["auto", "bar", "lines", "none"] = "auto",
     ) -> None:
         super().__init__()
+        if update_per_second <= 0:
+            raise ConfigError(
+                "callbacks.tqdm.update_per_second: must be above 0",
+                received=str(update_per_second),
+                fix="0.1 redraws every ten seconds; --progress none shows nothing",
+            )
         self.metrics_separator = metrics_separator
         self.overall_bar_format = overall_bar_format
         self.epoch_bar_format = epoch_bar_format
@@ -66,51 +80,80 @@ class TQDMProgressBar(keras.callbacks.Callback):
         self.show_epoch_progress = show_epoch_progress
         self.show_overall_progress = show_overall_progress
         self.progress = progress
-        self._training = False
-        self._overall: tqdm[Any] | None = None
-        self._steps: tqdm[Any] | None = None
-        self._evaluation: tqdm[Any] | None = None
-        self._started = 0.0
+        self._training = self._compiled = False
+        self._overall: FittedBar | None = None
+        self._steps: FittedBar | None = None
+        self._evaluation: FittedBar | None = None
+        self._words = contextlib.ExitStack()
+        self._epoch, self._done, self._validated = 0, 0, 0
+        self._began = self._started = self._said = 0.0
         self._known_steps: dict[str, int] = {}  # of a training epoch and of a validation, once one has ended
 
     def on_train_begin(self, logs: Logs = None) -> None:
-        """Shows the bar of epochs."""
+        """Shows the bar of the whole training."""
         self.close()
-        self._training = True
+        self._training, self._compiled = True, False
+        self._began = time.monotonic()
         if self._draws_bars and self.show_overall_progress:
+            beside = (
+                len(f"{self._heading(0)} {self._training_steps}/{self._training_steps}")
+                if self.show_epoch_progress
+                else 0
+            )
             self._overall = self._bar(
-                self._epochs, "Training", "epochs", self.overall_bar_format, self.leave_overall_progress
+                "Training".ljust(beside - len(" 100%")),
+                self._epochs,
+                "postfix",
+                self.overall_bar_format,
+                leave=self.leave_overall_progress,
             )
 
     def on_epoch_begin(self, epoch: int, logs: Logs = None) -> None:
         """Shows the bar of the epoch's steps."""
-        self._started = time.monotonic()
+        self._epoch, self._done, self._started = epoch, 0, time.monotonic()
+        self._said = self._started
         if self._overall is not None and self._overall.n < epoch:  # a run that begins in the middle
             self._overall.initial = self._overall.n = epoch
             self._overall.refresh()
         if self._draws_bars and self.show_epoch_progress:
-            tqdm.write(self._heading(epoch), file=sys.stderr)
-            total = self._num_steps or self._known_steps.get("training")
-            self._steps = self._bar(total, "", "steps", self.epoch_bar_format, self.leave_epoch_progress)
+            self._steps = self._bar(self._heading(epoch), self._training_steps, "prefix", self.epoch_bar_format)
 
     def on_train_batch_begin(self, batch: int, logs: Logs = None) -> None:
-        """Begins where a run that goes on in the middle of an epoch begins."""
+        """Begins where a run that goes on in the middle of an epoch begins; says that the graph is compiled."""
         if self._steps is not None and self._steps.n == 0 < batch:
             self._steps.initial = self._steps.n = batch
+        if not self._compiled:
+            self._words.enter_context(console.telling("compiling the model", self.progress))
 
     def on_train_batch_end(self, batch: int, logs: Logs = None) -> None:
-        """Moves the bar on and shows the metrics so far."""
+        """Moves the bars on and shows the metrics so far."""
+        self._words.close()
+        self._done, total = batch + 1, self._training_steps
         self._advance(self._steps, batch, logs)
+        if self._overall is not None:
+            alone = self._steps is None
+            self._overall.parts = lambda: self._parts(logs) if alone else pace_parts(logs)
+            if total:
+                self._overall.update(self._epoch + self._done / total - self._overall.n)
+        if not self._compiled:
+            self._compiled = True
+            for bar in (self._steps, self._overall):
+                if bar is not None:
+                    bar.count_from_now()
+        if self._is_time_for_a_line():
+            self._write(self._line(f"{self._done}/{total or '?'}", self._parts(logs)))
 
     def on_epoch_end(self, epoch: int, logs: Logs = None) -> None:
-        """Ends the bar of steps with the metrics of the epoch, or writes the line."""
-        self._finish(self._steps, logs, "training")
+        """Leaves the metrics of the epoch, and ends the bar of its steps."""
+        self._finish(self._steps, "training")
+        kept = self._parts(logs, time.monotonic() - self._started)
+        if self._steps is not None and self.leave_epoch_progress:
+            self._keep(kept, self._steps.width)
         self._steps = None
         if self._overall is not None:
-            self._overall.update(1)
+            self._overall.update(epoch + 1 - self._overall.n)
         if self._writes_lines:
-            seconds = f"{time.monotonic() - self._started:.1f} s"
-            self._write(f"{self._heading(epoch)}  {self.metrics_separator.join([*self._metrics(logs), seconds])}")
+            self._write(self._line("", kept))
 
     def on_train_end(self, logs: Logs = None) -> None:
         """Ends every bar."""
@@ -119,24 +162,29 @@ class TQDMProgressBar(keras.callbacks.Callback):
     def on_test_begin(self, logs: Logs = None) -> None:
         """Shows the bar of an evaluation, in training or by itself."""
         self._close(self._evaluation)
-        self._started = self._started if self._training else time.monotonic()
+        self._validated = 0
+        if not self._training:
+            self._started = self._said = time.monotonic()
         if self._draws_bars and self.show_epoch_progress:
-            keep = self.leave_epoch_progress and not self._training
-            total = self._known_steps.get("validation") if self._training else self._num_steps
-            self._evaluation = self._bar(total, "", "steps", self.epoch_bar_format, keep)
-            self._evaluation.set_description_str("Evaluating")
+            heading = "Validating".ljust(len(self._heading(0))) if self._training else "Evaluating"
+            delay = _BRIEF_S if self._training else 0  # a bar that is gone at once is a flicker
+            self._evaluation = self._bar(heading, self._test_steps, "prefix", self.epoch_bar_format, delay=delay)
 
     def on_test_batch_end(self, batch: int, logs: Logs = None) -> None:
         """Moves the evaluation's bar on."""
+        self._validated = batch + 1
         self._advance(self._evaluation, batch, logs)
+        if self._is_time_for_a_line():
+            where = f"{'validating ' if self._training else ''}{self._validated}/{self._test_steps or '?'}"
+            self._write(self._line(where, self._parts(logs)))
 
     def on_test_end(self, logs: Logs = None) -> None:
-        """Ends the evaluation's bar; by itself, an evaluation writes its line."""
-        self._finish(self._evaluation, logs, "validation" if self._training else "evaluation")
+        """Ends the evaluation's bar; by itself, an evaluation leaves its line."""
+        was_shown = self._evaluation is not None and self.leave_epoch_progress
+        self._finish(self._evaluation, "validation" if self._training else "evaluation")
         self._evaluation = None
-        if self._writes_lines and not self._training:
-            seconds = f"{time.monotonic() - self._started:.1f} s"
-            self._write(f"Evaluation  {self.metrics_separator.join([*self._metrics(logs), seconds])}")
+        if not self._training and (self._writes_lines or was_shown):
+            self._write(self._line("", self._parts(logs, time.monotonic() - self._started)))
 
     def state_dict(self) -> dict[str, Any]:
         """Nothing: bars belong to one process."""
@@ -147,18 +195,27 @@ class TQDMProgressBar(keras.callbacks.Callback):
 
     def close(self) -> None:
         """Ends every bar where it stands; called again it does nothing."""
-        for bar in (self._evaluation, self._steps, self._overall):
-            self._close(bar)
+        self._words.close()
+        self._close(self._evaluation)
+        if self._steps is not None:  # broken off: how far it came stays
+            stood = str(self._steps)
+            self._close(self._steps)
+            self._write(stood)
+        if self._overall is not None:
+            self._overall.bar_format = self.overall_bar_format.replace(
+                "{remaining} left", f"after {duration(time.monotonic() - self._began)}"
+            )
+            self._close(self._overall)
         self._evaluation = self._steps = self._overall = None
         self._training = False
 
     @property
     def _draws_bars(self) -> bool:
-        return self.progress == "bar" or (self.progress == "auto" and sys.stderr.isatty())
+        return console.display(self.progress) == "bar"
 
     @property
     def _writes_lines(self) -> bool:
-        return self.progress == "lines" or (self.progress == "auto" and not sys.stderr.isatty())
+        return console.display(self.progress) == "lines"
 
     @property
     def _epochs(self) -> int:
@@ -168,52 +225,74 @@ class TQDMProgressBar(keras.callbacks.Callback):
     def _num_steps(self) -> int | None:
         return (self.params or {}).get("steps")
 
+    @property
+    def _training_steps(self) -> int | None:
+        return self._num_steps or self._known_steps.get("training")
+
+    @property
+    def _test_steps(self) -> int | None:
+        return self._known_steps.get("validation") if self._training else self._num_steps
+
     def _heading(self, epoch: int) -> str:
-        return f"Epoch {epoch + 1}/{self._epochs}"
+        """With the bars of all epochs below each other."""
+        return f"Epoch {epoch + 1:>{len(str(self._epochs))}}/{self._epochs}"
 
-    def _metrics(self, logs: Logs) -> list[str]:
-        numbers = {name: value for name, value in (logs or {}).items() if _is_number(value)}
-        return [self._metric(name, float(value)) for name, value in numbers.items()]
+    def _line(self, where: str, parts: list[Part]) -> str:
+        """A line of a log, with everything in it."""
+        heading = f"Epoch {self._epoch + 1}/{self._epochs}" if self._training else "Evaluation"
+        texts = self.metrics_separator.join(part.text for part in parts)
+        return "  ".join(text for text in (heading, where, texts) if text)
 
-    def _metric(self, name: str, value: float) -> str:
-        if name == "samples_per_s":
-            return f"{value:.0f} samples/s"
-        if name == "data_wait":
-            return f"data wait {value:.0%}"
-        return self.metrics_format.format(name=name, value=value)
+    def _keep(self, parts: list[Part], width: int) -> None:
+        """Leaves the line of an epoch above the bars, no wider than the terminal is now."""
+        heading = self._heading(self._epoch)
+        if 0 < width < _NARROW:
+            heading = heading.replace("Epoch ", "")
+        room = width - len(f"{heading}  ") if width else 10_000
+        self._write(f"{heading}  {fitted(parts, room, self.metrics_separator)}")
 
-    def _bar(self, total: int | None, description: str, unit: str, bar_format: str, leave: bool) -> tqdm[Any]:
-        return tqdm(
+    def _parts(self, logs: Logs, seconds: float | None = None) -> list[Part]:
+        return metric_parts(logs, self.metrics_format) + pace_parts(logs, seconds)
+
+    def _bar(
+        self, heading: str, total: int | None, field: str, bar_format: str, leave: bool = False, delay: float = 0
+    ) -> FittedBar:
+        return FittedBar(
+            heading,
+            field,
+            ", " if field == "postfix" else self.metrics_separator,
             total=total,
-            desc=description,
-            unit=unit,
+            unit="epochs" if field == "postfix" else "steps",
             bar_format=bar_format,
             leave=leave,
+            delay=delay,
+            smoothing=0 if field == "postfix" else 0.3,
             mininterval=1 / self.update_per_second,
-            dynamic_ncols=True,
             file=sys.stderr,
         )
 
-    def _advance(self, bar: tqdm[Any] | None, batch: int, logs: Logs) -> None:
+    def _advance(self, bar: FittedBar | None, batch: int, logs: Logs) -> None:
         if bar is not None:
-            bar.set_description_str(self.metrics_separator.join(self._metrics(logs)), refresh=False)
+            with_pace = self._overall is None
+            bar.parts = lambda: self._parts(logs) if with_pace else metric_parts(logs, self.metrics_format)
             bar.update(batch + 1 - bar.n)
 
-    def _finish(self, bar: tqdm[Any] | None, logs: Logs, phase: str) -> None:
+    def _finish(self, bar: FittedBar | None, phase: str) -> None:
         if bar is not None:
-            bar.set_description_str(self.metrics_separator.join(self._metrics(logs)), refresh=False)
-            bar.total = self._known_steps[phase] = int(bar.n)  # it ended here, so this is its length
+            self._known_steps[phase] = int(bar.n)  # it ended here, so this is its length
             self._close(bar)
 
-    def _close(self, bar: tqdm[Any] | None) -> None:
+    def _close(self, bar: FittedBar | None) -> None:
         if bar is not None:
-            bar.refresh()
             bar.close()
 
+    def _is_time_for_a_line(self) -> bool:
+        """Whether a log has heard nothing of this epoch for a minute."""
+        now = time.monotonic()
+        if now - self._said < _LINE_EVERY_S or not self._writes_lines:
+            return False
+        self._said = now
+        return True
+
     def _write(self, line: str) -> None:
-        print(line, file=sys.stderr, flush=True)
-
-
-def _is_number(value: Any) -> bool:
-    """Whether a log can be shown: other callbacks may put texts or arrays there."""
-    return not isinstance(value, str) and np.ndim(value) == 0
+        console.say(f"{line}\n")

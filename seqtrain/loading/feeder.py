@@ -16,6 +16,7 @@ from typing import Any
 
 import keras
 
+from seqtrain import console
 from seqtrain.loading.batch_form import example_of_another_form
 from seqtrain.loading.stream import BatchStream
 from seqtrain.loading.tuning import num_samples
@@ -60,6 +61,14 @@ class _Feeder(keras.utils.PyDataset):
         self._looks = False
 
     def _take(self, position: int, interruptible: bool = True) -> tuple[Any, ...]:
+        if not self._looks:
+            return self._taken(position, interruptible)
+        workers = self._stream.workers
+        words = f"starting {workers.count} worker processes" if workers.processes else "loading the first batch"
+        with console.telling(words):
+            return self._taken(position, interruptible)
+
+    def _taken(self, position: int, interruptible: bool) -> tuple[Any, ...]:
         try:
             if self._looks and self._stream.is_kept(position - 1) and self._stream.sequence.spec is None:
                 return example_of_another_form(self._stream.take(position - 1).batch, self._model)

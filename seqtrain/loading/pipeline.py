@@ -19,6 +19,7 @@ from typing import Any
 
 import cv2
 
+from seqtrain import console
 from seqtrain.config.load import LoadedConfig
 from seqtrain.config.node import Key
 from seqtrain.config.schema import ComponentConfig, RunConfig
@@ -94,7 +95,7 @@ class Data:
         count = 1 if fit.workers == "auto" else fit.workers
         imports = tuple(self.config.imports)
         like = Workers(count, fit.use_multiprocessing, fit.max_queue_size, fit.worker_timeout_s, imports)
-        workers = choose(self.train, like, log.info)[0] if fit.workers == "auto" else like
+        workers = like if fit.workers != "auto" else self._measured(like)
         wrapped = getattr(self.train, "wrapped", None)
         if workers.count > 1 and not workers.processes and uses_global_random(wrapped):
             log.warning(
@@ -104,6 +105,10 @@ class Data:
             )
         return workers
 
+    def _measured(self, like: Workers) -> Workers:
+        with console.telling("measuring workers"):
+            return choose(self.train, like, log.info)[0]
+
 
 def open_data(loaded: LoadedConfig) -> Data:
     """Lists the samples, divides them, and makes the sequences.
@@ -112,6 +117,11 @@ def open_data(loaded: LoadedConfig) -> Data:
         ConfigError: when components do not fit together.
         DataError: when the samples cannot be listed or divided.
     """
+    with console.telling("listing the samples"):
+        return _opened(loaded)
+
+
+def _opened(loaded: LoadedConfig) -> Data:
     config = loaded.config
     cv2.setNumThreads(1)  # the loader's workers are the parallelism
     source = build_component(loaded, sources, config.source, ("source",), {"seed": config.seed})

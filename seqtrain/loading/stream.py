@@ -74,6 +74,7 @@ class BatchStream:
         self.sequence = sequence
         self.schedule = schedule
         self.end = end
+        self.workers = workers
         self._on_bad = on_bad
         self._kept: dict[int, Made] = {}
         self._keep_until = start + _KEPT

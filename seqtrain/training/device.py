@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 
+from seqtrain import console
 from seqtrain.config.schema import RunConfig
 
 
@@ -11,7 +12,20 @@ def prepare_keras(config: RunConfig) -> None:
     """Imports Keras and sets what must be set before a model is built.
 
     With `deterministic`, TensorFlow uses deterministic kernels; JAX reads its flag when it starts, so it is set before.
+    What the libraries say as they start goes where file descriptor 2 goes, from Python too.
     """
+    with console.telling("starting Keras"), console.python_stderr_to_native():
+        _prepare(config)
+
+
+def devices() -> tuple[str, list[str]]:
+    """The name of the backend, and of the devices that it sees."""
+    import keras
+
+    return keras.backend.backend(), [str(device) for device in keras.distribution.list_devices()]
+
+
+def _prepare(config: RunConfig) -> None:
     if config.fit.deterministic:
         flags = os.environ.get("XLA_FLAGS", "")
         os.environ["XLA_FLAGS"] = f"{flags} --xla_gpu_deterministic_ops=true".strip()
@@ -25,10 +39,3 @@ def prepare_keras(config: RunConfig) -> None:
         tf.config.experimental.enable_op_determinism()
     if config.fit.mixed_precision:
         keras.config.set_dtype_policy(f"mixed_{config.fit.mixed_precision}")
-
-
-def devices() -> tuple[str, list[str]]:
-    """The name of the backend, and of the devices that it sees."""
-    import keras
-
-    return keras.backend.backend(), [str(device) for device in keras.distribution.list_devices()]

@@ -8,16 +8,16 @@ from __future__ import annotations
 
 import contextlib
 import logging
-import os
 import sys
 import time
+import warnings
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 from seqtrain.config.diff import Difference
 from seqtrain.config.load import LoadedConfig
-from seqtrain.console import native_stderr_to
+from seqtrain.console import native_stderr_aside, native_stderr_to
 from seqtrain.errors import CheckpointError, DivergedError
 from seqtrain.loading.bad_samples import BadSample, BadSamples
 from seqtrain.loading.pipeline import Data, open_data
@@ -57,7 +57,7 @@ def fit(loaded: LoadedConfig, options: FitOptions) -> Outcome:
             raise CheckpointError("there is no run to go on with", where=folder.path, fix="leave --resume must out")
         else:
             folder.begin(loaded.config, data, options.argv)
-        with _log_to(folder.log), native_stderr_to(folder.log):
+        with _log_to(folder.log), native_stderr_to(folder.log), _warnings_told():
             log.info("run folder: %s", folder.path)
             for change in changed:
                 log.info("changed since the run began: %s", change)
@@ -68,7 +68,7 @@ def fit(loaded: LoadedConfig, options: FitOptions) -> Outcome:
 def dry_run(loaded: LoadedConfig, options: FitOptions) -> Outcome:
     """Builds everything, takes one step of training and of validation in each phase, and stops."""
     data = open_data(loaded)
-    with native_stderr_to(Path(os.devnull)):
+    with native_stderr_aside():
         from seqtrain.training.device import prepare_keras
 
         prepare_keras(loaded.config)
@@ -215,6 +215,23 @@ def _log_to(path: Path) -> Iterator[None]:
     finally:
         log.removeHandler(handler)
         handler.close()
+
+
+@contextlib.contextmanager
+def _warnings_told() -> Iterator[None]:
+    """Has what Python warns of told as the run tells everything: in one line, above the bars, and in the log."""
+    former = warnings.showwarning
+
+    def tell(
+        message: Any, category: type[Warning], filename: str, lineno: int, file: Any = None, line: Any = None
+    ) -> None:
+        log.warning("%s: %s (%s:%d)", category.__name__, message, filename, lineno)
+
+    warnings.showwarning = tell
+    try:
+        yield
+    finally:
+        warnings.showwarning = former
 
 
 def _shown(metrics: dict[str, float]) -> str:

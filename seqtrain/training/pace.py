@@ -20,7 +20,7 @@ log = logging.getLogger("seqtrain")
 
 
 class Pace(keras.callbacks.Callback):
-    """Adds `samples_per_s` and `data_wait` (a share of the time, 0 to 1) to the logs of each epoch.
+    """Adds `samples_per_s` and `data_wait` (a share of the time, 0 to 1) to the logs of each batch and each epoch.
 
     Args:
         feeder: What the model is fed with, which says what it handed over and when.
@@ -58,7 +58,7 @@ class Pace(keras.callbacks.Callback):
         self._first_batch = batch
 
     def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
-        """Counts the step's samples, and its wait."""
+        """Counts the step's samples, and its wait; adds to the logs what the epoch has come to, for who shows it."""
         handed = self._feeder.handed(batch - self._first_batch + 1)
         self._samples += sum(each.samples for each in handed)
         if self._compiled:
@@ -66,6 +66,8 @@ class Pace(keras.callbacks.Callback):
         self._compiled = True
         self._model_free = time.perf_counter()
         self._trained_s = self._model_free - self._began
+        if logs is not None:
+            logs.update(self.measured())
 
     def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
         """Adds to the logs; warns once; the first epoch is not judged."""

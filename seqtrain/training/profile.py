@@ -9,7 +9,6 @@ from __future__ import annotations
 import cProfile
 import dataclasses
 import gc
-import os
 import pstats
 import sysconfig
 import time
@@ -18,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from seqtrain.config.load import LoadedConfig
-from seqtrain.console import native_stderr_to
+from seqtrain.console import native_stderr_aside
 from seqtrain.loading.pipeline import Data, open_data
 from seqtrain.loading.tuning import Speed, choose, doubling, measure, num_cores
 
@@ -68,7 +67,7 @@ def profile(loaded: LoadedConfig, counts: Sequence[int], data_only: bool) -> dic
     }
     if data_only:
         return document
-    with native_stderr_to(Path(os.devnull)):
+    with native_stderr_aside():
         document |= _with_model(loaded, data)
     return {**document, **verdict(document, best)}
 

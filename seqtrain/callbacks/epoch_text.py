@@ -1,0 +1,66 @@
+"""What the logs of an epoch say to a person, in the order of reading, and what matters most where room is short."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from seqtrain.callbacks.fitted_bar import Part
+
+_PACE_RANK = 1.6  # after the loss and the first metric of both splits, before the other metrics
+_LONG_S = 100
+
+
+def metric_parts(logs: Mapping[str, Any] | None, metrics_format: str) -> list[Part]:
+    """The metrics: training before validation, the loss before the others.
+
+    Args:
+        logs: What Keras hands to callbacks; texts and arrays of other callbacks are passed over.
+        metrics_format: Of one metric, with `name` and `value`.
+    """
+    numbers = {name: float(value) for name, value in (logs or {}).items() if is_number(value)}
+    metrics = [name for name in numbers if name not in ("samples_per_s", "data_wait")]
+    bases = sorted({name.removeprefix("val_"): None for name in metrics}, key=lambda base: _order(base, metrics))
+    sides = (("", 0), ("val_", 1))
+    ranks = {f"{side}{base}": 2 * place + later for place, base in enumerate(bases) for side, later in sides}
+    ordered = sorted(metrics, key=lambda name: (name == "learning_rate", name.startswith("val_"), ranks[name]))
+    return [Part(_metric(name, numbers[name], metrics_format), ranks[name] / 2) for name in ordered]
+
+
+def pace_parts(logs: Mapping[str, Any] | None, seconds: float | None = None) -> list[Part]:
+    """How it went: samples/s, the share of the time that the model waited for data, and the time it took."""
+    logs = logs or {}
+    texts = []
+    if "samples_per_s" in logs:
+        texts += [f"{float(logs['samples_per_s']):.0f} samples/s", f"data wait {float(logs['data_wait']):.0%}"]
+    if seconds is not None:
+        texts.append(duration(seconds))
+    return [Part(text, _PACE_RANK + place / 10) for place, text in enumerate(texts)]
+
+
+def duration(seconds: float) -> str:
+    """Seconds as people say them: 3.1 s, 12 min 34 s, 2 h 05 min."""
+    if seconds < _LONG_S:
+        return f"{seconds:.1f} s"
+    minutes, rest = divmod(round(seconds), 60)
+    return f"{minutes} min {rest:02} s" if minutes < _LONG_S else f"{minutes // 60} h {minutes % 60:02} min"
+
+
+def is_number(value: Any) -> bool:
+    """Whether a log can be shown: other callbacks may put texts or arrays there."""
+    return not isinstance(value, str) and np.ndim(value) == 0
+
+
+def _order(base: str, metrics: list[str]) -> tuple[bool, bool, int]:
+    known = base if base in metrics else f"val_{base}"
+    return base != "loss", base == "learning_rate", metrics.index(known)
+
+
+def _metric(name: str, value: float, metrics_format: str) -> str:
+    if 0 < abs(value) < 5e-4 and metrics_format.endswith("{value:0.4f}"):
+        return (
+            f"{metrics_format.removesuffix('{value:0.4f}').format(name=name)}{value:.1e}"  # else it would read 0.0000
+        )
+    return metrics_format.format(name=name, value=value)

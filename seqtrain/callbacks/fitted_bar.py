@@ -1,0 +1,107 @@
+"""A bar of tqdm whose text fits the terminal: what matters least is left out first, and no line ever wraps.
+
+The width is asked for at each redraw, so a terminal may be resized. The bar itself has a width that depends on the
+terminal's alone: one that took what the text leaves would jump with each digit. A line that would look the same is not
+drawn again.
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from tqdm import tqdm
+from tqdm.utils import disp_len
+
+_TIGHT = "  "
+_WIDEST_BAR = 30
+
+
+@dataclass(frozen=True)
+class Part:
+    """A piece of a line.
+
+    Args:
+        text: What it says.
+        rank: Its importance; 0 is left out last.
+    """
+
+    text: str
+    rank: float
+
+
+def fitted(parts: Sequence[Part], room: float, separator: str) -> str:
+    """The parts in their order, as many as there is room for, the most important ones."""
+    texts = [part.text for part in parts]
+    if disp_len(separator.join(texts)) <= room:
+        return separator.join(texts)
+    kept: list[Part] = []
+    for part in sorted(parts, key=lambda part: part.rank):
+        room -= disp_len(part.text) + (len(_TIGHT) if kept else 0)
+        if room < 0:
+            break
+        kept.append(part)
+    return _TIGHT.join(part.text for part in parts if part in kept)
+
+
+class FittedBar(tqdm):  # type: ignore[type-arg]
+    """A bar with a heading and a text that fits.
+
+    Args:
+        heading: What is under way; `{heading}` in the format.
+        field: What the text stands for in the format: `prefix`, which tqdm shows as `{desc}`, or `postfix`.
+        separator: Stands between the parts of the text.
+        options: tqdm's.
+    """
+
+    def __init__(self, heading: str, field: str, separator: str, **options: Any) -> None:
+        self.heading = heading
+        self.parts: Callable[[], Sequence[Part]] = tuple
+        self._field = field
+        self._separator = separator
+        self._drawn: tuple[str, int] | None = None
+        desc = heading if field == "postfix" else ""
+        super().__init__(desc=desc, dynamic_ncols=True, miniters=0, **options)  # miniters: a fraction is progress too
+
+    def __str__(self) -> str:
+        shown = {**self.format_dict, "heading": self.heading}
+        width = shown["ncols"] or 0
+        shown["bar_format"] = shown["bar_format"].replace("{bar}", f"{{bar:{self._bar_width(width)}}}")
+        count, total = shown["n"], shown["total"]
+        shown["n_fmt"] = (f"{count:.3g}" if isinstance(count, float) else str(count)).rjust(len(str(total or "?")))
+        if not total or count <= shown["initial"]:
+            shown["remaining"] = "--:--"
+        room = width - disp_len(self.format_meter(**{**shown, self._field: "", "ncols": None})) if width else 10_000
+        room -= len(", ") if self._field == "postfix" else 0
+        return str(self.format_meter(**{**shown, self._field: fitted(self.parts(), room, self._separator)})).rstrip()
+
+    def count_from_now(self) -> None:
+        """Judges how long it will take by what comes from now on."""
+        self.initial = self.last_print_n = self.n
+        self.start_t = self.last_print_t = time.time()
+
+    def display(self, msg: str | None = None, pos: int | None = None) -> bool | None:  # type: ignore[override]
+        """Draws, unless it would look the same or its time has not come."""
+        if self.delay and time.time() < getattr(self, "start_t", math.inf) + self.delay:
+            return True
+        text, place = str(self) if msg is None else msg, abs(self.pos) if pos is None else pos
+        if (text, place) == self._drawn:
+            return True
+        self._drawn = text, place
+        return super().display(text, place)
+
+    def clear(self, nolock: bool = False) -> None:
+        """Leaves the line empty."""
+        self._drawn = None
+        super().clear(nolock)
+
+    @property
+    def width(self) -> int:
+        """Columns of the terminal; 0 where there is none."""
+        return self.format_dict["ncols"] or 0
+
+    def _bar_width(self, width: int) -> int:
+        return min(_WIDEST_BAR, max(1, width // 6)) if width else 10
