@@ -81,6 +81,12 @@ Examples:
   seqtrain init --template list                      kinds of data
   seqtrain init --template image_mask --out a.yaml   a config without data
 """
+_DOCTOR_EXAMPLES = """\b
+Examples:
+  seqtrain doctor
+  seqtrain doctor config.yaml --run-dir runs/today
+  seqtrain doctor --json | jq -r '.findings[] | select(.status != "ok") | .fix'
+"""
 _EXPLAIN_EXAMPLES = """\b
 Examples:
   seqtrain config explain config.yaml
@@ -328,6 +334,35 @@ def profile(
         _print_json(document)
     else:
         typer.echo(profile_text(document))
+
+
+@app.command(epilog=_DOCTOR_EXAMPLES)
+def doctor(
+    config: Annotated[
+        Path | None, typer.Argument(help="A config, for its workers and its cache.", show_default=False)
+    ] = None,
+    settings: SetOption = None,
+    run_dir: Annotated[
+        Path | None, typer.Option(help="The run folder whose disk is looked at. [default: runs]", show_default=False)
+    ] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Look at what this machine gives a run: versions, decoders, memory, disk, workers, GPU; needs no network.
+
+    Exits with 6 where there is a problem that a run would meet; with 0 also where there are warnings.
+    """
+    from seqtrain.doctor import examine, finding
+
+    findings: list[finding.Finding] = []
+    for found in examine(_load(config, settings) if config else None, run_dir):
+        if not as_json:
+            typer.echo(found.text(after=findings[-1] if findings else None))
+        findings.append(found)
+    if as_json:
+        _print_json(finding.to_json(findings))
+    else:
+        typer.echo(f"\n{finding.summary(findings)}")
+    raise typer.Exit(finding.exit_code(findings))
 
 
 @app.command("list")

@@ -18,6 +18,7 @@ LAYERS = [
     {"loading"},
     {"reports", "init"},
     {"training"},
+    {"doctor"},
     {"cli", "__main__"},
 ]
 LIGHT = [
@@ -30,6 +31,7 @@ LIGHT = [
     "loading.worker",
     "splits",
     "cli",
+    "doctor",
     "reports",
 ]
 

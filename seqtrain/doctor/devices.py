@@ -1,0 +1,201 @@
+"""Whether the GPU that the machine has is the one that Keras computes on, and if not, which of the parts is wrong.
+
+Three parts must fit: the driver (asked by nvidia-smi), the CUDA libraries, and the backend, which was built for a
+version of CUDA. A driver runs what was built for any version up to its own, and for later ones of the same major
+number.
+
+Source: NVIDIA, CUDA Compatibility, "Minor Version Compatibility".
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from seqtrain.doctor.finding import Finding
+from seqtrain.doctor.versions import version_of
+
+_LONGEST_S = 180
+_QUERY = "name,driver_version,memory.total,memory.used"
+_NVIDIA = "0x10de"
+_DISPLAY_CLASS = "0x03"
+_MOSTLY_USED = 0.5
+_PROGRAM = """
+import json, keras
+from keras import ops
+backend = keras.backend.backend()
+built = {}
+if backend == "tensorflow":
+    import tensorflow
+    built = dict(tensorflow.sysconfig.get_build_info())
+devices = [str(device) for device in keras.distribution.list_devices()]
+pixels = ops.conv(ops.ones((1, 8, 8, 1)), ops.ones((3, 3, 1, 1)), padding="valid")
+assert float(ops.convert_to_numpy(pixels).sum()) == 324.0
+print(json.dumps({"keras": keras.__version__, "backend": backend, "devices": devices,
+                  "is_cuda_build": bool(built.get("is_cuda_build", backend != "tensorflow")),
+                  "cuda": built.get("cuda_version")}))
+"""
+_OF_LIBRARIES = re.compile(
+    r"[^\n]*(?:dlopen|cuda drivers|libcud|CUDA_ERROR|failed call to cuInit)[^\n]*", re.IGNORECASE
+)
+
+
+@dataclass(frozen=True)
+class Backend:
+    """Keras with its backend, as a process of its own found them.
+
+    Args:
+        keras: The version.
+        backend: Its name.
+        devices: What Keras computes on.
+        is_cuda_build: Whether it was built for NVIDIA's GPUs.
+        cuda: The version of CUDA that it was built for, where it says so.
+        log: What its libraries said.
+    """
+
+    keras: str
+    backend: str
+    devices: list[str]
+    is_cuda_build: bool
+    cuda: str | None
+    log: str = ""
+
+    @property
+    def gpus(self) -> list[str]:
+        """Those of the devices that are GPUs."""
+        return [device for device in self.devices if device.lower().startswith(("gpu", "cuda"))]
+
+
+@dataclass(frozen=True)
+class Driver:
+    """NVIDIA's driver and its GPUs.
+
+    Args:
+        gpus: Name, version of the driver, MiB of memory and how many of them are in use, of each.
+        cuda: The latest version of CUDA that the driver knows; None where it does not say.
+    """
+
+    gpus: list[tuple[str, str, int, int]]
+    cuda: str | None
+
+
+def devices() -> Iterator[Finding]:
+    """What there is to compute on, and whether Keras computes on it."""
+    driver = ask_driver()
+    if isinstance(driver, Finding):
+        yield driver
+    elif driver is not None:
+        yield from (_gpu(*gpu, driver.cuda) for gpu in driver.gpus)
+    backend = ask_backend()
+    if isinstance(backend, Finding):
+        yield backend
+        return
+    told = f"{backend.keras} on {backend.backend} computes on {', '.join(backend.devices)}"
+    yield Finding("devices", "keras", "ok", told)
+    if not isinstance(driver, Finding):
+        yield match(driver, backend, os.environ.get("CUDA_VISIBLE_DEVICES"), _is_nvidia_there())
+
+
+def ask_driver() -> Driver | Finding | None:
+    """The driver; a finding where it does not answer, None where there is none."""
+    try:
+        listed = _run(["nvidia-smi", f"--query-gpu={_QUERY}", "--format=csv,noheader,nounits"])
+        shown = _run(["nvidia-smi"])
+    except FileNotFoundError:
+        return None
+    except subprocess.TimeoutExpired:
+        return Finding("devices", "driver", "problem", "nvidia-smi does not answer", "sudo reboot")
+    if listed.returncode != 0:
+        told = (listed.stdout + listed.stderr).strip().splitlines()
+        fix = "sudo reboot (a driver that was updated is loaded then); if that does not help, install the driver anew"
+        return Finding("devices", "driver", "problem", told[0] if told else "nvidia-smi fails", fix)
+    rows = (re.split(r"\s*,\s*", line) for line in listed.stdout.strip().splitlines())
+    gpus = [(name, version, _mib(total), _mib(used)) for name, version, total, used in rows]
+    cuda = re.search(r"CUDA (?:\w+ )?Version:\s*([\d.]+)", shown.stdout)
+    return Driver(gpus, cuda[1] if cuda else None)
+
+
+def ask_backend() -> Backend | Finding:
+    """Imports Keras and computes a convolution in a process of its own; a finding where it fails."""
+    try:
+        done = _run([sys.executable, "-c", _PROGRAM])
+    except subprocess.TimeoutExpired:
+        told = f"has not computed a convolution after {_LONGEST_S} s"
+        return Finding("devices", "keras", "problem", told, "CUDA_VISIBLE_DEVICES=-1 seqtrain doctor tells of the rest")
+    if done.returncode != 0:
+        last = (done.stderr.strip().splitlines() or [f"ended by {done.returncode}"])[-1]
+        name = os.environ.get("KERAS_BACKEND", "tensorflow")
+        extra = "jax" if name == "jax" else "gpu" if _is_nvidia_there() else ""
+        fix = f"pip install --upgrade 'seqtrain{f'[{extra}]' if extra else ''}'"
+        return Finding("devices", "keras", "problem", f"cannot compute on {name}: {last}", fix)
+    return Backend(**json.loads(done.stdout.strip().splitlines()[-1]), log=done.stderr)
+
+
+def match(driver: Driver | None, backend: Backend, visible: str | None, is_nvidia_there: bool) -> Finding:
+    """Whether Keras computes on the GPUs that the driver has, and if not, why.
+
+    Args:
+        driver: The driver; None where there is none.
+        backend: Keras.
+        visible: CUDA_VISIBLE_DEVICES.
+        is_nvidia_there: Whether the machine has a GPU of NVIDIA's, driver or not.
+    """
+    if driver is None or not driver.gpus:
+        if is_nvidia_there and not backend.gpus:
+            fix = "install NVIDIA's driver (Ubuntu: sudo ubuntu-drivers install); in a container: docker run --gpus all"
+            return Finding("devices", "match", "problem", "the machine has an NVIDIA GPU, but no driver for it", fix)
+        return Finding("devices", "match", "ok", "Keras computes on all that is there; there is no NVIDIA GPU")
+    told = f"Keras computes on {len(backend.gpus)} of {len(driver.gpus)} GPUs"
+    if len(backend.gpus) >= len(driver.gpus):
+        return Finding("devices", "match", "ok", f"{told}; driver, libraries and {backend.backend} fit")
+    if visible is not None and (backend.gpus or visible in ("", "-1")):
+        fix = "unset CUDA_VISIBLE_DEVICES"
+        return Finding("devices", "match", "warning", f"{told}: CUDA_VISIBLE_DEVICES={visible} hides the others", fix)
+    return Finding("devices", "match", "problem", *_why(told, driver, backend))
+
+
+def _why(told: str, driver: Driver, backend: Backend) -> tuple[str, str]:
+    """What is wrong, and the fix."""
+    if not backend.is_cuda_build:
+        cpu_alone = "pip uninstall -y tensorflow-cpu && " if version_of("tensorflow-cpu") else ""
+        told += f": this {backend.backend} is built for the CPU alone"
+        return told, f"{cpu_alone}pip install --force-reinstall --no-deps tensorflow && pip install 'seqtrain[gpu]'"
+    if backend.cuda and driver.cuda and int(backend.cuda.split(".")[0]) > int(driver.cuda.split(".")[0]):
+        told += f": {backend.backend} is built for CUDA {backend.cuda}, the driver knows CUDA up to {driver.cuda}"
+        return told, "install a newer driver (Ubuntu: sudo ubuntu-drivers install), then sudo reboot"
+    said = _OF_LIBRARIES.search(backend.log)
+    told += f": {said[0].strip()}" if said else ": it does not find the CUDA libraries"
+    package = "'jax[cuda12]'" if backend.backend == "jax" else "'seqtrain[gpu]'"
+    return told, f"pip install --upgrade {package}, and unset LD_LIBRARY_PATH where it leads to another CUDA"
+
+
+def _gpu(name: str, version: str, total: int, used: int, cuda: str | None) -> Finding:
+    told = f"{name}, driver {version}{f' (CUDA up to {cuda})' if cuda else ''}, {used} of {total} MiB in use"
+    if total and used / total > _MOSTLY_USED:
+        return Finding("devices", "gpu", "warning", told, "nvidia-smi shows the processes; end one, or use another GPU")
+    return Finding("devices", "gpu", "ok", told)
+
+
+def _is_nvidia_there(root: Path = Path("/sys/bus/pci/devices")) -> bool:
+    """Whether the machine has a GPU of NVIDIA's, by its PCI bus, which needs no driver."""
+    return any(
+        (device / "vendor").read_text().strip() == _NVIDIA and (device / "class").read_text().startswith(_DISPLAY_CLASS)
+        for device in (root.iterdir() if root.is_dir() else ())
+        if (device / "vendor").exists() and (device / "class").exists()
+    )
+
+
+def _mib(text: str) -> int:
+    return int(text) if text.isdigit() else 0  # "[N/A]" where GPU and CPU share their memory
+
+
+def _run(command: list[str]) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        command, capture_output=True, text=True, errors="replace", timeout=_LONGEST_S, check=False, cwd="/"
+    )

@@ -1,0 +1,134 @@
+"""The disk of a folder: room, speed of what must reach it, and whether its locks hold.
+
+A checkpoint is synced before the former one is replaced, so a disk that takes seconds to sync slows every epoch; and a
+run folder is locked, so that two runs never write into one.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import statistics
+import tempfile
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+from seqtrain.doctor.finding import Finding, Status
+from seqtrain.doctor.memory import gib
+from seqtrain.errors import RunFolderBusyError
+from seqtrain.training.folder_lock import FolderLock
+
+_TOO_LITTLE = 100 * 2**20
+_LITTLE = 2 * 2**30
+_FEW_FILES = 1000
+_SLOW_SYNC_S = 0.2
+_NUM_SYNCS = 5
+_LARGE_BYTES = 8 * 2**20
+_IN_MEMORY = ("tmpfs", "ramfs")
+
+
+def disk(name: str, path: Path) -> Iterator[Finding]:
+    """Writes into a folder of its own below `path`, or below the nearest folder above it that exists.
+
+    Args:
+        name: What the folder is for.
+        path: The folder, which need not exist and is not made.
+    """
+    folder = next(parent for parent in (path.absolute(), *path.absolute().parents) if parent.exists())
+    try:
+        with tempfile.TemporaryDirectory(prefix=".seqtrain-doctor-", dir=folder) as own:
+            yield of_room(name, folder, shutil.disk_usage(own).free, os.statvfs(own).f_favail)
+            yield of_kind(name, file_system(folder))
+            yield of_syncs(name, *_sync_times(Path(own, "synced")))
+            yield _lock(name, Path(own, "lock"))
+    except OSError as error:
+        told = f"{folder} cannot be written: {error.strerror}"
+        yield Finding("disk", name, "problem", told, "name another place: --run-dir DIR")
+
+
+def of_room(name: str, folder: Path, free: int, free_files: int) -> Finding:
+    """How much is free.
+
+    Args:
+        name: What the folder is for.
+        folder: The folder.
+        free: Bytes.
+        free_files: How many files more there may be; 0 where the file system does not count them.
+    """
+    told = f"{gib(free)} free in {folder}"
+    fix = f"free the disk (`du -xh {folder} | sort -h | tail`), or name another: --run-dir DIR"
+    status: Status = "problem" if free < _TOO_LITTLE else "warning" if free < _LITTLE else "ok"
+    if 0 < free_files < _FEW_FILES:
+        told, status = f"{told}, and room for {free_files} files more", "warning"
+    return Finding("disk", name, status, told, None if status == "ok" else fix)
+
+
+def of_kind(name: str, kind: str) -> Finding:
+    """The kind of file system: whether what is written stays."""
+    if kind in _IN_MEMORY:
+        fix = "name a folder on a disk: --run-dir DIR"
+        return Finding("disk", f"{name}: kind", "warning", f"{kind}: in memory, gone when the machine restarts", fix)
+    return Finding("disk", f"{name}: kind", "ok", kind)
+
+
+def of_syncs(name: str, sync_s: float, bytes_per_s: float) -> Finding:
+    """How fast writing is safe.
+
+    Args:
+        name: What the folder is for.
+        sync_s: Of a small file.
+        bytes_per_s: Of a large one, sync included.
+    """
+    told = f"a small file is safe after {sync_s * 1000:.1f} ms; {bytes_per_s / 2**20:.0f} MB/s"
+    if sync_s > _SLOW_SYNC_S:
+        fix = "name a folder on a local disk: --run-dir DIR; or save less often: -s checkpoint.every=30m"
+        return Finding("disk", f"{name}: sync", "warning", told, fix)
+    return Finding("disk", f"{name}: sync", "ok", told)
+
+
+def file_system(path: Path, mounts: Path = Path("/proc/mounts")) -> str:
+    """The kind of file system that a path is on, such as "ext4".
+
+    Args:
+        path: Any that exists.
+        mounts: The system's list of mounts.
+    """
+    if not mounts.exists():
+        return "unknown"
+    lines = (line.split() for line in mounts.read_text().splitlines())
+    resolved = path.resolve()
+    kinds = {
+        Path(where): kind
+        for _, where, kind, *_ in ((parts[0], parts[1].replace("\\040", " "), *parts[2:]) for parts in lines)
+        if resolved.is_relative_to(where)
+    }
+    return kinds[max(kinds, key=lambda where: len(where.parts))] if kinds else "unknown"
+
+
+def _sync_times(path: Path) -> tuple[float, float]:
+    """Seconds until a small file is safe, and bytes a second of a large one."""
+    times = [_write(path, bytes(4096)) for _ in range(_NUM_SYNCS)]
+    return statistics.median(times), _LARGE_BYTES / _write(path, os.urandom(_LARGE_BYTES))
+
+
+def _write(path: Path, content: bytes) -> float:
+    start = time.perf_counter()
+    with path.open("wb") as file:
+        file.write(content)
+        file.flush()
+        os.fsync(file.fileno())
+    return time.perf_counter() - start
+
+
+def _lock(name: str, path: Path) -> Finding:
+    """Whether a lock that is held keeps a second holder out."""
+    lock = FolderLock(path)
+    try:
+        FolderLock(path).close()
+    except RunFolderBusyError:
+        return Finding("disk", f"{name}: locks", "ok", "a folder that is in use cannot be used twice")
+    finally:
+        lock.close()
+    told = "the file system has no locks: nothing keeps two runs out of one folder"
+    return Finding("disk", f"{name}: locks", "warning", told, "name a folder on a local disk: --run-dir DIR")

@@ -1,0 +1,77 @@
+"""What an examination finds: one line each, and the command that mends it."""
+
+from __future__ import annotations
+
+import textwrap
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any, Literal
+
+from seqtrain.errors import ResourceError
+
+Status = Literal["ok", "warning", "problem"]
+
+_ORDER: tuple[Status, ...] = ("ok", "warning", "problem")
+_NAME_WIDTH = 17
+_WIDTH = 110
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One thing that was looked at.
+
+    Args:
+        group: What it belongs to, such as "disk".
+        name: What was looked at.
+        status: "ok"; "warning": a run works, but worse than it could; "problem": a run will not work, or not as asked.
+        told: What was found, in words.
+        fix: The command, or what else to do; None where there is nothing to mend.
+    """
+
+    group: str
+    name: str
+    status: Status
+    told: str
+    fix: str | None = None
+
+    def to_json(self) -> dict[str, Any]:
+        """For scripts."""
+        return asdict(self)
+
+    def text(self, after: Finding | None = None) -> str:
+        """For a terminal.
+
+        Args:
+            after: The finding before; the first of a group has its heading.
+        """
+        heading = [self.group] if after is None else ["", self.group] if after.group != self.group else []
+        head = f"  {self.status:<7}  {self.name:<{_NAME_WIDTH}}  "
+        below = " " * len(head)
+        lines = textwrap.wrap(self.told, _WIDTH, initial_indent=head, subsequent_indent=below, break_on_hyphens=False)
+        return "\n".join([*heading, *lines, *([f"{below}fix: {self.fix}"] if self.fix else [])])
+
+
+def to_json(findings: Sequence[Finding]) -> dict[str, Any]:
+    """A whole examination, for scripts."""
+    return {"status": worst(findings), "findings": [finding.to_json() for finding in findings]}
+
+
+def worst(findings: Iterable[Finding]) -> Status:
+    """The status of a whole examination."""
+    return max((finding.status for finding in findings), key=_ORDER.index, default="ok")
+
+
+def exit_code(findings: Iterable[Finding]) -> int:
+    """0 where a run works, warnings or not; else the code of a machine that lacks what a run needs."""
+    return ResourceError.exit_code if worst(findings) == "problem" else 0
+
+
+def summary(findings: Sequence[Finding]) -> str:
+    """The last line for a terminal."""
+    statuses = [finding.status for finding in findings]
+    problems, warnings = statuses.count("problem"), statuses.count("warning")
+    return f"{_counted(problems, 'problem')}, {_counted(warnings, 'warning')}, {statuses.count('ok')} ok"
+
+
+def _counted(number: int, what: str) -> str:
+    return f"{number or 'no'} {what}{'' if number == 1 else 's'}"

@@ -1,0 +1,132 @@
+"""How much memory a run may use: of the machine, of its container, shared, and how many files it may open.
+
+Source: Linux manual page proc(5); kernel documentation, cgroup-v1/memory and cgroup-v2.
+"""
+
+from __future__ import annotations
+
+import os
+import resource
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+from seqtrain.doctor.finding import Finding
+from seqtrain.errors import ResourceError
+from seqtrain.loading.shared_file import SharedFile
+
+_GIB = 2**30
+_TOO_LITTLE = _GIB // 2  # Keras and TensorFlow take as much before a batch is read
+_LITTLE = 2 * _GIB
+_FEW_FILES = 1024
+_NO_LIMIT = 2**60  # cgroup v1 writes a huge number
+_SHARED_BYTES = 2**20
+
+
+def memory() -> Iterator[Finding]:
+    """What there is of memory and files."""
+    yield of_ram(_mem_available(), container_limit())
+    yield _shared()
+    shm = Path("/dev/shm")
+    if shm.is_dir():
+        free = f"{gib(shutil.disk_usage(shm).free)} free; worker processes do not use it"
+        yield Finding("memory", "/dev/shm", "ok", free)
+    yield of_open_files(resource.getrlimit(resource.RLIMIT_NOFILE))
+
+
+def of_ram(available: int | None, limit: tuple[int, int] | None) -> Finding:
+    """The memory that a run can have.
+
+    Args:
+        available: Bytes that the machine can give; None where it does not say.
+        limit: The container's limit, and what is used of it.
+    """
+    rooms = [room for room in (available, limit and limit[0] - limit[1]) if room is not None]
+    if not rooms:
+        return Finding("memory", "RAM", "ok", "the system does not say")
+    told = f"{gib(min(rooms))} can be used"
+    if limit is not None:
+        told += f"; the container's limit is {gib(limit[0])}"
+    if min(rooms) < _TOO_LITTLE:
+        fix = "end what else runs (`ps aux --sort=-rss | head`), or give the container more: docker run --memory=8g"
+        return Finding("memory", "RAM", "problem", told, fix)
+    if min(rooms) < _LITTLE:
+        return Finding("memory", "RAM", "warning", told, "use fewer workers and smaller batches: -s fit.workers=1")
+    return Finding("memory", "RAM", "ok", told)
+
+
+def of_open_files(limits: tuple[int, int]) -> Finding:
+    """How many files a process may have open.
+
+    Args:
+        limits: The soft and the hard one.
+    """
+    soft, hard = limits
+    unlimited = soft == resource.RLIM_INFINITY
+    told = f"{'any number' if unlimited else soft} at a time"
+    if unlimited or soft >= _FEW_FILES:
+        return Finding("memory", "open files", "ok", told)
+    most = _FEW_FILES * 4 if hard == resource.RLIM_INFINITY else min(_FEW_FILES * 4, hard)
+    return Finding("memory", "open files", "warning", told, f"ulimit -n {most}")
+
+
+def container_limit(root: Path = Path("/")) -> tuple[int, int] | None:
+    """The limit of this process's cgroup or of one above it, and what is used of it; None without a limit.
+
+    Args:
+        root: Where /proc and /sys are.
+    """
+    found = []
+    for folder, limit_name, used_name in _cgroup_folders(root):
+        limit, used = _number(folder / limit_name), _number(folder / used_name)
+        if limit is not None and limit < _NO_LIMIT:
+            found.append((limit, used or 0))
+    return min(found, key=lambda pair: pair[0] - pair[1], default=None)
+
+
+def gib(size: int) -> str:
+    """A size for people."""
+    return f"{size / _GIB:.1f} GiB" if size >= _GIB else f"{size / 2**20:.0f} MiB"
+
+
+def _cgroup_folders(root: Path) -> Iterator[tuple[Path, str, str]]:
+    """The folders of this process's memory cgroup and of those above it, with the names of their files."""
+    groups = root / "proc/self/cgroup"
+    for line in groups.read_text().splitlines() if groups.exists() else ():
+        number, controllers, path = line.split(":", 2)
+        if number == "0":
+            base, names = root / "sys/fs/cgroup", ("memory.max", "memory.current")
+        elif "memory" in controllers.split(","):
+            base, names = root / "sys/fs/cgroup/memory", ("memory.limit_in_bytes", "memory.usage_in_bytes")
+        else:
+            continue
+        inner = base / path.lstrip("/")
+        for folder in (inner, *inner.parents):
+            if folder.is_relative_to(base):
+                yield folder, *names
+
+
+def _number(path: Path) -> int | None:
+    try:
+        return int(path.read_text())
+    except (OSError, ValueError):  # there is none, or it says "max"
+        return None
+
+
+def _mem_available() -> int | None:
+    path = Path("/proc/meminfo")
+    lines = path.read_text().splitlines() if path.exists() else []
+    return next((int(line.split()[1]) * 1024 for line in lines if line.startswith("MemAvailable:")), None)
+
+
+def _shared() -> Finding:
+    """Whether worker processes can be given memory to write into."""
+    try:
+        file = SharedFile(_SHARED_BYTES)
+        with file.map() as mapped:
+            mapped[-1] = 1
+        file.close()
+    except (ResourceError, OSError) as error:
+        return Finding("memory", "shared memory", "problem", str(error), "-s fit.use_multiprocessing=false")
+    kind = "anonymous files, bound by no mount" if hasattr(os, "memfd_create") else "temporary files"
+    return Finding("memory", "shared memory", "ok", kind)

@@ -1,0 +1,76 @@
+"""Which Python and which packages, against what the project asks for."""
+
+from __future__ import annotations
+
+import os
+import platform
+import re
+import sys
+from collections.abc import Iterator
+from importlib import metadata
+
+from seqtrain import __version__
+from seqtrain.doctor.finding import Finding
+
+_OLDEST_PYTHON = (3, 11)
+_SAME = {  # distributions that bring the same modules: one of them is enough, two overwrite each other's files
+    "tensorflow": ("tensorflow", "tensorflow-cpu", "tensorflow-intel", "tf-nightly"),
+    "opencv-python-headless": ("opencv-python-headless", "opencv-python", "opencv-contrib-python-headless"),
+}
+_EXTRAS = {"jax": "jax", "nibabel": "nifti", "h5py": "hdf5", "pyarrow": "parquet"}
+_REQUIREMENT = re.compile(r"([\w.-]+)(?:\[[^]]*\])?>=([\d.]+)")
+
+
+def versions() -> Iterator[Finding]:
+    """Python, what the project requires, and what some data needs besides."""
+    found = platform.python_version()
+    if sys.version_info >= _OLDEST_PYTHON:
+        yield Finding("versions", "python", "ok", f"{found} ({sys.executable})")
+    else:
+        yield Finding("versions", "python", "problem", f"{found}; 3.11 or later is needed", "install Python 3.11")
+    yield Finding("versions", "seqtrain", "ok", __version__)
+    for requirement in metadata.requires("seqtrain") or ():
+        match = _REQUIREMENT.fullmatch(requirement)
+        if match is not None:
+            yield of_package(match[1], match[2])
+    for package, extra in _EXTRAS.items():
+        version = version_of(package)
+        told = version or f"not installed; pip install 'seqtrain[{extra}]' where it is needed"
+        yield Finding("versions", package, "ok", told)
+
+
+def of_package(package: str, oldest: str) -> Finding:
+    """A package that the project requires.
+
+    Args:
+        package: The name of the distribution.
+        oldest: The version that is needed at least.
+    """
+    installed = {name: version for name in _SAME.get(package, (package,)) if (version := version_of(name))}
+    short = package.removesuffix("-python-headless")
+    if not installed:
+        if package == "tensorflow" and os.environ.get("KERAS_BACKEND", package) != package:
+            return Finding("versions", short, "ok", "not installed; KERAS_BACKEND names another backend")
+        return Finding("versions", short, "problem", "not installed", f"pip install '{package}>={oldest}'")
+    told = ", ".join(version if name == package else f"{version} ({name})" for name, version in installed.items())
+    if len(installed) > 1:
+        names = " and ".join(installed)
+        others = " ".join(installed)
+        fix = f"pip uninstall -y {others} && pip install '{package}>={oldest}'"
+        return Finding("versions", short, "warning", f"{names} overwrite each other's files", fix)
+    name, version = next(iter(installed.items()))
+    if _numbers(version) < _numbers(oldest):
+        return Finding("versions", short, "problem", f"{told}; {oldest} is needed", f"pip install '{name}>={oldest}'")
+    return Finding("versions", short, "ok", told)
+
+
+def version_of(package: str) -> str | None:
+    """The version of an installed distribution, which is not imported."""
+    try:
+        return metadata.version(package)
+    except metadata.PackageNotFoundError:
+        return None
+
+
+def _numbers(version: str) -> tuple[int, ...]:
+    return tuple(int(number) for number in re.findall(r"\d+", version)[:3])
