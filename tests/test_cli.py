@@ -67,7 +67,7 @@ def test_check_says_yes_and_tells_all_mistakes_with_2(points):
 
 def test_list_prints_every_family_and_its_arguments():
     document = seqtrain("list", "--json").json
-    assert set(document) == {"sources", "sequences", "models", "callbacks"}
+    assert set(document) == {"sources", "sequences", "models", "losses", "metrics", "callbacks"}
     image = next(item for item in document["sequences"] if item["name"] == "image")
     assert image["arguments"]["image_size"]["required"]
     assert "image_folder" in seqtrain("list", "sources").out

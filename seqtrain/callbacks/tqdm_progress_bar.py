@@ -56,7 +56,7 @@ class TQDMProgressBar(keras.callbacks.Callback):
         overall_bar_format: str = "{desc} {percentage:3.0f}% |{bar}| {remaining} left{postfix}",
         epoch_bar_format: str = "{heading} {n_fmt}/{total_fmt} |{bar}| {remaining} left  {desc}",
         metrics_format: str = "{name}: {value:0.4f}",
-        update_per_second: float = 10,
+        update_per_second: float = 10.0,
         leave_epoch_progress: bool = True,
         leave_overall_progress: bool = True,
         show_epoch_progress: bool = True,

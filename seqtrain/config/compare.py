@@ -131,7 +131,11 @@ def _side(value: FlatValue | None) -> dict[str, Any]:
 
 
 def _is_same(old: FlatValue | None, new: FlatValue | None) -> bool:
-    return (old and old.value) == (new and new.value) or (_is_nothing(old) and _is_nothing(new))
+    if _is_nothing(old) or _is_nothing(new):
+        return _is_nothing(old) and _is_nothing(new)
+    values = [value.value for value in (old, new) if value is not None]
+    # For Python true is 1; but 1 and 1.0 are one number.
+    return values[0] == values[1] and isinstance(values[0], bool) is isinstance(values[1], bool)
 
 
 def _is_nothing(value: FlatValue | None) -> bool:

@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from seqtrain.errors import ConfigError, DataError, did_you_mean, one_of
-from seqtrain.sources.base import Source, labels_of
+from seqtrain.sources.base import Source, classes_of, labels_of
 from seqtrain.structure import FieldSpec, map_structure
 
 Weights = npt.NDArray[np.float32]
@@ -43,6 +43,13 @@ def weights_of_targets(
     if not isinstance(targets, Mapping):
         if by_output:
             raise ConfigError("fit.class_weight names outputs, and this run has one", fix="give the weights themselves")
+        labels = getattr(source, "label_classes", None) or classes_of(source)
+        if config == "balanced" and targets is not None and targets.kind != "mask" and train.class_names != labels:
+            raise ConfigError(
+                "fit.class_weight: balanced counts the source's labels, and the sequence makes targets of its own",
+                received=f"classes {one_of(train.class_names or ())}, of labels {one_of(labels or ())}",
+                fix="give the weights themselves, or remove this line",
+            )
         of_pixels = targets is not None and targets.kind == "mask"
         return class_weights(config, source, indices, train.class_names, of_pixels=of_pixels)  # type: ignore[arg-type]
     if not by_output:

@@ -128,15 +128,16 @@ class RunCallbacks(keras.callbacks.CallbackList):
 
     def _pass_over(self) -> None:
         """Has `fit` do nothing for the batches that are done."""
-        train = self.model.train_function
-        logs = self.model.get_metrics_result()
-        left = self._passed_over // self.model.steps_per_execution
+        model = self.model  # asked for once: on JAX each time brings back variables that a step still holds
+        train = model.train_function
+        logs = model.get_metrics_result()
+        left = self._passed_over // model.steps_per_execution
 
         def pass_over(*state_and_iterator: Any) -> Any:
             nonlocal left
             left -= 1
             if left == 0:
-                self.model.train_function = train
+                model.train_function = train
             return logs if len(state_and_iterator) == 1 else (logs, state_and_iterator[0])
 
-        self.model.train_function = pass_over
+        model.train_function = pass_over

@@ -173,6 +173,15 @@ def test_outputs_without_names_are_refused():
             weights_of_targets(config, Flats(), np.arange(4), sequence)
 
 
+def test_balanced_weights_are_refused_where_the_sequence_makes_targets_of_its_own():
+    pairs = with_spec((FieldSpec((), "float32"), FieldSpec((), "int32", classes=("other", "same"))), np.zeros(4), {})
+    source = Labelled([0, 1])
+    source.classes = ("cat", "dog")
+    with pytest.raises(ConfigError, match="makes targets of its own"):
+        weights_of_targets("balanced", source, np.arange(2), pairs)
+    assert weights_of_targets({"same": 2.0}, source, np.arange(2), pairs).tolist() == [1, 2]
+
+
 def test_weights_by_output_are_refused_where_there_is_one():
     sequence = with_spec((FieldSpec((), "float32"), FieldSpec((), "int32", classes=("a", "b"))), np.zeros(4), {})
     with pytest.raises(ConfigError, match="this run has one"):
