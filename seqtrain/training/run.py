@@ -13,6 +13,8 @@ from typing import Any
 
 import keras
 
+from seqtrain import console
+from seqtrain.callbacks.epoch_text import duration
 from seqtrain.config.load import LoadedConfig
 from seqtrain.errors import (
     CheckpointError,
@@ -97,7 +99,8 @@ class Run:
             SeqtrainError: what else went wrong.
         """
         began = time.perf_counter()
-        self._model, logs = model_and_logs(self._loaded, self._data)
+        with console.telling("building the model"):
+            self._model, logs = model_and_logs(self._loaded, self._data)
         self._model.optimizer.build(self._model.trainable_variables)
         make_shared_seed()
         self._model.summary(print_fn=lambda text, line_break=False: log.debug("%s", text))
@@ -308,17 +311,23 @@ class Run:
         }
         try:
             if history:
-                draw(self._folder.history, self._folder.plots)
+                with console.telling("drawing the plots"):
+                    draw(self._folder.history, self._folder.plots)
             self._folder.write_json("result.json", result)
         except (OSError, ResourceError) as error:
             log.warning("result.json and plots could not be written: %s", error)
         self._checkpoints.tell_cost()
-        epochs = f"{len(history)} epoch{'' if len(history) == 1 else 's'}"
-        log.info("%s after %s, %.1f s", status.replace("_", " "), epochs, time.perf_counter() - began)
-        if self._recorder.best:
-            best = self._recorder.best
-            log.info("best: %s %.4f in epoch %d", best["monitor"], best["value"], best["epoch"] + 1)
+        self._tell_end(status, len(history), time.perf_counter() - began)
         return result
+
+    def _tell_end(self, status: str, num_epochs: int, seconds: float) -> None:
+        """Says how it ended, the best epoch, and the command that shows the run."""
+        epochs = f"{num_epochs} epoch{'' if num_epochs == 1 else 's'}"
+        best = self._recorder.best
+        of_best = f"; best {best['monitor']} {best['value']:.4f} in epoch {best['epoch'] + 1}" if best else ""
+        log.info("%s after %s in %s%s", status.replace("_", " "), epochs, duration(seconds), of_best)
+        if num_epochs:
+            log.info("look at it with: seqtrain report %s", shlex.quote(str(self._folder.path)))
 
 
 def model_and_logs(loaded: LoadedConfig, data: Data) -> tuple[Any, dict[str, float]]:
