@@ -29,8 +29,8 @@ def examine(loaded: LoadedConfig | None, run_dir: Path | None) -> Iterator[Findi
     yield from versions()
     yield from decoders()
     yield from memory()
-    yield from disk("run folder", run_dir or Path("runs"))
+    yield from disk("run folder", run_dir or Path("runs"), "--run-dir DIR")
     if loaded is not None and loaded.config.cache is not None:
-        yield from disk("cache", loaded.config.cache.path)
+        yield from disk("cache", loaded.config.cache.path, "-s cache.path=DIR")
     yield from workers(loaded.config.fit if loaded is not None else None)
     yield from devices()

@@ -28,61 +28,64 @@ _LARGE_BYTES = 8 * 2**20
 _IN_MEMORY = ("tmpfs", "ramfs")
 
 
-def disk(name: str, path: Path) -> Iterator[Finding]:
+def disk(name: str, path: Path, setting: str) -> Iterator[Finding]:
     """Writes into a folder of its own below `path`, or below the nearest folder above it that exists.
 
     Args:
         name: What the folder is for.
         path: The folder, which need not exist and is not made.
+        setting: What names another folder, for the fixes: "--run-dir DIR".
     """
     folder = next(parent for parent in (path.absolute(), *path.absolute().parents) if parent.exists())
     try:
         with tempfile.TemporaryDirectory(prefix=".seqtrain-doctor-", dir=folder) as own:
-            yield of_room(name, folder, shutil.disk_usage(own).free, os.statvfs(own).f_favail)
-            yield of_kind(name, file_system(folder))
-            yield of_syncs(name, *_sync_times(Path(own, "synced")))
-            yield _lock(name, Path(own, "lock"))
+            yield of_room(name, setting, folder, shutil.disk_usage(own).free, os.statvfs(own).f_favail)
+            yield of_kind(name, setting, file_system(folder))
+            yield of_syncs(name, setting, *_sync_times(Path(own, "synced")))
+            yield _lock(name, setting, Path(own, "lock"))
     except OSError as error:
         told = f"{folder} cannot be written: {error.strerror}"
-        yield Finding("disk", name, "problem", told, "name another place: --run-dir DIR")
+        yield Finding("disk", name, "problem", told, f"name another place: {setting}")
 
 
-def of_room(name: str, folder: Path, free: int, free_files: int) -> Finding:
+def of_room(name: str, setting: str, folder: Path, free: int, free_files: int) -> Finding:
     """How much is free.
 
     Args:
         name: What the folder is for.
+        setting: What names another.
         folder: The folder.
         free: Bytes.
         free_files: How many files more there may be; 0 where the file system does not count them.
     """
     told = f"{gib(free)} free in {folder}"
-    fix = f"free the disk (`du -xh {folder} | sort -h | tail`), or name another: --run-dir DIR"
+    fix = f"free the disk (`du -xh {folder} | sort -h | tail`), or name another: {setting}"
     status: Status = "problem" if free < _TOO_LITTLE else "warning" if free < _LITTLE else "ok"
     if 0 < free_files < _FEW_FILES:
         told, status = f"{told}, and room for {free_files} files more", "warning"
     return Finding("disk", name, status, told, None if status == "ok" else fix)
 
 
-def of_kind(name: str, kind: str) -> Finding:
+def of_kind(name: str, setting: str, kind: str) -> Finding:
     """The kind of file system: whether what is written stays."""
     if kind in _IN_MEMORY:
-        fix = "name a folder on a disk: --run-dir DIR"
+        fix = f"name a folder on a disk: {setting}"
         return Finding("disk", f"{name}: kind", "warning", f"{kind}: in memory, gone when the machine restarts", fix)
     return Finding("disk", f"{name}: kind", "ok", kind)
 
 
-def of_syncs(name: str, sync_s: float, bytes_per_s: float) -> Finding:
+def of_syncs(name: str, setting: str, sync_s: float, bytes_per_s: float) -> Finding:
     """How fast writing is safe.
 
     Args:
         name: What the folder is for.
+        setting: What names another.
         sync_s: Of a small file.
         bytes_per_s: Of a large one, sync included.
     """
     told = f"a small file is safe after {sync_s * 1000:.1f} ms; {bytes_per_s / 2**20:.0f} MB/s"
     if sync_s > _SLOW_SYNC_S:
-        fix = "name a folder on a local disk: --run-dir DIR; or save less often: -s checkpoint.every=30m"
+        fix = f"name a folder on a local disk: {setting}"
         return Finding("disk", f"{name}: sync", "warning", told, fix)
     return Finding("disk", f"{name}: sync", "ok", told)
 
@@ -121,7 +124,7 @@ def _write(path: Path, content: bytes) -> float:
     return time.perf_counter() - start
 
 
-def _lock(name: str, path: Path) -> Finding:
+def _lock(name: str, setting: str, path: Path) -> Finding:
     """Whether a lock that is held keeps a second holder out."""
     lock = FolderLock(path)
     try:
@@ -131,4 +134,4 @@ def _lock(name: str, path: Path) -> Finding:
     finally:
         lock.close()
     told = "the file system has no locks: nothing keeps two runs out of one folder"
-    return Finding("disk", f"{name}: locks", "warning", told, "name a folder on a local disk: --run-dir DIR")
+    return Finding("disk", f"{name}: locks", "warning", told, f"name a folder on a local disk: {setting}")
