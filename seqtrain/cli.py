@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 import typer
 
 from seqtrain import __version__
-from seqtrain.console import native_stderr_to, say, showing, stdout_to_stderr
+from seqtrain.console import native_stderr_aside, native_stderr_to, say, showing, stdout_to_stderr
 from seqtrain.errors import ConfigError, Mistake, ResourceError, SeqtrainError
 
 if TYPE_CHECKING:
@@ -60,6 +60,21 @@ class Side(StrEnum):
     val = "val"
 
 
+class Part(StrEnum):
+    """What `evaluate` tests a run on."""
+
+    train = "train"
+    val = "val"
+    all = "all"
+
+
+class Checkpoint(StrEnum):
+    """A checkpoint of a run."""
+
+    best = "best"
+    last = "last"
+
+
 class Family(StrEnum):
     """A registry."""
 
@@ -98,11 +113,20 @@ Examples:
   seqtrain config diff config.yaml other.yaml
   seqtrain config diff runs/monday runs/tuesday --json | jq .same
 """
+_EVALUATE_EXAMPLES = """\b
+Examples:
+  seqtrain evaluate runs/today
+  seqtrain evaluate runs/today --split train --json | jq .metrics
+  seqtrain evaluate runs/today -s source.path=data/test --out test.json
+"""
 ConfigArgument = Annotated[Path, typer.Argument(help="The YAML config.", show_default=False)]
 SetOption = Annotated[
     list[str] | None,
     typer.Option("-s", "--set", metavar="K=V", help="Set a value of the config, such as fit.epochs=3. Repeatable."),
 ]
+RunArgument = Annotated[Path, typer.Argument(metavar="RUN", help="A run folder.", show_default=False)]
+CheckpointOption = Annotated[Checkpoint, typer.Option(help="Of the best epoch, or the last.")]
+ProgressOption = Annotated[Progress, typer.Option(help="How to show the progress; auto: a bar on a terminal.")]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON document on stdout.")]
 
 
@@ -363,6 +387,32 @@ def doctor(
     else:
         typer.echo(f"\n{finding.summary(findings)}")
     raise typer.Exit(finding.exit_code(findings))
+
+
+@app.command(epilog=_EVALUATE_EXAMPLES)
+def evaluate(
+    run: RunArgument,
+    split: Annotated[
+        Part | None, typer.Option(help="Which samples. [default: val; of another source all]", show_default=False)
+    ] = None,
+    settings: SetOption = None,
+    checkpoint: CheckpointOption = Checkpoint.best,
+    out: Annotated[Path | None, typer.Option(help="Write the JSON here too.", show_default=False)] = None,
+    progress: ProgressOption = Progress.auto,
+    as_json: JsonOption = False,
+) -> None:
+    """Test a trained run: its metrics on a side of its split, or on another source with -s source.path=..."""
+    from seqtrain.training.evaluation import evaluate as evaluated
+    from seqtrain.training.trained_run import TrainedRun
+
+    with stdout_to_stderr(), showing(progress.value), native_stderr_aside():
+        found = evaluated(TrainedRun(run, settings or (), checkpoint.value), split.value if split else None)
+    if out is not None:
+        out.write_text(json.dumps(found.to_json(), indent=2) + "\n")
+    if as_json:
+        _print_json(found.to_json())
+    else:
+        typer.echo(found.text())
 
 
 @app.command("list")

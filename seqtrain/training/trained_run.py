@@ -7,6 +7,7 @@ looked at.
 from __future__ import annotations
 
 import dataclasses
+import json
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, Literal
@@ -18,8 +19,11 @@ from seqtrain.errors import CheckpointError, ConfigError
 from seqtrain.loading.bad_samples import replaced
 from seqtrain.loading.pipeline import Data, first_batch, open_data, validating_sequence
 from seqtrain.loading.stream import BatchStream, validation_schedule
+from seqtrain.sources.base import Source
+from seqtrain.splits import Indices
 from seqtrain.structure import map_structure
 from seqtrain.training.checkpoint_store import Stored, stored_checkpoint
+from seqtrain.training.other_samples import as_the_run_sees, open_other_source
 
 Part = Literal["train", "val", "all"]
 
@@ -44,8 +48,15 @@ class TrainedRun:
 
     Args:
         path: The run folder.
-        settings: `key=value` each, laid on its config: another source, say.
+        settings: `key=value` each, laid on its config. Where they name another source, its samples are what `sequence`
+            gives, divided as the config divides; the model, and what was fitted on the training part, stay the run's.
         which: The checkpoint: the best epoch's, or the last.
+
+    Attributes:
+        data: The run's own.
+        source: What `sequence` draws from: the run's own source, or the one that the settings name.
+        source_settings: The settings that name it; empty for the run's own.
+        example: What the model makes of a batch of the run's own, nested as its outputs are.
 
     Raises:
         CheckpointError: when there is no run in the folder, or no good checkpoint.
@@ -56,23 +67,62 @@ class TrainedRun:
         if not (path / "config.yaml").is_file():
             raise CheckpointError("there is no run in this folder", where=path, fix="name a run folder: runs/NAME/TIME")
         self.path = path
-        self.loaded: LoadedConfig = load_config(path / "config.yaml", settings)
+        self.which = which
+        own, other = _divided(settings)
+        self.loaded: LoadedConfig = load_config(path / "config.yaml", own)
         self.stored: Stored = stored_checkpoint(path / "checkpoints", which)
         self.data: Data = open_data(self.loaded)
-        self.model = self._model()
+        self.source, self.split = self.data.source, self.data.split
+        self.source_settings = " ".join(other)
+        if other:
+            named = load_config(path / "config.yaml", settings)
+            self.source, self.split = open_other_source(named, self.data)
+        self.model, self.example = self._model()
+
+    @property
+    def has_other_source(self) -> bool:
+        """Whether the settings name a source that is not the run's own."""
+        return self.source is not self.data.source
+
+    @property
+    def epoch(self) -> int:
+        """The epoch after which the checkpoint was made, from 0."""
+        about = self.stored.about
+        return int(about["epoch"]) - (0 if about["batch"] else 1)
 
     def sequence(self, part: Part) -> Any:
         """The samples of a side of the split, or all, in their order and without augmentation.
 
         Raises:
-            ConfigError: when the run has no validation.
+            ConfigError: when there is no such side.
+            CheckpointError: when the sides are no longer those that the run trained and validated on.
         """
-        if part == "val" and self.data.val is None:
-            raise ConfigError("this run has no validation", where=self.loaded.place("split"), fix="choose train or all")
+        indices = self.indices(part)
+        if self.has_other_source:
+            return self.sequence_of(self.source, indices)
         if part == "val":
             return self.data.val
-        indices = np.arange(len(self.data.source)) if part == "all" else self.data.split.train
-        return validating_sequence(self.loaded, self.data, indices)
+        return self._skipping(validating_sequence(self.loaded, self.data, indices))
+
+    def indices(self, part: Part) -> Indices:
+        """The samples of a side of the split, or all, as indices of `source`; see `sequence`."""
+        if part == "all":
+            return np.arange(len(self.source))
+        if not self.has_other_source:
+            self._require_same_split()
+        if part == "val" and not len(self.split.val):
+            raise ConfigError("this run has no validation", where=self.loaded.place("split"), fix="choose train or all")
+        return self.split.val if part == "val" else self.split.train
+
+    def sequence_of(self, source: Source, indices: Indices | None = None) -> Any:
+        """Samples of another source, as validation sees the run's own.
+
+        Args:
+            source: Whose samples look as the run's do.
+            indices: Which of them. Default: all.
+        """
+        chosen = np.arange(len(source)) if indices is None else indices
+        return self._skipping(as_the_run_sees(self.loaded, self.data, source, chosen))
 
     def predictions(self, sequence: Any) -> Iterator[Predicted]:
         """What the model makes of each batch, through the run's own loader.
@@ -82,10 +132,30 @@ class TrainedRun:
         """
         return predictions(self.model, sequence, self.data)
 
-    def _model(self) -> Any:
+    def _skipping(self, sequence: Any) -> Any:
+        """The sequence, skipping bad samples where the run's own do."""
+        sequence.skips_bad_samples = self.data.train.skips_bad_samples
+        return sequence
+
+    def _require_same_split(self) -> None:
+        """Refuses to call samples validation that the run has trained on."""
+        kept = json.loads((self.path / "split.json").read_bytes())
+        if kept["sha256"] != self.split.fingerprint():
+            raise CheckpointError(
+                "the run had another split: its data, seed or shares were not the same",
+                where=self.path / "split.json",
+                expected=f"sha256 {kept['sha256']}: train {kept['num_train']}, val {kept['num_val']}",
+                received=f"sha256 {self.split.fingerprint()}: train {len(self.split.train)}, val {len(self.split.val)}",
+                fix="bring the data back to what it was, choose all samples, or name another source with -s source...",
+            )
+
+    def _model(self) -> tuple[Any, Any]:
+        """The model with its weights, and what it makes of a batch."""
         from seqtrain.training.device import prepare_keras
 
         prepare_keras(self.loaded.config)
+        import keras
+
         from seqtrain.training.model import build_model
         from seqtrain.training.state import WEIGHTS, load_weights
 
@@ -93,7 +163,18 @@ class TrainedRun:
         model = build_model(self.loaded, self.data, first)
         model.predict_on_batch(first[0])  # which makes the weights of a model that declares no inputs
         load_weights(model, self.stored.path / WEIGHTS, self.stored.path)
-        return model
+        return model, map_structure(keras.ops.convert_to_numpy, model.predict_on_batch(first[0]))
+
+
+def _divided(settings: Sequence[str]) -> tuple[list[str], list[str]]:
+    """The settings of the run itself, and those of another source and its split; a split alone is the run's."""
+    of_source = [each for each in settings if _names(each, "source")]
+    other = [each for each in settings if each in of_source or (of_source and _names(each, "split"))]
+    return [each for each in settings if each not in other], other
+
+
+def _names(setting: str, key: str) -> bool:
+    return setting.partition("=")[0].strip().split(".")[0] == key
 
 
 def predictions(model: Any, sequence: Any, data: Data) -> Iterator[Predicted]:

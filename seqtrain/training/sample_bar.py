@@ -1,0 +1,57 @@
+"""How far a pass over samples is: a bar on a terminal, now and then a line in a log, or nothing."""
+
+from __future__ import annotations
+
+import contextlib
+import sys
+import time
+from collections.abc import Callable, Iterator
+from typing import Any
+
+from tqdm import tqdm
+
+from seqtrain import console
+
+_SECONDS_FROM_LINE_TO_LINE = 30.0
+
+
+@contextlib.contextmanager
+def sample_bar(words: str, total: int) -> Iterator[Callable[[int], None]]:
+    """Shows progress on stderr, in the way that the command was told.
+
+    Args:
+        words: What is done to the samples, such as `predicting`.
+        total: The number of samples.
+
+    Yields:
+        What is told how many more are done.
+    """
+    shown = console.display()
+    if shown == "bar":
+        bar: tqdm[Any] = tqdm(total=total, desc=words, unit=" samples", dynamic_ncols=True, leave=False, file=sys.stderr)
+        with bar:
+            yield lambda count: _add(bar, count)
+    elif shown == "lines":
+        yield _Lines(words, total)
+    else:
+        yield lambda count: None
+
+
+def _add(bar: tqdm[Any], count: int) -> None:
+    bar.update(count)
+
+
+class _Lines:
+    """Tells in whole lines, and only of what takes long."""
+
+    def __init__(self, words: str, total: int) -> None:
+        self._words, self._total, self._done = words, total, 0
+        self._began = self._told = time.monotonic()
+
+    def __call__(self, count: int) -> None:
+        self._done += count
+        now = time.monotonic()
+        if now - self._told >= _SECONDS_FROM_LINE_TO_LINE:
+            self._told = now
+            speed = self._done / (now - self._began)
+            console.say(f"{self._words}: {self._done} of {self._total} samples, {speed:.0f}/s\n")
