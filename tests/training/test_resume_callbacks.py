@@ -154,6 +154,10 @@ def test_what_keras_backs_up_itself_changes_nothing(tmp_path):
     ends_alike(tmp_path, *at, settings=[callbacks_of(backup)])
 
 
+def test_a_run_that_was_stopped_after_one_batch_of_an_epoch_ends_as_one_that_was_not(tmp_path, whole):
+    assert_alike(tmp_path, broken_off_at(tmp_path, ("batch end", 1, 0, signal.SIGTERM)), whole())
+
+
 @pytest.mark.slow
 @pytest.mark.skipif(importlib.util.find_spec("jax") is None, reason="JAX is not installed")
 def test_runs_on_jax_that_were_broken_off_end_as_ones_that_were_not():
@@ -163,6 +167,7 @@ def test_runs_on_jax_that_were_broken_off_end_as_ones_that_were_not():
     tests = [
         f"{here}.py::test_a_run_that_was_killed_ends_as_one_that_was_not[everywhere]",
         f"{here}_callbacks.py::test_averaged_weights_are_the_same_after_stops[]",
+        f"{here}_callbacks.py::test_a_run_that_was_stopped_after_one_batch_of_an_epoch_ends_as_one_that_was_not",
     ]
     done = subprocess.run(
         [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", *tests],
