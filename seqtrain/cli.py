@@ -375,7 +375,8 @@ def doctor(
 
     Exits with 6 where there is a problem that a run would meet; with 0 also where there are warnings.
     """
-    from seqtrain.doctor import examine, finding
+    from seqtrain.doctor import finding
+    from seqtrain.doctor.examination import examine
 
     findings: list[finding.Finding] = []
     for found in examine(_load(config, settings) if config else None, run_dir):

@@ -31,7 +31,7 @@ LIGHT = [
     "loading.worker",
     "splits",
     "cli",
-    "doctor",
+    "doctor.examination",
     "reports",
 ]
 
