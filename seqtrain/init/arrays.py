@@ -72,7 +72,7 @@ def arrays(listing: Listing) -> Iterator[Find]:
 def _named_pairs(names: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     """Names of samples and of labels that agree in all other words: `train_images` and `train_labels`."""
     words = {name: re.split(r"[_\-/. ]+", name.lower()) for name in names}
-    for x, first in sorted(words.items(), key=lambda item: is_held_out(item[0].replace("/", "_"))):
+    for x, first in sorted(words.items(), key=lambda item: is_held_out(item[0])):
         for y, second in words.items():
             differ = [(a, b) for a, b in zip(first, second, strict=False) if a != b]
             if len(first) == len(second) and len(differ) == 1 and differ[0][0] in _SAMPLES and differ[0][1] in _LABELS:

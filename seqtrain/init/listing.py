@@ -6,6 +6,7 @@ A million files take some seconds. Folders that are links are followed, as data 
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -15,8 +16,8 @@ from seqtrain.errors import DataError
 from seqtrain.sources.image_folder import image_extensions
 from seqtrain.sources.matched_files import stem_and_extension
 
-TRAINING = ("train", "training", "train_images", "trainset")
-HELD_OUT = ("val", "valid", "validation", "test", "testing", "dev", "eval", "valset", "testset")
+TRAINING = frozenset({"train", "training", "trainset"})
+HELD_OUT = frozenset({"val", "valid", "validation", "valset", "test", "testing", "testset", "dev", "eval"})
 
 
 @dataclass(frozen=True)
@@ -88,15 +89,19 @@ def evenly(items: Sequence[str], number: int) -> list[str]:
     return [items[index * len(items) // number] for index in range(number)] if len(items) > number else list(items)
 
 
-def is_held_out(name: str) -> bool:
+def is_held_out(path: str) -> bool:
     """Whether a folder or file is called as those that validate or test."""
-    words = name.lower().replace("-", "_").split("_")
-    return any(word in HELD_OUT for word in words)
+    return not HELD_OUT.isdisjoint(_words(path))
 
 
-def is_training(name: str) -> bool:
+def is_training(path: str) -> bool:
     """Whether a folder or file is called as those that train."""
-    return name.lower() in TRAINING or "train" in name.lower().replace("-", "_").split("_")
+    return not TRAINING.isdisjoint(_words(path))
+
+
+def _words(path: str) -> list[str]:
+    """The words of a path, without the year in `train2017`."""
+    return [word.rstrip("0123456789") for word in re.split(r"[/_\-. ]", path.lower())]
 
 
 def _files_below(root: Path) -> list[str]:

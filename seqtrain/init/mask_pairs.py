@@ -11,7 +11,6 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from seqtrain.errors import DataError
 from seqtrain.init import mask_recipes as recipes
 from seqtrain.init.find import Answers, Find
 from seqtrain.init.listing import Listing, by_folder, evenly, is_held_out
@@ -143,14 +142,15 @@ def _stem(file: str) -> str:
 
 
 def _ids(root: Path, masks: list[str]) -> _Ids | None:
-    """The ids in some masks; None where they are no masks, but pictures."""
+    """The ids in some masks; None where they are so many that they are a picture's shades.
+
+    Raises:
+        DataError: when one has colours, or cannot be read.
+    """
     found: set[int] = set()
     read = evenly(masks, _READ_MASKS)
-    try:
-        for mask in read:
-            found |= {int(value) for value in np.unique(read_ids(str(root / mask)))}
-    except DataError:
-        return None
+    for mask in read:
+        found |= {int(value) for value in np.unique(read_ids(str(root / mask)))}
     notes = () if len(read) == len(masks) else (f"{len(read)} of {len(masks):,} masks were read for their classes",)
     if found <= {0, 1, _WHITE} and not {1, _WHITE} <= found:
         return _Ids(["background", "object"], None, notes)

@@ -34,21 +34,26 @@ def object_masks(listing: Listing) -> Iterator[Find]:
 
 
 def _mask_folders(listing: Listing) -> Iterator[Find]:
-    parts = [PurePosixPath(file).parts for file in listing.images]
-    images = {item[:-2] for item in parts if len(item) >= 3 and item[-2] == "images"}
-    masks = {item[:-2] for item in parts if len(item) >= 3 and item[-2] == "masks"}
-    bases = {item[:-1] for item in images & masks}
-    for base in sorted(bases, key=lambda base: (is_held_out("_".join(base)), base)):
-        both = {item for item in images & masks if item[:-1] == base}
-        if len(both) < 2:
+    """Folders of an image each: with many, `images` and `masks` are folders of pairs."""
+    images, masks = _inside(listing, "images"), _inside(listing, "masks")
+    ids = [name for name in sorted(images) if name in masks and len(images[name]) == 1]
+    by_base: dict[str, list[str]] = {}
+    for name in ids:
+        by_base.setdefault(name.rpartition("/")[0], []).append(name)
+    for base in sorted(by_base, key=lambda base: (is_held_out(base), base)):
+        if len(by_base[base]) < 2:
             continue
-        files = [
-            f for f, item in zip(listing.images, parts, strict=True) if item[-2:-1] == ("images",) and item[:-2] in both
-        ]
-        num_masks = sum(item[-2:-1] == ("masks",) and item[:-2] in both for item in parts)
-        source = {"name": "mask_folders", "path": listing.path("/".join(base)), "merge": "union"}
+        num_masks = sum(len(masks[name]) for name in by_base[base])
+        source = {"name": "mask_folders", "path": listing.path(base), "merge": "union"}
         seen = (("masks", f"{num_masks:,}, one for each object, in <id>/masks/"), ("classes", "2: background, object"))
+        files = [images[name][0] for name in by_base[base]]
         yield from _find(listing, "mask_folders", files, source, seen, {"source": _SUMMARY_OF_MERGE})
+
+
+def _inside(listing: Listing, name: str) -> dict[str, list[str]]:
+    """The images in folders of a name, by the folder above."""
+    folders = listing.folders_of_images.items()
+    return {folder.rpartition("/")[0]: files for folder, files in folders if folder.endswith(f"/{name}")}
 
 
 def _encoded(listing: Listing, sample: CsvSample) -> Iterator[Find]:

@@ -7,6 +7,7 @@ before class folders, tables of paths before tables, and images without labels l
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from seqtrain.errors import ConfigError, DataError, SeqtrainError, did_you_mean, one_of
@@ -62,7 +63,7 @@ def recognise(listing: Listing) -> list[Find]:
     if any(find.task == "segmentation" for find in found.values()):
         found = {kind: find for kind, find in found.items() if find.task != "autoencoding"}  # masks are no pictures
     if found:
-        return list(found.values())
+        return _with_problems(list(found.values()), problems)
     if problems:
         raise problems[0]
     raise DataError(
@@ -72,6 +73,13 @@ def recognise(listing: Listing) -> list[Find]:
         received=_extensions(listing),
         fix="name the folder of the data itself, or begin with --template",
     )
+
+
+def _with_problems(finds: list[Find], problems: list[SeqtrainError]) -> list[Find]:
+    """What is nearly something else is told with the likeliest find."""
+    mistakes = [problem.mistakes[0] for problem in problems]
+    notes = tuple(f"passed over: {mistake.where or ''}: {mistake.message}" for mistake in mistakes)
+    return [replace(finds[0], notes=(*finds[0].notes, *notes)), *finds[1:]]
 
 
 def chosen(finds: Sequence[Find], task: str) -> Find:

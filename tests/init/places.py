@@ -1,6 +1,7 @@
 """Small folders of data, laid out as people lay them out."""
 
 import csv
+from dataclasses import replace
 
 import numpy as np
 from PIL import Image
@@ -32,7 +33,7 @@ def table(path, header, rows):
 
 def found(folder):
     """What a folder is found to be."""
-    return recognise(listing_of(folder, folder))
+    return recognise(replace(listing_of(folder, folder), written="."))
 
 
 def sections(folder, number=0, **answers):

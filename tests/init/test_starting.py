@@ -13,6 +13,8 @@ import yaml
 from seqtrain.config import load_config
 from seqtrain.errors import ConfigError, DataError
 from seqtrain.init.kinds import KINDS
+from seqtrain.init.listing import listing_of
+from seqtrain.init.recognise import recognise
 from seqtrain.init.settling import Wishes
 from seqtrain.init.starting import Survey, begin, start
 from seqtrain.init.templates import template
@@ -52,7 +54,7 @@ def test_every_data_sample_is_tried_here():
 
 @pytest.mark.parametrize("name", SUGGESTED)
 def test_a_data_sample_is_recognised_and_each_config_of_it_opens_its_data(name, tmp_path):
-    finds = found(DATA / name)
+    finds = recognise(listing_of(DATA / name, tmp_path))
     assert [find.kind for find in finds] == [SUGGESTED[name], *OTHERS.get(name, [])]
     for find in finds:
         config = tmp_path / f"{find.kind}.yaml"

@@ -1,0 +1,82 @@
+import pytest
+
+from tests.init.places import found, mask, picture, sections
+
+
+@pytest.mark.parametrize(
+    ("images", "masks"),
+    [
+        ("images", "masks"),
+        ("JPEGImages", "SegmentationClass"),
+        ("img", "ground_truth/../labels"),
+        ("train", "train_masks"),
+        ("train/images", "train/annotations"),
+        ("images/train", "masks/train"),
+    ],
+)
+def test_folders_of_images_and_of_masks(images, masks, tmp_path):
+    for number in range(4):
+        picture(tmp_path / images / f"{number}.jpg")
+        mask(tmp_path / masks / f"{number}.png", 0, 255)
+    find, recipe = sections(tmp_path)
+    assert find.kind == "image_mask"
+    assert recipe.source == {
+        "name": "image_mask",
+        "images": images,
+        "masks": masks.replace("ground_truth/../", ""),
+        "classes": ["background", "object"],
+    }
+    assert recipe.sequence["image_size"] == [32, 16]  # 40x30, to multiples of 16 that a U-Net halves
+
+
+def test_masks_with_a_suffix_in_a_folder_of_their_own(tmp_path):
+    for name in ("a_01", "a_02", "b_01"):
+        picture(tmp_path / "train" / f"{name}.jpg")
+        mask(tmp_path / "train_masks" / f"{name}_mask.gif", 0, 1)
+    source = sections(tmp_path)[1].source
+    assert source["mask_suffix"] == "_mask" and "unmatched" not in source
+
+
+def test_masks_beside_their_images(tmp_path):
+    for name in ("cat", "dog", "cow"):
+        picture(tmp_path / f"{name}.jpg")
+        mask(tmp_path / f"{name}_mask.png", 0, 1, 2)
+    find, recipe = sections(tmp_path)
+    assert recipe.source["images"] == recipe.source["masks"] == "."
+    assert recipe.source["mask_suffix"] == "_mask" and recipe.source["unmatched"] == "skip"
+    assert recipe.source["classes"] == ["background", "class_1", "class_2"]
+    assert dict(find.seen)["images"].startswith("3,")
+
+
+def test_255_among_many_ids_does_not_count(tmp_path):
+    for number in range(3):
+        picture(tmp_path / "images" / f"{number}.jpg")
+        mask(tmp_path / "masks" / f"{number}.png", 0, 3, 255)
+    find, recipe = sections(tmp_path)
+    assert recipe.source["ignore"] == 255 and len(recipe.source["classes"]) == 4
+    assert "255" in " ".join(find.notes)
+
+
+def test_validation_folders_are_not_trained_on(tmp_path):
+    for side in ("test", "train"):
+        for number in range(3):
+            picture(tmp_path / side / "images" / f"{number}.jpg")
+            mask(tmp_path / side / "masks" / f"{number}.png", 0, 1)
+    assert sections(tmp_path)[1].source["images"] == "train/images"
+
+
+def test_files_without_a_partner_are_left_out_and_told(tmp_path):
+    for number in range(4):
+        picture(tmp_path / "images" / f"{number}.jpg")
+    for number in range(3):
+        mask(tmp_path / "masks" / f"{number}.png", 0, 1)
+    find, recipe = sections(tmp_path)
+    assert recipe.source["unmatched"] == "skip" and "1 file" in " ".join(find.notes)
+
+
+def test_coloured_masks_are_told_and_not_taken(tmp_path):
+    for number in range(3):
+        picture(tmp_path / "images" / f"{number}.jpg")
+        picture(tmp_path / "masks" / f"{number}.png", value=99)
+    assert "image_mask" not in [find.kind for find in found(tmp_path)]
+    assert "does not say which class" in " ".join(found(tmp_path)[0].notes)

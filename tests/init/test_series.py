@@ -1,0 +1,46 @@
+from datetime import datetime, timedelta
+
+from tests.init.places import found, sections, table
+
+START = datetime(2024, 1, 1)
+
+
+def days(path, number, step=timedelta(days=1), empty=()):
+    rows = [[(START + step * n).isoformat(), n % 7, "" if n in empty else n * 0.5] for n in range(number)]
+    table(path, ["date", "sales", "stock"], rows)
+
+
+def test_daily_series_know_a_month_and_forecast_a_week(tmp_path):
+    days(tmp_path / "shop.csv", 400)
+    find, recipe = sections(tmp_path)
+    assert find.kind == "series" and find.targets == ("sales", "stock") and "a row a day" in dict(find.seen)["series"]
+    assert recipe.source == {
+        "name": "series",
+        "path": "shop.csv",
+        "time": "date",
+        "columns": ["sales", "stock"],
+        "target": "sales",
+        "window": 28,
+        "horizon": 7,
+    }
+    assert recipe.by == "ordered"
+
+
+def test_short_series_get_short_windows_and_empty_cells_are_drawn(tmp_path):
+    days(tmp_path / "shop.csv", 50, empty=[20])
+    source = sections(tmp_path)[1].source
+    assert (source["window"], source["horizon"]) == (10, 2)  # a fifth of the rows, and a quarter of that
+    assert source["missing"] == "interpolate"
+
+
+def test_files_of_one_form_are_taken_together(tmp_path):
+    days(tmp_path / "a.csv", 60)
+    days(tmp_path / "b.csv", 60)
+    assert sections(tmp_path)[1].source["path"] == "."
+    table(tmp_path / "shops.csv", ["shop", "town"], [["a", "x"], ["b", "y"]])
+    assert sections(tmp_path)[1].source["path"] == ["a.csv", "b.csv"]
+
+
+def test_times_that_do_not_ascend_are_no_series(tmp_path):
+    table(tmp_path / "t.csv", ["time", "a", "price"], [[n % 9, n % 5, n / 3] for n in range(40)])
+    assert [find.kind for find in found(tmp_path)] == ["table"]

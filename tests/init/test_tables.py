@@ -1,0 +1,68 @@
+import pytest
+
+from tests.init.places import found, sections, table
+
+
+def test_targets_by_name_ids_and_texts_are_left_out(tmp_path):
+    rows = [[n, n % 5, f"name {n}", "mf"[n % 2], n % 2, 1] for n in range(50)]
+    table(tmp_path / "train.csv", ["PassengerId", "Age", "Name", "Sex", "Survived", "Same"], rows)
+    table(tmp_path / "test.csv", ["PassengerId", "Age", "Name", "Sex", "Same"], [row[:4] + row[5:] for row in rows * 3])
+    find, recipe = sections(tmp_path, target="Survived")
+    assert find.kind == "table" and find.targets == ("Age", "Sex", "Survived") and find.suggested.target == "Survived"
+    assert recipe.source == {
+        "name": "table",
+        "path": "train.csv",
+        "targets": {"Survived": "class"},
+        "ignore": ["PassengerId", "Name", "Same"],
+    }
+    assert recipe.by == "stratified" and "test.csv" in " ".join(find.notes)
+
+
+def test_classes_of_unlike_size_are_balanced_and_a_single_one_is_not_stratified(tmp_path):
+    table(tmp_path / "t.csv", ["a", "b", "label"], [[n % 7, n % 3, "yes" if n < 5 else "no"] for n in range(40)])
+    recipe = sections(tmp_path)[1]
+    assert recipe.class_weight == "balanced" and recipe.by == "stratified"
+    table(tmp_path / "t.csv", ["a", "b", "label"], [[n % 7, n % 3, "yes" if n < 1 else "no"] for n in range(40)])
+    assert sections(tmp_path)[1].by == "random"
+
+
+def test_a_parquet_file(tmp_path):
+    pa, pq = pytest.importorskip("pyarrow"), pytest.importorskip("pyarrow.parquet")
+    columns = {"a": [float(n % 9) for n in range(40)], "kind": ["xy"[n % 2] for n in range(40)]}
+    pq.write_table(pa.table(columns), tmp_path / "t.parquet")
+    find, recipe = sections(tmp_path)
+    assert dict(find.seen)["table"] == "40 rows in t.parquet" and recipe.source["targets"] == {"kind": "class"}
+
+
+def test_rows_beyond_the_first_are_counted(tmp_path):
+    table(tmp_path / "t.csv", ["a", "b", "price"], [[n % 7, n % 11, n / 3] for n in range(2500)])
+    assert dict(sections(tmp_path)[0].seen)["table"] == "2,500 rows in t.csv"
+
+
+def test_ratings_with_columns_of_other_names_and_without_a_header(tmp_path):
+    table(tmp_path / "a" / "stars.csv", ["user", "item_id", "stars"], [[n % 5, n % 7, n % 4] for n in range(60)])
+    source = sections(tmp_path / "a")[1].source
+    assert source == {
+        "name": "ratings",
+        "path": "stars.csv",
+        "user_column": "user",
+        "item_column": "item_id",
+        "rating_column": "stars",
+    }
+    (tmp_path / "b").mkdir()
+    (tmp_path / "b" / "u.data").write_text("".join(f"{n % 5}\t{n % 7}\t{n % 4 + 1}\t88{n}\n" for n in range(60)))
+    assert sections(tmp_path / "b")[1].source == {"name": "ratings", "path": "u.data"}
+
+
+@pytest.mark.parametrize("channels", [1, 3])
+def test_pixels_without_a_header(channels, tmp_path):
+    table(tmp_path / "p.csv", None, [[n % 2, *([n] * 12 * 12 * channels)] for n in range(20)])
+    find, recipe = sections(tmp_path)
+    assert find.kind == "csv_pixels" and recipe.source["image_size"] == [12, 12]
+    assert recipe.source.get("channels", 1) == channels
+
+
+def test_one_file_may_be_named(tmp_path):
+    for name in ("a", "b"):
+        table(tmp_path / f"{name}.csv", ["x", "y", name], [[n % 3, n % 5, n / 7] for n in range(30)])
+    assert found(tmp_path / "b.csv")[0].targets == ("x", "y", "b")
