@@ -214,7 +214,9 @@ models = Registry(
 )
 losses = Registry("losses", frozenset({"num_classes", "class_names"}))
 metrics = Registry("metrics", frozenset({"num_classes", "class_names"}))
-callbacks = Registry("callbacks", frozenset({"run_dir", "progress", "train_sequence", "val_sequence"}))
+callbacks = Registry(
+    "callbacks", frozenset({"run_dir", "progress", "train_sequence", "val_sequence", "validation_steps"})
+)
 
 FAMILIES: Mapping[str, Registry] = {
     registry.family: registry for registry in (sources, sequences, models, losses, metrics, callbacks)

@@ -63,19 +63,23 @@ class FittedBar(tqdm):  # type: ignore[type-arg]
         self._field = field
         self._separator = separator
         self._drawn: tuple[str, int] | None = None
+        self._drawn_width = 0
         desc = heading if field == "postfix" else ""
         super().__init__(desc=desc, dynamic_ncols=True, miniters=0, **options)  # miniters: a fraction is progress too
 
     def __str__(self) -> str:
         shown = {**self.format_dict, "heading": self.heading}
         width = shown["ncols"] or 0
-        shown["bar_format"] = shown["bar_format"].replace("{bar}", f"{{bar:{self._bar_width(width)}}}")
         count, total = shown["n"], shown["total"]
         shown["n_fmt"] = (f"{count:.3g}" if isinstance(count, float) else str(count)).rjust(len(str(total or "?")))
         if not total or count <= shown["initial"]:
             shown["remaining"] = "--:--"
-        room = width - disp_len(self.format_meter(**{**shown, self._field: "", "ncols": None})) if width else 10_000
-        room -= len(", ") if self._field == "postfix" else 0
+        bar_format = shown["bar_format"]
+        bare = {**shown, self._field: "", "ncols": None, "bar_format": bar_format.replace("{bar}", "")}
+        room = width - disp_len(self.format_meter(**bare)) if width else 10_000
+        bar_width = max(1, min(room, width // 6, _WIDEST_BAR)) if width else 10
+        shown["bar_format"] = bar_format.replace("{bar}", f"{{bar:{bar_width}}}")
+        room -= (bar_width if "{bar}" in bar_format else 0) + (len(", ") if self._field == "postfix" else 0)
         return str(self.format_meter(**{**shown, self._field: fitted(self.parts(), room, self._separator)})).rstrip()
 
     def count_from_now(self) -> None:
@@ -87,14 +91,16 @@ class FittedBar(tqdm):  # type: ignore[type-arg]
         """Draws, unless it would look the same or its time has not come."""
         if self.delay and time.time() < getattr(self, "start_t", math.inf) + self.delay:
             return True
+        self._fit_anew_if_resized()
         text, place = str(self) if msg is None else msg, abs(self.pos) if pos is None else pos
         if (text, place) == self._drawn:
             return True
-        self._drawn = text, place
+        self._drawn, self._drawn_width = (text, place), self.width
         return super().display(text, place)
 
     def clear(self, nolock: bool = False) -> None:
         """Leaves the line empty."""
+        self._fit_anew_if_resized()
         self._drawn = None
         super().clear(nolock)
 
@@ -103,5 +109,14 @@ class FittedBar(tqdm):  # type: ignore[type-arg]
         """Columns of the terminal; 0 where there is none."""
         return self.format_dict["ncols"] or 0
 
-    def _bar_width(self, width: int) -> int:
-        return min(_WIDEST_BAR, max(1, width // 6)) if width else 10
+    def _fit_anew_if_resized(self) -> None:
+        """Draws all bars anew after the terminal was resized: tqdm's blanks over a former, longer line would wrap."""
+        if self._drawn is None or self.width == self._drawn_width:
+            return
+        bars = [bar for bar in tqdm._instances if isinstance(bar, FittedBar)]  # type: ignore[attr-defined]
+        self.fp.write("\r\x1b[J")
+        for bar in bars:
+            bar.sp = bar.status_printer(bar.fp)
+            bar._drawn = None
+        for bar in bars:
+            bar.display()

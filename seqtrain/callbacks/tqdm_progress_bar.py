@@ -42,6 +42,7 @@ class TQDMProgressBar(keras.callbacks.Callback):
         show_overall_progress: Whether there is a bar of the training.
         progress: `bar` draws bars, `lines` writes a line an epoch, `none` is silent; `auto` draws bars on a terminal
             and writes lines elsewhere. The run supplies it, from `--progress`.
+        validation_steps: Batches in a validation, which Keras does not tell; the run supplies it.
 
     Source:
         TensorFlow Addons 0.23, `tfa.callbacks.TQDMProgressBar`, for the names of the arguments.
@@ -62,6 +63,7 @@ class TQDMProgressBar(keras.callbacks.Callback):
         show_epoch_progress: bool = True,
         show_overall_progress: bool = True,
         progress: Literal["auto", "bar", "lines", "none"] = "auto",
+        validation_steps: int | None = None,
     ) -> None:
         super().__init__()
         if update_per_second <= 0:
@@ -87,7 +89,8 @@ class TQDMProgressBar(keras.callbacks.Callback):
         self._words = contextlib.ExitStack()
         self._epoch, self._done, self._validated = 0, 0, 0
         self._began = self._started = self._said = 0.0
-        self._known_steps: dict[str, int] = {}  # of a training epoch and of a validation, once one has ended
+        # Of a training epoch and of a validation, once one has ended.
+        self._known_steps: dict[str, int] = {} if validation_steps is None else {"validation": validation_steps}
 
     def on_train_begin(self, logs: Logs = None) -> None:
         """Shows the bar of the whole training."""
@@ -198,6 +201,7 @@ class TQDMProgressBar(keras.callbacks.Callback):
         self._words.close()
         self._close(self._evaluation)
         if self._steps is not None:  # broken off: how far it came stays
+            self._steps.bar_format = self.epoch_bar_format.replace("{remaining} left", "stopped")
             stood = str(self._steps)
             self._close(self._steps)
             self._write(stood)

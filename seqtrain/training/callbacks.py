@@ -41,7 +41,13 @@ def build_callbacks(loaded: LoadedConfig, data: Data, names: Iterable[str], run_
         raise ConfigError(mistakes)
     for index, callback in listed:
         _require_package(loaded, index, callback)
-    supplied = {"run_dir": run_dir, "progress": progress, "train_sequence": data.train, "val_sequence": data.val}
+    supplied = {
+        "run_dir": run_dir,
+        "progress": progress,
+        "train_sequence": data.train,
+        "val_sequence": data.val,
+        "validation_steps": data.validation_steps if data.val is not None else None,
+    }
     return [
         build_component(loaded, callbacks, _in_run_dir(callback, run_dir), ("callbacks", index), supplied)
         for index, callback in listed
