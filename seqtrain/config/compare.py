@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -115,7 +115,7 @@ def is_callback(keys: Names) -> bool:
 def _loaded(path: Path) -> LoadedConfig:
     loaded = load_config(path, needs_files=False)
     for mistake in loaded.missing:
-        log.warning("%s", mistake)
+        log.warning("warning: %s\n  compared without it", replace(mistake, fix=None))
     return loaded
 
 

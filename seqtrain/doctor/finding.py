@@ -8,10 +8,12 @@ from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
 from seqtrain.errors import ResourceError
+from seqtrain.reports.style import GREEN, RED, YELLOW, styled
 
 Status = Literal["ok", "warning", "problem"]
 
 _ORDER: tuple[Status, ...] = ("ok", "warning", "problem")
+_STYLES: dict[Status, str] = {"ok": GREEN, "warning": YELLOW, "problem": RED}
 _NAME_WIDTH = 17
 _WIDTH = 110
 
@@ -48,6 +50,7 @@ class Finding:
         head = f"  {self.status:<7}  {self.name:<{_NAME_WIDTH}}  "
         below = " " * len(head)
         lines = textwrap.wrap(self.told, _WIDTH, initial_indent=head, subsequent_indent=below, break_on_hyphens=False)
+        lines[0] = lines[0].replace(self.status, styled(self.status, _STYLES[self.status]), 1)
         return "\n".join([*heading, *lines, *([f"{below}fix: {self.fix}"] if self.fix else [])])
 
 

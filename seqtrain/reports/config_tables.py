@@ -13,13 +13,13 @@ from typing import Any
 from seqtrain.config.compare import Change
 from seqtrain.config.explain import Explained, section_meanings
 from seqtrain.config.flat import FlatValue
+from seqtrain.reports.style import DIM, GREEN, RED, styled
 
 _GAP = "  "
 _WIDEST_VALUE = 20
 _WIDEST_PLACE = 34
 _WIDEST_COMPARED = 50
 _NARROWEST_MEANING = 44
-_DIM, _RED, _GREEN = "2", "31", "32"
 _TYPE_ALONE = re.compile(  # how Keras begins what it says of an argument
     r"^(an? |optional |\(optional\) )?(floats?|bool(ean)?|str(ing)?s?|int(eger)?s?|lists?|tuples?|functions?|dicts?)\b"
     r"([^.]|\.(?=\S))*\.\s+(?=[A-Z])",
@@ -61,7 +61,7 @@ def difference_text(first: Path, second: Path, found: Sequence[Change]) -> str:
     """
     if not found:
         return f"{first} and {second} mean the same"
-    sides = [(("- ", _RED, change.before), ("+ ", _GREEN, change.after)) for change in found]
+    sides = [(("- ", RED, change.before), ("+ ", GREEN, change.after)) for change in found]
     shown = {id(value): _shown(value.value) for pair in sides for *_, value in pair if value is not None}
     widest = min(_WIDEST_COMPARED, max(map(len, shown.values())))
     lines = [f"--- {first}", f"+++ {second}"]
@@ -69,7 +69,7 @@ def difference_text(first: Path, second: Path, found: Sequence[Change]) -> str:
         lines += ["", ".".join(change.keys)]
         for mark, color, value in pair:
             text = "(nothing)" if value is None else f"{shown[id(value)]:<{widest}}{_GAP}{_place(value)}"
-            lines.append(_styled(f"  {mark}{text}", color))
+            lines.append(styled(f"  {mark}{text}", color))
     return "\n".join([*lines, "", f"{len(found)} {'difference' if len(found) == 1 else 'differences'}"])
 
 
@@ -135,14 +135,14 @@ def _cells(row: Row, widths: Sequence[int]) -> list[str]:
         for cell, width in zip(wrapped, widths, strict=True)
     )
     lines = (_GAP.join(parts).rstrip() for parts in zip(*padded, strict=True))
-    return [_styled(line, _DIM) if row[2] == "default" else line for line in lines]
+    return [styled(line, DIM) if row[2] == "default" else line for line in lines]
 
 
 def _stacked(row: Row, widths: Sequence[int], width: int) -> list[str]:
     """The meaning below the rest, for a narrow terminal."""
     indent = " " * (len(row[0]) - len(row[0].lstrip()) + 4)
     meaning = textwrap.wrap(row[3], width, initial_indent=indent, subsequent_indent=indent)
-    return [*_cells((*row[:3], ""), [*widths, 1]), *(_styled(line, _DIM) for line in meaning)]
+    return [*_cells((*row[:3], ""), [*widths, 1]), *(styled(line, DIM) for line in meaning)]
 
 
 def _shown(value: Any) -> str:
@@ -153,7 +153,3 @@ def _shown(value: Any) -> str:
     if isinstance(value, list):
         return f"[{', '.join(map(_shown, value))}]"
     return value if isinstance(value, str) and value == value.strip() != "" else json.dumps(value, ensure_ascii=False)
-
-
-def _styled(text: str, style: str) -> str:
-    return text if os.environ.get("NO_COLOR") else f"\x1b[{style}m{text}\x1b[0m"

@@ -20,7 +20,10 @@ def test_only_a_problem_ends_with_6():
     assert to_json([SLOW])["findings"][0]["fix"] == "name another"
 
 
-def test_a_finding_is_a_line_with_its_fix_below_and_a_group_has_a_heading():
+def test_a_finding_is_a_line_with_its_fix_below_and_a_group_has_a_heading(monkeypatch):
+    monkeypatch.delenv("NO_COLOR", raising=False)
+    assert "\x1b[33mwarning\x1b[0m" in SLOW.text()
+    monkeypatch.setenv("NO_COLOR", "1")
     assert FINE.text() == "disk\n  ok       run folder         much is free"
     assert SLOW.text(after=FINE).splitlines() == [
         "  warning  sync               slow",
