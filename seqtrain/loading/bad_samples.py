@@ -89,7 +89,7 @@ def _replace(sequence: Any, index: int, epoch: int, row: tuple[Any, ...], error:
         except DataError:
             continue
         mistake = error.mistakes[0]
-        return BadSample(index, sequence.describe(index), mistake.message.splitlines()[0], candidate)
+        return BadSample(index, mistake.where or sequence.describe(index), mistake.message.splitlines()[0], candidate)
     others = f"nor can {len(tried) - 1} other samples that were drawn in its place"
     raise DataError([*error.mistakes, Mistake(others, fix="run `seqtrain check --data`, which lists all that is bad")])
 

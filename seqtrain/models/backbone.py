@@ -13,7 +13,7 @@ from typing import Any, Literal
 from seqtrain.errors import ConfigError, did_you_mean, one_of
 from seqtrain.models.arguments import DropoutRate
 from seqtrain.registry import models
-from seqtrain.types import DataFormat
+from seqtrain.types import DataFormat, Positive
 
 
 @models.register("backbone")
@@ -23,7 +23,7 @@ def backbone(
     num_classes: int | None,
     backbone: str,
     weights: Literal["imagenet"] | Path | None = None,
-    trainable: bool | int = True,
+    trainable: bool | Positive = True,
     pooling: Literal["avg", "max"] = "avg",
     dropout: DropoutRate = 0.2,
     options: dict[str, Any] | None = None,

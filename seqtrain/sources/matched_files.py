@@ -31,7 +31,12 @@ class MatchedFiles:
 
 
 def matched_by_stem(
-    first: Path, second: Path, extensions: Collection[str], suffix: str = "", skip_unmatched: bool = False
+    first: Path,
+    second: Path,
+    extensions: Collection[str],
+    suffix: str = "",
+    skip_unmatched: bool = False,
+    first_suffix: str = "",
 ) -> MatchedFiles:
     """Finds the files of two folders, at any depth, that have the same stem.
 
@@ -42,12 +47,13 @@ def matched_by_stem(
         suffix: What the stems of the second folder end in besides: "_mask" for `cat_mask.png` and `cat.jpg`. With it,
             both folders may be one.
         skip_unmatched: Leave out files without a partner, instead of refusing them.
+        first_suffix: What the stems of the first folder end in besides; files without it are passed over.
 
     Raises:
         DataError: when a folder is missing or holds no such file, two of its files have one stem, or a file has no
             partner.
     """
-    firsts, seconds = _by_stem(first, extensions, ""), _by_stem(second, extensions, suffix)
+    firsts, seconds = _by_stem(first, extensions, first_suffix), _by_stem(second, extensions, suffix)
     if suffix and first.resolve() == second.resolve():
         firsts = {stem: path for stem, path in firsts.items() if not stem.endswith(suffix)}
     stems = sorted(firsts.keys() & seconds.keys())
@@ -55,7 +61,7 @@ def matched_by_stem(
     alone += [second / seconds[stem] for stem in sorted(seconds.keys() - firsts.keys())]
     if not stems or (alone and not skip_unmatched):
         raise DataError(
-            [_without_partner(path, first, second, suffix) for path in alone[:MOST_TOLD]]
+            [_without_partner(path, first, second, (first_suffix, suffix)) for path in alone[:MOST_TOLD]]
             + ([Mistake(f"and {len(alone) - MOST_TOLD} more files without a partner")] * (len(alone) > MOST_TOLD))
         )
     return MatchedFiles(tuple(stems), tuple(firsts[s] for s in stems), tuple(seconds[s] for s in stems), tuple(alone))
@@ -120,13 +126,12 @@ def stem_and_extension(path: str) -> tuple[str, str]:
     return stem, extension.lower()
 
 
-def _without_partner(path: Path, first: Path, second: Path, suffix: str) -> Mistake:
-    is_first = path.is_relative_to(first)
-    other = second if is_first else first
-    stem = stem_and_extension(path.relative_to(first if is_first else second).as_posix())[0]
-    wanted = f"{stem}{suffix}" if is_first else stem.removesuffix(suffix)
+def _without_partner(path: Path, first: Path, second: Path, suffixes: tuple[str, str]) -> Mistake:
+    folders = (first, second)
+    own = 0 if path.is_relative_to(first) else 1
+    stem = stem_and_extension(path.relative_to(folders[own]).as_posix())[0].removesuffix(suffixes[own])
     return Mistake(
-        f"the file has no partner '{wanted}.*' in {other}",
+        f"the file has no partner '{stem}{suffixes[1 - own]}.*' in {folders[1 - own]}",
         where=str(path),
         fix="add the partner, remove the file, or set `unmatched: skip`",
     )

@@ -36,7 +36,11 @@ class VolumeList:
     labels: tuple[str, ...] | None = None
 
 
-def list_volumes(images: Path, labels: Path | None, suffix: str, skip_unmatched: bool) -> VolumeList:
+Suffixes = tuple[str, str]
+"""What the stems of volumes and of masks end in besides what they have in common."""
+
+
+def list_volumes(images: Path, labels: Path | None, suffixes: Suffixes, skip_unmatched: bool) -> VolumeList:
     """All volumes of a folder, by stem.
 
     A volume in a folder below `images` is of the patient whom that folder is named after; any other is of a patient
@@ -46,14 +50,14 @@ def list_volumes(images: Path, labels: Path | None, suffix: str, skip_unmatched:
         DataError: when a folder is missing or empty, or a file has no partner.
     """
     if labels is not None:
-        matched = matched_by_stem(images, labels, EXTENSIONS, suffix, skip_unmatched)
+        matched = matched_by_stem(images, labels, EXTENSIONS, suffixes[1], skip_unmatched, suffixes[0])
         return VolumeList(matched.first, matched.second, tuple(map(_folder_or_stem, matched.stems)))
-    by_stem = _volumes_by_stem(images)
+    by_stem = _volumes_by_stem(images, suffixes[0])
     return VolumeList(tuple(by_stem.values()), None, tuple(map(_folder_or_stem, by_stem)))
 
 
 def list_table(
-    table: Path, columns: tuple[str, str, str | None], images: Path, labels: Path | None, suffix: str
+    table: Path, columns: tuple[str, str, str | None], images: Path, labels: Path | None, suffixes: Suffixes
 ) -> VolumeList:
     """The volumes that a table names, by file or by stem, in the table's order.
 
@@ -62,7 +66,7 @@ def list_table(
         columns: Of the volume, the patient and the label; None for no labels.
         images: The folder of the volumes.
         labels: The folder of the masks.
-        suffix: What the stems of the masks end in besides.
+        suffixes: What the stems of volumes and masks end in besides.
 
     Raises:
         DataError: when the table cannot be read, a cell is empty, or a volume is missing, has no mask, or is named
@@ -73,9 +77,11 @@ def list_table(
         _tell([Mistake(f"the {name} is empty", f"{table}:{line}") for cell, line in _lined(cells, read) if not cell])
     stems = [stem_and_extension(cell)[0] if _is_volume(cell) else cell for cell in read.columns[0]]
     if labels is None:
-        found, masks = _volumes_by_stem(images), None
+        found, masks = _volumes_by_stem(images, suffixes[0]), None
     else:
-        matched = matched_by_stem(images, labels, EXTENSIONS, suffix, skip_unmatched=True)
+        matched = matched_by_stem(
+            images, labels, EXTENSIONS, suffixes[1], skip_unmatched=True, first_suffix=suffixes[0]
+        )
         found = dict(zip(matched.stems, matched.first, strict=True))
         masks = dict(zip(matched.stems, matched.second, strict=True))
     _check_stems(stems, found, f"{images}" + (f" with a mask in {labels}" if labels else ""), table, read)
@@ -112,12 +118,13 @@ def check_patients_apart(
         )
 
 
-def _volumes_by_stem(folder: Path) -> dict[str, str]:
+def _volumes_by_stem(folder: Path, suffix: str) -> dict[str, str]:
     found: dict[str, str] = {}
     for path in files_below(folder):
         stem = stem_and_extension(path)[0]
-        if not _is_volume(path):
+        if not _is_volume(path) or not stem.endswith(suffix):
             continue
+        stem = stem.removesuffix(suffix)
         if stem in found:
             raise DataError(
                 f"two volumes are called '{stem}'",
@@ -127,7 +134,8 @@ def _volumes_by_stem(folder: Path) -> dict[str, str]:
             )
         found[stem] = path
     if not found:
-        raise DataError("the folder holds no volumes", where=folder, expected=f"files that end in {_endings()}")
+        ending = f"{suffix} and {_endings()}" if suffix else _endings()
+        raise DataError("the folder holds no volumes", where=folder, expected=f"files that end in {ending}")
     return dict(sorted(found.items()))
 
 

@@ -41,6 +41,7 @@ class VolumeSlices:
         images: See `volumes`.
         labels: See `volumes`.
         classes: See `volumes`.
+        image_suffix: See `volumes`.
         label_suffix: See `volumes`.
         unmatched: See `volumes`.
         table: See `volumes`.
@@ -68,6 +69,7 @@ class VolumeSlices:
         images: Path,
         labels: Path | None = None,
         classes: list[str] | None = None,
+        image_suffix: str = "",
         label_suffix: str = "",
         unmatched: Literal["error", "skip"] = "error",
         table: Path | None = None,
@@ -85,6 +87,7 @@ class VolumeSlices:
             images,
             labels,
             classes,
+            image_suffix,
             label_suffix,
             unmatched,
             table,

@@ -42,6 +42,8 @@ class Volumes:
         images: The folder of the volumes: .nii, .nii.gz or .npy files at any depth.
         labels: The folder of their masks, matched by stem: a class id for each voxel, in the volume's shape and place.
         classes: The names of the masks' ids; 0 is the background.
+        image_suffix: What the names of the volumes end in besides: "_0000" for `case_1_0000.nii.gz` with the mask
+            `case_1.nii.gz`. Other files are passed over.
         label_suffix: What the names of the masks end in besides: "_seg" for `case_1_seg.nii` beside `case_1.nii`.
         unmatched: What to do with a volume without a mask, or a mask without a volume: "error" or "skip". Files that a
             table does not name are passed over anyway.
@@ -68,6 +70,7 @@ class Volumes:
         images: Path,
         labels: Path | None = None,
         classes: list[str] | None = None,
+        image_suffix: str = "",
         label_suffix: str = "",
         unmatched: Literal["error", "skip"] = "error",
         table: Path | None = None,
@@ -81,9 +84,9 @@ class Volumes:
         _check_masks_wanted(labels, classes, label_suffix)
         _check_table_wanted(table, columns, unmatched)
         if table is None:
-            listed = list_volumes(images, labels, label_suffix, unmatched == "skip")
+            listed = list_volumes(images, labels, (image_suffix, label_suffix), unmatched == "skip")
         else:
-            listed = list_table(table, columns, images, labels, label_suffix)
+            listed = list_table(table, columns, images, labels, (image_suffix, label_suffix))
         self._table, self._patient_column, self._listed_in = table, patient_column, table or images
         self._spacing_mm = spacing_mm
         self._images = [_volume_file(images / path) for path in listed.images]

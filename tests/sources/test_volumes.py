@@ -235,6 +235,20 @@ def test_masks_may_have_a_suffix_and_volumes_without_masks_may_be_skipped(tmp_pa
         opened(tmp_path, label_suffix="_seg")
 
 
+def test_volumes_may_have_a_suffix_that_their_masks_have_not(tmp_path):
+    for name in ("a_0000", "b_0000", "a_0001"):  # the first two channels of a, the first of b
+        save_nifti(tmp_path / "images" / f"{name}.nii", counted())
+    for name in ("a", "b"):
+        save_nifti(tmp_path / "labels" / f"{name}.nii", masked())
+    source = opened(tmp_path, image_suffix="_0000")
+    assert [Path(sample["volume"]).name for sample in source] == ["a_0000.nii", "b_0000.nii"]
+    assert [Path(sample["mask"]).name for sample in source] == ["a.nii", "b.nii"]
+    assert len(Volumes(tmp_path / "images", image_suffix="_0001")) == 1
+    (tmp_path / "labels" / "b.nii").unlink()
+    with pytest.raises(DataError, match=r"b_0000\.nii  the file has no partner 'b\.\*'"):
+        opened(tmp_path, image_suffix="_0000")
+
+
 def test_a_mask_of_another_shape_is_named_with_both_shapes(folder):
     save_nifti(folder / "labels" / "a.nii", masked((4, 5, 7)))
     with pytest.raises(
