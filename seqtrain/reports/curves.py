@@ -1,7 +1,7 @@
 """The curves of a training: one picture a metric, training and validation in one pair of axes.
 
 Drawn from `history.csv`, which has a column `epoch` counted from 0, one for each metric and one with `val_` before its
-name. The object API of matplotlib is used alone, so that no window, display or global state is involved.
+name. The best epoch is marked, and where fine-tuning began.
 """
 
 from __future__ import annotations
@@ -15,18 +15,22 @@ from typing import Any
 
 from seqtrain.errors import DataError
 from seqtrain.metric_names import larger_is_better
+from seqtrain.reports.style import FAINT, TRAINING, VALIDATION, saved_figure
 
-_TRAINING, _VALIDATION = "#1f77b4", "#d95f02"
 _MOST_MARKERS = 20
 _RATES = ("lr", "learning_rate", "samples_per_s", "data_wait")  # no epoch is their best
+_TITLES = {"lr": "learning rate", "samples_per_s": "samples per second", "data_wait": "share of time waiting for data"}
+_MANY_TIMES = 20  # learning rates that differ so much are shown by their powers
+_FINE_TUNING = re.compile(r"fine-tuning from epoch (\d+) on$", re.MULTILINE)
 
 
-def draw(history_csv: Path, folder: Path) -> list[Path]:
+def draw(history_csv: Path, folder: Path, fine_tuned_from: int | None = None) -> list[Path]:
     """Draws every metric of a history; the files are called `<metric>.png`.
 
     Args:
         history_csv: What the run has logged, an epoch a row.
         folder: Where the pictures go; it is made where it is missing.
+        fine_tuned_from: The first epoch of the second phase, from 0.
 
     Returns:
         The pictures' paths. None for a history without an epoch.
@@ -34,19 +38,41 @@ def draw(history_csv: Path, folder: Path) -> list[Path]:
     Raises:
         DataError: when the history cannot be read.
     """
-    epochs, columns = _read(history_csv)
+    epochs, columns = read_history(history_csv)
     if not epochs:
         return []
     folder.mkdir(parents=True, exist_ok=True)
     paths = []
     for metric in _metrics(columns):
         path = folder / (re.sub(r"[^\w.-]", "_", metric) + ".png")
-        _draw_metric(metric, epochs, columns, path)
+        _draw_metric(metric, epochs, columns, path, fine_tuned_from)
         paths.append(path)
     return paths
 
 
-def _read(history_csv: Path) -> tuple[list[int], dict[str, list[float]]]:
+def draw_run(run_dir: Path) -> list[Path]:
+    """Draws the curves of a run folder into its `plots/`."""
+    return draw(run_dir / "history.csv", run_dir / "plots", fine_tuned_from(run_dir / "train.log"))
+
+
+def fine_tuned_from(log: Path) -> int | None:
+    """The first epoch of the second phase, from 0, as the run's log tells it: early stopping may have begun it early.
+
+    None for a run without one, or whose log is gone.
+    """
+    try:
+        found = _FINE_TUNING.findall(log.read_text(encoding="utf-8", errors="replace"))
+    except OSError:
+        return None
+    return int(found[-1]) - 1 if found else None
+
+
+def read_history(history_csv: Path) -> tuple[list[int], dict[str, list[float]]]:
+    """The epochs, from 1, and each column that holds any number; NaN for gaps.
+
+    Raises:
+        DataError: when the history cannot be read.
+    """
     try:
         with history_csv.open(newline="", encoding="utf-8") as file:
             rows = list(csv.DictReader(file))
@@ -77,27 +103,41 @@ def _metrics(columns: dict[str, list[float]]) -> list[str]:
     return list(dict.fromkeys(name.removeprefix("val_") for name in columns))
 
 
-def _draw_metric(metric: str, epochs: Sequence[int], columns: dict[str, list[float]], path: Path) -> None:
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.figure import Figure
+def _draw_metric(
+    metric: str, epochs: Sequence[int], columns: dict[str, list[float]], path: Path, fine_tuned_from: int | None
+) -> None:
     from matplotlib.ticker import MaxNLocator
 
-    figure = Figure(figsize=(7, 4.2), dpi=120, layout="constrained")
-    axes = figure.add_subplot()
-    sides = [("training", _TRAINING, metric), ("validation", _VALIDATION, f"val_{metric}")]
+    sides = [("training", TRAINING, metric), ("validation", VALIDATION, f"val_{metric}")]
     curves = [(label, color, _points(epochs, columns[name])) for label, color, name in sides if name in columns]
-    for label, color, points in curves:
-        # Where there are gaps (validation every fifth epoch), markers show which epochs count.
-        marker = "o" if len(points) <= _MOST_MARKERS or len(points) < len(epochs) else ""
-        axes.plot(*zip(*points, strict=True), color=color, label=label, linewidth=1.8, marker=marker, markersize=4)
-    if metric not in _RATES:
-        _mark_best(axes, metric, *curves[-1][1:])
-        axes.legend(frameon=False)
-    axes.set(xlabel="epoch", ylabel=metric, title=metric, xlim=(min(epochs) - 0.5, max(epochs) + 0.5))
-    axes.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
-    axes.grid(alpha=0.25)
-    axes.spines[["top", "right"]].set_visible(False)
-    FigureCanvasAgg(figure).print_png(path)
+    with saved_figure(path) as figure:
+        axes = figure.add_subplot()
+        for label, color, points in curves:
+            # Where there are gaps (validation every fifth epoch), markers show which epochs count.
+            marker = "o" if len(points) <= _MOST_MARKERS or len(points) < len(epochs) else ""
+            axes.plot(*zip(*points, strict=True), color=color, label=label, marker=marker, markersize=4)
+        axes.set(xlabel="epoch", xlim=(min(epochs) - 0.5, max(epochs) + 0.5))
+        axes.set_title(_TITLES.get(metric, metric.replace("_", " ")))
+        axes.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
+        if metric in _RATES:
+            _scale_rate(axes, metric, curves[0][2])
+        else:
+            _mark_best(axes, metric, *curves[-1][1:])
+        if fine_tuned_from is not None and fine_tuned_from + 1 <= max(epochs):
+            axes.axvline(fine_tuned_from + 0.5, color=FAINT, linestyle="--", linewidth=1.4, label="fine-tuning begins")
+        if len(axes.get_legend_handles_labels()[1]) > 1:
+            axes.legend()
+
+
+def _scale_rate(axes: Any, metric: str, points: Sequence[tuple[int, float]]) -> None:
+    """A rate is seen against nothing at all; a learning rate over its powers where it changes a lot."""
+    values = [value for _, value in points]
+    if metric in ("samples_per_s", "data_wait"):
+        axes.set_ylim(0, max(1.15 * max(values), 0.05))
+    elif min(values) > 0 and max(values) / min(values) > _MANY_TIMES:
+        axes.set_yscale("log")
+    if metric == "data_wait":
+        axes.yaxis.set_major_formatter(lambda share, position: f"{100 * share:.0f} %")
 
 
 def _points(epochs: Sequence[int], values: Sequence[float]) -> list[tuple[int, float]]:
@@ -110,12 +150,12 @@ def _mark_best(axes: Any, metric: str, color: str, points: Sequence[tuple[int, f
         epoch,
         value,
         marker="o",
-        markersize=11,
+        markersize=12,
         markerfacecolor="none",
         markeredgecolor=color,
-        markeredgewidth=1.8,
+        markeredgewidth=2,
         linestyle="none",
-        label=f"best: {value:.4g} in epoch {epoch}",
+        label=f"best {value:.4g}, epoch {epoch}",
     )
 
 

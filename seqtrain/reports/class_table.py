@@ -1,0 +1,101 @@
+"""Precision, recall, F1, IoU and support of each class, from counts of true and predicted classes.
+
+A ratio that has no samples to be made of is NaN in the table, and left out of means.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+
+@dataclass(frozen=True)
+class ClassTable:
+    """The classes in numbers.
+
+    Args:
+        counts: By true class (row) and predicted class (column).
+        names: By class index.
+    """
+
+    counts: npt.NDArray[np.int64]
+    names: Sequence[str]
+
+    @property
+    def precision(self) -> npt.NDArray[np.float64]:
+        """Of what is predicted to be the class, the share that is."""
+        return _ratio(self._right, self.counts.sum(axis=0))
+
+    @property
+    def recall(self) -> npt.NDArray[np.float64]:
+        """Of what is of the class, the share that is predicted to be."""
+        return _ratio(self._right, self.support)
+
+    @property
+    def f1(self) -> npt.NDArray[np.float64]:
+        """The harmonic mean of both; of pixels, the Dice coefficient."""
+        return _ratio(2 * self._right, self.counts.sum(axis=0) + self.support)
+
+    @property
+    def iou(self) -> npt.NDArray[np.float64]:
+        """What is of the class and predicted to be, over what is either."""
+        return _ratio(self._right, self.counts.sum(axis=0) + self.support - self._right)
+
+    @property
+    def support(self) -> npt.NDArray[np.int64]:
+        """How much is of the class."""
+        return np.asarray(self.counts.sum(axis=1))
+
+    def numbers(self) -> dict[str, float]:
+        """Accuracy, and the means over the classes that are there."""
+        found = {
+            "accuracy": float(self._right.sum() / max(1, self.counts.sum())),
+            "macro_precision": _mean(self.precision),
+            "macro_recall": _mean(self.recall),
+            "macro_f1": _mean(self.f1),
+        }
+        return {name: value for name, value in found.items() if math.isfinite(value)}
+
+    def rows(self, *, with_iou: bool = False) -> tuple[list[str], list[list[Any]]]:
+        """A header, and a row for each class; None where there is no ratio."""
+        columns = {"iou": self.iou} if with_iou else {}
+        columns |= {"precision": self.precision, "recall": self.recall, "f1": self.f1}
+        header = ["class", *columns, "support"]
+        rows = [
+            [name, *(_or_none(column[index]) for column in columns.values()), int(self.support[index])]
+            for index, name in enumerate(self.names)
+        ]
+        return header, rows
+
+    def csv(self, *, with_iou: bool = False) -> str:
+        """The rows as `classes.csv` has them."""
+        header, rows = self.rows(with_iou=with_iou)
+        text = io.StringIO(newline="")
+        writer = csv.writer(text, lineterminator="\n")
+        writer.writerow(header)
+        writer.writerows([f"{cell:.6g}" if isinstance(cell, float) else cell for cell in row] for row in rows)
+        return text.getvalue()
+
+    @property
+    def _right(self) -> npt.NDArray[np.int64]:
+        return np.diagonal(self.counts)
+
+
+def _ratio(part: npt.NDArray[np.int64], whole: npt.NDArray[np.int64]) -> npt.NDArray[np.float64]:
+    return np.divide(part, whole, out=np.full(len(part), np.nan), where=whole > 0)
+
+
+def _mean(values: npt.NDArray[np.float64]) -> float:
+    finite = values[np.isfinite(values)]
+    return float(finite.mean()) if finite.size else math.nan
+
+
+def _or_none(value: float) -> float | None:
+    return float(value) if math.isfinite(value) else None

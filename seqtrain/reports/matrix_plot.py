@@ -1,0 +1,62 @@
+"""The picture of a confusion matrix: shares of each true class in colour, counts in cells while they can be read."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from seqtrain.reports.style import saved_figure, shortened
+
+_MOST_COUNTED = 20
+_DARK = 0.55
+
+
+def draw_matrix(counts: npt.NDArray[np.int64], names: Sequence[str], path: Path) -> None:
+    """Draws a confusion matrix.
+
+    Args:
+        counts: By true class (row) and predicted class (column).
+        names: Of the classes.
+        path: The PNG.
+    """
+    count = len(names)
+    side = min(max(4.6, 2.6 + 0.42 * count), 11.0)
+    with saved_figure(path, side + 0.8, side) as figure:
+        axes = figure.add_subplot()
+        shares = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
+        image = axes.imshow(shares, cmap="Blues", vmin=0, vmax=1, interpolation="nearest")
+        _name_ticks(axes, names)
+        if count <= _MOST_COUNTED:
+            _write_counts(axes, counts, shares)
+        axes.grid(visible=False)
+        axes.spines[:].set_visible(False)
+        axes.set(xlabel="predicted", ylabel="true")
+        axes.set_title("confusion matrix")
+        bar = figure.colorbar(
+            image, ax=axes, shrink=0.7, ticks=[0, 0.5, 1], format="{x:.0%}", label="of the true class"
+        )
+        bar.outline.set_visible(False)
+
+
+def _name_ticks(axes: Any, names: Sequence[str]) -> None:
+    """The classes' names; of many, every so many."""
+    every = max(1, -(-len(names) // 30))
+    places = range(0, len(names), every)
+    shown = [shortened(names[place], 14) for place in places]
+    is_wide = max(map(len, shown)) > 2
+    axes.set_xticks(places, shown, rotation=90 if is_wide else 0)
+    axes.set_yticks(places, shown)
+    axes.tick_params(length=0)
+
+
+def _write_counts(axes: Any, counts: npt.NDArray[np.int64], shares: npt.NDArray[np.float64]) -> None:
+    size = 11 if len(counts) <= 10 and counts.max() < 10_000 else 8
+    for (row, column), value in np.ndenumerate(counts):
+        if value:
+            color = "white" if shares[row, column] > _DARK else "#1a1a1a"
+            text = str(value) if value < 100_000 else f"{value:.0e}".replace("e+0", "e")
+            axes.text(column, row, text, ha="center", va="center", color=color, fontsize=size)

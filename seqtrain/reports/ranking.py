@@ -1,0 +1,53 @@
+"""How well scores rank the positive samples before the others, at every threshold that there is.
+
+Source: T. Fawcett, 2006, An introduction to ROC analysis. Samples of one score are decided together. Average precision
+is the mean of the precisions at each threshold, weighted by what recall gains there, without interpolation.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+Floats = npt.NDArray[np.floating[Any]]
+Flags = npt.NDArray[np.bool_]
+
+
+def roc(positive: Flags, scores: Floats) -> tuple[Floats, Floats]:
+    """False and true positive rates, from the highest threshold (nothing is positive) to the lowest.
+
+    Args:
+        positive: Which samples are, (samples,); some are and some are not.
+        scores: Higher for what is rather positive.
+    """
+    true, decided = _decided(positive, scores)
+    false = decided - true
+    return np.concatenate([[0.0], false / false[-1]]), np.concatenate([[0.0], true / true[-1]])
+
+
+def roc_area(false_rate: Floats, true_rate: Floats) -> float:
+    """The area under a ROC curve."""
+    return float(np.trapezoid(true_rate, false_rate))
+
+
+def precision_recall(positive: Flags, scores: Floats) -> tuple[Floats, Floats]:
+    """Recall and precision, from recall 0 on."""
+    true, decided = _decided(positive, scores)
+    precision = true / decided
+    return np.concatenate([[0.0], true / true[-1]]), np.concatenate([precision[:1], precision])
+
+
+def average_precision(positive: Flags, scores: Floats) -> float:
+    """The area under the steps of a precision-recall curve."""
+    recall, precision = precision_recall(positive, scores)
+    return float(np.sum(np.diff(recall) * precision[1:]))
+
+
+def _decided(positive: Flags, scores: Floats) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
+    """At each threshold, how many samples that are positive lie above it, and how many in all."""
+    order = np.argsort(-scores, kind="stable")
+    ranked = scores[order]
+    last_of_score = np.append(np.flatnonzero(ranked[1:] != ranked[:-1]), len(ranked) - 1)
+    return np.cumsum(positive[order], dtype=np.int64)[last_of_score], last_of_score + 1

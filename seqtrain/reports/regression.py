@@ -1,0 +1,103 @@
+"""How well values are predicted: predicted against true, and the residuals.
+
+Errors are summed up exactly over all samples; what is drawn is a uniform sample of them.
+"""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from seqtrain.reports.style import FAINT, TRAINING, saved_figure
+from seqtrain.reports.subsample import Subsample
+
+_MOST_DRAWN = 50_000
+_MOST_POINTS = 2000  # more are drawn as a density
+
+Values = npt.NDArray[np.floating[Any]]
+
+
+class RegressionResults:
+    """What a model made of values, added batch by batch.
+
+    Args:
+        name: Of what is predicted.
+    """
+
+    kind = "regression"
+    table = None
+
+    def __init__(self, name: str = "") -> None:
+        self.name = name
+        self._kept = Subsample(_MOST_DRAWN)
+        self._count = 0
+        self._shift = 0.0  # near the mean, so that sums of squares keep their digits
+        self._sums = np.zeros(5)  # of truth, its squares, errors, their squares, their sizes
+
+    def add(self, truth: Values, predicted: Values) -> None:
+        """Adds values, arrays of one shape; what is NaN or infinite in either is left out."""
+        truth, predicted = (np.asarray(values, np.float64).ravel() for values in (truth, predicted))
+        finite = np.isfinite(truth) & np.isfinite(predicted)
+        truth, error = truth[finite], (predicted - truth)[finite]
+        if not self._count and truth.size:
+            self._shift = float(truth.mean())
+        self._count += truth.size
+        shifted = truth - self._shift
+        self._sums += [each.sum() for each in (shifted, shifted**2, error, error**2, np.abs(error))]
+        self._kept.add(truth, truth + error)
+
+    def numbers(self) -> dict[str, float | int]:
+        """The key figures."""
+        count = max(1, self._count)
+        truth, squares, error, squared_errors, sizes = self._sums.tolist()
+        variation = squares - truth**2 / count
+        found = {"samples": self._count, "mae": sizes / count, "rmse": math.sqrt(squared_errors / count)}
+        found["mean_error"] = error / count
+        return {**found, **({"r2": 1 - squared_errors / variation} if variation > 0 else {})}
+
+    def draw(self, folder: Path, suffix: str = "") -> list[Path]:
+        """Draws predicted against true values, and the residuals.
+
+        Args:
+            folder: For the pictures.
+            suffix: Of their names, where a model has several outputs.
+        """
+        paths = [folder / f"{name}{suffix}.png" for name in ("predicted_and_true", "residuals")]
+        truth, predicted = self._kept.columns()
+        self._draw_scatter(truth, predicted, paths[0])
+        self._draw_residuals(predicted - truth, paths[1])
+        return paths
+
+    def _draw_scatter(self, truth: Values, predicted: Values, path: Path) -> None:
+        numbers = self.numbers()
+        with saved_figure(path, height=5.4) as figure:
+            axes = figure.add_subplot()
+            low, high = min(truth.min(), predicted.min()), max(truth.max(), predicted.max())
+            margin = 0.04 * ((high - low) or 1.0)
+            limits = (low - margin, high + margin)
+            axes.plot(limits, limits, color=FAINT, linestyle="--", linewidth=1.4)
+            if len(truth) <= _MOST_POINTS:
+                axes.plot(truth, predicted, "o", color=TRAINING, markersize=4.5, alpha=0.45, markeredgewidth=0)
+            else:
+                axes.hexbin(truth, predicted, gridsize=60, bins="log", cmap="Blues", mincnt=1, extent=limits * 2)
+            axes.set(xlabel=f"true {self.name}".rstrip(), ylabel=f"predicted {self.name}".rstrip())
+            axes.set(xlim=limits, ylim=limits)
+            r2 = f"R² {numbers['r2']:.3f}, " if "r2" in numbers else ""
+            axes.set_title(f"predicted and true: {r2}mean error {numbers['mae']:.3g}")
+
+    def _draw_residuals(self, residuals: Values, path: Path) -> None:
+        numbers = self.numbers()
+        with saved_figure(path) as figure:
+            axes = figure.add_subplot()
+            low, high = np.percentile(residuals, (0.2, 99.8)).tolist()
+            reach = max(abs(low), abs(high)) or 1.0
+            num_bins = min(60, max(10, round(math.sqrt(len(residuals)))))
+            axes.hist(residuals.clip(-reach, reach), bins=num_bins, range=(-reach, reach), color=TRAINING, alpha=0.85)
+            axes.axvline(0, color=FAINT, linestyle="--", linewidth=1.4)
+            axes.grid(visible=False, axis="x")
+            axes.set(xlabel="predicted less true", ylabel="samples" if len(residuals) == self._count else "of a sample")
+            axes.set_title(f"residuals: mean {numbers['mean_error']:+.3g}, RMSE {numbers['rmse']:.3g}")

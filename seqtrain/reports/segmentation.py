@@ -1,0 +1,173 @@
+"""How well masks are predicted: the IoU of each class, and the pictures whose masks came out worst.
+
+Pixels are counted, so that any number of masks takes no memory; of the pictures, a few with the lowest IoU are kept.
+"""
+
+from __future__ import annotations
+
+import heapq
+import itertools
+import math
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from PIL import Image
+
+from seqtrain.reports.class_table import ClassTable
+from seqtrain.reports.matrix_plot import draw_matrix
+from seqtrain.reports.style import TRAINING, saved_figure, shortened
+from seqtrain.reports.tiles import NOT_COUNTED, as_bytes, class_color, picture_tile, volume_tile
+
+_NUM_WORST = 9
+_IN_A_ROW = 3
+_MOST_IN_MATRIX = 20
+
+Ids = npt.NDArray[np.integer[Any]]
+
+
+class SegmentationResults:
+    """What a model made of masks, added batch by batch.
+
+    Args:
+        num_classes: How many there are.
+        class_names: By class id; the id is shown where they are left out.
+    """
+
+    kind = "segmentation"
+
+    def __init__(self, num_classes: int, class_names: Sequence[str] | None = None) -> None:
+        self.num_classes = num_classes
+        self.class_names = tuple(class_names or map(str, range(num_classes)))
+        self.counts = np.zeros((num_classes, num_classes), np.int64)
+        self._worst: list[tuple[float, int, str, Any, Ids, Ids]] = []
+        self._numbers = itertools.count()  # so that a heap never compares pictures
+        self._masks = 0
+
+    def add(
+        self,
+        truth: Ids,
+        predicted: Ids,
+        weights: npt.NDArray[Any] | None,
+        pictures: npt.NDArray[Any] | None,
+        names: Sequence[str],
+    ) -> None:
+        """Adds masks.
+
+        Args:
+            truth: Class ids, (samples, height, width), of volumes (samples, depth, height, width).
+            predicted: Likewise.
+            weights: Likewise; pixels of weight 0 are not counted.
+            pictures: What the masks are of, with channels last; None where the model sees no picture.
+            names: Of the samples.
+        """
+        for row, name in enumerate(names):
+            ids = truth[row].astype(np.int32)
+            counted = ids < self.num_classes if weights is None else (ids < self.num_classes) & (weights[row] > 0)
+            if not counted.any():
+                continue
+            flat = ids[counted].astype(np.int64) * self.num_classes + predicted[row][counted]
+            counts = np.bincount(flat, minlength=self.counts.size).reshape(self.counts.shape)
+            self.counts += counts
+            self._masks += 1
+            picture = None if pictures is None else pictures[row]
+            self._keep(_mean_iou(counts), name, picture, np.where(counted, ids, NOT_COUNTED), predicted[row])
+
+    @property
+    def table(self) -> ClassTable:
+        """IoU, precision, recall, F1 and the number of pixels of each class."""
+        return ClassTable(self.counts, self.class_names)
+
+    def numbers(self) -> dict[str, float | int]:
+        """The key figures: over all pixels of all masks."""
+        accuracy = self.table.numbers()["accuracy"]
+        return {"samples": self._masks, "mean_iou": _mean_iou(self.counts), "pixel_accuracy": accuracy}
+
+    def draw(self, folder: Path, suffix: str = "") -> list[Path]:
+        """Draws the IoU of each class, the pixels confused, and the worst cases.
+
+        Args:
+            folder: For the pictures.
+            suffix: Of their names, where a model has several outputs.
+        """
+        paths = [folder / f"{name}{suffix}.png" for name in ("iou", "worst_cases", "confusion_matrix")]
+        self._draw_iou(paths[0])
+        self._draw_worst(paths[1])
+        if 2 < self.num_classes <= _MOST_IN_MATRIX:
+            draw_matrix(self.counts, self.class_names, paths[2])
+            return paths
+        return paths[:2]
+
+    def _keep(self, iou: float, name: str, picture: Any, truth: Ids, predicted: Ids) -> None:
+        case = (-iou, next(self._numbers), name, picture, truth, predicted)
+        if len(self._worst) < _NUM_WORST:
+            heapq.heappush(self._worst, tuple(map(_copied, case)))  # type: ignore[arg-type]
+        elif case[:2] > self._worst[0][:2]:
+            heapq.heapreplace(self._worst, tuple(map(_copied, case)))  # type: ignore[arg-type]
+
+    def _draw_iou(self, path: Path) -> None:
+        iou = self.table.iou
+        order = np.argsort(np.where(np.isfinite(iou), iou, -1), kind="stable")[-40:]
+        with saved_figure(path, height=1.4 + 0.36 * max(2, len(order))) as figure:
+            axes = figure.add_subplot()
+            values = np.nan_to_num(iou[order])
+            axes.barh(range(len(order)), values, color=TRAINING, height=0.7)
+            for place, (value, is_there) in enumerate(zip(values, np.isfinite(iou[order]), strict=True)):
+                axes.text(value + 0.01, place, f"{value:.3f}" if is_there else "not there", va="center", fontsize=10.5)
+            axes.set_yticks(range(len(order)), [shortened(self.class_names[each]) for each in order])
+            axes.tick_params(axis="y", length=0)
+            axes.grid(visible=False, axis="y")
+            axes.set(xlim=(0, 1.12), xticks=[0, 0.25, 0.5, 0.75, 1])
+            axes.set_title(f"IoU of each class, mean {_mean_iou(self.counts):.3f}")
+
+    def _draw_worst(self, path: Path) -> None:
+        worst = sorted(self._worst, key=lambda case: (-case[0], case[1]))
+        num_rows = math.ceil(len(worst) / _IN_A_ROW)
+        with saved_figure(path, 9.0, 0.9 + num_rows * 2.1) as figure:
+            all_axes = figure.subplots(num_rows, min(_IN_A_ROW, len(worst)), squeeze=False).flat
+            for axes in all_axes:
+                axes.set_axis_off()
+            for axes, (iou, _, name, picture, truth, predicted) in zip(all_axes, worst, strict=False):
+                axes.imshow(np.asarray(_side_by_side(picture, truth, predicted)), interpolation="nearest")
+                axes.set_title(f"{shortened(name, 14)}   IoU {-iou:.2f}", fontsize=11, fontweight="normal")
+            figure.suptitle("the worst cases: true mask left, predicted right", fontsize=13, fontweight="bold")
+            self._add_legend(figure)
+
+    def _add_legend(self, figure: Any) -> None:
+        from matplotlib.patches import Patch
+
+        shown = [(class_color(each), self.class_names[each]) for each in range(1, min(self.num_classes, 13))]
+        handles = [Patch(color=color, label=shortened(name)) for color, name in shown]
+        figure.legend(handles=handles, loc="outside lower center", ncols=4)
+
+
+def _mean_iou(counts: npt.NDArray[np.int64]) -> float:
+    """Over the classes that are in either mask."""
+    iou = ClassTable(counts, ()).iou
+    return float(iou[np.isfinite(iou)].mean())
+
+
+def _copied(value: Any) -> Any:
+    """What may outlive its batch, whose memory is used again."""
+    return value.copy() if isinstance(value, np.ndarray) else value
+
+
+def _side_by_side(picture: Any, truth: Ids, predicted: Ids) -> Image.Image:
+    pixels = np.full(truth.shape, 255, np.uint8) if picture is None else as_bytes(_drawable(picture, truth.ndim))[0]
+    draw = picture_tile if truth.ndim == 2 else lambda *drawn: volume_tile(*drawn)[0]
+    left, right = draw(pixels, truth), draw(pixels, predicted)
+    upright = truth.ndim == 3  # three planes in a row already: one row under the other
+    size = (left.width, 2 * left.height + 4) if upright else (2 * left.width + 4, left.height)
+    both = Image.new("RGB", size, "white")
+    both.paste(left, (0, 0))
+    both.paste(right, (0, left.height + 4) if upright else (left.width + 4, 0))
+    return both
+
+
+def _drawable(picture: npt.NDArray[Any], num_axes: int) -> npt.NDArray[Any]:
+    """One channel or three."""
+    if picture.ndim == num_axes:
+        return picture
+    return picture[..., :3] if picture.shape[-1] in (3, 4) else picture[..., 0]
