@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
 from seqtrain.errors import ResourceError
-from seqtrain.reports.style import GREEN, RED, YELLOW, styled
+from seqtrain.reports.terminal_style import GREEN, RED, YELLOW, styled
 
 Status = Literal["ok", "warning", "problem"]
 

@@ -13,7 +13,7 @@ from typing import Any
 from seqtrain.config.compare import Change
 from seqtrain.config.explain import Explained, section_meanings
 from seqtrain.config.flat import FlatValue
-from seqtrain.reports.style import DIM, GREEN, RED, styled
+from seqtrain.reports.terminal_style import DIM, GREEN, RED, styled
 
 _GAP = "  "
 _WIDEST_VALUE = 20
