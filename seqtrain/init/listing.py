@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -40,13 +40,19 @@ class Listing:
 
     def with_extension(self, *extensions: str) -> list[str]:
         """The files with one of some extensions, in lower case."""
-        return [file for file in self.files if stem_and_extension(file)[1] in extensions]
+        return [file for extension in extensions for file in self._by_extension.get(extension, [])]
 
     @cached_property
     def images(self) -> list[str]:
         """The image files."""
-        known: Collection[str] = image_extensions()
-        return [file for file in self.files if stem_and_extension(file)[1] in known]
+        return sorted(self.with_extension(*image_extensions()))
+
+    @cached_property
+    def _by_extension(self) -> dict[str, list[str]]:
+        found: dict[str, list[str]] = {}
+        for file in self.files:
+            found.setdefault(stem_and_extension(file)[1], []).append(file)
+        return found
 
     @cached_property
     def folders_of_images(self) -> dict[str, list[str]]:

@@ -83,12 +83,15 @@ def folder_pairs(files: list[str]) -> Iterator[FolderPair]:
     Folders pair by the names in their path: `train/images` with `train/masks`, `train` with `train_masks`.
     """
     folders = by_folder(files)
-    masks = [name for name in folders if is_mask_name(name)]
+    masks = {name for name in folders if is_mask_name(name)}
+    beside: dict[tuple[str, ...], list[str]] = {}
+    for images in folders.keys() - masks:
+        for place in _places(images):
+            beside.setdefault(place, []).append(images)
     pairs = []
     for mask in masks:
-        for images in folders:
-            if images not in masks and (images == "." or _alike(images, mask)):
-                pairs.append(_paired(images, mask, folders[images], folders[mask]))
+        partners = {images for place in _places(mask) for images in beside.get(place, [])} | ({"."} & folders.keys())
+        pairs += [_paired(images, mask, folders[images], folders[mask]) for images in sorted(partners - {mask})]
     pairs += [_paired(name, name, folders[name], folders[name]) for name in folders]
     found = [pair for pair in pairs if pair is not None and 2 * len(pair.files) >= pair.alone]
     yield from sorted(found, key=lambda pair: (is_held_out(pair.images), -len(pair.files)))
@@ -101,10 +104,10 @@ def is_mask_name(folder: str) -> bool:
     return any(word in MASK_WORDS or word.removesuffix("s") in MASK_WORDS or word.startswith("mask") for word in words)
 
 
-def _alike(images: str, masks: str) -> bool:
-    """Whether two folders stand together: beside each other, or below two that do."""
-    first, second = images.split("/"), masks.split("/")
-    return len(first) == len(second) and sum(a != b for a, b in zip(first, second, strict=True)) == 1
+def _places(folder: str) -> list[tuple[str, ...]]:
+    """A path with each of its parts left open: folders beside each other, or below two that are, have one in common."""
+    parts = folder.split("/")
+    return [(*parts[:level], "*", *parts[level + 1 :]) for level in range(len(parts))]
 
 
 def _paired(images: str, masks: str, image_files: list[str], mask_files: list[str]) -> FolderPair | None:

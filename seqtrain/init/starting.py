@@ -32,13 +32,13 @@ class Survey:
     place: Path
     finds: Sequence[Find]
 
-    def text(self, find: Find) -> str:
-        """One of the finds at a glance."""
+    def text(self, find: Find, with_others: bool = True) -> str:
+        """One of the finds at a glance, and what else it could be."""
         width = max(len(name) for name, _ in find.seen)
         lines = [f"{self.place}: {KINDS[find.kind].about}"]
         lines += [f"  {name:{width}}  {words}" for name, words in find.seen]
         lines += [f"note: {note}" for note in find.notes]
-        others = [other for other in self.finds if other is not find]
+        others = [other for other in self.finds if other is not find and with_others]
         lines += ["This could also be (choose with --task):"] if others else []
         return "\n".join([*lines, *(f"  {other.kind:22}{KINDS[other.kind].about}" for other in others)])
 
@@ -140,7 +140,8 @@ def start(found: Survey, wishes: Wishes, config: Path, force: bool, tell: Callab
     """
     check_free(config, force)
     likely = chosen(found.finds, wishes.task) if wishes.task else found.finds[0]
-    tell(found.text(likely))
+    is_asked = not wishes.task and not wishes.takes_suggestions
+    tell(found.text(likely, with_others=not is_asked))
     find, answers = settle(found.finds, wishes)
     _write(config, find.recipe(answers), f"seqtrain init {found.place}")
     others = [other for other in found.finds if other is not find]

@@ -175,17 +175,17 @@ def test_a_comment_stands_above_every_part_of_a_config():
 @pytest.mark.slow
 @pytest.mark.filterwarnings("ignore")  # Keras's own
 @pytest.mark.parametrize(
-    ("name", "kind", "metric", "bound"),
+    ("name", "epochs", "metric", "bound"),
     [
-        ("digits", "image_folder", "val_accuracy", 0.7),  # ten classes of equal size: chance is 0.10
-        ("flats", "table", "val_mae", -0.4),  # in standard deviations; the mean price errs by 0.8
-        ("shapes", "image_mask", "val_mean_iou", 0.5),  # all background gives 0.28
+        ("csv_pixels", 6, "val_accuracy", 0.6),  # ten classes of equal size: chance is 0.10
+        ("flats", 6, "val_mae", 0.4),  # in standard deviations; the mean price errs by 0.8
+        ("shapes", 3, "val_mean_iou", 0.35),  # all background gives 0.28
     ],
 )
-def test_a_config_trains_as_it_is_written(name, kind, metric, bound, tmp_path):
-    begin(DATA / name, Wishes(task=kind, takes_suggestions=True), None, tmp_path / "config.yaml", False, print)
-    loaded = load_config(tmp_path / "config.yaml", ["fit.epochs=8"])
+def test_a_config_trains_as_it_is_written(name, epochs, metric, bound, tmp_path):
+    begin(DATA / name, Wishes(takes_suggestions=True), None, tmp_path / "config.yaml", False, print)
+    loaded = load_config(tmp_path / "config.yaml", [f"fit.epochs={epochs}"])
     outcome = fit(loaded, FitOptions(tmp_path / "run", "never", "none", ["seqtrain", "fit"]))
-    best = outcome.result["best"]["value"]
-    assert outcome.exit_code == 0 and outcome.result["best"]["monitor"] == metric
-    assert (-best if metric == "val_mae" else best) >= bound
+    best = outcome.result["best"]
+    assert outcome.exit_code == 0 and best["monitor"] == metric
+    assert best["value"] <= bound if metric == "val_mae" else best["value"] >= bound
