@@ -16,8 +16,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from seqtrain import console
 from seqtrain.config.load import LoadedConfig
-from seqtrain.console import native_stderr_aside
 from seqtrain.loading.pipeline import Data, open_data
 from seqtrain.loading.tuning import Speed, choose, doubling, measure, num_cores
 
@@ -51,23 +51,18 @@ def profile(loaded: LoadedConfig, counts: Sequence[int], data_only: bool) -> dic
         What `profile --json` prints.
     """
     data = open_data(loaded)
-    like = dataclasses.replace(data.workers, count=1)
-    speeds = [
-        measure(data.train, dataclasses.replace(like, count=count), _SECONDS)
-        for count in counts or doubling(num_cores())
-    ]
-    if loaded.config.fit.workers == "auto":
-        speeds = choose(data.train, like, lambda _: None)[1]
+    with console.telling("measuring the data alone"):
+        speeds, stages_of_sample = _speeds(loaded, data, counts), stages(data)
     best = max(speeds, key=lambda speed: speed.samples_per_s)
     configured = next((s for s in speeds if s.workers.count == data.workers.count), best)
     document: dict[str, Any] = {
         "data": configured.to_json(),
         "table": [speed.to_json() for speed in speeds],
-        "stages": stages(data),
+        "stages": stages_of_sample,
     }
     if data_only:
         return document
-    with native_stderr_aside():
+    with console.native_stderr_aside():
         document |= _with_model(loaded, data)
     return {**document, **verdict(document, best)}
 
@@ -115,6 +110,16 @@ def stages(data: Data) -> list[dict[str, Any]]:
     return [{"stage": label, "share": round(seconds / total, 4)} for label, seconds in largest]
 
 
+def _speeds(loaded: LoadedConfig, data: Data, counts: Sequence[int]) -> list[Speed]:
+    like = dataclasses.replace(data.workers, count=1)
+    if loaded.config.fit.workers == "auto":
+        return choose(data.train, like, lambda _: None)[1]
+    return [
+        measure(data.train, dataclasses.replace(like, count=count), _SECONDS)
+        for count in counts or doubling(num_cores())
+    ]
+
+
 def _stage(file: str, line: int, name: str) -> str:
     path = Path(file)
     if file == "~" or file.startswith("<"):
@@ -135,8 +140,9 @@ def _with_model(loaded: LoadedConfig, data: Data) -> dict[str, Any]:
     with data.training_stream() as stream:
         batch = stream.take(0).batch
         model = build_model(loaded, data, batch)
-    alone = timed_fit(model, SameBatch(batch), _SECONDS)
-    with data.training_stream() as stream:
+    with console.telling("measuring the model alone"):
+        alone = timed_fit(model, SameBatch(batch), _SECONDS)
+    with console.telling("measuring both"), data.training_stream() as stream:
         both = timed_fit(model, TrainingFeeder(stream), 2 * _SECONDS)
     del model
     gc.collect()  # TensorFlow complains of iterators that outlive the interpreter
