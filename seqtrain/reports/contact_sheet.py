@@ -96,12 +96,19 @@ def _drawings(fields: Sequence[Field], data_format: DataFormat) -> tuple[list[Dr
         if field.array.dtype != np.uint8:
             name = f"{field.name}: " if len(pictures) > 1 else ""
             notes.append(f"{name}{field.array.dtype}, black = {low:.4g}, white = {high:.4g}")
+    if len(pictures) > 1:
+        notes.insert(0, " | ".join(_panel_name(field) for field in pictures))
     series = {field.is_input: field.array for field in fields if field.kind == "series"}
     if series:
         drawings.append(
             lambda row: (series_tile(*(series[side][row] if side in series else None for side in (True, False))), "")
         )
     return drawings, notes
+
+
+def _panel_name(field: Field) -> str:
+    name = field.name.partition(".")[2]
+    return name or ("input" if field.is_input else "target")
 
 
 def _drawing(field: Field, pixels: npt.NDArray[np.uint8], mask: npt.NDArray[Any] | None) -> Draw:

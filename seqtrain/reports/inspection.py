@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -20,6 +20,7 @@ from seqtrain.reports.statistics import BatchStatistics, SplitStatistics, batch_
 from seqtrain.sources.base import classes_of, labels_of
 
 _MOST_SHEETS = 16
+_MOST_CLASSES = 30  # on a line
 
 Side = Literal["train", "val"]
 
@@ -72,7 +73,7 @@ class InspectedBatch:
         for field in self.fields:
             counts = self.statistics.label_counts.get(field.name, {})
             if counts:
-                words = ", ".join(f"{_class_name(field, label)}: {count}" for label, count in counts.items())
+                words = _listed([f"{_class_name(field, label)}: {count}" for label, count in counts.items()])
                 unit = "pixels" if field.kind == "mask" else "labels"
                 lines.append(f"  {unit}{'' if field.name == 'y' else f' of {field.name}'}  {words}")
         lines += [f"  warning: {warning}" for warning in self.statistics.warnings]
@@ -131,9 +132,10 @@ class Inspection:
             statistics = self._class_statistics(side)
             if statistics is not None:
                 classes = statistics.to_json()["classes"]
-                lines.append("       classes  " + ", ".join(f"{name}: {count}" for name, count in classes.items()))
+                lines.append("       classes  " + _listed([f"{name}: {count}" for name, count in classes.items()]))
                 lines.append(f"       largest class / smallest: {statistics.imbalance:.2f}")
-                lines += [f"       warning: {warning}" for warning in statistics.warnings]
+                if self.data.config.split.by != "group":  # a group may well be a class
+                    lines += [f"       warning: {warning}" for warning in statistics.warnings]
         return "\n".join(lines)
 
     @property
@@ -204,6 +206,11 @@ class Inspection:
         if labels is None or not len(indices) or self.data.train.num_classes is None or names != self._label_names:
             return None
         return split_statistics(labels[indices], num_classes=self.data.train.num_classes, names=names)
+
+
+def _listed(words: Sequence[str]) -> str:
+    rest = f" and {len(words) - _MOST_CLASSES} more" if len(words) > _MOST_CLASSES else ""
+    return ", ".join(words[:_MOST_CLASSES]) + rest
 
 
 def _class_name(field: Field, label: int) -> str:
