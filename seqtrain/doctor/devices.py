@@ -163,9 +163,9 @@ def match(driver: Driver | None, backend: Backend, visible: str | None, is_nvidi
 def _why(told: str, driver: Driver, backend: Backend) -> tuple[str, str]:
     """What is wrong, and the fix."""
     if not backend.is_cuda_build:
-        cpu_alone = "pip uninstall -y tensorflow-cpu && " if version_of("tensorflow-cpu") else ""
         told += f": this {backend.backend} is built for the CPU alone"
-        return told, f"{cpu_alone}pip install --force-reinstall --no-deps tensorflow && pip install 'seqtrain[gpu]'"
+        installed = [name for name in ("tensorflow", "tensorflow-cpu") if version_of(name)]
+        return told, f"pip uninstall -y {' '.join(installed)} && pip install 'seqtrain[gpu]'"
     if backend.cuda and driver.cuda and int(backend.cuda.split(".")[0]) > int(driver.cuda.split(".")[0]):
         told += f": {backend.backend} is built for CUDA {backend.cuda}, the driver knows CUDA up to {driver.cuda}"
         return told, "install a newer driver (Ubuntu: sudo ubuntu-drivers install), then sudo reboot"

@@ -66,8 +66,12 @@ def of_open_files(limits: tuple[int, int]) -> Finding:
     told = f"{'any number' if unlimited else soft} at a time"
     if unlimited or soft >= _FEW_FILES:
         return Finding("memory", "open files", "ok", told)
-    most = _FEW_FILES * 4 if hard == resource.RLIM_INFINITY else min(_FEW_FILES * 4, hard)
-    return Finding("memory", "open files", "warning", told, f"ulimit -n {most}")
+    wanted = _FEW_FILES * 4
+    most = wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)
+    fix = f"ulimit -n {most}"
+    if most <= soft:
+        fix = f"docker run --ulimit nofile={wanted}, or a line `* hard nofile {wanted}` in /etc/security/limits.conf"
+    return Finding("memory", "open files", "warning", told, fix)
 
 
 def container_limit(root: Path = Path("/")) -> tuple[int, int] | None:

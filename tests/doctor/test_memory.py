@@ -57,3 +57,4 @@ def test_few_open_files_are_raised_no_further_than_the_hard_limit():
     assert of_open_files((resource.RLIM_INFINITY, resource.RLIM_INFINITY)).status == "ok"
     assert of_open_files((256, 2048)).fix == "ulimit -n 2048"
     assert of_open_files((256, resource.RLIM_INFINITY)).fix == "ulimit -n 4096"
+    assert "--ulimit nofile=4096" in of_open_files((200, 200)).fix
