@@ -19,7 +19,9 @@ class Kind(NamedTuple):
 
 KINDS = {
     "image_folder": Kind("classification", "a folder of images for each class"),
-    "backbone": Kind("classification", "the same, by a network that knows ImageNet (its weights are downloaded)"),
+    "backbone": Kind(
+        "classification", "images by class, and a network that knows ImageNet (its weights are downloaded)"
+    ),
     "image_manifest": Kind("classification", "a CSV of image paths and labels, or numbers to predict"),
     "arrays": Kind("classification", "samples and labels in .npy files or one .npz; or numbers to predict"),
     "hdf5": Kind("classification", "samples and labels in one HDF5 file; or numbers to predict"),
@@ -36,7 +38,7 @@ KINDS = {
     "volume_slices": Kind("segmentation", "volumes with masks, slice by slice"),
     "pair_manifest": Kind("similarity", "a CSV of pairs of images: the same or different"),
     "siamese_pairs": Kind("similarity", "images by class, compared in pairs: for many classes with few images"),
-    "siamese_triplets": Kind("similarity", "the same in triplets"),
+    "siamese_triplets": Kind("similarity", "images by class, compared in triplets"),
     "autoencoder": Kind("autoencoding", "any images, squeezed through a few numbers and drawn again"),
     "denoising": Kind("autoencoding", "any images, noise to be taken away"),
     "vae": Kind("autoencoding", "any images, to draw new ones like them"),

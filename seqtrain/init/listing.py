@@ -19,6 +19,8 @@ from seqtrain.sources.matched_files import stem_and_extension
 TRAINING = frozenset({"train", "training", "trainset"})
 HELD_OUT = frozenset({"val", "valid", "validation", "valset", "test", "testing", "testset", "dev", "eval"})
 
+_WRITTEN_BY_US = ("runs", "inspect")
+
 
 @dataclass(frozen=True)
 class Listing:
@@ -117,7 +119,8 @@ def _files_below(root: Path) -> list[str]:
         folders[:] = sorted(
             name
             for name in folders
-            if not name.startswith((".", "__MACOSX"))
+            if not name.startswith((".", "__"))
+            and not (name in _WRITTEN_BY_US and Path(parent) == root)
             and not (Path(parent, name).is_symlink() and here.is_relative_to(Path(parent, name).resolve()))
         )
         prefix = Path(parent).relative_to(root).as_posix()

@@ -132,10 +132,10 @@ def array_rows(
     )
 
 
-def sums(about: str) -> Recipe:
+def sums() -> Recipe:
     """No data at all."""
     return Recipe(
-        about=about,
+        about="A regression that needs no data: two random numbers in, their sum out.",
         source={"name": "synthetic_sum", "num_samples": 4096},
         sequence={"name": "arrays"},
         model={"name": "mlp", "units": [16]},

@@ -66,7 +66,10 @@ class Start:
     def text(self) -> str:
         """For a person: what there is, and what comes next."""
         if self.tried is None:
-            return f"wrote {self.path}: put your paths into `source`, then\n  seqtrain check {self.path}"
+            has_paths = self.kind != "synthetic_sum"
+            return (
+                f"wrote {self.path}{': put your paths into `source`, then' * has_paths}\n  seqtrain check {self.path}"
+            )
         samples = self.tried["samples"]
         fields = self.tried["batch"].items()
         batch = ", ".join(f"{name} {'x'.join(map(str, field['shape']))} {field['dtype']}" for name, field in fields)
@@ -143,6 +146,8 @@ def start(found: Survey, wishes: Wishes, config: Path, force: bool, tell: Callab
     is_asked = not wishes.task and not wishes.takes_suggestions
     tell(found.text(likely, with_others=not is_asked))
     find, answers = settle(found.finds, wishes)
+    if find is not likely:
+        tell(found.text(find, with_others=False))
     _write(config, find.recipe(answers), f"seqtrain init {found.place}")
     others = [other for other in found.finds if other is not find]
     return Start(config, find.kind, find, others, answers, _tried(config))

@@ -98,5 +98,5 @@ _MADE: dict[str, Callable[[str], Recipe]] = {
     "autoencoder": _autoencoding("autoencoder"),
     "denoising": _autoencoding("denoising"),
     "vae": _autoencoding("vae"),
-    "synthetic_sum": number_recipes.sums,
+    "synthetic_sum": lambda about: number_recipes.sums(),
 }

@@ -69,6 +69,13 @@ def test_links_to_class_folders_are_followed_and_rings_are_not(tmp_path):
     assert dict(sections(data)[0].seen)["images"].startswith("6,")
 
 
+def test_what_runs_and_archives_left_behind_is_no_data(tmp_path):
+    classes(tmp_path, {"cat": 3, "dog": 3})
+    for place in ("runs/config/1/plots", "inspect/config", "__MACOSX/cat", ".cache"):
+        picture(tmp_path / place / "x.png")
+    assert dict(found(tmp_path)[0].seen)["classes"] == "2: cat, dog (3 each)"
+
+
 def test_images_alone_are_drawn_again(tmp_path):
     for number in range(5):
         picture(tmp_path / f"{number}.png", size=(100, 128))
