@@ -14,7 +14,7 @@ import numpy.typing as npt
 from pydantic import Field
 
 from seqtrain.registry import sequences
-from seqtrain.sequences.geometry import Geometry, GeometryRange, draw, matrix, warp
+from seqtrain.sequences.geometry import GeometryRange, Matrix, draw, matrix, pass_over, warp
 from seqtrain.sequences.image import ImageSequence, Picture
 from seqtrain.sources.base import Source
 from seqtrain.types import Color, DataFormat, ImageSize, Probability, Resize
@@ -25,6 +25,7 @@ ProperFraction = Annotated[float, Field(ge=0, lt=1)]
 CropFraction = Annotated[float, Field(ge=0.1, le=1)]
 
 _MIDDLE_GRAY, _WHITE = 127.5, 255
+_AS_IT_IS = np.eye(2, 3)
 
 
 @sequences.register("augmented_image")
@@ -98,6 +99,8 @@ class AugmentedImageSequence(ImageSequence):
         self._contrast = contrast
         margin = random_crop or 1
         self._canvas_size = round(image_size[0] / margin), round(image_size[1] / margin)
+        self._keeps_size = self._canvas_size == tuple(image_size)
+        self._stays = self._keeps_size and self._geometry == GeometryRange()
 
     def unaugmented(self, index: int) -> tuple[Any, ...]:
         """One sample as a batch of one, without augmentation."""
@@ -110,8 +113,13 @@ class AugmentedImageSequence(ImageSequence):
         if generator is None or not self.training:
             self.read(path, picture)
             return
-        geometry = draw(self._geometry, generator)
-        self._warp(path, geometry, picture)
+        to_canvas = self._drawn(generator)
+        if to_canvas is None:
+            self.read(path, picture)
+        else:
+            canvas = np.empty((*self._canvas_size, *picture.shape[2:]), dtype=np.uint8)
+            self.read(path, canvas)
+            warp(canvas, to_canvas, picture)
         self._light(generator, picture)
 
     @property
@@ -122,15 +130,13 @@ class AugmentedImageSequence(ImageSequence):
     def _read_size(self) -> tuple[int, int]:
         return self._canvas_size if self.training else self.image_size
 
-    def _warp(self, path: str, geometry: Geometry, picture: Picture) -> None:
-        height, width = self._canvas_size
-        to_canvas = matrix(geometry, (height, width), self.image_size)
-        if (height, width) == self.image_size and np.array_equal(to_canvas, np.eye(2, 3)):
-            self.read(path, picture)
-            return
-        canvas = np.empty((height, width, *picture.shape[2:]), dtype=np.uint8)
-        self.read(path, canvas)
-        warp(canvas, to_canvas, picture)
+    def _drawn(self, generator: np.random.Generator) -> Matrix | None:
+        """The map from a sample to what is shown of it, or None where that is all of it, as it is."""
+        if self._stays:
+            pass_over(generator)
+            return None
+        to_canvas = matrix(draw(self._geometry, generator), self._canvas_size, self.image_size)
+        return None if self._keeps_size and np.array_equal(to_canvas, _AS_IT_IS) else to_canvas
 
     def _light(self, generator: np.random.Generator, picture: Picture) -> None:
         if not self._brightness and not self._contrast:

@@ -18,6 +18,8 @@ import numpy.typing as npt
 Matrix = npt.NDArray[np.float64]
 Size = tuple[int, int]  # height, width
 
+_NUMBERS = 8  # drawn for a sample
+
 
 @dataclass(frozen=True)
 class GeometryRange:
@@ -62,7 +64,7 @@ def draw(possible: GeometryRange, generator: np.random.Generator) -> Geometry:
 
     The same eight numbers are drawn whatever is possible: turning one augmentation on leaves the others as they were.
     """
-    across, down, turn, size, right, below, window_x, window_y = generator.random(8).tolist()
+    across, down, turn, size, right, below, window_x, window_y = generator.random(_NUMBERS).tolist()
     return Geometry(
         flips=(across < possible.horizontal_flip, down < possible.vertical_flip),
         rotation_degrees=(2 * turn - 1) * possible.rotation,
@@ -70,6 +72,11 @@ def draw(possible: GeometryRange, generator: np.random.Generator) -> Geometry:
         shift=((2 * right - 1) * possible.shift, (2 * below - 1) * possible.shift),
         window=(window_x, window_y),
     )
+
+
+def pass_over(generator: np.random.Generator) -> None:
+    """Leaves a generator as `draw` does, where nothing is possible."""
+    generator.random(_NUMBERS)
 
 
 def matrix(geometry: Geometry, canvas_size: Size, size: Size) -> Matrix:

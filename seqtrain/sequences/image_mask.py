@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import cv2
 import numpy as np
 import numpy.typing as npt
+from pydantic import Field
 
 from seqtrain.errors import ConfigError, DataError
 from seqtrain.registry import sequences
@@ -20,8 +21,9 @@ from seqtrain.sequences.augmented_image import (
     ProperFraction,
 )
 from seqtrain.sequences.decoding import read_picture
-from seqtrain.sequences.geometry import Geometry, draw, matrix, warp
+from seqtrain.sequences.geometry import Matrix, warp
 from seqtrain.sequences.image import Picture
+from seqtrain.sequences.kept_masks import KeptMasks
 from seqtrain.sequences.mask_resizing import fit_mask, shrunk_size
 from seqtrain.sequences.resizing import fit
 from seqtrain.sources.base import Source
@@ -33,6 +35,8 @@ from seqtrain.types import Color, DataFormat, ImageSize, Probability, Resize
 if TYPE_CHECKING:
     from seqtrain.sequences.cache import PictureCache
 
+_MB = 1 << 20
+
 
 @sequences.register("image_mask")
 class ImageMaskSequence(AugmentedImageSequence):
@@ -40,6 +44,9 @@ class ImageMaskSequence(AugmentedImageSequence):
 
     Ids of masks are never interpolated: a pixel has the id that lies nearest. Light changes the image alone. Where the
     source has pixels to ignore, batches carry a weight for each pixel, 0 for those and 1 for all others.
+
+    Masks are decoded in the first epoch and kept in memory as runs, from which they come back byte for byte. A mask's
+    file is therefore not looked at again: what changes in it is seen by the next run.
 
     Args:
         source: `image_mask`, or any other whose samples have a mask.
@@ -61,6 +68,8 @@ class ImageMaskSequence(AugmentedImageSequence):
         brightness: Add or take away up to this fraction of white.
         contrast: Draw pixels away from or towards middle gray by up to this fraction.
         random_crop: Cut out a window with this fraction of the picture's height and width at a random place.
+        kept_masks_mb: Memory for masks that were decoded, in each process and for training and validation each; about
+            1.6 KB a mask of 224x224, so 64 hold some 30 000. Those beyond are decoded in every epoch; 0 keeps none.
 
     Shapes:
         x: (batch, height, width, channels) or (batch, channels, height, width), uint8, 0 to 255
@@ -95,11 +104,13 @@ class ImageMaskSequence(AugmentedImageSequence):
         brightness: Fraction = 0.0,
         contrast: Fraction = 0.0,
         random_crop: CropFraction | None = None,
+        kept_masks_mb: Annotated[int, Field(ge=0)] = 64,
     ) -> None:
         self._masks = mask_source(source, "image_mask")
         self._ignored_id: int | None = getattr(source, "ignored_id", None)
         self._pictures: Any = source if hasattr(source, "read_picture") else None  # None: they are files
         self._same_size = bytearray(len(source))  # which samples were found to be; one byte each, set once
+        self._kept_masks = KeptMasks(kept_masks_mb * _MB)
         super().__init__(
             source,
             indices,
@@ -138,15 +149,15 @@ class ImageMaskSequence(AugmentedImageSequence):
         """Writes one sample; without a generator, unaugmented."""
         x, y, *weights = rows
         augmenting = generator if self.training else None
-        geometry = None if augmenting is None else draw(self._geometry, augmenting)
+        to_canvas = None if augmenting is None else self._drawn(augmenting)
         picture = self._picture_in(x[0])
-        self._show(geometry, partial(self._read_picture, index), picture)
+        self._show(to_canvas, partial(self._read_picture, index), picture)
         if augmenting is not None:
             self._light(augmenting, picture)
         if picture.base is None:  # made for the purpose
             x[0] = np.moveaxis(picture, -1, 0)
         mask = y[0]
-        self._show(geometry, partial(self._read_mask, index), mask, nearest=True)
+        self._show(to_canvas, partial(self._read_mask, index), mask, nearest=True)
         if weights:
             weights[0][0] = mask != self._ignored_id
             mask[mask == self._ignored_id] = 0  # an id that every loss understands
@@ -177,14 +188,10 @@ class ImageMaskSequence(AugmentedImageSequence):
         return row if self.data_format == "channels_last" else np.empty((*self.image_size, 3), dtype=np.uint8)
 
     def _show(
-        self, geometry: Geometry | None, read: Callable[[Picture], None], out: Picture, nearest: bool = False
+        self, to_canvas: Matrix | None, read: Callable[[Picture], None], out: Picture, nearest: bool = False
     ) -> None:
-        """Writes what the geometry shows of a picture or mask that `read` writes into an array of any size."""
-        if geometry is None:
-            read(out)
-            return
-        to_canvas = matrix(geometry, self._canvas_size, self.image_size)
-        if self._canvas_size == tuple(self.image_size) and np.array_equal(to_canvas, np.eye(2, 3)):
+        """Writes what is drawn of a picture or mask that `read` writes into an array of any size."""
+        if to_canvas is None:
             read(out)
             return
         canvas = np.empty((*self._canvas_size, *out.shape[2:]), dtype=np.uint8)
@@ -198,11 +205,14 @@ class ImageMaskSequence(AugmentedImageSequence):
             fit(_in_color(self._pictures.read_picture(index), self.color), picture, self.resize)
 
     def _read_mask(self, index: int, row: Picture) -> None:
+        if self._kept_masks.read(index, row):
+            return
         mask = self._masks.read_mask(index)
         if self._pictures is None and not self._same_size[index]:
             self._check_size(index, (mask.shape[0], mask.shape[1]))
             self._same_size[index] = True
         fit_mask(mask, row, self.resize, padding_id=self._ignored_id or 0)
+        self._kept_masks.keep(index, row)
 
     def _check_size(self, index: int, mask_size: tuple[int, int]) -> None:
         sample = self.source[index]

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from seqtrain.sequences.geometry import Geometry, GeometryRange, draw, matrix, warp
+from seqtrain.sequences.geometry import Geometry, GeometryRange, draw, matrix, pass_over, warp
 
 PICTURE = np.random.default_rng(0).integers(0, 256, (12, 12, 3), dtype=np.uint8)
 
@@ -90,3 +90,10 @@ def test_one_range_does_not_change_what_another_draws() -> None:
     alone = draw(GeometryRange(rotation=30), np.random.default_rng(5))
     both = draw(GeometryRange(rotation=30, shift=0.5, horizontal_flip=0.5), np.random.default_rng(5))
     assert alone.rotation_degrees == both.rotation_degrees
+
+
+def test_passing_over_leaves_the_generator_where_drawing_leaves_it() -> None:
+    drawn, passed = np.random.default_rng(3), np.random.default_rng(3)
+    assert np.array_equal(matrix(draw(GeometryRange(), drawn), (5, 7), (5, 7)), np.eye(2, 3))
+    pass_over(passed)
+    assert drawn.random() == passed.random()

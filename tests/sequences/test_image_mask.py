@@ -239,3 +239,68 @@ def test_the_unaugmented_sample_can_be_had_beside_the_augmented(equal) -> None:
     x, y = sequence(equal, **GEOMETRY).unaugmented(3)
     assert np.array_equal(y[0], equal.read_mask(3))
     assert np.array_equal(x[0, ..., 0], equal.read_mask(3))
+
+
+@pytest.mark.parametrize("option", [{}, GEOMETRY, {"training": False}, {"resize": "pad"}], ids=str)
+@pytest.mark.parametrize("ignore", [None, 9])
+def test_batches_are_the_same_with_masks_kept_and_without(tmp_path, option, ignore) -> None:
+    ids = [shapes(number, (40, 50)) for number in range(8)]
+    for mask in ids if ignore else []:
+        mask[:5] = ignore
+    pairs = source(tmp_path, ids, ids, ignore=ignore)
+    with_kept, without = sequence(pairs, **option), sequence(pairs, kept_masks_mb=0, **option)
+    for epoch in (0, 0, 1, 2):
+        for one, other in zip(with_kept.batch(epoch, 0), without.batch(epoch, 0), strict=True):
+            assert np.array_equal(one, other)
+
+
+class CountedReads:
+    """A source that counts how often each mask is read, and cannot read one of them."""
+
+    def __init__(self, source, bad=None):
+        self._source, self._bad, self.reads = source, bad, []
+
+    def __getattr__(self, name):
+        return getattr(self._source, name)
+
+    def __len__(self):
+        return len(self._source)
+
+    def __getitem__(self, index):
+        return self._source[index]
+
+    def read_mask(self, index):
+        self.reads.append(index)
+        if index == self._bad:
+            raise DataError("the mask cannot be read")
+        return self._source.read_mask(index)
+
+
+def test_each_mask_is_read_in_the_first_epoch_alone(like) -> None:
+    counted = CountedReads(like)
+    made = sequence(counted, batch_size=3, **GEOMETRY)
+    for epoch in range(3):
+        for position in range(len(made)):
+            made.batch(epoch, position)
+    assert sorted(counted.reads) == list(range(8))
+    made.unaugmented(4)  # at another size
+    made.unaugmented(4)
+    assert counted.reads[8:] == [4]
+
+
+def test_a_mask_that_cannot_be_read_is_told_of_each_time(like) -> None:
+    counted = CountedReads(like, bad=2)
+    made = sequence(counted)
+    for _ in range(3):
+        with pytest.raises(DataError, match="the mask cannot be read"):
+            made.unaugmented(2)
+    assert counted.reads == [2] * 3
+
+
+def test_a_copy_in_another_process_reads_masks_itself(like) -> None:
+    made = sequence(like)
+    empty = len(pickle.dumps(made))
+    batch = made.batch(0, 0)
+    copy = pickle.loads(pickle.dumps(made))
+    assert len(pickle.dumps(made)) < empty + 100  # the order of an epoch aside
+    assert np.array_equal(copy.batch(0, 0)[1], batch[1])
