@@ -131,12 +131,13 @@ def _stage(file: str, line: int, name: str) -> str:
 
 
 def _with_model(loaded: LoadedConfig, data: Data) -> dict[str, Any]:
-    from seqtrain.loading.feeder import TrainingFeeder
     from seqtrain.training.device import prepare_keras
+
+    prepare_keras(loaded.config)  # before anything else imports Keras
+    from seqtrain.loading.feeder import TrainingFeeder
     from seqtrain.training.model import build_model
     from seqtrain.training.stopwatch import SameBatch, timed_fit
 
-    prepare_keras(loaded.config)
     with data.training_stream() as stream:
         batch = stream.take(0).batch
         model = build_model(loaded, data, batch)
