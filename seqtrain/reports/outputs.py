@@ -67,6 +67,9 @@ def _results(field: Field, predicted: npt.NDArray[Any], loss: str, class_axis: i
         return _of_masks(field, predicted, channels)
     if field.kind == "pixels":
         return "the targets are pictures"
+    if not field.num_classes and predicted.size == len(predicted) == target.size:
+        is_class = _is_score(loss) and bool(np.isin(target, (0, 1)).all())
+        return ClassificationResults(2) if is_class else RegressionResults(name)
     classes = class_indices(target, field.num_classes)
     if classes is not None and (field.num_classes or target.dtype.kind in "iub"):
         return _of_classes(field, predicted, loss)
@@ -89,11 +92,16 @@ def _of_classes(field: Field, predicted: npt.NDArray[Any], loss: str) -> Results
     count = field.num_classes or max(2, width)
     if predicted.ndim > 2 or width not in (1, count) or (width == 1 and count != 2):
         return f"outputs {predicted.shape[1:]} are no scores of {count} classes"
-    if width == 1 and not any(word in loss for word in ("crossentropy", "cross_entropy", "focal", "hinge")):
+    if width == 1 and not _is_score(loss):
         return f"outputs {predicted.shape[1:]} are no scores: the loss compares something else"
     if count > MOST_CLASSES:
         return f"{count} classes are more than a picture can show"
     return ClassificationResults(count, field.class_names)
+
+
+def _is_score(loss: str) -> bool:
+    """Whether a loss takes a single output as the score of a class."""
+    return any(word in loss for word in ("crossentropy", "cross_entropy", "focal"))
 
 
 def _flat_mask(mask: npt.NDArray[Any]) -> npt.NDArray[Any]:

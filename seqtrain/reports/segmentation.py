@@ -92,7 +92,7 @@ class SegmentationResults:
             folder: For the pictures.
             suffix: Of their names, where a model has several outputs.
         """
-        paths = [folder / f"{name}{suffix}.png" for name in ("iou", "worst_cases", "confusion_matrix")]
+        paths = [folder / f"{name}{suffix}.png" for name in ("iou_by_class", "worst_cases", "confusion_matrix")]
         self._draw_iou(paths[0])
         self._draw_worst(paths[1])
         if 2 < self.num_classes <= _MOST_IN_MATRIX:

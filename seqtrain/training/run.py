@@ -34,10 +34,12 @@ from seqtrain.training.callback_state import CallbackStates
 from seqtrain.training.callbacks import added_logs, build_callbacks
 from seqtrain.training.checkpoint_store import CheckpointStore
 from seqtrain.training.checkpoints import Checkpoints
+from seqtrain.training.final_plots import draw_final_plots
 from seqtrain.training.learning_rate import ScaledSchedule, schedule_of
 from seqtrain.training.model import build_model
 from seqtrain.training.options import FitOptions, Outcome
 from seqtrain.training.pace import Pace
+from seqtrain.training.plot_renewal import PlotRenewal
 from seqtrain.training.recorder import Recorder, finite, scalar_logs
 from seqtrain.training.run_callbacks import RunCallbacks
 from seqtrain.training.run_folder import RunFolder
@@ -106,6 +108,7 @@ class Run:
         self._model.summary(print_fn=lambda text, line_break=False: log.debug("%s", text))
         logged = (*logs, *added_logs(self._config.callbacks))
         self._recorder = Recorder(self._folder, *self._watched(logged), self._name_batches)
+        self._renewal = PlotRenewal(self._folder.path)
         self._own = build_callbacks(self._loaded, self._data, logs, self._folder.path, self._options.progress)
         states = CallbackStates([callback.name for callback in self._config.callbacks], self._own)
         self._checkpoints = Checkpoints(
@@ -163,7 +166,7 @@ class Run:
         return keras.backend.backend() == "tensorflow" and not decays
 
     def _callbacks(self, first: list[Any], states: CallbackStates, is_ahead: Callable[[], bool]) -> RunCallbacks:
-        listed = [*first, self._recorder, *self._own, self._checkpoints, self._stops]
+        listed = [*first, self._recorder, self._renewal, *self._own, self._checkpoints, self._stops]
         return RunCallbacks(
             listed,
             self._checkpoints,
@@ -280,6 +283,7 @@ class Run:
 
     def _close_callbacks(self) -> None:
         """Has callbacks that were broken off give up their bars and files."""
+        self._renewal.close()
         for callback in self._own:
             if hasattr(callback, "close"):
                 callback.close()
@@ -296,8 +300,6 @@ class Run:
         return shlex.join(words)
 
     def _finish(self, status: str, began: float) -> dict[str, Any]:
-        from seqtrain.reports.curves import draw
-
         history = self._recorder.history
         last = {name: value for name, value in (history[-1] if history else {}).items() if name != "epoch"}
         result = {
@@ -310,12 +312,12 @@ class Run:
             **({} if self._config.fine_tune is None else {"phase": self._phase}),
         }
         try:
-            if history:
-                with console.telling("drawing the plots"):
-                    draw(self._folder.history, self._folder.plots)
             self._folder.write_json("result.json", result)
         except (OSError, ResourceError) as error:
-            log.warning("result.json and plots could not be written: %s", error)
+            log.warning("result.json could not be written: %s", error)
+        if history:
+            is_done = status in ("completed", "early_stopped")
+            draw_final_plots(self._folder, self._data, self._model, self._stops.check, is_done)
         self._checkpoints.tell_cost()
         self._tell_end(status, len(history), time.perf_counter() - began)
         return result

@@ -1,0 +1,140 @@
+"""What a run leaves to look at when it ends: the curves, and how its best weights do on the validation.
+
+    plots/<metric>.png                              curves
+    plots/confusion_matrix.png, roc.png, ...        by what each output of the model is
+    plots/classes.csv                               a line a class
+    plots/results.json                              the key figures, and why an output has none
+
+The validation is gone through once more with the best weights, which the model keeps. Nothing here ends a run: what
+goes wrong is a warning, and a stop breaks it off.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import itertools
+import json
+import logging
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+from seqtrain import console
+from seqtrain.errors import CheckpointError, SeqtrainError
+from seqtrain.loading.pipeline import Data
+from seqtrain.reports.curves import draw_run
+from seqtrain.reports.fields import Field, fields_of
+from seqtrain.reports.outputs import Output
+from seqtrain.structure import named_leaves
+from seqtrain.training.checkpoint_store import stored_checkpoint
+from seqtrain.training.run_folder import RunFolder
+from seqtrain.training.state import WEIGHTS, load_weights
+from seqtrain.training.trained_run import Predicted, predictions
+
+RESULTS = "results.json"
+log = logging.getLogger("seqtrain")
+
+
+def draw_final_plots(folder: RunFolder, data: Data, model: Any, check: Callable[[], None], is_done: bool) -> None:
+    """Draws what a run leaves; on failure warns.
+
+    Args:
+        folder: Of the run.
+        data: Its data.
+        model: Its model, which is given the best weights.
+        check: Raises where there is a reason to stop.
+        is_done: Whether the run has come to its end; else the curves alone are drawn.
+    """
+    try:
+        with console.telling("drawing the plots"):
+            draw_run(folder.path)
+            if is_done:
+                _draw_results(folder, data, model, check)
+    except SeqtrainError as error:
+        log.warning("some plots were not drawn: %s", error)
+    except Exception as error:
+        log.warning("some plots could not be drawn: %s: %s", type(error).__name__, error)
+        log.debug("while drawing", exc_info=True)
+
+
+def _draw_results(folder: RunFolder, data: Data, model: Any, check: Callable[[], None]) -> None:
+    document: dict[str, Any] = {"split": "val", "checkpoint": "best", "outputs": {}}
+    if data.val is None:
+        document["skipped"] = "the run has no validation"
+    else:
+        document["epoch"] = _give_best_weights(folder, model)
+        loss = str(data.config.compile.loss if data.config.compile else model.loss).lower()
+        with contextlib.closing(predictions(model, data.val, data)) as predicted:
+            outputs = gathered(data, itertools.islice(predicted, data.validation_steps), loss, check)
+        document["outputs"] = {each.name: _drawn(each, folder.plots, len(outputs) > 1) for each in outputs}
+        if not outputs:
+            document["skipped"] = "the batches have no targets"
+    (folder.plots / RESULTS).write_text(json.dumps(document, indent=2) + "\n", encoding="utf-8")
+
+
+def _give_best_weights(folder: RunFolder, model: Any) -> int:
+    """Loads them, and says of which epoch they are."""
+    try:
+        stored = stored_checkpoint(folder.checkpoints, "best")
+    except CheckpointError:
+        stored = stored_checkpoint(folder.checkpoints, "last")
+    load_weights(model, stored.path / WEIGHTS, stored.path)
+    return int(stored.about["epoch"]) - (0 if stored.about["batch"] else 1)
+
+
+def gathered(
+    data: Data, batches: Iterator[Predicted], loss: str, check: Callable[[], None] = lambda: None
+) -> list[Output]:
+    """What is to be said of each output of a model, over all batches.
+
+    Args:
+        data: Of the run.
+        batches: What the model makes of them.
+        loss: The words of the config's loss.
+        check: Raises where there is a reason to stop.
+    """
+    outputs: list[Output] = []
+    sequence = data.val
+    for batch in batches:
+        check()
+        fields = fields_of(batch.batch, sequence.spec, sequence.num_classes, sequence.class_names)
+        pairs = _pairs(fields, batch.outputs)
+        channels_first = sequence.data_format == "channels_first"
+        outputs = outputs or [Output(field, predicted, loss, channels_first) for field, predicted in pairs]
+        names = _names(sequence, batch)
+        for output, (_, predicted) in zip(outputs, pairs, strict=True):
+            output.add(fields, predicted, names)
+    return outputs
+
+
+def _pairs(fields: Sequence[Field], outputs: Any) -> list[tuple[Field, Any]]:
+    """Each target with the output that predicts it: of the same name, else in the same place."""
+    targets = [field for field in fields if field.is_target]
+    made = dict(named_leaves((None, outputs)))
+    if all(field.name in made for field in targets):
+        return [(field, made[field.name]) for field in targets]
+    return list(zip(targets, made.values(), strict=True)) if len(targets) == len(made) else []
+
+
+def _names(sequence: Any, batch: Predicted) -> list[str]:
+    if batch.items is None:
+        size = len(next(array for _, array in named_leaves(batch.batch)))
+        return [f"row {row}" for row in range(size)]
+    return [f"#{index}" for index in sequence.source_indices(batch.items).tolist()]
+
+
+def _drawn(output: Output, plots: Path, has_others: bool) -> dict[str, Any]:
+    """Draws an output's pictures and writes its table; what `results.json` says of it."""
+    results = output.results
+    if results is None:
+        return {"skipped": output.skipped}
+    numbers = results.numbers()
+    if not numbers["samples"]:
+        return {"skipped": "no sample counts"}
+    suffix = f".{output.name.partition('.')[2]}".replace("/", "_") if has_others else ""
+    document = {"kind": results.kind, "numbers": numbers}
+    if results.table is not None:
+        text = results.table.csv(with_iou=results.kind == "segmentation")
+        (plots / f"classes{suffix}.csv").write_text(text, encoding="utf-8")
+        document["classes"] = f"classes{suffix}.csv"
+    return {**document, "plots": [path.name for path in results.draw(plots, suffix)]}
