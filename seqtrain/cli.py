@@ -12,9 +12,10 @@ import logging
 import os
 import shutil
 import sys
+from collections.abc import Iterator
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, NoReturn
+from typing import TYPE_CHECKING, Annotated, Any, NoReturn, TextIO
 
 import typer
 
@@ -75,6 +76,15 @@ class Checkpoint(StrEnum):
     last = "last"
 
 
+class PredictionFormat(StrEnum):
+    """How `predict` writes."""
+
+    csv = "csv"
+    jsonl = "jsonl"
+    npy = "npy"
+    png = "png"
+
+
 class Family(StrEnum):
     """A registry."""
 
@@ -86,6 +96,14 @@ class Family(StrEnum):
     callbacks = "callbacks"
 
 
+_CHECK_EXAMPLES = """\b
+Examples:
+  seqtrain check config.yaml                         the config alone, in a second
+  seqtrain check config.yaml --data                  every sample too: what is broken, odd, twice
+  seqtrain check config.yaml --data -s fit.workers=8 --out report
+  seqtrain check config.yaml --data --json | jq '.data.duplicates'
+  xargs -d '\\n' ls -l < report/bad_files.txt         what would break training, one a line
+"""
 _INIT_EXAMPLES = """\b
 Examples:
   seqtrain init data/                                looks, asks, and writes config.yaml
@@ -118,6 +136,14 @@ Examples:
   seqtrain evaluate runs/today
   seqtrain evaluate runs/today --split train --json | jq .metrics
   seqtrain evaluate runs/today -s source.path=data/test --out test.json
+"""
+_PREDICT_EXAMPLES = """\b
+Examples:
+  seqtrain predict runs/today photos/ --out classes.csv
+  seqtrain predict runs/today a.jpg b.jpg --out - | sort -t, -k3
+  seqtrain predict runs/cells images/ --out masks/           (a palette PNG for each image)
+  seqtrain predict runs/flats new.csv --format jsonl --json
+  seqtrain predict runs/power -s source.path=2025.csv        (a source of the run's own kind)
 """
 ConfigArgument = Annotated[Path, typer.Argument(help="The YAML config.", show_default=False)]
 SetOption = Annotated[
@@ -266,28 +292,46 @@ def inspect_batches(
         typer.echo("\n".join(f"wrote {path}" for path in images))
 
 
-@app.command()
+@app.command(epilog=_CHECK_EXAMPLES)
 def check(
     config: ConfigArgument,
     settings: SetOption = None,
-    data: Annotated[bool, typer.Option("--data", help="Read every sample too.")] = False,
+    data: Annotated[bool, typer.Option("--data", help="Read every sample too, and look at it.")] = False,
+    out: Annotated[
+        Path | None,
+        typer.Option(help="With --data: where bad_files.txt goes. [default: inspect/<config>]", show_default=False),
+    ] = None,
+    allow_leakage: Annotated[
+        bool, typer.Option("--allow-leakage", help="With --data: let copies of training samples validate.")
+    ] = False,
     as_json: JsonOption = False,
 ) -> None:
     """Validate a config, and with --data every sample, without TensorFlow."""
-    from seqtrain.reports.data_check import read_every_sample
+    from seqtrain.reports.data_check import check_data
 
-    checked: dict[str, Any] = {"status": "ok", "config": str(config)}
+    if not data and (out is not None or allow_leakage):
+        raise typer.BadParameter(
+            "they say how --data looks at the samples; add --data", param_hint="--out, --allow-leakage"
+        )
     with stdout_to_stderr():
         loaded = _load(config, settings)
-        if data:
-            checked["data"] = read_every_sample(loaded)
-            for warning in checked["data"]["warnings"]:
-                typer.echo(f"warning: {warning}", err=True)
+        found = check_data(loaded, out or Path("inspect", config.stem), allow_leakage) if data else None
+    if found is None:
+        if as_json:
+            _print_json({"status": "ok", "config": str(config)})
+        else:
+            typer.echo(f"{config} is right")
+        return
     if as_json:
-        _print_json(checked)
+        _print_json({**found.verdict(), "config": str(config), "data": found.to_json()})
     else:
-        read = f", and its {checked['data']['samples']} samples can be read" if data else ""
-        typer.echo(f"{config} is right{read}")
+        typer.echo(found.text())
+    typer.echo("".join(f"warning: {warning}\n" for warning in found.warnings), err=True, nl=False)
+    if found.error is not None:
+        typer.echo(_told(found.error), err=True)
+        raise typer.Exit(found.error.exit_code)
+    if not as_json:
+        typer.echo(f"{config} is right, and its {found.samples} samples can be read")
 
 
 @app.command("init", epilog=_INIT_EXAMPLES)
@@ -416,6 +460,44 @@ def evaluate(
         typer.echo(found.text())
 
 
+@app.command(epilog=_PREDICT_EXAMPLES)
+def predict(
+    run: RunArgument,
+    inputs: Annotated[
+        list[Path] | None,
+        typer.Argument(metavar="[INPUT]...", help="Images, folders, manifests, arrays, a table.", show_default=False),
+    ] = None,
+    out: Annotated[
+        Path | None,
+        typer.Option(help="A file, a folder for PNG, or - for stdout. [default: predictions...]", show_default=False),
+    ] = None,
+    out_format: Annotated[
+        PredictionFormat | None,
+        typer.Option("--format", help="[default: as --out ends, or what fits the model]", show_default=False),
+    ] = None,
+    settings: SetOption = None,
+    checkpoint: CheckpointOption = Checkpoint.best,
+    progress: ProgressOption = Progress.auto,
+    as_json: JsonOption = False,
+) -> None:
+    """Predict new samples with a trained run: classes, values, masks, or whatever its model puts out."""
+    from seqtrain.training.prediction import PredictOptions
+    from seqtrain.training.prediction import predict as predicted
+
+    to_stdout = out == Path("-")
+    if to_stdout and as_json:
+        raise typer.BadParameter("stdout takes the predictions or the JSON, not both", param_hint="--out -")
+    with _stdout_for_data() as stdout, showing(progress.value), native_stderr_aside():
+        place = stdout if to_stdout else out
+        chosen = out_format.value if out_format else None
+        done = predicted(run, PredictOptions(inputs or (), settings or (), checkpoint.value, place, chosen))
+    if as_json:
+        _print_json(done.to_json())
+    else:
+        typer.echo(done.text(), err=to_stdout)
+    raise typer.Exit(done.exit_code)
+
+
 @app.command("list")
 def list_components(
     family: Annotated[Family | None, typer.Argument(help="One family alone.", show_default=False)] = None,
@@ -501,6 +583,14 @@ def _load(config: Path, settings: list[str] | None) -> LoadedConfig:
 
     with stdout_to_stderr(), native_stderr_to(Path(os.devnull)):
         return load_config(config, settings or ())
+
+
+@contextlib.contextmanager
+def _stdout_for_data() -> Iterator[TextIO]:
+    """Stdout for what is streamed there; whatever else is printed meanwhile goes to stderr."""
+    sys.stdout.flush()
+    with os.fdopen(os.dup(1), "w", newline="", errors="surrogateescape") as stdout, stdout_to_stderr():
+        yield stdout
 
 
 def _print_json(document: Any) -> None:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import contextlib
 import copy
 import dataclasses
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -24,15 +25,17 @@ from seqtrain.sources.cells import Categories
 from seqtrain.sources.table import Table
 from seqtrain.splits import Indices, Split, split_source
 
+_MOST_LISTED = 12
 _FORM = ("columns", "targets", "window", "horizon", "label_classes")  # of series and volumes
 
 
-def open_other_source(named: LoadedConfig, data: Data) -> tuple[Source, Split]:
+def open_other_source(named: LoadedConfig, data: Data, where: str) -> tuple[Source, Split]:
     """Another source than the run's, whose samples and classes are of the same kind.
 
     Args:
         named: The run's config with the other source in it.
         data: Of the run.
+        where: The settings that name it, for messages.
 
     Raises:
         ConfigError: when the source cannot be made.
@@ -43,7 +46,6 @@ def open_other_source(named: LoadedConfig, data: Data) -> tuple[Source, Split]:
         arguments = {**component.arguments, **_pinned(data.source)}
         component = component.model_copy(update={"arguments": arguments})
     source = build_component(named, sources, component, ("source",), {"seed": named.config.seed})
-    where = named.place("source")
     _check_form(data.source, source, where)
     if isinstance(source, Table) and isinstance(data.source, Table):
         source.targets = {
@@ -128,7 +130,14 @@ def _other_classes(what: str, expected: Any, received: Any, where: str) -> DataE
     return DataError(
         f"{what} has other classes than the run was trained on",
         where=where,
-        expected=", ".join(expected) if expected else "no classes",
-        received=", ".join(received) if received else "no classes",
+        expected=_listed(expected),
+        received=_listed(received),
         fix="name the class folders or labels as in the run, and in its order (`classes:` of the source)",
     )
+
+
+def _listed(classes: Sequence[str] | None) -> str:
+    if not classes:
+        return "no classes"
+    more = f" ... ({len(classes)} classes)" if len(classes) > _MOST_LISTED else ""
+    return ", ".join(classes[:_MOST_LISTED]) + more

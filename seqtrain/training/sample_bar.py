@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import sys
 import time
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -28,7 +27,7 @@ def sample_bar(words: str, total: int) -> Iterator[Callable[[int], None]]:
     """
     shown = console.display()
     if shown == "bar":
-        bar: tqdm[Any] = tqdm(total=total, desc=words, unit=" samples", dynamic_ncols=True, leave=False, file=sys.stderr)
+        bar: tqdm[Any] = tqdm(total=total, desc=words, unit=" samples", dynamic_ncols=True, leave=False)
         with bar:
             yield lambda count: _add(bar, count)
     elif shown == "lines":

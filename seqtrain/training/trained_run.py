@@ -76,7 +76,7 @@ class TrainedRun:
         self.source_settings = " ".join(other)
         if other:
             named = load_config(path / "config.yaml", settings)
-            self.source, self.split = open_other_source(named, self.data)
+            self.source, self.split = open_other_source(named, self.data, f"-s {self.source_settings}")
         self.model, self.example = self._model()
 
     @property

@@ -1,0 +1,172 @@
+"""Samples without labels, for a model that was trained on a source of the same kind: what `predict` is given.
+
+A sequence asks its source for labels and masks all the same. So each class here stands in for a source of the run: the
+samples are new, the names of the classes are the run's, and labels and masks are all zero, which nobody looks at.
+They are in no registry: a config could not train on them.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterable, Mapping, Sequence
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from seqtrain.errors import DataError
+from seqtrain.sources.base import Source, classes_of, labels_of
+from seqtrain.sources.cells import Categories, ColumnKind
+from seqtrain.sources.columns_file import read_columns
+from seqtrain.sources.npy_files import NpyArray
+from seqtrain.sources.packed_paths import PackedPaths
+from seqtrain.sources.picture_size import picture_size
+from seqtrain.sources.rows import Column, RowSource, columns
+from seqtrain.sources.table import Table
+from seqtrain.structure import FieldSpec
+
+
+class ListedImages:
+    """Image files in the order in which they are given.
+
+    Args:
+        paths: Of the files.
+        like: The run's source.
+    """
+
+    def __init__(self, paths: Iterable[str], like: Source) -> None:
+        self._paths = PackedPaths("", paths)
+        self.classes = classes_of(like)
+        own = labels_of(like)
+        self.labels = None if own is None else np.zeros(len(self._paths), own.dtype)
+
+    def __len__(self) -> int:
+        return len(self._paths)
+
+    def __getitem__(self, index: int) -> dict[str, Any]:
+        return {"path": self._paths[index], "label": 0}
+
+    def describe(self, index: int) -> str:
+        """The sample's path."""
+        return self._paths[index]
+
+    def read_mask(self, index: int) -> npt.NDArray[np.uint8]:
+        """Background, in the size of the picture."""
+        return np.zeros(picture_size(self._paths[index]), dtype=np.uint8)
+
+    def as_columns(self, indices: npt.NDArray[np.integer]) -> tuple[list[str], npt.NDArray[Any]]:
+        """The paths, and zeros."""
+        labels = np.zeros(len(indices), np.int64) if self.labels is None else self.labels[indices]
+        return [self._paths[index] for index in indices.tolist()], labels
+
+
+class ListedArrays:
+    """Rows of arrays, one array after the other; an array of the shape of one sample is one.
+
+    Args:
+        arrays: On disk.
+        like: The run's source.
+
+    Raises:
+        DataError: when their rows are not like the run's samples.
+    """
+
+    def __init__(self, arrays: Sequence[NpyArray], like: RowSource) -> None:
+        self.fields: Mapping[str, FieldSpec] = dict(like.fields)
+        self._files = [_of_samples(array, self.fields["x"]) for array in arrays]
+        self._ends = np.cumsum([file.shape[0] for file in self._files])
+        self.classes = classes_of(like)
+        own = labels_of(like)
+        self.labels = None if own is None else np.zeros(len(self), own.dtype)
+
+    def __len__(self) -> int:
+        return int(self._ends[-1])
+
+    def __getitem__(self, index: int) -> dict[str, Any]:
+        which, row = self._place(index)
+        return {"x": self._arrays[which][row]}
+
+    def read_rows(self, indices: npt.NDArray[np.integer], rows: Mapping[str, npt.NDArray[Any]]) -> None:
+        """Writes samples, and zeros for their labels."""
+        for out, index in zip(rows.get("x", ()), indices.tolist(), strict=False):
+            which, row = self._place(index)
+            out[...] = self._arrays[which][row]
+        if "y" in rows:
+            rows["y"][...] = 0
+
+    def as_columns(self, indices: npt.NDArray[np.integer]) -> tuple[Column, Column]:
+        """What a class written for Keras takes as `x_set` and `y_set`."""
+        return columns(self, indices)
+
+    def describe(self, index: int) -> str:
+        """The row, as Python would write it."""
+        which, row = self._place(index)
+        return f"{self._files[which].name}[{row}]"
+
+    @cached_property
+    def _arrays(self) -> list[npt.NDArray[Any]]:
+        return [file.map() for file in self._files]
+
+    def _place(self, index: int) -> tuple[int, int]:
+        which = int(np.searchsorted(self._ends, index, side="right"))
+        return which, index - (int(self._ends[which - 1]) if which else 0)
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {name: value for name, value in self.__dict__.items() if name != "_arrays"}
+
+
+class ListedRows:
+    """Rows of a table whose columns are the features of the run's; columns to predict need not be there.
+
+    Args:
+        path: A CSV or Parquet file.
+        like: The run's source.
+
+    Raises:
+        DataError: when the file cannot be read, or lacks a column.
+    """
+
+    def __init__(self, path: Path, like: Table) -> None:
+        kinds: dict[str, ColumnKind] = {name: "number" for name in like.numeric}
+        read = read_columns(path, kinds | {name: "category" for name in like.categorical})
+        self.classes, self.numeric = like.classes, like.numeric
+        self.numbers = np.empty((read.num_rows, len(like.numeric)), np.float32)
+        for position, name in enumerate(like.numeric):
+            self.numbers[:, position] = read.numbers.pop(name)
+        self.categories = {name: read.categories[name] for name in like.categorical}
+        self.targets = {name: _zeros_like(column, read.num_rows) for name, column in like.targets.items()}
+        self._places = read.places
+
+    def __len__(self) -> int:
+        return len(self.numbers)
+
+    def __getitem__(self, index: int) -> dict[str, Any]:
+        return dict(zip(self.numeric, self.numbers[index].tolist(), strict=True))
+
+    def describe(self, index: int) -> str:
+        """The file and the line."""
+        return self._places.of(index)
+
+
+def _of_samples(array: NpyArray, sample: FieldSpec) -> NpyArray:
+    dtype = np.dtype(sample.dtype)
+    alike = array.dtype == dtype or (array.dtype.kind == dtype.kind == "f")
+    if alike and array.shape == sample.shape:
+        return dataclasses.replace(array, shape=(1, *array.shape))
+    if alike and array.shape[1:] == sample.shape:
+        return array
+    raise DataError(
+        "its rows are not like the samples that the run was trained on",
+        where=array.name,
+        expected=f"{sample.dtype}, (n, {', '.join(map(str, sample.shape))})",
+        received=f"{array.dtype}, {array.shape}",
+        fix="save the samples in the shape, type and range of the run's own",
+    )
+
+
+def _zeros_like(column: npt.NDArray[Any] | Categories, num_rows: int) -> npt.NDArray[Any] | Categories:
+    if isinstance(column, Categories):
+        return Categories(np.zeros(num_rows, np.int32), column.names)
+    return np.zeros(num_rows, column.dtype)

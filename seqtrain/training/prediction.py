@@ -1,0 +1,176 @@
+"""What a trained run makes of new samples, written as it is made.
+
+Samples come through the run's own Sequence and loader, so they are decoded, resized and scaled as in its validation;
+no label is needed. One that cannot be read does not end it: the batch is made without it, its row tells the error, and
+all others are predicted.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
+from typing import Any, Literal, TextIO
+
+from seqtrain.errors import ConfigError, DataError, InterruptedRunError
+from seqtrain.sources.base import Source, describe
+from seqtrain.training.inputs import require_inputs, source_of
+from seqtrain.training.outputs import Head, heads_of, outputs_of
+from seqtrain.training.prediction_files import Rows
+from seqtrain.training.prediction_places import OutFormat, writer_for
+from seqtrain.training.readable_batches import readable_batches
+from seqtrain.training.sample_bar import sample_bar
+from seqtrain.training.trained_run import TrainedRun
+
+log = logging.getLogger("seqtrain")
+
+_MOST_TOLD = 10
+
+
+@dataclass(frozen=True)
+class PredictOptions:
+    """What the command line says.
+
+    Args:
+        inputs: Files and folders; none where the settings name another source.
+        settings: `key=value` each, laid on the run's config.
+        checkpoint: The best epoch's, or the last.
+        out: A file, a folder, or a stream. Default: `predictions` with what the format ends in.
+        out_format: Default: what `out` ends in; else PNG for pictures, CSV for what fits into rows, else .npy.
+    """
+
+    inputs: Sequence[Path]
+    settings: Sequence[str] = ()
+    checkpoint: Literal["best", "last"] = "best"
+    out: Path | TextIO | None = None
+    out_format: OutFormat | None = None
+
+
+@dataclass
+class Predictions:
+    """What `predict` did.
+
+    Args:
+        run: Whose model predicted.
+        samples: How many were to be predicted.
+        out_format: Of what was written.
+        written: Where, in order of importance; empty for a stream.
+        failed: How many samples could not be read.
+        allowed: How many may not be.
+        classes: By class, how many samples it was predicted for; where the model has a single output, of classes.
+    """
+
+    run: TrainedRun
+    samples: int
+    out_format: OutFormat
+    written: list[str] = field(default_factory=list)
+    failed: int = 0
+    allowed: int = 0
+    classes: dict[str, int] = field(default_factory=dict)
+
+    @property
+    def exit_code(self) -> int:
+        """0, or 3 where more samples could not be read than the run's config lets pass."""
+        return DataError.exit_code if self.failed > self.allowed else 0
+
+    def to_json(self) -> dict[str, Any]:
+        """As `predict --json` prints it."""
+        return {
+            "status": "predicted" if not self.failed else "incomplete",
+            "run_dir": str(self.run.path),
+            "checkpoint": self.run.which,
+            "epoch": self.run.epoch,
+            "samples": self.samples,
+            "failed": self.failed,
+            "format": self.out_format,
+            "written": self.written,
+            "classes": self.classes,
+        }
+
+    def text(self) -> str:
+        """The same for a person."""
+        done = f"predicted {self.samples - self.failed} of {self.samples} samples"
+        counts = sorted(self.classes.items(), key=lambda each: -each[1])[:_MOST_TOLD]
+        lines = [done + (": " + ", ".join(f"{count} {name}" for name, count in counts) if counts else "")]
+        return "\n".join([*lines, *(f"wrote {path}" for path in self.written)])
+
+
+def predict(path: Path, options: PredictOptions) -> Predictions:
+    """Predicts and writes.
+
+    Args:
+        path: The run folder.
+        options: What to predict, and where it goes.
+
+    Raises:
+        ConfigError: when nothing is to be predicted, or the format does not fit the model's outputs.
+        DataError: when the inputs cannot be listed.
+        InterruptedRunError: after Ctrl-C; what was made is kept.
+    """
+    require_inputs(options.inputs)
+    run = TrainedRun(path, options.settings, options.checkpoint)
+    if bool(options.inputs) == run.has_other_source:
+        raise ConfigError(
+            "name either INPUT or another source", where="INPUT", fix=f"seqtrain predict {path} FOLDER --out FILE"
+        )
+    source = source_of(options.inputs, run.loaded, run.data.source) if options.inputs else run.source
+    heads = heads_of(run)
+    done = Predictions(run, len(source), "csv")
+    if run.loaded.config.on_bad_sample.action == "skip":
+        done.allowed = run.loaded.config.on_bad_sample.most(len(source))
+    writer, done.out_format = writer_for(options.out, options.out_format, heads, run, options.inputs, source)
+    sequence = _unlimited(run.sequence_of(source))
+    done.samples = len(getattr(sequence, "indices", range(len(source))))
+    whole = False
+    try:
+        with sample_bar("predicting", done.samples) as tell:
+            for rows in _rows(run, sequence, source, done):
+                writer.write(rows)
+                _count(done, heads, rows)
+                tell(len(rows.names))
+        whole = True
+    except KeyboardInterrupt as error:
+        raise InterruptedRunError(2) from error
+    finally:
+        done.written = writer.close(whole)
+        if not whole and done.written:
+            log.warning("what was predicted so far is in %s", ", ".join(done.written))
+    return done
+
+
+def _unlimited(sequence: Any) -> Any:
+    """The sequence, so that no sample is left out: neither the last ones, nor silently one that cannot be read."""
+    sequence.drop_remainder = False
+    sequence.skips_bad_samples = sequence.splits_rows  # the loader then says which were replaced
+    return sequence
+
+
+def _rows(run: TrainedRun, sequence: Any, source: Source, done: Predictions) -> Iterator[Rows]:
+    """The predictions of each batch; `done` counts what cannot be read."""
+    name = getattr(sequence, "describe", None) or partial(describe, source)
+    seen = 0
+    for batch in readable_batches(run, sequence, done.samples):
+        names = [name(int(item)) for item in batch.items]
+        for row, error in batch.errors.items():
+            done.failed += 1
+            if done.failed <= _MOST_TOLD:
+                log.warning("%s: cannot be read: %s", names[row], error)
+        seen += len(names)
+        yield Rows(names, batch.errors, outputs_of(batch.outputs))
+    if seen != done.samples:
+        raise DataError(
+            f"{type(getattr(sequence, 'wrapped', sequence)).__name__} gave {seen} samples of {done.samples}",
+            fix="have it return every sample once, in order, where it does not train",
+        )
+
+
+def _count(done: Predictions, heads: Sequence[Head], rows: Rows) -> None:
+    if len(heads) != 1 or heads[0].kind != "classes":
+        return
+    classes = heads[0].classes
+    best = heads[0].probabilities(rows.outputs[heads[0].name]).argmax(axis=1).tolist()
+    for row, index in enumerate(best):
+        if row not in rows.errors:
+            done.classes[classes[index]] = done.classes.get(classes[index], 0) + 1
