@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
+from typing import TextIO
 
 from seqtrain.extras import require
 from seqtrain.init.listing import Listing, is_held_out, is_training
@@ -19,7 +20,8 @@ _EXTENSIONS = (".csv", ".tsv", ".parquet", ".data")
 _ROWS = 2000
 _MOST_FILES = 50
 _DELIMITERS = (",", ";", "\t")
-_LONGEST_LINE = 1 << 22
+_LONGEST_CELL = 1 << 26
+_CHARACTERS = 1 << 24  # of the rows that are read
 _QUICKLY_COUNTED = 1 << 28  # bytes
 
 
@@ -103,25 +105,39 @@ def is_number(cell: str) -> bool:
 def _sample(path: Path, file: str) -> CsvSample | None:
     if path.suffix.lower() == ".parquet":
         rows = _parquet(path)
+        is_whole = len(rows) <= _ROWS + 1
     else:
         try:
-            with path.open(newline="", encoding="utf-8-sig") as opened:
-                rows = list(itertools.islice(_rows(opened), _ROWS + 2))
+            rows, is_whole = _first_rows(path)
         except (OSError, UnicodeDecodeError, csv.Error):
             return None
     if len(rows) < 2:
         return None
     is_header = not all(is_number(cell) for cell in rows[0])
-    width = len(rows[0])
-    body = [row for row in rows[is_header : _ROWS + is_header] if len(row) == width]
-    return CsvSample(path, file, rows[0] if is_header else (), tuple(body), len(rows) <= _ROWS + is_header)
+    body = [row for row in rows[is_header : _ROWS + is_header] if len(row) == len(rows[0])]
+    return CsvSample(path, file, rows[0] if is_header else (), tuple(body), is_whole)
 
 
-def _rows(file: object) -> Iterator[tuple[str, ...]]:
-    lines = iter(file)  # type: ignore[call-overload]
-    first = next(lines, "")[:_LONGEST_LINE]
+def _first_rows(path: Path) -> tuple[list[tuple[str, ...]], bool]:
+    """The first rows, and whether they are all; cells may be as long as codes of the masks of large pictures."""
+    former = csv.field_size_limit(_LONGEST_CELL)
+    try:
+        with path.open(newline="", encoding="utf-8-sig") as opened:
+            rows, size = [], 0
+            for row in _rows(opened):
+                rows.append(row)
+                size += sum(map(len, row))
+                if len(rows) > _ROWS or (size > _CHARACTERS and len(rows) > 1):
+                    return rows, False
+            return rows, True
+    finally:
+        csv.field_size_limit(former)
+
+
+def _rows(file: TextIO) -> Iterator[tuple[str, ...]]:
+    first = file.readline()
     delimiter = max(_DELIMITERS, key=first.count)
-    for row in csv.reader(itertools.chain([first], lines), delimiter=delimiter, skipinitialspace=True):
+    for row in csv.reader(itertools.chain([first], file), delimiter=delimiter, skipinitialspace=True):
         if row:
             yield tuple(cell.strip() for cell in row)
 

@@ -23,6 +23,13 @@ def test_columns_of_codes_with_other_names(tmp_path):
     assert (source["image_column"], source["runs_column"]) == ("id", "rle")
 
 
+def test_codes_longer_than_python_s_limit_of_a_cell(tmp_path):
+    for number in range(3):
+        picture(tmp_path / f"{number}.png")
+    table(tmp_path / "runs.csv", ["ImageId", "EncodedPixels"], [[number, "1 3 " * 50_000] for number in range(3)])
+    assert found(tmp_path)[0].kind == "encoded_masks"
+
+
 def test_a_coco_file_in_annotations_and_its_images(tmp_path):
     for number in range(3):
         picture(tmp_path / "train2017" / f"{number}.jpg")
