@@ -1,50 +1,119 @@
-"""Reads every sample once, through the run's own sequences, and tells all that cannot be used."""
+"""Reads every sample once, through the run's own sequences and loader, and tells what is wrong or odd about them."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+import sys
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
 from typing import Any
 
 import numpy as np
+from tqdm import tqdm
 
+from seqtrain import console
 from seqtrain.config.load import LoadedConfig
 from seqtrain.errors import DataError, Mistake, SeqtrainError
-from seqtrain.loading.pipeline import open_data
+from seqtrain.loading.pipeline import Data, open_data, validating_sequence
 from seqtrain.loading.tuning import num_cores
+from seqtrain.reports.data_findings import MOST_NAMED, Findings, look_at_files, look_at_values, look_for_copies
+from seqtrain.reports.data_survey import Survey
+from seqtrain.reports.data_tables import survey_json, surveys_text
+from seqtrain.reports.sample_facts import FactSequence
 from seqtrain.sources.base import describe
 
 
-def read_every_sample(loaded: LoadedConfig) -> dict[str, Any]:
-    """Reads both sides of the split.
+@dataclass(frozen=True)
+class DataCheck:
+    """What was found.
 
-    Returns:
-        How many samples and batches were read, and what is odd without keeping anyone from training.
+    Args:
+        samples: How many there are, of both sides.
+        batches: Of each side, in an epoch.
+        surveys: What is known of each side.
+        mistakes: What would break training.
+        warnings: What is odd without keeping anyone from training.
+        bad_files: The file or row of each sample that would break training.
+        document: Counts and lists for JSON.
+        bad_files_list: Where they are listed; None where there are none.
+    """
+
+    samples: int
+    batches: dict[str, int]
+    surveys: dict[str, Survey]
+    mistakes: tuple[Mistake, ...]
+    warnings: tuple[str, ...]
+    bad_files: tuple[str, ...]
+    document: dict[str, Any] = field(default_factory=dict)
+    bad_files_list: Path | None = None
+
+    @property
+    def error(self) -> DataError | None:
+        """All that would break training; None where nothing would."""
+        return DataError(self.mistakes) if self.mistakes else None
+
+    def verdict(self) -> dict[str, Any]:
+        """How every command's JSON begins: that all is well, or what is not."""
+        if self.error is None:
+            return {"status": "ok"}
+        mistakes = [asdict(mistake) for mistake in self.mistakes]
+        return {"status": "failed", "exit_code": self.error.exit_code, "mistakes": mistakes}
+
+    def to_json(self) -> dict[str, Any]:
+        """As `check --data --json` prints it."""
+        return {
+            "samples": self.samples,
+            "batches": self.batches,
+            "warnings": list(self.warnings),
+            **{side: survey_json(survey) for side, survey in self.surveys.items()},
+            **self.document,
+            "bad_samples": list(self.bad_files),
+            "bad_files": None if self.bad_files_list is None else str(self.bad_files_list),
+        }
+
+    def text(self) -> str:
+        """What was read, for a person: classes, files, ranges."""
+        return surveys_text(self.surveys)
+
+
+def check_data(loaded: LoadedConfig, out: Path | None = None, allow_leakage: bool = False) -> DataCheck:
+    """Reads both sides of the split with the run's workers, and looks at what they note.
+
+    Args:
+        loaded: The config.
+        out: The folder of `bad_files.txt`; without one, nothing is written.
+        allow_leakage: Whether copies of training samples may be in the validation part.
 
     Raises:
-        DataError: with every sample that cannot be used.
+        SeqtrainError: when the data cannot be listed or divided, or the loader fails.
     """
     data = open_data(loaded)
-    mistakes: list[Mistake] = []
-    with ThreadPoolExecutor(num_cores()) as pool:
-        for sequence in (data.train, data.val):
-            if sequence is None:
-                continue
-            if sequence.sample_indices(0, 0) is None:
-                # A class written for Keras may not be called from several threads, nor out of its epoch.
-                found: Iterator[tuple[Mistake, ...]] = (
-                    _mistakes_of_batch(sequence, position) for position in range(len(sequence))
-                )
-            else:
-                found = pool.map(lambda index, s=sequence: _mistakes_of_sample(s, index), sequence.indices)
-            for told in found:
-                mistakes.extend(told)
-        overlapping = _with_overlaps(data.source, pool)
-    if mistakes:
-        raise DataError(dict.fromkeys(mistakes))  # the slices of one damaged volume all tell of it
-    batches = {"train": len(data.train), "val": len(data.val) if data.val is not None else 0}
-    samples = len(data.split.train) + len(data.split.val)
-    return {"samples": samples, "batches": batches, "warnings": overlap_warnings(data.source, overlapping)}
+    sides = {"train": data.split.train, "val": data.split.val}
+    surveys = {
+        side: Survey(FactSequence(validating_sequence(loaded, data, indices)))
+        for side, indices in sides.items()
+        if len(indices)
+    }
+    _read(surveys, data)
+    found = Findings()
+    for side, survey in surveys.items():
+        _tell_unreadable(side, survey, loaded, len(sides[side]), found)
+        look_at_values(side, survey, found)
+        look_at_files(side, survey, found)
+    look_for_copies(surveys, allow_leakage, found)
+    found.warnings += overlap_warnings(data.source, _with_overlaps(data.source))
+    bad_files = tuple(dict.fromkeys(found.bad_files))
+    return DataCheck(
+        samples=sum(map(len, sides.values())),
+        batches={"train": len(data.train), "val": len(data.val) if data.val is not None else 0},
+        surveys=surveys,
+        mistakes=tuple(dict.fromkeys(found.mistakes)),  # the slices of one damaged volume all tell of it
+        warnings=tuple(dict.fromkeys(found.warnings)),
+        bad_files=bad_files,
+        document=found.document,
+        bad_files_list=None if out is None else _write_list(bad_files, out),
+    )
 
 
 def overlap_warnings(source: Any, overlapping: Sequence[int]) -> list[str]:
@@ -55,7 +124,72 @@ def overlap_warnings(source: Any, overlapping: Sequence[int]) -> list[str]:
     return [f"objects overlap in {count}, such as {describe(source, overlapping[0])}: a pixel has the class of one"]
 
 
-def _with_overlaps(source: Any, pool: ThreadPoolExecutor) -> list[int]:
+def _read(surveys: dict[str, Survey], data: Data) -> None:
+    units = {survey.sequence.unit for survey in surveys.values()}
+    total = sum(survey.sequence.num_samples for survey in surveys.values())
+    words, shown = "reading every sample", console.display()
+    with (
+        console.telling(words, "none" if shown == "bar" else shown),
+        tqdm(
+            total=total,
+            desc=words,
+            unit=f" {units.pop()}",
+            dynamic_ncols=True,
+            leave=False,
+            file=sys.stderr,
+            disable=shown != "bar",
+        ) as bar,
+    ):
+        for survey in surveys.values():
+            survey.read(data.workers, bar.update)
+
+
+def _tell_unreadable(side: str, survey: Survey, loaded: LoadedConfig, num_samples: int, found: Findings) -> None:
+    """What is wrong with each sample that could not be read: mistakes, or warnings where so many may be skipped."""
+    inner = survey.sequence.inner
+    with ThreadPoolExecutor(num_cores()) as pool:
+        told = list(pool.map(lambda item: _mistakes_of_sample(inner, item), survey.bad_items))
+    found.bad_files += [
+        _file_of(each[0], inner.describe(item)) for each, item in zip(told, survey.bad_items, strict=True)
+    ]
+    mistakes = [mistake for each in told for mistake in each]
+    skips = loaded.config.on_bad_sample
+    most = skips.most(num_samples) if skips.action == "skip" else 0
+    if told and len(told) <= most:
+        words = "; ".join(str(mistake).splitlines()[0] for mistake in mistakes[:MOST_NAMED])
+        more = f"; and {len(mistakes) - MOST_NAMED} more" if len(mistakes) > MOST_NAMED else ""
+        found.warnings.append(f"{side}: {len(told)} bad samples will be skipped (at most {most} may be): {words}{more}")
+    else:
+        found.mistakes += mistakes
+    for position in survey.bad_batches:
+        found.mistakes += _mistakes_of_batch(inner, position)
+
+
+def _file_of(mistake: Mistake, described: str) -> str:
+    return mistake.where if mistake.where and Path(mistake.where).is_file() else described
+
+
+def _mistakes_of_sample(sequence: Any, index: int) -> tuple[Mistake, ...]:
+    try:
+        sequence.write(np.array([index]), 0, sequence.allocate(1))
+    except SeqtrainError as error:
+        return error.mistakes
+    except Exception as error:
+        return (Mistake(f"{sequence.describe(index)} cannot be read: {type(error).__name__}: {error}"),)
+    return (Mistake("can be read at times only", where=sequence.describe(index), fix="check the disk or the network"),)
+
+
+def _mistakes_of_batch(sequence: Any, position: int) -> tuple[Mistake, ...]:
+    try:
+        sequence.batch(0, position)
+    except SeqtrainError as error:
+        return error.mistakes
+    except Exception as error:
+        return (Mistake(f"batch {position}: {type(error).__name__}: {error}"),)
+    return (Mistake(f"batch {position} can be made at times only", fix="check the disk or the network"),)
+
+
+def _with_overlaps(source: Any) -> list[int]:
     """The samples whose mask is made of objects that cover each other."""
     if not hasattr(source, "overlaps"):
         return []
@@ -66,24 +200,15 @@ def _with_overlaps(source: Any, pool: ThreadPoolExecutor) -> list[int]:
         except SeqtrainError:  # told with the samples that cannot be read
             return False
 
-    return [index for index, found in enumerate(pool.map(overlaps, range(len(source)))) if found]
+    with ThreadPoolExecutor(num_cores()) as pool:
+        return [index for index, found in enumerate(pool.map(overlaps, range(len(source)))) if found]
 
 
-def _mistakes_of_sample(sequence: Any, index: int) -> tuple[Mistake, ...]:
-    try:
-        sequence.write(np.array([index]), 0, sequence.allocate(1))
-    except SeqtrainError as error:
-        return error.mistakes
-    except Exception as error:
-        return (Mistake(f"{sequence.describe(index)} cannot be read: {type(error).__name__}: {error}"),)
-    return ()
-
-
-def _mistakes_of_batch(sequence: Any, position: int) -> tuple[Mistake, ...]:
-    try:
-        sequence.batch(0, position)
-    except SeqtrainError as error:
-        return error.mistakes
-    except Exception as error:
-        return (Mistake(f"batch {position}: {type(error).__name__}: {error}"),)
-    return ()
+def _write_list(names: Sequence[str], out: Path) -> Path | None:
+    """Writes one name a line; where there are none, only over a list of before."""
+    path = out / "bad_files.txt"
+    if not names and not path.exists():
+        return None
+    out.mkdir(parents=True, exist_ok=True)
+    path.write_text("".join(f"{name}\n" for name in names), encoding="utf-8", errors="surrogateescape")
+    return path

@@ -1,0 +1,262 @@
+"""What is wrong with the data of a run: what would break training, and what is only odd."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from seqtrain.errors import Mistake
+from seqtrain.reports.data_survey import Survey
+from seqtrain.reports.duplicates import exact_groups, near_pairs
+from seqtrain.reports.file_facts import FORMATS, MODES
+from seqtrain.reports.sample_facts import NO_LABEL
+from seqtrain.reports.statistics import SplitStatistics, split_statistics
+from seqtrain.structure import FieldSpec, named_leaves
+
+MOST_NAMED = 5
+
+_COMMON, _RARE = 0.9, 0.01
+_STRANGE_AREA, _STRANGE_SHAPE = 16.0, 4.0
+_MASK_OF_ONE_CLASS = 0.5
+_SIDES = {"train": "training", "val": "validation"}
+
+
+@dataclass
+class Findings:
+    """What was found, in the words for a person, and by sample for scripts.
+
+    Attributes:
+        mistakes: What would break training.
+        warnings: What is odd.
+        bad_files: Files, or rows, of the samples that would break training.
+        document: Counts and lists for JSON.
+    """
+
+    mistakes: list[Mistake] = field(default_factory=list)
+    warnings: list[str] = field(default_factory=list)
+    bad_files: list[str] = field(default_factory=list)
+    document: dict[str, Any] = field(default_factory=dict)
+
+
+def classes_of_target(survey: Survey, name: str) -> tuple[int | None, tuple[str, ...] | None]:
+    """How many classes a target has, and their names; None where it has none."""
+    inner = survey.sequence.inner
+    spec: FieldSpec | None = dict(named_leaves(inner.spec)).get(name) if inner.spec else None
+    if spec is not None and spec.classes:
+        return len(spec.classes), spec.classes
+    return (inner.num_classes, inner.class_names) if name == "y" else (None, None)
+
+
+def class_statistics(survey: Survey, name: str) -> SplitStatistics | None:
+    """The classes of a target, counted; None where it has none."""
+    num_classes, names = classes_of_target(survey, name)
+    labels = survey.of(f"labels.{name}")
+    inside = labels[(labels >= 0) & (labels < num_classes)] if num_classes else labels[:0]
+    return split_statistics(inside, num_classes=num_classes, names=names)
+
+
+def look_at_values(side: str, survey: Survey, found: Findings) -> None:
+    """NaN, Inf, labels and ids of no class, constant pictures, empty masks, classes."""
+    for name, items in survey.not_finite.items():
+        _breaks(found, survey, items, f"{name} has NaN or Inf in {_samples(side, items)}", "mend or remove them")
+    for name, items in survey.no_class.items():
+        _breaks(found, survey, items, f"{name} has ids of no class in {_samples(side, items)}", "mend the masks")
+    for name in (each.removeprefix("labels.") for each in survey.names("labels")):
+        num_classes, _ = classes_of_target(survey, name)
+        labels = survey.of(f"labels.{name}")
+        if num_classes:
+            outside = ((labels < 0) | (labels >= num_classes)) & (labels != NO_LABEL)
+            values = ", ".join(map(str, np.unique(labels[outside])[:MOST_NAMED]))
+            text = f"{name} has labels of no class ({values}; classes are 0 to {num_classes - 1})"
+            items = survey.of("item")[outside].tolist()
+            _breaks(found, survey, items, f"{text} in {_samples(side, items)}", "correct the labels")
+        statistics = class_statistics(survey, name)
+        if statistics is not None:
+            found.warnings += [f"{side}: {name}: {warning}" for warning in statistics.warnings]
+    _warn(found, survey, survey.constant, f"{side}: the picture has one value everywhere in")
+    for name, count in survey.empty_masks.items():
+        if count > _MASK_OF_ONE_CLASS * survey.num_read:
+            found.warnings.append(f"{side}: {name}: {count} of {survey.num_read} masks hold the background alone")
+
+
+def look_at_files(side: str, survey: Survey, found: Findings) -> None:
+    """Names that do not fit, odd modes and sizes."""
+    items = survey.of("item")
+    misnamed: list[str] = found.document.setdefault("misnamed", [])
+    for name in survey.names("files"):
+        facts = survey.of(name)
+        wrong = np.flatnonzero(facts[:, 4])
+        paths = [_path(survey, int(items[row]), name) for row in wrong]
+        misnamed += paths
+        if paths:
+            kinds = ", ".join(sorted({FORMATS[facts[row, 0]] for row in wrong}))
+            found.warnings.append(f"{side}: {_of(paths)}: by the first bytes {kinds}, by the name something else")
+        for what, kinds_of in (("stored", _kind_names(facts)), ("sized", _size_names(facts))):
+            rows = _outliers(kinds_of)
+            if len(rows):
+                told = [f"{_path(survey, int(items[row]), name)} ({kinds_of[row]})" for row in rows.tolist()]
+                found.warnings.append(f"{side}: {_of(told)}: {what} unlike all others")
+        rows = _strange_sizes(facts)
+        if len(rows):
+            sizes = _size_names(facts)
+            told = [f"{_path(survey, int(items[row]), name)} ({sizes[row]})" for row in rows.tolist()]
+            found.warnings.append(f"{side}: {_of(told)}: much larger, smaller or longer than the others")
+
+
+def file_table(survey: Survey, name: str) -> tuple[Counter[str], Counter[str]]:
+    """How many files of each kind ("JPEG RGB"), and of each size ("500 x 375", width x height), there are."""
+    facts = survey.of(name)
+    facts = facts[facts[:, 0] > 0]
+    return Counter(_kind_names(facts)), Counter(filter(None, _size_names(facts)))
+
+
+def look_for_copies(surveys: Mapping[str, Survey], allow_leakage: bool, found: Findings) -> None:
+    """Samples that are there twice, exactly or nearly; across the sides of the split, exact ones are mistakes."""
+    joined = _Joined(surveys)
+    groups = exact_groups(joined.digests)
+    across = [group for group in groups if len(set(joined.sides[group].tolist())) > 1]
+    pairs = near_pairs(joined.thumbnails) if len(joined.thumbnails) else np.zeros((0, 2), np.int64)
+    pairs = pairs[(joined.digests[pairs[:, 0]] != joined.digests[pairs[:, 1]]).any(axis=1)]
+    apart = int(np.count_nonzero(joined.sides[pairs[:, 0]] != joined.sides[pairs[:, 1]]))
+    found.document["duplicates"] = {
+        "groups": len(groups),
+        "samples": sum(map(len, groups)),
+        "groups_across_splits": len(across),
+        "examples": [joined.names(group) for group in [*across, *groups][:MOST_NAMED]],
+    }
+    found.document["near_duplicates"] = {
+        "pairs": len(pairs),
+        "pairs_across_splits": apart,
+        "examples": [joined.names(pair) for pair in pairs[:MOST_NAMED]],
+    }
+    if across:
+        _tell_leakage(joined, across, allow_leakage, found)
+    if len(groups) > len(across):
+        within = [group for group in groups if len(set(joined.sides[group].tolist())) == 1]
+        count, example = sum(map(len, within)), " = ".join(joined.names(within[0])[:2])
+        found.warnings.append(f"{count} samples are exact copies of others on their side, such as {example}")
+    conflicts = [group for group in groups if len(set(joined.labels[group].tolist())) > 1]
+    if conflicts and joined.is_strict:
+        example = " = ".join(joined.names(conflicts[0])[:2])
+        found.warnings.append(f"{len(conflicts)} exact copies have different labels, such as {example}")
+    if len(pairs):
+        example = " ~ ".join(joined.names(pairs[0]))
+        found.warnings.append(
+            f"{len(pairs)} pairs of pictures are nearly alike, {apart} across the split, such as {example}"
+        )
+
+
+def _tell_leakage(joined: _Joined, across: list[Any], allow: bool, found: Findings) -> None:
+    leaked = sum(int(np.count_nonzero(joined.sides[group])) for group in across)
+    examples = [" = ".join(joined.names(group)[:3]) for group in across[:MOST_NAMED]]
+    message = f"{leaked} validation samples are exact copies of training samples"
+    if allow or not joined.is_strict:
+        found.warnings.append(f"{message}, such as {examples[0]}")
+        return
+    received = "\n    ".join(examples) + (f"\n    and {len(across) - MOST_NAMED} more" if len(across) > 5 else "")
+    found.mistakes.append(
+        Mistake(
+            message,
+            expected="none, as validation looks better than it is",
+            received=received,
+            fix="remove the copies, or split by group; --allow-leakage takes them as they are",
+        )
+    )
+
+
+class _Joined:
+    """The samples of both sides, without constant pictures that are no files: black slices are no copies.
+
+    Attributes:
+        is_strict: Whether equal samples are copies, as files and pictures are, and not rows of few values.
+    """
+
+    def __init__(self, surveys: Mapping[str, Survey]) -> None:
+        self._surveys = list(surveys.values())
+        self.is_strict = any(s.sequence.file_fields or "thumbnail" in s.names("thumbnail") for s in self._surveys)
+        self.sides = np.repeat(np.arange(len(self._surveys)), [len(s.of("item")) for s in self._surveys])
+        self.items = np.concatenate([s.of("item") for s in self._surveys])
+        self.digests: npt.NDArray[np.uint8] = np.concatenate([_digests(s) for s in self._surveys])
+        has_labels = all(s.names("labels.y") for s in self._surveys)
+        self.labels = np.concatenate([s.of("labels.y") for s in self._surveys]) if has_labels else self.items * 0
+        has_thumbnails = all(s.names("thumbnail") for s in self._surveys)
+        self.thumbnails = (
+            np.concatenate([s.of("thumbnail") for s in self._surveys]) if has_thumbnails else self.items[:0]
+        )
+
+    def names(self, rows: npt.NDArray[np.int64]) -> list[str]:
+        """The files or rows of some samples."""
+        told = ((self._surveys[int(self.sides[row])], int(self.items[row])) for row in rows)
+        return [survey.describe(item) for survey, item in told]
+
+
+def _digests(survey: Survey) -> Any:
+    digests = survey.of("digest").reshape(len(survey.of("item")), -1)
+    if not survey.sequence.file_fields and survey.constant:
+        digests = np.where(np.isin(survey.of("item"), survey.constant)[:, None], 0, digests).astype(np.uint8)
+    return digests if digests.size else np.zeros((0, 16), np.uint8)
+
+
+def _breaks(found: Findings, survey: Survey, items: Sequence[int], message: str, fix: str) -> None:
+    if items:
+        names = [survey.describe(item) for item in items]
+        found.bad_files += names
+        found.mistakes.append(Mistake(message, received=_of(names), fix=fix))
+
+
+def _warn(found: Findings, survey: Survey, items: Sequence[int], message: str) -> None:
+    names = [survey.describe(item) for item in items[:MOST_NAMED]]
+    more = f" and {len(items) - MOST_NAMED} more" if len(items) > MOST_NAMED else ""
+    if items:
+        found.warnings.append(f"{message} {', '.join(names)}{more}")
+
+
+def _of(names: Sequence[str]) -> str:
+    more = f" and {len(names) - MOST_NAMED} more" if len(names) > MOST_NAMED else ""
+    return ", ".join(names[:MOST_NAMED]) + more
+
+
+def _samples(side: str, items: Sequence[int]) -> str:
+    return f"{len(items)} {_SIDES[side]} sample{'s' if len(items) > 1 else ''}"
+
+
+def _path(survey: Survey, item: int, name: str) -> str:
+    inner = survey.sequence.inner
+    index = int(inner.source_indices(np.array([item]))[0])
+    return str(inner.source[index][name.removeprefix("files.")])
+
+
+def _kind_names(facts: Any) -> list[str]:
+    kinds = {pair: f"{FORMATS[pair[0]]} {MODES[pair[1]]}".strip() for pair in set(map(tuple, facts[:, :2].tolist()))}
+    return [kinds[pair] for pair in map(tuple, facts[:, :2].tolist())]
+
+
+def _size_names(facts: Any) -> list[str]:
+    return [f"{width} x {height}" if height else "" for height, width in facts[:, 2:4].tolist()]
+
+
+def _outliers(names: Sequence[str]) -> npt.NDArray[np.int64]:
+    """The few that are unlike nearly all others."""
+    counts = Counter(names)
+    if not counts or counts.most_common(1)[0][1] < _COMMON * len(names):
+        return np.zeros(0, np.int64)
+    rare = {name for name, count in counts.items() if count <= max(1, _RARE * len(names))}
+    return np.flatnonzero([bool(name) and name in rare for name in names]) if len(counts) > 1 else np.zeros(0, np.int64)
+
+
+def _strange_sizes(facts: Any) -> npt.NDArray[np.int64]:
+    sizes = facts[:, 2:4].astype(np.float64)
+    known = (sizes > 0).all(axis=1)
+    if not known.any():
+        return np.zeros(0, np.int64)
+    sizes = np.where(known[:, None], sizes, 1.0)
+    area, shape = sizes.prod(axis=1), sizes[:, 0] / sizes[:, 1]
+    of_area, of_shape = np.median(area[known]), np.median(shape[known])
+    ratio = np.maximum(area / of_area, of_area / area)
+    turned = np.minimum(np.abs(np.log(shape / of_shape)), np.abs(np.log(shape * of_shape)))  # upright beside wide
+    return np.flatnonzero(known & ((ratio >= _STRANGE_AREA) | (turned >= np.log(_STRANGE_SHAPE))))

@@ -1,0 +1,108 @@
+"""All facts of a side of the split, gathered batch by batch as the loader's workers note them.
+
+Of each sample some numbers are kept (digest, thumbnail, labels, kind and size of its files: about 150 bytes of a
+photograph), and of its values the ranges of all samples together.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from seqtrain.loading.stream import BatchStream, Workers, validation_schedule
+from seqtrain.reports.sample_facts import BAD_BATCH, FactSequence
+from seqtrain.reports.value_ranges import Ranges
+from seqtrain.structure import named_leaves
+
+Array = npt.NDArray[Any]
+
+_KEPT = ("item", "digest", "thumbnail", "labels", "files")
+
+
+class Survey:
+    """What is known of the samples of a side.
+
+    Args:
+        sequence: Which notes the facts.
+
+    Attributes:
+        ranges: By field.
+        pixels: By mask, the pixels of each class, and last those of no class.
+        empty_masks: By mask, how many samples have pixels of the background alone.
+        bad_items: The samples that could not be read.
+        bad_batches: The batches that a class written for Keras could not make.
+        constant: Samples whose picture has one value everywhere.
+        not_finite: By field, samples with NaN or Inf.
+        no_class: By mask, samples with ids that are no class.
+    """
+
+    def __init__(self, sequence: FactSequence) -> None:
+        self.sequence = sequence
+        self.ranges: dict[str, Ranges] = {}
+        self.pixels: dict[str, Array] = {}
+        self.empty_masks: dict[str, int] = {}
+        self.bad_items: list[int] = []
+        self.bad_batches: list[int] = []
+        self.constant: list[int] = []
+        self.not_finite: dict[str, list[int]] = {}
+        self.no_class: dict[str, list[int]] = {}
+        self.num_read = 0
+        self._kept: dict[str, list[Array]] = {}
+
+    def read(self, workers: Workers, done: Callable[[int], object]) -> None:
+        """Reads all samples.
+
+        Args:
+            workers: Who reads them.
+            done: Is told of how many more are read, in `sequence.unit`.
+        """
+        schedule = validation_schedule(len(self.sequence))
+        with BatchStream(self.sequence, schedule, workers, end=len(self.sequence)) as stream:
+            for position in range(len(self.sequence)):
+                facts = stream.take(position).batch[0]
+                self._add(facts)
+                done(len(facts["item"]) if self.sequence.splits_rows else 1)
+
+    def of(self, name: str) -> Array:
+        """One fact of all samples that could be read, such as `digest` or `labels.y`."""
+        return np.concatenate(self._kept[name]) if name in self._kept else np.zeros(0, np.int64)
+
+    def names(self, kind: str) -> list[str]:
+        """The facts of a kind that are known: of `files`, say, `files.path` and `files.mask`."""
+        return [name for name in self._kept if name == kind or name.startswith(f"{kind}.")]
+
+    def describe(self, item: int) -> str:
+        """The file or row of a sample."""
+        return self.sequence.describe(item) if item >= 0 else "a sample of a class that does not name them"
+
+    def _add(self, facts: dict[str, Any]) -> None:
+        if BAD_BATCH in facts:
+            self.bad_batches += facts[BAD_BATCH].tolist()
+            return
+        is_good = facts["is_bad"] == 0
+        self.bad_items += facts["item"][~is_good].tolist()
+        items = facts["item"][is_good]
+        self.num_read += len(items)
+        self.constant += items[facts["is_constant"][is_good] > 0].tolist()
+        for name, measured in facts["ranges"].items():
+            good = {key: values[is_good] for key, values in measured.items()}
+            self.ranges.setdefault(name, Ranges()).add(good)
+            _extend(self.not_finite, name, items[good["nan"] + good["infinite"] > 0])
+        for name, counts in facts["pixels"].items():
+            self._add_masks(name, counts[is_good], items)
+        for name, values in named_leaves(({key: facts[key] for key in _KEPT if key in facts},)):
+            self._kept.setdefault(name.removeprefix("x."), []).append(values[is_good].copy())
+
+    def _add_masks(self, name: str, counts: Array, items: Array) -> None:
+        self.pixels[name] = self.pixels.get(name, 0) + counts.sum(axis=0)
+        is_empty = (counts[:, 1:] == 0).all(axis=1)
+        self.empty_masks[name] = self.empty_masks.get(name, 0) + int(np.count_nonzero(is_empty))
+        _extend(self.no_class, name, items[counts[:, -1] > 0])
+
+
+def _extend(lists: dict[str, list[int]], name: str, items: Array) -> None:
+    if len(items):
+        lists.setdefault(name, []).extend(items.tolist())

@@ -1,0 +1,92 @@
+"""Samples that are there twice: exact copies, and pictures that are nearly alike, among millions.
+
+Exact copies have equal digests. For near copies each picture is kept as 8 x 9 gray values, and hashed to the 64 signs
+of the differences between neighbours (dHash), which scaling, compression and light hardly change. Two hashes that
+differ in at most three bits agree in at least one of four bands of 16 bits; so only pictures that share a band are
+compared, not all pairs. Flat pictures share bands with many: in a large bucket, each is compared with its nearest
+neighbours in the order of the hashes alone, which bounds the time and may miss some. Signs alone take strokes of one
+shape for the same; so the gray values must be alike too.
+
+Source: Neal Krawetz, 2013, "Kind of Like That" (dHash).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+import numpy.typing as npt
+
+THUMBNAIL = (8, 9)
+
+_BANDS = 4
+_MOST_BITS = 3
+_MOST_GRAY_LEVELS = 5.0
+_LEAST_CHANGE = 2  # noise of compression is not taken for a slope
+_MOST_NEIGHBOURS = 64
+_MOST_PAIRS = 1_000_000
+
+Pairs = npt.NDArray[np.int64]
+
+
+def exact_groups(digests: npt.NDArray[np.uint8]) -> list[npt.NDArray[np.int64]]:
+    """The rows of each digest that is there more than once, in the order of their first row.
+
+    Args:
+        digests: (samples, bytes); zeros are of samples without.
+    """
+    rows = np.flatnonzero(digests.any(axis=1))
+    if not len(rows):
+        return []
+    keys = np.ascontiguousarray(digests[rows]).view(f"V{digests.shape[1]}")[:, 0]
+    _, inverse, counts = np.unique(keys, return_inverse=True, return_counts=True)
+    order = np.argsort(inverse, kind="stable")
+    groups = np.split(rows[order], np.cumsum(counts)[:-1])
+    return sorted((group for group in groups if len(group) > 1), key=lambda group: int(group[0]))
+
+
+def near_pairs(thumbnails: npt.NDArray[np.uint8]) -> Pairs:
+    """Pairs of rows whose pictures are nearly alike, (pairs, 2), the smaller row first.
+
+    Args:
+        thumbnails: (samples, 8, 9).
+    """
+    hashes = difference_hashes(thumbnails)
+    found: list[Pairs] = []
+    for band in range(_BANDS):
+        bucket = (hashes >> np.uint64(16 * band)) & np.uint64(0xFFFF)
+        order = np.lexsort((hashes, bucket))
+        for pairs in _neighbours(order, bucket[order]):
+            close = pairs[_count_bits(hashes[pairs[:, 0]] ^ hashes[pairs[:, 1]]) <= _MOST_BITS]
+            found.append(np.sort(close[_gray_distance(thumbnails, close) <= _MOST_GRAY_LEVELS], axis=1))
+        if sum(map(len, found)) > _MOST_PAIRS:
+            break
+    return np.unique(np.concatenate(found), axis=0) if found else np.zeros((0, 2), np.int64)
+
+
+def difference_hashes(thumbnails: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint64]:
+    """The dHash of each thumbnail: a bit for each pair of neighbours in a row, set where it grows brighter."""
+    wide = thumbnails.astype(np.int16)
+    bits = wide[:, :, 1:] > wide[:, :, :-1] + _LEAST_CHANGE
+    packed: npt.NDArray[np.uint64] = np.packbits(bits.reshape(len(bits), 64), axis=1).view(np.uint64)[:, 0]
+    return packed
+
+
+def _neighbours(order: npt.NDArray[np.int64], bucket: npt.NDArray[np.uint64]) -> Iterator[Pairs]:
+    """Pairs of one bucket, by their distance in the order: all pairs of a bucket that is no larger than the limit."""
+    for step in range(1, min(_MOST_NEIGHBOURS, len(order))):
+        together = np.flatnonzero(bucket[step:] == bucket[:-step])
+        if not len(together):
+            return
+        yield np.stack([order[together], order[together + step]], axis=1)
+
+
+def _count_bits(numbers: npt.NDArray[np.uint64]) -> npt.NDArray[np.int64]:
+    counts: npt.NDArray[np.int64] = np.unpackbits(numbers.view(np.uint8)).reshape(-1, 64).sum(axis=1)
+    return counts
+
+
+def _gray_distance(thumbnails: npt.NDArray[np.uint8], pairs: Pairs) -> npt.NDArray[np.float64]:
+    first, second = (thumbnails[pairs[:, side]].astype(np.int16) for side in (0, 1))
+    distance: npt.NDArray[np.float64] = np.abs(first - second).mean(axis=(1, 2))
+    return distance

@@ -1,0 +1,247 @@
+"""What the loader's workers note of each sample in place of handing it over, when all data is checked.
+
+`FactSequence` stands between a run's sequence and its loader. Its workers make the samples as ever, and keep some
+numbers of each: digest, ranges, labels, a thumbnail. So data is checked at the speed at which it is loaded, by the same
+threads or processes, and a million samples are some hundred MB of facts.
+"""
+
+from __future__ import annotations
+
+import functools
+import math
+from typing import Any
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+
+from seqtrain.reports.duplicates import THUMBNAIL
+from seqtrain.reports.fields import Field, fields_of
+from seqtrain.reports.file_facts import DIGEST_BYTES, FORMATS, MODES, file_fields, look_at, new_digest
+from seqtrain.reports.statistics import class_indices
+from seqtrain.reports.value_ranges import channels, measure
+from seqtrain.sequences.base import SampleSequence
+from seqtrain.structure import FieldSpec, map_structure, named_leaves
+
+Array = npt.NDArray[Any]
+
+NO_LABEL = np.iinfo(np.int64).min
+"""The label of samples whose target is no class."""
+
+BAD_BATCH = "bad_batch"
+"""All that is known of a batch that could not be made: its number."""
+
+_BYTES_IN_A_BATCH = 1 << 22
+_MOST_ROWS = 4096
+_HASHES = 2
+
+
+class FactSequence:
+    """The facts of a sequence's samples, in the order of its indices; as a sequence, for the loader.
+
+    Args:
+        inner: Whose samples they are; its validating form, which neither shuffles nor augments.
+    """
+
+    changes_between_epochs = False
+    skips_bad_samples = False
+    spec: tuple[Any, ...] | None = None
+
+    def __init__(self, inner: Any) -> None:
+        self.inner = inner
+        self.seed, self.epoch = inner.seed, 0
+        self.splits_rows = bool(inner.splits_rows)
+        self._file_fields: tuple[str, ...] = ()
+        self._first_items: npt.NDArray[np.integer] | None = None
+        if not self.splits_rows:
+            return
+        self.min_part_rows = inner.min_part_rows
+        self.indices = inner.indices
+        self._file_fields = file_fields(inner.source, inner.source_indices(inner.indices))
+        if self._file_fields and type(inner).source_indices is not SampleSequence.source_indices:
+            _, first = np.unique(inner.source_indices(inner.indices), return_index=True)
+            self._first_items = np.sort(inner.indices[first])
+        zeros = map_structure(lambda field: np.zeros_like(field.empty(1)), inner.spec)
+        row_bytes = sum(array.nbytes for _, array in named_leaves(zeros))
+        self.batch_size = max(inner.batch_size, min(_MOST_ROWS, _BYTES_IN_A_BATCH // max(row_bytes, 1)))
+        one = map_structure(lambda array: FieldSpec(array.shape[1:], array.dtype.name), self._facts(zeros, None))
+        self.row_spec = self.spec = (one,)
+
+    @property
+    def num_samples(self) -> int:
+        """How many samples there are; of a class written for Keras, how many batches."""
+        return len(self.indices) if self.splits_rows else len(self)
+
+    @property
+    def unit(self) -> str:
+        """What `num_samples` counts."""
+        return "samples" if self.splits_rows else "batches"
+
+    @property
+    def file_fields(self) -> tuple[str, ...]:
+        """The fields of the source's samples that are files."""
+        return self._file_fields
+
+    def __len__(self) -> int:
+        return math.ceil(len(self.indices) / self.batch_size) if self.splits_rows else len(self.inner)
+
+    def sample_indices(self, epoch: int, position: int) -> npt.NDArray[np.integer] | None:
+        """The samples of a batch of facts."""
+        if not self.splits_rows:
+            return None
+        part: npt.NDArray[np.integer] = self.indices[position * self.batch_size : (position + 1) * self.batch_size]
+        return part
+
+    def write(self, indices: npt.NDArray[np.integer], epoch: int, rows: tuple[Any, ...]) -> None:
+        """Writes the facts of samples; of those that cannot be read, that alone."""
+        batch = map_structure(lambda field: field.empty(len(indices)), self.inner.row_spec)
+        try:
+            self.inner.write(indices, epoch, batch)
+        except MemoryError:
+            raise
+        except Exception:  # why is told later, by who asks for the one sample
+            if len(indices) > 1:
+                for row in range(len(indices)):
+                    one = map_structure(lambda array, row=row: array[row : row + 1], rows)
+                    self.write(indices[row : row + 1], epoch, one)
+            else:
+                map_structure(lambda array: array.fill(0), rows)
+                rows[0]["item"][:] = indices
+                rows[0]["is_bad"][:] = 1
+            return
+        map_structure(np.copyto, rows, (self._facts(self.inner.finish(batch), indices),))
+
+    def batch(self, epoch: int, position: int) -> tuple[Any, ...]:
+        """The facts of a batch that a class makes as a whole."""
+        try:
+            batch = self.inner.batch(epoch, position)
+        except MemoryError:
+            raise
+        except Exception:
+            return ({BAD_BATCH: np.array([position])},)
+        return (self._facts(batch, None),)
+
+    def finish(self, rows: tuple[Any, ...]) -> tuple[Any, ...]:
+        """The facts as they are."""
+        return rows
+
+    def describe(self, index: int) -> str:
+        """The file or row of one sample."""
+        return str(self.inner.describe(index))
+
+    def _facts(self, batch: tuple[Any, ...], items: npt.NDArray[np.integer] | None) -> dict[str, Any]:
+        """What is known of samples.
+
+        Args:
+            batch: `(x,)`, `(x, y)` or `(x, y, sample_weight)`.
+            items: The samples of its rows; None where they are not known, and files are not looked at.
+        """
+        fields = fields_of(batch, self.inner.spec, self.inner.num_classes, self.inner.class_names)
+        count = len(fields[0].array)
+        inputs = [field for field in fields if field.is_input]
+        picture = next((field for field in inputs if field.kind == "pixels"), None)
+        ranges = {
+            field.name: measure(channels(field, self.inner.data_format))
+            for field in fields
+            if field.kind != "mask" and field.array.dtype.kind in "iufb"
+        }
+        facts: dict[str, Any] = {
+            "item": np.full(count, -1, np.int64) if items is None else items.astype(np.int64),
+            "is_bad": np.zeros(count, np.uint8),
+            "ranges": ranges,
+            "labels": {field.name: _labels(field) for field in fields if _has_labels(field)},
+            "pixels": {field.name: _pixels_by_class(field, fields) for field in fields if field.kind == "mask"},
+            "is_constant": np.zeros(count, np.uint8),
+        }
+        if picture is not None:
+            seen = ranges[picture.name]
+            facts["is_constant"] = (seen["low"] == seen["high"]).all(axis=1).astype(np.uint8)
+            if picture.array.ndim < 5 and "path_b" not in self._file_fields:  # one picture does not tell a pair
+                facts["thumbnail"] = _thumbnails(picture, self.inner.data_format)
+        if self._file_fields:
+            facts |= self._file_facts(count, items)
+        else:
+            facts["digest"] = _row_digests([field.array for field in inputs])
+        return facts
+
+    def _file_facts(self, count: int, items: npt.NDArray[np.integer] | None) -> dict[str, Any]:
+        digests = np.zeros((count, DIGEST_BYTES), np.uint8)
+        files = {name: np.zeros((count, 5), np.int32) for name in self._file_fields}
+        if items is None:
+            return {"digest": digests, "files": files}
+        for row in np.flatnonzero(self._is_first(items)).tolist():
+            sample = self.inner.source[int(self.inner.source_indices(items[row : row + 1])[0])]
+            digest = new_digest()
+            for name in self._file_fields:
+                seen = look_at(sample[name], None if name == "mask" else digest)
+                codes = FORMATS.index(seen.format), MODES.index(seen.mode)
+                files[name][row] = (*codes, seen.height, seen.width, seen.is_misnamed)
+            digests[row] = np.frombuffer(digest.digest()[:DIGEST_BYTES], np.uint8)
+        return {"digest": digests, "files": files}
+
+    def _is_first(self, items: npt.NDArray[np.integer]) -> npt.NDArray[np.bool_]:
+        """Which items are the first of their source's sample, whose files are looked at once."""
+        found: npt.NDArray[np.bool_] = np.ones(len(items), np.bool_)
+        return found if self._first_items is None else np.isin(items, self._first_items)
+
+
+def _has_labels(field: Field) -> bool:
+    shape = field.array.shape[1:]
+    is_number = shape in ((), (1,)) and field.array.dtype.kind in "iub"
+    return field.is_target and field.kind is None and (field.num_classes is not None or is_number)
+
+
+def _labels(field: Field) -> Array:
+    labels = class_indices(field.array, field.num_classes)
+    return np.full(len(field.array), NO_LABEL) if labels is None else labels
+
+
+def _pixels_by_class(field: Field, fields: list[Field]) -> Array:
+    """How many pixels of each class each mask holds; last of all, of ids that are no class."""
+    num_classes = field.num_classes or 0
+    weight = next((f.array for f in fields if f.name == field.name.replace("y", "sample_weight", 1)), None)
+    ids = np.minimum(field.array.astype(np.int64), num_classes)
+    if weight is not None and weight.shape == ids.shape:
+        ids = np.where(weight > 0, ids, num_classes + 1)
+    return np.stack([np.bincount(mask.reshape(-1), minlength=num_classes + 2)[: num_classes + 1] for mask in ids])
+
+
+def _thumbnails(field: Field, data_format: str) -> Array:
+    """Each picture as 8 x 9 gray values."""
+    array = field.array
+    if array.ndim == 4 and (data_format == "channels_first" or (not field.is_declared and array.shape[-1] > 4)):
+        array = np.moveaxis(array, 1, -1)
+    height, width = THUMBNAIL
+    found = np.empty((len(array), height, width), np.uint8)
+    for row, picture in enumerate(array):
+        even = picture if picture.dtype == np.uint8 else _spread(picture)
+        small = cv2.resize(np.ascontiguousarray(even), (width, height), interpolation=cv2.INTER_AREA)
+        found[row] = small if small.ndim == 2 else small.mean(axis=2)
+    return found
+
+
+def _spread(picture: Array) -> Array:
+    """Floats from 0 to 255, whatever their range is."""
+    numbers = np.nan_to_num(picture.astype(np.float32), posinf=0, neginf=0)
+    low, high = float(numbers.min()), float(numbers.max())
+    return ((numbers - low) * (255 / (high - low or 1))).astype(np.uint8)
+
+
+def _row_digests(arrays: list[Array]) -> npt.NDArray[np.uint8]:
+    """128 bits of each sample that is no file: sums of its words times random odd numbers, of all samples at once."""
+    total = np.zeros((len(arrays[0]), _HASHES), np.uint64)
+    for number, array in enumerate(arrays):
+        raw = np.ascontiguousarray(array).reshape(len(array), -1).view(np.uint8)
+        padded = np.pad(raw, ((0, 0), (0, -raw.shape[1] % 8))) if raw.shape[1] % 8 else raw
+        words = np.ascontiguousarray(padded).view(np.uint64)
+        mixed = words ^ (words >> np.uint64(32))
+        for hashed in range(_HASHES):
+            total[:, hashed] += (mixed * _multipliers(mixed.shape[1], number, hashed)).sum(axis=1, dtype=np.uint64)
+            total[:, hashed] ^= total[:, hashed] >> np.uint64(29)
+    return (total | np.uint64(1)).view(np.uint8)
+
+
+@functools.lru_cache(maxsize=16)
+def _multipliers(count: int, array: int, hashed: int) -> npt.NDArray[np.uint64]:
+    drawn = np.random.default_rng((array, hashed)).integers(0, 1 << 63, count, dtype=np.uint64)
+    return drawn * np.uint64(2) + np.uint64(1)

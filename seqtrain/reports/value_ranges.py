@@ -1,0 +1,136 @@
+"""Ranges, means and deviations of the channels of a field, over samples that are never in memory together.
+
+Workers measure each sample; what they measured is put together as Chan, Golub and LeVeque do (1979, "Updating formulae
+and a pairwise algorithm for computing sample variances"): exact, where sums of squares lose their digits.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+
+from seqtrain.reports.fields import Field
+
+Array = npt.NDArray[Any]
+
+_MOST_CHANNELS = 256
+_CHANNELS_OF_OPENCV = 4
+_DTYPES_OF_OPENCV = frozenset({"uint8", "int16", "uint16", "int32", "float32", "float64"})
+
+
+def channels(of: Field, data_format: str = "channels_last") -> Array:
+    """A field as (samples, values, channels): colours of pictures, columns of rows, variables of series.
+
+    Args:
+        of: Numbers.
+        data_format: Where the channels of pictures are.
+    """
+    array, shape = of.array, of.array.shape[1:]
+    if of.kind == "pixels" and len(shape) > 2:
+        is_first = data_format == "channels_first" or (not of.is_declared and shape[-1] > _CHANNELS_OF_OPENCV)
+        array = np.moveaxis(array, 1, -1) if is_first else array
+        return array.reshape(len(array), -1, array.shape[-1])
+    if of.kind == "series" and len(shape) == 2:
+        return array
+    if len(shape) == 1 and shape[0] <= _MOST_CHANNELS:
+        return array.reshape(len(array), 1, -1)
+    return array.reshape(len(array), -1, 1)
+
+
+def measure(values: Array) -> dict[str, Array]:
+    """Count, mean, variance, smallest and largest of each sample's channels, of the finite values; NaN and Inf counted.
+
+    Args:
+        values: (samples, values, channels).
+    """
+    rows, count, num_channels = values.shape
+    nan = infinite = np.zeros(rows, np.int64)
+    if values.dtype.kind == "f":
+        is_finite = np.isfinite(values)
+        if not is_finite.all():
+            return _measure_finite(values, is_finite)
+    values = values.astype(np.uint8) if values.dtype.kind == "b" else values
+    if count == 1:
+        mean = low = high = values[:, 0].astype(np.float64)
+        variance = np.zeros_like(mean)
+    else:
+        low, high = values.min(axis=1).astype(np.float64), values.max(axis=1).astype(np.float64)
+        mean, variance = _moments(values, num_channels)
+    counts = np.full((rows, num_channels), count, np.int64)
+    return {
+        **{"count": counts, "mean": mean, "variance": variance, "low": low, "high": high},
+        **{"nan": nan, "infinite": infinite},
+    }
+
+
+def _moments(values: Array, num_channels: int) -> tuple[Array, Array]:
+    if num_channels > _CHANNELS_OF_OPENCV or values.dtype.name not in _DTYPES_OF_OPENCV:
+        return values.mean(axis=1, dtype=np.float64), values.var(axis=1, dtype=np.float64)
+    both = [cv2.meanStdDev(np.ascontiguousarray(row)[:, None]) for row in values]  # ten times as fast on bytes
+    mean, deviation = (np.concatenate([pair[part].T for pair in both]) for part in (0, 1))
+    return mean, np.square(deviation)
+
+
+def _measure_finite(values: Array, is_finite: npt.NDArray[np.bool_]) -> dict[str, Array]:
+    count = np.count_nonzero(is_finite, axis=1)
+    zeroed = np.where(is_finite, values, 0).astype(np.float64)
+    mean = zeroed.sum(axis=1) / np.maximum(count, 1)
+    squares = np.where(is_finite, np.square(zeroed - mean[:, None]), 0).sum(axis=1)
+    return {
+        "count": count,
+        "mean": mean,
+        "variance": squares / np.maximum(count, 1),
+        "low": np.where(is_finite, values, np.inf).min(axis=1).astype(np.float64),
+        "high": np.where(is_finite, values, -np.inf).max(axis=1).astype(np.float64),
+        "nan": np.count_nonzero(np.isnan(values), axis=(1, 2)),
+        "infinite": np.count_nonzero(np.isinf(values), axis=(1, 2)),
+    }
+
+
+@dataclass
+class Ranges:
+    """The channels of one field over all samples so far.
+
+    Attributes:
+        count: Of finite values, by channel; and so the others.
+    """
+
+    count: Array = field(default_factory=lambda: np.zeros(1, np.int64))
+    mean: Array = field(default_factory=lambda: np.zeros(1))
+    squares: Array = field(default_factory=lambda: np.zeros(1))
+    low: Array = field(default_factory=lambda: np.full(1, np.inf))
+    high: Array = field(default_factory=lambda: np.full(1, -np.inf))
+
+    def add(self, measured: dict[str, Array]) -> None:
+        """Adds what `measure` found in some samples."""
+        if not len(measured["count"]):
+            return
+        count = measured["count"].sum(axis=0)
+        mean = (measured["count"] * measured["mean"]).sum(axis=0) / np.maximum(count, 1)
+        spread = measured["variance"] + np.square(measured["mean"] - mean)
+        total = self.count + count
+        gap = mean - self.mean
+        self.squares = self.squares + (measured["count"] * spread).sum(axis=0)
+        self.squares = self.squares + np.square(gap) * self.count * count / np.maximum(total, 1)
+        self.mean = self.mean + gap * count / np.maximum(total, 1)
+        self.low = np.minimum(self.low, measured["low"].min(axis=0))
+        self.high = np.maximum(self.high, measured["high"].max(axis=0))
+        self.count = total
+
+    @property
+    def deviation(self) -> Array:
+        """Over all values, as `numpy.std`."""
+        return np.sqrt(self.squares / np.maximum(self.count, 1))
+
+    def to_json(self) -> dict[str, list[float | None]]:
+        """By channel; None where no value is finite."""
+        columns = {"min": self.low, "max": self.high, "mean": self.mean, "std": self.deviation}
+        seen = (self.count > 0).tolist()
+        return {
+            name: [float(f"{value:.6g}") if known else None for value, known in zip(column.tolist(), seen, strict=True)]
+            for name, column in columns.items()
+        }
