@@ -148,12 +148,12 @@ class ClassificationResults:
                 for color, each in zip(_colors(), ranked, strict=False):
                     label = f"{shortened(self.class_names[each])}  {precisions[each]:.3f}"
                     recall, precision = precision_recall(truth == each, scores[:, each])
-                    axes.step(*_thinned(recall, precision), where="pre", color=color, label=label)
+                    axes.step(*_thinned(*_until_all(recall, precision)), where="pre", color=color, label=label)
             else:
                 pooled = _pooled(truth, scores)
                 recall, precision = precision_recall(*pooled)
                 label = f"all decisions pooled  {average_precision(*pooled):.3f}"
-                axes.step(*_thinned(recall, precision), where="pre", color=LINES[0], label=label)
+                axes.step(*_thinned(*_until_all(recall, precision)), where="pre", color=LINES[0], label=label)
                 mean = float(np.mean(list(precisions.values())))
                 axes.plot([], [], " ", label=f"mean of {len(ranked)} classes  {mean:.3f}")
             axes.set(xlabel="recall", ylabel="precision", xlim=(0, 1.01), ylim=(0, 1.01))
@@ -168,6 +168,12 @@ def _colors() -> tuple[str, ...]:
 def _pooled(truth: npt.NDArray[np.int64], scores: Floats) -> tuple[npt.NDArray[np.bool_], Floats]:
     """Every class of every sample as a decision of its own."""
     return (truth[:, None] == np.arange(scores.shape[1])).ravel(), scores.ravel()
+
+
+def _until_all(recall: Floats, precision: Floats) -> tuple[Floats, Floats]:
+    """The curve up to where everything is found: lower thresholds only lose precision."""
+    end = int(np.argmax(recall >= 1)) + 1
+    return recall[:end], precision[:end]
 
 
 def _thinned(x: Floats, y: Floats) -> tuple[Floats, Floats]:

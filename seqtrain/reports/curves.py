@@ -50,9 +50,9 @@ def draw(history_csv: Path, folder: Path, fine_tuned_from: int | None = None) ->
     return paths
 
 
-def draw_run(run_dir: Path) -> list[Path]:
-    """Draws the curves of a run folder into its `plots/`."""
-    return draw(run_dir / "history.csv", run_dir / "plots", fine_tuned_from(run_dir / "train.log"))
+def draw_run(run_dir: Path, folder: Path | None = None) -> list[Path]:
+    """Draws the curves of a run folder into its `plots/`, or elsewhere."""
+    return draw(run_dir / "history.csv", folder or run_dir / "plots", fine_tuned_from(run_dir / "train.log"))
 
 
 def fine_tuned_from(log: Path) -> int | None:
@@ -132,10 +132,10 @@ def _draw_metric(
 def _scale_rate(axes: Any, metric: str, points: Sequence[tuple[int, float]]) -> None:
     """A rate is seen against nothing at all; a learning rate over its powers where it changes a lot."""
     values = [value for _, value in points]
-    if metric in ("samples_per_s", "data_wait"):
-        axes.set_ylim(0, max(1.15 * max(values), 0.05))
-    elif min(values) > 0 and max(values) / min(values) > _MANY_TIMES:
+    if min(values) > 0 and max(values) / min(values) > _MANY_TIMES and metric != "data_wait":
         axes.set_yscale("log")
+    else:
+        axes.set_ylim(0, max(1.15 * max(values), 0.05 if metric == "data_wait" else 0))
     if metric == "data_wait":
         axes.yaxis.set_major_formatter(lambda share, position: f"{100 * share:.0f} %")
 

@@ -87,7 +87,7 @@ class RegressionResults:
             axes.set(xlabel=f"true {self.name}".rstrip(), ylabel=f"predicted {self.name}".rstrip())
             axes.set(xlim=limits, ylim=limits)
             r2 = f"R² {numbers['r2']:.3f}, " if "r2" in numbers else ""
-            axes.set_title(f"predicted and true: {r2}mean error {numbers['mae']:.3g}")
+            axes.set_title(f"predicted and true: {r2}MAE {numbers['mae']:.3g}")
 
     def _draw_residuals(self, residuals: Values, path: Path) -> None:
         numbers = self.numbers()

@@ -126,7 +126,7 @@ class SegmentationResults:
         worst = sorted(self._worst, key=lambda case: (-case[0], case[1]))
         num_rows = math.ceil(len(worst) / _IN_A_ROW)
         with saved_figure(path, 9.0, 0.9 + num_rows * 2.1) as figure:
-            all_axes = figure.subplots(num_rows, min(_IN_A_ROW, len(worst)), squeeze=False).flat
+            all_axes = list(figure.subplots(num_rows, min(_IN_A_ROW, len(worst)), squeeze=False).flat)
             for axes in all_axes:
                 axes.set_axis_off()
             for axes, (iou, _, name, picture, truth, predicted) in zip(all_axes, worst, strict=False):

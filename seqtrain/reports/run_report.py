@@ -1,0 +1,284 @@
+"""A run on one page: how it stands and how good it is, then what it was made from; for one that still trains too.
+
+All is read from the run folder. Only the statistics of the data and the sheet of the first training batch need the data
+themselves; where these are gone, the page says so and does without. The model is not built.
+"""
+
+from __future__ import annotations
+
+import csv
+import math
+import statistics
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from seqtrain.config.departures import departures
+from seqtrain.config.load import LoadedConfig, load_config
+from seqtrain.errors import SeqtrainError
+from seqtrain.loading.pipeline import Data, first_batch, open_data
+from seqtrain.metric_names import larger_is_better
+from seqtrain.reports.contact_sheet import contact_sheet
+from seqtrain.reports.curves import draw_run
+from seqtrain.reports.page import Block, Code, Figures, Heading, Picture, Section, Table, Text, page
+from seqtrain.reports.run_facts import RunFacts, read_run
+from seqtrain.reports.statistics import batch_statistics, split_statistics
+from seqtrain.sources.base import classes_of, labels_of
+
+_MOST_EPOCHS = 200
+_RATES = ("learning_rate", "samples_per_s", "data_wait")
+_STATUS = {
+    "training": "It is training now; the page shows where it stands.",
+    "completed": "It has trained all its epochs.",
+    "early_stopped": "It was stopped early: no epoch was better for a while.",
+    "interrupted": "It was interrupted, with a checkpoint.",
+    "out_of_time": "Its time was over; it has a checkpoint.",
+    "failed": "It was ended by an error.",
+    "unfinished": "It was killed, or its machine went down: nothing says how it ended.",
+}
+
+
+def report(path: Path) -> tuple[str, dict[str, Any]]:
+    """The page of a run as HTML, and its key facts for scripts.
+
+    Args:
+        path: The run folder.
+
+    Raises:
+        CheckpointError: when there is no run in it.
+    """
+    facts = read_run(path)
+    loaded, trouble = _loaded(path)
+    title = " / ".join(facts.path.resolve().parts[-2:])
+    sections = [
+        Section("Overview", list(_overview(facts))),
+        Section("Results", list(_results(facts))),
+        Section("Curves", list(_curves(facts))),
+        Section("Data", list(_data(facts, loaded, trouble))),
+        Section("Config", list(_config(facts, loaded, trouble))),
+        Section("Environment", list(_environment(facts))),
+        Section("History", list(_history(facts))),
+        Section("Go on", list(_commands(facts))),
+    ]
+    begun = facts.meta.get("started", "").replace("T", " ").removesuffix("+00:00")
+    return page(title, f"seqtrain run, begun {begun} UTC" if begun else "seqtrain run", sections), facts.to_json()
+
+
+def _loaded(path: Path) -> tuple[LoadedConfig | None, str]:
+    try:
+        return load_config(path / "config.yaml", needs_files=False), ""
+    except SeqtrainError as error:
+        return None, str(error)
+
+
+def _overview(facts: RunFacts) -> Iterator[Block]:
+    yield Figures(dict(_key_figures(facts)))
+    yield Text(_STATUS.get(facts.status, f"It has ended: {facts.status}."))
+    if facts.error:
+        yield Code(facts.error)
+    if facts.warnings:
+        yield Heading("Warnings")
+        yield Table([[each] for each in facts.warnings[:20]])
+        if len(facts.warnings) > 20:
+            yield Text(f"{len(facts.warnings) - 20} more are in train.log", is_faint=True)
+
+
+def _key_figures(facts: RunFacts) -> Iterator[tuple[str, str]]:
+    yield "status", facts.status.replace("_", " ")
+    yield "epochs", str(len(facts.rows))
+    best = facts.result.get("best") or _best(facts)
+    if best:
+        yield f"best {best['monitor']}, epoch {best['epoch'] + 1}", _number(best["value"])
+    for name, output in facts.results.get("outputs", {}).items():
+        of = f" of {name.partition('.')[2]}" if "." in name else ""
+        for measure, value in list(output.get("numbers", {}).items())[1:3]:
+            yield f"{measure.replace('_', ' ')}{of}", _number(value)
+    if facts.seconds is not None:
+        yield "time", _duration(facts.seconds)
+    speeds = [row["samples_per_s"] for row in facts.rows if row.get("samples_per_s")]
+    if speeds:
+        yield "samples/s", f"{statistics.median(speeds):.0f}"
+    yield "warnings", str(len(facts.warnings))
+
+
+def _best(facts: RunFacts) -> dict[str, Any] | None:
+    """The epoch of the lowest loss, of a run that has not said yet which is best."""
+    monitor = "val_loss" if any("val_loss" in row for row in facts.rows) else "loss"
+    known = [row for row in facts.rows if isinstance(row.get(monitor), float)]
+    if not known:
+        return None
+    row = (max if larger_is_better(monitor) else min)(known, key=lambda row: row[monitor])
+    return {"monitor": monitor, "epoch": row["epoch"], "value": row[monitor]}
+
+
+def _results(facts: RunFacts) -> Iterator[Block]:
+    outputs = facts.results.get("outputs", {})
+    if not outputs:
+        reason = facts.results.get("skipped", "they are drawn when a run ends")
+        yield Text(f"No results of the best weights: {reason}.", is_faint=True)
+        return
+    yield Text(f"Of the best weights (epoch {facts.results['epoch'] + 1}), on the validation.", is_faint=True)
+    for name, output in outputs.items():
+        if len(outputs) > 1:
+            yield Heading(name)
+        if "skipped" in output:
+            yield Text(f"No plots: {output['skipped']}.", is_faint=True)
+            continue
+        yield Figures({measure.replace("_", " "): _number(value) for measure, value in output["numbers"].items()})
+        yield from _pictures([facts.path / "plots" / plot for plot in output["plots"]])
+        if "classes" in output:
+            yield from _class_table(facts.path / "plots" / output["classes"])
+
+
+def _class_table(path: Path) -> Iterator[Block]:
+    if path.is_file():
+        with path.open(newline="", encoding="utf-8") as file:
+            header, *rows = csv.reader(file)
+        yield Heading("Classes")
+        yield Table([[row[0], *map(_cell, row[1:])] for row in rows], header)
+
+
+def _curves(facts: RunFacts) -> Iterator[Block]:
+    """The curves as they are now: the folder's own may be older, or missing after a kill."""
+    import tempfile
+
+    if not facts.rows:
+        yield Text("No epoch has ended yet.", is_faint=True)
+        return
+    with tempfile.TemporaryDirectory() as folder:
+        paths = draw_run(facts.path, Path(folder))
+        last = [path for path in paths if path.stem in _RATES]
+        first = [path for path in paths if path not in last]
+        first.sort(key=lambda path: path.stem != "loss")
+        yield from _pictures([*first, *last], read=True)
+
+
+def _pictures(paths: list[Path], *, read: bool = False) -> Iterator[Block]:
+    for path in paths:
+        if path.is_file():
+            yield Picture(path.read_bytes() if read else path, path.stem.replace("_", " "))
+
+
+def _data(facts: RunFacts, loaded: LoadedConfig | None, trouble: str) -> Iterator[Block]:
+    sizes = {name.removeprefix("num_"): value for name, value in facts.split.items() if name.startswith("num_")}
+    yield Table([[{"train": "training", "val": "validation"}.get(n, n), value] for n, value in sizes.items()])
+    if loaded is None:
+        yield Text(f"The data are not shown, as the config cannot be read: {trouble}", is_faint=True)
+        return
+    try:
+        data = open_data(loaded)
+        yield from _classes(data)
+        yield from _first_batch(data)
+    except (SeqtrainError, OSError) as error:
+        yield Text(f"The data are not shown: {error}", is_faint=True)
+
+
+def _classes(data: Data) -> Iterator[Block]:
+    labels, names = labels_of(data.source), classes_of(data.source)
+    if labels is None or data.train.num_classes is None or names != data.train.class_names:
+        return
+    sides = [data.split.train, data.split.val]
+    found = [split_statistics(labels[side], num_classes=data.train.num_classes, names=names) for side in sides]
+    if found[0] is None:
+        return
+    counts = [each.counts if each is not None else (0,) * len(found[0].counts) for each in found]
+    shown = found[0].names or tuple(map(str, range(len(counts[0]))))
+    yield Heading("Samples of each class")
+    yield Table([list(row) for row in zip(shown, *counts, strict=True)], ["class", "training", "validation"])
+    yield Text(f"The largest class has {found[0].imbalance:.2f} times the samples of the smallest.", is_faint=True)
+
+
+def _first_batch(data: Data) -> Iterator[Block]:
+    train = data.train
+    batch = first_batch(train)
+    items = train.sample_indices(0, 0)
+    ids = None if items is None else train.source_indices(items).tolist()
+    found = batch_statistics(batch, spec=train.spec, num_classes=train.num_classes, sample_ids=ids)
+    yield Heading("The first training batch")
+    yield Table(
+        [[name, str(f.shape), f.dtype, f.minimum, f.maximum, f.mean] for name, f in found.fields.items()],
+        ["field", "shape", "dtype", "min", "max", "mean"],
+    )
+    yield from (Text(f"Warning: {warning}") for warning in found.warnings)
+    sheet = contact_sheet(
+        batch,
+        title="train, epoch 1, batch 1",
+        spec=train.spec,
+        class_names=train.class_names,
+        num_classes=train.num_classes,
+        sample_ids=ids,
+        data_format=train.data_format,
+    )
+    if sheet is not None:
+        yield Picture(sheet, "the first training batch, augmented as the model sees it")
+
+
+def _config(facts: RunFacts, loaded: LoadedConfig | None, trouble: str) -> Iterator[Block]:
+    if loaded is None:
+        yield Text(f"It cannot be read any more: {trouble}", is_faint=True)
+    else:
+        yield Heading("Chosen for this run")
+        yield Table([[value.key, _setting(value.value), value.meaning] for value in departures(loaded)])
+    yield Heading("Whole, as config.yaml has it")
+    yield Code((facts.path / "config.yaml").read_text(encoding="utf-8"))
+
+
+def _environment(facts: RunFacts) -> Iterator[Block]:
+    meta = facts.meta
+    if not meta:
+        yield Text("meta.json is not there.", is_faint=True)
+        return
+    rows = [[name, meta[name]] for name in ("seqtrain", "python", "backend") if meta.get(name)]
+    rows += [["devices", ", ".join(meta.get("devices", []))]]
+    rows += [[name, meta[name]] for name in ("cpus", "platform", "hostname", "git_commit") if meta.get(name)]
+    rows += [[name, version] for name, version in meta.get("packages", {}).items()]
+    yield Table([[name.replace("_", " "), str(value)] for name, value in rows])
+    if meta.get("resumed"):
+        yield Heading("Gone on with")
+        yield Table([[each.get("time"), " ".join(each.get("argv", []))] for each in meta["resumed"]])
+
+
+def _history(facts: RunFacts) -> Iterator[Block]:
+    if not facts.rows:
+        yield Text("No epoch has ended yet.", is_faint=True)
+        return
+    names = [
+        name for name in dict.fromkeys(name for row in facts.rows for name in row) if name not in ("epoch", "time")
+    ]
+    every = math.ceil(len(facts.rows) / _MOST_EPOCHS)
+    shown = [row for row in facts.rows if row["epoch"] % every == 0 or row is facts.rows[-1]]
+    if every > 1:
+        yield Text(f"Every {every}th epoch; all are in history.csv.", is_faint=True)
+    yield Table([[row["epoch"] + 1, *(row.get(name) for name in names)] for row in shown], ["epoch", *names])
+
+
+def _commands(facts: RunFacts) -> Iterator[Block]:
+    if facts.status in ("completed", "early_stopped"):
+        yield Text("It is done. More epochs: add -s fit.epochs=N.")
+    yield Text("Go on with it:")
+    yield Code(facts.going_on)
+    yield Text("Train the same anew:")
+    yield Code(facts.reproducing)
+    if facts.meta.get("argv"):
+        yield Text("It was begun with:")
+        yield Code(" ".join(["seqtrain", *facts.meta["argv"][1:]]))
+
+
+def _cell(text: str) -> Any:
+    """A number of a CSV as one."""
+    if not text:
+        return None
+    return int(text) if text.isdigit() else float(text)
+
+
+def _setting(value: Any) -> str:
+    return ", ".join(map(str, value)) if isinstance(value, list) else str(value)
+
+
+def _number(value: Any) -> str:
+    return f"{value:.4g}" if isinstance(value, float) else str(value)
+
+
+def _duration(seconds: float) -> str:
+    hours, minutes = divmod(round(seconds) // 60, 60)
+    return f"{hours} h {minutes} min" if hours else f"{minutes} min {round(seconds) % 60} s"
