@@ -145,6 +145,12 @@ Examples:
   seqtrain predict runs/flats new.csv --format jsonl --json
   seqtrain predict runs/power -s source.path=2025.csv        (a source of the run's own kind)
 """
+_REPORT_EXAMPLES = """\b
+Examples:
+  seqtrain report runs/today
+  seqtrain report runs/today --out today.html
+  seqtrain report runs/today --json | jq .best.value
+"""
 ConfigArgument = Annotated[Path, typer.Argument(help="The YAML config.", show_default=False)]
 SetOption = Annotated[
     list[str] | None,
@@ -496,6 +502,27 @@ def predict(
     else:
         typer.echo(done.text(), err=to_stdout)
     raise typer.Exit(done.exit_code)
+
+
+@app.command(epilog=_REPORT_EXAMPLES)
+def report(
+    run: RunArgument,
+    out: Annotated[
+        Path | None, typer.Option(help="The page to write. [default: RUN/report.html]", show_default=False)
+    ] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Write a page that shows a run, whether it has ended or still trains; it opens without a network."""
+    from seqtrain.reports.run_report import report
+
+    with stdout_to_stderr(), native_stderr_to(Path(os.devnull)):
+        html, facts = report(run)
+    out = out or run / "report.html"
+    out.write_text(html, encoding="utf-8")
+    if as_json:
+        _print_json({**facts, "page": str(out)})
+    else:
+        typer.echo(f"wrote {out}")
 
 
 @app.command("list")

@@ -26,6 +26,21 @@ from seqtrain.reports.statistics import batch_statistics, split_statistics
 from seqtrain.sources.base import classes_of, labels_of
 
 _MOST_EPOCHS = 200
+_KEY_MEASURES = ("macro_f1", "roc_auc", "mean_iou", "mae", "r2")
+_CAPTIONS = {
+    "confusion_matrix": "what is taken for what: shares in colour, counts in cells",
+    "roc": "each class against the rest: found, and falsely found, at every threshold",
+    "precision_recall": "of each class: how much is found, and how much of that is right, at every threshold",
+    "iou_by_class": "intersection over union, over all pixels of the validation",
+    "worst_cases": "the samples of the lowest IoU",
+    "predicted_and_true": "each sample a point; on the dashed line where it is predicted right",
+    "residuals": "how far predictions are off",
+}
+# Pictures of results and curves side by side, where the screen has room for two.
+_SIDE_BY_SIDE = """@media (min-width: 60rem) {
+    #part-2 figure, #part-3 figure { display: inline-block; width: 49%; vertical-align: top; }
+  }
+</style>"""
 _RATES = ("learning_rate", "samples_per_s", "data_wait")
 _STATUS = {
     "training": "It is training now; the page shows where it stands.",
@@ -61,7 +76,8 @@ def report(path: Path) -> tuple[str, dict[str, Any]]:
         Section("Go on", list(_commands(facts))),
     ]
     begun = facts.meta.get("started", "").replace("T", " ").removesuffix("+00:00")
-    return page(title, f"seqtrain run, begun {begun} UTC" if begun else "seqtrain run", sections), facts.to_json()
+    html = page(title, f"seqtrain run, begun {begun} UTC" if begun else "seqtrain run", sections)
+    return html.replace("</style>", _SIDE_BY_SIDE, 1), facts.to_json()
 
 
 def _loaded(path: Path) -> tuple[LoadedConfig | None, str]:
@@ -91,8 +107,9 @@ def _key_figures(facts: RunFacts) -> Iterator[tuple[str, str]]:
         yield f"best {best['monitor']}, epoch {best['epoch'] + 1}", _number(best["value"])
     for name, output in facts.results.get("outputs", {}).items():
         of = f" of {name.partition('.')[2]}" if "." in name else ""
-        for measure, value in list(output.get("numbers", {}).items())[1:3]:
-            yield f"{measure.replace('_', ' ')}{of}", _number(value)
+        known = output.get("numbers", {})
+        for measure in [each for each in _KEY_MEASURES if each in known][:2]:
+            yield f"{measure.replace('_', ' ')}{of}", _number(known[measure])
     if facts.seconds is not None:
         yield "time", _duration(facts.seconds)
     speeds = [row["samples_per_s"] for row in facts.rows if row.get("samples_per_s")]
@@ -156,7 +173,8 @@ def _curves(facts: RunFacts) -> Iterator[Block]:
 def _pictures(paths: list[Path], *, read: bool = False) -> Iterator[Block]:
     for path in paths:
         if path.is_file():
-            yield Picture(path.read_bytes() if read else path, path.stem.replace("_", " "))
+            caption = _CAPTIONS.get(path.name.partition(".")[0], path.stem.replace("_", " "))
+            yield Picture(path.read_bytes() if read else path, caption)
 
 
 def _data(facts: RunFacts, loaded: LoadedConfig | None, trouble: str) -> Iterator[Block]:
@@ -218,7 +236,7 @@ def _config(facts: RunFacts, loaded: LoadedConfig | None, trouble: str) -> Itera
         yield Text(f"It cannot be read any more: {trouble}", is_faint=True)
     else:
         yield Heading("Chosen for this run")
-        yield Table([[value.key, _setting(value.value), value.meaning] for value in departures(loaded)])
+        yield Table([[value.key, _setting(value.value)] for value in departures(loaded)])
     yield Heading("Whole, as config.yaml has it")
     yield Code((facts.path / "config.yaml").read_text(encoding="utf-8"))
 
@@ -281,4 +299,6 @@ def _number(value: Any) -> str:
 
 def _duration(seconds: float) -> str:
     hours, minutes = divmod(round(seconds) // 60, 60)
-    return f"{hours} h {minutes} min" if hours else f"{minutes} min {round(seconds) % 60} s"
+    if hours:
+        return f"{hours} h {minutes} min"
+    return f"{minutes} min {round(seconds) % 60} s" if minutes else f"{round(seconds)} s"
