@@ -157,6 +157,10 @@ class ClassWeightedSequence:
     def __getitem__(self, position: int) -> tuple[Any, ...]:
         return self.batch(self.epoch, position)
 
+    def without_augmentation(self) -> ClassWeightedSequence:
+        """See `SampleSequence`."""
+        return ClassWeightedSequence(self.sequence.without_augmentation(), self.weights)
+
     def batch(self, epoch: int, position: int) -> tuple[Any, ...]:
         """The sequence's batch as `(x, y, sample_weight)`."""
         return self._weighted(self.sequence.batch(epoch, position))

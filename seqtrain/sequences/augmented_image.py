@@ -6,7 +6,7 @@ more than without. Validation images are those of `image`, to the last bit.
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 import cv2
 import numpy as np
@@ -102,15 +102,9 @@ class AugmentedImageSequence(ImageSequence):
         self._keeps_size = self._canvas_size == tuple(image_size)
         self._stays = self._keeps_size and self._geometry == GeometryRange()
 
-    def unaugmented(self, index: int) -> tuple[Any, ...]:
-        """One sample as a batch of one, without augmentation."""
-        rows = self.allocate(1)
-        self.write_sample(index, None, rows)
-        return rows
-
-    def paint(self, path: str, generator: np.random.Generator | None, picture: Picture) -> None:
+    def paint(self, path: str, generator: np.random.Generator, picture: Picture) -> None:
         """Writes an image file, augmented where this is training."""
-        if generator is None or not self.training:
+        if not self.augmenting:
             self.read(path, picture)
             return
         to_canvas = self._drawn(generator)

@@ -106,12 +106,13 @@ class AutoencoderSequence(SampleSequence):
         """Writes one sample: what the target shows, with noise, is the input."""
         x, y = rows
         picture = self._empty(self._size)
-        if self.training:
+        if self.augmenting:
             self._read_augmented(index, generator, picture)
         else:
             self._pictures.read(index, picture)
         np.divide(self._as_row(picture), _WHITE, out=y[0])
-        x[0] = self._as_row(picture if self._noise is None else with_noise(self._noise, picture, generator))
+        is_clean = self._noise is None or not self.augments
+        x[0] = self._as_row(picture if is_clean else with_noise(self._noise, picture, generator))
 
     def _read_augmented(self, index: int, generator: np.random.Generator, picture: Picture) -> None:
         canvas_size = round(self._size[0] / self._margin), round(self._size[1] / self._margin)

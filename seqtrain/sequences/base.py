@@ -14,15 +14,17 @@ What a subclass gives:
   `write(indices, epoch, rows)`;
 - where the model should be told more: `num_classes`, `data_format`, `class_names`;
 - where something is fitted on the training part: `fitted()`, which a run writes into its folder;
+- where training samples are changed at random: `augmenting` says whether to; see `without_augmentation`;
 - where one sample of the source gives several (patches of a volume): `indices` of its own numbers, and with them
   `source_indices(items)` and `describe(item)`.
 """
 
 from __future__ import annotations
 
+import copy
 import math
 import threading
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 import numpy.typing as npt
@@ -53,6 +55,7 @@ class SampleSequence:
     data_format = "channels_last"
     changes_between_epochs = False  # `batch` is told the epoch, so any epoch's batches may be made at any time
     skips_bad_samples = False  # whether the loader puts others in the place of samples that cannot be read
+    augments = True  # where it is training; see `without_augmentation`
     min_part_rows = 1  # where so few rows are read in one go that they are not worth dividing, more
 
     def __init__(
@@ -94,6 +97,21 @@ class SampleSequence:
     def splits_rows(self) -> bool:
         """Whether a loader may write the rows of a batch apart; not where a subclass makes batches its own way."""
         return type(self).batch is SampleSequence.batch
+
+    @property
+    def augmenting(self) -> bool:
+        """Whether samples are to be changed at random."""
+        return self.training and self.augments
+
+    def without_augmentation(self) -> Self:
+        """The same samples in the same batches, each as it is before anything is changed at random.
+
+        What is chosen at random, such as the partner of a pair or the place of a patch, is chosen as with augmentation.
+        So a subclass draws that first, or draws what it does not use.
+        """
+        plain = copy.copy(self)
+        plain.augments = False
+        return plain
 
     @property
     def row_spec(self) -> tuple[Any, ...]:

@@ -8,7 +8,6 @@ from typing import Any
 import numpy as np
 
 from seqtrain.errors import DataError
-from seqtrain.randomness import sample_generator
 from seqtrain.sequences.augmented_image import AugmentedImageSequence
 from seqtrain.structure import FieldSpec
 
@@ -26,13 +25,7 @@ class ComparedImageSequence(AugmentedImageSequence):
         shape = (num_channels, *self.image_size) if channels_first else (*self.image_size, num_channels)
         return FieldSpec(shape, "uint8", kind="pixels")
 
-    def drawing(self, index: int, generator: np.random.Generator | None) -> np.random.Generator:
-        """What partners are drawn with; for a sample that is shown without augmentation, as in the first epoch."""
-        return sample_generator(self.seed, 0, index) if generator is None else generator
-
-    def write_partner(
-        self, partner: int, draw: Callable[[], int], generator: np.random.Generator | None, row: Any
-    ) -> None:
+    def write_partner(self, partner: int, draw: Callable[[], int], generator: np.random.Generator, row: Any) -> None:
         """Writes the picture of a partner; where the run skips bad samples and this is one, that of another.
 
         So a bad image costs its own sample alone, and not each of those that it is drawn for in one epoch or another.

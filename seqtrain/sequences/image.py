@@ -86,7 +86,7 @@ class ImageSequence(SampleSequence):
         self.spec = (FieldSpec(shape, "uint8"), self._label_spec())
 
     def write(self, indices: npt.NDArray[np.integer], epoch: int, rows: tuple[Any, ...]) -> None:
-        """Writes samples: those that a cache keeps in one go, and those that nothing augments without a generator."""
+        """Writes samples: those that a cache keeps in one go."""
         if not self._writes_as_read:
             super().write(indices, epoch, rows)
             return
@@ -98,14 +98,14 @@ class ImageSequence(SampleSequence):
                 self.read(sample["path"], x[row])
             self._write_label(sample["label"], rows[1][row : row + 1])
 
-    def write_sample(self, index: int, generator: np.random.Generator | None, rows: tuple[Any, ...]) -> None:
-        """Writes one sample; without a generator, unaugmented."""
+    def write_sample(self, index: int, generator: np.random.Generator, rows: tuple[Any, ...]) -> None:
+        """Writes one sample."""
         sample = self.source[index]
         x, y = rows
         self.write_picture(sample["path"], generator, x)
         self._write_label(sample["label"], y)
 
-    def write_picture(self, path: str, generator: np.random.Generator | None, row: Picture) -> None:
+    def write_picture(self, path: str, generator: np.random.Generator, row: Picture) -> None:
         """Writes an image file into its row, which has a batch axis of 1."""
         if self.color == "gray":
             self.paint(path, generator, row[0].reshape(self.image_size))
@@ -116,7 +116,7 @@ class ImageSequence(SampleSequence):
             self.paint(path, generator, picture)
             row[0] = np.moveaxis(picture, -1, 0)
 
-    def paint(self, path: str, generator: np.random.Generator | None, picture: Picture) -> None:
+    def paint(self, path: str, generator: np.random.Generator, picture: Picture) -> None:
         """Writes an image file into (height, width) or (height, width, 3); a subclass may augment it."""
         self.read(path, picture)
 

@@ -145,15 +145,14 @@ class ImageMaskSequence(AugmentedImageSequence):
             )
         super().use_cache(cache)
 
-    def write_sample(self, index: int, generator: np.random.Generator | None, rows: tuple[Any, ...]) -> None:
-        """Writes one sample; without a generator, unaugmented."""
+    def write_sample(self, index: int, generator: np.random.Generator, rows: tuple[Any, ...]) -> None:
+        """Writes one sample."""
         x, y, *weights = rows
-        augmenting = generator if self.training else None
-        to_canvas = None if augmenting is None else self._drawn(augmenting)
+        to_canvas = self._drawn(generator) if self.augmenting else None
         picture = self._picture_in(x[0])
         self._show(to_canvas, partial(self._read_picture, index), picture)
-        if augmenting is not None:
-            self._light(augmenting, picture)
+        if self.augmenting:
+            self._light(generator, picture)
         if picture.base is None:  # made for the purpose
             x[0] = np.moveaxis(picture, -1, 0)
         mask = y[0]

@@ -125,7 +125,7 @@ class ImagePairSequence(ComparedImageSequence):
         rows[1][...] = self._are_same(indices, self.draw_epoch(epoch))
         SampleSequence.write(self, indices, epoch, rows)
 
-    def write_sample(self, index: int, generator: np.random.Generator | None, rows: tuple[Any, ...]) -> None:
+    def write_sample(self, index: int, generator: np.random.Generator, rows: tuple[Any, ...]) -> None:
         """Writes the pictures of one pair, of one class or of two as its label says."""
         x, y = rows
         if self._members is None:
@@ -134,17 +134,10 @@ class ImagePairSequence(ComparedImageSequence):
             self.write_picture(sample["path_b"], generator, x["b"])
             return
         of_class = self._members.same if y[0] else self._members.other
-        draw = partial(of_class, index, self.drawing(index, generator))
+        draw = partial(of_class, index, generator)
         partner = draw()
         self.write_picture(self.path_of(index), generator, x["a"])
         self.write_partner(partner, draw, generator, x["b"])
-
-    def unaugmented(self, index: int) -> tuple[Any, ...]:
-        """A pair of the first epoch as a batch of one, without augmentation."""
-        rows = self.allocate(1)
-        rows[1][...] = self._are_same(np.array([index]), 0)
-        self.write_sample(index, None, rows)
-        return rows
 
     def _are_same(self, indices: npt.NDArray[np.integer], epoch: int) -> npt.NDArray[Any]:
         if self._members is None:

@@ -114,12 +114,11 @@ class ImageTripletSequence(ComparedImageSequence):
         """Writes triplets one by one: a cache that reads many in one go cannot know the partners."""
         SampleSequence.write(self, indices, epoch, rows)
 
-    def write_sample(self, index: int, generator: np.random.Generator | None, rows: tuple[Any, ...]) -> None:
+    def write_sample(self, index: int, generator: np.random.Generator, rows: tuple[Any, ...]) -> None:
         """Writes one triplet."""
         x, y = rows
-        drawing = self.drawing(index, generator)
-        draws = {"positive": partial(self._members.same, index, drawing)}
-        draws["negative"] = partial(self._members.other, index, drawing)
+        draws = {"positive": partial(self._members.same, index, generator)}
+        draws["negative"] = partial(self._members.other, index, generator)
         drawn = {name: draw() for name, draw in draws.items()}
         self.write_picture(self.path_of(index), generator, x["anchor"])
         for name, partner in drawn.items():

@@ -102,7 +102,7 @@ class VolumeSequence(SampleSequence):
     def write_sample(self, index: int, generator: np.random.Generator, rows: tuple[Any, ...]) -> None:
         """Writes one volume and its label."""
         x, y = rows
-        if self.training:
+        if self.augmenting:
             geometry = draw(self._geometry, generator)
             volume, spacing_mm = self._resized(index, unturned_size(geometry, self.volume_size))
             x[0, ..., 0] = apply(geometry, volume, self.volume_size, spacing_mm)

@@ -148,6 +148,10 @@ class VolumePatchSequence(SampleSequence):
             x[0, ..., 0], y[0] = self._cut_out(volume, corner, self.patch_size)
             return
         geometry = draw(self._geometry, generator)
+        if not self.augments:
+            corner = self._random_corner(volume, self.patch_size, generator)
+            x[0, ..., 0], y[0] = self._cut_out(volume, corner, self.patch_size)
+            return
         placed = unturned_size(geometry, self.patch_size)
         corner = self._random_corner(volume, placed, generator)
         spacing_mm = self.source.spacing_mm(volume)

@@ -236,9 +236,11 @@ def test_a_source_without_masks_is_refused(tmp_path, like) -> None:
 
 
 def test_the_unaugmented_sample_can_be_had_beside_the_augmented(equal) -> None:
-    x, y = sequence(equal, **GEOMETRY).unaugmented(3)
-    assert np.array_equal(y[0], equal.read_mask(3))
-    assert np.array_equal(x[0, ..., 0], equal.read_mask(3))
+    plain = sequence(equal, **GEOMETRY).without_augmentation()
+    x, y = plain.batch(2, 0)
+    for row, index in enumerate(plain.sample_indices(2, 0).tolist()):
+        assert np.array_equal(y[row], equal.read_mask(index))
+        assert np.array_equal(x[row, ..., 0], equal.read_mask(index))
 
 
 @pytest.mark.parametrize("option", [{}, GEOMETRY, {"training": False}, {"resize": "pad"}], ids=str)
@@ -283,8 +285,8 @@ def test_each_mask_is_read_in_the_first_epoch_alone(like) -> None:
         for position in range(len(made)):
             made.batch(epoch, position)
     assert sorted(counted.reads) == list(range(8))
-    made.unaugmented(4)  # at another size
-    made.unaugmented(4)
+    for _ in range(2):
+        made.without_augmentation().write(np.array([4]), 0, made.allocate(1))  # at another size
     assert counted.reads[8:] == [4]
 
 
@@ -293,7 +295,7 @@ def test_a_mask_that_cannot_be_read_is_told_of_each_time(like) -> None:
     made = sequence(counted)
     for _ in range(3):
         with pytest.raises(DataError, match="the mask cannot be read"):
-            made.unaugmented(2)
+            made.write(np.array([2]), 0, made.allocate(1))
     assert counted.reads == [2] * 3
 
 

@@ -197,3 +197,12 @@ def test_patches_of_nifti_files_are_what_nibabel_reads(name):
 
     np.testing.assert_allclose(x[0, ..., 0], np.clip(canonical("images")[:4, :6, :8] / 800, 0, 1), atol=1e-6)
     np.testing.assert_array_equal(y[0], canonical("labels")[:4, :6, :8])
+
+
+def test_patches_without_augmentation_lie_where_the_augmented_do():
+    turned = patches(True, rotate_90=True, rotation=20.0, horizontal_flip=0.5, brightness=0.2)
+    for epoch in (0, 3):
+        for made, expected in zip(
+            turned.without_augmentation().batch(epoch, 1), patches(True).batch(epoch, 1), strict=True
+        ):
+            assert np.array_equal(made, expected)
