@@ -6,7 +6,7 @@ import pytest
 from PIL import Image
 
 from seqtrain.errors import DataError
-from seqtrain.reports.curves import _best, draw
+from seqtrain.reports.curves import _best, draw, fine_tuned_from
 
 HISTORY = """epoch,accuracy,learning_rate,loss,val_accuracy,val_loss
 0,0.5,0.001,1.2,0.4,1.5
@@ -14,7 +14,7 @@ HISTORY = """epoch,accuracy,learning_rate,loss,val_accuracy,val_loss
 2,0.8,0.0005,0.5,0.6,
 3,0.9,0.0005,0.3,0.7,0.8
 """
-BLUE, ORANGE = (0x1F, 0x77, 0xB4), (0xD9, 0x5F, 0x02)
+BLUE, ORANGE, GRAY = (0x00, 0x72, 0xB2), (0xD5, 0x5E, 0x00), (0x76, 0x76, 0x76)
 
 
 @pytest.fixture
@@ -27,9 +27,9 @@ def history(tmp_path):
     return write
 
 
-def shows(path, color):
+def shows(path, color, pixels=1):
     with Image.open(path) as picture:
-        return (np.asarray(picture.convert("RGB")) == color).all(axis=-1).any()
+        return (np.asarray(picture.convert("RGB")) == color).all(axis=-1).sum() >= pixels
 
 
 def test_each_metric_has_one_picture_with_training_and_validation(history, tmp_path):
@@ -37,7 +37,7 @@ def test_each_metric_has_one_picture_with_training_and_validation(history, tmp_p
     assert [path.name for path in paths] == ["accuracy.png", "learning_rate.png", "loss.png"]
     for path in paths:
         with Image.open(path) as picture:
-            assert picture.size == (840, 504)
+            assert picture.size == (900, 600)
         assert shows(path, BLUE)
         assert shows(path, ORANGE) == (path.name != "learning_rate.png")
 
@@ -45,6 +45,27 @@ def test_each_metric_has_one_picture_with_training_and_validation(history, tmp_p
 def test_one_epoch_is_drawn(history, tmp_path):
     (path,) = draw(history("epoch,loss\n0,0.5\n"), tmp_path)
     assert shows(path, BLUE)
+
+
+def test_the_beginning_of_fine_tuning_is_a_line_in_every_picture(history, tmp_path):
+    line = 150  # letters have a few such pixels too
+    assert not any(shows(path, GRAY, line) for path in draw(history(HISTORY), tmp_path))
+    assert all(shows(path, GRAY, line) for path in draw(history(HISTORY), tmp_path, 2))
+    assert not any(shows(path, GRAY, line) for path in draw(history(HISTORY), tmp_path, 4))  # no epoch of it is done
+
+
+def test_the_last_beginning_of_fine_tuning_in_the_log_counts(tmp_path):
+    log = tmp_path / "train.log"
+    assert fine_tuned_from(log) is None
+    log.write_text("2026-01-01 10:00:00,000 INFO fine-tuning from epoch 7 on\n")
+    assert fine_tuned_from(log) == 6
+    log.write_text(log.read_text() + "a\n2026-01-01 11:00:00,000 INFO fine-tuning from epoch 5 on\nb\n")
+    assert fine_tuned_from(log) == 4
+
+
+def test_nothing_unfinished_is_left(history, tmp_path):
+    paths = draw(history(HISTORY), tmp_path / "plots")
+    assert sorted((tmp_path / "plots").iterdir()) == sorted(paths)
 
 
 def test_points_between_gaps_are_seen(history, tmp_path):

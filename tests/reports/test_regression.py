@@ -1,0 +1,37 @@
+import numpy as np
+import pytest
+from PIL import Image
+from sklearn import metrics
+
+from seqtrain.reports.regression import RegressionResults
+
+
+def test_key_figures_are_those_of_scikit_learn_also_far_from_zero():
+    generator = np.random.default_rng(0)
+    truth = generator.normal(1e6, 3, 500)
+    predicted = truth + generator.normal(0.5, 1, 500)
+    made = RegressionResults()
+    for start in range(0, 500, 64):
+        made.add(truth[start : start + 64], predicted[start : start + 64])
+    numbers = made.numbers()
+    assert numbers["samples"] == 500
+    assert numbers["mae"] == pytest.approx(metrics.mean_absolute_error(truth, predicted))
+    assert numbers["rmse"] == pytest.approx(metrics.root_mean_squared_error(truth, predicted))
+    assert numbers["r2"] == pytest.approx(metrics.r2_score(truth, predicted))
+    assert numbers["mean_error"] == pytest.approx((predicted - truth).mean())
+
+
+def test_what_is_no_number_is_left_out():
+    made = RegressionResults()
+    made.add(np.array([1.0, np.nan, 2.0]), np.array([1.5, 1.0, np.inf]))
+    assert made.numbers() == {"samples": 1, "mae": 0.5, "rmse": 0.5, "mean_error": 0.5}
+
+
+@pytest.mark.parametrize("count", [1, 500, 30_000])
+def test_points_and_residuals_are_drawn(tmp_path, count):
+    truth = np.random.default_rng(0).normal(size=count)
+    made = RegressionResults("price")
+    made.add(truth, truth * 0.9)
+    for path in made.draw(tmp_path):
+        with Image.open(path) as picture:
+            assert len(picture.convert("RGB").getcolors(1 << 24)) > 10
