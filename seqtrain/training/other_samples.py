@@ -23,13 +23,13 @@ from seqtrain.sequences.fitted import Vocabulary
 from seqtrain.sources.base import Source, classes_of
 from seqtrain.sources.cells import Categories
 from seqtrain.sources.table import Table
-from seqtrain.splits import Indices, Split, split_source
+from seqtrain.splits import Indices
 
 _MOST_LISTED = 12
 _FORM = ("columns", "targets", "window", "horizon", "label_classes")  # of series and volumes
 
 
-def open_other_source(named: LoadedConfig, data: Data, where: str) -> tuple[Source, Split]:
+def open_other_source(named: LoadedConfig, data: Data, where: str) -> Source:
     """Another source than the run's, whose samples and classes are of the same kind.
 
     Args:
@@ -45,7 +45,7 @@ def open_other_source(named: LoadedConfig, data: Data, where: str) -> tuple[Sour
     if isinstance(data.source, Table):
         arguments = {**component.arguments, **_pinned(data.source)}
         component = component.model_copy(update={"arguments": arguments})
-    source = build_component(named, sources, component, ("source",), {"seed": named.config.seed})
+    source: Source = build_component(named, sources, component, ("source",), {"seed": named.config.seed})
     _check_form(data.source, source, where)
     if isinstance(source, Table) and isinstance(data.source, Table):
         source.targets = {
@@ -53,7 +53,7 @@ def open_other_source(named: LoadedConfig, data: Data, where: str) -> tuple[Sour
         }
     else:
         _check_classes(data.source, source, where)
-    return source, split_source(source, named.config.split, named.config.seed)
+    return source
 
 
 def as_the_run_sees(loaded: LoadedConfig, data: Data, source: Source, indices: Indices) -> Any:

@@ -20,7 +20,7 @@ from seqtrain.loading.bad_samples import replaced
 from seqtrain.loading.pipeline import Data, first_batch, open_data, validating_sequence
 from seqtrain.loading.stream import BatchStream, validation_schedule
 from seqtrain.sources.base import Source
-from seqtrain.splits import Indices
+from seqtrain.splits import Indices, Split, split_source
 from seqtrain.structure import map_structure
 from seqtrain.training.checkpoint_store import Stored, stored_checkpoint
 from seqtrain.training.other_samples import as_the_run_sees, open_other_source
@@ -72,11 +72,11 @@ class TrainedRun:
         self.loaded: LoadedConfig = load_config(path / "config.yaml", own)
         self.stored: Stored = stored_checkpoint(path / "checkpoints", which)
         self.data: Data = open_data(self.loaded)
-        self.source, self.split = self.data.source, self.data.split
+        self.source = self.data.source
         self.source_settings = " ".join(other)
+        self._named = load_config(path / "config.yaml", settings) if other else self.loaded
         if other:
-            named = load_config(path / "config.yaml", settings)
-            self.source, self.split = open_other_source(named, self.data, f"-s {self.source_settings}")
+            self.source = open_other_source(self._named, self.data, f"-s {self.source_settings}")
         self.model, self.example = self._model()
 
     @property
@@ -108,11 +108,10 @@ class TrainedRun:
         """The samples of a side of the split, or all, as indices of `source`; see `sequence`."""
         if part == "all":
             return np.arange(len(self.source))
-        if not self.has_other_source:
-            self._require_same_split()
-        if part == "val" and not len(self.split.val):
+        split = self._other_split() if self.has_other_source else self._own_split()
+        if part == "val" and not len(split.val):
             raise ConfigError("this run has no validation", where=self.loaded.place("split"), fix="choose train or all")
-        return self.split.val if part == "val" else self.split.train
+        return split.val if part == "val" else split.train
 
     def sequence_of(self, source: Source, indices: Indices | None = None) -> Any:
         """Samples of another source, as validation sees the run's own.
@@ -137,17 +136,22 @@ class TrainedRun:
         sequence.skips_bad_samples = self.data.train.skips_bad_samples
         return sequence
 
-    def _require_same_split(self) -> None:
-        """Refuses to call samples validation that the run has trained on."""
-        kept = json.loads((self.path / "split.json").read_bytes())
-        if kept["sha256"] != self.split.fingerprint():
+    def _other_split(self) -> Split:
+        """Another source, divided as the config says."""
+        return split_source(self.source, self._named.config.split, self._named.config.seed)
+
+    def _own_split(self) -> Split:
+        """The split that the run was trained on; samples that it has trained on are never called validation."""
+        kept, split = json.loads((self.path / "split.json").read_bytes()), self.data.split
+        if kept["sha256"] != split.fingerprint():
             raise CheckpointError(
                 "the run had another split: its data, seed or shares were not the same",
                 where=self.path / "split.json",
                 expected=f"sha256 {kept['sha256']}: train {kept['num_train']}, val {kept['num_val']}",
-                received=f"sha256 {self.split.fingerprint()}: train {len(self.split.train)}, val {len(self.split.val)}",
+                received=f"sha256 {split.fingerprint()}: train {len(split.train)}, val {len(split.val)}",
                 fix="bring the data back to what it was, choose all samples, or name another source with -s source...",
             )
+        return split
 
     def _model(self) -> tuple[Any, Any]:
         """The model with its weights, and what it makes of a batch."""

@@ -1,0 +1,201 @@
+import csv
+import io
+import json
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from seqtrain.errors import ConfigError, DataError, InterruptedRunError
+from seqtrain.sources.listed_files import ListedArrays
+from seqtrain.sources.npy_files import npy_array
+from seqtrain.structure import FieldSpec
+from seqtrain.training import prediction
+from seqtrain.training.outputs import Head
+from seqtrain.training.prediction import PredictOptions, predict
+from seqtrain.training.prediction_files import ArrayWriter, PictureWriter, Rows, TableWriter, palette
+from seqtrain.training.prediction_places import _Places, _unfitted
+from seqtrain.training.trained_run import TrainedRun
+from tests.conftest import seqtrain
+from tests.training.little_run import MARKS, little_run, save
+
+pytestmark = MARKS
+
+
+def rows_of(text):
+    return list(csv.DictReader(io.StringIO(text)))
+
+
+@pytest.fixture
+def photos(tmp_path):
+    """Seven pictures at two depths, two of them no pictures, so that batches of five hold one each."""
+    rng = np.random.default_rng(1)
+    lights = {"a": 220, "b/c": 30, "b/d": 120, "e": 220, "f": 30}
+    for name, light in lights.items():
+        save(tmp_path / "photos" / f"{name}.png", light, rng)
+    for name in ("a_bad", "g_bad"):
+        (tmp_path / "photos" / f"{name}.png").write_bytes(b"nothing")
+    return tmp_path / "photos"
+
+
+def test_what_fit_validated_is_predicted_alike_from_its_files(tmp_path):
+    run = TrainedRun(little_run())
+    batches = list(run.predictions(run.sequence("val")))
+    paths = [run.source.describe(index) for each in batches for index in each.items]
+    done = predict(little_run(), PredictOptions([*map(type(tmp_path), paths)], out=tmp_path / "p.npy"))
+    assert (done.exit_code, done.samples) == (0, 12)
+    assert np.array_equal(np.load(tmp_path / "p.npy"), np.concatenate([each.outputs for each in batches]))
+    assert [row["path"] for row in rows_of((tmp_path / "p.inputs.csv").read_text())] == paths
+
+
+def test_a_folder_is_predicted_in_the_order_of_its_paths_and_unreadable_files_are_told(photos, caplog):
+    done = predict(little_run(), PredictOptions([photos], out=photos.parent / "out.csv"))
+    rows = rows_of((photos.parent / "out.csv").read_text())
+    names = ["a", "a_bad", "b/c", "b/d", "e", "f", "g_bad"]
+    assert [row["path"] for row in rows] == [str(photos / f"{name}.png") for name in names]
+    assert (done.exit_code, done.failed, done.to_json()["status"]) == (3, 2, "incomplete")
+    assert [row["error"] != "" for row in rows] == ["bad" in name for name in names]
+    for row in rows:
+        shares = {name: row[f"p_{name}"] for name in ("bright", "dark", "mid")}
+        if row["error"]:
+            assert set(shares.values()) == {row["class"]} == {""}
+        else:
+            assert sum(map(float, shares.values())) == pytest.approx(1, abs=1e-5)
+            assert row["probability"] == shares[row["class"]] == max(shares.values(), key=float)
+    assert sum(done.classes.values()) == 5
+    assert len([record for record in caplog.records if "cannot be read" in record.message]) == 2
+
+
+def test_bad_files_may_pass_where_the_config_says_so(photos):
+    options = PredictOptions([photos], ["on_bad_sample={action: skip, max: 2}"], out=photos.parent / "out.jsonl")
+    assert predict(little_run(), options).exit_code == 0
+    documents = [json.loads(line) for line in (photos.parent / "out.jsonl").read_text().splitlines()]
+    assert [set(each) == {"path", "error"} for each in documents] == [False, True, False, False, False, False, True]
+
+
+def test_a_file_alone_that_cannot_be_read_is_told_and_not_replaced(photos, tmp_path):
+    done = predict(little_run(), PredictOptions([photos / "a_bad.png"], out=tmp_path / "one.csv"))
+    assert done.failed == 1
+    assert [row["error"] for row in rows_of((tmp_path / "one.csv").read_text())] == [
+        "the file is not an image that can be read"
+    ]
+
+
+def test_a_manifest_names_paths_beside_it(photos, tmp_path):
+    (tmp_path / "list.csv").write_text("path,who\nphotos/f.png,x\nphotos/a.png,y\nphotos/none.png,z\n")
+    predict(little_run(), PredictOptions([tmp_path / "list.csv"], out=tmp_path / "p.csv"))
+    rows = rows_of((tmp_path / "p.csv").read_text())
+    assert [row["path"].removeprefix(f"{photos}/") for row in rows] == ["f.png", "a.png", "none.png"]
+    assert [bool(row["error"]) for row in rows] == [False, False, True]
+
+
+def test_mistakes_on_the_command_line_are_told_before_anything_is_written(photos, tmp_path):
+    with pytest.raises(DataError, match="no such file or folder"):
+        predict(little_run(), PredictOptions([tmp_path / "photo"]))
+    with pytest.raises(ConfigError, match="name either INPUT or another source"):
+        predict(little_run(), PredictOptions([]))
+    with pytest.raises(ConfigError, match="png cannot hold what this model puts out"):
+        predict(little_run(), PredictOptions([photos], out=tmp_path / "out", out_format="png"))
+    assert not (tmp_path / "out").exists()
+
+
+def test_an_interrupted_prediction_keeps_what_is_done_under_another_name(photos, tmp_path, monkeypatch):
+    batches = prediction.readable_batches
+
+    def broken_off(*arguments):
+        yield next(batches(*arguments))
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(prediction, "readable_batches", broken_off)
+    with pytest.raises(InterruptedRunError) as interrupted:
+        predict(little_run(), PredictOptions([photos], out=tmp_path / "p.npy"))
+    assert interrupted.value.exit_code == 130
+    assert not (tmp_path / "p.npy").exists()
+    assert np.load(tmp_path / "p.npy.partial").shape == (5, 3)
+    assert len(rows_of((tmp_path / "p.inputs.csv.partial").read_text())) == 5
+
+
+def test_arrays_are_one_row_after_another_and_of_one_form(tmp_path):
+    class Like:
+        fields = {"x": FieldSpec((2, 3), "float32"), "y": FieldSpec((), "int64")}  # noqa: RUF012
+        labels = np.array([4, 5])
+        classes = ("a", "b")
+
+    np.save(tmp_path / "many.npy", np.arange(12, dtype=np.float64).reshape(2, 2, 3))
+    np.save(tmp_path / "one.npy", np.full((2, 3), 9, np.float32))
+    source = ListedArrays([npy_array(tmp_path / "many.npy"), npy_array(tmp_path / "one.npy")], Like())
+    rows = np.empty((3, 2, 3), np.float32)
+    source.read_rows(np.array([2, 0, 1]), {"x": rows})
+    assert rows[:, 0, 0].tolist() == [9, 0, 6]
+    assert [source.describe(index) for index in (1, 2)] == [f"{tmp_path}/many.npy[1]", f"{tmp_path}/one.npy[0]"]
+    np.save(tmp_path / "bytes.npy", np.zeros((2, 2, 3), np.uint8))
+    with pytest.raises(DataError, match="not like the samples"):
+        ListedArrays([npy_array(tmp_path / "bytes.npy")], Like())
+
+
+def test_two_classes_may_come_as_one_number_or_as_logits():
+    one = Head("", "classes", ("no", "yes"))
+    assert one.cells(np.array([[0.75], [0.25]], np.float32)) == [["yes", 0.75, 0.25, 0.75], ["no", 0.75, 0.75, 0.25]]
+    logits = Head("kind", "classes", ("a", "b"), from_logits=True)
+    assert logits.headings() == ["kind", "kind_probability", "kind_p_a", "kind_p_b"]
+    assert logits.cells(np.log(np.array([[1.0, 3.0]]))) == [["b", 0.75, 0.25, 0.75]]
+
+
+def test_values_go_back_into_the_units_of_the_data_and_no_number_becomes_an_empty_cell(tmp_path):
+    head = Head("", "values", columns=("price", "rooms"), mean=np.array([100, 3]), deviation=np.array([10, 2]))
+    writer = TableWriter(tmp_path / "v.csv", [head], "row", as_json=False)
+    writer.write(Rows(["f:2", "f:3"], {}, {"": np.array([[1.5, -1], [np.nan, 0]], np.float32)}))
+    assert writer.close(whole=True) == [str(tmp_path / "v.csv")]
+    assert (tmp_path / "v.csv").read_text() == "row,price,rooms,error\nf:2,115.0,1.0,\nf:3,,3.0,\n"
+
+
+def test_rows_of_a_npy_that_could_not_be_read_are_nan(tmp_path):
+    writer = ArrayWriter(tmp_path / "p.npy", [Head("", "array")], "path")
+    for batch in (np.ones((2, 3), np.float32), np.full((1, 3), 2, np.float32)):
+        writer.write(Rows(["a", "b"][: len(batch)], {0: "no"} if len(batch) == 2 else {}, {"": batch}))
+    writer.close(whole=True)
+    expected = np.array([[np.nan] * 3, [1, 1, 1], [2, 2, 2]])
+    assert np.load(tmp_path / "p.npy") == pytest.approx(expected, nan_ok=True)
+
+
+def test_masks_are_palette_pictures_called_as_their_files(tmp_path):
+    (tmp_path / "in").mkdir()
+    places = _Places([tmp_path / "in"], [str(tmp_path / "in/a/x.jpg"), str(tmp_path / "in/y.tif")])
+    head = Head("", "mask", ("ground", "disc"))
+    writer = PictureWriter(tmp_path / "out", head, lambda name, output: head.mask(output, False), places)
+    scores = np.array([[[0.9, 0.1], [0.2, 0.8]]], np.float32)  # one row of two pixels
+    writer.write(Rows([str(tmp_path / "in/a/x.jpg")], {}, {"": scores[None]}))
+    picture = Image.open(tmp_path / "out/a/x.png")
+    assert picture.mode == "P"
+    assert np.asarray(picture).tolist() == [[0, 1]]
+    assert picture.convert("RGB").getpixel((0, 0)) == (0, 0, 0) != picture.convert("RGB").getpixel((1, 0))
+    assert len(palette()) == 3 * 256
+    assert sorted(path.name for path in (tmp_path / "out").rglob("*.*")) == ["x.png"]
+
+
+def test_pictures_of_one_stem_keep_their_extensions_and_of_one_name_are_refused():
+    assert _Places([], ["in/cat.jpg", "in/cat.png"])("in/cat.jpg").name == "cat.jpg.png"
+    assert _Places([], ["x.npy[3]"])("x.npy[3]").name == "x_000003.png"
+    with pytest.raises(ConfigError, match="two pictures would be called cat.png"):
+        _Places([], ["a/cat.png", "b/cat.png"])
+
+
+def test_masks_come_in_the_size_of_their_pictures_however_these_were_resized():
+    mask = np.array([[1, 2], [3, 4]], np.uint8)
+    assert _unfitted(mask, (2, 4), "stretch").tolist() == [[1, 1, 2, 2], [3, 3, 4, 4]]
+    # A picture of 2 x 4 was scaled to 2 x 4 pixels and cut to its middle: its edges are not known.
+    assert _unfitted(mask, (2, 4), "crop").tolist() == [[0, 1, 2, 0], [0, 3, 4, 0]]
+    # One of 2 x 8 became 1 x 4 in the middle of 4 x 4.
+    padded = np.zeros((4, 4), np.uint8)
+    padded[1] = [1, 2, 3, 4]
+    assert _unfitted(padded, (2, 8), "pad").tolist() == [[1, 1, 2, 2, 3, 3, 4, 4]] * 2
+
+
+@pytest.mark.slow
+def test_the_command_streams_to_stdout_and_ends_with_3_where_a_file_is_bad(photos):
+    done = seqtrain("predict", little_run(), photos, "--out", "-")
+    assert done.code == 3
+    assert len(rows_of(done.out)) == 7
+    assert "predicted 5 of 7 samples" in done.err
+    refused = seqtrain("predict", little_run(), photos, "--out", "-", "--json")
+    assert refused.code == 2
