@@ -471,7 +471,7 @@ def predict(
     run: RunArgument,
     inputs: Annotated[
         list[Path] | None,
-        typer.Argument(metavar="[INPUT]...", help="Images, folders, manifests, arrays, a table.", show_default=False),
+        typer.Argument(metavar="INPUT", help="Images, folders, manifests, arrays, a table.", show_default=False),
     ] = None,
     out: Annotated[
         Path | None,
