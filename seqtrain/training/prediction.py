@@ -91,7 +91,8 @@ class Predictions:
 
     def text(self) -> str:
         """The same for a person."""
-        done = f"predicted {self.samples - self.failed} of {self.samples} samples"
+        failed = f" ({self.failed} cannot be read)" if self.failed else ""
+        done = f"predicted {self.samples - self.failed} of {self.samples} samples{failed}"
         counts = sorted(self.classes.items(), key=lambda each: -each[1])[:_MOST_TOLD]
         lines = [done + (": " + ", ".join(f"{count} {name}" for name, count in counts) if counts else "")]
         return "\n".join([*lines, *(f"wrote {path}" for path in self.written)])
@@ -151,7 +152,7 @@ def _rows(run: TrainedRun, sequence: Any, source: Source, done: Predictions) -> 
     """The predictions of each batch; `done` counts what cannot be read."""
     name = getattr(sequence, "describe", None) or partial(describe, source)
     seen = 0
-    for batch in readable_batches(run, sequence, done.samples):
+    for batch in readable_batches(run, sequence, source):
         names = [name(int(item)) for item in batch.items]
         for row, error in batch.errors.items():
             done.failed += 1

@@ -6,17 +6,20 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from seqtrain.config import load_config
 from seqtrain.errors import ConfigError, DataError, InterruptedRunError
 from seqtrain.sources.listed_files import ListedArrays
 from seqtrain.sources.npy_files import npy_array
 from seqtrain.structure import FieldSpec
 from seqtrain.training import prediction
+from seqtrain.training.fit import fit
+from seqtrain.training.options import FitOptions
 from seqtrain.training.outputs import Head
 from seqtrain.training.prediction import PredictOptions, predict
 from seqtrain.training.prediction_files import ArrayWriter, PictureWriter, Rows, TableWriter, palette
 from seqtrain.training.prediction_places import _Places, _unfitted
 from seqtrain.training.trained_run import TrainedRun
-from tests.conftest import seqtrain
+from tests.conftest import CONFIGS, DATA, seqtrain
 from tests.training.little_run import MARKS, little_run, save
 
 pytestmark = MARKS
@@ -79,6 +82,22 @@ def test_a_file_alone_that_cannot_be_read_is_told_and_not_replaced(photos, tmp_p
     assert [row["error"] for row in rows_of((tmp_path / "one.csv").read_text())] == [
         "the file is not an image that can be read"
     ]
+
+
+@pytest.mark.slow
+def test_a_class_written_for_keras_is_asked_for_each_sample_where_one_of_a_batch_is_bad(tmp_path):
+    loaded = load_config(CONFIGS / "my_sequences.yaml", ["fit.epochs=1", "fit.steps_per_epoch=1", "callbacks=[]"])
+    fit(loaded, FitOptions(tmp_path / "run", "never", "none", ["seqtrain"]))
+    digits = [DATA / "digits" / name for name in ("3", "5")]
+    good = [next(iter(sorted(folder.iterdir()))) for folder in digits]
+    (tmp_path / "bad.png").write_bytes(b"nothing")
+    inputs = [good[0], tmp_path / "bad.png", good[1]]
+    done = predict(tmp_path / "run", PredictOptions(inputs, out=tmp_path / "p.npy"))
+    assert done.failed == 1
+    predicted = np.load(tmp_path / "p.npy")
+    assert np.isnan(predicted).all(axis=1).tolist() == [False, True, False]
+    predict(tmp_path / "run", PredictOptions(good, out=tmp_path / "good.npy"))
+    assert predicted[[0, 2]] == pytest.approx(np.load(tmp_path / "good.npy"), abs=1e-6)
 
 
 def test_a_manifest_names_paths_beside_it(photos, tmp_path):
