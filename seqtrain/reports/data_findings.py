@@ -146,15 +146,14 @@ def look_for_copies(surveys: Mapping[str, Survey], allow_leakage: bool, found: F
         found.warnings.append(f"{len(conflicts)} exact copies have different labels, such as {example}")
     if len(pairs):
         example = " ~ ".join(joined.names(pairs[0]))
-        found.warnings.append(
-            f"{len(pairs)} pairs of pictures are nearly alike, {apart} across the split, such as {example}"
-        )
+        count = "1 pair of pictures is" if len(pairs) == 1 else f"{len(pairs)} pairs of pictures are"
+        found.warnings.append(f"{count} nearly alike, {apart} across the split, such as {example}")
 
 
 def _tell_leakage(joined: _Joined, across: list[Any], allow: bool, found: Findings) -> None:
     leaked = sum(int(np.count_nonzero(joined.sides[group])) for group in across)
     examples = [" = ".join(joined.names(group)[:3]) for group in across[:MOST_NAMED]]
-    message = f"{leaked} validation samples are exact copies of training samples"
+    message = f"{leaked} validation sample{'s are' if leaked > 1 else ' is'} in training too, byte for byte"
     if allow or not joined.is_strict:
         found.warnings.append(f"{message}, such as {examples[0]}")
         return

@@ -8,7 +8,7 @@ from typing import Any
 
 from seqtrain.reports.data_findings import class_statistics, classes_of_target, file_table
 from seqtrain.reports.data_survey import Survey
-from seqtrain.structure import named_leaves
+from seqtrain.structure import FieldSpec, named_leaves
 
 _MOST_CLASSES = 20
 _MOST_SIZES = 6
@@ -97,7 +97,7 @@ def _range_lines(survey: Survey) -> list[str]:
     """The channels of all fields but of classes; and what mean and deviation of the inputs are, to be copied."""
     rows: list[tuple[str, ...]] = [("", "min", "max", "mean", "std")]
     notes: list[str] = []
-    ids = {name for name, spec in named_leaves(survey.sequence.inner.spec or ()) if spec.vocabulary_size}
+    spec = dict(named_leaves(survey.sequence.inner.spec or ()))
     for name, ranges in survey.ranges.items():
         if name in _targets(survey):
             continue
@@ -108,10 +108,15 @@ def _range_lines(survey: Survey) -> list[str]:
             rows.append((label, *("-" if value is None else f"{value:.4g}" for value in of_channel)))
         if len(values) > _MOST_CHANNELS:
             notes.append(f"  {name} has {len(values) - _MOST_CHANNELS} channels more, see --json")
-        elif name.split(".")[0] == "x" and name not in ids:
+        elif name.split(".")[0] == "x" and _is_unscaled(spec.get(name)):
             told = (f"{key}: [{', '.join(map(_plain, columns[key]))}]" for key in ("mean", "std"))
             notes.append(f"  {name}  {{{', '.join(told)}}}")
     return ["", "values of the training part, before augmentation", *_aligned(rows), *notes] if rows[1:] else []
+
+
+def _is_unscaled(spec: FieldSpec | None) -> bool:
+    """Whether a mean is of use: rows of tables and series have been scaled, and ids have none."""
+    return spec is None or spec.kind == "pixels" or (spec.kind is None and len(spec.shape) > 1)
 
 
 def _plain(value: float | None) -> str:

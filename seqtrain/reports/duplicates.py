@@ -3,7 +3,7 @@
 Exact copies have equal digests. For near copies each picture is kept as 8 x 9 gray values, and hashed to the 64 signs
 of the differences between neighbours (dHash), which scaling, compression and light hardly change. Two hashes that
 differ in at most three bits agree in at least one of four bands of 16 bits; so only pictures that share a band are
-compared, not all pairs. Flat pictures share bands with many: in a large bucket, each is compared with its nearest
+compared, not all pairs. Plain pictures share bands with many: in a large bucket, each is compared with its nearest
 neighbours in the order of the hashes alone, which bounds the time and may miss some. Signs alone take strokes of one
 shape for the same; so the gray values must be alike too.
 
@@ -22,9 +22,11 @@ THUMBNAIL = (8, 9)
 _BANDS = 4
 _MOST_BITS = 3
 _MOST_GRAY_LEVELS = 5.0
+_LEAST_CONTRAST = 16  # pictures of one gray are all alike
 _LEAST_CHANGE = 2  # noise of compression is not taken for a slope
 _MOST_NEIGHBOURS = 64
 _MOST_PAIRS = 1_000_000
+_ONES = np.unpackbits(np.arange(1 << 16, dtype=np.uint16).view(np.uint8)).reshape(-1, 16).sum(axis=1, dtype=np.uint8)
 
 Pairs = npt.NDArray[np.int64]
 
@@ -51,17 +53,21 @@ def near_pairs(thumbnails: npt.NDArray[np.uint8]) -> Pairs:
     Args:
         thumbnails: (samples, 8, 9).
     """
+    rows = np.flatnonzero(np.ptp(thumbnails.reshape(len(thumbnails), -1), axis=1) >= _LEAST_CONTRAST)
+    thumbnails = thumbnails[rows]
     hashes = difference_hashes(thumbnails)
     found: list[Pairs] = []
+    num_found = 0
     for band in range(_BANDS):
         bucket = (hashes >> np.uint64(16 * band)) & np.uint64(0xFFFF)
         order = np.lexsort((hashes, bucket))
         for pairs in _neighbours(order, bucket[order]):
             close = pairs[_count_bits(hashes[pairs[:, 0]] ^ hashes[pairs[:, 1]]) <= _MOST_BITS]
             found.append(np.sort(close[_gray_distance(thumbnails, close) <= _MOST_GRAY_LEVELS], axis=1))
-        if sum(map(len, found)) > _MOST_PAIRS:
-            break
-    return np.unique(np.concatenate(found), axis=0) if found else np.zeros((0, 2), np.int64)
+            num_found += len(found[-1])
+            if num_found > _MOST_PAIRS:
+                return np.unique(rows[np.concatenate(found)], axis=0)
+    return np.unique(rows[np.concatenate(found)], axis=0) if found else np.zeros((0, 2), np.int64)
 
 
 def difference_hashes(thumbnails: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint64]:
@@ -81,8 +87,8 @@ def _neighbours(order: npt.NDArray[np.int64], bucket: npt.NDArray[np.uint64]) ->
         yield np.stack([order[together], order[together + step]], axis=1)
 
 
-def _count_bits(numbers: npt.NDArray[np.uint64]) -> npt.NDArray[np.int64]:
-    counts: npt.NDArray[np.int64] = np.unpackbits(numbers.view(np.uint8)).reshape(-1, 64).sum(axis=1)
+def _count_bits(numbers: npt.NDArray[np.uint64]) -> npt.NDArray[np.uint8]:
+    counts: npt.NDArray[np.uint8] = _ONES[numbers.view(np.uint16)].reshape(-1, 4).sum(axis=1, dtype=np.uint8)
     return counts
 
 

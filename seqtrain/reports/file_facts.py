@@ -47,8 +47,10 @@ _EXTENSIONS = {
     **dict.fromkeys((".tif", ".tiff"), "TIFF"),
     **{".png": "PNG", ".gif": "GIF", ".bmp": "BMP", ".webp": "WEBP", ".gz": "GZIP", ".npy": "NPY", ".npz": "ZIP"},
 }
+_NO_PICTURES = frozenset({"NIFTI", "GZIP", "NPY", "HDF5", "PDF", "ZIP", "HTML"})
 _JPEG_MODES = {"Gray": "L", "YCbCr": "RGB", "RGB": "RGB", "CMYK": "CMYK", "YCCK": "CMYK"}
-FORMATS = ("", *dict.fromkeys([*_STARTS.values(), *_EXTENSIONS.values()]))
+_NIFTI_START = slice(344, 348)  # the magic of version 1 ends its header
+FORMATS = ("", "unknown", "NIFTI", *dict.fromkeys([*_STARTS.values(), *_EXTENSIONS.values()]))
 MODES = (
     "",
     "1",
@@ -75,7 +77,7 @@ class FileFacts:
     """A file.
 
     Args:
-        format: By its first bytes, one of `FORMATS`; "" where they are not known.
+        format: By its first bytes, one of `FORMATS`; "" where it cannot be read at all.
         is_misnamed: Whether its extension says another format.
         mode: Pillow's name of how pixels are stored, one of `MODES`; "" where it is no picture.
         height: In pixels; 0 where it is no picture.
@@ -128,15 +130,17 @@ def look_at(path: str, digest: Any = None) -> FileFacts:
         return FileFacts()
     kind = format_of(start)
     named = _EXTENSIONS.get(os.path.splitext(path)[1].lower(), "")  # noqa: PTH122
-    is_misnamed = bool(kind and named and kind != named)
+    is_misnamed = bool(kind != "unknown" and named and kind != named)
     return FileFacts(kind, is_misnamed, *_picture_header(start, kind, path))
 
 
 def format_of(start: bytes) -> str:
-    """What the first bytes of a file say it is; "" where that is not known."""
+    """What the first bytes of a file say it is."""
+    if start[_NIFTI_START] in (b"n+1\0", b"ni1\0") or start[4:8] == b"n+2\0":
+        return "NIFTI"
     if start[:4] == b"RIFF" and start[8:12] == b"WEBP":
         return "WEBP"
-    return next((name for magic, name in _STARTS.items() if start.startswith(magic)), "")
+    return next((name for magic, name in _STARTS.items() if start.startswith(magic)), "unknown")
 
 
 def new_digest() -> Any:
@@ -145,7 +149,7 @@ def new_digest() -> Any:
 
 
 def _picture_header(start: bytes, kind: str, path: str) -> tuple[str, int, int]:
-    if kind in ("GZIP", "NPY", "HDF5", "PDF", "ZIP", "HTML"):
+    if kind in _NO_PICTURES:
         return "", 0, 0
     try:
         if kind == "JPEG":

@@ -1,0 +1,49 @@
+"""Ranges put together from parts, against NumPy over all values at once."""
+
+import numpy as np
+import pytest
+
+from seqtrain.reports.fields import Field
+from seqtrain.reports.value_ranges import Ranges, channels, measure
+
+
+@pytest.mark.parametrize("dtype", ["uint8", "float32", "int64", "float64"])
+@pytest.mark.parametrize("num_channels", [1, 3, 6])
+def test_parts_add_up_to_the_whole(dtype, num_channels):
+    generator = np.random.default_rng(1)
+    values = (generator.random((23, 40, num_channels)) * 50 + np.arange(num_channels) * 30).astype(dtype)
+    ranges = Ranges()
+    for start in range(0, 23, 7):
+        ranges.add(measure(values[start : start + 7]))
+    flat = values.reshape(-1, num_channels).astype(np.float64)
+    np.testing.assert_allclose(ranges.mean, flat.mean(axis=0), rtol=1e-9)
+    np.testing.assert_allclose(ranges.deviation, flat.std(axis=0), rtol=1e-6)
+    np.testing.assert_array_equal(ranges.low, flat.min(axis=0))
+    np.testing.assert_array_equal(ranges.high, flat.max(axis=0))
+
+
+def test_a_small_deviation_on_a_large_mean_keeps_its_digits():
+    values = 1e9 + np.random.default_rng(2).random((50, 10, 1))
+    ranges = Ranges()
+    for row in values:
+        ranges.add(measure(row[None]))
+    np.testing.assert_allclose(ranges.deviation, values.std(), rtol=1e-5)
+
+
+def test_what_is_not_finite_is_counted_and_left_out():
+    values = np.array([[[1.0], [np.nan], [3.0]], [[np.inf], [-np.inf], [np.nan]]])
+    measured = measure(values)
+    assert measured["nan"].tolist() == [1, 1]
+    assert measured["infinite"].tolist() == [0, 2]
+    ranges = Ranges()
+    ranges.add(measured)
+    assert ranges.to_json() == {"min": [1], "max": [3], "mean": [2], "std": [1]}
+
+
+def test_channels_are_found_where_they_are():
+    picture = Field("x", np.zeros((2, 10, 12, 3)), "pixels", True)
+    assert channels(picture).shape == (2, 120, 3)
+    first = Field("x", np.zeros((2, 3, 10, 12)), "pixels", True)
+    assert channels(first, "channels_first").shape == (2, 120, 3)
+    assert channels(Field("x", np.zeros((2, 7)))).shape == (2, 1, 7)
+    assert channels(Field("y", np.zeros(2))).shape == (2, 1, 1)
