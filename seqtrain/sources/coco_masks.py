@@ -17,10 +17,10 @@ from seqtrain.errors import ConfigError, DataError, Mistake, did_you_mean, one_o
 from seqtrain.registry import sources
 from seqtrain.sources.base import Paths
 from seqtrain.sources.coco_listing import CocoListing
-from seqtrain.sources.coco_outline import OutlineError, outlined
+from seqtrain.sources.coco_outline import Outline, OutlineError, outline, outlined
 from seqtrain.sources.json_places import read_item
 from seqtrain.sources.manifest_csv import MOST_TOLD
-from seqtrain.sources.mask_painting import MaskedObject, painted
+from seqtrain.sources.mask_painting import painted
 from seqtrain.sources.mask_source import Mask, count_classes
 from seqtrain.sources.packed_paths import PackedPaths
 from seqtrain.sources.picture_size import picture_size
@@ -126,10 +126,11 @@ class CocoMasks:
 
     def _painted(self, index: int) -> tuple[Mask, int]:
         size = self._size(index)
-        start = int(self._ends[index - 1]) if index else 0
-        objects = [self._object(number, size) for number in range(start, int(self._ends[index]))]
+        start, end = int(self._ends[index - 1]) if index else 0, int(self._ends[index])
+        outlines = [self._outline(number, size) for number in range(start, end)]
+        objects = outlined(outlines, self._class_ids[start:end].tolist(), size)
         objects.sort(key=lambda item: -int(np.count_nonzero(item.region)))
-        return painted(objects, size)
+        return painted(objects, size, down_columns=True)
 
     def _size(self, index: int) -> Size:
         size = picture_size(self._paths[index])
@@ -144,10 +145,10 @@ class CocoMasks:
             )
         return size
 
-    def _object(self, number: int, size: Size) -> MaskedObject:
+    def _outline(self, number: int, size: Size) -> Outline:
         annotation = read_item(self._path, int(self._starts[number]), int(self._lengths[number]))
         try:
-            return outlined(annotation.get("segmentation"), size, int(self._class_ids[number]))
+            return outline(annotation.get("segmentation"), size)
         except OutlineError as error:
             raise DataError(
                 f"annotation {annotation['id']}: {error}",

@@ -134,7 +134,8 @@ class EncodedMasks:
     def _painted(self, index: int) -> tuple[Mask, int]:
         size = picture_size(self._paths[index])
         first = int(self._ends[index - 1]) if index else 0
-        return painted((self._object(row, size, index) for row in range(first, int(self._ends[index]))), size)
+        rows = range(first, int(self._ends[index]))
+        return painted((self._object(row, size, index) for row in rows), size, down_columns=True)
 
     def _object(self, row: int, size: Size, index: int) -> MaskedObject:
         start = int(self._starts[row])

@@ -60,13 +60,22 @@ def region_of_pairs(text: str, size: Size) -> tuple[Region, int]:
     numbers = _whole_numbers(text)
     if len(numbers) % 2:
         raise RunLengthError(f"a number of the runs is missing: there are {len(numbers)}", _PAIRS)
-    starts, lengths = numbers[::2], numbers[1::2]
-    _check_pairs(starts, lengths, size)
-    if not len(starts):
+    if not len(numbers):
         return np.zeros((size[0], 0), dtype=np.bool_), 0
-    left, right = int(starts[0] - 1) // size[0], int(starts[-1] + lengths[-1] - 2) // size[0] + 1
-    changes = np.stack([starts - 1, starts - 1 + lengths], axis=1).reshape(-1)
-    counts = np.diff(changes, prepend=left * size[0], append=right * size[0])
+    starts, lengths = numbers[::2], numbers[1::2]
+    num_pixels = size[0] * size[1]
+    if numbers.min() < 1 or numbers.max() > num_pixels:
+        _check_pairs(starts, lengths, size)
+    ends = starts + lengths
+    counts = np.empty(len(numbers) + 1, dtype=np.int64)  # outside and inside in turn, of the whole picture
+    counts[0], counts[-1] = starts[0] - 1, num_pixels + 1 - ends[-1]
+    counts[1::2] = lengths
+    np.subtract(starts[1:], ends[:-1], out=counts[2:-1:2])
+    if counts.min() < 0:
+        _check_pairs(starts, lengths, size)
+    left, right = int(starts[0] - 1) // size[0], int(ends[-1] - 2) // size[0] + 1
+    counts[0] -= left * size[0]
+    counts[-1] -= (size[1] - right) * size[0]
     return _region(counts, (size[0], right - left)), left
 
 
@@ -116,6 +125,10 @@ def uncompressed(text: str) -> list[int]:
 
 
 def _whole_numbers(text: str) -> Counts:
+    if text.isascii() and text.replace(" ", "").isdigit():
+        numbers: Counts = np.fromstring(text, dtype=np.int64, sep=" ")  # fast, but what is too large is the highest
+        if numbers.max() < _HIGHEST:
+            return numbers
     tokens = text.split()
     try:
         return np.array(tokens, dtype=np.int64)
@@ -132,6 +145,7 @@ def _is_whole(token: str) -> bool:
 
 
 def _check_pairs(starts: Counts, lengths: Counts, size: Size) -> None:
+    """Tells what is wrong with pairs."""
     num_pixels = size[0] * size[1]
     ends = starts + np.minimum(lengths, _HIGHEST - np.maximum(starts, 0))  # of the pixel after each run
     ends_before = np.concatenate([[1], ends])[: len(starts)]

@@ -22,3 +22,16 @@ def test_no_objects_are_all_background():
     mask, overlaps = painted([], (2, 3))
     assert mask.tolist() == [[0, 0, 0], [0, 0, 0]]
     assert overlaps == 0
+
+
+def test_regions_that_lie_column_after_column_are_painted_alike():
+    generator = np.random.default_rng(0)
+    objects = []
+    for number in range(1, 30):
+        height, width, top, left = generator.integers(1, 9, 4).tolist()
+        objects.append(MaskedObject(number, generator.random((height, width)) < 0.6, top, left))
+    by_columns = [MaskedObject(o.class_id, np.asfortranarray(o.region), o.top, o.left) for o in objects]
+    one, other = painted(objects, (17, 19)), painted(by_columns, (17, 19), down_columns=True)
+    assert np.array_equal(one[0], other[0])
+    assert one[1] == other[1]
+    assert other[0].flags.c_contiguous

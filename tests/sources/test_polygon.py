@@ -7,7 +7,11 @@ from seqtrain.sources.polygon import filled
 
 
 def drawn(points, size):
-    region, top, left = filled(np.array(points, dtype=np.float64).reshape(-1, 2), size)
+    return whole(filled([np.array(points, dtype=np.float64).reshape(-1, 2)], size)[0], size)
+
+
+def whole(part, size):
+    region, top, left = part
     mask = np.zeros(size, dtype=bool)
     mask[top : top + region.shape[0], left : left + region.shape[1]] = region
     return mask
@@ -72,3 +76,26 @@ def test_polygons_are_as_pillow_draws_them_at_sixteen_times_the_size():
     assert mask[covered > 0.75].all()
     assert not mask[covered < 0.25].any()
     assert 0.99 < mask.sum() / covered.sum() < 1.01
+
+
+def test_many_polygons_are_filled_as_each_alone():
+    generator = np.random.default_rng(3)
+    outside = np.array([[70.0, 5.0], [90.0, 5.0], [90.0, 30.0]])  # right of the picture
+    between = np.array([[1.6, 1.0], [2.4, 1.0], [2.4, 5.0], [1.6, 5.0]])  # two columns of centres
+    stars = [star(generator, number) + generator.uniform(-40, 40, 2) for number in (3, 5, 9, 40, 4)]
+    polygons = [outside, *stars[:2], between, *stars[2:], between - 30, outside.round()]
+    together = filled(polygons, (64, 60))
+    assert len(together) == len(polygons)
+    for part, polygon in zip(together, polygons, strict=True):
+        assert np.array_equal(whole(part, (64, 60)), drawn(polygon, (64, 60)))
+        assert part[0].flags.f_contiguous
+
+
+def test_points_far_outside_are_cut_off():
+    far = [-1e300, 2, 1e300, 2, 1e300, 4, -1e300, 4]
+    assert drawn(far, (6, 8)).tolist() == rectangle(slice(2, 4), slice(0, 8), (6, 8)).tolist()
+    assert drawn([2, -1e18, 5, -1e18, 5, 1e18, 2, 1e18], (6, 8)).sum() == 3 * 6
+
+
+def test_no_polygons_are_no_regions():
+    assert filled([], (6, 8)) == []

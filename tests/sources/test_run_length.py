@@ -32,6 +32,11 @@ def test_blank_pairs_are_an_empty_mask():
     assert not whole("  ", (3, 4)).any()
 
 
+@pytest.mark.parametrize("text", ["2  4 12 1 ", "2\t4\t12\t1", "+2 4 012 1", "2 4\n12 1"])
+def test_numbers_may_be_written_in_several_ways(text):
+    assert whole(text, (3, 4)).tolist() == DRAWN.tolist()
+
+
 def test_runs_that_touch_are_two_runs_of_one_mask():
     assert whole("1 5 6 7", (3, 4)).all()
 
