@@ -10,6 +10,8 @@ pipe or a log, or nothing. What takes long and shows no progress is told in word
 from __future__ import annotations
 
 import contextlib
+import errno
+import io
 import os
 import sys
 import tempfile
@@ -90,12 +92,20 @@ def native_stderr_to(path: Path) -> Iterator[None]:
     sys.stderr.flush()
     former = sys.stderr
     with _redirected(_STDERR, path) as screen:
-        sys.stderr = os.fdopen(screen, "w", buffering=1, encoding="utf-8", errors="backslashreplace", closefd=False)
+        sys.stderr = _screen(screen)
         try:
             yield
         finally:
             sys.stderr.flush()
             sys.stderr = former
+
+
+def outlive_terminal() -> None:
+    """Has this process go on when its terminal is closed: what is written to it from then on is lost, and no error."""
+    if sys.stdout.isatty():
+        sys.stdout = _screen(_STDOUT)
+    if sys.stderr.isatty():
+        sys.stderr = _screen(_STDERR)
 
 
 @contextlib.contextmanager
@@ -150,6 +160,23 @@ def _redirected(descriptor: int, path: Path) -> Iterator[int]:
     finally:
         os.dup2(former, descriptor)
         os.close(former)
+
+
+class _Screen(io.FileIO):
+    """A file descriptor that may be a terminal, which may be closed."""
+
+    def write(self, content: Any) -> int:
+        try:
+            return super().write(content)
+        except OSError as error:
+            if error.errno != errno.EIO:
+                raise
+            return memoryview(content).nbytes
+
+
+def _screen(descriptor: int) -> TextIO:
+    raw = io.BufferedWriter(_Screen(descriptor, "w", closefd=False))
+    return io.TextIOWrapper(raw, encoding="utf-8", errors="backslashreplace", line_buffering=True)
 
 
 def _tell(words: str, shown: Display, stream: TextIO, done: threading.Event) -> None:

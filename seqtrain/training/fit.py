@@ -36,6 +36,12 @@ def fit(loaded: LoadedConfig, options: FitOptions) -> Outcome:
         SeqtrainError: its branches say what went wrong.
     """
     deadline = None if options.max_time_s is None else time.monotonic() + options.max_time_s
+    if options.resume == "must" and not (options.run_dir and (options.run_dir / "config.yaml").exists()):
+        raise CheckpointError(
+            "there is no run to go on with",
+            where=options.run_dir,
+            fix="leave --resume must out" if options.run_dir else "name its folder with --run-dir",
+        )
     data = open_data(loaded)
     folder = RunFolder(options.run_dir) if options.run_dir else RunFolder.at_now(loaded.path)
     with contextlib.closing(folder):
@@ -53,8 +59,6 @@ def fit(loaded: LoadedConfig, options: FitOptions) -> Outcome:
             stored = store.load()
             folder.add_resumption(options.argv, changed)
             folder.go_on(loaded.config)
-        elif options.resume == "must":
-            raise CheckpointError("there is no run to go on with", where=folder.path, fix="leave --resume must out")
         else:
             folder.begin(loaded.config, data, options.argv)
         with _log_to(folder.log), native_stderr_to(folder.log), _warnings_told():

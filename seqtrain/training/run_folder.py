@@ -22,6 +22,7 @@ import contextlib
 import errno
 import itertools
 import json
+import logging
 import os
 from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, datetime
@@ -43,6 +44,7 @@ from seqtrain.training.provenance import provenance, resumption
 if TYPE_CHECKING:
     from seqtrain.loading.pipeline import Data
 
+log = logging.getLogger("seqtrain")
 _MOST_IN_JSON = 2_000_000
 _LOCK = ".seqtrain.lock"
 _UNFINISHED = ".{}.unfinished"
@@ -190,13 +192,13 @@ class RunFolder:
             argv: The command.
             changed: What of the config has changed.
         """
-        meta = self._read_json("meta.json")
+        meta = self._meta()
         resumed = [*meta.get("resumed", ()), resumption(argv, list(map(str, changed)))]
         self.write_json("meta.json", {**meta, "resumed": resumed})
 
     def add_devices(self, backend: str, devices: Sequence[str]) -> None:
         """Completes this start's part of meta.json with what is known once Keras is loaded."""
-        meta = self._read_json("meta.json")
+        meta = self._meta()
         (meta["resumed"][-1] if meta.get("resumed") else meta).update(backend=backend, devices=list(devices))
         self.write_json("meta.json", meta)
 
@@ -274,6 +276,14 @@ class RunFolder:
         else:
             document |= {"train": split.train.tolist(), "val": split.val.tolist()}
         self.write_json("split.json", document, indent=None)
+
+    def _meta(self) -> dict[str, Any]:
+        """What meta.json says; nothing depends on it, so one that is damaged is begun anew."""
+        try:
+            return self._read_json("meta.json")
+        except CheckpointError as error:
+            log.warning("%s; it is begun anew", error.mistakes[0].message)
+            return {}
 
     def _read_json(self, name: str) -> dict[str, Any]:
         path = self.path / name

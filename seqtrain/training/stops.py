@@ -2,7 +2,7 @@
 
 The main thread may be deep in TensorFlow, waiting for data, where Python runs no signal handler. So signals wake a
 thread of their own (`signal.set_wakeup_fd`), which tells the loader to stop waiting; the run ends after its batch. A
-second signal ends the process at once.
+second signal ends the process at once; but SIGHUP, which both the kernel and a shell send when a terminal is closed.
 
 A signal that was ignored when the process began, as SIGHUP is under `nohup`, stays ignored.
 
@@ -110,7 +110,7 @@ class Stops(keras.callbacks.Callback):
             if not numbers:
                 return
             for number in numbers:
-                if number in self._former:
+                if number in self._former and not (number == signal.SIGHUP and self._reason is not None):
                     if isinstance(self._reason, InterruptedRunError):
                         os._exit(128 + number)
                     self._stop(InterruptedRunError(number))

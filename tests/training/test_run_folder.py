@@ -354,3 +354,12 @@ def test_a_write_that_fails_leaves_what_was_there(begun, monkeypatch):
         begun.add_resumption([])
     assert (begun.path / "meta.json").read_text() == before
     assert ".meta.json.unfinished" not in names(begun.path)
+
+
+def test_a_damaged_meta_json_does_not_keep_a_run_from_going_on(begun, caplog):
+    (begun.path / "meta.json").write_text('{"argv": [')
+    begun.add_resumption(["seqtrain", "fit"])
+    assert [each["argv"] for each in json.loads((begun.path / "meta.json").read_text())["resumed"]] == [
+        ["seqtrain", "fit"]
+    ]
+    assert "begun anew" in caplog.text
