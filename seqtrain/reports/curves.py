@@ -113,6 +113,7 @@ def _draw_metric(
     with saved_figure(path) as figure:
         axes = figure.add_subplot()
         for label, color, points in curves:
+            label = None if metric in _RATES else label
             # Where there are gaps (validation every fifth epoch), markers show which epochs count.
             marker = "o" if len(points) <= _MOST_MARKERS or len(points) < len(epochs) else ""
             axes.plot(*zip(*points, strict=True), color=color, label=label, marker=marker, markersize=4)
@@ -125,7 +126,7 @@ def _draw_metric(
             _mark_best(axes, metric, *curves[-1][1:])
         if fine_tuned_from is not None and fine_tuned_from + 1 <= max(epochs):
             axes.axvline(fine_tuned_from + 0.5, color=FAINT, linestyle="--", linewidth=1.4, label="fine-tuning begins")
-        if len(axes.get_legend_handles_labels()[1]) > 1:
+        if axes.get_legend_handles_labels()[1]:
             axes.legend()
 
 
@@ -134,6 +135,8 @@ def _scale_rate(axes: Any, metric: str, points: Sequence[tuple[int, float]]) -> 
     values = [value for _, value in points]
     if min(values) > 0 and max(values) / min(values) > _MANY_TIMES and metric != "data_wait":
         axes.set_yscale("log")
+        axes.yaxis.set_major_formatter(lambda value, position: f"{value:g}")
+        axes.yaxis.set_minor_formatter(lambda value, position: "")
     else:
         axes.set_ylim(0, max(1.15 * max(values), 0.05 if metric == "data_wait" else 0))
     if metric == "data_wait":
@@ -155,6 +158,7 @@ def _mark_best(axes: Any, metric: str, color: str, points: Sequence[tuple[int, f
         markeredgecolor=color,
         markeredgewidth=2,
         linestyle="none",
+        clip_on=False,
         label=f"best {value:.4g}, epoch {epoch}",
     )
 

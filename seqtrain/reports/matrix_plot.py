@@ -13,6 +13,7 @@ from seqtrain.reports.style import saved_figure, shortened
 
 _MOST_COUNTED = 20
 _DARK = 0.55
+_MOST_LETTERS = 24  # that stand side by side under a matrix
 
 
 def draw_matrix(counts: npt.NDArray[np.int64], names: Sequence[str], path: Path) -> None:
@@ -47,14 +48,14 @@ def _name_ticks(axes: Any, names: Sequence[str]) -> None:
     every = max(1, -(-len(names) // 30))
     places = range(0, len(names), every)
     shown = [shortened(names[place], 14) for place in places]
-    is_wide = max(map(len, shown)) > 2
+    is_wide = max(map(len, shown)) * len(names) > _MOST_LETTERS
     axes.set_xticks(places, shown, rotation=90 if is_wide else 0)
     axes.set_yticks(places, shown)
     axes.tick_params(length=0)
 
 
 def _write_counts(axes: Any, counts: npt.NDArray[np.int64], shares: npt.NDArray[np.float64]) -> None:
-    size = 11 if len(counts) <= 10 and counts.max() < 10_000 else 8
+    size = (12 if len(counts) <= 10 else 10) - (3 if counts.max() >= 10_000 else 0)
     for (row, column), value in np.ndenumerate(counts):
         if value:
             color = "white" if shares[row, column] > _DARK else "#1a1a1a"

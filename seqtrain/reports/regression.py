@@ -87,7 +87,7 @@ class RegressionResults:
             axes.set(xlabel=f"true {self.name}".rstrip(), ylabel=f"predicted {self.name}".rstrip())
             axes.set(xlim=limits, ylim=limits)
             r2 = f"R² {numbers['r2']:.3f}, " if "r2" in numbers else ""
-            axes.set_title(f"predicted and true: {r2}MAE {numbers['mae']:.3g}")
+            axes.set_title(f"predicted and true: {r2}MAE {_short(numbers['mae'])}")
 
     def _draw_residuals(self, residuals: Values, path: Path) -> None:
         numbers = self.numbers()
@@ -100,4 +100,9 @@ class RegressionResults:
             axes.axvline(0, color=FAINT, linestyle="--", linewidth=1.4)
             axes.grid(visible=False, axis="x")
             axes.set(xlabel="predicted less true", ylabel="samples" if len(residuals) == self._count else "of a sample")
-            axes.set_title(f"residuals: mean {numbers['mean_error']:+.3g}, RMSE {numbers['rmse']:.3g}")
+            axes.set_title(f"residuals: mean {_short(numbers['mean_error'])}, RMSE {_short(numbers['rmse'])}")
+            axes.locator_params(axis="x", nbins=5)
+
+
+def _short(value: float) -> str:
+    return f"{value:.3g}" if abs(value) < 1000 else f"{value:,.0f}"
