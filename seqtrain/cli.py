@@ -20,7 +20,14 @@ from typing import TYPE_CHECKING, Annotated, Any, NoReturn, TextIO
 import typer
 
 from seqtrain import __version__
-from seqtrain.console import native_stderr_aside, native_stderr_to, say, showing, stdout_to_stderr
+from seqtrain.console import (
+    native_stderr_aside,
+    native_stderr_to,
+    outlive_terminal,
+    say,
+    showing,
+    stdout_to_stderr,
+)
 from seqtrain.errors import ConfigError, Mistake, ResourceError, SeqtrainError
 
 if TYPE_CHECKING:
@@ -164,6 +171,7 @@ JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON documen
 
 def main() -> None:
     """Runs the command line; errors that are told in words end with their exit code."""
+    outlive_terminal()
     try:
         app(prog_name="seqtrain")
     except SystemExit:
