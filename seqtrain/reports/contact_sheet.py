@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -36,10 +37,36 @@ _WIDTH = 1200
 _MARGIN = 12
 _TITLE_SIZE, _CAPTION_SIZE = 20, 14
 _LINE = _CAPTION_SIZE + 4
-_BACKGROUND, _INK, _FAINT, _FRAME = "white", "#1a1a1a", "#767676", "#d0d0d0"
+_BACKGROUND, _INK, _FAINT, _FRAME, _ALARM = "white", "#1a1a1a", "#767676", "#d0d0d0", "#c00000"
 _PICTURE, _VOLUME = 4, 5  # axes of a batch, with channels
 
 Draw = Callable[[int], tuple[Image.Image, str]]
+
+
+@dataclass(frozen=True)
+class Panel:
+    """What else is drawn of the same samples, beside what the batch holds of them.
+
+    Args:
+        name: That people know it by, such as "predicted".
+        fields: With a row for each row of the batch.
+    """
+
+    name: str
+    fields: Sequence[Field]
+
+
+@dataclass(frozen=True)
+class Remark:
+    """A line under a sample.
+
+    Args:
+        text: A few words.
+        is_alarming: Whether it is to stand out.
+    """
+
+    text: str
+    is_alarming: bool = False
 
 
 def contact_sheet(
@@ -51,6 +78,9 @@ def contact_sheet(
     num_classes: int | None = None,
     sample_ids: Sequence[int] | None = None,
     data_format: DataFormat = "channels_last",
+    panels: Sequence[Panel] = (),
+    own_name: str = "",
+    remarks: Sequence[Sequence[Remark]] = (),
 ) -> Image.Image | None:
     """Draws the samples of a batch in a grid, each with its label and its number; None where nothing can be drawn.
 
@@ -62,11 +92,22 @@ def contact_sheet(
         num_classes: Of a single target; None for values, unless there are class names.
         sample_ids: The samples' indices in the source, in the order of the rows.
         data_format: Where the channels of pictures are, if there are any.
+        panels: What else is drawn of each sample.
+        own_name: What the batch's own pictures are called beside these. Default: by their fields.
+        remarks: Lines under each sample, by row.
     """
     fields = fields_of(batch, spec, num_classes or (len(class_names) if class_names else None), class_names)
     drawings, notes = _drawings(fields, data_format)
     if not drawings:
         return None
+    names = _panel_names(fields, own_name)
+    for panel in panels:
+        more, of_panel = _drawings(panel.fields, data_format)
+        drawings += more
+        notes += [f"{panel.name}: {note}" for note in of_panel if note not in notes]
+        names += _panel_names(panel.fields, panel.name)
+    if len(names) > 1:
+        notes.insert(0, " | ".join(names))
     size = len(fields[0].array)
     count = min(size, MOST_PICTURES)
     if size > count:
@@ -78,9 +119,11 @@ def contact_sheet(
         tiles.append(beside([tile for tile, _ in drawn]))
         number = f"#{sample_ids[row]}" if sample_ids is not None else f"row {row}"
         where = ", ".join(words for _, words in drawn if words)
-        captions.append([*((label, _INK) for label in _labels(fields, row)), (f"{number}  {where}".rstrip(), _FAINT)])
-    masks = next((field for field in fields if field.kind == "mask"), None)
-    return _sheet(tiles, captions, title, [] if masks is None else _legend(masks, _shown_ids(masks, fields)))
+        said = [(each.text, _ALARM if each.is_alarming else _INK) for each in (remarks[row] if remarks else ())]
+        captions.append(
+            [*((label, _INK) for label in _labels(fields, row)), *said, (f"{number}  {where}".rstrip(), _FAINT)]
+        )
+    return _sheet(tiles, captions, title, _legend([fields, *(panel.fields for panel in panels)]))
 
 
 def _drawings(fields: Sequence[Field], data_format: DataFormat) -> tuple[list[Draw], list[str]]:
@@ -96,8 +139,6 @@ def _drawings(fields: Sequence[Field], data_format: DataFormat) -> tuple[list[Dr
         if field.array.dtype != np.uint8:
             name = f"{field.name}: " if len(pictures) > 1 else ""
             notes.append(f"{name}{field.array.dtype}, black = {low:.4g}, white = {high:.4g}")
-    if len(pictures) > 1:
-        notes.insert(0, " | ".join(_panel_name(field) for field in pictures))
     series = {field.is_input: field.array for field in fields if field.kind == "series"}
     if series:
         drawings.append(
@@ -106,9 +147,15 @@ def _drawings(fields: Sequence[Field], data_format: DataFormat) -> tuple[list[Dr
     return drawings, notes
 
 
-def _panel_name(field: Field) -> str:
-    name = field.name.partition(".")[2]
-    return name or ("input" if field.is_input else "target")
+def _panel_names(fields: Sequence[Field], of_all: str) -> list[str]:
+    """What the pictures are called from left to right; a chart of series is one of them."""
+    pictures = [field for field in fields if field.kind == "pixels"]
+    names = [field.name.partition(".")[2] or ("input" if field.is_input else "target") for field in pictures]
+    if any(field.kind == "series" for field in fields):
+        names.append("series")
+    if of_all:
+        return [of_all] if len(names) == 1 else [f"{of_all} {name}" for name in names]
+    return names
 
 
 def _drawing(field: Field, pixels: npt.NDArray[np.uint8], mask: npt.NDArray[Any] | None) -> Draw:
@@ -154,10 +201,15 @@ def _shown_ids(mask: Field, fields: Sequence[Field]) -> npt.NDArray[np.int32]:
     return ids
 
 
-def _legend(masks: Field, ids: npt.NDArray[np.int32]) -> list[tuple[str, str]]:
-    """Colour and name of each class that the masks of a batch hold."""
-    names = {id_: "not counted" if id_ == NOT_COUNTED else _class_name(masks, id_) for id_ in np.unique(ids).tolist()}
-    return [(class_color(id_), name) for id_, name in names.items() if id_]
+def _legend(drawn: Sequence[Sequence[Field]]) -> list[tuple[str, str]]:
+    """Colour and name of each class that the drawn masks hold."""
+    names: dict[int, str] = {}
+    for fields in drawn:
+        masks = next((field for field in fields if field.kind == "mask"), None)
+        if masks is not None:
+            for id_ in np.unique(_shown_ids(masks, fields)).tolist():
+                names[id_] = "not counted" if id_ == NOT_COUNTED else _class_name(masks, id_)
+    return [(class_color(id_), name) for id_, name in sorted(names.items()) if id_]
 
 
 def _channels(images: npt.NDArray[Any], data_format: DataFormat) -> npt.NDArray[Any]:

@@ -111,8 +111,8 @@ class AutoencoderSequence(SampleSequence):
         else:
             self._pictures.read(index, picture)
         np.divide(self._as_row(picture), _WHITE, out=y[0])
-        is_clean = self._noise is None or not self.augments
-        x[0] = self._as_row(picture if is_clean else with_noise(self._noise, picture, generator))
+        noise = self._noise if self.augments else None
+        x[0] = self._as_row(picture if noise is None else with_noise(noise, picture, generator))
 
     def _read_augmented(self, index: int, generator: np.random.Generator, picture: Picture) -> None:
         canvas_size = round(self._size[0] / self._margin), round(self._size[1] / self._margin)
