@@ -1,42 +1,61 @@
-"""What a config sets otherwise than by default: what people look for in a resolved one, which holds every value."""
+"""What of a config is not the default, also where the defaults are written out as in a run folder's config.yaml."""
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
-from pydantic import BaseModel
-
-from seqtrain.config.compare import by_key, changes, is_callback
-from seqtrain.config.flat import FlatValue
+from seqtrain.config.compare import by_key
+from seqtrain.config.flat import FlatValue, Names
 from seqtrain.config.load import LoadedConfig
-from seqtrain.config.node import Node
-from seqtrain.config.schema import ComponentConfig
+from seqtrain.config.schema import CompileConfig, ComponentConfig, ListedComponentConfig, RunConfig
 
-_NAMES = (("source",), ("sequence",), ("model",), ("compile", "optimizer"), ("compile", "loss"))
+_ALWAYS_CHOSEN = (("source",), ("sequence",), ("model",), ("compile", "loss"), ("compile", "metrics"))
+_DEFAULT_NAMES: dict[Names, str] = {("compile", "optimizer"): "adam", ("callbacks", "tqdm"): "tqdm"}
 
 
 def departures(loaded: LoadedConfig) -> list[FlatValue]:
-    """The components that were chosen, and the values that are not what they are by default, in the schema's order."""
-    nothing = Node(None, "", Path())
-    whole = by_key(loaded.config, nothing)
-    differing = {change.keys for change in changes(by_key(_bare(loaded.config), nothing), whole)}
-    return [value for keys, value in whole.items() if keys in differing or keys in _NAMES or is_callback(keys)]
+    """The values that are not the default, and what has none: the names of components. In the order of the schema."""
+    defaults = by_key(_bare(loaded.config), loaded.root)
+    return [value for value in by_key(loaded.config, loaded.root).values() if _departs(value, defaults)]
 
 
-def _bare(value: Any) -> Any:
-    """The same components with no arguments, and each other value as it is by default; none where it has to be set."""
-    if isinstance(value, ComponentConfig):
-        return ComponentConfig.of(value.name, {})
+def _departs(value: FlatValue, defaults: dict[Names, FlatValue]) -> bool:
+    keys = value.keys
+    is_callback = keys[0] == "callbacks" and len(keys) == 2
+    if keys in _ALWAYS_CHOSEN:
+        return bool(value.value)
+    if is_callback or keys in _DEFAULT_NAMES:
+        return bool(_DEFAULT_NAMES.get(keys) != value.value)
+    if keys not in defaults:
+        return value.value is not None
+    default = defaults[keys].value
+    return bool(value.value != default or isinstance(value.value, bool) is not isinstance(default, bool))
+
+
+def _bare(config: RunConfig) -> RunConfig:
+    """The same components without arguments, and the default of everything else."""
+    return RunConfig(
+        source=_named(config.source),
+        sequence=_named(config.sequence),
+        model=_named(config.model),
+        compile=config.compile and _bare_compile(config.compile),
+        callbacks=_named(config.callbacks),
+    )
+
+
+def _bare_compile(config: CompileConfig) -> CompileConfig:
+    return CompileConfig(
+        optimizer=_named(config.optimizer),
+        loss=_named(config.loss),
+        metrics=_named(config.metrics),
+        weighted_metrics=_named(config.weighted_metrics),
+    )
+
+
+def _named(value: Any) -> Any:
+    """Components by their names alone, also in lists and mappings."""
+    if isinstance(value, dict):
+        return {key: _named(item) for key, item in value.items()}
     if isinstance(value, list):
-        return [_bare(item) for item in value]
-    if isinstance(value, BaseModel):
-        return value.model_copy(update={name: _bare_field(value, name) for name in type(value).model_fields})
-    return value
-
-
-def _bare_field(section: BaseModel, name: str) -> Any:
-    value, field = getattr(section, name), type(section).model_fields[name]
-    if isinstance(value, BaseModel) or (isinstance(value, list) and value and isinstance(value[0], BaseModel)):
-        return _bare(value)
-    return None if field.is_required() else field.get_default(call_default_factory=True)
+        return [_named(item) for item in value]
+    return (ListedComponentConfig if isinstance(value, ListedComponentConfig) else ComponentConfig)(name=value.name)

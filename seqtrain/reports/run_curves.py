@@ -1,0 +1,123 @@
+"""The curves of several runs in one picture, each named where it ends, so that no legend has to be matched."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from seqtrain.errors import ConfigError, did_you_mean, one_of
+from seqtrain.reports.run_record import RunRecord
+from seqtrain.reports.style import FAINT, LINES, saved_figure, shortened
+
+_WIDTH, _PANEL_HEIGHT, _HEIGHT_OF_LABEL = 9.0, 3.6, 0.24  # inches
+_DASHES = ("-", "--", ":", "-.")  # a set of colours each
+_LABEL_CHARACTERS = 24
+_MOST_MARKERS = 20
+_TEXT = "#222222"
+_LEADER = {"arrowstyle": "-", "linestyle": ":", "linewidth": 1.1, "shrinkA": 2, "shrinkB": 3, "relpos": (0, 0.5)}
+_FAR = 10  # a curve that leaves by so many times what the others need is cut off: that of a run that diverged
+
+
+def draw_runs(runs: Sequence[RunRecord], names: Sequence[str], path: Path, metric: str | None = None) -> list[str]:
+    """Draws a metric of several runs by epoch, the best epoch of each marked.
+
+    Args:
+        runs: The runs.
+        names: What to call each.
+        path: The PNG.
+        metric: Which; by default what the runs watched, and their validation loss below.
+
+    Returns:
+        The metrics that were drawn, from above.
+
+    Raises:
+        ConfigError: when no run has logged it.
+    """
+    metrics = [metric] if metric else _watched(runs)
+    known = list(dict.fromkeys(name for run in runs for name in run.metrics if run.points(name)))
+    for name in metrics or ["val_loss"]:
+        if name not in known:
+            raise ConfigError(
+                f"no run has logged '{name}'",
+                expected=one_of(known) if known else "runs that have finished an epoch",
+                fix=did_you_mean(name, known),
+            )
+    height = max(_PANEL_HEIGHT, _HEIGHT_OF_LABEL * len(runs) + 1)
+    with saved_figure(path, _WIDTH, height * len(metrics)) as figure:
+        for axes, name in zip(figure.subplots(len(metrics), squeeze=False)[:, 0], metrics, strict=True):
+            _draw(axes, runs, names, name, height)
+    return metrics
+
+
+def _watched(runs: Sequence[RunRecord]) -> list[str]:
+    """What the runs chose their best epoch by, the most frequent first; then the validation loss."""
+    watched = [best.monitor for run in runs if (best := run.best)]
+    frequent = sorted(dict.fromkeys(watched), key=watched.count, reverse=True)[:1]
+    loss = ["val_loss"] if any(run.points("val_loss") for run in runs) else []
+    return list(dict.fromkeys([*frequent, *loss]))
+
+
+def _draw(axes: Any, runs: Sequence[RunRecord], names: Sequence[str], metric: str, height: float) -> None:
+    from matplotlib.ticker import MaxNLocator
+
+    ends: list[tuple[float, float, str, str]] = []
+    for index, (run, name) in enumerate(zip(runs, names, strict=True)):
+        points = [(epoch + 1, value) for epoch, value in run.points(metric)]
+        best = run.best_by(metric)
+        if not points or best is None:
+            continue
+        color, dashes = LINES[index % len(LINES)], _DASHES[index // len(LINES) % len(_DASHES)]
+        marker = "o" if len(points) <= _MOST_MARKERS else ""
+        axes.plot(*zip(*points, strict=True), color=color, linestyle=dashes, marker=marker, markersize=3.5)
+        axes.plot(best.epoch + 1, best.value, "o", markersize=11, markerfacecolor="none", markeredgecolor=color)
+        ends.append((*points[-1], f"{shortened(name, _LABEL_CHARACTERS)}  {best.value:.4g}", color))
+    axes.set_title(f"{metric}, the best epoch of each run in a ring")
+    axes.set_xlabel("epoch")
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
+    axes.margins(y=0.08)
+    _cut_off(axes, [run.points(metric) for run in runs])
+    _label(axes, ends, _HEIGHT_OF_LABEL / (height - 1))
+
+
+def _cut_off(axes: Any, curves: Sequence[Sequence[tuple[int, float]]]) -> None:
+    """Keeps a curve that leaves from flattening all others: what they begin with, and their lowest, are always seen."""
+    values = [value for points in curves for _, value in points]
+    needed = [value for points in curves if points for value in (points[0][1], min(value for _, value in points))]
+    if values and max(values) - min(needed) > _FAR * (max(needed) - min(needed)) > 0:
+        span = max(needed) - min(needed)
+        axes.set_ylim(min(needed) - 0.1 * span, max(needed) + 0.5 * span)
+
+
+def _label(axes: Any, ends: Sequence[tuple[float, float, str, str]], gap: float) -> None:
+    """Names beside the axes, as near to the ends of their curves as they do not overlap."""
+    low, high = axes.get_ylim()
+    seen = ((epoch, min(value, high), text, color) for epoch, value, text, color in ends)
+    wanted = sorted(((value - low) / (high - low), epoch, value, text, color) for epoch, value, text, color in seen)
+    places = _spread([share for share, *_ in wanted], gap)
+    for place, (_, epoch, value, text, color) in zip(places, wanted, strict=True):
+        axes.annotate(
+            text,
+            xy=(epoch, value),
+            xytext=(1.05, place),
+            textcoords="axes fraction",
+            fontsize=10.5,
+            color=_TEXT,
+            verticalalignment="center",
+            arrowprops=_LEADER | {"color": color},
+            annotation_clip=False,
+        )
+    if not ends:
+        axes.text(0.5, 0.5, "no run has logged it", color=FAINT, ha="center", transform=axes.transAxes)
+
+
+def _spread(wanted: Sequence[float], gap: float) -> list[float]:
+    """Ascending places at least a gap apart, near the wanted ones, from 0 to 1 where all fit."""
+    places: list[float] = []
+    for place in wanted:
+        places.append(max(place, places[-1] + gap) if places else place)
+    ceiling = 1.0
+    for index in range(len(places) - 1, -1, -1):
+        places[index] = min(places[index], ceiling)
+        ceiling = places[index] - gap
+    return places

@@ -1,0 +1,219 @@
+"""What a run folder tells of its run, without Keras, without its data, and whatever has become of it.
+
+Read are config.yaml, meta.json, metrics.jsonl (history.csv where it is missing), result.json, and of a run without a
+result the lock and the end of the log. Epochs count from 0 here.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from functools import cached_property
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from seqtrain.errors import CheckpointError, DataError
+from seqtrain.metric_names import known_monitor, larger_is_better
+from seqtrain.reports.curves import read_history
+from seqtrain.reports.run_state import RunState, run_state
+
+# Some ten times faster than the one in Python, where libyaml is there.
+_YamlLoader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+_NO_METRICS = ("epoch", "time")
+
+
+@dataclass(frozen=True)
+class Best:
+    """The best epoch of a run by a metric, as result.json has it."""
+
+    epoch: int
+    monitor: str
+    value: float
+
+    def to_json(self) -> dict[str, Any]:
+        """For scripts."""
+        return {"epoch": self.epoch, "monitor": self.monitor, "value": self.value}
+
+
+@dataclass(frozen=True)
+class RunRecord:
+    """A run, as its folder tells.
+
+    Args:
+        path: The folder.
+        meta: What meta.json holds.
+        result: What result.json holds; None where the run has not ended in good order.
+        rows: What each epoch logged: "epoch", the metrics and, in runs of today, "time".
+        state: How it stands.
+    """
+
+    path: Path
+    meta: Mapping[str, Any]
+    result: Mapping[str, Any] | None
+    rows: Sequence[Mapping[str, Any]]
+    state: RunState
+
+    @cached_property
+    def starts(self) -> list[datetime]:
+        """When it began, and when it went on."""
+        times = [self.meta["started"], *(each["time"] for each in self.meta.get("resumed", ()))]
+        return [datetime.fromisoformat(time) for time in times]
+
+    @cached_property
+    def plain_config(self) -> Mapping[str, Any]:
+        """config.yaml as it is written; nothing where it is no config."""
+        try:
+            config = yaml.load((self.path / "config.yaml").read_bytes(), _YamlLoader)
+        except (OSError, UnicodeDecodeError, yaml.YAMLError):
+            return {}
+        return config if isinstance(config, dict) else {}
+
+    @property
+    def planned_epochs(self) -> int | None:
+        """How many epochs it is to have at most."""
+        fit = self.plain_config.get("fit")
+        epochs = fit.get("epochs") if isinstance(fit, dict) else None
+        return epochs if isinstance(epochs, int) else None
+
+    @property
+    def metrics(self) -> list[str]:
+        """The names of all that it logged as a number, in order."""
+        names = dict.fromkeys(name for row in self.rows for name in row)
+        return [name for name in names if name not in _NO_METRICS]
+
+    @property
+    def last(self) -> dict[str, Any]:
+        """What the last epoch logged."""
+        return self.logged(len(self.rows) - 1) if self.rows else {}
+
+    @property
+    def best(self) -> Best | None:
+        """The best epoch by the metric that the run itself watched; None where it has finished none."""
+        known = (self.result or {}).get("best")
+        if isinstance(known, dict):
+            return Best(int(known["epoch"]), str(known["monitor"]), float(known["value"]))
+        monitor, mode = self._watched()
+        return self.best_by(monitor, mode)
+
+    @property
+    def duration_s(self) -> float | None:
+        """How long it trained: from each start to the last epoch that it finished, or to now while it trains.
+
+        None where that is not known: no epoch is finished, or epochs have no time.
+        """
+        ends = [datetime.fromisoformat(row["time"]) for row in self.rows if "time" in row]
+        ends += [datetime.now(UTC)] if self.state.status == "training" else []
+        if not ends or len(ends) < len(self.rows):
+            return None
+        total = 0.0
+        for start, following in pairwise([*self.starts, datetime.max.replace(tzinfo=UTC)]):
+            total += max(((end - start).total_seconds() for end in ends if start <= end < following), default=0.0)
+        return total
+
+    def logged(self, index: int) -> dict[str, Any]:
+        """The metrics of one row."""
+        return {name: value for name, value in self.rows[index].items() if name not in _NO_METRICS}
+
+    def points(self, metric: str) -> list[tuple[int, float]]:
+        """Each epoch that has a finite value of a metric, with the value."""
+        found = [(int(row["epoch"]), row.get(metric)) for row in self.rows]
+        return [(epoch, float(v)) for epoch, v in found if isinstance(v, (int, float)) and math.isfinite(v)]
+
+    def best_by(self, metric: str, mode: str = "auto") -> Best | None:
+        """The best epoch by a metric, the first of equal ones; None where none has it.
+
+        Args:
+            metric: As it is logged.
+            mode: "max", "min", or "auto": as the name says.
+        """
+        choose = max if mode == "max" or (mode == "auto" and larger_is_better(metric)) else min
+        epoch, value = choose(self.points(metric), key=lambda point: point[1], default=(None, math.nan))
+        return None if epoch is None else Best(epoch, metric, value)
+
+    def to_json(self) -> dict[str, Any]:
+        """For scripts."""
+        best = self.best
+        return {
+            "run_dir": str(self.path.resolve()),
+            "status": self.state.status,
+            "told": self.state.told or None,
+            "epochs": len(self.rows),
+            "planned_epochs": self.planned_epochs,
+            "best": best.to_json() if best else None,
+            "metrics": self.last,
+            "duration_s": self.duration_s,
+            "starts": [start.isoformat() for start in self.starts],
+        }
+
+    def _watched(self) -> tuple[str, str]:
+        """As the run chooses it: early stopping's monitor, else the loss."""
+        logged = tuple(self.metrics)
+        callbacks = self.plain_config.get("callbacks")
+        for callback in callbacks if isinstance(callbacks, list) else ():
+            arguments = callback.get("early_stopping") if isinstance(callback, dict) else None
+            if isinstance(arguments, dict):
+                monitor = known_monitor(str(arguments.get("monitor", "val_loss")), logged)
+                if monitor is not None:
+                    return monitor, str(arguments.get("mode", "auto"))
+        return ("val_loss" if "val_loss" in logged else "loss"), "min"
+
+
+def read_run(path: Path) -> RunRecord:
+    """Reads a run folder.
+
+    Raises:
+        CheckpointError: when there is no run in it, or what is there cannot be read.
+    """
+    if not path.is_dir():
+        raise CheckpointError("no such run folder", where=path, fix="seqtrain runs ls lists those that there are")
+    if not (path / "config.yaml").is_file():
+        raise CheckpointError("there is no run in this folder", where=path, fix="name a run folder: runs/NAME/TIME")
+    try:
+        result = _document(path / "result.json") if (path / "result.json").exists() else None
+        record = RunRecord(path, _document(path / "meta.json"), result, _rows(path), run_state(path, result))
+        record.to_json()  # whatever is not as a run writes it is found now
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, DataError) as error:
+        words = f"it has no {error}" if isinstance(error, KeyError) else str(error).splitlines()[0]
+        raise CheckpointError(f"cannot be read as a run: {words}", where=path) from error
+    return record
+
+
+def _document(path: Path) -> dict[str, Any]:
+    try:
+        document = json.loads(path.read_bytes())
+    except FileNotFoundError as error:
+        raise ValueError(f"{path.name} is missing") from error
+    except ValueError as error:
+        raise ValueError(f"{path.name} is no JSON") from error
+    if not isinstance(document, dict):
+        raise ValueError(f"{path.name} holds no mapping")
+    return document
+
+
+def _rows(folder: Path) -> list[dict[str, Any]]:
+    """A line an epoch; the last one may be half written."""
+    try:
+        lines = (folder / "metrics.jsonl").read_bytes().split(b"\n")
+    except FileNotFoundError:
+        return _rows_of_history(folder / "history.csv")
+    rows = [json.loads(line) for line in lines[:-1] if line]
+    if any(not isinstance(row, dict) or not isinstance(row.get("epoch"), int) for row in rows):
+        raise ValueError("metrics.jsonl holds what is no epoch")
+    return rows
+
+
+def _rows_of_history(path: Path) -> list[dict[str, Any]]:
+    """Of runs whose metrics.jsonl is not there."""
+    if not path.exists():
+        return []
+    epochs, columns = read_history(path)
+    return [
+        {"epoch": epoch - 1, **{name: values[index] for name, values in columns.items()}}
+        for index, epoch in enumerate(epochs)
+    ]

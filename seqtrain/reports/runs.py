@@ -1,0 +1,156 @@
+"""The runs below a folder: found by the files that a run leaves, read, and put in order.
+
+What only looks like a run, or cannot be read, is named and skipped, so that one broken folder hides no other. Thousands
+are listed in seconds: checkpoints are not looked into, and a finished run is four small files.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from seqtrain.errors import CheckpointError, ConfigError, Mistake, did_you_mean, one_of
+from seqtrain.metric_names import larger_is_better
+from seqtrain.reports.run_record import Best, RunRecord, read_run
+
+_MARKS = {"config.yaml", "meta.json", "split.json", "history.csv", "result.json"}
+_FEWEST_MARKS = 2  # one alone is anybody's
+_DEEPEST = 5
+log = logging.getLogger("seqtrain")
+
+
+@dataclass(frozen=True)
+class Runs:
+    """What was found below some folders.
+
+    Args:
+        places: The folders.
+        found: The runs, the one that was started last first.
+        skipped: The folders that hold a run which cannot be read, and why.
+    """
+
+    places: Sequence[Path]
+    found: Sequence[RunRecord]
+    skipped: Sequence[Mistake]
+
+    @property
+    def metrics(self) -> list[str]:
+        """All that any of them logged."""
+        return list(dict.fromkeys(name for run in self.found for name in run.metrics))
+
+    def name(self, run: RunRecord) -> str:
+        """What to call a run: its path from the one folder that was asked for, as it is where there were several."""
+        if len(self.places) == 1 and run.path != self.places[0]:
+            return str(run.path.relative_to(self.places[0]))
+        return str(run.path)
+
+    def by_metric(self, metric: str, mode: str = "auto") -> list[tuple[RunRecord, Best]]:
+        """The runs that have a metric, each with its best epoch by it; the best run first.
+
+        Raises:
+            ConfigError: when none has it.
+        """
+        if metric not in self.metrics:
+            raise ConfigError(
+                f"no run has logged '{metric}'",
+                expected=one_of(self.metrics) if self.metrics else None,
+                fix=did_you_mean(metric, self.metrics),
+            )
+        is_max = mode == "max" or (mode == "auto" and larger_is_better(metric))
+        rated = [(run, best) for run in self.found if (best := run.best_by(metric, mode))]
+        return sorted(rated, key=lambda each: each[1].value, reverse=is_max)
+
+    def sorted_by(self, metric: str) -> list[RunRecord]:
+        """All runs, the best by a metric first, and those without it last.
+
+        Raises:
+            ConfigError: when none has it.
+        """
+        rated = [run for run, _ in self.by_metric(metric)]
+        return [*rated, *(run for run in self.found if not run.points(metric))]
+
+    def tell_skipped(self) -> None:
+        """Names what was skipped."""
+        for mistake in self.skipped:
+            log.warning("warning: skipped: %s", mistake)
+
+    def best(self, metric: str | None, mode: str = "auto") -> tuple[RunRecord, Best]:
+        """The best run.
+
+        Args:
+            metric: By which; the one that they all watched where it is None.
+            mode: "max", "min", or "auto": as the name says.
+
+        Raises:
+            CheckpointError: when there is none.
+            ConfigError: when the metric is not known, or they watched several.
+        """
+        rated = self.by_metric(metric or self._watched(), mode)
+        if not rated:
+            raise CheckpointError(f"no run has a finite value of '{metric}'", where=_told(self.places))
+        run, best = rated[0]
+        if run.best and run.best.epoch != best.epoch:
+            words = "warning: %s: its best checkpoint is that of epoch %d, by %s; %s is best in epoch %d"
+            log.warning(words, run.path, run.best.epoch + 1, run.best.monitor, best.monitor, best.epoch + 1)
+        return run, best
+
+    def to_json(self, runs: Sequence[RunRecord]) -> dict[str, Any]:
+        """For scripts: the runs in an order, and what was skipped."""
+        skipped = [{"run_dir": mistake.where, "reason": mistake.message} for mistake in self.skipped]
+        return {"runs": [{"name": self.name(run), **run.to_json()} for run in runs], "skipped": skipped}
+
+    def _watched(self) -> str:
+        watched = sorted({best.monitor for run in self.found if (best := run.best)})
+        if not watched:
+            raise CheckpointError(
+                "there is no run with a finished epoch", where=_told(self.places), fix="name the folder of your runs"
+            )
+        if len(watched) > 1:
+            raise ConfigError(
+                "the runs watched several metrics",
+                received=", ".join(watched),
+                fix=f"choose one: --metric {watched[0]}",
+            )
+        return watched[0]
+
+
+def find_runs(places: Sequence[Path]) -> Runs:
+    """Finds and reads all runs below some folders, which may be runs themselves.
+
+    Raises:
+        CheckpointError: when one of the folders is not there.
+    """
+    found: list[RunRecord] = []
+    skipped: list[Mistake] = []
+    for place in places:
+        if not place.is_dir():
+            raise CheckpointError("no such folder", where=place, fix="name the folder of your runs")
+        for path in _run_folders(place, _DEEPEST):
+            try:
+                found.append(read_run(path))
+            except CheckpointError as error:
+                skipped.extend(error.mistakes)
+    unique = {run.path.resolve(): run for run in found}.values()
+    return Runs(places, sorted(unique, key=lambda run: (run.starts[-1], run.path), reverse=True), skipped)
+
+
+def _run_folders(folder: Path, depth: int) -> Iterator[Path]:
+    try:
+        with os.scandir(folder) as scan:
+            entries = sorted(scan, key=lambda entry: entry.name)
+    except OSError:  # what may not be read holds no run of ours
+        return
+    if len(_MARKS.intersection(entry.name for entry in entries)) >= _FEWEST_MARKS:
+        yield folder
+    elif depth:
+        for entry in entries:
+            if not entry.name.startswith(".") and entry.is_dir(follow_symlinks=False):
+                yield from _run_folders(Path(folder, entry.name), depth - 1)
+
+
+def _told(places: Sequence[Path]) -> str:
+    return ", ".join(map(str, places))
