@@ -109,6 +109,7 @@ class ImageMaskSequence(AugmentedImageSequence):
         self._masks = mask_source(source, "image_mask")
         self._ignored_id: int | None = getattr(source, "ignored_id", None)
         self._pictures: Any = source if hasattr(source, "read_picture") else None  # None: they are files
+        self._may_differ = self._pictures is None and not getattr(source, "masks_fit", False)
         self._same_size = bytearray(len(source))  # which samples were found to be; one byte each, set once
         self._kept_masks = KeptMasks(kept_masks_mb * _MB)
         super().__init__(
@@ -207,7 +208,7 @@ class ImageMaskSequence(AugmentedImageSequence):
         if self._kept_masks.read(index, row):
             return
         mask = self._masks.read_mask(index)
-        if self._pictures is None and not self._same_size[index]:
+        if self._may_differ and not self._same_size[index]:
             self._check_size(index, (mask.shape[0], mask.shape[1]))
             self._same_size[index] = True
         fit_mask(mask, row, self.resize, padding_id=self._ignored_id or 0)

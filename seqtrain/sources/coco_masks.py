@@ -60,6 +60,7 @@ class CocoMasks:
     """
 
     classes: tuple[str, ...]
+    masks_fit = True  # outlines are decoded to the size of the picture
 
     def __init__(
         self,

@@ -65,6 +65,7 @@ class EncodedMasks:
     """
 
     classes: tuple[str, ...]
+    masks_fit = True  # runs are decoded to the size of the picture
 
     def __init__(
         self,

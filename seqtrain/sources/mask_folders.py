@@ -20,7 +20,7 @@ from seqtrain.registry import sources
 from seqtrain.sources.base import Paths
 from seqtrain.sources.image_folder import image_extensions
 from seqtrain.sources.manifest_csv import MOST_TOLD
-from seqtrain.sources.mask_file import read_ids
+from seqtrain.sources.mask_file import Ids, read_ids
 from seqtrain.sources.mask_painting import MaskedObject, painted
 from seqtrain.sources.mask_source import Mask, count_classes
 from seqtrain.sources.packed_paths import PackedPaths
@@ -28,6 +28,7 @@ from seqtrain.sources.picture_size import picture_size
 from seqtrain.sources.run_length import Region, Size
 from seqtrain.types import Positive
 
+Part = tuple[Region, int, int]  # the pixels of an object in a part of the picture, and that part's top and left
 Merge = Literal["union", "border", "touching", "instances"]
 
 _HIGHEST_ID = 255  # of a mask of bytes
@@ -67,6 +68,7 @@ class MaskFolders:
     """
 
     classes: tuple[str, ...]
+    masks_fit = True  # masks of another size than the picture are refused
 
     def __init__(self, path: Path, merge: Merge = "union", border_width: Positive | None = None) -> None:
         if border_width and merge not in ("border", "touching"):
@@ -117,17 +119,17 @@ class MaskFolders:
             DataError: when a mask cannot be read, has another size than the image, or is not binary.
         """
         size = picture_size(self._images[index])
-        regions = self._regions(index, size)
+        parts = self._parts(index, size)
         if self._border_width is not None:
-            return _with_borders(regions, size, self._border_width, only_touching=self._merge == "touching")
+            return _with_borders(parts, size, self._border_width, only_touching=self._merge == "touching")
         by_number = self._merge == "instances"
-        numbered = (MaskedObject(n if by_number else 1, region) for n, region in enumerate(regions, start=1))
+        numbered = (MaskedObject(n if by_number else 1, *part) for n, part in enumerate(parts, start=1))
         return painted(numbered, size)[0]
 
     def overlaps(self, index: int) -> int:
         """How often a pixel of one object lies in a later one too."""
         size = picture_size(self._images[index])
-        return painted((MaskedObject(1, region) for region in self._regions(index, size)), size)[1]
+        return painted((MaskedObject(1, *part) for part in self._parts(index, size)), size)[1]
 
     def class_counts(self, indices: npt.NDArray[np.integer]) -> npt.NDArray[np.int64]:
         """The pixels of each class in the masks of some samples."""
@@ -137,10 +139,10 @@ class MaskFolders:
         """The image's path."""
         return self._images[index]
 
-    def _regions(self, index: int, size: Size) -> Iterator[Region]:
+    def _parts(self, index: int, size: Size) -> Iterator[Part]:
         end = int(self._ends[index])
         for number in range(int(self._ends[index - 1]) if index else 0, end):
-            yield _read_region(self._masks[number], size, self._images[index])
+            yield _read_part(self._masks[number], size, self._images[index])
 
 
 def _classes(merge: Merge, most_masks: int) -> tuple[str, ...]:
@@ -151,11 +153,11 @@ def _classes(merge: Merge, most_masks: int) -> tuple[str, ...]:
     return ("background", "inside", "border")
 
 
-def _with_borders(regions: Iterable[Region], size: Size, width: int, only_touching: bool) -> Mask:
+def _with_borders(parts: Iterable[Part], size: Size, width: int, only_touching: bool) -> Mask:
     """Ids 1 inside the objects, and 2 where they end."""
     owner = np.zeros(size, dtype=np.uint16)
-    for number, region in enumerate(regions, start=1):
-        owner[region] = number
+    for number, (region, top, left) in enumerate(parts, start=1):
+        owner[top : top + region.shape[0], left : left + region.shape[1]][region] = number
     # The lowest and the highest number nearby differ where objects meet; for objects that touch, not counting 0.
     square = np.ones((2 * width + 1, 2 * width + 1), dtype=np.uint8)
     highest = cv2.dilate(owner, square)
@@ -166,7 +168,7 @@ def _with_borders(regions: Iterable[Region], size: Size, width: int, only_touchi
     return mask
 
 
-def _read_region(path: str, size: Size, image: str) -> Region:
+def _read_part(path: str, size: Size, image: str) -> Part:
     values = read_ids(path)
     if values.shape != size:
         raise DataError(
@@ -176,9 +178,10 @@ def _read_region(path: str, size: Size, image: str) -> Region:
             received=f"{values.shape}",
             fix="export the mask anew in the size of the image",
         )
-    region: Region = values != 0
-    highest = values.max()
-    if not np.array_equal(region, values == highest) and region.any():
+    left, top, width, height = _box(values)
+    part = values[top : top + height, left : left + width]
+    region: Region = part != 0
+    if region.any() and not np.array_equal(region, part == part.max()):
         found = np.unique(values)
         raise DataError(
             "the mask is not binary",
@@ -187,7 +190,15 @@ def _read_region(path: str, size: Size, image: str) -> Region:
             received=f"{len(found)} values: {', '.join(map(str, found[:5]))}{', ...' if len(found) > 5 else ''}",
             fix="save it without smoothing and without loss, as PNG; for one mask of class ids use `image_mask`",
         )
-    return region
+    return region, top, left
+
+
+def _box(values: Ids) -> tuple[int, int, int, int]:
+    """Left, top, width and height of what is not 0; no more need be looked at."""
+    if values.dtype == np.uint8:
+        left, top, width, height = cv2.boundingRect(values)
+        return left, top, width, height
+    return 0, 0, values.shape[1], values.shape[0]
 
 
 def _listed(path: Path) -> Iterator[tuple[str, list[str]]]:

@@ -32,7 +32,11 @@ class MaskSource(Source, Protocol):
     """
 
     classes: tuple[str, ...]
-    """The names of the ids 0, 1 and so on; 0 is the background."""
+    """The names of the ids 0, 1 and so on; 0 is the background.
+
+    A source whose `read_mask` itself sees to it that masks have the sizes of their pictures says so by `masks_fit`;
+    others have each looked at once.
+    """
 
     def read_mask(self, index: int) -> Mask:
         """The class id of each pixel, (height, width), in the size of the picture as it is stored.

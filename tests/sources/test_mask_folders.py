@@ -179,3 +179,17 @@ def test_more_objects_than_ids_are_refused_as_instances(tmp_path):
 def test_a_border_width_without_a_border_is_refused(folder):
     with pytest.raises(ConfigError, match="border_width: `merge: union` has no border"):
         MaskFolders(folder, border_width=2)
+
+
+@pytest.mark.parametrize("merge", ["union", "instances", "border", "touching"])
+@pytest.mark.parametrize("mode", ["L", "1", "I;16"])
+def test_masks_of_every_depth_are_merged_alike(tmp_path, merge, mode):
+    objects = np.zeros((3, 9, 11), dtype=np.uint8)
+    objects[0, 2:5, 1:8] = objects[1, 0:9, 6:11] = 255  # the last is empty
+    for folder, depth in (("plain", "L"), ("other", mode)):
+        write(tmp_path / folder / "a" / "images" / "a.png", np.zeros((9, 11)))
+        for number, mask in enumerate(objects):
+            write(tmp_path / folder / "a" / "masks" / f"{number}.png", mask, depth)
+    plain, other = (MaskFolders(tmp_path / folder, merge=merge) for folder in ("plain", "other"))
+    assert np.array_equal(plain.read_mask(0), other.read_mask(0))
+    assert plain.overlaps(0) == other.overlaps(0) == 3 * 2
