@@ -501,6 +501,7 @@ def evaluate(
     with stdout_to_stderr(), showing(progress.value), native_stderr_aside():
         found = evaluated(TrainedRun(run, settings or (), checkpoint.value), split.value if split else None)
     if out is not None:
+        out.parent.mkdir(parents=True, exist_ok=True)
         out.write_text(json.dumps(found.to_json(), indent=2) + "\n")
     if as_json:
         _print_json(found.to_json())

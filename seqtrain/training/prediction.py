@@ -94,7 +94,8 @@ class Predictions:
         failed = f" ({self.failed} cannot be read)" if self.failed else ""
         done = f"predicted {self.samples - self.failed} of {self.samples} samples{failed}"
         counts = sorted(self.classes.items(), key=lambda each: -each[1])[:_MOST_TOLD]
-        lines = [done + (": " + ", ".join(f"{count} {name}" for name, count in counts) if counts else "")]
+        lines = [done, *(f"  {name}: {count}" for name, count in counts)]
+        lines += [f"  and {len(self.classes) - _MOST_TOLD} more classes"] * (len(self.classes) > _MOST_TOLD)
         return "\n".join([*lines, *(f"wrote {path}" for path in self.written)])
 
 
