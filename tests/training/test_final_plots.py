@@ -1,0 +1,113 @@
+import csv
+import json
+import logging
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+
+from seqtrain.config import load_config
+from seqtrain.errors import InterruptedRunError
+from seqtrain.structure import FieldSpec
+from seqtrain.training.fit import fit
+from seqtrain.training.options import FitOptions
+from tests.conftest import ROOT
+
+pytestmark = pytest.mark.filterwarnings(
+    "ignore:__array__ implementation doesn't accept a copy keyword"  # Keras's own
+)
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory):
+    """A run whose last epoch is not its best."""
+    folder = tmp_path_factory.mktemp("trained")
+    settings = ["fit.epochs=3", "compile.optimizer.learning_rate=0.5", "callbacks=[]"]
+    fit(load_config(ROOT / "tests" / "own" / "points.yaml", settings), FitOptions(folder, "auto", "none", ["seqtrain"]))
+    return folder
+
+
+def results_of(folder):
+    return json.loads((folder / "plots" / "results.json").read_text())
+
+
+@pytest.mark.slow
+def test_results_are_of_the_best_weights_on_the_validation(trained):
+    results = results_of(trained)
+    best = json.loads((trained / "result.json").read_text())["best"]
+    with (trained / "history.csv").open() as file:
+        row = list(csv.DictReader(file))[best["epoch"]]
+    assert results["epoch"] == best["epoch"]
+    numbers = results["outputs"]["y"]["numbers"]
+    assert numbers["samples"] == 40
+    assert numbers["accuracy"] == pytest.approx(float(row["val_accuracy"]))
+
+
+@pytest.mark.slow
+def test_pictures_and_the_table_of_classes_are_there(trained):
+    for name in ("confusion_matrix", "roc", "precision_recall", "loss", "accuracy", "learning_rate", "data_wait"):
+        assert (trained / "plots" / f"{name}.png").stat().st_size > 1000
+    with (trained / "plots" / "classes.csv").open() as file:
+        rows = list(csv.DictReader(file))
+    assert [row["class"] for row in rows] == ["below", "above"]
+    assert sum(int(row["support"]) for row in rows) == 40
+    assert not [path for path in trained.rglob("*") if "unfinished" in path.name]
+
+
+@pytest.mark.slow
+def test_a_stop_breaks_the_results_off_with_a_warning(trained, caplog):
+    from seqtrain.training.final_plots import draw_final_plots
+    from seqtrain.training.run_folder import RunFolder
+    from seqtrain.training.trained_run import TrainedRun
+
+    def check():
+        raise InterruptedRunError(2)
+
+    opened = TrainedRun(trained)
+    folder = RunFolder(trained)
+    (trained / "plots" / "results.json").rename(trained / "kept.json")
+    with caplog.at_level(logging.WARNING, "seqtrain"):
+        draw_final_plots(folder, opened.data, opened.model, check, is_done=True)
+    folder.close()
+    assert "some plots were not drawn" in caplog.text
+    assert not (trained / "plots" / "results.json").exists()
+    (trained / "kept.json").rename(trained / "plots" / "results.json")
+
+
+def test_a_history_that_cannot_be_read_is_a_warning(tmp_path, caplog):
+    from seqtrain.training.final_plots import draw_final_plots
+
+    with caplog.at_level(logging.WARNING, "seqtrain"):
+        draw_final_plots(SimpleNamespace(path=tmp_path), None, None, lambda: None, is_done=False)
+    assert "some plots were not drawn" in caplog.text and "history.csv" in caplog.text
+
+
+def test_a_run_without_validation_says_so(tmp_path):
+    from seqtrain.training.final_plots import draw_final_plots
+
+    (tmp_path / "history.csv").write_text("epoch,loss\n0,1\n")
+    folder = SimpleNamespace(path=tmp_path, plots=tmp_path / "plots")
+    draw_final_plots(folder, SimpleNamespace(val=None), None, lambda: None, is_done=True)
+    assert results_of(tmp_path)["skipped"] == "the run has no validation"
+
+
+def test_each_of_several_outputs_has_results_of_its_own(tmp_path):
+    from seqtrain.training.final_plots import _drawn, gathered
+    from seqtrain.training.trained_run import Predicted
+
+    spec = (
+        FieldSpec((1,), "float32"),
+        {"kind": FieldSpec((), "int32", classes=("flat", "house")), "price": FieldSpec((), "float32")},
+    )
+    sequence = SimpleNamespace(
+        spec=spec, num_classes=None, class_names=None, data_format="channels_last", source_indices=lambda items: items
+    )
+    targets = {"kind": np.array([0, 1, 1], np.int32), "price": np.array([1, 2, 3], np.float32)}
+    made = {"price": np.array([[1.5], [2], [3]]), "kind": np.array([[0.9, 0.1], [0.2, 0.8], [0.6, 0.4]])}
+    batch = Predicted(np.arange(3), (np.zeros((3, 1)), targets), made)
+    outputs = gathered(SimpleNamespace(val=sequence), iter([batch, batch]), "{'kind': ..., 'price': 'mse'}")
+    documents = {each.name: _drawn(each, tmp_path, has_others=True) for each in outputs}
+    assert documents["y.kind"]["numbers"]["accuracy"] == pytest.approx(2 / 3)
+    assert documents["y.price"]["numbers"]["mae"] == pytest.approx(0.5 / 3)
+    assert documents["y.kind"]["classes"] == "classes.kind.csv"
+    assert (tmp_path / "residuals.price.png").is_file() and (tmp_path / "roc.kind.png").is_file()
