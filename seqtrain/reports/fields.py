@@ -44,6 +44,12 @@ class Field:
         """Whether the model is to predict it."""
         return self.name.split(".")[0] == "y"
 
+    def class_name(self, class_id: int) -> str:
+        """The name of a class, or its id where it has none."""
+        return (
+            self.class_names[class_id] if self.class_names and 0 <= class_id < len(self.class_names) else str(class_id)
+        )
+
 
 def fields_of(
     batch: tuple[Any, ...],

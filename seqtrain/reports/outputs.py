@@ -13,8 +13,23 @@ from seqtrain.reports.fields import Field
 from seqtrain.reports.regression import RegressionResults
 from seqtrain.reports.segmentation import SegmentationResults
 from seqtrain.reports.statistics import class_indices
+from seqtrain.structure import named_leaves
 
 Results = ClassificationResults | SegmentationResults | RegressionResults
+
+
+def pairs_of(fields: Sequence[Field], outputs: Any) -> list[tuple[Field, Any]]:
+    """Each target with the output that predicts it: of the same name, else in the same place.
+
+    Args:
+        fields: Of a batch.
+        outputs: Nested as the model's outputs are.
+    """
+    targets = [field for field in fields if field.is_target]
+    made = dict(named_leaves((None, outputs)))
+    if all(field.name in made for field in targets):
+        return [(field, made[field.name]) for field in targets]
+    return list(zip(targets, made.values(), strict=True)) if len(targets) == len(made) else []
 
 
 class Output:
@@ -31,7 +46,7 @@ class Output:
         self.name = field.name
         self._class_axis = 1 if channels_first else -1
         self._num_classes = field.num_classes
-        made = _results(field, predicted, loss, self._class_axis)
+        made = results_of(field, predicted, loss, self._class_axis)
         self.results: Results | None = None if isinstance(made, str) else made
         self.skipped = made if isinstance(made, str) else None
 
@@ -45,9 +60,9 @@ class Output:
         """
         target = next(field for field in fields if field.name == self.name)
         if isinstance(self.results, SegmentationResults):
-            ids = _ids(predicted, target.array, self._class_axis)
+            ids = mask_ids(predicted, target.array, self._class_axis)
             self.results.add(
-                _flat_mask(target.array), ids, _weights(target, fields), _pictures(fields, self._class_axis), names
+                flat_mask(target.array), ids, _weights(target, fields), _pictures(fields, self._class_axis), names
             )
         elif isinstance(self.results, ClassificationResults):
             truth = class_indices(target.array, self._num_classes or self.results.num_classes)
@@ -59,11 +74,11 @@ class Output:
             self.results.add(target.array.reshape(predicted.shape), predicted)
 
 
-def _results(field: Field, predicted: npt.NDArray[Any], loss: str, class_axis: int) -> Results | str:
+def results_of(field: Field, predicted: npt.NDArray[Any], loss: str, class_axis: int) -> Results | str:
     """Where the results of an output are gathered, or why there are none."""
     target, name = field.array, field.name.partition(".")[2]
     if field.kind == "mask":
-        channels = predicted.shape[class_axis] if predicted.ndim > _flat_mask(target).ndim else 1
+        channels = predicted.shape[class_axis] if predicted.ndim > flat_mask(target).ndim else 1
         return _of_masks(field, predicted, channels)
     if field.kind == "pixels":
         return "the targets are pictures"
@@ -104,14 +119,14 @@ def _is_score(loss: str) -> bool:
     return any(word in loss for word in ("crossentropy", "cross_entropy", "focal"))
 
 
-def _flat_mask(mask: npt.NDArray[Any]) -> npt.NDArray[Any]:
+def flat_mask(mask: npt.NDArray[Any]) -> npt.NDArray[Any]:
     """A mask without the axis of its one channel."""
     return mask[..., 0] if mask.shape[-1] == 1 and mask.ndim > 3 else mask
 
 
-def _ids(predicted: npt.NDArray[Any], target: npt.NDArray[Any], class_axis: int) -> npt.NDArray[np.integer[Any]]:
+def mask_ids(predicted: npt.NDArray[Any], target: npt.NDArray[Any], class_axis: int) -> npt.NDArray[np.integer[Any]]:
     """The class of each pixel: the largest score, or of two classes the sign of the only one."""
-    flat = _flat_mask(target)
+    flat = flat_mask(target)
     if predicted.ndim > flat.ndim and predicted.shape[class_axis] > 1:
         return np.asarray(predicted.argmax(axis=class_axis))
     are_logits = bool(((predicted < 0) | (predicted > 1)).any())
@@ -120,7 +135,7 @@ def _ids(predicted: npt.NDArray[Any], target: npt.NDArray[Any], class_axis: int)
 
 def _weights(target: Field, fields: Sequence[Field]) -> npt.NDArray[Any] | None:
     wanted = target.name.replace("y", "sample_weight", 1)
-    shape = _flat_mask(target.array).shape
+    shape = flat_mask(target.array).shape
     return next((f.array for f in fields if f.name == wanted and f.array.shape == shape), None)
 
 

@@ -15,7 +15,7 @@ import contextlib
 import itertools
 import json
 import logging
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -23,8 +23,8 @@ from seqtrain import console
 from seqtrain.errors import CheckpointError, SeqtrainError
 from seqtrain.loading.pipeline import Data
 from seqtrain.reports.curves import draw_run
-from seqtrain.reports.fields import Field, fields_of
-from seqtrain.reports.outputs import Output
+from seqtrain.reports.fields import fields_of
+from seqtrain.reports.outputs import Output, pairs_of
 from seqtrain.structure import named_leaves
 from seqtrain.training.checkpoint_store import stored_checkpoint
 from seqtrain.training.run_folder import RunFolder
@@ -98,22 +98,13 @@ def gathered(
     for batch in batches:
         check()
         fields = fields_of(batch.batch, sequence.spec, sequence.num_classes, sequence.class_names)
-        pairs = _pairs(fields, batch.outputs)
+        pairs = pairs_of(fields, batch.outputs)
         channels_first = sequence.data_format == "channels_first"
         outputs = outputs or [Output(field, predicted, loss, channels_first) for field, predicted in pairs]
         names = _names(sequence, batch)
         for output, (_, predicted) in zip(outputs, pairs, strict=True):
             output.add(fields, predicted, names)
     return outputs
-
-
-def _pairs(fields: Sequence[Field], outputs: Any) -> list[tuple[Field, Any]]:
-    """Each target with the output that predicts it: of the same name, else in the same place."""
-    targets = [field for field in fields if field.is_target]
-    made = dict(named_leaves((None, outputs)))
-    if all(field.name in made for field in targets):
-        return [(field, made[field.name]) for field in targets]
-    return list(zip(targets, made.values(), strict=True)) if len(targets) == len(made) else []
 
 
 def _names(sequence: Any, batch: Predicted) -> list[str]:

@@ -1,0 +1,205 @@
+"""What a model makes of one batch, sample by sample: in words, beside the targets, the most confident mistakes first.
+
+Of classes the mistakes come first, from the most probable down, then what is right, from the least probable up. Of
+everything else there is no confidence, and the largest errors come first.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from seqtrain.reports.classification import ClassificationResults
+from seqtrain.reports.contact_sheet import Panel, Remark
+from seqtrain.reports.fields import Field
+from seqtrain.reports.outputs import flat_mask, mask_ids, pairs_of, results_of
+from seqtrain.reports.segmentation import SegmentationResults
+from seqtrain.reports.statistics import class_indices
+
+Floats = npt.NDArray[np.floating[Any]]
+
+
+@dataclass(frozen=True)
+class Predictor:
+    """A trained model.
+
+    Args:
+        predict: What it makes of the inputs of a batch, nested as its outputs are.
+        loss: The words of its loss: a single score is a class only where a loss takes it as one.
+        channels_first: Whether the classes of masks come before height and width.
+    """
+
+    predict: Callable[[Any], Any]
+    loss: str
+    channels_first: bool = False
+
+
+@dataclass(frozen=True)
+class Prediction:
+    """What the model makes of one target, by row.
+
+    Args:
+        name: Of the target.
+        document: As JSON holds it.
+        remarks: In words.
+        worst_first: Ascending from what is to be looked at first.
+        fields: What is drawn beside the batch's own; none for what words say.
+    """
+
+    name: str
+    document: dict[str, Any]
+    remarks: Sequence[Remark]
+    worst_first: npt.NDArray[Any]
+    fields: Sequence[Field] = ()
+
+
+@dataclass(frozen=True)
+class BatchPredictions:
+    """What the model makes of all targets of a batch."""
+
+    outputs: Sequence[Prediction]
+    skipped: dict[str, str]
+
+    def to_json(self) -> dict[str, Any]:
+        """By target, in the order of the rows."""
+        skipped = {name: {"skipped": why} for name, why in self.skipped.items()}
+        return {**{each.name: each.document for each in self.outputs}, **skipped}
+
+    @property
+    def order(self) -> list[int] | None:
+        """The rows, what is to be looked at first before; None where nothing can be said."""
+        return np.argsort(self.outputs[0].worst_first, kind="stable").tolist() if self.outputs else None
+
+    @property
+    def panels(self) -> list[Panel]:
+        """What is drawn beside the batch."""
+        return [Panel("predicted", each.fields) for each in self.outputs if each.fields]
+
+    def remarks(self, row: int) -> list[Remark]:
+        """The words under a sample."""
+        names = [each.name.partition(".")[2] if len(self.outputs) > 1 else "" for each in self.outputs]
+        return [
+            dataclasses.replace(each.remarks[row], text=f"{name} {each.remarks[row].text}".lstrip())
+            for name, each in zip(names, self.outputs, strict=True)
+        ]
+
+    def lines(self) -> list[str]:
+        """A line for each target."""
+        told = []
+        for each in self.outputs:
+            wrong = sum(remark.is_alarming for remark in each.remarks)
+            if "wrong" in each.document:
+                told.append(f"predictions of {each.name}: {wrong} of {len(each.remarks)} are wrong")
+            else:
+                name = "IoU" if "iou" in each.document else "error"
+                told.append(f"predictions of {each.name}: mean {name} {np.mean(each.document[name.lower()]):.4g}")
+        return told + [f"no predictions of {name}: {why}" for name, why in self.skipped.items()]
+
+
+def batch_predictions(fields: Sequence[Field], outputs: Any, predictor: Predictor) -> BatchPredictions:
+    """What there is to say of a batch.
+
+    Args:
+        fields: Of the batch.
+        outputs: What the model makes of it.
+        predictor: The model.
+    """
+    pairs = pairs_of(fields, outputs)
+    made: list[Prediction] = []
+    skipped = {} if pairs else {"y": "the outputs of the model do not stand for the targets"}
+    for field, predicted in pairs:
+        found = _prediction(field, np.asarray(predicted), fields, predictor)
+        if isinstance(found, str):
+            skipped[field.name] = found
+        else:
+            made.append(found)
+    return BatchPredictions(made, skipped)
+
+
+def _prediction(
+    field: Field, predicted: npt.NDArray[Any], fields: Sequence[Field], predictor: Predictor
+) -> Prediction | str:
+    if field.kind in ("pixels", "series") and predicted.size == field.array.size:
+        return _of_values(field, predicted, fields)
+    class_axis = 1 if predictor.channels_first else -1
+    results = results_of(field, predicted, predictor.loss, class_axis)
+    if isinstance(results, str):
+        return results
+    if isinstance(results, SegmentationResults):
+        return _of_masks(field, mask_ids(predicted, field.array, class_axis), fields)
+    if isinstance(results, ClassificationResults):
+        truth = class_indices(field.array, field.num_classes or results.num_classes)
+        return "some targets are no single class" if truth is None else _of_classes(field, truth, predicted)
+    return _of_values(field, predicted, fields)
+
+
+def _of_classes(field: Field, truth: npt.NDArray[np.int64], scores: npt.NDArray[Any]) -> Prediction:
+    probabilities = _probabilities(scores.reshape(len(truth), -1).astype(np.float64))
+    predicted, confidence = probabilities.argmax(axis=1), probabilities.max(axis=1)
+    wrong = predicted != truth
+    document = {
+        "kind": "classification",
+        "predicted": predicted.tolist(),
+        "probability": [round(each, 6) for each in confidence.tolist()],
+        "wrong": wrong.tolist(),
+    }
+    remarks = [
+        Remark(f"predicted {field.class_name(class_id)}, {100 * share:.0f} %", is_wrong)
+        for class_id, share, is_wrong in zip(predicted.tolist(), confidence.tolist(), wrong.tolist(), strict=True)
+    ]
+    return Prediction(field.name, document, remarks, np.where(wrong, -confidence, confidence))
+
+
+def _probabilities(scores: Floats) -> Floats:
+    """Of each class; outputs that leave 0 to 1 are logits."""
+    are_logits = bool(((scores < 0) | (scores > 1)).any())
+    if scores.shape[1] == 1:
+        positive = 1 / (1 + np.exp(-scores)) if are_logits else scores
+        return np.concatenate([1 - positive, positive], axis=1)
+    if are_logits:
+        powers = np.exp(scores - scores.max(axis=1, keepdims=True))
+        return np.asarray(powers / powers.sum(axis=1, keepdims=True))
+    return scores
+
+
+def _of_masks(field: Field, ids: npt.NDArray[np.integer[Any]], fields: Sequence[Field]) -> Prediction:
+    truth = flat_mask(field.array)
+    wanted = field.name.replace("y", "sample_weight", 1)
+    weights = [each for each in fields if each.name == wanted and each.array.shape == truth.shape]
+    counted = weights[0].array > 0 if weights else np.ones(truth.shape, bool)
+    iou = [_mean_iou(*row) for row in zip(truth, ids, counted, strict=True)]
+    document = {"kind": "segmentation", "iou": [round(each, 6) for each in iou]}
+    remarks = [Remark(f"predicted: IoU {each:.2f}", each < 0.5) for each in iou]
+    pictures = [each for each in fields if each.is_input and each.kind == "pixels"]
+    drawn = [*pictures, dataclasses.replace(field, array=ids), *weights]
+    return Prediction(field.name, document, remarks, np.array(iou), drawn)
+
+
+def _mean_iou(truth: npt.NDArray[Any], predicted: npt.NDArray[Any], counted: npt.NDArray[np.bool_]) -> float:
+    """Over the classes that are in the mask or predicted; 1 where nothing counts."""
+    truth, predicted = truth[counted], predicted[counted]
+    masks = [(truth == each, predicted == each) for each in np.union1d(truth, predicted).tolist()]
+    shares = [(one & other).sum() / (one | other).sum() for one, other in masks]
+    return float(np.mean(shares)) if shares else 1.0
+
+
+def _of_values(field: Field, predicted: npt.NDArray[Any], fields: Sequence[Field]) -> Prediction:
+    """Values, pictures or series, whose error is the mean of the absolute differences."""
+    made = predicted.reshape(field.array.shape).astype(np.float64)
+    rows = made.reshape(len(made), -1)
+    error = np.abs(rows - field.array.reshape(rows.shape)).mean(axis=1)
+    if field.kind in ("pixels", "series"):
+        known = [each for each in fields if field.kind == "series" and each.is_input and each.kind == "series"]
+        drawn = [*known, dataclasses.replace(field, array=predicted.reshape(field.array.shape))]
+        document = {"kind": "reconstruction" if field.kind == "pixels" else "series", "error": error.tolist()}
+        return Prediction(field.name, document, [Remark(f"off by {each:.3g}") for each in error], -error, drawn)
+    values = rows[:, 0] if rows.shape[1] == 1 else rows
+    document = {"kind": "regression", "predicted": values.tolist(), "error": error.tolist()}
+    words = [", ".join(f"{each:.4g}" for each in row[:4]) + (", …" if len(row) > 4 else "") for row in rows.tolist()]
+    remarks = [Remark(f"predicted {word} (off by {by:.3g})") for word, by in zip(words, error.tolist(), strict=True)]
+    return Prediction(field.name, document, remarks, -error)
