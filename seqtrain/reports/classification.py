@@ -97,7 +97,7 @@ class ClassificationResults:
         self._draw_precision_recall(truth, scores, paths[2])
         return paths
 
-    def _count(self, counts: npt.NDArray[np.int64], truth: npt.NDArray[np.int64], predicted: npt.NDArray[Any]) -> None:
+    def _count(self, counts: npt.NDArray[np.int64], truth: npt.NDArray[Any], predicted: npt.NDArray[Any]) -> None:
         flat = np.bincount(truth * self.num_classes + predicted, minlength=counts.size)
         counts += flat.reshape(counts.shape)
 

@@ -113,10 +113,15 @@ def _draw_metric(
     with saved_figure(path) as figure:
         axes = figure.add_subplot()
         for label, color, points in curves:
-            label = None if metric in _RATES else label
             # Where there are gaps (validation every fifth epoch), markers show which epochs count.
             marker = "o" if len(points) <= _MOST_MARKERS or len(points) < len(epochs) else ""
-            axes.plot(*zip(*points, strict=True), color=color, label=label, marker=marker, markersize=4)
+            axes.plot(
+                *zip(*points, strict=True),
+                color=color,
+                label=None if metric in _RATES else label,
+                marker=marker,
+                markersize=4,
+            )
         axes.set(xlabel="epoch", xlim=(min(epochs) - 0.5, max(epochs) + 0.5))
         axes.set_title(_TITLES.get(metric, metric.replace("_", " ")))
         axes.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))

@@ -21,8 +21,8 @@ from seqtrain.reports.matrix_plot import draw_matrix
 from seqtrain.reports.style import TRAINING, saved_figure, shortened
 from seqtrain.reports.tiles import NOT_COUNTED, as_bytes, class_color, picture_tile, volume_tile
 
-_NUM_WORST = 9
-_IN_A_ROW = 3
+_NUM_WORST = 8
+_IN_A_ROW = 2
 _MOST_IN_MATRIX = 20
 
 Ids = npt.NDArray[np.integer[Any]]
@@ -103,9 +103,9 @@ class SegmentationResults:
     def _keep(self, iou: float, name: str, picture: Any, truth: Ids, predicted: Ids) -> None:
         case = (-iou, next(self._numbers), name, picture, truth, predicted)
         if len(self._worst) < _NUM_WORST:
-            heapq.heappush(self._worst, tuple(map(_copied, case)))  # type: ignore[arg-type]
+            heapq.heappush(self._worst, tuple(map(_copied, case)))
         elif case[:2] > self._worst[0][:2]:
-            heapq.heapreplace(self._worst, tuple(map(_copied, case)))  # type: ignore[arg-type]
+            heapq.heapreplace(self._worst, tuple(map(_copied, case)))
 
     def _draw_iou(self, path: Path) -> None:
         iou = self.table.iou
@@ -125,7 +125,7 @@ class SegmentationResults:
     def _draw_worst(self, path: Path) -> None:
         worst = sorted(self._worst, key=lambda case: (-case[0], case[1]))
         num_rows = math.ceil(len(worst) / _IN_A_ROW)
-        with saved_figure(path, 9.0, 0.9 + num_rows * 2.1) as figure:
+        with saved_figure(path, 6.4, 0.9 + num_rows * 1.9) as figure:
             all_axes = list(figure.subplots(num_rows, min(_IN_A_ROW, len(worst)), squeeze=False).flat)
             for axes in all_axes:
                 axes.set_axis_off()

@@ -15,9 +15,9 @@ import contextlib
 import itertools
 import json
 import logging
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from seqtrain import console
 from seqtrain.errors import CheckpointError, SeqtrainError
@@ -64,7 +64,7 @@ def _draw_results(folder: RunFolder, data: Data, model: Any, check: Callable[[],
     else:
         document["epoch"] = _give_best_weights(folder, model)
         loss = str(data.config.compile.loss if data.config.compile else model.loss).lower()
-        with contextlib.closing(predictions(model, data.val, data)) as predicted:
+        with contextlib.closing(cast("Generator[Predicted]", predictions(model, data.val, data))) as predicted:
             outputs = gathered(data, itertools.islice(predicted, data.validation_steps), loss, check)
         document["outputs"] = {each.name: _drawn(each, folder.plots, len(outputs) > 1) for each in outputs}
         if not outputs:

@@ -52,7 +52,7 @@ def test_the_worst_are_kept_the_worst_first_also_after_their_batch_was_used_agai
     truth[:] = predicted[:] = 1
     worst = sorted(made._worst, reverse=True)
     assert [case[2] for case in worst[:2]] == ["#17", "#11"]
-    assert len(worst) == 9
+    assert len(worst) == 8
     assert worst[0][4].sum() == 4 and worst[0][5].sum() == 16
 
 
