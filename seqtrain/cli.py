@@ -72,6 +72,14 @@ class Side(StrEnum):
     val = "val"
 
 
+class Stage(StrEnum):
+    """What `inspect-batches` shows of samples that are changed at random."""
+
+    raw = "raw"
+    augmented = "augmented"
+    both = "both"
+
+
 class Part(StrEnum):
     """What `evaluate` tests a run on."""
 
@@ -122,6 +130,15 @@ Examples:
   seqtrain check config.yaml --data -s fit.workers=8 --out report
   seqtrain check config.yaml --data --json | jq '.data.duplicates'
   xargs -d '\\n' ls -l < report/bad_files.txt         what would break training, one a line
+"""
+_INSPECT_EXAMPLES = """\b
+Examples:
+  seqtrain inspect-batches config.yaml                        the first batch that fit will see
+  seqtrain inspect-batches config.yaml --stage both -n 4      before and after augmentation
+  seqtrain inspect-batches config.yaml --sample cats/12.jpg --epochs 0-7
+  seqtrain inspect-batches --run runs/today --split val --all
+                                                              predictions, the most confident mistakes first
+  seqtrain inspect-batches config.yaml --all --json | jq '.batches[].warnings[]'
 """
 _INIT_EXAMPLES = """\b
 Examples:
@@ -306,30 +323,57 @@ def fit(
     raise typer.Exit(outcome.exit_code)
 
 
-@app.command("inspect-batches")
+@app.command("inspect-batches", epilog=_INSPECT_EXAMPLES)
 def inspect_batches(
-    config: ConfigArgument,
+    config: Annotated[
+        Path | None, typer.Argument(help="The YAML config; with --run, by default the run's.", show_default=False)
+    ] = None,
     settings: SetOption = None,
-    number: Annotated[int, typer.Option("-n", min=1, help="How many batches to show.")] = 1,
+    number: Annotated[
+        int | None,
+        typer.Option("-n", min=1, help="How many batches to show; with --sample, how many epochs. [default: 1; 8]"),
+    ] = None,
     all_batches: Annotated[bool, typer.Option("--all", help="Show every batch of the epoch.")] = False,
     split: Annotated[Side, typer.Option(help="Which side of the split.")] = Side.train,
     epoch: Annotated[int, typer.Option(min=0, help="The epoch, counted from 0: its order and augmentation.")] = 0,
+    stage: Annotated[Stage, typer.Option(help="Before augmentation (raw), after it, or both.")] = Stage.augmented,
+    sample: Annotated[
+        list[str] | None,
+        typer.Option(help="Show one sample in several epochs: its index, or the end of its path. Repeatable."),
+    ] = None,
+    epochs: Annotated[
+        str | None, typer.Option(help="With --sample: which epochs, such as 0-7.", show_default=False)
+    ] = None,
+    run: Annotated[
+        Path | None, typer.Option(help="A run folder: show what its model predicts.", show_default=False)
+    ] = None,
     out: Annotated[
         Path | None, typer.Option(help="Where pictures go. [default: inspect/<config>]", show_default=False)
     ] = None,
     as_json: JsonOption = False,
 ) -> None:
     """Show batches as fit will see them."""
-    from seqtrain.reports.inspection import Inspection
+    from seqtrain.reports.sample_epochs import epoch_numbers
+    from seqtrain.training.inspected_run import open_inspection
 
+    if epochs is not None and not sample:
+        raise typer.BadParameter("they say in which epochs to show a sample; add --sample", param_hint="--epochs")
+    if sample and all_batches:
+        raise typer.BadParameter("a sample is not every batch; leave out one of them", param_hint="--sample, --all")
+    try:
+        numbers = epoch_numbers(epochs) if epochs else list(range(epoch, epoch + (number or 8)))
+    except ValueError as error:
+        raise typer.BadParameter("epochs such as 0-7 or 0,3,10", param_hint="--epochs") from error
     with stdout_to_stderr():
-        loaded = _load(config, settings)
-        inspection = Inspection(loaded, split.value, epoch, out or Path("inspect", config.stem))
+        loaded = _load(_config_of(config, run), settings)
+        folder = out or Path("inspect", config.stem if config else run.name if run else "")
+        inspection = open_inspection(loaded, split.value, epoch, folder, stage.value, run)
     if not as_json:
         typer.echo(inspection.overview())
     documents = []
     with stdout_to_stderr() if as_json else contextlib.nullcontext():
-        for batch in inspection.batches(None if all_batches else number):
+        batches = inspection.samples(sample, numbers) if sample else inspection.batches(number or 1)
+        for batch in inspection.batches(None) if all_batches else batches:
             documents.append(batch.to_json())
             if not as_json:
                 typer.echo(batch.text())
@@ -337,7 +381,20 @@ def inspect_batches(
     if as_json:
         _print_json({**inspection.to_json(), "batches": documents, "images": [str(path) for path in images]})
     else:
-        typer.echo("\n".join(f"wrote {path}" for path in images))
+        typer.echo("\n".join(f"wrote {path}" for path in [*images, inspection.page]))
+
+
+def _config_of(config: Path | None, run: Path | None) -> Path:
+    """The config that is named, or that of a run."""
+    if config is not None:
+        return config
+    if run is None:
+        raise typer.BadParameter("name a config, or a run folder with --run", param_hint="CONFIG")
+    if not (run / "config.yaml").is_file():
+        from seqtrain.errors import CheckpointError
+
+        raise CheckpointError("there is no run in this folder", where=run, fix="name a run folder: runs/NAME/TIME")
+    return run / "config.yaml"
 
 
 @app.command(epilog=_CHECK_EXAMPLES)
@@ -532,13 +589,14 @@ def predict(
     """Predict new samples with a trained run: classes, values, masks, or whatever its model puts out."""
     from seqtrain.training.prediction import PredictOptions
     from seqtrain.training.prediction import predict as predicted
+    from seqtrain.training.prediction_places import OutFormat
 
     to_stdout = out == Path("-")
     if to_stdout and as_json:
         raise typer.BadParameter("stdout takes the predictions or the JSON, not both", param_hint="--out -")
     with _stdout_for_data() as stdout, showing(progress.value), native_stderr_aside():
         place = stdout if to_stdout else out
-        chosen = out_format.value if out_format else None
+        chosen: OutFormat | None = out_format.value if out_format else None
         done = predicted(run, PredictOptions(inputs or (), settings or (), checkpoint.value, place, chosen))
     if as_json:
         _print_json(done.to_json())

@@ -1,28 +1,44 @@
-"""What `inspect-batches` shows: the batches of an epoch exactly as `fit` will take them, through the same loader."""
+"""What `inspect-batches` shows: the batches of an epoch exactly as `fit` will take them, through the same loader.
+
+    <side>-epoch<E>-batch<B>.png    the samples of a batch, or <side>-sample<ID>.png, one sample in several epochs
+    index.html                      all of it on a page
+
+Before augmentation, the same batches are made a second time by the same loader.
+"""
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
+import numpy as np
+from PIL import Image
+
 from seqtrain.config.load import LoadedConfig
 from seqtrain.errors import ConfigError
 from seqtrain.loading.bad_samples import BadSample, replaced
 from seqtrain.loading.pipeline import Data, open_data
-from seqtrain.loading.stream import BatchStream, Made
-from seqtrain.reports.contact_sheet import contact_sheet, table
+from seqtrain.loading.stream import BatchStream, Made, Schedule, training_schedule, validation_schedule
+from seqtrain.reports.batch_predictions import BatchPredictions, Predictor, batch_predictions
+from seqtrain.reports.contact_sheet import Panel, Remark, contact_sheet, table
 from seqtrain.reports.data_check import overlap_warnings
 from seqtrain.reports.fields import Field, fields_of
+from seqtrain.reports.inspection_page import batch_section, overview_section
+from seqtrain.reports.page import Section, Text, page
+from seqtrain.reports.sample_epochs import items_of, places_of, refuse_other_side, rows_of, sample_named
 from seqtrain.reports.statistics import BatchStatistics, SplitStatistics, batch_statistics, split_statistics
-from seqtrain.sources.base import classes_of, labels_of
+from seqtrain.sources.base import classes_of, describe, labels_of
+from seqtrain.structure import map_structure
 
 _MOST_SHEETS = 16
 _MOST_CLASSES = 30  # on a line
 
 Side = Literal["train", "val"]
+Stage = Literal["raw", "augmented", "both"]
 
 
 @dataclass(frozen=True)
@@ -38,6 +54,9 @@ class InspectedBatch:
         batch: The batch.
         fields: Its arrays, and what they hold.
         bad: The samples that could not be read, and what stands in their place.
+        before: The same samples before augmentation, where both are looked at.
+        predictions: What a model makes of it.
+        remarks: Lines under each sample, by row.
     """
 
     title: str
@@ -48,15 +67,31 @@ class InspectedBatch:
     batch: tuple[Any, ...]
     fields: tuple[Field, ...] = ()
     bad: tuple[BadSample, ...] = ()
+    before: tuple[Any, ...] | None = None
+    predictions: BatchPredictions | None = None
+    remarks: tuple[str, ...] = ()
 
     def to_json(self) -> dict[str, Any]:
         """As `inspect-batches --json` prints it."""
-        return {
+        document = {
             "index": self.index,
             "sample_ids": self.sample_ids,
             **self.statistics.to_json(),
             "ms": round(self.milliseconds, 3),
         }
+        if self.before is not None:
+            document["raw"] = batch_statistics(self.before).to_json()["fields"]
+        if self.predictions is not None:
+            document["predictions"] = self.predictions.to_json()
+        return document
+
+    @property
+    def lines(self) -> list[str]:
+        """What there is to say of it besides its numbers."""
+        lines = [f"sample {b.replaced_by} in place of {b.index}: {b.where}: {b.error}" for b in self.bad]
+        if self.before is not None and _are_equal(self.before, self.batch):
+            lines.append("nothing is augmented: before and after are the same")
+        return lines + ([] if self.predictions is None else self.predictions.lines())
 
     def text(self) -> str:
         """For a person."""
@@ -73,11 +108,11 @@ class InspectedBatch:
         for field in self.fields:
             counts = self.statistics.label_counts.get(field.name, {})
             if counts:
-                words = _listed([f"{_class_name(field, label)}: {count}" for label, count in counts.items()])
+                words = _listed([f"{field.class_name(label)}: {count}" for label, count in counts.items()])
                 unit = "pixels" if field.kind == "mask" else "labels"
                 lines.append(f"  {unit}{'' if field.name == 'y' else f' of {field.name}'}  {words}")
         lines += [f"  warning: {warning}" for warning in self.statistics.warnings]
-        lines += [f"  sample {b.replaced_by} in place of {b.index}: {b.where}: {b.error}" for b in self.bad]
+        lines += [f"  {line}" for line in self.lines]
         if all(field.kind is None for field in self.fields):
             lines += ["", *("  " + line for line in table(self.batch, self.sample_ids).splitlines())]
         return "\n".join(lines)
@@ -91,36 +126,96 @@ class Inspection:
         side: "train" or "val".
         epoch: Counted from 0.
         out: The folder for pictures.
+        stage: "augmented", as `fit` sees them; "raw", before anything is changed at random; or "both".
+
+    Attributes:
+        predictor: Set it to have predictions shown beside the targets.
+        about: More words for the line under the page's title.
 
     Raises:
-        ConfigError: when the run has no validation and `side` is "val".
+        ConfigError: when the run has no validation and `side` is "val", or nothing is known before augmentation.
     """
 
-    def __init__(self, loaded: LoadedConfig, side: Side, epoch: int, out: Path) -> None:
+    def __init__(self, loaded: LoadedConfig, side: Side, epoch: int, out: Path, stage: Stage = "augmented") -> None:
         self.data: Data = open_data(loaded)
         if side == "val" and self.data.val is None:
             raise ConfigError("this run has no validation", where=loaded.place("split"), fix="set split.val above 0")
+        self.loaded = loaded
         self.side = side
         self.epoch = epoch
         self.out = out
+        self.stage = stage
         self.sequence = self.data.train if side == "train" else self.data.val
+        if stage != "augmented" and not hasattr(self.sequence, "without_augmentation"):
+            raise ConfigError(
+                f"--stage {stage}: a class written for Keras does not tell what a sample is before augmentation",
+                where=loaded.place("sequence"),
+                fix="leave --stage out, or derive the class from seqtrain.sequences.base.SampleSequence",
+            )
+        self.predictor: Predictor | None = None
+        self.about: list[str] = []
         self._sheets: list[Path] = []
+        self._sections: list[Section] = []
+        self._others: list[str] = []  # warnings of batches that have no section of their own
 
     def batches(self, number: int | None) -> Iterator[InspectedBatch]:
         """The first `number` batches of the epoch, or all; writes the contact sheets of the first of them."""
-        with self._stream() as stream:
-            for index in range(min(number or self._num_batches, self._num_batches)):
-                inspected = self._inspected(index, stream.take())
-                if len(self._sheets) < _MOST_SHEETS:
-                    self._write_sheet(inspected)
-                yield inspected
+        schedule, start = self._schedule(), self._start
+        count = min(number or self._num_batches, self._num_batches)
+        for index, made, before in self._made(schedule, start, count):
+            title = f"{self.side}, epoch {self.epoch}, batch {index} of {self._num_batches}"
+            items = self.sequence.sample_indices(made.epoch, made.index)
+            inspected = self.inspected(title, index, items, made, before)
+            self.show(inspected, f"{self.side}-epoch{self.epoch}-batch{index}")
+            yield inspected
+
+    def samples(self, names: Sequence[str], epochs: Sequence[int]) -> Iterator[InspectedBatch]:
+        """Each sample in some epochs, as if they were the rows of one batch; draws it.
+
+        Args:
+            names: Indices of the source, or the ends of paths.
+            epochs: Counted from 0.
+
+        Raises:
+            ConfigError: when there is no such sample on this side, or a class written for Keras does not tell.
+        """
+        if self.sequence.sample_indices(0, 0) is None:
+            raise ConfigError(
+                "--sample: a class written for Keras does not tell which samples are in a batch",
+                where=self.loaded.place("sequence"),
+                fix="leave --sample out, or derive the class from seqtrain.sequences.base.SampleSequence",
+            )
+        for name in names:
+            sample = sample_named(self.data.source, name)
+            refuse_other_side(self.data.split, sample, self.side)
+            yield self._in_epochs(sample, epochs)
 
     def finish(self) -> list[Path]:
-        """The pictures that were written."""
+        """Writes the page; the pictures that were written."""
+        self.out.mkdir(parents=True, exist_ok=True)
+        epochs = f"{'training' if self.side == 'train' else 'validation'}, epoch {self.epoch}"
+        stage = {"raw": "before augmentation", "augmented": "as fit sees it", "both": "before and after augmentation"}
+        sections = [overview_section(self._sides()), *self._sections]
+        if self._others:
+            sections.append(Section("Other batches", [Text(line) for line in self._others]))
+        text = page(
+            f"Batches of {Path(str(self.loaded.path)).stem}",
+            ", ".join([epochs, stage[self.stage], *self.about]),
+            sections,
+        )
+        self.page.write_text(text, encoding="utf-8")
         return self._sheets
 
+    @property
+    def page(self) -> Path:
+        """Where the page is."""
+        return self.out / "index.html"
+
     def to_json(self) -> dict[str, Any]:
-        """Samples, batches and classes of both sides."""
+        """Samples, batches and classes of both sides, what is looked at, and where the page is."""
+        return {**self._sides(), "stage": self.stage, "page": str(self.page)}
+
+    def _sides(self) -> dict[str, Any]:
         return {side: self._side_json(side) for side in ("train", "val")}
 
     def overview(self) -> str:
@@ -142,14 +237,71 @@ class Inspection:
     def _num_batches(self) -> int:
         return self.data.steps_per_epoch if self.side == "train" else self.data.validation_steps
 
-    def _stream(self) -> BatchStream:
-        if self.side == "val":
-            return self.data.validation_stream()
-        steps = self.data.steps_per_epoch
-        return self.data.training_stream(self.epoch * steps, (self.epoch + 1) * steps)
+    def _in_epochs(self, sample: int, epochs: Sequence[int]) -> InspectedBatch:
+        steps = self._num_batches
+        where = (self.sequence, sample, self._schedule(), steps, epochs, self.side == "train")
+        places = list(places_of(*where))
+        if not places:
+            raise ConfigError(
+                f"sample {sample} is in none of these epochs",
+                received=f"epochs {', '.join(map(str, epochs))} of {steps} batches",
+                fix="look at more epochs; with drop_remainder or steps_per_epoch, one does not hold all samples",
+            )
+        made, before = [], []
+        for _, each, plain in self._made(lambda position: places[min(position, len(places) - 1)].at, 0, len(places)):
+            made.append(each)
+            before += [] if plain is None else [plain]
+        remarks = [f"epoch {place.epoch}, batch {place.step}" for place in places for _ in place.rows]
+        name = describe(self.data.source, sample)
+        inspected = self.inspected(
+            f"{self.side}, sample {sample}: {name}" if name != f"sample {sample}" else f"{self.side}, {name}",
+            sample,
+            items_of(self.sequence, made, places),
+            rows_of(made, places),
+            rows_of(before, places) if before else None,
+            remarks,
+        )
+        self.show(inspected, f"{self.side}-sample{sample}")
+        return inspected
 
-    def _inspected(self, index: int, made: Made) -> InspectedBatch:
-        items = self.sequence.sample_indices(made.epoch, made.index)
+    @property
+    def _start(self) -> int:
+        return self.epoch * self.data.steps_per_epoch if self.side == "train" else 0
+
+    def _schedule(self) -> Schedule:
+        """Which batch of which epoch stands at a position of the side's endless row, as in `fit`."""
+        if self.side == "val":
+            return validation_schedule(self.data.validation_steps)
+        return training_schedule(len(self.sequence))
+
+    def _made(self, schedule: Schedule, start: int, count: int) -> Iterator[tuple[int, Made, Made | None]]:
+        """Batches by the loader, and with --stage both each as it is before augmentation."""
+        sequences = [self.sequence] if self.stage != "raw" else []
+        sequences += [self.sequence.without_augmentation()] if self.stage != "augmented" else []
+        with contextlib.ExitStack() as stack:
+            streams = [stack.enter_context(self._stream(each, schedule, start, count)) for each in sequences]
+            for index in range(count):
+                made = [stream.take() for stream in streams]
+                yield index, made[0], made[1] if len(made) > 1 else None
+
+    def _stream(self, sequence: Any, schedule: Schedule, start: int, count: int) -> BatchStream:
+        if sequence.changes_between_epochs and self.side == "train":  # it can only go forward, and `Data` knows how
+            return self.data.training_stream(start, start + count)
+        return BatchStream(sequence, schedule, self.data.workers, start, start + count)
+
+    def inspected(
+        self, title: str, index: int, items: Any, made: Made, before: Made | None, remarks: Sequence[str] = ()
+    ) -> InspectedBatch:
+        """Describes one batch, or some rows of batches.
+
+        Args:
+            title: Of it.
+            index: Its number.
+            items: The sequence's items in it, before bad ones are replaced; None where they are not known.
+            made: By the loader.
+            before: The same before augmentation.
+            remarks: A line under each sample.
+        """
         ids = None
         if items is not None:
             ids = self.sequence.source_indices(replaced(items, made.bad)).tolist()
@@ -157,8 +309,12 @@ class Inspection:
         overlapping = [index for index in dict.fromkeys(ids or ()) if overlaps is not None and overlaps(index)]
         spec, num_classes, names = self.sequence.spec, self.sequence.num_classes, self.sequence.class_names
         statistics = batch_statistics(made.batch, spec=spec, num_classes=num_classes, sample_ids=ids)
+        fields = tuple(fields_of(made.batch, spec, num_classes, names))
+        predictions = None
+        if self.predictor is not None:
+            predictions = batch_predictions(fields, self.predictor.predict(made.batch[0]), self.predictor)
         return InspectedBatch(
-            title=f"{self.side}, epoch {self.epoch}, batch {index} of {self._num_batches}",
+            title=title,
             index=index,
             sample_ids=ids,
             statistics=dataclasses.replace(
@@ -166,26 +322,65 @@ class Inspection:
             ),
             milliseconds=made.seconds * 1000,
             batch=made.batch,
-            fields=tuple(fields_of(made.batch, spec, num_classes, names)),
+            fields=fields,
             bad=made.bad,
+            before=None if before is None else before.batch,
+            predictions=predictions,
+            remarks=tuple(remarks),
         )
 
-    def _write_sheet(self, inspected: InspectedBatch) -> None:
-        sheet = contact_sheet(
-            inspected.batch,
+    def show(self, inspected: InspectedBatch, name: str) -> None:
+        """Draws a batch and puts it on the page; beyond the first of them, its warnings alone.
+
+        Args:
+            inspected: The batch.
+            name: Of the picture, without its ending.
+        """
+        if len(self._sections) >= _MOST_SHEETS:
+            self._others += [f"{inspected.title}: {warning}" for warning in inspected.statistics.warnings]
+            return
+        sheet = self._drawn(inspected)
+        path = None
+        if sheet is not None:
+            self.out.mkdir(parents=True, exist_ok=True)
+            path = self.out / f"{name}.png"
+            sheet.save(path)
+            self._sheets.append(path)
+        about = inspected.statistics, inspected.fields, inspected.batch, inspected.sample_ids
+        self._sections.append(batch_section(inspected.title, *about, path, inspected.lines))
+
+    def _drawn(self, inspected: InspectedBatch) -> Image.Image | None:
+        """The contact sheet; where there are predictions, what is to be looked at first comes first."""
+        predictions = inspected.predictions
+        size = len(inspected.fields[0].array)
+        order = (predictions.order if predictions is not None else None) or list(range(size))
+        panels = list(predictions.panels) if predictions is not None else []
+        if inspected.before is not None:
+            panels.insert(0, Panel("after", inspected.fields))
+        remarks = [
+            [
+                *(predictions.remarks(row) if predictions is not None else ()),
+                *(Remark(line) for line in inspected.remarks[row : row + 1]),
+            ]
+            for row in order
+        ]
+        ids = inspected.sample_ids
+        shown = inspected.batch if inspected.before is None else inspected.before
+        return contact_sheet(
+            map_structure(lambda array: np.asarray(array)[order], shown),
             title=inspected.title,
             spec=self.sequence.spec,
             class_names=self.sequence.class_names,
             num_classes=self.sequence.num_classes,
-            sample_ids=inspected.sample_ids,
+            sample_ids=None if ids is None else [ids[row] for row in order],
             data_format=self.sequence.data_format,
+            panels=[
+                Panel(panel.name, [dataclasses.replace(field, array=field.array[order]) for field in panel.fields])
+                for panel in panels
+            ],
+            own_name="" if inspected.before is None else "before",
+            remarks=remarks,
         )
-        if sheet is None:
-            return
-        self.out.mkdir(parents=True, exist_ok=True)
-        path = self.out / f"{self.side}-epoch{self.epoch}-batch{inspected.index}.png"
-        sheet.save(path)
-        self._sheets.append(path)
 
     def _side_json(self, side: str) -> dict[str, Any]:
         sequence = self.data.train if side == "train" else self.data.val
@@ -213,8 +408,10 @@ def _listed(words: Sequence[str]) -> str:
     return ", ".join(words[:_MOST_CLASSES]) + rest
 
 
-def _class_name(field: Field, label: int) -> str:
-    return field.class_names[label] if field.class_names and 0 <= label < len(field.class_names) else str(label)
+def _are_equal(before: tuple[Any, ...], after: tuple[Any, ...]) -> bool:
+    same: list[bool] = []
+    map_structure(lambda one, other: same.append(np.array_equal(one, other)), before, after)
+    return all(same)
 
 
 def _number(value: float | int | None) -> str:

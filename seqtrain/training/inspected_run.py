@@ -10,10 +10,35 @@ from seqtrain.config.load import LoadedConfig
 from seqtrain.errors import ConfigError
 from seqtrain.loading.pipeline import Data
 from seqtrain.reports.batch_predictions import Predictor
+from seqtrain.reports.inspection import Inspection, Side, Stage
 from seqtrain.structure import map_structure, named_leaves
 from seqtrain.training.trained_run import TrainedRun
 
 log = logging.getLogger("seqtrain")
+
+
+def open_inspection(
+    loaded: LoadedConfig, side: Side, epoch: int, out: Path, stage: Stage, run: Path | None
+) -> Inspection:
+    """A look at batches, with what a run's model predicts where one is named.
+
+    Args:
+        loaded: See `Inspection`.
+        side: See `Inspection`.
+        epoch: See `Inspection`.
+        out: See `Inspection`.
+        stage: See `Inspection`.
+        run: A run folder.
+
+    Raises:
+        SeqtrainError: see `Inspection` and `InspectedRun`.
+    """
+    inspection = Inspection(loaded, side, epoch, out, stage)
+    if run is not None:
+        inspected = InspectedRun(run)
+        inspection.predictor = inspected.predictor(loaded, inspection.data)
+        inspection.about.append(inspected.title)
+    return inspection
 
 
 class InspectedRun:

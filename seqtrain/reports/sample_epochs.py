@@ -1,0 +1,125 @@
+"""One sample in several epochs: what augmentation makes of it, each time in the very batch that `fit` sees it in."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from seqtrain.errors import ConfigError, one_of
+from seqtrain.loading.bad_samples import replaced
+from seqtrain.loading.stream import Made, Schedule
+from seqtrain.sources.base import Source, describe
+from seqtrain.splits import Split
+from seqtrain.structure import map_structure
+
+_MOST_NAMED = 8
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where a sample is.
+
+    Args:
+        epoch: Of `fit`.
+        step: In it.
+        at: The pass over the data, and the batch in it.
+        rows: Of the batch; several where a sample gives several patches.
+    """
+
+    epoch: int
+    step: int
+    at: tuple[int, int]
+    rows: npt.NDArray[np.integer]
+
+
+def epoch_numbers(text: str) -> list[int]:
+    """Epochs from words such as "0-7" or "0,3,10".
+
+    Raises:
+        ValueError: when they are none.
+    """
+    epochs: list[int] = []
+    for part in text.split(","):
+        first, dash, last = part.partition("-")
+        epochs += range(int(first), (int(last) if dash else int(first)) + 1)
+    if not epochs:
+        raise ValueError(text)
+    return epochs
+
+
+def sample_named(source: Source, name: str) -> int:
+    """The sample with an index, or whose file or row ends in some words.
+
+    Raises:
+        ConfigError: when there is none, or more than one.
+    """
+    if name.isdigit() and int(name) < len(source):
+        return int(name)
+    found = [index for index in range(len(source)) if describe(source, index).endswith(name)]
+    if len(found) == 1:
+        return found[0]
+    examples = [describe(source, index) for index in found[:_MOST_NAMED] or range(min(3, len(source)))]
+    raise ConfigError(
+        f"--sample {name}: {len(found) or 'no'} samples end so",
+        expected=f"an index from 0 to {len(source) - 1}, or the end of a path",
+        received=f"{one_of(examples)}{' ...' if len(found) > _MOST_NAMED else ''}" if found else None,
+        fix="write more of the path" if found else f"such as {examples[0]}" if examples else "add samples",
+    )
+
+
+def refuse_other_side(split: Split, sample: int, side: str) -> None:
+    """Raises a ConfigError for a sample of the other side of the split."""
+    here, there = (split.train, split.val) if side == "train" else (split.val, split.train)
+    if sample not in here:
+        other = "val" if side == "train" else "train"
+        is_there = sample in there
+        raise ConfigError(
+            f"sample {sample} is not on the side of {side}",
+            received=f"a sample of {other}" if is_there else "a sample of neither side",
+            fix=f"add --split {other}" if is_there else "choose another sample",
+        )
+
+
+def places_of(
+    sequence: Any, sample: int, schedule: Schedule, steps: int, epochs: Iterable[int], is_training: bool
+) -> Iterator[Place]:
+    """Where a sample is in some epochs.
+
+    Args:
+        sequence: Of its side of the split.
+        sample: An index of the source.
+        schedule: Of `fit`.
+        steps: In an epoch of `fit`.
+        epochs: Of `fit`.
+        is_training: Whether positions go on from epoch to epoch; validation begins again each time.
+    """
+    for epoch in epochs:
+        for step in range(steps):
+            at = schedule(epoch * steps + step if is_training else step)
+            rows = np.flatnonzero(sequence.source_indices(sequence.sample_indices(*at)) == sample)
+            if len(rows):
+                yield Place(epoch, step, at, rows)
+
+
+def rows_of(made: Sequence[Made], places: Sequence[Place]) -> Made:
+    """The chosen rows of batches as one."""
+    chosen = [
+        map_structure(lambda array, rows=place.rows: np.asarray(array)[rows], each.batch)
+        for each, place in zip(made, places, strict=True)
+    ]
+    batch = map_structure(lambda *parts: np.concatenate(parts), *chosen)
+    bad = tuple(dict.fromkeys(bad for each in made for bad in each.bad))
+    return Made(made[0].epoch, made[0].index, batch, sum(each.seconds for each in made), bad)
+
+
+def items_of(sequence: Any, made: Sequence[Made], places: Sequence[Place]) -> npt.NDArray[np.integer]:
+    """The sequence's items in these rows."""
+    items = [
+        replaced(sequence.sample_indices(*place.at), each.bad)[place.rows]
+        for each, place in zip(made, places, strict=True)
+    ]
+    return np.concatenate(items)
