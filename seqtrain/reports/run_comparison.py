@@ -80,8 +80,10 @@ class Comparison:
             config, heads = self._config_rows(width // 2), self.names
         lay = _columns if fits else _stacked
         config_lines = lay(heads, widths, config) if config else ["  their configs mean the same"]
-        parts = [styled("configs, where they differ", DIM), *config_lines, ""]
-        return "\n".join([*parts, styled("results, of the best epoch", DIM), *lay(heads, widths, results)])
+        titles = (
+            styled(title, DIM) for title in ("configs, where they differ", "results of the best epoch, * the best run")
+        )
+        return "\n".join([next(titles), *config_lines, "", next(titles), *lay(heads, widths, results)])
 
     def _config_rows(self, widest: int) -> list[Row]:
         """The values that differ; of a callback whether it is there, since its key is its name."""
@@ -170,7 +172,8 @@ def _stacked(heads: Sequence[str], widths: Sequence[int], rows: Sequence[Row]) -
 
 
 def _marked(cell: str) -> str:
-    return styled(cell, GREEN) if cell.rstrip().endswith(" *") else cell
+    text = cell.rstrip()
+    return styled(text, GREEN) + cell[len(text) :] if text.endswith(" *") else cell
 
 
 def _cell(value: Any, widest: int) -> str:

@@ -214,6 +214,6 @@ def _rows_of_history(path: Path) -> list[dict[str, Any]]:
         return []
     epochs, columns = read_history(path)
     return [
-        {"epoch": epoch - 1, **{name: values[index] for name, values in columns.items()}}
+        {"epoch": epoch - 1, **{k: v[index] if math.isfinite(v[index]) else None for k, v in columns.items()}}
         for index, epoch in enumerate(epochs)
     ]

@@ -15,7 +15,7 @@ from seqtrain.reports.terminal_style import DIM, GREEN, RED, YELLOW, styled
 _GAP = "  "
 _NARROWEST_NAME = 12
 _RIGHT = ("epochs", "of epoch", "trained", "started")
-_LESS_NEEDED = ("trained", "started", "of epoch")  # is left out first where a terminal is narrow
+_LESS_NEEDED = ("trained", "started", "of epoch", "epochs")  # is left out first where a terminal is narrow
 _COLORS = {"completed": GREEN, "early_stopped": GREEN, "training": YELLOW, "interrupted": YELLOW, "max_time": YELLOW}
 
 
