@@ -101,11 +101,13 @@ def native_stderr_to(path: Path) -> Iterator[None]:
 
 
 def outlive_terminal() -> None:
-    """Has this process go on when its terminal is closed: what is written to it from then on is lost, and no error."""
+    """Has this process go on when its terminal, or who reads its stderr, is gone: what is written to them is then lost.
+
+    Stdout in a pipe is for scripts, which must know that nobody reads it.
+    """
+    sys.stderr = _screen(_STDERR)
     if sys.stdout.isatty():
         sys.stdout = _screen(_STDOUT)
-    if sys.stderr.isatty():
-        sys.stderr = _screen(_STDERR)
 
 
 @contextlib.contextmanager
@@ -163,13 +165,13 @@ def _redirected(descriptor: int, path: Path) -> Iterator[int]:
 
 
 class _Screen(io.FileIO):
-    """A file descriptor that may be a terminal, which may be closed."""
+    """A file descriptor whose terminal may be closed, or the other end of whose pipe."""
 
     def write(self, content: Any) -> int:
         try:
             return super().write(content)
         except OSError as error:
-            if error.errno != errno.EIO:
+            if error.errno not in (errno.EIO, errno.EPIPE):
                 raise
             return memoryview(content).nbytes
 

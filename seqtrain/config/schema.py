@@ -171,7 +171,8 @@ class BadSampleConfig(Section):
     action: Literal["error", "skip"] = "error"
     """error: the run ends; skip: another sample of the split takes its place, and it is listed in bad_samples.csv."""
     max: Annotated[int, Field(ge=1)] | Annotated[float, Field(gt=0, le=1)] = 0.01
-    """How many different samples may be skipped before the run ends after all: a number, or a share below 1."""
+    """How many different samples may be skipped before the run ends after all: a number, or a share below 1, of which
+    at least one."""
 
     @model_validator(mode="before")
     @classmethod
@@ -180,7 +181,7 @@ class BadSampleConfig(Section):
 
     def most(self, num_samples: int) -> int:
         """How many of a split's samples may be skipped."""
-        return self.max if isinstance(self.max, int) else math.floor(self.max * num_samples)
+        return self.max if isinstance(self.max, int) else max(1, math.floor(self.max * num_samples))
 
 
 class NanConfig(Section):

@@ -7,6 +7,7 @@ few small batches would undo what the weights are worth.
 from __future__ import annotations
 
 import sys
+import textwrap
 from pathlib import Path
 from typing import Any, Literal
 
@@ -103,9 +104,12 @@ def _network(
             pooling=pooling,
             **options,
         )
-    except (TypeError, ValueError, OSError) as error:
+    except Exception as error:  # downloads raise bare ones
+        downloads = weights == "imagenet" and not isinstance(error, (TypeError, ValueError))
         raise ConfigError(
-            f"model: Keras cannot build {name} on images of {shape}", received=str(error).strip()
+            f"model: Keras cannot {'download the weights of' if downloads else 'build'} {name} on images of {shape}",
+            received=textwrap.shorten(str(error), 300),
+            fix="fetch the file without top elsewhere, and name it: weights: PATH" if downloads else None,
         ) from error
     return network, sys.modules[build.__module__].preprocess_input
 

@@ -358,7 +358,11 @@ def _misfit(loaded: LoadedConfig, model: Any, batch: tuple[Any, ...], error: Exc
         fix = "class indices need sparse_categorical_crossentropy; or make one-hot labels (sequence: labels: one_hot)"
     elif targets is not None and targets.ndim == 2 and targets.shape[1] > 1:
         fix = "one-hot labels need categorical_crossentropy"
-    words = str(error).strip().splitlines() or [type(error).__name__]
+    elif targets is not None and targets.dtype.kind == "f":
+        fix = "numbers to predict need mean_squared_error or mean_absolute_error"
+    # TensorFlow tells where its graph was made, line by line, before it tells what is wrong.
+    told = [line for line in str(error).strip().splitlines() if line.strip()]
+    words = told[-2:] if "most recent call last" in str(error) else told or [type(error).__name__]
     return ConfigError(
         "compile: the model, the loss and the metrics do not fit the batches",
         where=loaded.place("compile") if loaded.config.compile else loaded.path,
