@@ -436,7 +436,8 @@ def check(
         typer.echo(_told(found.error), err=True)
         raise typer.Exit(found.error.exit_code)
     if not as_json:
-        typer.echo(f"{config} is right, and its {found.samples} samples can be read")
+        read = "" if found.num_read == found.samples else f"{found.num_read} of "
+        typer.echo(f"{config} is right, and {read}its {found.samples} samples can be read")
 
 
 @app.command("init", epilog=_INIT_EXAMPLES)

@@ -72,6 +72,13 @@ class DataCheck:
             "bad_files": None if self.bad_files_list is None else str(self.bad_files_list),
         }
 
+    @property
+    def num_read(self) -> int:
+        """How many samples could be read; all, of a class that does not tell its samples and made every batch."""
+        if all(survey.sequence.splits_rows for survey in self.surveys.values()):
+            return self.samples - sum(len(survey.bad_items) for survey in self.surveys.values())
+        return self.samples
+
     def text(self) -> str:
         """What was read, for a person: classes, files, ranges."""
         return surveys_text(self.surveys)
@@ -158,7 +165,7 @@ def _tell_unreadable(side: str, survey: Survey, loaded: LoadedConfig, num_sample
     if told and len(told) <= most:
         words = "; ".join(str(mistake).splitlines()[0] for mistake in mistakes[:MOST_NAMED])
         more = f"; and {len(mistakes) - MOST_NAMED} more" if len(mistakes) > MOST_NAMED else ""
-        found.warnings.append(f"{side}: {len(told)} bad samples will be skipped (at most {most} may be): {words}{more}")
+        found.warnings.append(f"{side}: {len(told)} of at most {most} bad samples will be skipped: {words}{more}")
     else:
         found.mistakes += mistakes
     for position in survey.bad_batches:

@@ -96,16 +96,12 @@ def look_at_files(side: str, survey: Survey, found: Findings) -> None:
         if paths:
             kinds = ", ".join(sorted({FORMATS[facts[row, 0]] for row in wrong}))
             found.warnings.append(f"{side}: {_of(paths)}: by the first bytes {kinds}, by the name something else")
-        for what, kinds_of in (("stored", _kind_names(facts)), ("sized", _size_names(facts))):
-            rows = _outliers(kinds_of)
+        kinds_of, sizes = _kind_names(facts), _size_names(facts)
+        odd_sizes = np.union1d(_outliers(sizes), _strange_sizes(facts))
+        for what, values, rows in (("kind", kinds_of, _outliers(kinds_of)), ("size", sizes, odd_sizes)):
             if len(rows):
-                told = [f"{_path(survey, int(items[row]), name)} ({kinds_of[row]})" for row in rows.tolist()]
-                found.warnings.append(f"{side}: {_of(told)}: {what} unlike all others")
-        rows = _strange_sizes(facts)
-        if len(rows):
-            sizes = _size_names(facts)
-            told = [f"{_path(survey, int(items[row]), name)} ({sizes[row]})" for row in rows.tolist()]
-            found.warnings.append(f"{side}: {_of(told)}: much larger, smaller or longer than the others")
+                told = [f"{_path(survey, int(items[row]), name)} ({values[row]})" for row in rows.tolist()]
+                found.warnings.append(f"{side}: {_of(told)}: of another {what} than the others")
 
 
 def file_table(survey: Survey, name: str) -> tuple[Counter[str], Counter[str]]:
@@ -138,12 +134,13 @@ def look_for_copies(surveys: Mapping[str, Survey], allow_leakage: bool, found: F
         _tell_leakage(joined, across, allow_leakage, found)
     if len(groups) > len(across):
         within = [group for group in groups if len(set(joined.sides[group].tolist())) == 1]
-        count, example = sum(map(len, within)), " = ".join(joined.names(within[0])[:2])
-        found.warnings.append(f"{count} samples are exact copies of others on their side, such as {example}")
+        count, example = sum(len(group) - 1 for group in within), " = ".join(joined.names(within[0])[:2])
+        found.warnings.append(f"{_copies(count)} of others on the same side, such as {example}")
     conflicts = [group for group in groups if len(set(joined.labels[group].tolist())) > 1]
     if conflicts and joined.is_strict:
         example = " = ".join(joined.names(conflicts[0])[:2])
-        found.warnings.append(f"{len(conflicts)} exact copies have different labels, such as {example}")
+        count = len(conflicts)
+        found.warnings.append(f"{_copies(count)} with another label than the original, such as {example}")
     if len(pairs):
         example = " ~ ".join(joined.names(pairs[0]))
         count = "1 pair of pictures is" if len(pairs) == 1 else f"{len(pairs)} pairs of pictures are"
@@ -218,6 +215,10 @@ def _warn(found: Findings, survey: Survey, items: Sequence[int], message: str) -
 def _of(names: Sequence[str]) -> str:
     more = f" and {len(names) - MOST_NAMED} more" if len(names) > MOST_NAMED else ""
     return ", ".join(names[:MOST_NAMED]) + more
+
+
+def _copies(count: int) -> str:
+    return "1 sample is an exact copy" if count == 1 else f"{count} samples are exact copies"
 
 
 def _samples(side: str, items: Sequence[int]) -> str:

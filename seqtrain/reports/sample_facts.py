@@ -7,7 +7,7 @@ threads or processes, and a million samples are some hundred MB of facts.
 
 from __future__ import annotations
 
-import functools
+import hashlib
 import math
 from typing import Any
 
@@ -33,7 +33,6 @@ BAD_BATCH = "bad_batch"
 
 _BYTES_IN_A_BATCH = 1 << 22
 _MOST_ROWS = 4096
-_HASHES = 2
 
 
 class FactSequence:
@@ -214,8 +213,9 @@ def _thumbnails(field: Field, data_format: str) -> Array:
     height, width = THUMBNAIL
     found = np.empty((len(array), height, width), np.uint8)
     for row, picture in enumerate(array):
-        even = picture if picture.dtype == np.uint8 else _spread(picture)
-        small = cv2.resize(np.ascontiguousarray(even), (width, height), interpolation=cv2.INTER_AREA)
+        even = np.ascontiguousarray(picture if picture.dtype == np.uint8 else _spread(picture))
+        gray = cv2.cvtColor(even, cv2.COLOR_RGB2GRAY) if even.shape[2:] == (3,) else even
+        small = cv2.resize(gray, (width, height), interpolation=cv2.INTER_AREA)
         found[row] = small if small.ndim == 2 else small.mean(axis=2)
     return found
 
@@ -228,20 +228,8 @@ def _spread(picture: Array) -> Array:
 
 
 def _row_digests(arrays: list[Array]) -> npt.NDArray[np.uint8]:
-    """128 bits of each sample that is no file: sums of its words times random odd numbers, of all samples at once."""
-    total = np.zeros((len(arrays[0]), _HASHES), np.uint64)
-    for number, array in enumerate(arrays):
-        raw = np.ascontiguousarray(array).reshape(len(array), -1).view(np.uint8)
-        padded = np.pad(raw, ((0, 0), (0, -raw.shape[1] % 8))) if raw.shape[1] % 8 else raw
-        words = np.ascontiguousarray(padded).view(np.uint64)
-        mixed = words ^ (words >> np.uint64(32))
-        for hashed in range(_HASHES):
-            total[:, hashed] += (mixed * _multipliers(mixed.shape[1], number, hashed)).sum(axis=1, dtype=np.uint64)
-            total[:, hashed] ^= total[:, hashed] >> np.uint64(29)
-    return (total | np.uint64(1)).view(np.uint8)
-
-
-@functools.lru_cache(maxsize=16)
-def _multipliers(count: int, array: int, hashed: int) -> npt.NDArray[np.uint64]:
-    drawn = np.random.default_rng((array, hashed)).integers(0, 1 << 63, count, dtype=np.uint64)
-    return drawn * np.uint64(2) + np.uint64(1)
+    """SHA-256 of each sample that is no file, over its inputs."""
+    raw = [np.ascontiguousarray(array).reshape(len(array), -1).view(np.uint8) for array in arrays]
+    rows = raw[0] if len(raw) == 1 else np.concatenate(raw, axis=1)
+    digests = b"".join(hashlib.sha256(row).digest()[:DIGEST_BYTES] for row in rows)
+    return np.frombuffer(digests, np.uint8).reshape(len(rows), DIGEST_BYTES)

@@ -19,6 +19,7 @@ Array = npt.NDArray[Any]
 
 _MOST_CHANNELS = 256
 _CHANNELS_OF_OPENCV = 4
+_SIDE_BY_SIDE = 256
 
 
 def channels(of: Field, data_format: str = "channels_last") -> Array:
@@ -57,7 +58,7 @@ def measure(values: Array) -> dict[str, Array]:
         mean = low = high = values[:, 0].astype(np.float64)
         variance = np.zeros_like(mean)
     else:
-        low, high = values.min(axis=1).astype(np.float64), values.max(axis=1).astype(np.float64)
+        low, high = _extreme(values, np.minimum), _extreme(values, np.maximum)
         mean, variance = _moments(values, num_channels)
     counts = np.full((rows, num_channels), count, np.int64)
     return {
@@ -66,10 +67,22 @@ def measure(values: Array) -> dict[str, Array]:
     }
 
 
+def _extreme(values: Array, extreme: np.ufunc) -> Array:
+    """The smallest or largest of each sample's channels; many values side by side, as few channels are slow."""
+    rows, count, num_channels = values.shape
+    even = count - count % _SIDE_BY_SIDE
+    parts = [values[:, even:]]
+    if even:
+        folded = extreme.reduce(values[:, :even].reshape(rows, -1, _SIDE_BY_SIDE * num_channels), axis=1)
+        parts.append(folded.reshape(rows, _SIDE_BY_SIDE, num_channels))
+    found: Array = extreme.reduce(np.concatenate(parts, axis=1), axis=1).astype(np.float64)
+    return found
+
+
 def _moments(values: Array, num_channels: int) -> tuple[Array, Array]:
     if num_channels > _CHANNELS_OF_OPENCV or values.dtype != np.uint8:  # its sums of squares are exact for bytes alone
         return values.mean(axis=1, dtype=np.float64), values.var(axis=1, dtype=np.float64)
-    both = [cv2.meanStdDev(np.ascontiguousarray(row)[:, None]) for row in values]
+    both = [cv2.meanStdDev(np.ascontiguousarray(row)[None]) for row in values]
     mean, deviation = (np.concatenate([pair[part].T for pair in both]) for part in (0, 1))
     return mean, np.square(deviation)
 
