@@ -87,8 +87,9 @@ class KeptMasks:
 
 def _packed(pixels: Mask) -> bytes:
     # Runs begin where the id changes, and so often besides that their lengths fit into two bytes.
-    starts = np.flatnonzero(pixels[1:] != pixels[:-1]) + 1
-    starts = np.union1d(starts, np.arange(0, pixels.size, _LONGEST))
+    changes = np.flatnonzero(pixels[1:] != pixels[:-1]) + 1
+    starts = np.concatenate([np.arange(0, pixels.size, _LONGEST), changes])
+    starts.sort()  # one that stands there twice is a run of no length
     if _BYTES_OF_A_RUN * len(starts) >= pixels.size:
         return pixels.tobytes()
     lengths = np.diff(starts, append=pixels.size).astype(np.uint16)
