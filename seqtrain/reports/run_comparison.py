@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,7 @@ from seqtrain.errors import ConfigError
 from seqtrain.metric_names import larger_is_better
 from seqtrain.reports.elapsed import elapsed
 from seqtrain.reports.run_record import RunRecord, read_run
+from seqtrain.reports.runs_table import cut_name
 from seqtrain.reports.style import shortened
 from seqtrain.reports.terminal_style import DIM, GREEN, styled
 
@@ -72,18 +74,11 @@ class Comparison:
         results = [*self._course(), *(self._metric_row(metric) for metric in self.metrics)]
         for widest in _WIDEST_CELLS:
             config = self._config_rows(widest)
-            heads = [shortened(name, widest) for name in self.names]
+            heads = [cut_name(name, widest) for name in self.names]
             widths = _widths(heads, [*config, *results])
-            if fits := sum(widths) + len(_GAP) * len(widths) <= width:
-                break
-        else:
-            config, heads = self._config_rows(width // 2), self.names
-        lay = _columns if fits else _stacked
-        config_lines = lay(heads, widths, config) if config else ["  their configs mean the same"]
-        titles = (
-            styled(title, DIM) for title in ("configs, where they differ", "results of the best epoch, * the best run")
-        )
-        return "\n".join([next(titles), *config_lines, "", next(titles), *lay(heads, widths, results)])
+            if sum(widths) + len(_GAP) * len(widths) <= width:
+                return _titled(config, results, partial(_columns, heads, widths))
+        return _titled(self._config_rows(width // 2), results, partial(_stacked, self.names))
 
     def _config_rows(self, widest: int) -> list[Row]:
         """The values that differ; of a callback whether it is there, since its key is its name."""
@@ -151,6 +146,12 @@ def _widths(heads: Sequence[str], rows: Sequence[Row]) -> list[int]:
     return [max(map(len, column)) for column in zip(*cells, strict=True)]
 
 
+def _titled(config: Sequence[Row], results: Sequence[Row], lay: Callable[[Sequence[Row]], list[str]]) -> str:
+    lines = [styled("configs, where they differ", DIM)]
+    lines += lay(config) if config else ["  their configs mean the same"]
+    return "\n".join([*lines, "", styled("results of the best epoch, * the best run", DIM), *lay(results)])
+
+
 def _columns(heads: Sequence[str], widths: Sequence[int], rows: Sequence[Row]) -> list[str]:
     lines = [styled(_padded(["", *heads], widths), DIM)]
     return [*lines, *(_padded([name, *values], widths) for name, values in rows)]
@@ -161,7 +162,7 @@ def _padded(cells: Sequence[str], widths: Sequence[int]) -> str:
     return "  " + _GAP.join(_marked(cell) for cell in padded).rstrip()
 
 
-def _stacked(heads: Sequence[str], widths: Sequence[int], rows: Sequence[Row]) -> list[str]:
+def _stacked(heads: Sequence[str], rows: Sequence[Row]) -> list[str]:
     widest = max(map(len, heads))
     lines = []
     for name, values in rows:

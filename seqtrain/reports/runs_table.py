@@ -51,6 +51,12 @@ def status_color(state: RunState) -> str:
     return _COLORS.get(state.status, RED)
 
 
+def cut_name(name: str, most: int) -> str:
+    """A name without its middle: the beginning says what it is, the end when."""
+    head = (most - 1) // 3
+    return name if len(name) <= most else f"{name[:head]}…{name[head + 1 - most :]}"
+
+
 def _fitted(columns: dict[str, list[str]], width: int) -> dict[str, list[str]]:
     """The columns that there is room for, and the names cut in the middle to what is left."""
     columns = dict(columns)
@@ -58,7 +64,7 @@ def _fitted(columns: dict[str, list[str]], width: int) -> dict[str, list[str]]:
         if _room(columns, width) < _NARROWEST_NAME:
             del columns[name]
     room = max(_room(columns, width), _NARROWEST_NAME)
-    columns["run"] = [_cut(name, room) for name in columns["run"]]
+    columns["run"] = [cut_name(name, room) for name in columns["run"]]
     return columns
 
 
@@ -103,12 +109,6 @@ def _value(best: Best | None, with_name: bool) -> str:
 
 def _age(run: RunRecord) -> str:
     return ago((datetime.now(UTC) - run.starts[-1]).total_seconds())
-
-
-def _cut(name: str, most: int) -> str:
-    """A name without its middle: the beginning says what it is, the end when."""
-    head = (most - 1) // 3
-    return name if len(name) <= most else f"{name[:head]}…{name[head + 1 - most :]}"
 
 
 def _counts(runs: Sequence[RunRecord]) -> str:
