@@ -34,7 +34,7 @@ class DataCheck:
         surveys: What is known of each side.
         mistakes: What would break training.
         warnings: What is odd without keeping anyone from training.
-        bad_files: The file or row of each sample that would break training.
+        bad_files: The file or row of each sample that would break training, or that a run would skip.
         document: Counts and lists for JSON.
         bad_files_list: Where they are listed; None where there are none.
     """

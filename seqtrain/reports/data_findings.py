@@ -33,7 +33,7 @@ class Findings:
     Attributes:
         mistakes: What would break training.
         warnings: What is odd.
-        bad_files: Files, or rows, of the samples that would break training.
+        bad_files: Files, or rows, of the samples that would break training, or that a run would skip.
         document: Counts and lists for JSON.
     """
 
@@ -135,16 +135,15 @@ def look_for_copies(surveys: Mapping[str, Survey], allow_leakage: bool, found: F
     if len(groups) > len(across):
         within = [group for group in groups if len(set(joined.sides[group].tolist())) == 1]
         count, example = sum(len(group) - 1 for group in within), " = ".join(joined.names(within[0])[:2])
-        found.warnings.append(f"{_copies(count)} of others on the same side, such as {example}")
+        found.warnings.append(f"{_copies(count)} on the same side of the split, such as {example}")
     conflicts = [group for group in groups if len(set(joined.labels[group].tolist())) > 1]
     if conflicts and joined.is_strict:
         example = " = ".join(joined.names(conflicts[0])[:2])
-        count = len(conflicts)
-        found.warnings.append(f"{_copies(count)} with another label than the original, such as {example}")
+        found.warnings.append(f"{_copies(len(conflicts))} with another label than the original, such as {example}")
     if len(pairs):
         example = " ~ ".join(joined.names(pairs[0]))
-        count = "1 pair of pictures is" if len(pairs) == 1 else f"{len(pairs)} pairs of pictures are"
-        found.warnings.append(f"{count} nearly alike, {apart} across the split, such as {example}")
+        told = "1 pair of pictures is" if len(pairs) == 1 else f"{len(pairs)} pairs of pictures are"
+        found.warnings.append(f"{told} nearly alike, {apart} across the split, such as {example}")
 
 
 def _tell_leakage(joined: _Joined, across: list[Any], allow: bool, found: Findings) -> None:
