@@ -1,0 +1,110 @@
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from seqtrain.config.load import load_config
+from seqtrain.errors import ConfigError
+from seqtrain.reports.batch_predictions import Predictor
+from seqtrain.reports.inspection import Inspection
+from seqtrain.reports.sample_epochs import epoch_numbers
+
+CONFIGS = Path(__file__).parents[2] / "configs"
+
+
+def inspection(tmp_path, stage="augmented", side="train", epoch=0, config="augmented_digits", **settings):
+    loaded = load_config(CONFIGS / f"{config}.yaml", [f"{key}={value}" for key, value in settings.items()])
+    return Inspection(loaded, side, epoch, tmp_path, stage)
+
+
+def only(look):
+    return next(look.batches(1))
+
+
+def test_before_augmentation_the_same_samples_are_shown(tmp_path):
+    raw, fit, both = (only(inspection(tmp_path, stage, epoch=2)) for stage in ("raw", "augmented", "both"))
+    assert raw.sample_ids == fit.sample_ids == both.sample_ids
+    assert np.array_equal(both.batch[0], fit.batch[0])
+    assert np.array_equal(both.before[0], raw.batch[0])
+    assert not np.array_equal(raw.batch[0], fit.batch[0])
+    assert both.to_json()["raw"]["x"] == raw.to_json()["fields"]["x"]
+    assert "raw" not in fit.to_json()
+
+
+def test_a_side_that_is_not_augmented_says_so(tmp_path):
+    assert "before and after are the same" in only(inspection(tmp_path, "both", side="val")).text()
+    assert "before and after" not in only(inspection(tmp_path, "both")).text()
+
+
+def test_a_class_written_for_keras_has_nothing_before_augmentation(tmp_path):
+    with pytest.raises(ConfigError, match="--stage both: a class written for Keras"):
+        inspection(tmp_path, "both", config="my_sequences")
+    with pytest.raises(ConfigError, match="--sample: a class written for Keras"):
+        list(inspection(tmp_path, config="my_sequences").samples(["1"], [0]))
+
+
+def test_one_sample_is_shown_as_it_stands_in_the_batches_of_each_epoch(tmp_path):
+    ids = only(inspection(tmp_path)).sample_ids
+    (shown,) = inspection(tmp_path, "both").samples([str(ids[4])], [0, 1, 2])
+    assert shown.sample_ids == [ids[4]] * 3
+    for epoch in range(3):
+        for batch in inspection(tmp_path, epoch=epoch).batches(None):
+            if ids[4] in batch.sample_ids:
+                assert np.array_equal(shown.batch[0][epoch], batch.batch[0][batch.sample_ids.index(ids[4])])
+                assert shown.remarks[epoch] == f"epoch {epoch}, batch {batch.index}"
+    assert len(np.unique(shown.before[0], axis=0)) == 1
+    assert len(np.unique(shown.batch[0], axis=0)) == 3
+
+
+def test_a_sample_is_named_by_the_end_of_its_path(tmp_path):
+    look = inspection(tmp_path)
+    index = int(look.data.split.train[0])
+    path = Path(look.data.source[index]["path"])
+    (shown,) = look.samples([f"{path.parent.name}/{path.name}"], [0])
+    assert shown.sample_ids == [index]
+    with pytest.raises(ConfigError, match="no samples end so"):
+        list(look.samples(["nowhere.png"], [0]))
+    with pytest.raises(ConfigError, match=r"500 samples end so(.|\n)*write more of the path"):
+        list(look.samples([".png"], [0]))
+    with pytest.raises(ConfigError, match=r"not on the side of train(.|\n)*--split val"):
+        list(look.samples([str(look.data.split.val[0])], [0]))
+
+
+def test_patches_of_one_volume_are_all_shown(tmp_path):
+    look = inspection(tmp_path, config="volume_patches")
+    volume = int(look.data.split.train[0])
+    (shown,) = look.samples([str(volume)], [0])
+    items = look.sequence.source_indices(look.sequence.indices)
+    assert len(shown.sample_ids) == np.count_nonzero(items == volume) > 1
+
+
+def test_epochs_are_numbers_and_ranges():
+    assert epoch_numbers("0-2,7") == [0, 1, 2, 7]
+    for wrong in ("", "a", "3-", "2-1"):
+        with pytest.raises(ValueError):
+            epoch_numbers(wrong)
+
+
+def test_predictions_stand_in_the_order_of_the_rows_and_on_the_page(tmp_path):
+    look = inspection(tmp_path, config="digits", batch_size=4)
+    look.predictor = Predictor(lambda x: np.eye(10, dtype=np.float32)[[3] * len(x)] * 0.9, "crossentropy")
+    batch = only(look)
+    look.finish()
+    document = batch.to_json()["predictions"]["y"]
+    assert document["predicted"] == [3] * 4
+    assert document["wrong"] == [label != 3 for label in batch.batch[1].tolist()]
+    assert document["probability"] == [pytest.approx(0.9)] * 4
+    html = (tmp_path / "index.html").read_text()
+    assert f"{sum(document['wrong'])} of 4 are wrong" in html
+    assert "http" not in html
+
+
+def test_the_page_holds_every_sheet_and_the_json_names_it(tmp_path):
+    look = inspection(tmp_path)
+    assert len(list(look.batches(3))) == 3
+    sheets = look.finish()
+    html = Path(look.to_json()["page"]).read_text()
+    assert html.count("data:image/png;base64,") == len(sheets) == 3
+    assert "train, epoch 0, batch 2 of 13" in html
+    json.dumps(look.to_json())
