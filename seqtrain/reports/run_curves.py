@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
+from statistics import median_low
 from typing import Any
 
 from seqtrain.errors import ConfigError, did_you_mean, one_of
@@ -44,6 +45,7 @@ def draw_runs(runs: Sequence[RunRecord], names: Sequence[str], path: Path, metri
                 expected=one_of(known) if known else "runs that have finished an epoch",
                 fix=did_you_mean(name, known),
             )
+    path.parent.mkdir(parents=True, exist_ok=True)
     height = max(_PANEL_HEIGHT, _HEIGHT_OF_LABEL * len(runs) + 1)
     with saved_figure(path, _WIDTH, height * len(metrics)) as figure:
         for axes, name in zip(figure.subplots(len(metrics), squeeze=False)[:, 0], metrics, strict=True):
@@ -82,12 +84,20 @@ def _draw(axes: Any, runs: Sequence[RunRecord], names: Sequence[str], metric: st
 
 
 def _cut_off(axes: Any, curves: Sequence[Sequence[tuple[int, float]]]) -> None:
-    """Keeps a curve that leaves from flattening all others: what they begin with, and their lowest, are always seen."""
+    """Keeps a curve that leaves from flattening all others.
+
+    Seen are always the lowest values, and those that the curves begin with, but for a run that began beyond the others.
+    """
+    firsts = [points[0][1] for points in curves if points]
     values = [value for points in curves for _, value in points]
-    needed = [value for points in curves if points for value in (points[0][1], min(value for _, value in points))]
-    if values and max(values) - min(needed) > _FAR * (max(needed) - min(needed)) > 0:
-        span = max(needed) - min(needed)
-        axes.set_ylim(min(needed) - 0.1 * span, max(needed) + 0.5 * span)
+    if not values:
+        return
+    low = min(values)
+    usual = _FAR * (median_low(firsts) - low)
+    lowest = [min(value for _, value in points) for points in curves if points]
+    span = max((value - low for value in [*firsts, *lowest] if value - low <= usual), default=0.0)
+    if max(values) - low > _FAR * span > 0:
+        axes.set_ylim(low - 0.1 * span, low + 1.5 * span)
 
 
 def _label(axes: Any, ends: Sequence[tuple[float, float, str, str]], gap: float) -> None:

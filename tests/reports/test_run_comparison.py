@@ -80,15 +80,28 @@ def test_a_metric_that_no_run_has_is_refused(two, tmp_path):
         draw_runs(compare_runs(two).runs, ["a", "b"], tmp_path / "c.png", "val_los")
 
 
+def test_a_run_that_diverged_does_not_flatten_the_others(two, tmp_path):
+    make_run(tmp_path / "runs" / "wild", (0.5, -1e9))
+    make_run(tmp_path / "runs" / "lost", (-1e9,))
+    compared = compare_runs([*two, tmp_path / "runs" / "wild", tmp_path / "runs" / "lost"])
+    draw_runs(compared.runs, compared.names, tmp_path / "c.png", "val_loss")
+    with Image.open(tmp_path / "c.png") as picture:
+        rows = np.flatnonzero((np.asarray(picture.convert("RGB")) == ORANGE).all(axis=-1).any(axis=1))
+    assert rows[-1] - rows[0] > 150  # the first run falls from 1 to 0.2, of 540 pixels
+
+
 def test_labels_keep_their_distance_and_stay_in_the_picture():
     assert _spread([0.5, 0.5, 0.9], 0.1) == pytest.approx([0.5, 0.6, 0.9])
     assert _spread([0.98, 0.99, 1.0], 0.1) == pytest.approx([0.8, 0.9, 1.0])
 
 
 def test_the_command_writes_the_picture_and_one_document(two, tmp_path):
-    done = seqtrain("runs", "compare", *two, "--out", tmp_path / "compare.png", "--json")
+    done = seqtrain("runs", "compare", *two, "--out", tmp_path / "new" / "compare.png", "--json")
     assert done.code == 0, done.err
     document = json.loads(done.out)
-    assert (document["picture"], document["drawn"]) == (str(tmp_path / "compare.png"), ["val_accuracy", "val_loss"])
-    with Image.open(tmp_path / "compare.png") as picture:
+    assert (document["picture"], document["drawn"]) == (
+        str(tmp_path / "new" / "compare.png"),
+        ["val_accuracy", "val_loss"],
+    )
+    with Image.open(tmp_path / "new" / "compare.png") as picture:
         assert picture.size == (1350, 1080)
