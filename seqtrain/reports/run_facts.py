@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import json
 import re
 import shlex
@@ -13,9 +12,9 @@ from pathlib import Path
 from typing import Any
 
 from seqtrain.errors import CheckpointError
+from seqtrain.reports.run_state import run_state
 
-_LINE = re.compile(r"\d{4}-\d\d-\d\d [\d:,]+ (?P<level>[A-Z]+) (?P<words>.*)")
-_ENDED = re.compile(r"ended by (\w+): (.*)")
+_WARNING = re.compile(r"\d{4}-\d\d-\d\d [\d:,]+ (?:WARNING|ERROR) (?P<words>.*)")
 _MOST_OF_LOG = 5_000_000  # bytes, from the end
 
 
@@ -25,8 +24,7 @@ class RunFacts:
 
     Args:
         path: The folder.
-        status: "training"; as `fit --json` says how it ended; "failed" where an error ended it, "unfinished" where
-            nothing says how.
+        status: One word, as `run_state` has it.
         result: What `fit --json` has printed; empty where it has not ended.
         meta: Versions, devices, commands.
         split: How many samples train and validate.
@@ -87,19 +85,19 @@ def read_run(path: Path) -> RunFacts:
     """
     if not (path / "config.yaml").is_file():
         raise CheckpointError("there is no run in this folder", where=path, fix="name a run folder: runs/NAME/TIME")
-    warnings, error = _told(path / "train.log")
+    warnings = _warnings(path / "train.log")
     result = _json(path / "result.json")
-    status = "training" if _is_held(path / ".seqtrain.lock") else result.get("status")
+    state = run_state(path, result or None)
     split = {name: value for name, value in _json(path / "split.json").items() if name not in ("train", "val")}
     return RunFacts(
         path,
-        status or ("failed" if error else "unfinished"),
+        state.status,
         result,
         _json(path / "meta.json"),
         split,
         _rows(path / "metrics.jsonl"),
         warnings,
-        None if status else error,
+        state.told if state.status in ("failed", "diverged") else None,
         _json(path / "plots" / "results.json"),
     )
 
@@ -130,36 +128,13 @@ def _metrics(rows: list[dict[str, Any]]) -> dict[str, Any]:
     return {name: value for name, value in (rows[-1] if rows else {}).items() if name not in ("epoch", "time")}
 
 
-def _told(log: Path) -> tuple[list[str], str | None]:
-    """The warnings of a log, each once, and the error that ended the last stretch of the run."""
+def _warnings(log: Path) -> list[str]:
+    """The warnings of a log, each once."""
     try:
         with log.open("rb") as file:
             file.seek(max(0, log.stat().st_size - _MOST_OF_LOG))
             text = file.read().decode("utf-8", errors="replace")
     except OSError:
-        return [], None
-    warnings: dict[str, None] = {}
-    error = None
-    for line in text.splitlines():
-        match = _LINE.fullmatch(line)
-        if match is None:
-            continue
-        if match["level"] in ("WARNING", "ERROR"):
-            warnings[match["words"]] = None
-        elif match["words"].startswith("command: "):
-            error = None
-        elif ended := _ENDED.fullmatch(match["words"]):
-            error = f"{ended[1]}: {ended[2]}"
-    return list(warnings), error
-
-
-def _is_held(lock: Path) -> bool:
-    """Whether a process has the run folder's lock."""
-    try:
-        with lock.open("rb") as file:
-            fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return True
-    except OSError:
-        return False
-    return False
+        return []
+    found = (match["words"] for line in text.splitlines() if (match := _WARNING.fullmatch(line)))
+    return list(dict.fromkeys(found))

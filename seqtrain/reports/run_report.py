@@ -47,9 +47,10 @@ _STATUS = {
     "completed": "It has trained all its epochs.",
     "early_stopped": "It was stopped early: no epoch was better for a while.",
     "interrupted": "It was interrupted, with a checkpoint.",
-    "out_of_time": "Its time was over; it has a checkpoint.",
+    "max_time": "Its time was over; it has a checkpoint.",
     "failed": "It was ended by an error.",
-    "unfinished": "It was killed, or its machine went down: nothing says how it ended.",
+    "diverged": "Its loss became NaN or infinite.",
+    "killed": "It was killed, or its machine went down: nothing says how it ended.",
 }
 
 

@@ -19,7 +19,7 @@ from PIL import Image
 from seqtrain.reports.class_table import ClassTable
 from seqtrain.reports.matrix_plot import draw_matrix
 from seqtrain.reports.style import TRAINING, saved_figure, shortened
-from seqtrain.reports.tiles import NOT_COUNTED, as_bytes, class_color, picture_tile, volume_tile
+from seqtrain.reports.tiles import NOT_COUNTED, as_bytes, beside, class_color, picture_tile
 
 _NUM_WORST = 8
 _IN_A_ROW = 2
@@ -132,7 +132,8 @@ class SegmentationResults:
             for axes, (iou, _, name, picture, truth, predicted) in zip(all_axes, worst, strict=False):
                 axes.imshow(np.asarray(_side_by_side(picture, truth, predicted)), interpolation="nearest")
                 axes.set_title(f"{shortened(name, 14)}   IoU {-iou:.2f}", fontsize=11, fontweight="normal")
-            figure.suptitle("the worst cases: true mask left, predicted right", fontsize=13, fontweight="bold")
+            sides = "true mask above, predicted below" if worst[0][4].ndim == 3 else "true mask left, predicted right"
+            figure.suptitle(f"the worst cases: {sides}", fontsize=13, fontweight="bold")
             self._add_legend(figure)
 
     def _add_legend(self, figure: Any) -> None:
@@ -156,14 +157,24 @@ def _copied(value: Any) -> Any:
 
 def _side_by_side(picture: Any, truth: Ids, predicted: Ids) -> Image.Image:
     pixels = np.full(truth.shape, 255, np.uint8) if picture is None else as_bytes(_drawable(picture, truth.ndim))[0]
-    draw = picture_tile if truth.ndim == 2 else lambda *drawn: volume_tile(*drawn)[0]
-    left, right = draw(pixels, truth), draw(pixels, predicted)
     upright = truth.ndim == 3  # three planes in a row already: one row under the other
+    left, right = (
+        _planes(pixels, mask, truth) if upright else picture_tile(pixels, mask) for mask in (truth, predicted)
+    )
     size = (left.width, 2 * left.height + 4) if upright else (2 * left.width + 4, left.height)
     both = Image.new("RGB", size, "white")
     both.paste(left, (0, 0))
     both.paste(right, (0, left.height + 4) if upright else (left.width + 4, 0))
     return both
+
+
+def _planes(voxels: npt.NDArray[np.uint8], mask: Ids, truth: Ids) -> Image.Image:
+    """The planes through the most of the rarest class of the true mask, upright as in contact sheets."""
+    ids, counts = np.unique(truth[truth > 0], return_counts=True)
+    rarest = truth == ids[counts.argmin()] if ids.size else np.ones_like(truth, bool)
+    places = [int(rarest.sum(axis=others).argmax()) for others in ((1, 2), (0, 2), (0, 1))]
+    cuts = [(slice(None),) * axis + (place,) for axis, place in enumerate(places)]
+    return beside([picture_tile(voxels[cut][::-1], mask[cut][::-1], edge=max(truth.shape)) for cut in cuts])
 
 
 def _drawable(picture: npt.NDArray[Any], num_axes: int) -> npt.NDArray[Any]:

@@ -71,7 +71,7 @@ def words(html):
 def test_a_run_that_was_killed_has_a_page_of_what_it_did(run):
     html, facts = report(run)
     text = words(html)
-    assert facts["status"] == "unfinished" and facts["epochs"] == 2
+    assert facts["status"] == "killed" and facts["epochs"] == 2
     assert facts["warnings"] == ["the model waited for data in 40 % of epoch 2: try -s fit.workers=8"]
     for shown in ("digits / today", "killed", "best val_loss, epoch 2 1.5", "2 min 30 s", "No results", "gpu:0"):
         assert shown in text
@@ -110,10 +110,10 @@ def test_a_run_that_has_ended_shows_its_results(run):
 
 
 def test_a_run_that_holds_its_lock_is_training(run):
-    finish(run)
     with (run / ".seqtrain.lock").open("w") as file:
         fcntl.flock(file, fcntl.LOCK_EX)
         assert read_run(run).status == "training"
+    finish(run)
     assert read_run(run).status == "completed"
 
 
@@ -121,11 +121,11 @@ def test_an_error_that_ended_it_is_told_until_it_goes_on(run):
     with (run / "train.log").open("a") as log:
         log.write("2026-03-01 10:05:00,000 DEBUG ended by DivergedError: the loss became nan in batch 3\nTraceback\n")
     facts = read_run(run)
-    assert facts.status == "failed" and facts.error == "DivergedError: the loss became nan in batch 3"
+    assert facts.status == "diverged" and facts.error == "DivergedError: the loss became nan in batch 3"
     assert "the loss became nan in batch 3" in words(report(run)[0])
     with (run / "train.log").open("a") as log:
         log.write(LOG)
-    assert read_run(run).status == "unfinished"
+    assert read_run(run).status == "killed"
 
 
 def test_a_run_that_has_just_begun_has_a_page(run):
