@@ -55,9 +55,15 @@ def _name_ticks(axes: Any, names: Sequence[str]) -> None:
 
 
 def _write_counts(axes: Any, counts: npt.NDArray[np.int64], shares: npt.NDArray[np.float64]) -> None:
-    size = (12 if len(counts) <= 10 else 10) - (3 if counts.max() >= 10_000 else 0)
+    size = (12 if len(counts) <= 10 else 10) - (3 if counts.max() >= 1_000_000 else 0)
     for (row, column), value in np.ndenumerate(counts):
         if value:
             color = "white" if shares[row, column] > _DARK else "#1a1a1a"
-            text = str(value) if value < 100_000 else f"{value:.0e}".replace("e+0", "e")
-            axes.text(column, row, text, ha="center", va="center", color=color, fontsize=size)
+            axes.text(column, row, _counted(value), ha="center", va="center", color=color, fontsize=size)
+
+
+def _counted(value: int) -> str:
+    """A count in at most five signs: 9999, 152k, 3.1M."""
+    if value < 10_000:
+        return str(value)
+    return f"{value / 1000:.0f}k" if value < 999_500 else f"{value / 1e6:.{1 if value < 99_950_000 else 0}f}M"
