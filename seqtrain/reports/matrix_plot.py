@@ -59,7 +59,7 @@ def _write_counts(axes: Any, counts: npt.NDArray[np.int64], shares: npt.NDArray[
     for (row, column), value in np.ndenumerate(counts):
         if value:
             color = "white" if shares[row, column] > _DARK else "#1a1a1a"
-            axes.text(column, row, _counted(value), ha="center", va="center", color=color, fontsize=size)
+            axes.text(column, row, _counted(int(value)), ha="center", va="center", color=color, fontsize=size)
 
 
 def _counted(value: int) -> str:
