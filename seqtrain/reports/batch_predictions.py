@@ -49,6 +49,7 @@ class Prediction:
         remarks: In words.
         worst_first: Ascending from what is to be looked at first.
         fields: What is drawn beside the batch's own; none for what words say.
+        truth: The targets in words; none for what has no short ones.
     """
 
     name: str
@@ -56,6 +57,7 @@ class Prediction:
     remarks: Sequence[Remark]
     worst_first: npt.NDArray[Any]
     fields: Sequence[Field] = ()
+    truth: Sequence[str] = ()
 
 
 @dataclass(frozen=True)
@@ -79,6 +81,15 @@ class BatchPredictions:
     def panels(self) -> list[Panel]:
         """What is drawn beside the batch."""
         return [Panel("predicted", each.fields) for each in self.outputs if each.fields]
+
+    def worst(self) -> list[tuple[float, int, str, str]]:
+        """Of each mistake, or of each sample where nothing is right or wrong, its rank, row, target and prediction."""
+        if not self.outputs:
+            return []
+        first = self.outputs[0]
+        rows = [row for row in self.order or () if first.document.get("wrong", [True] * len(first.remarks))[row]]
+        truth = first.truth or [""] * len(first.remarks)
+        return [(float(first.worst_first[row]), row, truth[row], first.remarks[row].text) for row in rows]
 
     def remarks(self, row: int) -> list[Remark]:
         """The words under a sample."""
@@ -152,7 +163,8 @@ def _of_classes(field: Field, truth: npt.NDArray[np.int64], scores: npt.NDArray[
         Remark(f"predicted {field.class_name(class_id)}, {100 * share:.0f} %", is_wrong)
         for class_id, share, is_wrong in zip(predicted.tolist(), confidence.tolist(), wrong.tolist(), strict=True)
     ]
-    return Prediction(field.name, document, remarks, np.where(wrong, -confidence, confidence))
+    truths = [field.class_name(class_id) for class_id in truth.tolist()]
+    return Prediction(field.name, document, remarks, np.where(wrong, -confidence, confidence), truth=truths)
 
 
 def _probabilities(scores: Floats) -> Floats:

@@ -27,7 +27,7 @@ from seqtrain.reports.batch_predictions import BatchPredictions, Predictor, batc
 from seqtrain.reports.contact_sheet import Panel, Remark, contact_sheet, table
 from seqtrain.reports.data_check import overlap_warnings
 from seqtrain.reports.fields import Field, fields_of
-from seqtrain.reports.inspection_page import batch_section, overview_section
+from seqtrain.reports.inspection_page import batch_section, overview_section, worst_section
 from seqtrain.reports.page import Section, Text, page
 from seqtrain.reports.sample_epochs import items_of, places_of, refuse_other_side, rows_of, sample_named
 from seqtrain.reports.statistics import BatchStatistics, SplitStatistics, batch_statistics, split_statistics
@@ -35,6 +35,7 @@ from seqtrain.sources.base import classes_of, describe, labels_of
 from seqtrain.structure import map_structure
 
 _MOST_SHEETS = 16
+_MOST_WORST = 20  # predictions in the list of what to look at first
 _MOST_CLASSES = 30  # on a line
 
 Side = Literal["train", "val"]
@@ -156,6 +157,7 @@ class Inspection:
         self.about: list[str] = []
         self._sheets: list[Path] = []
         self._sections: list[Section] = []
+        self._worst: list[tuple[float, str, str, str, str]] = []
         self._others: list[str] = []  # warnings of batches that have no section of their own
 
     def batches(self, number: int | None) -> Iterator[InspectedBatch]:
@@ -195,11 +197,13 @@ class Inspection:
         self.out.mkdir(parents=True, exist_ok=True)
         epochs = f"{'training' if self.side == 'train' else 'validation'}, epoch {self.epoch}"
         stage = {"raw": "before augmentation", "augmented": "as fit sees it", "both": "before and after augmentation"}
-        sections = [overview_section(self._sides()), *self._sections]
+        sections = [overview_section(self._sides()), *([worst_section(self._worst)] if self._worst else [])]
+        sections += self._sections
         if self._others:
             sections.append(Section("Other batches", [Text(line) for line in self._others]))
+        path = self.loaded.path.resolve()
         text = page(
-            f"Batches of {Path(str(self.loaded.path)).stem}",
+            f"Batches of {path.stem if path.name != 'config.yaml' else path.parent.name}",
             ", ".join([epochs, stage[self.stage], *self.about]),
             sections,
         )
@@ -252,9 +256,9 @@ class Inspection:
             made.append(each)
             before += [] if plain is None else [plain]
         remarks = [f"epoch {place.epoch}, batch {place.step}" for place in places for _ in place.rows]
-        name = describe(self.data.source, sample)
+        where_from = "/".join(Path(describe(self.data.source, sample)).parts[-2:])
         inspected = self.inspected(
-            f"{self.side}, sample {sample}: {name}" if name != f"sample {sample}" else f"{self.side}, {name}",
+            f"{self.side}, sample {sample}" + ("" if where_from == f"sample {sample}" else f": {where_from}"),
             sample,
             items_of(self.sequence, made, places),
             rows_of(made, places),
@@ -336,6 +340,7 @@ class Inspection:
             inspected: The batch.
             name: Of the picture, without its ending.
         """
+        self._rank(inspected)
         if len(self._sections) >= _MOST_SHEETS:
             self._others += [f"{inspected.title}: {warning}" for warning in inspected.statistics.warnings]
             return
@@ -348,6 +353,17 @@ class Inspection:
             self._sheets.append(path)
         about = inspected.statistics, inspected.fields, inspected.batch, inspected.sample_ids
         self._sections.append(batch_section(inspected.title, *about, path, inspected.lines))
+
+    def _rank(self, inspected: InspectedBatch) -> None:
+        """Keeps the worst predictions of all batches."""
+        if inspected.predictions is None:
+            return
+        ids = inspected.sample_ids
+        for rank, row, target, prediction in inspected.predictions.worst()[:_MOST_WORST]:
+            sample = f"row {row}" if ids is None else f"#{ids[row]}"
+            batch = str(inspected.remarks[row] if inspected.remarks else inspected.index)
+            self._worst.append((rank, sample, batch, target, prediction))
+        self._worst = sorted(self._worst, key=lambda each: each[0])[:_MOST_WORST]
 
     def _drawn(self, inspected: InspectedBatch) -> Image.Image | None:
         """The contact sheet; where there are predictions, what is to be looked at first comes first."""
@@ -364,6 +380,7 @@ class Inspection:
             ]
             for row in order
         ]
+        shows_masks = any(field.kind == "mask" for panel in panels for field in panel.fields)
         ids = inspected.sample_ids
         shown = inspected.batch if inspected.before is None else inspected.before
         return contact_sheet(
@@ -378,7 +395,7 @@ class Inspection:
                 Panel(panel.name, [dataclasses.replace(field, array=field.array[order]) for field in panel.fields])
                 for panel in panels
             ],
-            own_name="" if inspected.before is None else "before",
+            own_name="before" if inspected.before is not None else "target" if shows_masks else "",
             remarks=remarks,
         )
 

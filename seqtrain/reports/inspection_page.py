@@ -75,5 +75,14 @@ def batch_section(
     return Section(title, blocks)
 
 
+def worst_section(worst: Sequence[tuple[float, str, str, str, str]]) -> Section:
+    """What to look at first, over all batches.
+
+    Args:
+        worst: In order; of each its rank, sample, batch, target and prediction.
+    """
+    return Section("To look at first", [Table([row[1:] for row in worst], ["sample", "batch", "target", "prediction"])])
+
+
 def _warned(warnings: Sequence[str]) -> list[Block]:
     return [Text(f"Warning: {warning}") for warning in warnings]

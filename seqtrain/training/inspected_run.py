@@ -57,7 +57,7 @@ class InspectedRun:
     @property
     def title(self) -> str:
         """Which weights predict."""
-        return f"predicted by {self._run.path}, {self._run.stored.path.name} checkpoint of epoch {self._run.epoch + 1}"
+        return f"predicted by {self._run.path} with the {self._run.which} weights (epoch {self._run.epoch})"
 
     def predictor(self, loaded: LoadedConfig, data: Data) -> Predictor:
         """The model, for batches of a config.

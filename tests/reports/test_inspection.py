@@ -108,3 +108,23 @@ def test_the_page_holds_every_sheet_and_the_json_names_it(tmp_path):
     assert html.count("data:image/png;base64,") == len(sheets) == 3
     assert "train, epoch 0, batch 2 of 13" in html
     json.dumps(look.to_json())
+
+
+def test_the_most_confident_mistakes_of_all_batches_are_listed_first(tmp_path):
+    look = inspection(tmp_path, config="digits", side="val", batch_size=10, **{"fit.workers": 0})
+    steps = iter(range(20))
+
+    def predict(x):
+        """The sure class 9, surer from batch to batch."""
+        share = 0.5 + next(steps) / 50
+        return np.tile(np.array([(1 - share) / 9] * 9 + [share], np.float32), (len(x), 1))
+
+    look.predictor = Predictor(predict, "crossentropy")
+    labels = {}
+    for batch in look.batches(None):
+        labels |= {f"#{index}": str(label) for index, label in zip(batch.sample_ids, batch.batch[1], strict=True)}
+    look.finish()
+    # The last two batches hold the 20 samples of class 9, which are right, so the two before them are the worst.
+    assert [row[2] for row in look._worst] == ["17"] * 10 + ["16"] * 10
+    assert all(row[3] == labels[row[1]] == "8" for row in look._worst)
+    assert (tmp_path / "index.html").read_text().index("To look at first") > 0
