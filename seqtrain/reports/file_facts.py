@@ -124,7 +124,7 @@ def look_at(path: str, digest: Any = None) -> FileFacts:
             start = file.read(_LARGEST_HEADER)
             if digest is not None:
                 digest.update(start)
-                while block := file.read(_BLOCK):
+                while len(start) == _LARGEST_HEADER and (block := file.read(_BLOCK)):  # a short file was read whole
                     digest.update(block)
     except OSError:
         return FileFacts()
