@@ -1,6 +1,6 @@
 """Writes `hdf5/digits.h5`: all 1,797 of scikit-learn's handwritten digits, compressed in chunks of 64.
 
-The data sets are `images`, (1797, 8, 8), uint8, the original values from 0 to 16 times 15; and `labels`, (1797,), uint8.
+The data sets are `images`, (1797, 8, 8), uint8, the original values from 0 to 16 times 15; and `labels`, (1797,).
 
 Source: Alpaydin and Kaynak, 1998, Optical Recognition of Handwritten Digits, UCI Machine Learning Repository,
 CC BY 4.0; as scikit-learn distributes it.

@@ -1,0 +1,114 @@
+"""The command line itself: how it begins, and how errors that are told in words end it."""
+
+from __future__ import annotations
+
+import errno
+import logging
+import os
+import sys
+from typing import Annotated, NoReturn
+
+import typer
+
+from seqtrain import __version__
+from seqtrain.cli.options import print_json
+from seqtrain.console import outlive_terminal, say
+from seqtrain.errors import ConfigError, Mistake, ResourceError, SeqtrainError
+
+app = typer.Typer(
+    name="seqtrain",
+    help="Train Keras models from the command line on data that does not fit in memory.",
+    no_args_is_help=True,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+)
+config_app = typer.Typer(help="Show what a config means.", no_args_is_help=True, rich_markup_mode=None)
+app.add_typer(config_app, name="config")
+runs_app = typer.Typer(
+    help="Show runs: those that there are, one, several side by side.", no_args_is_help=True, rich_markup_mode=None
+)
+app.add_typer(runs_app, name="runs")
+
+
+def main() -> None:
+    """Runs the command line; errors that are told in words end with their exit code."""
+    outlive_terminal()
+    try:
+        app(prog_name="seqtrain")
+    except SystemExit:
+        _silence_libraries()
+        raise
+    except SeqtrainError as error:
+        _end(error)
+    except BrokenPipeError:
+        sys.stderr.close()
+        sys.exit(141)
+    except OSError as error:
+        if error.errno in (errno.ENOSPC, errno.EDQUOT):
+            _end(ResourceError(f"the disk is full: {error.strerror}", where=error.filename, fix="free the disk"))
+        if error.errno in (errno.EROFS, errno.EACCES, errno.EPERM, errno.EEXIST, errno.ENOTDIR):
+            _end(ConfigError(f"cannot be written: {error.strerror}", where=error.filename, fix="name another place"))
+        raise
+
+
+def _silence_libraries() -> None:
+    """For the end of the process: TensorFlow complains of iterators that outlive the interpreter."""
+    if "keras" in sys.modules:
+        sys.stderr.flush()
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 2)
+
+
+def _end(error: SeqtrainError) -> NoReturn:
+    typer.echo(told(error), err=True)
+    if "--json" in sys.argv:
+        print_json(
+            {"status": "failed", "exit_code": error.exit_code, "mistakes": [_mistake(m) for m in error.mistakes]}
+        )
+    logging.getLogger("seqtrain").debug("%s", error, exc_info=True)
+    _silence_libraries()
+    sys.exit(error.exit_code)
+
+
+def told(error: SeqtrainError) -> str:
+    """An error in words, with the number of its mistakes."""
+    count = len(error.mistakes)
+    return "\n".join([*map(str, error.mistakes), *([f"{count} mistakes"] if count > 1 else [])])
+
+
+def _version(value: bool) -> None:
+    if value:
+        typer.echo(f"seqtrain {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _root(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Show the version and exit.")
+    ] = False,
+) -> None:
+    console = logging.StreamHandler(_Stderr())
+    console.setLevel(logging.INFO)
+    logger = logging.getLogger("seqtrain")
+    logger.setLevel(logging.DEBUG)
+    logger.handlers = [console]
+
+
+def _mistake(mistake: Mistake) -> dict[str, str | None]:
+    return {
+        "where": mistake.where,
+        "message": mistake.message,
+        "expected": mistake.expected,
+        "received": mistake.received,
+        "fix": mistake.fix,
+    }
+
+
+class _Stderr:
+    """Stderr as it is when something is written; what is written stands above the bars."""
+
+    def write(self, text: str) -> None:
+        say(text)
+
+    def flush(self) -> None:
+        sys.stderr.flush()

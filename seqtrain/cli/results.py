@@ -1,0 +1,138 @@
+"""Commands about what was trained."""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from seqtrain.cli.app import app
+from seqtrain.cli.options import (
+    Checkpoint,
+    CheckpointOption,
+    JsonOption,
+    Part,
+    PredictionFormat,
+    Progress,
+    ProgressOption,
+    RunArgument,
+    SetOption,
+    print_json,
+    stdout_for_data,
+)
+from seqtrain.console import native_stderr_aside, native_stderr_to, showing, stdout_to_stderr
+
+_REPORT_EXAMPLES = """\b
+Examples:
+  seqtrain report runs/today
+  seqtrain report runs/today --out today.html
+  seqtrain report runs/today --json | jq .best.value
+"""
+
+
+_PREDICT_EXAMPLES = """\b
+Examples:
+  seqtrain predict runs/today photos/ --out classes.csv
+  seqtrain predict runs/today a.jpg b.jpg --out - | sort -t, -k3
+  seqtrain predict runs/cells images/ --out masks/           (a palette PNG for each image)
+  seqtrain predict runs/flats new.csv --format jsonl --json
+  seqtrain predict runs/power -s source.path=2025.csv        (a source of the run's own kind)
+"""
+
+
+_EVALUATE_EXAMPLES = """\b
+Examples:
+  seqtrain evaluate runs/today
+  seqtrain evaluate runs/today --split train --json | jq .metrics
+  seqtrain evaluate runs/today -s source.path=data/test --out test.json
+"""
+
+
+@app.command(epilog=_EVALUATE_EXAMPLES)
+def evaluate(
+    run: RunArgument,
+    split: Annotated[
+        Part | None, typer.Option(help="Which samples. [default: val; of another source all]", show_default=False)
+    ] = None,
+    settings: SetOption = None,
+    checkpoint: CheckpointOption = Checkpoint.best,
+    out: Annotated[Path | None, typer.Option(help="Write the JSON here too.", show_default=False)] = None,
+    progress: ProgressOption = Progress.auto,
+    as_json: JsonOption = False,
+) -> None:
+    """Test a trained run: its metrics on a side of its split, or on another source with -s source.path=..."""
+    from seqtrain.training.evaluation import evaluate as evaluated
+    from seqtrain.training.trained_run import TrainedRun
+
+    with stdout_to_stderr(), showing(progress.value), native_stderr_aside():
+        found = evaluated(TrainedRun(run, settings or (), checkpoint.value), split.value if split else None)
+    if out is not None:
+        out.parent.mkdir(parents=True, exist_ok=True)
+        out.write_text(json.dumps(found.to_json(), indent=2) + "\n")
+    if as_json:
+        print_json(found.to_json())
+    else:
+        typer.echo(found.text())
+
+
+@app.command(epilog=_PREDICT_EXAMPLES)
+def predict(
+    run: RunArgument,
+    inputs: Annotated[
+        list[Path] | None,
+        typer.Argument(metavar="INPUT", help="Images, folders, manifests, arrays, a table.", show_default=False),
+    ] = None,
+    out: Annotated[
+        Path | None,
+        typer.Option(help="A file, a folder for PNG, or - for stdout. [default: predictions...]", show_default=False),
+    ] = None,
+    out_format: Annotated[
+        PredictionFormat | None,
+        typer.Option("--format", help="[default: as --out ends, or what fits the model]", show_default=False),
+    ] = None,
+    settings: SetOption = None,
+    checkpoint: CheckpointOption = Checkpoint.best,
+    progress: ProgressOption = Progress.auto,
+    as_json: JsonOption = False,
+) -> None:
+    """Predict new samples with a trained run: classes, values, masks, or whatever its model puts out."""
+    from seqtrain.training.prediction import PredictOptions
+    from seqtrain.training.prediction import predict as predicted
+    from seqtrain.training.prediction_places import OutFormat
+
+    to_stdout = out == Path("-")
+    if to_stdout and as_json:
+        raise typer.BadParameter("stdout takes the predictions or the JSON, not both", param_hint="--out -")
+    with stdout_for_data() as stdout, showing(progress.value), native_stderr_aside():
+        place = stdout if to_stdout else out
+        chosen: OutFormat | None = out_format.value if out_format else None
+        done = predicted(run, PredictOptions(inputs or (), settings or (), checkpoint.value, place, chosen))
+    if as_json:
+        print_json(done.to_json())
+    else:
+        typer.echo(done.text(), err=to_stdout)
+    raise typer.Exit(done.exit_code)
+
+
+@app.command(epilog=_REPORT_EXAMPLES)
+def report(
+    run: RunArgument,
+    out: Annotated[
+        Path | None, typer.Option(help="The page to write. [default: RUN/report.html]", show_default=False)
+    ] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Write a page that shows a run, whether it has ended or still trains; it opens without a network."""
+    from seqtrain.reports.run_report import report
+
+    with stdout_to_stderr(), native_stderr_to(Path(os.devnull)):
+        html, facts = report(run)
+    out = out or run / "report.html"
+    out.write_text(html, encoding="utf-8")
+    if as_json:
+        print_json({**facts, "page": str(out)})
+    else:
+        typer.echo(f"wrote {out}")

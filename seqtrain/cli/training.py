@@ -1,0 +1,92 @@
+"""Commands that train, or get ready to."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from seqtrain.cli.app import app
+from seqtrain.cli.options import ConfigArgument, JsonOption, Progress, Resume, SetOption, load, print_json
+from seqtrain.console import showing, stdout_to_stderr
+
+
+@app.command()
+def fit(
+    config: ConfigArgument,
+    settings: SetOption = None,
+    run_dir: Annotated[
+        Path | None, typer.Option(help="The run folder. [default: runs/<config>/<UTC time>]", show_default=False)
+    ] = None,
+    resume: Annotated[Resume, typer.Option(help="What to do with a run folder that holds a run.")] = Resume.auto,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Build everything, take one step of training and validation, and stop.")
+    ] = False,
+    progress: Annotated[Progress, typer.Option(help="How to show the progress; auto: a bar on a terminal.")] = (
+        Progress.auto
+    ),
+    max_time: Annotated[
+        str | None,
+        typer.Option(
+            metavar="TIME", help="Stop and save after so long, such as 3h50m, with exit code 124.", show_default=False
+        ),
+    ] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Train the model of a config, or go on with the run in --run-dir."""
+    from seqtrain import durations
+    from seqtrain.training import fit as training
+    from seqtrain.training.options import FitOptions
+
+    try:
+        max_time_s = durations.seconds(max_time) if max_time is not None else None
+    except ValueError as error:
+        raise typer.BadParameter(str(error), param_hint="--max-time") from error
+    options = FitOptions(run_dir, resume.value, progress.value, sys.argv, max_time_s)
+    with stdout_to_stderr(), showing(progress.value):
+        loaded = load(config, settings)
+        outcome = training.dry_run(loaded, options) if dry_run else training.fit(loaded, options)
+    if as_json:
+        print_json(outcome.result)
+    raise typer.Exit(outcome.exit_code)
+
+
+@app.command("prepare")
+def prepare_cache(config: ConfigArgument, settings: SetOption = None, as_json: JsonOption = False) -> None:
+    """Fill the cache of a config ahead of training."""
+    from seqtrain.loading.prepare import prepare
+
+    with stdout_to_stderr():
+        prepared = prepare(load(config, settings))
+    if as_json:
+        print_json(prepared.to_json())
+    else:
+        typer.echo(prepared.text())
+
+
+@app.command()
+def profile(
+    config: ConfigArgument,
+    settings: SetOption = None,
+    workers: Annotated[
+        str | None, typer.Option(help="Numbers of workers to try, such as 1,2,4.", show_default=False)
+    ] = None,
+    data_only: Annotated[bool, typer.Option("--data-only", help="Leave out the model.")] = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Measure what bounds a run: the data, or the model."""
+    from seqtrain.training.profile import profile as measured
+    from seqtrain.training.profile import profile_text
+
+    try:
+        counts = [int(count) for count in (workers or "").split(",") if count]
+    except ValueError as error:
+        raise typer.BadParameter("whole numbers, separated by commas", param_hint="--workers") from error
+    with stdout_to_stderr():
+        document = measured(load(config, settings), counts, data_only)
+    if as_json:
+        print_json(document)
+    else:
+        typer.echo(profile_text(document))
