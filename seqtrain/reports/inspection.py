@@ -380,7 +380,7 @@ class Inspection:
             ]
             for row in order
         ]
-        shows_masks = any(field.kind == "mask" for panel in panels for field in panel.fields)
+        shows_targets = any(field.kind in ("mask", "series") for panel in panels for field in panel.fields)
         ids = inspected.sample_ids
         shown = inspected.batch if inspected.before is None else inspected.before
         return contact_sheet(
@@ -395,7 +395,7 @@ class Inspection:
                 Panel(panel.name, [dataclasses.replace(field, array=field.array[order]) for field in panel.fields])
                 for panel in panels
             ],
-            own_name="before" if inspected.before is not None else "target" if shows_masks else "",
+            own_name="before" if inspected.before is not None else "target" if shows_targets else "",
             remarks=remarks,
         )
 
