@@ -101,10 +101,10 @@ class PairManifestSource:
         apart = ~np.isin(self._images[train], self._images[val]).any(axis=1)
         if not apart.all():
             _log.warning(
-                "%d of %d training pairs share an image with a validation pair and are left out; "
-                "`split: {by: group}` keeps pairs with a common image on one side",
+                "%d of %d training pairs share an image with a validation pair and are left out%s",
                 np.count_nonzero(~apart),
                 len(train),
+                "; `split: {by: group}` keeps pairs with a common image on one side" if self.groups.any() else "",
             )
         return train[apart]
 
