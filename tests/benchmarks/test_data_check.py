@@ -9,6 +9,7 @@ from tests.benchmarks.data_check import main
 
 @pytest.mark.slow
 def test_both_speeds_and_their_share_are_measured(tmp_path, capsys):
+    pytest.importorskip("skimage")
     main(["--data", str(tmp_path), "--count", "12", "--rounds", "1", "--json"])
     photographs, arrays = json.loads(capsys.readouterr().out)
     assert (photographs["samples"], arrays["samples"]) == (12, 120)
