@@ -27,6 +27,12 @@ class Terminal(io.StringIO):
         return True
 
 
+@pytest.fixture(autouse=True)
+def _patience(monkeypatch):
+    """A slow machine tells no more than a fast one."""
+    monkeypatch.setattr(console, "_PATIENCE_S", 3600)
+
+
 @pytest.fixture
 def model():
     keras.utils.set_random_seed(1)
