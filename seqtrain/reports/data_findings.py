@@ -13,7 +13,7 @@ import numpy.typing as npt
 from seqtrain.errors import Mistake
 from seqtrain.reports.data_survey import Survey
 from seqtrain.reports.duplicates import exact_groups, near_pairs
-from seqtrain.reports.file_facts import FORMATS, MODES
+from seqtrain.reports.file_facts import DIGEST_BYTES, FORMATS, MODES
 from seqtrain.reports.sample_facts import NO_LABEL
 from seqtrain.reports.statistics import SplitStatistics, split_statistics
 from seqtrain.structure import FieldSpec, named_leaves
@@ -191,10 +191,12 @@ class _Joined:
 
 
 def _digests(survey: Survey) -> Any:
-    digests = survey.of("digest").reshape(len(survey.of("item")), -1)
+    digests = survey.of("digest")
+    if not digests.size:
+        return np.zeros((0, DIGEST_BYTES), np.uint8)
     if not survey.sequence.file_fields and survey.constant:
         digests = np.where(np.isin(survey.of("item"), survey.constant)[:, None], 0, digests).astype(np.uint8)
-    return digests if digests.size else np.zeros((0, 16), np.uint8)
+    return digests
 
 
 def _breaks(found: Findings, survey: Survey, items: Sequence[int], message: str, fix: str) -> None:

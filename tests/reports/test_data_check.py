@@ -99,6 +99,18 @@ def test_damaged_files_are_listed_whoever_reads_them(tmp_path, processes):
     assert sum(check.to_json()[side]["unreadable"] for side in ("train", "val")) == 2
 
 
+@pytest.mark.parametrize("first_bad", [0, 15])  # all samples, or those that validate
+def test_where_no_sample_of_a_side_can_be_read_each_is_named(tmp_path, first_bad):
+    folder = save_images(tmp_path)
+    paths = sorted(folder.glob("*/*.png"))
+    for path in paths[first_bad:]:
+        path.write_bytes(b"no picture")
+    check = check_data(config(tmp_path, split={"train": 0.75, "by": "ordered"}), tmp_path / "out")
+    assert check.error is not None
+    assert check.error.exit_code == 3
+    assert (tmp_path / "out" / "bad_files.txt").read_text().splitlines() == list(map(str, paths[first_bad:]))
+
+
 def test_bad_samples_within_the_limit_of_skipping_are_told_and_no_error(tmp_path):
     folder = save_images(tmp_path)
     (folder / "cats" / "03.png").write_bytes(b"no picture")
