@@ -94,6 +94,16 @@ class Series:
                 received=f"{lengths.max()} rows in the longest",
                 fix="lower window or horizon",
             )
+        short = np.flatnonzero(lengths < window + horizon)
+        if len(short):
+            log.warning(
+                "series: %d of %d files are too short for a window of %d rows and left out, such as %s (%d rows)",
+                len(short),
+                len(files),
+                window + horizon,
+                files[short[0]],
+                lengths[short[0]],
+            )
 
     def __len__(self) -> int:
         return len(self.starts)

@@ -135,6 +135,14 @@ def test_a_missing_value_is_named_or_interpolated(tmp_path: Path) -> None:
         Series(empty, target="load", window=2, horizon=1, missing="interpolate")
 
 
+def test_files_that_are_too_short_are_told(folder: Path, caplog: pytest.LogCaptureFixture) -> None:
+    Series(folder, target="load", window=18, horizon=2)
+    assert caplog.text == ""
+    Series(folder, target="load", window=18, horizon=3)
+    assert "1 of 2 files are too short for a window of 21 rows and left out" in caplog.text
+    assert f"{folder / 'a.csv'} (20 rows)" in caplog.text
+
+
 def test_files_that_are_too_short_give_no_windows_and_all_such_are_refused(folder: Path) -> None:
     series_file(folder, "c.csv", [1, 2])
     assert set(Series(folder, target="load", window=3, horizon=1).groups) == {0, 1}
