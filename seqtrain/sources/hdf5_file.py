@@ -164,7 +164,7 @@ class ChunkedRows:
         return self.shape[0]
 
     def __getitem__(self, key: Any) -> Any:
-        rows = np.arange(len(self))[key]
+        rows = self._numbers(key)
         flat = rows.reshape(-1)
         out = np.empty((len(flat), *self.shape[1:]), self.dtype)
         blocks = flat // self.array.chunk[0]
@@ -175,6 +175,15 @@ class ChunkedRows:
             block = int(blocks[here[0]])
             out[here] = self._block(block)[flat[here] - block * self.array.chunk[0]]
         return out.reshape(*rows.shape, *self.shape[1:])[()]
+
+    def _numbers(self, key: Any) -> npt.NDArray[np.integer]:
+        """The rows that a slice, a number or an array of numbers means; no cost grows with the data set."""
+        if isinstance(key, slice):
+            return np.arange(*key.indices(len(self)))
+        rows = np.asarray(key)
+        if rows.size and not -len(self) <= rows.min() <= rows.max() < len(self):
+            raise IndexError(f"rows {rows.min()} to {rows.max()} of {len(self)}")
+        return np.where(rows < 0, rows + len(self), rows)
 
     def __array__(self, dtype: npt.DTypeLike | None = None, copy: bool | None = None) -> npt.NDArray[Any]:
         return np.asarray(self[:], dtype=dtype)

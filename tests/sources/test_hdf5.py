@@ -2,6 +2,7 @@
 
 import pickle
 import threading
+import tracemalloc
 
 import h5py
 import numpy as np
@@ -103,6 +104,21 @@ def test_chunks_that_were_never_written_hold_the_fill_value(tmp_path):
         file["labels"] = np.zeros(20, int)
     source = opened(tmp_path / "data.h5")
     assert [int(source[index]["x"][0]) for index in (0, 4, 5, 19)] == [1, 1, 9, 9]
+
+
+def test_a_few_rows_cost_no_memory_for_all_rows(tmp_path):
+    with h5py.File(tmp_path / "data.h5", "w") as file:
+        file.create_dataset("x", (20_000_000, 2), np.uint8, chunks=(64, 2))  # nothing is written
+        file.create_dataset("y", (20_000_000,), np.uint8, chunks=(1 << 20,))
+    rows = Hdf5(tmp_path / "data.h5")._files["x"].map()
+    rows[0]  # opens the file
+    tracemalloc.start()
+    assert rows[np.array([19_999_999, 5])].shape == rows[5:7].shape == (2, 2)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 1 << 20
+    with pytest.raises(IndexError):
+        rows[20_000_000]
 
 
 def test_an_epoch_follows_the_chunks_and_is_exactly_once(tmp_path, monkeypatch):
