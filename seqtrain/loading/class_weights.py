@@ -64,7 +64,9 @@ def weights_of_targets(
             raise ConfigError(
                 f"fit.class_weight: no output '{name}'", expected=one_of(targets), fix=did_you_mean(name, targets)
             )
-        weights[name] = class_weights(of_output, source, indices, targets[name].classes, name)  # type: ignore[arg-type]
+        target = targets[name]
+        of_pixels = target.kind == "mask"
+        weights[name] = class_weights(of_output, source, indices, target.classes, name, of_pixels)  # type: ignore[arg-type]
     return weights
 
 
@@ -112,10 +114,20 @@ def _counts(
             raise ConfigError("fit.class_weight: balanced needs a source that counts the pixels of its masks")
         counts: npt.NDArray[np.integer] = source.class_counts(indices)
         return counts
-    labels = labels_of(source) if output is None else source.column(output)  # type: ignore[attr-defined]
-    if labels is None or labels.ndim != 1 or labels[indices].max() >= num_classes:
-        raise ConfigError("fit.class_weight: balanced needs a source with one class label per sample")
+    labels = labels_of(source) if output is None else _column(source, output)
+    is_class = labels is not None and labels.ndim == 1 and labels.dtype.kind in "iufb"
+    if labels is None or not is_class or labels[indices].max() >= num_classes:
+        raise ConfigError(
+            "fit.class_weight: balanced needs a source with one class label per sample"
+            + ("" if output is None else f", by the output's name '{output}'"),
+            fix="give the weights themselves",
+        )
     return np.bincount(labels[indices].astype(np.int64), minlength=num_classes)
+
+
+def _column(source: Source, output: str) -> npt.NDArray[Any] | None:
+    column = getattr(source, "column", None)
+    return None if column is None else column(output)
 
 
 def _class_index(name: str, classes: tuple[str, ...]) -> int:

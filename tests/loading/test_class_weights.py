@@ -150,6 +150,27 @@ def test_each_output_has_weights_of_its_own():
     assert given["kind"].tolist() == [1, 3]
 
 
+class Scenes:
+    """Masks, and no table."""
+
+    classes = ("ground", "thing")
+
+    def __len__(self):
+        return 4
+
+    def class_counts(self, indices):
+        return np.array([3, 1]) * len(indices)
+
+
+def test_an_output_that_is_a_mask_is_weighted_by_its_pixels():
+    outputs = {"mask": FieldSpec((2, 2), "uint8", kind="mask", classes=Scenes.classes), "kind": OUTPUTS["kind"]}
+    sequence = with_spec((FieldSpec((), "float32"), outputs), np.zeros(4), {})
+    weights = weights_of_targets({"mask": "balanced"}, Scenes(), np.arange(4), sequence)
+    assert weights["mask"].tolist() == pytest.approx([4 / 6, 2])
+    with pytest.raises(ConfigError, match="one class label per sample, by the output's name 'kind'"):
+        weights_of_targets({"kind": "balanced"}, Scenes(), np.arange(4), sequence)
+
+
 @pytest.mark.parametrize(
     ("config", "told"),
     [
