@@ -15,7 +15,7 @@ from pydantic import Field
 
 from seqtrain.registry import sequences
 from seqtrain.sequences.geometry import GeometryRange, Matrix, draw, matrix, pass_over, warp
-from seqtrain.sequences.image import ImageSequence, Picture
+from seqtrain.sequences.image import ImageSequence, Key, Picture
 from seqtrain.sources.base import Source
 from seqtrain.types import Color, DataFormat, ImageSize, Probability, Resize
 
@@ -102,17 +102,17 @@ class AugmentedImageSequence(ImageSequence):
         self._keeps_size = self._canvas_size == tuple(image_size)
         self._stays = self._keeps_size and self._geometry == GeometryRange()
 
-    def paint(self, path: str, generator: np.random.Generator, picture: Picture) -> None:
-        """Writes an image file, augmented where this is training."""
+    def paint(self, key: Key, generator: np.random.Generator, picture: Picture) -> None:
+        """Writes a picture, augmented where this is training."""
         if not self.augmenting:
-            self.read(path, picture)
+            self.read(key, picture)
             return
         to_canvas = self._drawn(generator)
         if to_canvas is None:
-            self.read(path, picture)
+            self.read(key, picture)
         else:
             canvas = np.empty((*self._canvas_size, *picture.shape[2:]), dtype=np.uint8)
-            self.read(path, canvas)
+            self.read(key, canvas)
             warp(canvas, to_canvas, picture)
         self._light(generator, picture)
 

@@ -32,12 +32,8 @@ class ComparedImageSequence(AugmentedImageSequence):
         """
         for draws_left in reversed(range(_MOST_DRAWS)):
             try:
-                return self.write_picture(self.path_of(partner), generator, row)
+                return self.write_picture(self.key_of(partner), generator, row)
             except DataError:
                 if not (self.skips_bad_samples and draws_left):
                     raise
             partner = draw()
-
-    def path_of(self, index: int) -> Any:
-        """The image file of a sample."""
-        return self.source[index]["path"]

@@ -1,4 +1,4 @@
-"""The sequence `image`: image files decoded and resized straight into their rows of a uint8 batch."""
+"""The sequence `image`: pictures decoded and resized straight into their rows of a uint8 batch."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from seqtrain.errors import ConfigError
 from seqtrain.registry import sequences
 from seqtrain.sequences.base import SampleSequence
 from seqtrain.sequences.decoding import read_picture
+from seqtrain.sequences.pictures import CutPictures
 from seqtrain.sequences.resizing import fit, scaled_size
 from seqtrain.sources.base import Source, labels_of
 from seqtrain.structure import FieldSpec
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from seqtrain.sequences.cache import PictureCache
 
 Picture = npt.NDArray[np.uint8]
+Key = str | int
 
 # What makes pixels of files. Raise `ours` when `decoding` or `resizing` changes a pixel: caches are then made anew.
 _DECODERS = {"ours": 2, "simplejpeg": simplejpeg.__version__, "opencv": cv2.__version__, "pillow": PIL.__version__}
@@ -30,12 +32,13 @@ _DECODERS = {"ours": 2, "simplejpeg": simplejpeg.__version__, "opencv": cv2.__ve
 
 @sequences.register("image")
 class ImageSequence(SampleSequence):
-    """Images by class or with a number to predict, from every source whose samples have a `path` and a `label`.
+    """Images by class or with a number to predict, from every source of labelled pictures.
 
     Pixels stay uint8, a quarter of float32 on the way to the GPU; the model scales them.
 
     Args:
-        source: `image_folder`, `image_manifest`, or any other whose samples have a `path` and a `label`.
+        source: `image_folder`, `image_manifest`, `volume_slices` with labels, or any other whose samples have a `label`
+            and a `path`, or which has `read_picture(index)`.
         indices: See `SampleSequence`.
         batch_size: See `SampleSequence`.
         seed: See `SampleSequence`.
@@ -53,7 +56,8 @@ class ImageSequence(SampleSequence):
             numbers to predict
 
     Raises:
-        ConfigError: when the source has no image files, or labels are to be one-hot and there are no classes.
+        ConfigError: when the source has no labelled pictures, labels are to be one-hot and there are no classes, or
+            pictures that are no files are to be cached.
         DataError: when an image cannot be read.
 
     Example:
@@ -80,6 +84,7 @@ class ImageSequence(SampleSequence):
         self.resize: Resize = resize
         self.data_format = data_format
         self.cache: PictureCache | None = None
+        self._cut = CutPictures(source, color, resize) if hasattr(source, "read_picture") else None  # None: files
         self._one_hot = labels == "one_hot"
         num_channels = 1 if color == "gray" else 3
         shape = (num_channels, *image_size) if data_format == "channels_first" else (*image_size, num_channels)
@@ -93,39 +98,44 @@ class ImageSequence(SampleSequence):
         samples = [self.source[index] for index in indices.tolist()]
         x = rows[0].reshape(len(samples), *self.read_shape)
         kept = None if self.cache is None else self.cache.read_kept([sample["path"] for sample in samples], x)
-        for row, sample in enumerate(samples):
+        for row, (index, sample) in enumerate(zip(indices.tolist(), samples, strict=True)):
             if kept is None or not kept[row]:
-                self.read(sample["path"], x[row])
+                self.read(sample["path"] if self._cut is None else index, x[row])
             self._write_label(sample["label"], rows[1][row : row + 1])
 
     def write_sample(self, index: int, generator: np.random.Generator, rows: tuple[Any, ...]) -> None:
         """Writes one sample."""
-        sample = self.source[index]
         x, y = rows
-        self.write_picture(sample["path"], generator, x)
-        self._write_label(sample["label"], y)
+        self.write_picture(self.key_of(index), generator, x)
+        self._write_label(self.source[index]["label"], y)
 
-    def write_picture(self, path: str, generator: np.random.Generator, row: Picture) -> None:
-        """Writes an image file into its row, which has a batch axis of 1."""
+    def key_of(self, index: int) -> Key:
+        """What the picture of a sample is read by: its file; or the sample, where the source makes its pictures."""
+        return index if self._cut is not None else str(self.source[index]["path"])
+
+    def write_picture(self, key: Key, generator: np.random.Generator, row: Picture) -> None:
+        """Writes a picture into its row, which has a batch axis of 1."""
         if self.color == "gray":
-            self.paint(path, generator, row[0].reshape(self.image_size))
+            self.paint(key, generator, row[0].reshape(self.image_size))
         elif self.data_format == "channels_last":
-            self.paint(path, generator, row[0])
+            self.paint(key, generator, row[0])
         else:
             picture = np.empty((*self.image_size, 3), dtype=np.uint8)
-            self.paint(path, generator, picture)
+            self.paint(key, generator, picture)
             row[0] = np.moveaxis(picture, -1, 0)
 
-    def paint(self, path: str, generator: np.random.Generator, picture: Picture) -> None:
-        """Writes an image file into (height, width) or (height, width, 3); a subclass may augment it."""
-        self.read(path, picture)
+    def paint(self, key: Key, generator: np.random.Generator, picture: Picture) -> None:
+        """Writes a picture into (height, width) or (height, width, 3); a subclass may augment it."""
+        self.read(key, picture)
 
-    def read(self, path: str, picture: Picture) -> None:
-        """Writes an image file, resized, into a picture of any size; what a cache keeps is not decoded again."""
-        if self.cache is None:
-            self._decode(path, picture)
+    def read(self, key: Key, picture: Picture) -> None:
+        """Writes a picture, resized, into one of any size; what a cache keeps is not decoded again."""
+        if self._cut is not None:
+            self._cut.read(int(key), picture)
+        elif self.cache is None:
+            self._decode(str(key), picture)
         else:
-            self.cache.read(path, picture, self._decode)
+            self.cache.read(str(key), picture, self._decode)
 
     @property
     def read_shape(self) -> tuple[int, ...]:
@@ -138,7 +148,16 @@ class ImageSequence(SampleSequence):
         return {"color": self.color, "resize": self.resize, "decoders": _DECODERS}
 
     def use_cache(self, cache: PictureCache) -> None:
-        """Keeps decoded pictures in a cache, and takes those that it holds."""
+        """Keeps decoded pictures in a cache, and takes those that it holds.
+
+        Raises:
+            ConfigError: when the source makes its pictures itself.
+        """
+        if self._cut is not None:
+            raise ConfigError(
+                f"the pictures of a {type(self.source).__name__} are no image files, which a cache keeps",
+                fix="remove `cache`",
+            )
         self.cache = cache
 
     def keep(self, index: int) -> bool:
@@ -176,9 +195,9 @@ class ImageSequence(SampleSequence):
 
     def _label_spec(self) -> FieldSpec:
         labels = labels_of(self.source)
-        if labels is None or "path" not in self.source[int(self.indices[0])]:
+        if labels is None or (self._cut is None and "path" not in self.source[int(self.indices[0])]):
             raise ConfigError(
-                f"the source {type(self.source).__name__} has no labelled image files",
+                f"the source {type(self.source).__name__} has no labelled pictures",
                 expected="a source with labels, whose samples have a `path` and a `label`",
                 fix="use image_folder or image_manifest; for samples that are arrays, the sequence `arrays`",
             )

@@ -6,12 +6,11 @@ from collections.abc import Callable
 from functools import partial
 from typing import TYPE_CHECKING, Annotated, Any
 
-import cv2
 import numpy as np
 import numpy.typing as npt
 from pydantic import Field
 
-from seqtrain.errors import ConfigError, DataError
+from seqtrain.errors import DataError
 from seqtrain.registry import sequences
 from seqtrain.sequences.augmented_image import (
     AugmentedImageSequence,
@@ -33,7 +32,7 @@ from seqtrain.structure import FieldSpec
 from seqtrain.types import Color, DataFormat, ImageSize, Probability, Resize
 
 if TYPE_CHECKING:
-    from seqtrain.sequences.cache import PictureCache
+    pass
 
 _MB = 1 << 20
 
@@ -108,8 +107,6 @@ class ImageMaskSequence(AugmentedImageSequence):
     ) -> None:
         self._masks = mask_source(source, "image_mask")
         self._ignored_id: int | None = getattr(source, "ignored_id", None)
-        self._pictures: Any = source if hasattr(source, "read_picture") else None  # None: they are files
-        self._may_differ = self._pictures is None and not getattr(source, "masks_fit", False)
         self._same_size = bytearray(len(source))  # which samples were found to be; one byte each, set once
         self._kept_masks = KeptMasks(kept_masks_mb * _MB)
         super().__init__(
@@ -133,25 +130,17 @@ class ImageMaskSequence(AugmentedImageSequence):
             contrast,
             random_crop,
         )
+        self._may_differ = self._cut is None and not getattr(source, "masks_fit", False)
         x, y = self.spec
         weights = () if self._ignored_id is None else (FieldSpec(image_size, "float32"),)
         self.spec = (FieldSpec(x.shape, x.dtype, kind="pixels"), y, *weights)
-
-    def use_cache(self, cache: PictureCache) -> None:
-        """Keeps decoded pictures in a cache; masks are read from their files."""
-        if self._pictures is not None:
-            raise ConfigError(
-                f"the pictures of a {type(self.source).__name__} are no image files, which a cache keeps",
-                fix="remove `cache`",
-            )
-        super().use_cache(cache)
 
     def write_sample(self, index: int, generator: np.random.Generator, rows: tuple[Any, ...]) -> None:
         """Writes one sample."""
         x, y, *weights = rows
         to_canvas = self._drawn(generator) if self.augmenting else None
         picture = self._picture_in(x[0])
-        self._show(to_canvas, partial(self._read_picture, index), picture)
+        self._show(to_canvas, partial(self.read, self.key_of(index)), picture)
         if self.augmenting:
             self._light(generator, picture)
         if picture.base is None:  # made for the purpose
@@ -198,12 +187,6 @@ class ImageMaskSequence(AugmentedImageSequence):
         read(canvas)
         warp(canvas, to_canvas, out, nearest)
 
-    def _read_picture(self, index: int, picture: Picture) -> None:
-        if self._pictures is None:
-            self.read(self.source[index]["path"], picture)
-        else:
-            fit(_in_color(self._pictures.read_picture(index), self.color), picture, self.resize)
-
     def _read_mask(self, index: int, row: Picture) -> None:
         if self._kept_masks.read(index, row):
             return
@@ -225,9 +208,3 @@ class ImageMaskSequence(AugmentedImageSequence):
                 received=f"{mask_size[0]} x {mask_size[1]}",
                 fix="save the mask in the size of its image, or pair the files that belong together",
             )
-
-
-def _in_color(picture: Picture, color: Color) -> Picture:
-    if picture.ndim == 2:
-        return picture if color == "gray" else np.asarray(cv2.cvtColor(picture, cv2.COLOR_GRAY2RGB), dtype=np.uint8)
-    return picture if color == "rgb" else np.asarray(cv2.cvtColor(picture, cv2.COLOR_RGB2GRAY), dtype=np.uint8)

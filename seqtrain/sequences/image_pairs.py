@@ -136,7 +136,7 @@ class ImagePairSequence(ComparedImageSequence):
         of_class = self._members.same if y[0] else self._members.other
         draw = partial(of_class, index, generator)
         partner = draw()
-        self.write_picture(self.path_of(index), generator, x["a"])
+        self.write_picture(self.key_of(index), generator, x["a"])
         self.write_partner(partner, draw, generator, x["b"])
 
     def _are_same(self, indices: npt.NDArray[np.integer], epoch: int) -> npt.NDArray[Any]:

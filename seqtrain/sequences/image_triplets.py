@@ -120,7 +120,7 @@ class ImageTripletSequence(ComparedImageSequence):
         draws = {"positive": partial(self._members.same, index, generator)}
         draws["negative"] = partial(self._members.other, index, generator)
         drawn = {name: draw() for name, draw in draws.items()}
-        self.write_picture(self.path_of(index), generator, x["anchor"])
+        self.write_picture(self.key_of(index), generator, x["anchor"])
         for name, partner in drawn.items():
             self.write_partner(partner, draws[name], generator, x[name])
         y[0] = self.source[index]["label"]

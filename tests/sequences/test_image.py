@@ -8,9 +8,12 @@ import pytest
 from PIL import Image
 
 from seqtrain.errors import ConfigError, DataError
+from seqtrain.sequences.augmented_image import AugmentedImageSequence
 from seqtrain.sequences.image import ImageSequence
+from seqtrain.sequences.resizing import fit
 from seqtrain.sources.image_folder import ImageFolderSource
 from seqtrain.sources.image_manifest import ImageManifestSource
+from seqtrain.sources.volume_slices import VolumeSlices
 
 SAMPLES = Path(__file__).parents[2] / "data_samples"
 
@@ -106,6 +109,36 @@ def test_numbers_to_predict_cannot_be_one_hot(numbers: ImageManifestSource) -> N
         photos(source=numbers, labels="one_hot")
 
 
+def slices() -> VolumeSlices:
+    volumes = SAMPLES / "volumes"
+    return VolumeSlices(volumes / "images", table=volumes / "patients.csv", label_column="diagnosis")
+
+
+@pytest.mark.parametrize("kind", [ImageSequence, AugmentedImageSequence])
+@pytest.mark.parametrize("training", [False, True])
+def test_slices_of_volumes_are_pictures_with_the_labels_of_their_volumes(kind, training: bool) -> None:
+    pytest.importorskip("nibabel")
+    source = slices()
+    indices = np.arange(0, len(source), 29)
+    sequence = kind(source, indices, batch_size=8, seed=7, training=training, image_size=(20, 22), color="gray")
+    x, y = pickle.loads(pickle.dumps(sequence)).batch(0, 0)
+    for row, index in enumerate(sequence.sample_indices(0, 0).tolist()):
+        expected = np.empty((20, 22), np.uint8)
+        fit(source.read_picture(index), expected, "stretch")
+        assert np.array_equal(x[row, ..., 0], expected)
+        assert y[row] == source.labels[index]
+
+
+def test_slices_are_gray_in_every_channel_and_cannot_be_cached() -> None:
+    pytest.importorskip("nibabel")
+    sequence = photos(source=slices())
+    x = sequence.batch(0, 1)[0]
+    assert x.shape == (8, 64, 64, 3)
+    assert np.array_equal(x[..., 0], x[..., 2])
+    with pytest.raises(ConfigError, match="pictures of a VolumeSlices are no image files"):
+        sequence.use_cache(object())
+
+
 def test_a_source_without_image_files_is_refused() -> None:
     class Numbers:
         labels = np.zeros(3)
@@ -116,7 +149,7 @@ def test_a_source_without_image_files_is_refused() -> None:
         def __getitem__(self, index: int) -> dict[str, float]:
             return {"x": 0.0}
 
-    with pytest.raises(ConfigError, match=r"the source Numbers has no labelled image files\n  expected a source with"):
+    with pytest.raises(ConfigError, match=r"the source Numbers has no labelled pictures\n  expected a source with"):
         photos(source=Numbers())
 
 

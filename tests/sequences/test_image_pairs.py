@@ -160,7 +160,7 @@ def test_a_source_without_image_files_is_refused():
         def __getitem__(self, index):
             return {"x": index}
 
-    with pytest.raises(ConfigError, match="no labelled image files"):
+    with pytest.raises(ConfigError, match="no labelled pictures"):
         pairs(Rows())
 
 
