@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import partial
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import numpy as np
 import numpy.typing as npt
@@ -30,9 +30,6 @@ from seqtrain.sources.mask_source import mask_source
 from seqtrain.sources.picture_size import picture_size
 from seqtrain.structure import FieldSpec
 from seqtrain.types import Color, DataFormat, ImageSize, Probability, Resize
-
-if TYPE_CHECKING:
-    pass
 
 _MB = 1 << 20
 
