@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeGuard
 
 import numpy as np
 from tqdm import tqdm
@@ -95,7 +95,12 @@ def check_data(loaded: LoadedConfig, out: Path | None = None, allow_leakage: boo
     Raises:
         SeqtrainError: when the data cannot be listed or divided, or the loader fails.
     """
-    data = open_data(loaded)
+    try:
+        data = open_data(loaded)
+    except DataError as error:
+        if out is not None:
+            _write_list([mistake.where for mistake in error.mistakes if _is_file(mistake.where)], out)
+        raise
     sides = {"train": data.split.train, "val": data.split.val}
     surveys = {
         side: Survey(FactSequence(validating_sequence(loaded, data, indices)))
@@ -173,7 +178,11 @@ def _tell_unreadable(side: str, survey: Survey, loaded: LoadedConfig, num_sample
 
 
 def _file_of(mistake: Mistake, described: str) -> str:
-    return mistake.where if mistake.where and Path(mistake.where).is_file() else described
+    return mistake.where if _is_file(mistake.where) else described
+
+
+def _is_file(where: str | None) -> TypeGuard[str]:
+    return where is not None and Path(where).is_file()
 
 
 def _mistakes_of_sample(sequence: Any, index: int) -> tuple[Mistake, ...]:

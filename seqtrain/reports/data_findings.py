@@ -116,14 +116,16 @@ def look_for_copies(surveys: Mapping[str, Survey], allow_leakage: bool, found: F
     joined = _Joined(surveys)
     groups = exact_groups(joined.digests)
     across = [group for group in groups if len(set(joined.sides[group].tolist())) > 1]
+    within = [group for group in groups if len(set(joined.sides[group].tolist())) == 1]
     pairs = near_pairs(joined.thumbnails) if len(joined.thumbnails) else np.zeros((0, 2), np.int64)
     pairs = pairs[(joined.digests[pairs[:, 0]] != joined.digests[pairs[:, 1]]).any(axis=1)]
-    apart = int(np.count_nonzero(joined.sides[pairs[:, 0]] != joined.sides[pairs[:, 1]]))
+    is_apart = joined.sides[pairs[:, 0]] != joined.sides[pairs[:, 1]]
+    pairs, apart = pairs[np.argsort(~is_apart, kind="stable")], int(np.count_nonzero(is_apart))
     found.document["duplicates"] = {
         "groups": len(groups),
         "samples": sum(map(len, groups)),
         "groups_across_splits": len(across),
-        "examples": [joined.names(group) for group in [*across, *groups][:MOST_NAMED]],
+        "examples": [joined.names(group) for group in [*across, *within][:MOST_NAMED]],
     }
     found.document["near_duplicates"] = {
         "pairs": len(pairs),
@@ -132,8 +134,7 @@ def look_for_copies(surveys: Mapping[str, Survey], allow_leakage: bool, found: F
     }
     if across:
         _tell_leakage(joined, across, allow_leakage, found)
-    if len(groups) > len(across):
-        within = [group for group in groups if len(set(joined.sides[group].tolist())) == 1]
+    if within:
         count, example = sum(len(group) - 1 for group in within), " = ".join(joined.names(within[0])[:2])
         found.warnings.append(f"{_copies(count)} on the same side of the split, such as {example}")
     conflicts = [group for group in groups if len(set(joined.labels[group].tolist())) > 1]

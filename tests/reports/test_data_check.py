@@ -8,6 +8,7 @@ import pytest
 from PIL import Image
 
 from seqtrain.config import load_config
+from seqtrain.errors import DataError
 from seqtrain.reports.data_check import check_data
 from tests.conftest import seqtrain
 
@@ -178,6 +179,37 @@ def test_a_picture_that_was_compressed_anew_is_nearly_alike(tmp_path):
     assert check.error is None
     examples = check.to_json()["near_duplicates"]["examples"]
     assert [str(folder / "dogs" / "30.jpg"), str(folder / "dogs" / "31.jpg")] in [sorted(pair) for pair in examples]
+
+
+def test_examples_begin_with_copies_across_the_split_and_none_is_there_twice(tmp_path):
+    x = np.stack([np.asarray(noise(number)) for number in range(16)])
+    x[2] = x[3] = x[1]
+    x[15] = x[0]
+    x[5] = x[4].clip(1) - 1
+    x[14] = x[6].clip(1) - 1
+    document = check_data(arrays(tmp_path, x, np.arange(16) % 2)).to_json()
+
+    def rows(examples):
+        return [[int(name.split("x.npy[")[1].split("]")[0]) for name in example] for example in examples]
+
+    assert rows(document["duplicates"]["examples"]) == [[0, 15], [1, 2, 3]]
+    assert rows(document["near_duplicates"]["examples"]) == [[6, 14], [4, 5]]
+
+
+def test_where_samples_cannot_be_listed_the_files_that_are_to_blame_are(tmp_path):
+    for folder in ("images", "masks"):
+        (tmp_path / folder).mkdir()
+        for number in range(6):
+            noise(number, mode="L").save(tmp_path / folder / f"{number}.png")
+    for number in (2, 4):
+        (tmp_path / "masks" / f"{number}.png").unlink()
+    source = {"name": "image_mask", "images": "images", "masks": "masks", "classes": ["ground", "thing"]}
+    sequence = {"name": "image_mask", "image_size": list(SIZE)}
+    loaded = config(tmp_path, source=source, sequence=sequence, split={"train": 0.75, "by": "random"})
+    with pytest.raises(DataError):
+        check_data(loaded, tmp_path / "out")
+    listed = (tmp_path / "out" / "bad_files.txt").read_text().splitlines()
+    assert listed == [str(tmp_path / "images" / f"{number}.png") for number in (2, 4)]
 
 
 def test_nan_and_infinite_values_break_training_and_are_counted_out_of_the_ranges(tmp_path):
