@@ -136,6 +136,13 @@ def test_the_screen_is_free_of_the_chatter_of_libraries(finished):
     assert "run folder" in (folder / "run" / "train.log").read_text()
 
 
+def test_batches_with_predictions_are_shown_without_the_chatter_of_libraries(finished):
+    folder, _ = finished
+    done = seqtrain("inspect-batches", "--run", "run", "--out", "batches", cwd=folder)
+    assert done.code == 0
+    assert set(done.err.splitlines()) <= {"starting Keras"}
+
+
 def test_the_run_folder_holds_what_was_agreed(finished):
     folder, done = finished
     run = folder / "run"

@@ -10,7 +10,7 @@ import typer
 
 from seqtrain.cli.app import app, told
 from seqtrain.cli.options import ConfigArgument, JsonOption, SetOption, Side, Stage, load, print_json
-from seqtrain.console import stdout_to_stderr
+from seqtrain.console import native_stderr_aside, stdout_to_stderr
 
 _INIT_EXAMPLES = """\b
 Examples:
@@ -86,20 +86,21 @@ def inspect_batches(
         numbers = epoch_numbers(epochs) if epochs else list(range(epoch, epoch + (number or 8)))
     except ValueError as error:
         raise typer.BadParameter("epochs such as 0-7 or 0,3,10", param_hint="--epochs") from error
-    with stdout_to_stderr():
-        loaded = load(_config_of(config, run), settings)
-        folder = out or Path("inspect", config.stem if config else run.name if run else "")
-        inspection = open_inspection(loaded, split.value, epoch, folder, stage.value, run)
-    if not as_json:
-        typer.echo(inspection.overview())
     documents = []
-    with stdout_to_stderr() if as_json else contextlib.nullcontext():
-        batches = inspection.samples(sample, numbers) if sample else inspection.batches(number or 1)
-        for batch in inspection.batches(None) if all_batches else batches:
-            documents.append(batch.to_json())
-            if not as_json:
-                typer.echo(batch.text())
-        images = inspection.finish()
+    with native_stderr_aside():
+        with stdout_to_stderr():
+            loaded = load(_config_of(config, run), settings)
+            folder = out or Path("inspect", config.stem if config else run.name if run else "")
+            inspection = open_inspection(loaded, split.value, epoch, folder, stage.value, run)
+        if not as_json:
+            typer.echo(inspection.overview())
+        with stdout_to_stderr() if as_json else contextlib.nullcontext():
+            batches = inspection.samples(sample, numbers) if sample else inspection.batches(number or 1)
+            for batch in inspection.batches(None) if all_batches else batches:
+                documents.append(batch.to_json())
+                if not as_json:
+                    typer.echo(batch.text())
+            images = inspection.finish()
     if as_json:
         print_json({**inspection.to_json(), "batches": documents, "images": [str(path) for path in images]})
     else:
