@@ -7,6 +7,7 @@ equal columns win: all of that is data lost without a word.
 from __future__ import annotations
 
 import csv
+import itertools
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,6 +15,7 @@ from typing import Any
 
 from seqtrain.errors import DataError, Mistake, did_you_mean, one_of
 
+_DELIMITERS = (",", ";", "\t")
 MOST_TOLD = 10  # mistakes that one message lists
 
 
@@ -38,7 +40,10 @@ def read_table(path: Path, names: Sequence[str]) -> Table:
     """
     try:
         with path.open(newline="", encoding="utf-8-sig") as file:
-            return _read(csv.reader(file, skipinitialspace=True, strict=True), path, names)
+            first = file.readline()
+            delimiter = max(_DELIMITERS, key=first.count)
+            lines = itertools.chain([first], file)
+            return _read(csv.reader(lines, delimiter=delimiter, skipinitialspace=True, strict=True), path, names)
     except UnicodeDecodeError as error:
         raise DataError(
             "the file is not UTF-8", where=f"{path}:{_undecodable_line(path)}", fix="save it with the encoding UTF-8"
@@ -85,7 +90,7 @@ def _rows(reader: Any, path: Path) -> Iterator[tuple[int, list[str]]]:
                 yield line, row
     except csv.Error as error:
         raise DataError(
-            f"the row cannot be read: {error}", where=f"{path}:{line + 1}", fix="check its quotes and commas"
+            f"the row cannot be read: {error}", where=f"{path}:{line + 1}", fix="check its quotes"
         ) from error
 
 
@@ -108,7 +113,7 @@ def _ragged(received: int, expected: int, where: str) -> Mistake:
         where=where,
         expected=f"{expected} cells, as in the header",
         received=f"{received}",
-        fix="put a cell that holds a comma in double quotes; an empty cell still needs its comma",
+        fix="put a cell that holds the separator in double quotes; an empty cell still needs its separator",
     )
 
 

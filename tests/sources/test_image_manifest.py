@@ -75,6 +75,13 @@ def test_a_byte_order_mark_is_not_part_of_the_first_column(folder: Path) -> None
     assert len(ImageManifestSource(write(folder, b"\xef\xbb\xbfpath,label\na.png,x\n"))) == 1
 
 
+@pytest.mark.parametrize("separator", [";", "\t"])
+def test_columns_may_be_separated_as_spreadsheets_do(folder: Path, separator: str) -> None:
+    rows = ["path,label", '"a.png",1,5', "b.png,2,5"]
+    table = "\n".join(row.replace(",", separator, 1) for row in rows) + "\n"
+    assert ImageManifestSource(write(folder, table)).classes == ("1,5", "2,5")
+
+
 def test_as_columns_gives_paths_and_labels_in_the_order_asked_for(folder: Path) -> None:
     source = ImageManifestSource(write(folder, "path,label\na.png,0.5\nb.png,1.5\nc.png,2.5\n"))
     paths, targets = source.as_columns(np.array([2, 0]))
