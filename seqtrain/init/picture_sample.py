@@ -68,7 +68,8 @@ class PictureSample:
         """What a person should know."""
         if not self.unreadable:
             return ()
-        return (f"{len(self.unreadable)} of {_SAMPLED} files looked at cannot be read, such as {self.unreadable[0]}",)
+        looked_at = min(self.count, _SAMPLED)
+        return (f"{len(self.unreadable)} of {looked_at} files looked at cannot be read, such as {self.unreadable[0]}",)
 
 
 def sample_pictures(root: Path, files: Sequence[str]) -> PictureSample | None:

@@ -56,6 +56,7 @@ def sample_time(sample: CsvSample) -> str | None:
 def _find(alike: list[CsvSample], source: dict[str, Any], numbers: list[str], time: str) -> Find:
     rows = [sample.num_rows for sample in alike]
     step = median(later - earlier for earlier, later in pairwise(_seconds(alike[0], time) or [0.0, 1.0]))
+    of_rows = f"{min(rows):,}" if min(rows) == max(rows) else f"{min(rows):,} to {max(rows):,}"
     window, horizon = _windows(step, min(rows))
     has_empty = any(len(sample.column(name)) < len(sample.rows) for sample in alike for name in numbers)
 
@@ -69,7 +70,7 @@ def _find(alike: list[CsvSample], source: dict[str, Any], numbers: list[str], ti
     named = alike[0].named(*_TARGETS)
     first = alike[0].column(time)[0]
     seen = (
-        ("series", f"{len(alike)} of {min(rows):,} to {max(rows):,} rows, from {first}, a row {_words(step)}"),
+        ("series", f"{len(alike)} of {of_rows} rows, from {first}, a row {_words(step)}"),
         ("columns", ", ".join(numbers)),
         ("window", f"{window} steps known, {horizon} to forecast"),
     )

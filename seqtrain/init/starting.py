@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -65,17 +66,16 @@ class Start:
 
     def text(self) -> str:
         """For a person: what there is, and what comes next."""
+        config = shlex.quote(str(self.path))
         if self.tried is None:
             has_paths = self.kind != "synthetic_sum"
-            return (
-                f"wrote {self.path}{': put your paths into `source`, then' * has_paths}\n  seqtrain check {self.path}"
-            )
+            return f"wrote {self.path}{': put your paths into `source`, then' * has_paths}\n  seqtrain check {config}"
         samples = self.tried["samples"]
         fields = self.tried["batch"].items()
         batch = ", ".join(f"{name} {'x'.join(map(str, field['shape']))} {field['dtype']}" for name, field in fields)
         return (
             f"wrote {self.path}: {samples['train']:,} samples train, {samples['val']:,} validate; a batch is {batch}\n"
-            f"next:\n  seqtrain inspect-batches {self.path}\n  seqtrain fit {self.path}"
+            f"next:\n  seqtrain inspect-batches {config}\n  seqtrain fit {config}"
         )
 
     def to_json(self) -> dict[str, Any]:

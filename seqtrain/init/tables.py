@@ -67,7 +67,7 @@ def pixel_tables(listing: Listing) -> Iterator[Find]:
                 "pictures",
                 f"{sample.words()} in {sample.file}, {height}x{width}{', 3 channels' if channels > 1 else ''}",
             ),
-            ("classes", f"{len(labels)}: {', '.join(sorted(labels)[:_SHOWN])}"),
+            ("classes", f"{len(labels)}: {', '.join(sorted(labels)[:_SHOWN])}{', ...' * (len(labels) > _SHOWN)}"),
         )
         yield Find("csv_pixels", seen, lambda answers, recipe=recipe: recipe)  # type: ignore[misc]
 

@@ -36,7 +36,9 @@ def test_short_series_get_short_windows_and_empty_cells_are_drawn(tmp_path):
 def test_files_of_one_form_are_taken_together(tmp_path):
     days(tmp_path / "a.csv", 60)
     days(tmp_path / "b.csv", 60)
-    assert sections(tmp_path)[1].source["path"] == "."
+    find, recipe = sections(tmp_path)
+    assert recipe.source["path"] == "."
+    assert "2 of 60 rows" in dict(find.seen)["series"]
     table(tmp_path / "shops.csv", ["shop", "town"], [["a", "x"], ["b", "y"]])
     assert sections(tmp_path)[1].source["path"] == ["a.csv", "b.csv"]
 

@@ -128,8 +128,9 @@ def test_paths_in_the_config_start_where_the_config_is(tmp_path, monkeypatch):
         picture(tmp_path / "data" / "ab"[number % 2] / f"{number}.png")
     (tmp_path / "configs").mkdir()
     monkeypatch.chdir(tmp_path)
-    config = Path("configs/mine.yaml")
-    begin(Path("data"), Wishes(takes_suggestions=True), None, config, False, print)
+    config = Path("configs/my own.yaml")
+    started = begin(Path("data"), Wishes(takes_suggestions=True), None, config, False, print)
+    assert "seqtrain fit 'configs/my own.yaml'" in started.text()
     assert yaml.safe_load(config.read_text())["source"]["path"] == "../data"
 
 
