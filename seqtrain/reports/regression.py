@@ -26,6 +26,9 @@ class RegressionResults:
 
     Args:
         name: Of what is predicted.
+
+    Attributes:
+        unit: Of the values, where it is not that of the data.
     """
 
     kind = "regression"
@@ -33,6 +36,7 @@ class RegressionResults:
 
     def __init__(self, name: str = "") -> None:
         self.name = name
+        self.unit = ""
         self._kept = Subsample(_MOST_DRAWN)
         self._count = 0
         self._shift = 0.0  # near the mean, so that sums of squares keep their digits
@@ -84,7 +88,7 @@ class RegressionResults:
                 axes.plot(truth, predicted, "o", color=TRAINING, markersize=4.5, alpha=0.45, markeredgewidth=0)
             else:
                 axes.hexbin(truth, predicted, gridsize=60, bins="log", cmap="Blues", mincnt=1, extent=limits * 2)
-            axes.set(xlabel=f"true {self.name}".rstrip(), ylabel=f"predicted {self.name}".rstrip())
+            axes.set(xlabel=self._label("true", self.name), ylabel=self._label("predicted", self.name))
             axes.set(xlim=limits, ylim=limits)
             r2 = f"R² {numbers['r2']:.3f}, " if "r2" in numbers else ""
             axes.set_title(f"predicted and true: {r2}MAE {_short(numbers['mae'])}")
@@ -99,9 +103,13 @@ class RegressionResults:
             axes.hist(residuals.clip(-reach, reach), bins=num_bins, range=(-reach, reach), color=TRAINING, alpha=0.85)
             axes.axvline(0, color=FAINT, linestyle="--", linewidth=1.4)
             axes.grid(visible=False, axis="x")
-            axes.set(xlabel="predicted less true", ylabel="samples" if len(residuals) == self._count else "of a sample")
+            axes.set(xlabel=self._label("predicted less true"))
+            axes.set(ylabel="samples" if len(residuals) == self._count else "of a sample")
             axes.set_title(f"residuals: mean {_short(numbers['mean_error'])}, RMSE {_short(numbers['rmse'])}")
             axes.locator_params(axis="x", nbins=5)
+
+    def _label(self, *words: str) -> str:
+        return " ".join(filter(None, [*words, self.unit and f"[{self.unit}]"]))
 
 
 def _short(value: float) -> str:

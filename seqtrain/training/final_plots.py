@@ -25,6 +25,7 @@ from seqtrain.loading.pipeline import Data
 from seqtrain.reports.curves import draw_run
 from seqtrain.reports.fields import fields_of
 from seqtrain.reports.outputs import Output, pairs_of
+from seqtrain.reports.regression import RegressionResults
 from seqtrain.structure import named_leaves
 from seqtrain.training.checkpoint_store import stored_checkpoint
 from seqtrain.training.run_folder import RunFolder
@@ -100,11 +101,24 @@ def gathered(
         fields = fields_of(batch.batch, sequence.spec, sequence.num_classes, sequence.class_names)
         pairs = pairs_of(fields, batch.outputs)
         channels_first = sequence.data_format == "channels_first"
-        outputs = outputs or [Output(field, predicted, loss, channels_first) for field, predicted in pairs]
+        outputs = outputs or [
+            _in_its_unit(Output(field, predicted, loss, channels_first), data) for field, predicted in pairs
+        ]
         names = _names(sequence, batch)
         for output, (_, predicted) in zip(outputs, pairs, strict=True):
             output.add(fields, predicted, names)
     return outputs
+
+
+def _in_its_unit(output: Output, data: Data) -> Output:
+    """The output; values that were scaled by the training part are said to be in its standard deviations."""
+    fitted: dict[str, Any] = getattr(data.val, "fitted", dict)()
+    scales = {**fitted.get("columns", {}), **fitted.get("targets", {})}
+    name = output.name.partition(".")[2]
+    columns = [name] if name else getattr(data.source, "targets", ())
+    if isinstance(output.results, RegressionResults) and any("deviation" in scales.get(c, {}) for c in columns):
+        output.results.unit = "standard deviations"
+    return output
 
 
 def _names(sequence: Any, batch: Predicted) -> list[str]:

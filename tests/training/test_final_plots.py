@@ -11,7 +11,8 @@ from seqtrain.errors import InterruptedRunError
 from seqtrain.structure import FieldSpec
 from seqtrain.training.fit import fit
 from seqtrain.training.options import FitOptions
-from tests.conftest import ROOT
+from seqtrain.training.trained_run import Predicted
+from tests.conftest import CONFIGS, ROOT
 
 pytestmark = pytest.mark.filterwarnings(
     "ignore:__array__ implementation doesn't accept a copy keyword"  # Keras's own
@@ -93,7 +94,6 @@ def test_a_run_without_validation_says_so(tmp_path):
 
 def test_each_of_several_outputs_has_results_of_its_own(tmp_path):
     from seqtrain.training.final_plots import _drawn, gathered
-    from seqtrain.training.trained_run import Predicted
 
     spec = (
         FieldSpec((1,), "float32"),
@@ -105,9 +105,28 @@ def test_each_of_several_outputs_has_results_of_its_own(tmp_path):
     targets = {"kind": np.array([0, 1, 1], np.int32), "price": np.array([1, 2, 3], np.float32)}
     made = {"price": np.array([[1.5], [2], [3]]), "kind": np.array([[0.9, 0.1], [0.2, 0.8], [0.6, 0.4]])}
     batch = Predicted(np.arange(3), (np.zeros((3, 1)), targets), made)
-    outputs = gathered(SimpleNamespace(val=sequence), iter([batch, batch]), "{'kind': ..., 'price': 'mse'}")
+    outputs = gathered(
+        SimpleNamespace(val=sequence, source=None), iter([batch, batch]), "{'kind': ..., 'price': 'mse'}"
+    )
     documents = {each.name: _drawn(each, tmp_path, has_others=True) for each in outputs}
     assert documents["y.kind"]["numbers"]["accuracy"] == pytest.approx(2 / 3)
     assert documents["y.price"]["numbers"]["mae"] == pytest.approx(0.5 / 3)
     assert documents["y.kind"]["classes"] == "classes.kind.csv"
     assert (tmp_path / "residuals.price.png").is_file() and (tmp_path / "roc.kind.png").is_file()
+
+
+@pytest.mark.parametrize(("scale_targets", "unit"), [(True, "standard deviations"), (False, "")])
+def test_values_that_were_scaled_are_said_to_be_in_standard_deviations(scale_targets, unit):
+    from seqtrain.loading.pipeline import open_data
+    from seqtrain.training.final_plots import gathered
+
+    settings = [
+        f"sequence.scale_targets={str(scale_targets).lower()}",
+        "source.targets={price: number}",
+        "split.by=random",
+    ]
+    settings += ["compile.loss=mse", "compile.metrics=[]"]
+    data = open_data(load_config(CONFIGS / "table.yaml", settings))
+    batch = data.val[0]
+    (output,) = gathered(data, iter([Predicted(np.arange(len(batch[1])), batch, batch[1][:, None])]), "mse")
+    assert output.results.unit == unit
