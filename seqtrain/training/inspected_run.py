@@ -56,8 +56,8 @@ class InspectedRun:
 
     @property
     def title(self) -> str:
-        """Which weights predict."""
-        return f"predicted by {self._run.path} with the {self._run.which} weights (epoch {self._run.epoch})"
+        """Which weights predict; to a person the first epoch is 1."""
+        return f"predicted by {self._run.path} with the {self._run.which} weights (epoch {self._run.epoch + 1})"
 
     def predictor(self, loaded: LoadedConfig, data: Data) -> Predictor:
         """The model, for batches of a config.
