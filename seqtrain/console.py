@@ -118,7 +118,7 @@ def native_stderr_aside() -> Iterator[None]:
         try:
             with native_stderr_to(path):
                 yield
-        except (SeqtrainError, KeyboardInterrupt):
+        except (SeqtrainError, KeyboardInterrupt, BrokenPipeError):
             raise
         except Exception:
             for line in path.read_text(errors="backslashreplace").splitlines()[-_LAST_LINES:]:

@@ -3,6 +3,7 @@
 import csv
 import hashlib
 import json
+import os
 import signal
 import subprocess
 import sys
@@ -71,6 +72,16 @@ def test_list_prints_every_family_and_its_arguments():
     image = next(item for item in document["sequences"] if item["name"] == "image")
     assert image["arguments"]["image_size"]["required"]
     assert "image_folder" in seqtrain("list", "sources").out
+
+
+def test_a_pipe_that_nobody_reads_any_more_ends_with_141_and_no_words():
+    reader, writer = os.pipe()
+    os.close(reader)
+    done = subprocess.run(
+        [sys.executable, "-m", "seqtrain", "list"], stdout=writer, stderr=subprocess.PIPE, check=False
+    )
+    os.close(writer)
+    assert (done.returncode, done.stderr) == (141, b"")
 
 
 def test_config_show_feeds_back_to_the_same_config(points):

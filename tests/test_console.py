@@ -115,8 +115,9 @@ def test_native_words_are_shown_after_an_error_that_nobody_foresaw(capfd):
     assert capfd.readouterr().err.splitlines() == [f"word {number}" for number in range(10, 30)]
 
 
-def test_native_words_are_not_shown_after_an_error_that_is_told_in_words(capfd):
-    with pytest.raises(DataError), console.native_stderr_aside():
+@pytest.mark.parametrize("error", [DataError("no samples"), BrokenPipeError()])
+def test_native_words_are_not_shown_after_an_error_that_is_told_in_words_or_foreseen(error, capfd):
+    with pytest.raises(type(error)), console.native_stderr_aside():
         os.write(2, b"chatter\n")
-        raise DataError("no samples")
+        raise error
     assert capfd.readouterr().err == ""

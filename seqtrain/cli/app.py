@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import logging
 import os
+import signal
 import sys
 from typing import Annotated, NoReturn
 
@@ -35,14 +36,13 @@ def main() -> None:
     outlive_terminal()
     try:
         app(prog_name="seqtrain")
-    except SystemExit:
+    except SystemExit as end:
         _silence_libraries()
+        if isinstance(end.__context__, BrokenPipeError):  # which Click ends with 1, the code of a bug
+            sys.exit(128 + signal.SIGPIPE)
         raise
     except SeqtrainError as error:
         _end(error)
-    except BrokenPipeError:
-        sys.stderr.close()
-        sys.exit(141)
     except OSError as error:
         if error.errno in (errno.ENOSPC, errno.EDQUOT):
             _end(ResourceError(f"the disk is full: {error.strerror}", where=error.filename, fix="free the disk"))
