@@ -75,7 +75,7 @@ class BatchPredictions:
     @property
     def order(self) -> list[int] | None:
         """The rows, what is to be looked at first before; None where nothing can be said."""
-        return np.argsort(self.outputs[0].worst_first, kind="stable").tolist() if self.outputs else None
+        return np.argsort(self._judged.worst_first, kind="stable").tolist() if self.outputs else None
 
     @property
     def panels(self) -> list[Panel]:
@@ -86,18 +86,31 @@ class BatchPredictions:
         """Of each mistake, or of each sample where nothing is right or wrong, its rank, row, target and prediction."""
         if not self.outputs:
             return []
-        first = self.outputs[0]
-        rows = [row for row in self.order or () if first.document.get("wrong", [True] * len(first.remarks))[row]]
-        truth = first.truth or [""] * len(first.remarks)
-        return [(float(first.worst_first[row]), row, truth[row], first.remarks[row].text) for row in rows]
+        judged = self._judged
+        rows = [row for row in self.order or () if judged.document.get("wrong", [True] * len(judged.remarks))[row]]
+        return [(float(judged.worst_first[row]), row, self._truth(row), self._words(row)) for row in rows]
 
     def remarks(self, row: int) -> list[Remark]:
         """The words under a sample."""
-        names = [each.name.partition(".")[2] if len(self.outputs) > 1 else "" for each in self.outputs]
         return [
-            dataclasses.replace(each.remarks[row], text=f"{name} {each.remarks[row].text}".lstrip())
-            for name, each in zip(names, self.outputs, strict=True)
+            dataclasses.replace(each.remarks[row], text=self._named(each, each.remarks[row].text))
+            for each in self.outputs
         ]
+
+    @property
+    def _judged(self) -> Prediction:
+        """The output that says what is to be looked at first: one whose predictions are right or wrong."""
+        return next((each for each in self.outputs if "wrong" in each.document), self.outputs[0])
+
+    def _truth(self, row: int) -> str:
+        return ", ".join(self._named(each, each.truth[row]) for each in self.outputs if each.truth)
+
+    def _words(self, row: int) -> str:
+        return ", ".join(remark.text for remark in self.remarks(row))
+
+    def _named(self, output: Prediction, words: str) -> str:
+        name = output.name.partition(".")[2] if len(self.outputs) > 1 else ""
+        return f"{name} {words}".lstrip()
 
     def lines(self) -> list[str]:
         """A line for each target."""
@@ -212,6 +225,13 @@ def _of_values(field: Field, predicted: npt.NDArray[Any], fields: Sequence[Field
         return Prediction(field.name, document, [Remark(f"off by {each:.3g}") for each in error], -error, drawn)
     values = rows[:, 0] if rows.shape[1] == 1 else rows
     document = {"kind": "regression", "predicted": values.tolist(), "error": error.tolist()}
-    words = [", ".join(f"{each:.4g}" for each in row[:4]) + (", …" if len(row) > 4 else "") for row in rows.tolist()]
-    remarks = [Remark(f"predicted {word} (off by {by:.3g})") for word, by in zip(words, error.tolist(), strict=True)]
-    return Prediction(field.name, document, remarks, -error)
+    remarks = [
+        Remark(f"predicted {words} (off by {by:.3g})")
+        for words, by in zip(_values_in_words(rows), error.tolist(), strict=True)
+    ]
+    truth = _values_in_words(field.array.reshape(rows.shape))
+    return Prediction(field.name, document, remarks, -error, truth=truth)
+
+
+def _values_in_words(rows: npt.NDArray[Any]) -> list[str]:
+    return [", ".join(f"{each:.4g}" for each in row[:4]) + (", …" if len(row) > 4 else "") for row in rows.tolist()]

@@ -63,7 +63,26 @@ def test_values_are_ordered_by_their_error():
     made = predicted((np.zeros((3, 2), np.float32), y), None, np.array([[1.5], [2.0], [5.0]], np.float32), "mse")
     assert made.order == [2, 0, 1]
     assert made.remarks(2)[0].text == "predicted 5 (off by 2)"
+    assert made.worst()[0] == (-2.0, 2, "3", "predicted 5 (off by 2)")
     assert made.to_json()["y"]["error"] == [0.5, 0.0, 2.0]
+
+
+def test_of_several_outputs_the_one_that_can_be_wrong_says_what_is_looked_at_first():
+    spec = (
+        FieldSpec((2,), "float32"),
+        {"price": FieldSpec((), "float32"), "kind": FieldSpec((), "int32", classes=("flat", "house"))},
+    )
+    targets = {"price": np.array([1, 2, 3], np.float32), "kind": np.array([0, 1, 1], np.int32)}
+    outputs = {"price": np.array([[9.0], [2], [3]]), "kind": np.array([[0.8, 0.2], [0.3, 0.7], [0.6, 0.4]])}
+    made = batch_predictions(
+        fields_of((np.zeros((3, 2), np.float32), targets), spec),
+        outputs,
+        Predictor(lambda x: outputs, "{'kind': 'sparse_categorical_crossentropy', 'price': 'mse'}"),
+    )
+    assert made.order == [2, 1, 0]
+    assert [row[1:] for row in made.worst()] == [
+        (2, "price 3, kind house", "price predicted 3 (off by 0), kind predicted flat, 60 %")
+    ]
 
 
 def test_reconstructions_are_drawn():
