@@ -4,10 +4,13 @@ import json
 import os
 import subprocess
 import sys
+import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+
+from tests import command
 
 ROOT = Path(__file__).parents[1]
 CONFIGS = ROOT / "configs"
@@ -28,7 +31,15 @@ class Done:
 
 
 def seqtrain(*arguments, cwd=None, env=None):
-    """Runs the command line as a script would."""
+    """Runs the command line in a process that has TensorFlow already."""
+    with tempfile.TemporaryDirectory() as folder:
+        words, environment = list(map(str, arguments)), {**os.environ, **(env or {})}
+        code = command.run(words, cwd or Path.cwd(), environment, folder, timeout_s=300)
+        return Done(code, *(Path(folder, name).read_text() for name in ("out", "err")))
+
+
+def seqtrain_from_scratch(*arguments, cwd=None, env=None):
+    """Runs the command line as a script does."""
     done = subprocess.run(
         [sys.executable, "-m", "seqtrain", *map(str, arguments)],
         cwd=cwd,

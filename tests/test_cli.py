@@ -15,7 +15,7 @@ import yaml
 from PIL import Image
 
 from seqtrain.config.reader import read_file
-from tests.conftest import CONFIGS, DATA, seqtrain
+from tests.conftest import CONFIGS, DATA, seqtrain, seqtrain_from_scratch
 
 
 def test_help_names_every_command():
@@ -112,7 +112,7 @@ def finished(tmp_path_factory):
     source = CONFIGS.parent / "tests" / "own"
     for name in ("points.yaml", "my_components.py"):
         (folder / name).write_text((source / name).read_text())
-    done = seqtrain("fit", "points.yaml", "--run-dir", "run", "--json", cwd=folder)
+    done = seqtrain_from_scratch("fit", "points.yaml", "--run-dir", "run", "--json", cwd=folder)
     assert done.code == 0, done.err
     return folder, done
 
@@ -415,7 +415,7 @@ def test_a_callback_whose_package_is_missing_is_told_before_training(points, tmp
         "find = util.find_spec\n"
         "util.find_spec = lambda name, package=None: None if name == 'tensorboard' else find(name, package)\n"
     )
-    done = seqtrain(
+    done = seqtrain_from_scratch(
         "fit", points, "-s", "callbacks=[tensorboard]", cwd=points.parent, env={"PYTHONPATH": str(tmp_path)}
     )
     assert done.code == 2

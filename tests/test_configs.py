@@ -9,7 +9,7 @@ from seqtrain.config import load_config
 from seqtrain.loading.pipeline import open_data
 from seqtrain.training.fit import fit
 from seqtrain.training.options import FitOptions
-from tests.conftest import CONFIGS, seqtrain
+from tests.conftest import CONFIGS, seqtrain_from_scratch
 
 ALL = sorted(CONFIGS.glob("*.yaml"))
 
@@ -62,7 +62,7 @@ def assert_learnt(name, run_dir):
 
 @pytest.mark.slow
 def test_the_main_job_learns_from_the_command_line(tmp_path):
-    done = seqtrain("fit", CONFIGS / "digits.yaml", "--run-dir", tmp_path / "run", "--json")
+    done = seqtrain_from_scratch("fit", CONFIGS / "digits.yaml", "--run-dir", tmp_path / "run", "--json")
     assert done.code == 0, done.err
     assert_learnt("digits", tmp_path / "run")
 
