@@ -6,11 +6,13 @@ EarlyStopping restores the best ones.
     history.csv     a line an epoch, written whole each time
     metrics.jsonl   the same with the time of day, a line added an epoch, for `tail -f`
 
-A run that goes on from a checkpoint takes both back to what that knew, so that nothing is there twice.
+A run that goes on from a checkpoint takes both back to what that knew, and one that was killed before its first begins
+without them, so that nothing is there twice.
 """
 
 from __future__ import annotations
 
+import contextlib
 import csv
 import hashlib
 import io
@@ -54,6 +56,7 @@ class Recorder(keras.callbacks.Callback):
         self.weights_sha256 = ""
         self._name_batches = name_batches
         self._epoch = self._first_batch = 0
+        self._lacks_lines = False
 
     @property
     def history(self) -> list[dict[str, float]]:
@@ -64,10 +67,15 @@ class Recorder(keras.callbacks.Callback):
         """What a checkpoint keeps."""
         return {"rows": self.rows, "best": self.best}
 
+    def begin(self) -> None:
+        """Removes what a start has left that was killed before its first checkpoint."""
+        for path in (self.folder.metrics, self.folder.history):
+            path.unlink(missing_ok=True)
+
     def go_on_from(self, state: dict[str, Any]) -> None:
         """Takes the history back to what a checkpoint knew."""
         self.rows, self.best = list(state["rows"]), state["best"]
-        self._write("metrics.jsonl", "".join(map(_line, self.rows)))
+        self._write_lines()
         self._write("history.csv", _csv(self.history))
 
     def on_epoch_begin(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
@@ -96,7 +104,7 @@ class Recorder(keras.callbacks.Callback):
         values.setdefault("learning_rate", _learning_rate(self.model))
         self.rows.append({"epoch": epoch, **values, "time": datetime.now(UTC).isoformat(timespec="seconds")})
         self._write("history.csv", _csv(self.history))
-        self._append(_line(self.rows[-1]))
+        self._add_line()
         value = values.get(self.monitor)
         self.is_best = value is not None and self._is_better(value)
         if self.is_best:
@@ -116,19 +124,25 @@ class Recorder(keras.callbacks.Callback):
         best = self.best["value"]
         return bool(value > best if self.larger_is_better else value < best)
 
-    def _write(self, name: str, text: str) -> None:
+    def _write(self, name: str, text: str) -> bool:
         """Writes a file; the history is kept in memory and in checkpoints too, so a full disk ends no run."""
         try:
             self.folder.write(name, text)
         except (OSError, ResourceError) as error:
             log.warning("%s could not be written, and is after the next epoch: %s", name, error)
+            return False
+        return True
 
-    def _append(self, line: str) -> None:
-        try:
-            with (self.folder.path / "metrics.jsonl").open("a") as file:
-                file.write(line)
-        except OSError:
-            self._write("metrics.jsonl", "".join(map(_line, self.rows)))
+    def _write_lines(self) -> None:
+        self._lacks_lines = not self._write("metrics.jsonl", "".join(map(_line, self.rows)))
+
+    def _add_line(self) -> None:
+        """Adds the last row; where a former one is lacking, or half of this one was written, writes all anew."""
+        if not self._lacks_lines:
+            with contextlib.suppress(OSError), self.folder.metrics.open("a") as file:
+                file.write(_line(self.rows[-1]))
+                return
+        self._write_lines()
 
 
 def weights_sha256(model: Any) -> str:

@@ -121,7 +121,9 @@ class Run:
             goes_on=self._restored is not None,
             best=self._restored.best if self._restored else None,
         )
-        if self._restored is not None:
+        if self._restored is None:
+            self._recorder.begin()
+        else:
             self._recorder.go_on_from(self._restored.document["recorder"])
             for callback in self._own:
                 if isinstance(callback, keras.callbacks.CSVLogger):

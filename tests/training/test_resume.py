@@ -39,6 +39,10 @@ def test_a_run_that_was_killed_ends_as_one_that_was_not(tmp_path, whole, at):
     assert_alike(tmp_path, broken_off_at(tmp_path, *at), whole())
 
 
+def test_a_run_that_was_killed_before_its_first_checkpoint_has_no_epoch_twice(tmp_path, whole):
+    assert_alike(tmp_path, broken_off_at(tmp_path, ("epoch end", 0, 0), settings=["checkpoint={}"]), whole())
+
+
 @pytest.mark.parametrize("at", STOPS, ids=["train", "epoch"])
 def test_a_run_that_signals_stopped_ends_as_one_that_was_not(tmp_path, whole, at):
     assert_alike(tmp_path, broken_off_at(tmp_path, *at), whole())
