@@ -12,6 +12,7 @@ import sys
 import time
 import warnings
 from collections.abc import Iterator, Sequence
+from logging.handlers import MemoryHandler
 from pathlib import Path
 from typing import Any
 
@@ -42,31 +43,44 @@ def fit(loaded: LoadedConfig, options: FitOptions) -> Outcome:
             where=options.run_dir,
             fix="leave --resume must out" if options.run_dir else "name its folder with --run-dir",
         )
-    data = open_data(loaded)
-    folder = RunFolder(options.run_dir) if options.run_dir else RunFolder.at_now(loaded.path)
-    with contextlib.closing(folder):
-        store = CheckpointStore(folder.checkpoints)
-        stored: Stored | None = None
-        changed: list[Difference] = []
-        if folder.holds_run():
-            if options.resume == "never":
-                raise CheckpointError("the folder holds a run already", where=folder.path, fix="name another --run-dir")
-            changed = folder.check_same(loaded, data)
-            result = folder.read_result()
-            if result is not None and _is_complete(result, loaded, changed):
-                log.info("already complete: %s", folder.path)
-                return Outcome({**result, "status": "already_complete"})
-            stored = store.load()
-            folder.add_resumption(options.argv, changed)
-            folder.go_on(loaded.config)
-        else:
-            folder.begin(loaded.config, data, options.argv)
-        with _log_to(folder.log), native_stderr_to(folder.log), _warnings_told():
-            log.info("run folder: %s", folder.path)
-            for change in changed:
-                log.info("changed since the run began: %s", change)
-            log.info("%s", _describe(data))
-            return _train(loaded, data, folder, options, store, stored, deadline, _stops_anew(changed))
+    with contextlib.ExitStack() as opened:
+        early = opened.enter_context(_kept())
+        is_begun = options.run_dir is not None and (options.run_dir / "config.yaml").exists()
+        # A folder in use is told at once, but a mistake in the data leaves no folder behind.
+        folder = opened.enter_context(_folder(options.run_dir, loaded)) if is_begun else None
+        data = open_data(loaded)
+        folder = folder or opened.enter_context(_folder(options.run_dir, loaded))
+        opened.enter_context(_log_to(folder.log, early))
+        return _fit(loaded, data, folder, options, deadline)
+
+
+def _folder(run_dir: Path | None, loaded: LoadedConfig) -> contextlib.closing[RunFolder]:
+    return contextlib.closing(RunFolder(run_dir) if run_dir else RunFolder.at_now(loaded.path))
+
+
+def _fit(loaded: LoadedConfig, data: Data, folder: RunFolder, options: FitOptions, deadline: float | None) -> Outcome:
+    store = CheckpointStore(folder.checkpoints)
+    stored: Stored | None = None
+    changed: list[Difference] = []
+    if folder.holds_run():
+        if options.resume == "never":
+            raise CheckpointError("the folder holds a run already", where=folder.path, fix="name another --run-dir")
+        changed = folder.check_same(loaded, data)
+        result = folder.read_result()
+        if result is not None and _is_complete(result, loaded, changed):
+            log.info("already complete: %s", folder.path)
+            return Outcome({**result, "status": "already_complete"})
+        stored = store.load()
+        folder.add_resumption(options.argv, changed)
+        folder.go_on(loaded.config)
+    else:
+        folder.begin(loaded.config, data, options.argv)
+    with native_stderr_to(folder.log), _warnings_told():
+        log.info("run folder: %s", folder.path)
+        for change in changed:
+            log.info("changed since the run began: %s", change)
+        log.info("%s", _describe(data))
+        return _train(loaded, data, folder, options, store, stored, deadline, _stops_anew(changed))
 
 
 def dry_run(loaded: LoadedConfig, options: FitOptions) -> Outcome:
@@ -204,11 +218,30 @@ def _describe(data: Data) -> str:
 
 
 @contextlib.contextmanager
-def _log_to(path: Path) -> Iterator[None]:
-    """Sends every message to a file, and at the end the error that ended the run, with its traceback."""
+def _kept() -> Iterator[MemoryHandler]:
+    """Keeps the messages that come before there is a file for them."""
+    kept = MemoryHandler(1000, flushLevel=logging.CRITICAL + 1)
+    log.addHandler(kept)
+    try:
+        yield kept
+    finally:
+        log.removeHandler(kept)
+
+
+@contextlib.contextmanager
+def _log_to(path: Path, early: MemoryHandler) -> Iterator[None]:
+    """Sends every message to a file, and at the end the error that ended the run, with its traceback.
+
+    Args:
+        path: The file.
+        early: The messages so far.
+    """
     logging.raiseExceptions = False  # a full disk is told once, not with each message
     handler = logging.FileHandler(path)
     handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s"))
+    early.setTarget(handler)
+    early.flush()
+    log.removeHandler(early)
     log.addHandler(handler)
     log.debug("command: %s", " ".join(sys.argv))
     try:
@@ -218,7 +251,8 @@ def _log_to(path: Path) -> Iterator[None]:
         raise
     finally:
         log.removeHandler(handler)
-        handler.close()
+        with contextlib.suppress(OSError):  # what it has not taken, it does not take now either
+            handler.close()
 
 
 @contextlib.contextmanager
