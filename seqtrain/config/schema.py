@@ -280,6 +280,11 @@ class RunConfig(Section):
     callbacks: list[ListedComponentConfig] = [ListedComponentConfig(name="tqdm")]
     """The project's, Keras's or your own callbacks, in order."""
 
+    @property
+    def patience(self) -> list[Any]:
+        """That of each early_stopping."""
+        return [each.arguments.get("patience", 0) for each in self.callbacks if each.name == "early_stopping"]
+
     def to_yaml(self) -> dict[str, Any]:
         """As it is written in a config, every default filled in."""
         written: dict[str, Any] = _to_yaml(self)

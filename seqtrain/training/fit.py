@@ -80,7 +80,7 @@ def _fit(loaded: LoadedConfig, data: Data, folder: RunFolder, options: FitOption
         for change in changed:
             log.info("changed since the run began: %s", change)
         log.info("%s", _describe(data))
-        return _train(loaded, data, folder, options, store, stored, deadline, _stops_anew(changed))
+        return _train(loaded, data, folder, options, store, stored, deadline)
 
 
 def dry_run(loaded: LoadedConfig, options: FitOptions) -> Outcome:
@@ -112,7 +112,6 @@ def _train(
     store: CheckpointStore,
     stored: Stored | None,
     deadline: float | None,
-    stops_anew: bool,
 ) -> Outcome:
     """Trains, one phase after the other, going back to the last checkpoint as often as `on_nan` allows."""
     from seqtrain.training.device import devices, prepare_keras
@@ -130,7 +129,7 @@ def _train(
     with Stops(deadline) as stops:
         folder.add_devices(*devices())
         restored = Restored.of(stored) if stored is not None else None
-        if restored is not None and stops_anew:
+        if restored is not None and _is_more_patient(loaded, restored.document.get("patience", ())):
             restored.document["stop_training"] = False
         rollbacks = restored.document["rollbacks"] if restored else 0
         while True:
@@ -183,13 +182,13 @@ def _is_complete(result: dict[str, Any], loaded: LoadedConfig, changed: list[Dif
     if result["status"] == "early_stopped":
         later = loaded.config.fine_tune
         brings_phase = later is not None and result.get("phase") == 0 and loaded.config.fit.epochs > later.after
-        return not brings_phase and not _stops_anew(changed)
+        return not brings_phase and not any(change.key.endswith(".patience") for change in changed)
     return bool(result["status"] == "completed" and result["epochs"] >= loaded.config.fit.epochs)
 
 
-def _stops_anew(changed: list[Difference]) -> bool:
+def _is_more_patient(loaded: LoadedConfig, before: Sequence[int]) -> bool:
     """Whether what stopped a run early may not stop it now."""
-    return any(change.key.startswith("callbacks.early_stopping") for change in changed)
+    return any(now > then for now, then in zip(loaded.config.patience, before, strict=False))
 
 
 def _tell_of_going_on(stands: dict[str, Any], data: Data) -> None:

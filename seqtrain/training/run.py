@@ -251,6 +251,7 @@ class Run:
         return {
             "phase": self._phase,
             "rollbacks": self._rollbacks,
+            "patience": self._config.patience,
             "bad_samples": bad.state() if bad is not None else None,
         }
 
