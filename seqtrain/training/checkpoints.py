@@ -133,6 +133,11 @@ class Checkpoints(keras.callbacks.Callback):
         self._epoch, self._batch, self._has_begun_epoch = epoch + 1, 0, False
         self.save(is_best=self._recorder.is_best)
 
+    def try_again(self) -> None:
+        """Saves the end of the run where that has failed, before callbacks change the weights for its end."""
+        if self.failure is not None:
+            self.save(is_best=self._recorder.is_best)
+
     def save(self, is_best: bool = False, small: Small | None = None) -> None:
         """Saves the run as it is now; a failure is told, and kept in `failure`.
 

@@ -314,16 +314,24 @@ class Run:
             "weights_sha256": self._recorder.weights_sha256,
             **({} if self._config.fine_tune is None else {"phase": self._phase}),
         }
-        try:
-            self._folder.write_json("result.json", result)
-        except (OSError, ResourceError) as error:
-            log.warning("result.json could not be written: %s", error)
+        is_done = status in ("completed", "early_stopped")
+        if is_done and self._checkpoints.failure is not None:
+            log.warning(
+                "the end of the run is in no checkpoint: free the disk, and start it again to train what is lacking"
+            )
+        else:
+            self._write_result(result)
         if history:
-            is_done = status in ("completed", "early_stopped")
             draw_final_plots(self._folder, self._data, self._model, self._stops.check, is_done)
         self._checkpoints.tell_cost()
         self._tell_end(status, len(history), time.perf_counter() - began)
         return result
+
+    def _write_result(self, result: dict[str, Any]) -> None:
+        try:
+            self._folder.write_json("result.json", result)
+        except ResourceError as error:
+            log.warning("result.json could not be written: %s", error)
 
     def _tell_end(self, status: str, num_epochs: int, seconds: float) -> None:
         """Says how it ended, the best epoch, and the command that shows the run."""

@@ -96,6 +96,7 @@ class RunCallbacks(keras.callbacks.CallbackList):
 
     def on_train_end(self, logs: Any = None) -> None:
         """Gives the weights the values that the optimizer has them end with, such as their averages, and ends."""
+        self._checkpoints.try_again()
         self._give_final_values(self.model.trainable_weights)
         super().on_train_end(logs)
 

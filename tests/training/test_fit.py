@@ -1,6 +1,8 @@
 """How a run is begun, gone on with and ended, around the training itself."""
 
 import contextlib
+import errno
+import json
 import logging
 from logging.handlers import MemoryHandler
 from pathlib import Path
@@ -8,14 +10,34 @@ from pathlib import Path
 import pytest
 
 from seqtrain.errors import RunFolderBusyError
+from seqtrain.training.checkpoint_store import CheckpointStore
 from seqtrain.training.fit import _log_to
 from seqtrain.training.run_folder import RunFolder
-from tests.training.resuming import MARKS, moments, run, survivors
+from tests.training.resuming import MARKS, assert_alike, moments, run, survivors
 
 pytestmark = MARKS
 
 STOPS = ["fit.epochs=6", "callbacks.2.early_stopping.min_delta=0.9"]  # an accuracy never rises by so much
 PATIENCE = "callbacks.2.early_stopping.patience"
+
+
+@pytest.fixture
+def full_disk(monkeypatch):
+    """Has saves of some steps fail, each as often as is said."""
+    commit, left = CheckpointStore.commit, {}
+
+    def failing(store, step, *arguments, **options):
+        if left.get(step, 0):
+            left[step] -= 1
+            raise OSError(errno.ENOSPC, "No space left on device")
+        return commit(store, step, *arguments, **options)
+
+    monkeypatch.setattr(CheckpointStore, "commit", failing)
+    return left
+
+
+def last(folder):
+    return json.loads((folder / "run" / "checkpoints" / "last" / "manifest.json").read_text())
 
 
 def test_what_is_told_while_the_data_is_opened_is_in_the_log(tmp_path):
@@ -57,3 +79,22 @@ def test_a_run_that_stopped_early_trains_no_more_where_nothing_lets_it(tmp_path,
     again = run(tmp_path, *STOPS, f"{PATIENCE}=2", change).result
     assert first["epochs"] == 3
     assert {**again, "status": ""} == {**first, "status": ""}
+
+
+def test_the_end_of_a_run_is_saved_at_the_second_try(tmp_path, full_disk, whole):
+    full_disk[40] = 1
+    assert_alike(tmp_path, run(tmp_path), whole())
+    assert last(tmp_path)["epoch"] == 4
+
+
+def test_a_run_whose_end_could_not_be_saved_is_not_complete_but_trains_what_is_lacking(
+    tmp_path, full_disk, whole, caplog
+):
+    full_disk[40] = 2
+    outcome = run(tmp_path)
+    assert (outcome.exit_code, outcome.result["weights_sha256"]) == (0, whole()[1]["weights_sha256"])
+    assert "start it again" in caplog.text
+    assert last(tmp_path)["epoch"] == 3
+    assert_alike(tmp_path, run(tmp_path), whole())
+    assert last(tmp_path)["epoch"] == 4
+    assert run(tmp_path).result["status"] == "already_complete"
