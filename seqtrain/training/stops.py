@@ -2,7 +2,9 @@
 
 The main thread may be deep in TensorFlow, waiting for data, where Python runs no signal handler. So signals wake a
 thread of their own (`signal.set_wakeup_fd`), which tells the loader to stop waiting; the run ends after its batch. A
-second signal ends the process at once; but SIGHUP, which both the kernel and a shell send when a terminal is closed.
+second signal ends the process at once; but not SIGHUP, which both the kernel and a shell send when a terminal is
+closed, nor one that comes with the first: a wrapper passes on the Ctrl-C that its whole group was sent, and timeout(1)
+sends SIGTERM to its child and to the group of both.
 
 A signal that was ignored when the process began, as SIGHUP is under `nohup`, stays ignored.
 
@@ -26,6 +28,7 @@ import keras
 from seqtrain.errors import InterruptedRunError, OutOfTimeError, SeqtrainError
 
 _SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+_WITH_THE_FIRST_S = 0.5
 
 
 class Stops(keras.callbacks.Callback):
@@ -99,7 +102,7 @@ class Stops(keras.callbacks.Callback):
         self.check()
 
     def _watch(self) -> None:
-        deadline = self._deadline
+        deadline, stopped_at = self._deadline, 0.0
         while True:
             wait = None if deadline is None else max(0.0, deadline - time.monotonic())
             if not select.select([self._read], [], [], wait)[0]:
@@ -110,10 +113,13 @@ class Stops(keras.callbacks.Callback):
             if not numbers:
                 return
             for number in numbers:
-                if number in self._former and not (number == signal.SIGHUP and self._reason is not None):
-                    if isinstance(self._reason, InterruptedRunError):
-                        os._exit(128 + number)
+                if number not in self._former or (number == signal.SIGHUP and self._reason is not None):
+                    continue
+                if not isinstance(self._reason, InterruptedRunError):
+                    stopped_at = time.monotonic()
                     self._stop(InterruptedRunError(number))
+                elif time.monotonic() - stopped_at > _WITH_THE_FIRST_S:
+                    os._exit(128 + number)
 
     def _stop(self, reason: SeqtrainError) -> None:
         with self._lock:
