@@ -329,7 +329,9 @@ def _environment() -> Mapping[str, str]:
 def unforeseen(what: str, kind: str, message: str, trace: str) -> SeqtrainError:
     """An exception that a sequence did not foresee, with its traceback: mostly a mistake in a user's own class."""
     if kind.endswith("MemoryError"):  # NumPy has one of its own
-        return ResourceError(f"{what}: out of memory: {message}", fix="lower batch_size, fit.workers or max_queue_size")
+        return ResourceError(
+            f"{what}: out of memory: {message}", fix="lower batch_size, fit.workers or fit.max_queue_size"
+        )
     return WorkerError(
         f"{what} could not be made: {kind}: {message}",
         received=trace.rstrip().replace("\n", "\n  "),

@@ -8,6 +8,7 @@ import logging
 import shlex
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -103,7 +104,6 @@ class Run:
         began = time.perf_counter()
         with console.telling("building the model"):
             self._model, logs = model_and_logs(self._loaded, self._data)
-        self._model.optimizer.build(self._model.trainable_variables)
         make_shared_seed()
         self._model.summary(print_fn=lambda text, line_break=False: log.debug("%s", text))
         logged = (*logs, *added_logs(self._config.callbacks))
@@ -240,6 +240,8 @@ class Run:
             raise
         except Exception as error:
             for each in feeders:
+                if isinstance(each.error, ResourceError):
+                    raise _with_batch_size(self._loaded, each.error) from error
                 if each.error is not None:
                     raise each.error from error
             if _is_out_of_memory(error):
@@ -346,18 +348,26 @@ class Run:
 def model_and_logs(loaded: LoadedConfig, data: Data) -> tuple[Any, dict[str, float]]:
     """The compiled model, and what an epoch will log, found by testing it on one batch."""
     first = first_batch(data.train)
-    model = build_model(loaded, data, first)
-    batch = first_batch(data.val) if data.val is not None else first
     try:
-        tested = scalar_logs(model.test_on_batch(*batch, return_dict=True))
+        model = build_model(loaded, data, first)
+        batch = first_batch(data.val) if data.val is not None else first
+        tested = _tested(loaded, model, batch)
+        model.optimizer.build(model.trainable_variables)
     except Exception as error:
         if _is_out_of_memory(error):
             raise _out_of_memory(loaded, error) from error
-        raise _misfit(loaded, model, batch, error) from error
+        raise
     model.reset_metrics()
     if data.val is None:
         return model, tested
     return model, {**tested, **{f"val_{name}": value for name, value in tested.items()}}
+
+
+def _tested(loaded: LoadedConfig, model: Any, batch: tuple[Any, ...]) -> dict[str, float]:
+    try:
+        return scalar_logs(model.test_on_batch(*batch, return_dict=True))
+    except Exception as error:
+        raise _misfit(loaded, model, batch, error) from error
 
 
 def _misfit(loaded: LoadedConfig, model: Any, batch: tuple[Any, ...], error: Exception) -> ConfigError:
@@ -383,16 +393,33 @@ def _misfit(loaded: LoadedConfig, model: Any, batch: tuple[Any, ...], error: Exc
     )
 
 
-def _is_out_of_memory(error: Exception) -> bool:
-    """Whether TensorFlow, JAX or Python says that memory ran out."""
+def _is_out_of_memory(error: BaseException) -> bool:
+    """Whether TensorFlow, JAX or Python says that memory ran out, or that is the cause of what we say."""
     names = ("ResourceExhaustedError", "OutOfMemoryError", "MemoryError")
-    return type(error).__name__ in names or "RESOURCE_EXHAUSTED" in str(error)
+    is_told = type(error).__name__ in names or "RESOURCE_EXHAUSTED" in str(error)
+    return is_told or (
+        isinstance(error, ConfigError) and error.__cause__ is not None and _is_out_of_memory(error.__cause__)
+    )
 
 
-def _out_of_memory(loaded: LoadedConfig, error: Exception) -> ResourceError:
-    half = max(1, loaded.config.batch_size // 2)
+def _out_of_memory(loaded: LoadedConfig, error: BaseException) -> ResourceError:
+    while isinstance(error, ConfigError) and error.__cause__ is not None:
+        error = error.__cause__
     words = str(error).splitlines() or [type(error).__name__]
-    return ResourceError("the device is out of memory", received=words[0], fix=f"try -s batch_size={half}")
+    return ResourceError(
+        "the device is out of memory", received=words[0], fix=f"{_smaller_batches(loaded)}make the model smaller"
+    )
+
+
+def _with_batch_size(loaded: LoadedConfig, error: ResourceError) -> ResourceError:
+    """What the loader, which knows no config, says of memory."""
+    fix = f"{_smaller_batches(loaded)}lower fit.workers or fit.max_queue_size"
+    return ResourceError(replace(each, fix=fix) for each in error.mistakes)
+
+
+def _smaller_batches(loaded: LoadedConfig) -> str:
+    size = loaded.config.batch_size
+    return f"try -s batch_size={size // 2}, or " if size > 1 else ""
 
 
 def _cut_back(logger: Any, epoch: int) -> None:

@@ -9,11 +9,11 @@ from pathlib import Path
 
 import pytest
 
-from seqtrain.errors import RunFolderBusyError
+from seqtrain.errors import ResourceError, RunFolderBusyError
 from seqtrain.training.checkpoint_store import CheckpointStore
 from seqtrain.training.fit import _log_to
 from seqtrain.training.run_folder import RunFolder
-from tests.training.resuming import MARKS, assert_alike, moments, run, survivors
+from tests.training.resuming import MARKS, assert_alike, load_config_once, moments, run, survivors
 
 pytestmark = MARKS
 
@@ -98,3 +98,26 @@ def test_a_run_whose_end_could_not_be_saved_is_not_complete_but_trains_what_is_l
     assert_alike(tmp_path, run(tmp_path), whole())
     assert last(tmp_path)["epoch"] == 4
     assert run(tmp_path).result["status"] == "already_complete"
+
+
+def test_a_model_that_memory_does_not_hold_is_told_with_a_batch_size_to_try(tmp_path):
+    with pytest.raises(ResourceError, match="out of memory") as raised:
+        run(tmp_path, "model={name: mlp, units: [20000000, 20000000]}")  # 1.6 PB, more than a process can address
+    assert raised.value.mistakes[0].fix == "try -s batch_size=4, or make the model smaller"
+
+
+def test_a_worker_without_memory_is_told_with_a_batch_size_to_try(tmp_path, monkeypatch):
+    load_config_once(tmp_path)
+    plain = survivors()["Plain"]
+    made, take = [], plain.__getitem__
+
+    def takes(sequence, index):
+        made.append(index)
+        if len(made) > 5:  # behind those that the model is built for
+            raise MemoryError("no room")
+        return take(sequence, index)
+
+    monkeypatch.setattr(plain, "__getitem__", takes)
+    with pytest.raises(ResourceError, match="out of memory: no room") as raised:
+        run(tmp_path, "fit.epochs=1", "fit.workers=0")
+    assert raised.value.mistakes[0].fix.startswith("try -s batch_size=4, or lower fit.workers")
