@@ -428,8 +428,10 @@ def _cut_back(logger: Any, epoch: int) -> None:
     if path.is_file():
         with path.open(newline="") as file:
             rows = [row for row in csv.reader(file, delimiter=logger.sep) if row]
-        with path.open("w", newline="") as file:
+        unfinished = path.with_name(f".{path.name}.unfinished")
+        with unfinished.open("w", newline="") as file:
             csv.writer(file, delimiter=logger.sep, lineterminator="\n").writerows(
                 row for row in rows if not row[0].isdigit() or int(row[0]) < epoch
             )
+        unfinished.replace(path)
     logger.append = True

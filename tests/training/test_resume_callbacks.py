@@ -14,6 +14,7 @@ import pytest
 
 from seqtrain.errors import CheckpointError, InterruptedRunError
 from seqtrain.loading.feeder import TrainingFeeder
+from seqtrain.training.run import _cut_back
 from seqtrain.training.run_callbacks import RunCallbacks
 from tests.conftest import ROOT
 from tests.training.resuming import MARKS, assert_alike, broken_off_at, history, load_config_once, moments, run
@@ -179,3 +180,19 @@ def test_runs_on_jax_that_were_broken_off_end_as_ones_that_were_not():
         timeout=300,
     )
     assert done.returncode == 0, done.stdout[-3000:]
+
+
+def test_a_kill_while_keras_log_is_cut_back_loses_no_row_of_it(tmp_path, monkeypatch):
+    def broken_off(*arguments, **options):
+        raise KeyboardInterrupt
+
+    logger = keras.callbacks.CSVLogger(tmp_path / "own.csv")
+    rows = "epoch,loss\n0,3.0\n1,2.0\n2,1.0\n"
+    (tmp_path / "own.csv").write_text(rows)
+    with monkeypatch.context() as broken, pytest.raises(KeyboardInterrupt):
+        broken.setattr("seqtrain.training.run.csv.writer", broken_off)
+        _cut_back(logger, 2)
+    assert (tmp_path / "own.csv").read_text() == rows
+    _cut_back(logger, 2)
+    assert (tmp_path / "own.csv").read_text() == "epoch,loss\n0,3.0\n1,2.0\n"
+    assert [path.name for path in tmp_path.iterdir()] == ["own.csv"]
