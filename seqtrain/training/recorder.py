@@ -40,11 +40,11 @@ class Recorder(keras.callbacks.Callback):
         folder: The run's.
         monitor: The metric that says which epoch is best.
         mode: "min", "max" or "auto".
-        name_batches: What messages call the batches from one of an epoch to another.
+        name_batches: What messages call the batches from one of an epoch, or of its validation, to another.
     """
 
     def __init__(
-        self, folder: RunFolder, monitor: str, mode: str, name_batches: Callable[[int, int, int], str]
+        self, folder: RunFolder, monitor: str, mode: str, name_batches: Callable[[int, int, int, bool], str]
     ) -> None:
         super().__init__()
         self.folder = folder
@@ -92,11 +92,15 @@ class Recorder(keras.callbacks.Callback):
         Raises:
             DivergedError: with the batch and its samples.
         """
-        loss = float((logs or {}).get("loss", 0.0))
-        if not math.isfinite(loss):
-            raise DivergedError(
-                f"the loss became {loss} in {self._name_batches(self._epoch, self._first_batch, batch)}"
-            )
+        self._require_finite("the loss", batch, logs, validates=False)
+
+    def on_test_batch_begin(self, batch: int, logs: dict[str, Any] | None = None) -> None:
+        """Notes the batch."""
+        self._first_batch = batch
+
+    def on_test_batch_end(self, batch: int, logs: dict[str, Any] | None = None) -> None:
+        """Raises where the loss of a validation is NaN or infinite, likewise."""
+        self._require_finite("the validation loss", batch, logs, validates=True)
 
     def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
         """Adds a line to the history."""
@@ -117,6 +121,12 @@ class Recorder(keras.callbacks.Callback):
     def hash_weights(self) -> None:
         """Hashes the weights as they are now."""
         self.weights_sha256 = weights_sha256(self.model)
+
+    def _require_finite(self, what: str, batch: int, logs: dict[str, Any] | None, validates: bool) -> None:
+        loss = float((logs or {}).get("loss", 0.0))
+        if not math.isfinite(loss):
+            batches = self._name_batches(self._epoch, self._first_batch, batch, validates)
+            raise DivergedError(f"{what} became {loss} in {batches}")
 
     def _is_better(self, value: float) -> bool:
         if self.best is None or not math.isfinite(value):

@@ -257,8 +257,10 @@ class Run:
             "bad_samples": bad.state() if bad is not None else None,
         }
 
-    def _name_batches(self, epoch: int, first: int, last: int) -> str:
-        """What messages call the batches of some steps of an epoch."""
+    def _name_batches(self, epoch: int, first: int, last: int, validates: bool) -> str:
+        """What messages call the batches of some steps of an epoch, or of its validation."""
+        if validates:
+            return " or ".join(describe_batch(self._data.val, epoch, batch) for batch in range(first, last + 1))
         steps = self._data.steps_per_epoch
         places = [divmod(epoch * steps + batch, len(self._data.train)) for batch in range(first, last + 1)]
         return " or ".join(describe_batch(self._data.train, *place) for place in places)

@@ -3,6 +3,7 @@
 import json
 import signal
 
+import numpy as np
 import pytest
 
 from seqtrain.errors import CheckpointError, DivergedError
@@ -15,6 +16,7 @@ from tests.training.resuming import (
     moments,
     own_log,
     run,
+    survivors,
 )
 
 pytestmark = MARKS
@@ -107,6 +109,19 @@ def test_a_nan_loss_names_the_batch_and_keeps_the_last_checkpoint(tmp_path):
     with pytest.raises(DivergedError, match=r"the loss became nan in batch \d+ of epoch 0") as raised:
         run(tmp_path, "compile.optimizer={name: sgd, learning_rate: 1e38}")
     assert raised.value.exit_code == 7
+
+
+def test_a_nan_loss_of_a_validation_names_its_batch(tmp_path, monkeypatch):
+    load_config_once(tmp_path)
+    take = survivors()["Plain"].__getitem__
+
+    def taken(sequence, index):
+        x, y = take(sequence, index)
+        return (np.full_like(x, np.nan) if len(sequence.x) == 36 and index == 2 else x), y
+
+    monkeypatch.setattr(survivors()["Plain"], "__getitem__", taken)
+    with pytest.raises(DivergedError, match="the validation loss became nan in batch 2 of epoch 0"):
+        run(tmp_path, "fit.workers=0")
 
 
 def test_a_run_goes_back_when_its_loss_is_nan_and_on_with_a_lower_rate(tmp_path, caplog):
