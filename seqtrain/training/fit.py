@@ -50,19 +50,27 @@ def fit(loaded: LoadedConfig, options: FitOptions) -> Outcome:
         folder = opened.enter_context(_folder(options.run_dir, loaded)) if is_begun else None
         data = open_data(loaded)
         folder = folder or opened.enter_context(_folder(options.run_dir, loaded))
-        opened.enter_context(_log_to(folder.log, early))
-        return _fit(loaded, data, folder, options, deadline)
+        return _fit(loaded, data, folder, options, deadline, early)
 
 
 def _folder(run_dir: Path | None, loaded: LoadedConfig) -> contextlib.closing[RunFolder]:
     return contextlib.closing(RunFolder(run_dir) if run_dir else RunFolder.at_now(loaded.path))
 
 
-def _fit(loaded: LoadedConfig, data: Data, folder: RunFolder, options: FitOptions, deadline: float | None) -> Outcome:
+def _fit(
+    loaded: LoadedConfig,
+    data: Data,
+    folder: RunFolder,
+    options: FitOptions,
+    deadline: float | None,
+    early: MemoryHandler,
+) -> Outcome:
+    """Looks whether the run in a folder may go on, and trains; what is refused leaves no word in its log."""
     store = CheckpointStore(folder.checkpoints)
     stored: Stored | None = None
     changed: list[Difference] = []
-    if folder.holds_run():
+    is_begun = folder.holds_run()
+    if is_begun:
         if options.resume == "never":
             raise CheckpointError("the folder holds a run already", where=folder.path, fix="name another --run-dir")
         changed = folder.check_same(loaded, data)
@@ -70,12 +78,13 @@ def _fit(loaded: LoadedConfig, data: Data, folder: RunFolder, options: FitOption
         if result is not None and _is_complete(result, loaded, changed):
             log.info("already complete: %s", folder.path)
             return Outcome({**result, "status": "already_complete"})
-        stored = store.load()
-        folder.add_resumption(options.argv, changed)
-        folder.go_on(loaded.config)
-    else:
-        folder.begin(loaded.config, data, options.argv)
-    with native_stderr_to(folder.log), _warnings_told():
+    with _log_to(folder.log, early), native_stderr_to(folder.log), _warnings_told():
+        if is_begun:
+            stored = store.load()
+            folder.add_resumption(options.argv, changed)
+            folder.go_on(loaded.config)
+        else:
+            folder.begin(loaded.config, data, options.argv)
         log.info("run folder: %s", folder.path)
         for change in changed:
             log.info("changed since the run began: %s", change)

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from seqtrain.errors import ResourceError, RunFolderBusyError
+from seqtrain.errors import CheckpointError, ResourceError, RunFolderBusyError
 from seqtrain.training.checkpoint_store import CheckpointStore
 from seqtrain.training.fit import _log_to
 from seqtrain.training.run_folder import RunFolder
@@ -50,6 +50,19 @@ def test_a_corrupt_checkpoint_is_told_in_the_log(tmp_path):
     (tmp_path / "run" / "checkpoints" / "last" / "state.json").write_text("{}")
     run(tmp_path, "fit.epochs=2")
     assert "corrupt and put aside" in (tmp_path / "run" / "train.log").read_text()
+
+
+def test_a_start_that_is_refused_or_has_nothing_to_do_is_not_in_the_log(tmp_path, caplog):
+    caplog.set_level(logging.DEBUG, "seqtrain")
+    run(tmp_path, "fit.epochs=1")
+    log = tmp_path / "run" / "train.log"
+    told = log.read_text()
+    with pytest.raises(CheckpointError):
+        run(tmp_path, "fit.epochs=1", "batch_size=4")
+    with pytest.raises(CheckpointError):
+        run(tmp_path, "fit.epochs=1", resume="never")
+    assert run(tmp_path, "fit.epochs=1").result["status"] == "already_complete"
+    assert log.read_text() == told
 
 
 def test_a_log_that_takes_no_more_ends_no_run():
