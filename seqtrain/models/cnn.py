@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import Any
 
 from seqtrain.errors import ConfigError
-from seqtrain.models.arguments import DropoutRate, LayerWidths
+from seqtrain.models.arguments import ChannelDeviations, ChannelMeans, DropoutRate, LayerWidths
 from seqtrain.registry import models
 from seqtrain.types import DataFormat, Positive
 
@@ -24,6 +24,8 @@ def cnn(
     kernel_size: Positive = 3,
     dropout: DropoutRate = 0.2,
     dense_units: Positive = 64,
+    mean: ChannelMeans | None = None,
+    std: ChannelDeviations | None = None,
 ) -> Any:
     """A convolutional classifier, or a regressor of one value where there are no classes.
 
@@ -37,13 +39,15 @@ def cnn(
         kernel_size: Of the convolutions.
         dropout: Share of units left out, before and after the dense layer.
         dense_units: Width of the dense layer.
+        mean: Of each channel of x, as `check --data` prints it, to be subtracted; left out, x is scaled as its type is.
+        std: Standard deviation of each channel, likewise, to divide by.
 
     Shapes:
         x: (batch, height, width, channels), (batch, channels, height, width) or (batch, height, width)
         output: (batch, num_classes), softmax; or (batch, 1)
 
     Raises:
-        ConfigError: when the input is no image.
+        ConfigError: when the input is no image, or mean and std do not fit it.
     """
     import keras
 
@@ -56,7 +60,7 @@ def cnn(
             received=f"x of shape {input_shape}",
             fix="use a sequence of images, or another model such as 'mlp'",
         )
-    inputs, x = float_input(input_shape, input_dtype, name="image")
+    inputs, x = float_input(input_shape, input_dtype, name="image", mean=mean, std=std, data_format=data_format)
     if len(input_shape) == 2:
         x = keras.layers.Reshape((*input_shape, 1), name="add_channel")(x)
     elif data_format == "channels_first":

@@ -2,21 +2,41 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import keras
 import numpy as np
 
+from seqtrain.errors import ConfigError
+from seqtrain.types import DataFormat
 
-def float_input(shape: tuple[int, ...], dtype: str, name: str) -> tuple[Any, Any]:
-    """The input tensor, and the same as floats: uint8 divided by 255, other integers as they are.
+
+def float_input(
+    shape: tuple[int, ...],
+    dtype: str,
+    name: str,
+    mean: Sequence[float] | None = None,
+    std: Sequence[float] | None = None,
+    data_format: DataFormat = "channels_last",
+) -> tuple[Any, Any]:
+    """The input tensor, and the same as floats: uint8 divided by 255, other types as they are; or standardised.
 
     Args:
         shape: Of one sample.
         dtype: NumPy's name of the batches' type.
         name: Of the input.
+        mean: What is subtracted, for each channel or one for all; in the values of the batches.
+        std: What the rest is divided by, likewise.
+        data_format: Where the channels are; without a third axis the last are.
+
+    Raises:
+        ConfigError: when only one of mean and std is given, or their number is not that of the channels.
     """
     inputs = keras.Input(shape, dtype=dtype, name=name)
+    if mean is not None or std is not None:
+        scale, offset = _standardising(shape, mean, std, data_format)
+        return inputs, keras.layers.Rescaling(scale, offset, dtype="float32", name="standardisation")(inputs)
     if np.issubdtype(np.dtype(dtype), np.floating):
         return inputs, inputs
     scale = 1 / 255 if dtype == "uint8" else 1.0
@@ -29,3 +49,26 @@ def output_layer(num_classes: int | None, num_outputs: int = 1) -> Any:
     if num_classes is None:
         return keras.layers.Dense(num_outputs, dtype="float32", name="output")
     return keras.layers.Dense(num_classes, activation="softmax", dtype="float32", name="output")
+
+
+def _standardising(
+    shape: tuple[int, ...], mean: Sequence[float] | None, std: Sequence[float] | None, data_format: DataFormat
+) -> tuple[list[Any], list[Any]]:
+    """The factors and the summands of (x - mean) / std, in a shape that broadcasts to that of a sample."""
+    if mean is None or std is None:
+        given, lacking = ("mean", "std") if std is None else ("std", "mean")
+        raise ConfigError(f"model: {given} without {lacking}", fix=f"give {lacking} too: `check --data` prints both")
+    is_first = data_format == "channels_first" and len(shape) > 2
+    num_channels = shape[0 if is_first else -1]
+    for key, values in (("mean", mean), ("std", std)):
+        if len(values) not in (1, num_channels):
+            raise ConfigError(
+                f"model.{key}: its number is not that of the channels",
+                expected=f"1 or {num_channels} values for x of shape {shape}",
+                received=f"{len(values)}",
+                fix="take what `check --data` prints",
+            )
+    axes = (-1, *(1,) * (len(shape) - 1)) if is_first else (-1,)
+    deviations = np.asarray(std, np.float64).reshape(axes)
+    means = np.asarray(mean, np.float64).reshape(axes)
+    return (1 / deviations).tolist(), (-means / deviations).tolist()

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from seqtrain.errors import ConfigError
-from seqtrain.models.arguments import Activation, DropoutRate, LayerWidths
+from seqtrain.models.arguments import Activation, ChannelDeviations, ChannelMeans, DropoutRate, LayerWidths
 from seqtrain.registry import models
 from seqtrain.types import Positive
 
@@ -19,6 +19,8 @@ def mlp(
     activation: Activation = "relu",
     dropout: DropoutRate = 0.0,
     num_outputs: Positive = 1,
+    mean: ChannelMeans | None = None,
+    std: ChannelDeviations | None = None,
 ) -> Any:
     """A perceptron over the flattened input, for classes or for values.
 
@@ -30,13 +32,15 @@ def mlp(
         activation: Of the hidden layers.
         dropout: Share of units left out after each hidden layer.
         num_outputs: How many values to predict where there are no classes.
+        mean: Of each channel of x, as `check --data` prints it, to be subtracted; left out, x is scaled as its type is.
+        std: Standard deviation of each channel, likewise, to divide by.
 
     Shapes:
         x: (batch, ...)
         output: (batch, num_classes), softmax; or (batch, num_outputs)
 
     Raises:
-        ConfigError: when the input has more than one field.
+        ConfigError: when the input has more than one field, or mean and std do not fit it.
     """
     import keras
 
@@ -49,7 +53,7 @@ def mlp(
             received=f"x of shape {input_shape}",
             fix="use a model for several inputs, such as 'recommender', or register your own",
         )
-    inputs, x = float_input(input_shape, input_dtype, name="x")
+    inputs, x = float_input(input_shape, input_dtype, name="x", mean=mean, std=std)
     x = keras.layers.Flatten(name="flatten")(x)
     for number, width in enumerate(units, start=1):
         x = keras.layers.Dense(width, activation=activation, name=f"dense_{number}")(x)

@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
-from seqtrain.models.arguments import DropoutRate
+from seqtrain.models.arguments import ChannelDeviations, ChannelMeans, DropoutRate
 from seqtrain.registry import models
 from seqtrain.types import DataFormat, Positive
 
@@ -22,6 +22,8 @@ def unet(
     filters: LevelWidths = (16, 32, 64, 128),
     dropout: DropoutRate = 0.0,
     normalization: Literal["batch", "group", "none"] = "batch",
+    mean: ChannelMeans | None = None,
+    std: ChannelDeviations | None = None,
 ) -> Any:
     """Segments images of any height and width: the probability of each class at each pixel.
 
@@ -33,13 +35,15 @@ def unet(
         filters: Of each level, from the image's own size to the bottom; each level halves height and width.
         dropout: Share of the feature maps left out at the bottom.
         normalization: "batch" for batches of eight images and more, "group" for fewer, or "none".
+        mean: Of each channel of x, as `check --data` prints it, to be subtracted; left out, x is scaled as its type is.
+        std: Standard deviation of each channel, likewise, to divide by.
 
     Shapes:
         x: (batch, height, width, channels), (batch, channels, height, width) or (batch, height, width)
         output: (batch, height, width, num_classes), softmax, float32
 
     Raises:
-        ConfigError: when the input is no image, or there are no two classes.
+        ConfigError: when the input is no image, mean and std do not fit it, or there are no two classes.
 
     Source:
         Ronneberger, Fischer and Brox, 2015, "U-Net: Convolutional Networks for Biomedical Image Segmentation"; with
@@ -54,7 +58,7 @@ def unet(
     from seqtrain.models.ends import float_input
 
     classes = unet_blocks.check_input("unet", input_shape, num_classes, dimensions=2)
-    inputs, x = float_input(input_shape, input_dtype, name="image")
+    inputs, x = float_input(input_shape, input_dtype, name="image", mean=mean, std=std, data_format=data_format)
     x = unet_blocks.channels_last(x, input_shape, 2, data_format)
     x = unet_blocks.encode_and_decode(x, filters, 2, dropout, normalization)
     return keras.Model(inputs, unet_blocks.class_probabilities(x, classes, 2), name="unet")

@@ -110,7 +110,7 @@ def _range_lines(survey: Survey) -> list[str]:
             notes.append(f"  {name} has {len(values) - _MOST_CHANNELS} channels more, see --json")
         elif name.split(".")[0] == "x" and _is_unscaled(spec.get(name)):
             told = (f"{key}: [{', '.join(map(_plain, columns[key]))}]" for key in ("mean", "std"))
-            notes.append(f"  {name}  {{{', '.join(told)}}}")
+            notes.append(f"  {name}, for the model: {', '.join(told)}")
     return ["", "values of the training part, before augmentation", *_aligned(rows), *notes] if rows[1:] else []
 
 

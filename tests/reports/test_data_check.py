@@ -1,10 +1,12 @@
 """What `check --data` finds in real files that are damaged, odd, or there twice."""
 
 import json
+import re
 from pathlib import Path
 
 import numpy as np
 import pytest
+import yaml
 from PIL import Image
 
 from seqtrain.config import load_config
@@ -84,6 +86,16 @@ def test_ranges_are_those_of_all_training_pictures(tmp_path):
     np.testing.assert_allclose(ranges["std"], pixels.std(axis=0), rtol=1e-5)
     assert ranges["min"] == pixels.min(axis=0).tolist()
     assert ranges["max"] == pixels.max(axis=0).tolist()
+
+
+def test_mean_and_deviation_are_printed_as_a_model_takes_them(tmp_path):
+    x = np.random.default_rng(2).normal([400, 3, 0], [300, 2, 1], (16, 8, 8, 3)).astype(np.float32)
+    check = check_data(arrays(tmp_path, x, np.arange(16) % 2))
+    printed = yaml.safe_load(f"{{{re.search('for the model: (.*)', check.text())[1]}}}")
+    training = x[:12].reshape(-1, 3)
+    assert printed["mean"] == pytest.approx(training.mean(axis=0), rel=1e-4, abs=1e-5)
+    assert printed["std"] == pytest.approx(training.std(axis=0), rel=1e-4)
+    assert config(tmp_path, model={"name": "cnn", **printed}).config.model.arguments["std"] == tuple(printed["std"])
 
 
 @pytest.mark.parametrize("processes", [False, True])
