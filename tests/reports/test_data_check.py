@@ -90,12 +90,14 @@ def test_ranges_are_those_of_all_training_pictures(tmp_path):
 
 def test_mean_and_deviation_are_printed_as_a_model_takes_them(tmp_path):
     x = np.random.default_rng(2).normal([400, 3, 0], [300, 2, 1], (16, 8, 8, 3)).astype(np.float32)
-    check = check_data(arrays(tmp_path, x, np.arange(16) % 2))
+    y = np.arange(16) % 2
+    check = check_data(arrays(tmp_path, x, y))
     printed = yaml.safe_load(f"{{{re.search('for the model: (.*)', check.text())[1]}}}")
     training = x[:12].reshape(-1, 3)
     assert printed["mean"] == pytest.approx(training.mean(axis=0), rel=1e-4, abs=1e-5)
     assert printed["std"] == pytest.approx(training.std(axis=0), rel=1e-4)
-    assert config(tmp_path, model={"name": "cnn", **printed}).config.model.arguments["std"] == tuple(printed["std"])
+    pasted = arrays(tmp_path, x, y, model={"name": "cnn", **printed}).config
+    assert list(pasted.model.arguments["std"]) == printed["std"]
 
 
 @pytest.mark.parametrize("processes", [False, True])
