@@ -35,6 +35,7 @@ class FieldSpec:
         vocabulary_size: For a field of ids 0 to vocabulary_size - 1, how many there are.
         kind: What the values are; None where the shape says enough.
         classes: The names of the ids of a mask or of a target; None for other values.
+        columns: The names along the last axis of a series.
     """
 
     shape: tuple[int, ...]
@@ -42,6 +43,7 @@ class FieldSpec:
     vocabulary_size: int | None = None
     kind: Kind | None = None
     classes: tuple[str, ...] | None = None
+    columns: tuple[str, ...] = ()
 
     def empty(self, rows: int) -> npt.NDArray[Any]:
         """An uninitialised array of `rows` samples whose memory is aligned to 64 bytes."""

@@ -24,6 +24,7 @@ from seqtrain.reports.tiles import (
     as_bytes,
     beside,
     class_color,
+    line_color,
     picture_tile,
     series_tile,
     volume_tile,
@@ -32,6 +33,7 @@ from seqtrain.structure import named_leaves
 from seqtrain.types import DataFormat
 
 MOST_PICTURES = 64
+_MOST_LINES = 8  # of a series, in the legend
 _MOST_CLASSES = 3  # of a mask, whose shares stand under its picture
 _WIDTH = 1200
 _MARGIN = 12
@@ -202,14 +204,20 @@ def _shown_ids(mask: Field, fields: Sequence[Field]) -> npt.NDArray[np.int32]:
 
 
 def _legend(drawn: Sequence[Sequence[Field]]) -> list[tuple[str, str]]:
-    """Colour and name of each class that the drawn masks hold."""
+    """Colour and name of each class that the drawn masks hold, or of the lines of series."""
     names: dict[int, str] = {}
     for fields in drawn:
         masks = next((field for field in fields if field.kind == "mask"), None)
         if masks is not None:
             for id_ in np.unique(_shown_ids(masks, fields)).tolist():
                 names[id_] = "not counted" if id_ == NOT_COUNTED else _class_name(masks, id_)
-    return [(class_color(id_), name) for id_, name in sorted(names.items()) if id_]
+    lines = [
+        (line_color(channel, field.is_input), column if field.is_input else f"{column} (target)")
+        for field in drawn[0]
+        if field.kind == "series"
+        for channel, column in enumerate(field.columns[:_MOST_LINES])
+    ]
+    return [*((class_color(id_), name) for id_, name in sorted(names.items()) if id_), *lines]
 
 
 def _channels(images: npt.NDArray[Any], data_format: DataFormat) -> npt.NDArray[Any]:

@@ -25,6 +25,7 @@ class Field:
         is_declared: Whether the sequence says so, and knows what range its values have.
         num_classes: Where it holds class ids.
         class_names: By class id, where they are known.
+        columns: The names of the channels of a series, where they are known.
     """
 
     name: str
@@ -33,6 +34,7 @@ class Field:
     is_declared: bool = False
     num_classes: int | None = None
     class_names: tuple[str, ...] | None = None
+    columns: tuple[str, ...] = ()
 
     @property
     def is_input(self) -> bool:
@@ -75,7 +77,7 @@ def fields_of(
         if name == "y":
             names = names or (tuple(class_names) if class_names else None)
             count = count or num_classes
-        found.append(Field(name, array, kind, field.kind is not None, count, names))
+        found.append(Field(name, array, kind, field.kind is not None, count, names, field.columns))
     return found
 
 

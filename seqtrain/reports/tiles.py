@@ -98,7 +98,6 @@ def series_tile(known: npt.NDArray[Any] | None, follows: npt.NDArray[Any] | None
     start = 0
     for part in parts:
         is_known = part is parts[0] and known is not None
-        colors = _KNOWN if is_known else COLORS
         for channel in range(part.shape[1]):
             steps = (start + np.arange(len(part))) / max(1, num_steps - 1)
             heights = 1 - (part[:, channel] - low) / ((high - low) or 1.0)
@@ -107,13 +106,19 @@ def series_tile(known: npt.NDArray[Any] | None, follows: npt.NDArray[Any] | None
                 for x, y in zip(steps.tolist(), heights.tolist(), strict=True)
                 if math.isfinite(y)
             ]
-            color = colors[channel % len(colors)]
+            color = line_color(channel, is_known)
             if len(points) > 1:
                 draw.line(points, color, 2 * _SMOOTH, joint="curve")
             for x, y in points if len(points) == 1 else ():
                 draw.ellipse((x - 3 * _SMOOTH, y - 3 * _SMOOTH, x, y), color)
         start += len(part)
     return chart.resize(_CHART, Image.Resampling.LANCZOS)
+
+
+def line_color(channel: int, is_known: bool) -> str:
+    """The colour of a channel of a series, of what is known or of what follows."""
+    colors = _KNOWN if is_known else COLORS
+    return colors[channel % len(colors)]
 
 
 def beside(tiles: Sequence[Image.Image]) -> Image.Image:

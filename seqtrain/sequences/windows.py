@@ -66,8 +66,8 @@ class WindowSequence(SampleSequence):
         rows = np.flatnonzero(source.rows_of(training_indices))
         self.scaling = Scaling.fit(source.values, rows) if scale else None
         self.spec = (
-            FieldSpec((source.window, len(source.columns)), "float32", kind="series"),
-            FieldSpec((source.horizon, len(source.targets)), "float32", kind="series"),
+            FieldSpec((source.window, len(source.columns)), "float32", kind="series", columns=tuple(source.columns)),
+            FieldSpec((source.horizon, len(source.targets)), "float32", kind="series", columns=tuple(source.targets)),
         )
 
     def write(self, indices: npt.NDArray[np.integer], epoch: int, rows: tuple[Any, ...]) -> None:

@@ -160,6 +160,17 @@ def test_pixels_of_weight_0_are_hatched_and_the_legend_says_what_that_means(monk
     assert not np.asarray(masked(ids.astype(np.uint8)).crop((12, 44, 132, 164))).any()  # without weights all black
 
 
+def test_the_legend_names_the_lines_of_series(monkeypatch):
+    legend = []
+    monkeypatch.setattr(module, "_write_legend", lambda sheet, line, y: legend.extend(line))
+    known = FieldSpec((6, 2), "float32", kind="series", columns=("load", "temperature"))
+    follows = FieldSpec((3, 1), "float32", kind="series", columns=("load",))
+    x, y = np.zeros((2, 6, 2), np.float32), np.zeros((2, 3, 1), np.float32)
+    contact_sheet(x, y, title="t", spec=(known, follows))
+    assert [name for _, name in legend] == ["load", "temperature", "load (target)"]
+    assert len({color for color, _ in legend}) == 3
+
+
 def test_twenty_classes_have_colors_of_their_own_in_a_legend_that_fits_the_sheet(monkeypatch):
     names = tuple(f"a long name {number}" for number in range(21))
     lines, draw = [], module._write_legend
