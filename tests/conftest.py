@@ -34,7 +34,7 @@ def seqtrain(*arguments, cwd=None, env=None):
     """Runs the command line in a process that has TensorFlow already."""
     with tempfile.TemporaryDirectory() as folder:
         words, environment = list(map(str, arguments)), {**os.environ, **(env or {})}
-        code = command.run(words, cwd or Path.cwd(), environment, folder, timeout_s=300)
+        code = command.run(words, cwd or Path.cwd(), environment, folder, timeout_s=900)
         return Done(code, *(Path(folder, name).read_text() for name in ("out", "err")))
 
 
@@ -47,7 +47,7 @@ def seqtrain_from_scratch(*arguments, cwd=None, env=None):
         capture_output=True,
         text=True,
         check=False,
-        timeout=300,
+        timeout=900,
     )
     return Done(done.returncode, done.stdout, done.stderr)
 
