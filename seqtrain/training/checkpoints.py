@@ -109,6 +109,11 @@ class Checkpoints(keras.callbacks.Callback):
             self.save()
 
     @property
+    def is_saved(self) -> bool:
+        """Whether nothing was done since the last checkpoint, or the beginning, but a part of a validation."""
+        return self._saved == (self._epoch, self._batch)
+
+    @property
     def is_validating(self) -> bool:
         """Whether a validation has begun and not ended."""
         return self._before_validation is not None

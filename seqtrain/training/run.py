@@ -240,6 +240,8 @@ class Run:
             raise
         except Exception as error:
             for each in feeders:
+                if each.error is not None:
+                    self._save_before_failure()
                 if isinstance(each.error, ResourceError):
                     raise _with_batch_size(self._loaded, each.error) from error
                 if each.error is not None:
@@ -277,16 +279,27 @@ class Run:
     def _interrupted(self, reason: InterruptedRunError | OutOfTimeError, began: float) -> dict[str, Any]:
         self._close_callbacks()
         if self._checkpoints.is_at_its_place:
-            self._checkpoints.take_back_step()
-            for callback in self._own:
-                if isinstance(callback, keras.callbacks.SwapEMAWeights) and self._checkpoints.is_validating:
-                    callback.on_test_end()
-            self._checkpoints.save()
+            self._save_where_it_stands()
             self._checkpoints.require_saved()
             self._recorder.hash_weights()
         result = self._finish(reason.status, began)
         log.info("%s; go on with:\n  %s", reason, self._command())
         return result
+
+    def _save_where_it_stands(self) -> None:
+        """Saves a run that was broken off between two batches, or while it waited for one."""
+        self._checkpoints.take_back_step()
+        for callback in self._own:
+            if isinstance(callback, keras.callbacks.SwapEMAWeights) and self._checkpoints.is_validating:
+                callback.on_test_end()
+        self._checkpoints.save()
+
+    def _save_before_failure(self) -> None:
+        """Saves what was trained since the last checkpoint where the loader has no next batch."""
+        is_between_steps = self._may_break_off_a_step() and self._model.steps_per_execution == 1
+        if is_between_steps and self._checkpoints.is_at_its_place and not self._checkpoints.is_saved:
+            self._save_where_it_stands()
+            log.info("the run is saved up to here; when this is mended, go on with:\n  %s", self._command())
 
     def _close_callbacks(self) -> None:
         """Has callbacks that were broken off give up their bars and files."""

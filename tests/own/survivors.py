@@ -8,6 +8,7 @@ import numpy as np
 from seqtrain.registry import callbacks, models, sequences, sources
 
 MOMENTS = []  # (event, epoch, batch) at which a run breaks off, each once
+BAD = []  # (epoch, batch) that cannot be read
 
 
 class BrokenOffError(Exception):
@@ -67,15 +68,19 @@ class Changing(keras.utils.Sequence):
         self.x, self.y, self.batch_size = np.asarray(x_set), np.asarray(y_set), batch_size
         self.generator = np.random.default_rng(3)
         self.rows = np.arange(len(self.x))
+        self.epoch = 0
 
     def __len__(self):
         return len(self.x) // self.batch_size
 
     def __getitem__(self, index):
+        if (self.epoch, index) in BAD:
+            raise OSError("this file is damaged")
         rows = self.rows[index * self.batch_size : (index + 1) * self.batch_size]
         return self.x[rows], self.y[rows]
 
     def on_epoch_end(self):
+        self.epoch += 1
         if self.changes:
             self.rows = self.generator.permutation(len(self.x))
 

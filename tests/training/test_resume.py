@@ -6,7 +6,7 @@ import signal
 import numpy as np
 import pytest
 
-from seqtrain.errors import CheckpointError, DivergedError
+from seqtrain.errors import CheckpointError, DivergedError, WorkerError
 from tests.training.resuming import (
     MARKS,
     assert_alike,
@@ -53,6 +53,24 @@ def test_a_run_that_signals_stopped_ends_as_one_that_was_not(tmp_path, whole, at
 def test_a_class_that_changes_at_the_end_of_an_epoch_goes_on_where_it_was(tmp_path, whole):
     at = [("batch end", 2, 5), ("batch end", 3, 7)]
     assert_alike(tmp_path, broken_off_at(tmp_path, *at, sequence="survivors_changing"), whole("survivors_changing"))
+
+
+def test_a_batch_that_cannot_be_read_costs_none_before_it(tmp_path, whole):
+    load_config_once(tmp_path)
+    bad = survivors()["BAD"]
+    bad.append((1, 7))
+    saved = []
+    for _ in range(2):
+        with pytest.raises(WorkerError, match="this file is damaged"):
+            run(tmp_path, "checkpoint={}", sequence="survivors_changing")
+        saved.append(sorted(path.name for path in (tmp_path / "run" / "checkpoints").glob("step-*")))
+    last = json.loads((tmp_path / "run" / "checkpoints" / "last" / "state.json").read_text())
+    assert last["epoch"] == 1
+    assert last["batch"] > 0
+    assert saved[0] == saved[1]  # nothing more was done
+    bad.clear()
+    outcome = run(tmp_path, "checkpoint={}", sequence="survivors_changing")
+    assert_alike(tmp_path, outcome, whole("survivors_changing"))
 
 
 def test_a_stop_while_validating_goes_on_with_the_validation_alone(tmp_path):
