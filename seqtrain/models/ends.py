@@ -35,8 +35,8 @@ def float_input(
     """
     inputs = keras.Input(shape, dtype=dtype, name=name)
     if mean is not None or std is not None:
-        scale, offset = _standardising(shape, mean, std, data_format)
-        return inputs, keras.layers.Rescaling(scale, offset, dtype="float32", name="standardisation")(inputs)
+        factors, summands = _standardising(shape, mean, std, data_format)
+        return inputs, keras.layers.Rescaling(factors, summands, dtype="float32", name="standardisation")(inputs)
     if np.issubdtype(np.dtype(dtype), np.floating):
         return inputs, inputs
     scale = 1 / 255 if dtype == "uint8" else 1.0
