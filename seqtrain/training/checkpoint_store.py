@@ -91,7 +91,6 @@ class CheckpointStore:
         except BaseException:
             shutil.rmtree(unfinished, ignore_errors=True)
             raise
-        best = name if best == "" else best
         self._link("last", name)
         if best is not None and (self.path / best).is_dir():
             self._link("best", best)
@@ -118,7 +117,7 @@ class CheckpointStore:
             if aside.exists():
                 shutil.rmtree(aside)
             (self.path / name).rename(aside)
-        if any(self.path.glob(f"{_CORRUPT}*")):
+        if self.was_used():
             raise CheckpointError(
                 "every checkpoint of this run is corrupt",
                 where=self.path,
@@ -129,6 +128,10 @@ class CheckpointStore:
     def is_empty(self) -> bool:
         """Whether no checkpoint is there."""
         return not self._names()
+
+    def was_used(self) -> bool:
+        """Whether a checkpoint is there, or was and is corrupt."""
+        return not self.is_empty() or any(self.path.glob(f"{_CORRUPT}*"))
 
     def sweep(self) -> None:
         """Removes what an interrupted write or removal left."""

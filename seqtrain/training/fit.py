@@ -73,8 +73,10 @@ def _fit(
     if is_begun:
         if options.resume == "never":
             raise CheckpointError("the folder holds a run already", where=folder.path, fix="name another --run-dir")
-        changed = folder.check_same(loaded, data)
         result = folder.read_result()
+        # Where nothing was kept, nothing is lost by another config: that a first start was refused for, say.
+        is_begun = result is not None or store.was_used()
+        changed = folder.check_same(loaded, data) if is_begun else []
         if result is not None and _is_complete(result, loaded, changed):
             log.info("already complete: %s", folder.path)
             return Outcome({**result, "status": "already_complete"})

@@ -138,13 +138,15 @@ class RunFolder:
         return self._read_json("result.json") if (self.path / "result.json").exists() else None
 
     def begin(self, config: RunConfig, data: Data, argv: Sequence[str]) -> None:
-        """Writes what the run is made from.
+        """Writes what the run is made from; what a start has left that kept no checkpoint goes.
 
         Args:
             config: Of the run.
             data: What it leads to.
             argv: The command.
         """
+        for leftover in (self.bad_samples, self.path / "fitted.json"):
+            leftover.unlink(missing_ok=True)
         self._write_split(data)
         fitted: dict[str, Any] = getattr(data.train, "fitted", dict)()  # which a class written for Keras need not have
         if fitted:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from seqtrain.errors import CheckpointError, ResourceError, RunFolderBusyError
+from seqtrain.errors import CheckpointError, ConfigError, ResourceError, RunFolderBusyError
 from seqtrain.training.checkpoint_store import CheckpointStore
 from seqtrain.training.fit import _log_to
 from seqtrain.training.run_folder import RunFolder
@@ -50,6 +50,16 @@ def test_a_corrupt_checkpoint_is_told_in_the_log(tmp_path):
     (tmp_path / "run" / "checkpoints" / "last" / "state.json").write_text("{}")
     run(tmp_path, "fit.epochs=2")
     assert "corrupt and put aside" in (tmp_path / "run" / "train.log").read_text()
+
+
+def test_a_config_may_be_mended_as_long_as_no_checkpoint_was_kept(tmp_path):
+    with pytest.raises(ConfigError, match="do not fit the batches"):
+        run(tmp_path, "compile.loss=categorical_crossentropy", "split.train=0.8", "fit.epochs=1")
+    assert run(tmp_path, "fit.epochs=1").exit_code == 0
+    split = json.loads((tmp_path / "run" / "split.json").read_text())
+    assert split["num_train"] == 84  # of 120, by the share of 0.7
+    with pytest.raises(CheckpointError, match="split.train: is not what the run in this folder began with"):
+        run(tmp_path, "split.train=0.8", "fit.epochs=2")
 
 
 def test_a_start_that_is_refused_or_has_nothing_to_do_is_not_in_the_log(tmp_path, caplog):
