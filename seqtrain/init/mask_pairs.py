@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from seqtrain.errors import DataError
 from seqtrain.init import mask_recipes as recipes
 from seqtrain.init.find import Answers, Find
 from seqtrain.init.listing import Listing, by_folder, evenly, is_held_out
@@ -73,7 +74,7 @@ def mask_pairs(listing: Listing) -> Iterator[Find]:
     for pair in folder_pairs(listing.images):
         sample = sample_pictures(listing.root, pair.files)
         ids = _ids(listing.root, pair.mask_files)
-        if sample is not None and ids is not None:
+        if sample is not None:
             yield _find(listing, pair, sample, ids)
 
 
@@ -144,17 +145,27 @@ def _stem(file: str) -> str:
     return stem_and_extension(os.path.basename(file))[0]  # noqa: PTH119 - a Path for each is slow
 
 
-def _ids(root: Path, masks: list[str]) -> _Ids | None:
-    """The ids in some masks; None where they are so many that they are a picture's shades.
+def _ids(root: Path, masks: list[str]) -> _Ids:
+    """The ids in some masks; those that cannot be read are told of.
 
     Raises:
-        DataError: when one has colours, or cannot be read.
+        DataError: when none can be read, or they have colours or a picture's shades.
     """
     found: set[int] = set()
+    unreadable: list[tuple[str, DataError]] = []
     read = evenly(masks, _READ_MASKS)
     for mask in read:
-        found |= {int(value) for value in np.unique(read_ids(str(root / mask)))}
-    notes = () if len(read) == len(masks) else (f"{len(read)} of {len(masks):,} masks were read for their classes",)
+        try:
+            found |= {int(value) for value in np.unique(read_ids(str(root / mask)))}
+        except DataError as error:
+            unreadable.append((mask, error))
+    if not found:
+        raise unreadable[0][1]
+    notes: tuple[str, ...] = ()
+    if len(read) < len(masks):
+        notes = (f"{len(read)} of {len(masks):,} masks were read for their classes",)
+    if unreadable:
+        notes = (*notes, f"{len(unreadable)} of {len(read)} masks cannot be read, such as {unreadable[0][0]}")
     if found <= {0, 1, _WHITE} and not {1, _WHITE} <= found:
         return _Ids(["background", "object"], None, notes)
     if max(found) > _MOST_CLASSES and _WHITE in found:
@@ -162,10 +173,20 @@ def _ids(root: Path, masks: list[str]) -> _Ids | None:
     else:
         ids, ignore = found, None
     if not ids or max(ids) > _MOST_CLASSES or len(ids) > _MOST_CLASSES:
-        return None
+        raise DataError(
+            "the masks hold no ids of classes but shades",
+            where=root / masks[0],
+            expected=f"0 to {_MOST_CLASSES} at most, or 0 and 255",
+            received=f"{len(found)} values, {min(found)} to {max(found)}",
+            fix="save masks as PNG: JPEG changes the numbers" if _is_jpeg(masks[0]) else "number the classes from 0",
+        )
     names = ["background", *(f"class_{number}" for number in range(1, max(1, *ids) + 1))]
     told = ("255 in the masks is taken for pixels that do not count",) if ignore else ()
     return _Ids(names, ignore, (*notes, *told, "the masks hold numbers alone: put names into `classes`"))
+
+
+def _is_jpeg(file: str) -> bool:
+    return file.lower().endswith((".jpg", ".jpeg"))
 
 
 def _find(listing: Listing, pair: FolderPair, sample: PictureSample, ids: _Ids) -> Find:

@@ -62,10 +62,10 @@ def recognise(listing: Listing) -> list[Find]:
         found.pop("table", None)
     if any(find.task == "segmentation" for find in found.values()):
         found = {kind: find for kind, find in found.items() if find.task != "autoencoding"}  # masks are no pictures
+    if problems and all(find.task == "autoencoding" for find in found.values()):
+        raise problems[0]  # what is nearly right is no heap of pictures
     if found:
         return _with_problems(list(found.values()), problems)
-    if problems:
-        raise problems[0]
     raise DataError(
         "nothing here that is recognised",
         where=listing.root,

@@ -70,8 +70,14 @@ def source_of(inputs: Sequence[Path], loaded: LoadedConfig, own: Source) -> Sour
     raise ConfigError(
         f"the samples of the source '{loaded.config.source.name}' with the sequence '{name}' are no single files",
         where="INPUT",
-        fix="leave INPUT out, and name another source of the same kind with -s source....",
+        fix=f"leave INPUT out, and name other data of the same form with -s source.{_path_key(loaded)}=PATH",
     )
+
+
+def _path_key(loaded: LoadedConfig) -> str:
+    """The first argument of a source that is a path."""
+    arguments = loaded.config.source.arguments.items()
+    return next((key for key, value in arguments if isinstance(value, Path)), "path")
 
 
 def _images(path: Path, path_column: str) -> Iterator[str]:

@@ -115,7 +115,9 @@ def predict(path: Path, options: PredictOptions) -> Predictions:
     run = TrainedRun(path, options.settings, options.checkpoint)
     if bool(options.inputs) == run.has_other_source:
         raise ConfigError(
-            "name either INPUT or another source", where="INPUT", fix=f"seqtrain predict {path} FOLDER --out FILE"
+            "name either INPUT or another source",
+            where="INPUT",
+            fix=f"seqtrain predict {path} FOLDER --out FILE; or -s source.path=PATH, or what else names the data",
         )
     source = source_of(options.inputs, run.loaded, run.data.source) if options.inputs else run.source
     heads = heads_of(run)

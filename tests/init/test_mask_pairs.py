@@ -1,5 +1,6 @@
 import pytest
 
+from seqtrain.errors import DataError
 from tests.init.places import found, mask, picture, sections
 
 
@@ -78,5 +79,23 @@ def test_coloured_masks_are_told_and_not_taken(tmp_path):
     for number in range(3):
         picture(tmp_path / "images" / f"{number}.jpg")
         picture(tmp_path / "masks" / f"{number}.png", value=99)
-    assert "image_mask" not in [find.kind for find in found(tmp_path)]
-    assert "does not say which class" in " ".join(found(tmp_path)[0].notes)
+    with pytest.raises(DataError, match="does not say which class"):
+        found(tmp_path)
+
+
+def test_a_mask_that_cannot_be_read_is_told_beside_the_others(tmp_path):
+    for number in range(4):
+        picture(tmp_path / "images" / f"{number}.jpg")
+        mask(tmp_path / "masks" / f"{number}.png", 0, 255)
+    (tmp_path / "masks" / "2.png").write_text("hello")
+    find = found(tmp_path)[0]
+    assert find.kind == "image_mask"
+    assert "1 of 4 masks cannot be read, such as masks/2.png" in find.notes
+
+
+def test_masks_with_shades_are_no_pictures_to_be_drawn_again(tmp_path):
+    for number in range(4):
+        picture(tmp_path / "images" / f"{number}.jpg")
+        mask(tmp_path / "masks" / f"{number}.jpg", *range(0, 256, 2), size=(128, 64))
+    with pytest.raises(DataError, match="shades"):
+        found(tmp_path)
