@@ -388,14 +388,6 @@ def _tested(loaded: LoadedConfig, model: Any, batch: tuple[Any, ...]) -> dict[st
 def _misfit(loaded: LoadedConfig, model: Any, batch: tuple[Any, ...], error: Exception) -> ConfigError:
     """What to say when a model cannot be tested on a batch: mostly a loss or metric that does not fit the targets."""
     shapes = [f"{name} {array.shape} {array.dtype}" for name, array in named_leaves(batch)]
-    targets = dict(named_leaves(batch)).get("y")
-    fix = "choose another loss or other metrics"
-    if targets is not None and targets.dtype.kind in "iu" and targets.ndim == 1:
-        fix = "class indices need sparse_categorical_crossentropy; or make one-hot labels (sequence: labels: one_hot)"
-    elif targets is not None and targets.ndim == 2 and targets.shape[1] > 1:
-        fix = "one-hot labels need categorical_crossentropy"
-    elif targets is not None and targets.dtype.kind == "f":
-        fix = "numbers to predict need mean_squared_error or mean_absolute_error"
     # TensorFlow tells where its graph was made, line by line, before it tells what is wrong.
     told = [line for line in str(error).strip().splitlines() if line.strip()]
     words = told[-2:] if "most recent call last" in str(error) else told or [type(error).__name__]
@@ -404,8 +396,28 @@ def _misfit(loaded: LoadedConfig, model: Any, batch: tuple[Any, ...], error: Exc
         where=loaded.place("compile") if loaded.config.compile else loaded.path,
         received=f"{', '.join(shapes)}; output of the model {getattr(model, 'output_shape', 'unknown')}\n    "
         + "\n    ".join(words[:12]),
-        fix=fix,
+        fix=_fix_of_misfit(getattr(loaded.config.compile and loaded.config.compile.loss, "name", None), batch),
     )
+
+
+def _fix_of_misfit(loss: str | None, batch: tuple[Any, ...]) -> str:
+    """What fits the targets; `loss` is None where there is not one for all outputs."""
+    leaves = dict(named_leaves(batch))
+    targets = leaves.get("y")
+    if targets is None:
+        several = loss is not None and any(name.startswith("y.") for name in leaves)
+        return "give each output a loss: {NAME: ..., NAME: ...}" if several else "choose other losses or metrics"
+    if targets.dtype.kind in "iu" and targets.ndim == 1:
+        if loss == "sparse_categorical_crossentropy":
+            return "the loss takes class indices; choose metrics that do, such as accuracy"
+        return "class indices need sparse_categorical_crossentropy; or make one-hot labels (sequence: labels: one_hot)"
+    if targets.dtype.kind in "iu" and targets.ndim > 2:
+        return "masks need a model such as 'unet', and dice_cross_entropy or sparse_categorical_crossentropy"
+    if targets.ndim == 2 and targets.shape[1] > 1:
+        return "one-hot labels need categorical_crossentropy"
+    if targets.dtype.kind == "f":
+        return "numbers to predict need mean_squared_error or mean_absolute_error"
+    return "choose another loss or other metrics"
 
 
 def _is_out_of_memory(error: BaseException) -> bool:

@@ -7,11 +7,13 @@ import logging
 from logging.handlers import MemoryHandler
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from seqtrain.errors import CheckpointError, ConfigError, ResourceError, RunFolderBusyError
 from seqtrain.training.checkpoint_store import CheckpointStore
 from seqtrain.training.fit import _log_to
+from seqtrain.training.run import _fix_of_misfit
 from seqtrain.training.run_folder import RunFolder
 from tests.training.resuming import MARKS, assert_alike, load_config_once, moments, run, survivors
 
@@ -60,6 +62,20 @@ def test_a_config_may_be_mended_as_long_as_no_checkpoint_was_kept(tmp_path):
     assert split["num_train"] == 84  # of 120, by the share of 0.7
     with pytest.raises(CheckpointError, match="split.train: is not what the run in this folder began with"):
         run(tmp_path, "split.train=0.8", "fit.epochs=2")
+
+
+@pytest.mark.parametrize(
+    ("loss", "y", "fix"),
+    [
+        ("mse", np.zeros((4, 8, 8), np.uint8), "dice_cross_entropy"),
+        ("mse", np.zeros(4, np.int64), "sparse_categorical_crossentropy"),
+        ("sparse_categorical_crossentropy", np.zeros(4, np.int64), "accuracy"),
+        ("mse", {"price": np.zeros(4), "sold": np.zeros(4, np.int64)}, "each output"),
+        ("sparse_categorical_crossentropy", np.zeros(4, np.float32), "mean_squared_error"),
+    ],
+)
+def test_what_does_not_fit_is_told_with_what_does(loss, y, fix):
+    assert fix in _fix_of_misfit(loss, (np.zeros((4, 2), np.float32), y))
 
 
 def test_a_start_that_is_refused_or_has_nothing_to_do_is_not_in_the_log(tmp_path, caplog):
