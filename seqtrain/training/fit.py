@@ -103,7 +103,7 @@ def dry_run(loaded: LoadedConfig, options: FitOptions) -> Outcome:
         prepare_keras(loaded.config)
         from seqtrain.training.callbacks import build_callbacks
         from seqtrain.training.recorder import scalar_logs
-        from seqtrain.training.run import model_and_logs
+        from seqtrain.training.trial import model_and_logs
 
         for phase in phases_of(loaded):
             model, logs = model_and_logs(phase, data)

@@ -8,7 +8,6 @@ import logging
 import shlex
 import time
 from collections.abc import Callable
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +18,6 @@ from seqtrain.callbacks.epoch_text import duration
 from seqtrain.config.load import LoadedConfig
 from seqtrain.errors import (
     CheckpointError,
-    ConfigError,
     InterruptedRunError,
     OutOfTimeError,
     ResourceError,
@@ -27,25 +25,25 @@ from seqtrain.errors import (
 )
 from seqtrain.loading.crew import describe_batch
 from seqtrain.loading.feeder import TrainingFeeder, ValidationFeeder
-from seqtrain.loading.pipeline import Data, first_batch
+from seqtrain.loading.pipeline import Data
 from seqtrain.loading.stream import BatchStream
 from seqtrain.metric_names import known_monitor
-from seqtrain.structure import named_leaves
 from seqtrain.training.callback_state import CallbackStates
 from seqtrain.training.callbacks import added_logs, build_callbacks
 from seqtrain.training.checkpoint_store import CheckpointStore
 from seqtrain.training.checkpoints import Checkpoints
 from seqtrain.training.final_plots import draw_final_plots
 from seqtrain.training.learning_rate import ScaledSchedule, schedule_of
-from seqtrain.training.model import build_model
+from seqtrain.training.memory import is_out_of_memory, out_of_memory, with_batch_size
 from seqtrain.training.options import FitOptions, Outcome
 from seqtrain.training.pace import Pace
 from seqtrain.training.plot_renewal import PlotRenewal
-from seqtrain.training.recorder import Recorder, finite, scalar_logs
+from seqtrain.training.recorder import Recorder, finite
 from seqtrain.training.run_callbacks import RunCallbacks
 from seqtrain.training.run_folder import RunFolder
 from seqtrain.training.state import Restored, make_shared_seed
 from seqtrain.training.stops import Stops
+from seqtrain.training.trial import model_and_logs
 
 log = logging.getLogger("seqtrain")
 
@@ -243,11 +241,11 @@ class Run:
                 if each.error is not None:
                     self._save_before_failure()
                 if isinstance(each.error, ResourceError):
-                    raise _with_batch_size(self._loaded, each.error) from error
+                    raise with_batch_size(self._loaded, each.error) from error
                 if each.error is not None:
                     raise each.error from error
-            if _is_out_of_memory(error):
-                raise _out_of_memory(self._loaded, error) from error
+            if is_out_of_memory(error):
+                raise out_of_memory(self._loaded, error) from error
             raise
 
     def _extra_state(self) -> dict[str, Any]:
@@ -358,95 +356,6 @@ class Run:
         log.info("%s after %s in %s%s", status.replace("_", " "), epochs, duration(seconds), of_best)
         if num_epochs:
             log.info("look at it with: seqtrain report %s", shlex.quote(str(self._folder.path)))
-
-
-def model_and_logs(loaded: LoadedConfig, data: Data) -> tuple[Any, dict[str, float]]:
-    """The compiled model, and what an epoch will log, found by testing it on one batch."""
-    first = first_batch(data.train)
-    try:
-        model = build_model(loaded, data, first)
-        batch = first_batch(data.val) if data.val is not None else first
-        tested = _tested(loaded, model, batch)
-        model.optimizer.build(model.trainable_variables)
-    except Exception as error:
-        if _is_out_of_memory(error):
-            raise _out_of_memory(loaded, error) from error
-        raise
-    model.reset_metrics()
-    if data.val is None:
-        return model, tested
-    return model, {**tested, **{f"val_{name}": value for name, value in tested.items()}}
-
-
-def _tested(loaded: LoadedConfig, model: Any, batch: tuple[Any, ...]) -> dict[str, float]:
-    try:
-        return scalar_logs(model.test_on_batch(*batch, return_dict=True))
-    except Exception as error:
-        raise _misfit(loaded, model, batch, error) from error
-
-
-def _misfit(loaded: LoadedConfig, model: Any, batch: tuple[Any, ...], error: Exception) -> ConfigError:
-    """What to say when a model cannot be tested on a batch: mostly a loss or metric that does not fit the targets."""
-    shapes = [f"{name} {array.shape} {array.dtype}" for name, array in named_leaves(batch)]
-    # TensorFlow tells where its graph was made, line by line, before it tells what is wrong.
-    told = [line for line in str(error).strip().splitlines() if line.strip()]
-    words = told[-2:] if "most recent call last" in str(error) else told or [type(error).__name__]
-    return ConfigError(
-        "compile: the model, the loss and the metrics do not fit the batches",
-        where=loaded.place("compile") if loaded.config.compile else loaded.path,
-        received=f"{', '.join(shapes)}; output of the model {getattr(model, 'output_shape', 'unknown')}\n    "
-        + "\n    ".join(words[:12]),
-        fix=_fix_of_misfit(getattr(loaded.config.compile and loaded.config.compile.loss, "name", None), batch),
-    )
-
-
-def _fix_of_misfit(loss: str | None, batch: tuple[Any, ...]) -> str:
-    """What fits the targets; `loss` is None where there is not one for all outputs."""
-    leaves = dict(named_leaves(batch))
-    targets = leaves.get("y")
-    if targets is None:
-        several = loss is not None and any(name.startswith("y.") for name in leaves)
-        return "give each output a loss: {NAME: ..., NAME: ...}" if several else "choose other losses or metrics"
-    if targets.dtype.kind in "iu" and targets.ndim == 1:
-        if loss == "sparse_categorical_crossentropy":
-            return "the loss takes class indices; choose metrics that do, such as accuracy"
-        return "class indices need sparse_categorical_crossentropy; or make one-hot labels (sequence: labels: one_hot)"
-    if targets.dtype.kind in "iu" and targets.ndim > 2:
-        return "masks need a model such as 'unet', and dice_cross_entropy or sparse_categorical_crossentropy"
-    if targets.ndim == 2 and targets.shape[1] > 1:
-        return "one-hot labels need categorical_crossentropy"
-    if targets.dtype.kind == "f":
-        return "numbers to predict need mean_squared_error or mean_absolute_error"
-    return "choose another loss or other metrics"
-
-
-def _is_out_of_memory(error: BaseException) -> bool:
-    """Whether TensorFlow, JAX or Python says that memory ran out, or that is the cause of what we say."""
-    names = ("ResourceExhaustedError", "OutOfMemoryError", "MemoryError")
-    is_told = type(error).__name__ in names or "RESOURCE_EXHAUSTED" in str(error)
-    return is_told or (
-        isinstance(error, ConfigError) and error.__cause__ is not None and _is_out_of_memory(error.__cause__)
-    )
-
-
-def _out_of_memory(loaded: LoadedConfig, error: BaseException) -> ResourceError:
-    while isinstance(error, ConfigError) and error.__cause__ is not None:
-        error = error.__cause__
-    words = str(error).splitlines() or [type(error).__name__]
-    return ResourceError(
-        "the device is out of memory", received=words[0], fix=f"{_smaller_batches(loaded)}make the model smaller"
-    )
-
-
-def _with_batch_size(loaded: LoadedConfig, error: ResourceError) -> ResourceError:
-    """What the loader, which knows no config, says of memory."""
-    fix = f"{_smaller_batches(loaded)}lower fit.workers or fit.max_queue_size"
-    return ResourceError(replace(each, fix=fix) for each in error.mistakes)
-
-
-def _smaller_batches(loaded: LoadedConfig) -> str:
-    size = loaded.config.batch_size
-    return f"try -s batch_size={size // 2}, or " if size > 1 else ""
 
 
 def _cut_back(logger: Any, epoch: int) -> None:

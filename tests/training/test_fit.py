@@ -13,8 +13,8 @@ import pytest
 from seqtrain.errors import CheckpointError, ConfigError, ResourceError, RunFolderBusyError
 from seqtrain.training.checkpoint_store import CheckpointStore
 from seqtrain.training.fit import _log_to
-from seqtrain.training.run import _fix_of_misfit
 from seqtrain.training.run_folder import RunFolder
+from seqtrain.training.trial import _fix_of_misfit
 from tests.training.resuming import MARKS, assert_alike, load_config_once, moments, run, survivors
 
 pytestmark = MARKS

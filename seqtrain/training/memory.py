@@ -1,0 +1,38 @@
+"""Lack of memory, in whatever words TensorFlow, JAX or Python tell of it, and what to do about it."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from seqtrain.config.load import LoadedConfig
+from seqtrain.errors import ConfigError, ResourceError
+
+
+def is_out_of_memory(error: BaseException) -> bool:
+    """Whether TensorFlow, JAX or Python says that memory ran out, or that is the cause of what we say."""
+    names = ("ResourceExhaustedError", "OutOfMemoryError", "MemoryError")
+    is_told = type(error).__name__ in names or "RESOURCE_EXHAUSTED" in str(error)
+    return is_told or (
+        isinstance(error, ConfigError) and error.__cause__ is not None and is_out_of_memory(error.__cause__)
+    )
+
+
+def out_of_memory(loaded: LoadedConfig, error: BaseException) -> ResourceError:
+    """What to say of the device's memory."""
+    while isinstance(error, ConfigError) and error.__cause__ is not None:
+        error = error.__cause__
+    words = str(error).splitlines() or [type(error).__name__]
+    return ResourceError(
+        "the device is out of memory", received=words[0], fix=f"{_smaller_batches(loaded)}make the model smaller"
+    )
+
+
+def with_batch_size(loaded: LoadedConfig, error: ResourceError) -> ResourceError:
+    """What the loader, which knows no config, says of memory."""
+    fix = f"{_smaller_batches(loaded)}lower fit.workers or fit.max_queue_size"
+    return ResourceError(replace(each, fix=fix) for each in error.mistakes)
+
+
+def _smaller_batches(loaded: LoadedConfig) -> str:
+    size = loaded.config.batch_size
+    return f"try -s batch_size={size // 2}, or " if size > 1 else ""

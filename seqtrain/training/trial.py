@@ -1,0 +1,73 @@
+"""The model, compiled and tried on one batch, so that what does not fit is told before training."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from seqtrain.config.load import LoadedConfig
+from seqtrain.errors import ConfigError
+from seqtrain.loading.pipeline import Data, first_batch
+from seqtrain.structure import named_leaves
+from seqtrain.training.memory import is_out_of_memory, out_of_memory
+from seqtrain.training.model import build_model
+from seqtrain.training.recorder import scalar_logs
+
+
+def model_and_logs(loaded: LoadedConfig, data: Data) -> tuple[Any, dict[str, float]]:
+    """The compiled model, and what an epoch will log, found by testing it on one batch."""
+    first = first_batch(data.train)
+    try:
+        model = build_model(loaded, data, first)
+        batch = first_batch(data.val) if data.val is not None else first
+        tested = _tested(loaded, model, batch)
+        model.optimizer.build(model.trainable_variables)
+    except Exception as error:
+        if is_out_of_memory(error):
+            raise out_of_memory(loaded, error) from error
+        raise
+    model.reset_metrics()
+    if data.val is None:
+        return model, tested
+    return model, {**tested, **{f"val_{name}": value for name, value in tested.items()}}
+
+
+def _tested(loaded: LoadedConfig, model: Any, batch: tuple[Any, ...]) -> dict[str, float]:
+    try:
+        return scalar_logs(model.test_on_batch(*batch, return_dict=True))
+    except Exception as error:
+        raise _misfit(loaded, model, batch, error) from error
+
+
+def _misfit(loaded: LoadedConfig, model: Any, batch: tuple[Any, ...], error: Exception) -> ConfigError:
+    """What to say when a model cannot be tested on a batch: mostly a loss or metric that does not fit the targets."""
+    shapes = [f"{name} {array.shape} {array.dtype}" for name, array in named_leaves(batch)]
+    # TensorFlow tells where its graph was made, line by line, before it tells what is wrong.
+    told = [line for line in str(error).strip().splitlines() if line.strip()]
+    words = told[-2:] if "most recent call last" in str(error) else told or [type(error).__name__]
+    return ConfigError(
+        "compile: the model, the loss and the metrics do not fit the batches",
+        where=loaded.place("compile") if loaded.config.compile else loaded.path,
+        received=f"{', '.join(shapes)}; output of the model {getattr(model, 'output_shape', 'unknown')}\n    "
+        + "\n    ".join(words[:12]),
+        fix=_fix_of_misfit(getattr(loaded.config.compile and loaded.config.compile.loss, "name", None), batch),
+    )
+
+
+def _fix_of_misfit(loss: str | None, batch: tuple[Any, ...]) -> str:
+    """What fits the targets; `loss` is None where there is not one for all outputs."""
+    leaves = dict(named_leaves(batch))
+    targets = leaves.get("y")
+    if targets is None:
+        several = loss is not None and any(name.startswith("y.") for name in leaves)
+        return "give each output a loss: {NAME: ..., NAME: ...}" if several else "choose other losses or metrics"
+    if targets.dtype.kind in "iu" and targets.ndim == 1:
+        if loss == "sparse_categorical_crossentropy":
+            return "the loss takes class indices; choose metrics that do, such as accuracy"
+        return "class indices need sparse_categorical_crossentropy; or make one-hot labels (sequence: labels: one_hot)"
+    if targets.dtype.kind in "iu" and targets.ndim > 2:
+        return "masks need a model such as 'unet', and dice_cross_entropy or sparse_categorical_crossentropy"
+    if targets.ndim == 2 and targets.shape[1] > 1:
+        return "one-hot labels need categorical_crossentropy"
+    if targets.dtype.kind == "f":
+        return "numbers to predict need mean_squared_error or mean_absolute_error"
+    return "choose another loss or other metrics"
