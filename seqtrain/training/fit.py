@@ -80,6 +80,12 @@ def _fit(
         if result is not None and _is_complete(result, loaded, changed):
             log.info("already complete: %s", folder.path)
             return Outcome({**result, "status": "already_complete"})
+        if not store.was_used() and (result is not None or options.resume == "must"):
+            raise CheckpointError(
+                "the run has no checkpoint to go on from",
+                where=store.path,
+                fix="bring its checkpoints back, or name another --run-dir",
+            )
     with _log_to(folder.log, early), native_stderr_to(folder.log), _warnings_told():
         if is_begun:
             stored = store.load()

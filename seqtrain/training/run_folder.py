@@ -134,8 +134,14 @@ class RunFolder:
         return (self.path / "config.yaml").exists()
 
     def read_result(self) -> dict[str, Any] | None:
-        """What the run printed at its end, or None where it has not ended."""
-        return self._read_json("result.json") if (self.path / "result.json").exists() else None
+        """What the run printed at its end; None where it has not ended, or that cannot be read any more."""
+        if not (self.path / "result.json").exists():
+            return None
+        try:
+            return self._read_json("result.json")
+        except CheckpointError as error:
+            log.warning("%s: %s; it is written anew", self.path / "result.json", error.mistakes[0].message)
+            return None
 
     def begin(self, config: RunConfig, data: Data, argv: Sequence[str]) -> None:
         """Writes what the run is made from; what a start has left that kept no checkpoint goes.
@@ -284,7 +290,7 @@ class RunFolder:
         try:
             return self._read_json("meta.json")
         except CheckpointError as error:
-            log.warning("%s; it is begun anew", error.mistakes[0].message)
+            log.warning("%s: %s; it is begun anew", self.path / "meta.json", error.mistakes[0].message)
             return {}
 
     def _read_json(self, name: str) -> dict[str, Any]:

@@ -4,6 +4,7 @@ import contextlib
 import errno
 import json
 import logging
+import shutil
 from logging.handlers import MemoryHandler
 from pathlib import Path
 
@@ -62,6 +63,24 @@ def test_a_config_may_be_mended_as_long_as_no_checkpoint_was_kept(tmp_path):
     assert split["num_train"] == 84  # of 120, by the share of 0.7
     with pytest.raises(CheckpointError, match="split.train: is not what the run in this folder began with"):
         run(tmp_path, "split.train=0.8", "fit.epochs=2")
+
+
+def test_a_run_whose_checkpoints_are_gone_is_not_begun_anew(tmp_path):
+    run(tmp_path, "fit.epochs=1")
+    shutil.rmtree(tmp_path / "run" / "checkpoints")
+    with pytest.raises(CheckpointError, match="no checkpoint to go on from"):
+        run(tmp_path, "fit.epochs=2")
+    (tmp_path / "run" / "result.json").unlink()
+    with pytest.raises(CheckpointError, match="no checkpoint to go on from"):
+        run(tmp_path, "fit.epochs=2", resume="must")
+
+
+def test_a_damaged_result_is_written_anew(tmp_path):
+    result = run(tmp_path, "fit.epochs=1").result
+    (tmp_path / "run" / "result.json").write_text("{")
+    again = run(tmp_path, "fit.epochs=1").result
+    assert again["weights_sha256"] == result["weights_sha256"]
+    assert json.loads((tmp_path / "run" / "result.json").read_text())["epochs"] == 1
 
 
 @pytest.mark.parametrize(
