@@ -238,7 +238,8 @@ class ChunkedRows:
         try:
             in_chunks = dataset.chunks is not None
             if in_chunks and opened.filters.keys() <= {_GZIP, _SHUFFLE} and _is_written(dataset, corner):
-                left_out, content = dataset.id.read_direct_chunk(corner)
+                with opened.library:
+                    left_out, content = dataset.id.read_direct_chunk(corner)
                 return _decoded(content, list(opened.filters), left_out, self.dtype, chunk)
             values = dataset[tuple(slice(at, at + step) for at, step in zip(corner, chunk, strict=True))]
         except (OSError, ValueError, zlib.error) as error:
@@ -260,7 +261,8 @@ class ChunkedRows:
                     file = h5py.File(self.array.path, "r")
                 except OSError as error:
                     raise DataError("cannot be opened any more", where=self.array.path, received=str(error)) from error
-                self._opened = _Opened(os.getpid(), file, file[self.array.key], _filters(file[self.array.key]))
+                dataset, library = file[self.array.key], h5py._objects.phil
+                self._opened = _Opened(os.getpid(), file, dataset, _filters(dataset), library)
             return self._opened
 
     def __getstate__(self) -> dict[str, Any]:
@@ -272,12 +274,18 @@ class ChunkedRows:
 
 @dataclass
 class _Opened:
-    """The file as one process has it open, and the rows of chunks that were decompressed last."""
+    """The file as one process has it open, and the rows of chunks that were decompressed last.
+
+    `library` is the lock of h5py, without which HDF5 fails or crashes where two threads are in it, such as one that
+    reads and one that saves weights. Until 3.16, h5py takes it for all calls but `read_direct_chunk` (its pull request
+    2764).
+    """
 
     process: int
     file: Any
     dataset: Any
     filters: dict[int, None]
+    library: Any
     blocks: OrderedDict[int, Future[npt.NDArray[Any]]] = field(default_factory=OrderedDict)
     lock: threading.Lock = field(default_factory=threading.Lock)
 

@@ -1,5 +1,6 @@
 """HDF5 files, against h5py itself, which reads them in its own way."""
 
+import dataclasses
 import pickle
 import threading
 import tracemalloc
@@ -270,3 +271,32 @@ def test_one_chunk_at_least_is_kept(tmp_path):
             "sequence: arrays\nmodel: cnn\ncompile: {loss: mse}\n"
         )
         load_config(tmp_path / "c.yaml")
+
+
+def test_chunks_are_read_under_the_lock_of_h5py(tmp_path, monkeypatch):
+    """Where a thread reads a chunk while another saves weights, HDF5 fails or crashes."""
+    source = Hdf5(written(tmp_path, chunks=(7, 6, 4), compression="gzip"), "set/images", "labels")
+    opened, was_free = hdf5_file.ChunkedRows._open, []
+
+    class Spy:
+        chunks = (7, 6, 4)
+
+        def __init__(self, dataset):
+            self.get_chunk_info_by_coord = dataset.id.get_chunk_info_by_coord
+            self.read, self.id = dataset.id.read_direct_chunk, self
+
+        def read_direct_chunk(self, corner):
+            other = threading.Thread(target=lambda: was_free.append(h5py._objects.phil.acquire(blocking=False)))
+            other.start()
+            other.join()
+            return self.read(corner)
+
+    def spied(rows):
+        found = opened(rows)
+        return dataclasses.replace(found, dataset=Spy(found.dataset))
+
+    monkeypatch.setattr(hdf5_file.ChunkedRows, "_open", spied)
+    rows = {"x": np.empty((1, 6, 4), np.uint8)}
+    source.read_rows(np.array([3]), rows)
+    assert rows["x"][0].tolist() == X[3].tolist()
+    assert was_free == [False]
