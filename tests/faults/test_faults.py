@@ -27,7 +27,7 @@ def test_a_run_that_meets_a_fault_of_every_kind_ends_as_one_that_met_none(lab):
     assert Start(folder, {"nan": {"epoch": 5, "batch": 4}}).wait() == 7
     _require_that_nothing_is_made_of_corrupt_checkpoints(folder)
     disks.flip(disks.checkpoints(folder)[-1] / "model.weights.h5")
-    last = Start(folder, {"save": {"number": "call", "do": "ENOSPC"}})
+    last = Start(folder, {"save": {"number": 1, "call": 3, "do": "ENOSPC"}})
     assert last.said_at(BEGINS) is not None
     assert Start(folder).wait() == 75
     assert last.wait() == 0, last.err

@@ -264,7 +264,7 @@ def test_batches_of_a_class_written_for_keras_are_looked_at_too(tmp_path):
     (tmp_path / "own.py").write_text(
         "import numpy as np\n"
         "from seqtrain.registry import sequences\n"
-        "@sequences.register('whole_batches')\n"
+        "@sequences.register('batches_by_itself')\n"
         "class WholeBatches:\n"
         "    def __init__(self, x_set, y_set):\n"
         "        self.y = np.asarray(y_set[:])\n"
@@ -279,7 +279,7 @@ def test_batches_of_a_class_written_for_keras_are_looked_at_too(tmp_path):
     own = config(
         tmp_path,
         source=own.config.source.to_yaml() | {"x": "x.npy", "y": "y.npy"},
-        sequence="whole_batches",
+        sequence="batches_by_itself",
         imports=["./own.py"],
     )
     check = check_data(own)
