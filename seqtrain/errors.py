@@ -17,6 +17,7 @@ The command line catches `SeqtrainError` once and prints it; anything else is a 
 from __future__ import annotations
 
 import difflib
+import signal
 from collections.abc import Iterable
 from dataclasses import dataclass
 
@@ -134,7 +135,7 @@ class InterruptedRunError(SeqtrainError):
     status = "interrupted"
 
     def __init__(self, signal_number: int) -> None:
-        super().__init__(f"stopped by signal {signal_number}")
+        super().__init__(f"stopped by {signal.Signals(signal_number).name}")
         self.signal_number = signal_number
         self.exit_code = 128 + signal_number
 

@@ -56,6 +56,23 @@ def test_wrong_usage_ends_with_2_and_no_traceback(arguments, told):
     assert told in done.err
     assert "Traceback" not in done.err
     assert done.out == ""
+    document = seqtrain(*arguments, "--json").json
+    assert (document["status"], document["exit_code"]) == ("failed", 2)
+    assert told.lower() in document["mistakes"][0]["message"].lower()
+
+
+def test_a_callback_that_fails_ends_with_1_its_traceback_and_a_document(points):
+    (points.parent / "broken.py").write_text(
+        "import keras\nfrom seqtrain.registry import callbacks\n"
+        "@callbacks.register('broken')\nclass Broken(keras.callbacks.Callback):\n"
+        "    def on_train_begin(self, logs=None):\n        raise RuntimeError('not today')\n"
+    )
+    settings = ["-s", "imports=[./my_components.py, ./broken.py]", "-s", "callbacks=[broken]"]
+    done = seqtrain("fit", points, *settings, "--json", cwd=points.parent)
+    assert done.code == 1
+    assert "Traceback" in done.err
+    assert (done.json["status"], done.json["exit_code"]) == ("failed", 1)
+    assert done.json["mistakes"][0]["message"] == "RuntimeError: not today"
 
 
 def test_check_says_yes_and_tells_all_mistakes_with_2(points):

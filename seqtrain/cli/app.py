@@ -7,6 +7,7 @@ import logging
 import os
 import signal
 import sys
+from collections.abc import Sequence
 from typing import Annotated, NoReturn
 
 import typer
@@ -32,14 +33,22 @@ app.add_typer(runs_app, name="runs")
 
 
 def main() -> None:
-    """Runs the command line; errors that are told in words end with their exit code."""
+    """Runs the command line; errors that are told in words end with their exit code.
+
+    However a command ends, with `--json` there is one document on stdout.
+    """
     outlive_terminal()
     try:
         app(prog_name="seqtrain")
     except SystemExit as end:
         _silence_libraries()
-        if isinstance(end.__context__, BrokenPipeError):  # which Click ends with 1, the code of a bug
+        reason = end.__context__
+        if isinstance(reason, BrokenPipeError):  # which Click ends with 1, the code of a bug
             sys.exit(128 + signal.SIGPIPE)
+        if hasattr(reason, "format_message"):  # wrong usage, which Click has told
+            _print_failure(2, [Mistake(reason.format_message())])
+        if reason is not None and isinstance(reason.__cause__, KeyboardInterrupt):
+            _print_failure(128 + signal.SIGINT, [Mistake("stopped by SIGINT")], "interrupted")
         raise
     except SeqtrainError as error:
         _end(error)
@@ -48,6 +57,10 @@ def main() -> None:
             _end(ResourceError(f"the disk is full: {error.strerror}", where=error.filename, fix="free the disk"))
         if error.errno in (errno.EROFS, errno.EACCES, errno.EPERM, errno.EEXIST, errno.ENOTDIR):
             _end(ConfigError(f"cannot be written: {error.strerror}", where=error.filename, fix="name another place"))
+        _print_bug(error)
+        raise
+    except Exception as error:
+        _print_bug(error)
         raise
 
 
@@ -60,13 +73,19 @@ def _silence_libraries() -> None:
 
 def _end(error: SeqtrainError) -> NoReturn:
     typer.echo(told(error), err=True)
-    if "--json" in sys.argv:
-        print_json(
-            {"status": "failed", "exit_code": error.exit_code, "mistakes": [_mistake(m) for m in error.mistakes]}
-        )
+    _print_failure(error.exit_code, error.mistakes)
     logging.getLogger("seqtrain").debug("%s", error, exc_info=True)
     _silence_libraries()
     sys.exit(error.exit_code)
+
+
+def _print_failure(exit_code: int, mistakes: Sequence[Mistake], status: str = "failed") -> None:
+    if "--json" in sys.argv:
+        print_json({"status": status, "exit_code": exit_code, "mistakes": [_mistake(each) for each in mistakes]})
+
+
+def _print_bug(error: Exception) -> None:
+    _print_failure(1, [Mistake(f"{type(error).__name__}: {error}")])
 
 
 def told(error: SeqtrainError) -> str:

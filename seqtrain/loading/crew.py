@@ -7,6 +7,7 @@ and waits. A process that dies is replaced and asked again, a bounded number of 
 from __future__ import annotations
 
 import contextlib
+import logging
 import os
 import pickle
 import signal
@@ -34,7 +35,9 @@ from seqtrain.sequences.keras_style import seeded_globals
 from seqtrain.structure import map_structure
 
 _MOST_ATTEMPTS = 3
+_START_S = 600.0  # of a process: what a user's file imports may take long on a busy machine
 _MOST_NAMED = 8
+log = logging.getLogger("seqtrain")
 
 
 @dataclass(frozen=True)
@@ -234,6 +237,8 @@ class ProcessMaker:
                 statuses.append(self.bury())
                 if self._crew.closed:
                     raise WorkerError("the loader is closed") from None
+                if len(statuses) < _MOST_ATTEMPTS:
+                    log.warning("%s: its worker process died (%s) and is replaced", part.name, statuses[-1])
                 continue
             return self._done(reply, part)
         raise WorkerError(
@@ -259,20 +264,23 @@ class ProcessMaker:
     def _ask(self, request: Write | Make, name: str) -> Any:
         connection = self._connection or self._start()
         connection.send(request)
-        if not connection.poll(self._crew.timeout_s):
+        return self._reply(
+            connection,
+            self._crew.timeout_s,
+            f"{name}: not made within {self._crew.timeout_s:g} seconds",
+            "look for a hang in the code that reads these samples, or raise fit.worker_timeout_s",
+        )
+
+    def _reply(self, connection: Connection, timeout_s: float, late: str, fix: str) -> Any:
+        """What the process answers; one that does not in time is killed."""
+        if not connection.poll(timeout_s):
             self.kill()
             self.bury()
-            raise WorkerError(
-                f"{name}: not made within {self._crew.timeout_s:g} seconds",
-                fix="look for a hang in the code that reads these samples, or raise fit.worker_timeout_s",
-            )
+            raise WorkerError(late, fix=fix)
         return connection.recv()
 
     def _done(self, reply: Any, part: Part) -> Written:
-        if isinstance(reply, Failure):
-            if reply.error is not None:
-                raise reply.error
-            raise unforeseen(part.name, reply.kind, reply.message, reply.trace)
+        _raise_failure(reply, part.name)
         if isinstance(reply, Layout):
             return Written(self._crew.buffers.adopt(part.buffer, reply))
         return Written(bad=reply)
@@ -292,6 +300,13 @@ class ProcessMaker:
         theirs.close()
         self._connection = ours
         ours.send((sys.path, self._crew.imports))
+        started = self._reply(
+            ours,
+            _START_S,
+            f"a worker process has not started within {_START_S:g} seconds",
+            "look for a hang in the files of `imports`",
+        )
+        _raise_failure(started, "what a worker process imports")
         return ours
 
     def bury(self) -> str:
@@ -306,6 +321,13 @@ class ProcessMaker:
         if code < 0:
             return f"killed by signal {-code} ({signal.Signals(-code).name})"
         return f"exited with {code}"
+
+
+def _raise_failure(reply: Any, what: str) -> None:
+    if isinstance(reply, Failure):
+        if reply.error is not None:
+            raise reply.error
+        raise unforeseen(what, reply.kind, reply.message, reply.trace)
 
 
 _PROGRAM = "from seqtrain.loading.worker import main; main()"

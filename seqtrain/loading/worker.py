@@ -116,16 +116,34 @@ def main() -> None:
     connection = Connection(int(sys.argv[1]))
     if os.getppid() != int(sys.argv[2]):
         return
-    sys.path[:], imports = connection.recv()
-    worker = _Worker(imports)
     with contextlib.suppress(EOFError, ConnectionError):
+        sys.path[:], imports = connection.recv()
+        connection.send(_imported(imports))
+        worker = _Worker()
         while True:
             connection.send(worker.serve(connection.recv()))
 
 
+def _imported(names: list[str]) -> Failure | None:
+    """Imports what registers the sequence's parts."""
+    try:
+        for name in names:
+            if name.endswith(".py"):
+                load_file(Path(name))
+            else:
+                __import__(name)
+    except BaseException as error:
+        return _failure(error)
+    return None
+
+
+def _failure(error: BaseException) -> Failure:
+    ours = error if isinstance(error, SeqtrainError) else None
+    return Failure(ours, type(error).__name__, str(error), traceback.format_exc().rstrip())
+
+
 class _Worker:
-    def __init__(self, imports: list[str]) -> None:
-        self._imports = imports
+    def __init__(self) -> None:
         self._version: int | None = None
         self._sequence: Any = None
         self._maps: dict[str, Any] = {}
@@ -135,17 +153,11 @@ class _Worker:
             self._load(request.payload)
             return self._make(request) if isinstance(request, Make) else self._write(request)
         except BaseException as error:
-            ours = error if isinstance(error, SeqtrainError) else None
-            return Failure(ours, type(error).__name__, str(error), traceback.format_exc().rstrip())
+            return _failure(error)
 
     def _load(self, payload: Payload) -> None:
         if payload.version == self._version:
             return
-        for name in self._imports if self._sequence is None else ():
-            if name.endswith(".py"):
-                load_file(Path(name))
-            else:
-                __import__(name)
         memory = memoryview(map_shared(payload.path, payload.parts[-1][1], private=True))
         pickled, *arrays = (memory[begin:end] for begin, end in payload.parts)
         self._sequence = pickle.loads(pickled, buffers=arrays)

@@ -73,7 +73,11 @@ class KerasStyleSequence:
             raise WorkerError(f"batch {position} of epoch {epoch} was asked for in epoch {self.epoch}")
         if self._order is not None:
             position = int(self._order[position : position + 1][0])
-        return standardized(self.wrapped[position], self.wrapped)
+        try:
+            return standardized(self.wrapped[position], self.wrapped)
+        except Exception as error:
+            error.add_note(f"in {type(self.wrapped).__name__}.__getitem__({position})")
+            raise
 
     def on_epoch_end(self) -> None:
         """Goes on to the next epoch, and tells the wrapped object so."""

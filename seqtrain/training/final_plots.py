@@ -5,8 +5,8 @@
     plots/classes.csv                               a line a class
     plots/results.json                              the key figures, and why an output has none
 
-The validation is gone through once more with the best weights, which the model keeps. Nothing here ends a run: what
-goes wrong is a warning, and a stop breaks it off.
+The validation is gone through once more with the best weights, which the model keeps. What goes wrong is a warning and
+ends no run.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import Any, cast
 
 from seqtrain import console
-from seqtrain.errors import CheckpointError, SeqtrainError
+from seqtrain.errors import CheckpointError, InterruptedRunError, OutOfTimeError, SeqtrainError
 from seqtrain.loading.pipeline import Data
 from seqtrain.reports.curves import draw_run
 from seqtrain.reports.fields import fields_of
@@ -37,7 +37,7 @@ log = logging.getLogger("seqtrain")
 
 
 def draw_final_plots(folder: RunFolder, data: Data, model: Any, check: Callable[[], None], is_done: bool) -> None:
-    """Draws what a run leaves; on failure warns.
+    """Draws what a run leaves; on failure warns, but a reason to stop is raised.
 
     Args:
         folder: Of the run.
@@ -51,6 +51,8 @@ def draw_final_plots(folder: RunFolder, data: Data, model: Any, check: Callable[
             draw_run(folder.path)
             if is_done:
                 _draw_results(folder, data, model, check)
+    except (InterruptedRunError, OutOfTimeError):
+        raise
     except SeqtrainError as error:
         log.warning("some plots were not drawn: %s", error)
     except Exception as error:

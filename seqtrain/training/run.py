@@ -129,7 +129,8 @@ class Run:
         try:
             self._train(states)
         except (InterruptedRunError, OutOfTimeError) as reason:
-            return Outcome(self._interrupted(reason, began), reason.exit_code)
+            self._save_interrupted()
+            return self._stopped(reason, began)
         finally:
             self._stops.forget_listeners()
             self._close_callbacks()
@@ -137,7 +138,10 @@ class Run:
             return self._checkpoints.hand_over(self._phase + 1)
         self._checkpoints.require_saved()
         stopped = len(self._recorder.history) < self._config.fit.epochs
-        return Outcome(self._finish("early_stopped" if stopped else "completed", began))
+        try:
+            return Outcome(self._finish("early_stopped" if stopped else "completed", began))
+        except (InterruptedRunError, OutOfTimeError) as reason:
+            return self._stopped(reason, began)
 
     def _train(self, states: CallbackStates) -> None:
         if self._restored is not None and self._is_over(self._restored):
@@ -274,15 +278,20 @@ class Run:
                     return monitor, str(callback.arguments.get("mode", "auto"))
         return ("val_loss" if "val_loss" in logged else "loss"), "min"
 
-    def _interrupted(self, reason: InterruptedRunError | OutOfTimeError, began: float) -> dict[str, Any]:
+    def _save_interrupted(self) -> None:
+        """Saves a run that was told to stop."""
         self._close_callbacks()
         if self._checkpoints.is_at_its_place:
             self._save_where_it_stands()
             self._checkpoints.require_saved()
-            self._recorder.hash_weights()
+        elif self._restored is not None:
+            self._restored.apply(self._model)
+        self._recorder.hash_weights()
+
+    def _stopped(self, reason: InterruptedRunError | OutOfTimeError, began: float) -> Outcome:
         result = self._finish(reason.status, began)
         log.info("%s; go on with:\n  %s", reason, self._command())
-        return result
+        return Outcome(result, reason.exit_code)
 
     def _save_where_it_stands(self) -> None:
         """Saves a run that was broken off between two batches, or while it waited for one."""
@@ -318,7 +327,16 @@ class Run:
         return shlex.join(words)
 
     def _finish(self, status: str, began: float) -> dict[str, Any]:
+        """Draws what is to be seen of the run, and then writes its result: what is broken off is drawn by a next start.
+
+        Raises:
+            InterruptedRunError: when a run that has come to its end is stopped meanwhile.
+            OutOfTimeError: likewise.
+        """
         history = self._recorder.history
+        is_done = status in ("completed", "early_stopped")
+        if history:
+            draw_final_plots(self._folder, self._data, self._model, self._stops.check, is_done)
         last = {name: value for name, value in (history[-1] if history else {}).items() if name != "epoch"}
         result = {
             "status": status,
@@ -329,15 +347,12 @@ class Run:
             "weights_sha256": self._recorder.weights_sha256,
             **({} if self._config.fine_tune is None else {"phase": self._phase}),
         }
-        is_done = status in ("completed", "early_stopped")
         if is_done and self._checkpoints.failure is not None:
             log.warning(
                 "the end of the run is in no checkpoint: free the disk, and start it again to train what is lacking"
             )
         else:
             self._write_result(result)
-        if history:
-            draw_final_plots(self._folder, self._data, self._model, self._stops.check, is_done)
         self._checkpoints.tell_cost()
         self._tell_end(status, len(history), time.perf_counter() - began)
         return result
@@ -353,7 +368,8 @@ class Run:
         epochs = f"{num_epochs} epoch{'' if num_epochs == 1 else 's'}"
         best = self._recorder.best
         of_best = f"; best {best['monitor']} {best['value']:.4f} in epoch {best['epoch'] + 1}" if best else ""
-        log.info("%s after %s in %s%s", status.replace("_", " "), epochs, duration(seconds), of_best)
+        took = f"; this start took {duration(seconds)}" if self._restored else f" in {duration(seconds)}"
+        log.info("%s after %s%s%s", status.replace("_", " "), epochs, took, of_best)
         if num_epochs:
             log.info("look at it with: seqtrain report %s", shlex.quote(str(self._folder.path)))
 
@@ -366,7 +382,7 @@ def _cut_back(logger: Any, epoch: int) -> None:
             rows = [row for row in csv.reader(file, delimiter=logger.sep) if row]
         unfinished = path.with_name(f".{path.name}.unfinished")
         with unfinished.open("w", newline="") as file:
-            csv.writer(file, delimiter=logger.sep, lineterminator="\n").writerows(
+            csv.writer(file, delimiter=logger.sep).writerows(
                 row for row in rows if not row[0].isdigit() or int(row[0]) < epoch
             )
         unfinished.replace(path)

@@ -2,6 +2,7 @@
 
 import gc
 import json
+import re
 import signal
 import subprocess
 import sys
@@ -72,8 +73,9 @@ def test_batches_of_any_form_and_size_come_through(faults):
         assert (y[0].dtype, y[1].dtype, weight.dtype) == (bool, np.float16, np.float64)
 
 
-def test_a_killed_worker_is_replaced_and_nothing_is_lost(faults, tmp_path):
+def test_a_killed_worker_is_replaced_and_nothing_is_lost(faults, tmp_path, caplog):
     batches = taken(faults.KilledOnce(marker=str(tmp_path / "died")), 12)
+    assert re.search(r"batch \d of epoch 0: its worker process died \(killed by signal 9 .* and is replaced", caplog.text)
     assert [int(x[0, 0]) for x, _ in batches[:6]] == list(range(6))
     assert (tmp_path / "died").exists()
 
@@ -106,11 +108,27 @@ def test_the_workers_own_traceback_is_shown(faults):
             batches.take()
     assert "faults.py" in str(caught.value)
     assert "in fail" in str(caught.value)
+    assert "in Unpicklable.__getitem__(2)" in str(caught.value)
 
 
 def test_a_worker_that_hangs_is_told_and_killed(faults):
     with stream(faults.Hang(), timeout_s=1.0) as batches, pytest.raises(WorkerError, match="not made within 1 seconds"):
         for _ in range(3):
+            batches.take()
+
+
+def test_the_start_of_a_worker_counts_for_no_batch(faults, tmp_path):
+    (tmp_path / "slow.py").write_text("import time\ntime.sleep(2)\n")
+    workers = Workers(1, processes=True, timeout_s=1.0, imports=(str(FILE), str(tmp_path / "slow.py")))
+    with BatchStream(KerasStyleSequence(faults.Counting(), 1, False), training_schedule(6), workers) as batches:
+        assert batches.take().batch[0][0, 0] == 0
+
+
+def test_what_a_worker_cannot_import_is_told(faults, tmp_path):
+    (tmp_path / "here_only.py").write_text("raise OSError('no such library')\n")
+    workers = Workers(1, processes=True, imports=(str(FILE), str(tmp_path / "here_only.py")))
+    with BatchStream(KerasStyleSequence(faults.Counting(), 1, False), training_schedule(6), workers) as batches:
+        with pytest.raises(WorkerError, match="no such library"):
             batches.take()
 
 

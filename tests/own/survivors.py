@@ -185,3 +185,6 @@ class BreaksOff(keras.callbacks.Callback):
 
     def on_epoch_end(self, epoch, logs=None):
         self.at("epoch end")
+
+    def on_train_end(self, logs=None):
+        self.at("train end")

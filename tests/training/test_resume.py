@@ -6,7 +6,7 @@ import signal
 import numpy as np
 import pytest
 
-from seqtrain.errors import CheckpointError, DivergedError, WorkerError
+from seqtrain.errors import CheckpointError, DivergedError, InterruptedRunError, WorkerError
 from tests.training.resuming import (
     MARKS,
     assert_alike,
@@ -48,6 +48,33 @@ def test_a_run_that_was_killed_before_its_first_checkpoint_has_no_epoch_twice(tm
 @pytest.mark.parametrize("at", STOPS, ids=["train", "epoch"])
 def test_a_run_that_signals_stopped_ends_as_one_that_was_not(tmp_path, whole, at):
     assert_alike(tmp_path, broken_off_at(tmp_path, *at), whole())
+
+
+def test_plots_whose_drawing_was_stopped_are_drawn_by_the_next_start(tmp_path, whole):
+    load_config_once(tmp_path)
+    moments().append(("train end", 3, 0, signal.SIGTERM))
+    outcome = run(tmp_path)
+    assert (outcome.exit_code, outcome.result["status"]) == (143, "interrupted")
+    assert outcome.result["weights_sha256"] == whole()[1]["weights_sha256"]
+    drawn = tmp_path / "run" / "plots" / "results.json"
+    assert not drawn.exists()
+    assert_alike(tmp_path, run(tmp_path), whole())
+    assert drawn.exists()
+
+
+def test_a_start_that_is_stopped_before_its_first_batch_says_which_weights_it_has(tmp_path, monkeypatch):
+    load_config_once(tmp_path)
+    moments().append(("batch end", 1, 4, signal.SIGTERM))
+    first = run(tmp_path)
+    with monkeypatch.context() as waiting:
+        waiting.setattr("seqtrain.training.run.Run._fit", _stopped_at_once)
+        again = run(tmp_path)
+    assert (again.exit_code, again.result["status"]) == (130, "interrupted")
+    assert again.result["weights_sha256"] == first.result["weights_sha256"]
+
+
+def _stopped_at_once(*arguments):
+    raise InterruptedRunError(signal.SIGINT)
 
 
 def test_a_class_that_changes_at_the_end_of_an_epoch_goes_on_where_it_was(tmp_path, whole):

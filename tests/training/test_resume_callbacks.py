@@ -187,12 +187,12 @@ def test_a_kill_while_keras_log_is_cut_back_loses_no_row_of_it(tmp_path, monkeyp
         raise KeyboardInterrupt
 
     logger = keras.callbacks.CSVLogger(tmp_path / "own.csv")
-    rows = "epoch,loss\n0,3.0\n1,2.0\n2,1.0\n"
-    (tmp_path / "own.csv").write_text(rows)
+    rows = "epoch,loss\r\n0,3.0\r\n1,2.0\r\n2,1.0\r\n"  # as Keras writes them
+    (tmp_path / "own.csv").write_bytes(rows.encode())
     with monkeypatch.context() as broken, pytest.raises(KeyboardInterrupt):
         broken.setattr("seqtrain.training.run.csv.writer", broken_off)
         _cut_back(logger, 2)
-    assert (tmp_path / "own.csv").read_text() == rows
+    assert (tmp_path / "own.csv").read_bytes() == rows.encode()
     _cut_back(logger, 2)
-    assert (tmp_path / "own.csv").read_text() == "epoch,loss\n0,3.0\n1,2.0\n"
+    assert (tmp_path / "own.csv").read_bytes() == b"epoch,loss\r\n0,3.0\r\n1,2.0\r\n"
     assert [path.name for path in tmp_path.iterdir()] == ["own.csv"]
