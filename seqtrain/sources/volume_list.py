@@ -84,7 +84,7 @@ def list_table(
         )
         found = dict(zip(matched.stems, matched.first, strict=True))
         masks = dict(zip(matched.stems, matched.second, strict=True))
-    _check_stems(stems, found, f"{images}" + (f" with a mask in {labels}" if labels else ""), table, read)
+    _check_stems(stems, found, images, labels, suffixes[0], table, read)
     return VolumeList(
         tuple(found[stem] for stem in stems),
         None if masks is None else tuple(masks[stem] for stem in stems),
@@ -155,13 +155,25 @@ def _lined(cells: Sequence[str], table: Table) -> zip[tuple[str, int]]:
     return zip(cells, table.lines, strict=True)
 
 
-def _check_stems(stems: list[str], found: dict[str, str], place: str, table: Path, read: Table) -> None:
+def _check_stems(
+    stems: list[str],
+    found: dict[str, str],
+    images: Path,
+    labels: Path | None,
+    suffix: str,
+    table: Path,
+    read: Table,
+) -> None:
     mistakes: list[Mistake] = []
     first_line: dict[str, int] = {}
+    volumes = found if labels is None or set(stems) <= set(found) else _volumes_by_stem(images, suffix)
     for stem, line in _lined(stems, read):
-        if stem not in found:
-            fix = did_you_mean(stem, found) or "add the volume, or remove the row"
-            mistakes.append(Mistake(f"there is no volume '{stem}' in {place}", f"{table}:{line}", fix=fix))
+        if stem not in volumes:
+            fix = did_you_mean(stem, volumes) or "add the volume, or remove the row"
+            mistakes.append(Mistake(f"there is no volume '{stem}' in {images}", f"{table}:{line}", fix=fix))
+        elif stem not in found:
+            fix = "add the mask, or remove the row"
+            mistakes.append(Mistake(f"the volume '{stem}' has no mask in {labels}", f"{table}:{line}", fix=fix))
         elif stem in first_line:
             fix = f"remove this row or line {first_line[stem]}"
             mistakes.append(Mistake(f"the volume '{stem}' is named twice", f"{table}:{line}", fix=fix))

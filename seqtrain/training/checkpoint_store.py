@@ -202,7 +202,9 @@ def stored_checkpoint(path: Path, which: Literal["best", "last"]) -> Stored:
         )
     reason = _flaw(folder)
     if reason is not None:
-        raise CheckpointError(f"the checkpoint is corrupt: {reason}", where=folder, fix="bring it back from a copy")
+        other = ", or ask for the last one" if which == "best" else ""
+        fix = f"bring it back from a copy{other}"
+        raise CheckpointError(f"the {which} checkpoint is corrupt: {reason}", where=folder, fix=fix)
     return Stored(folder, _manifest(folder))
 
 

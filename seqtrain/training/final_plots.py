@@ -17,7 +17,7 @@ import json
 import logging
 from collections.abc import Callable, Generator, Iterator
 from pathlib import Path
-from typing import Any, cast
+from typing import Any, Literal, cast
 
 from seqtrain import console
 from seqtrain.errors import CheckpointError, InterruptedRunError, OutOfTimeError, SeqtrainError
@@ -65,7 +65,7 @@ def _draw_results(folder: RunFolder, data: Data, model: Any, check: Callable[[],
     if data.val is None:
         document["skipped"] = "the run has no validation"
     else:
-        document["epoch"] = _give_best_weights(folder, model)
+        document |= _give_best_weights(folder, model)
         loss = str(data.config.compile.loss if data.config.compile else model.loss).lower()
         with contextlib.closing(cast("Generator[Predicted]", predictions(model, data.val, data))) as predicted:
             outputs = gathered(data, itertools.islice(predicted, data.validation_steps), loss, check)
@@ -75,14 +75,17 @@ def _draw_results(folder: RunFolder, data: Data, model: Any, check: Callable[[],
     (folder.plots / RESULTS).write_text(json.dumps(document, indent=2) + "\n", encoding="utf-8")
 
 
-def _give_best_weights(folder: RunFolder, model: Any) -> int:
-    """Loads them, and says of which epoch they are."""
+def _give_best_weights(folder: RunFolder, model: Any) -> dict[str, Any]:
+    """Loads them, or the last where there are none; which checkpoint, and of which epoch."""
+    which: Literal["best", "last"] = "best"
     try:
-        stored = stored_checkpoint(folder.checkpoints, "best")
-    except CheckpointError:
-        stored = stored_checkpoint(folder.checkpoints, "last")
+        stored = stored_checkpoint(folder.checkpoints, which)
+    except CheckpointError as error:
+        which = "last"
+        log.warning("%s\n  the results in plots/ are those of the last one", error)
+        stored = stored_checkpoint(folder.checkpoints, which)
     load_weights(model, stored.path / WEIGHTS, stored.path)
-    return int(stored.about["epoch"]) - (0 if stored.about["batch"] else 1)
+    return {"checkpoint": which, "epoch": int(stored.about["epoch"]) - (0 if stored.about["batch"] else 1)}
 
 
 def gathered(

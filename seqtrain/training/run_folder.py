@@ -200,7 +200,7 @@ class RunFolder:
             argv: The command.
             changed: What of the config has changed.
         """
-        meta = self._meta()
+        meta = self._meta() or provenance(argv)
         resumed = [*meta.get("resumed", ()), resumption(argv, list(map(str, changed)))]
         self.write_json("meta.json", {**meta, "resumed": resumed})
 

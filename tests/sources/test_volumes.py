@@ -348,7 +348,7 @@ def test_masks_saved_as_floats_are_ids(folder):
 @pytest.mark.parametrize(
     ("rows", "message"),
     [
-        (["volume,patient", "a,p1", "c,p2"], r"patients\.csv:3  there is no volume 'c' in .*images with a mask"),
+        (["volume,patient", "a,p1", "c,p2"], r"patients\.csv:3  there is no volume 'c' in .*images"),
         (["volume,patient", "a,p1", "a.nii,p1"], r"patients\.csv:3  the volume 'a' is named twice"),
         (["volume,patient", "a,", "b,p1"], r"patients\.csv:2  the patient is empty"),
         (["volume,subject", "a,p1"], r"patients\.csv:1  there is no column 'patient'"),
@@ -357,6 +357,12 @@ def test_masks_saved_as_floats_are_ids(folder):
 def test_a_bad_row_of_the_table_is_named(folder, rows, message):
     with pytest.raises(DataError, match=message):
         opened(folder, table=table(folder, *rows))
+
+
+def test_a_row_whose_volume_has_no_mask_says_so(folder):
+    (folder / "labels" / "b.nii.gz").unlink()
+    with pytest.raises(DataError, match=r"patients\.csv:3  the volume 'b' has no mask in .*labels"):
+        opened(folder, table=table(folder, "volume,patient", "a,p1", "b,p2"))
 
 
 def test_a_table_of_another_data_set_is_refused_without_comparing_all_its_names(folder, monkeypatch):

@@ -1,6 +1,7 @@
 import csv
 import json
 import logging
+import shutil
 from types import SimpleNamespace
 
 import numpy as np
@@ -53,6 +54,23 @@ def test_pictures_and_the_table_of_classes_are_there(trained):
     assert [row["class"] for row in rows] == ["below", "above"]
     assert sum(int(row["support"]) for row in rows) == 40
     assert not [path for path in trained.rglob("*") if "unfinished" in path.name]
+
+
+@pytest.mark.slow
+def test_where_the_best_weights_are_gone_the_last_are_shown_and_said_to_be(trained, tmp_path, caplog):
+    from seqtrain.training.final_plots import draw_final_plots
+    from seqtrain.training.run_folder import RunFolder
+    from seqtrain.training.trained_run import TrainedRun
+
+    shutil.copytree(trained, tmp_path / "run", symlinks=True)
+    opened = TrainedRun(tmp_path / "run")
+    (tmp_path / "run" / "checkpoints" / "best").unlink()
+    folder = RunFolder(tmp_path / "run")
+    draw_final_plots(folder, opened.data, opened.model, lambda: None, is_done=True)
+    folder.close()
+    shown = results_of(tmp_path / "run")
+    assert (shown["checkpoint"], shown["epoch"]) == ("last", 2)
+    assert "the run has no best checkpoint" in caplog.text
 
 
 @pytest.mark.slow

@@ -359,7 +359,7 @@ def test_a_write_that_fails_leaves_what_was_there(begun, monkeypatch):
 def test_a_damaged_meta_json_does_not_keep_a_run_from_going_on(begun, caplog):
     (begun.path / "meta.json").write_text('{"argv": [')
     begun.add_resumption(["seqtrain", "fit"])
-    assert [each["argv"] for each in json.loads((begun.path / "meta.json").read_text())["resumed"]] == [
-        ["seqtrain", "fit"]
-    ]
+    meta = json.loads((begun.path / "meta.json").read_text())
+    assert [each["argv"] for each in meta["resumed"]] == [["seqtrain", "fit"]]
+    assert meta["started"] == meta["resumed"][0]["time"]  # without which `runs show` would refuse the run
     assert "begun anew" in caplog.text
