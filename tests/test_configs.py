@@ -8,7 +8,7 @@ import pytest
 
 from seqtrain.config import load_config
 from seqtrain.loading.pipeline import open_data
-from seqtrain.training.fit import fit
+from seqtrain.training.fit import dry_run, fit
 from seqtrain.training.options import FitOptions
 from tests.conftest import CONFIGS, ROOT, seqtrain_from_scratch
 
@@ -49,6 +49,12 @@ LEARNS = {
     "synthetic_sum": ("val_mae", 0.02),  # answering 1, the mean of the sums, errs by 1/3
 }
 
+# These take longest, and share their source or their model with one that does not.
+LONG = [
+    *("cached_digits", "arrays", "arrays_channels_first", "backbone", "volume_patches", "volume_slices"),
+    *("segmentation_dice", "mask_folders", "encoded_masks", "coco_masks"),
+]
+
 
 def test_every_config_is_listed_here():
     assert {path.stem for path in ALL} == set(LEARNS)
@@ -82,9 +88,13 @@ def test_the_main_job_learns_from_the_command_line(tmp_path):
     assert_learnt("digits", tmp_path / "run")
 
 
+def each(paths):
+    return [pytest.param(path, marks=pytest.mark.long if path.stem in LONG else (), id=path.stem) for path in paths]
+
+
 @pytest.mark.slow
 @pytest.mark.filterwarnings("ignore")  # Keras's own
-@pytest.mark.parametrize("path", [path for path in ALL if path.stem != "digits"], ids=lambda path: path.stem)
+@pytest.mark.parametrize("path", each(path for path in ALL if path.stem != "digits"))
 def test_a_config_learns(path, tmp_path):
     # In this process, which has TensorFlow already: the command line itself has tests of its own.
     outcome = fit(
@@ -92,6 +102,14 @@ def test_a_config_learns(path, tmp_path):
     )
     assert outcome.exit_code == 0
     assert_learnt(path.stem, tmp_path / "run")
+
+
+@pytest.mark.slow
+@pytest.mark.filterwarnings("ignore")  # Keras's own
+@pytest.mark.parametrize("name", LONG)
+def test_what_learns_for_long_takes_a_step(name):
+    outcome = dry_run(load_config(CONFIGS / f"{name}.yaml"), FitOptions(None, "never", "none", ["seqtrain"]))
+    assert LEARNS[name][0].removeprefix("val_") in {log.removeprefix("val_") for log in outcome.result["metrics"]}
 
 
 def test_the_recommender_must_beat_the_mean_rating_of_the_training_part():

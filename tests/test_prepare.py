@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from tests.conftest import CONFIGS, DATA, seqtrain
+from tests.conftest import CONFIGS, seqtrain
 
 CONFIG = CONFIGS / "cached_digits.yaml"
 
@@ -158,8 +158,9 @@ def test_prepare_does_not_import_keras(config):
 
 
 @pytest.mark.slow
-def test_training_from_a_cache_ends_with_the_weights_of_training_without(tmp_path):
-    options = ["-s", "fit.epochs=2", "-s", f"source.path={DATA / 'digits'}", "--json"]
-    cached = seqtrain("fit", CONFIG, *options, "-s", f"cache.path={tmp_path}", "--run-dir", tmp_path / "cached")
-    plain = seqtrain("fit", CONFIG, *options, "-s", "cache=null", "--run-dir", tmp_path / "plain")
+def test_training_from_a_cache_ends_with_the_weights_of_training_without(config):
+    options = ["-s", "fit.epochs=2", "--json"]
+    cached = seqtrain("fit", config, *options, "--run-dir", config.parent / "cached")
+    assert any((config.parent / "cache").iterdir())
+    plain = seqtrain("fit", config, *options, "-s", "cache=null", "--run-dir", config.parent / "plain")
     assert cached.json["weights_sha256"] == plain.json["weights_sha256"]

@@ -59,7 +59,7 @@ def test_an_open_file_and_a_child_with_its_own_child_are_counted():
 
 
 @linux
-@pytest.mark.slow
+@pytest.mark.long
 def test_a_few_epochs_with_processes_leave_no_open_files_threads_or_processes():
     command = [sys.executable, "-m", "tests.benchmarks.soak", "--epochs", "4", "--workers", "processes"]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)

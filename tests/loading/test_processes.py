@@ -75,7 +75,9 @@ def test_batches_of_any_form_and_size_come_through(faults):
 
 def test_a_killed_worker_is_replaced_and_nothing_is_lost(faults, tmp_path, caplog):
     batches = taken(faults.KilledOnce(marker=str(tmp_path / "died")), 12)
-    assert re.search(r"batch \d of epoch 0: its worker process died \(killed by signal 9 .* and is replaced", caplog.text)
+    assert re.search(
+        r"batch \d of epoch 0: its worker process died \(killed by signal 9 .* and is replaced", caplog.text
+    )
     assert [int(x[0, 0]) for x, _ in batches[:6]] == list(range(6))
     assert (tmp_path / "died").exists()
 
@@ -127,9 +129,12 @@ def test_the_start_of_a_worker_counts_for_no_batch(faults, tmp_path):
 def test_what_a_worker_cannot_import_is_told(faults, tmp_path):
     (tmp_path / "here_only.py").write_text("raise OSError('no such library')\n")
     workers = Workers(1, processes=True, imports=(str(FILE), str(tmp_path / "here_only.py")))
-    with BatchStream(KerasStyleSequence(faults.Counting(), 1, False), training_schedule(6), workers) as batches:
-        with pytest.raises(WorkerError, match="no such library"):
-            batches.take()
+    sequence = KerasStyleSequence(faults.Counting(), 1, False)
+    with (
+        BatchStream(sequence, training_schedule(6), workers) as batches,
+        pytest.raises(WorkerError, match="no such library"),
+    ):
+        batches.take()
 
 
 def test_a_thread_that_hangs_is_told_with_where_it_stands(faults, monkeypatch):

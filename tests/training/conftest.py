@@ -8,10 +8,12 @@ from tests.training.resuming import moments, run
 
 @pytest.fixture
 def nothing_left():
-    """Nothing of one test is left for the next."""
+    """Nothing of one test is left for the next, and nothing is drawn, which takes longer than to train."""
     import keras
 
-    yield
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr("seqtrain.training.run.draw_final_plots", lambda *arguments: None)
+        yield
     keras.utils.clear_session()
     if "survivors_breaks_off" in callbacks:
         moments().clear()

@@ -131,7 +131,9 @@ def test_more_patience_continues_a_run_also_where_that_is_killed_at_once(tmp_pat
     assert (longer["status"], longer["epochs"]) == ("early_stopped", 4)
 
 
-@pytest.mark.parametrize("change", [f"{PATIENCE}=1", "callbacks.2.early_stopping.verbose=1"])
+@pytest.mark.parametrize(
+    "change", [f"{PATIENCE}=1", pytest.param("callbacks.2.early_stopping.verbose=1", marks=pytest.mark.long)]
+)
 def test_a_run_that_stopped_early_trains_no_more_where_nothing_lets_it(tmp_path, change):
     first = run(tmp_path, *STOPS, f"{PATIENCE}=2").result
     again = run(tmp_path, *STOPS, f"{PATIENCE}=2", change).result

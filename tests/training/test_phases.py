@@ -60,7 +60,8 @@ def test_the_first_phase_trains_the_head_alone_and_the_second_all_at_its_own_rat
     "at",
     [
         [("batch end", 0, 4), ("epoch end", 1, 0)],  # the last moment of the first phase
-        [("epoch begin", 2, 0), ("batch end", 2, 5)],  # the first of the second
+        # The first of the second.
+        pytest.param([("epoch begin", 2, 0), ("batch end", 2, 5)], marks=pytest.mark.long),
         [("test batch end", 1, 1), ("batch begin", 3, 3, 15)],
     ],
     ids=["end", "begin", "stop"],

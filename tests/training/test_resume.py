@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from seqtrain.errors import CheckpointError, DivergedError, InterruptedRunError, WorkerError
+from seqtrain.training.final_plots import draw_final_plots
 from tests.training.resuming import (
     MARKS,
     assert_alike,
@@ -22,21 +23,34 @@ from tests.training.resuming import (
 pytestmark = MARKS
 
 KILLS = [
-    [("epoch begin", 0, 0), ("batch begin", 2, 6), ("batch end", 2, 8)],
-    [("batch end", 0, 9), ("test batch end", 1, 1), ("epoch end", 2, 0)],
-    [("epoch begin", 3, 0), ("test batch end", 3, 0), ("epoch end", 3, 0)],
+    pytest.param(
+        [("epoch begin", 0, 0), ("batch begin", 2, 6), ("batch end", 2, 8)], id="train", marks=pytest.mark.long
+    ),
+    pytest.param([("batch end", 0, 9), ("test batch end", 1, 1), ("epoch end", 2, 0)], id="everywhere"),
+    pytest.param([("epoch begin", 3, 0), ("test batch end", 3, 0), ("epoch end", 3, 0)], id="end"),
 ]
 STOPS = [
-    [
-        ("batch end", 0, 4, signal.SIGINT),
-        ("batch end", 1, 9, signal.SIGTERM),
-        ("test batch end", 1, 2, signal.SIGTERM),
-    ],
-    [("epoch end", 1, 0, signal.SIGINT), ("batch begin", 2, 3, signal.SIGTERM), ("epoch end", 3, 0, signal.SIGTERM)],
+    pytest.param(
+        [
+            ("batch end", 0, 4, signal.SIGINT),
+            ("batch end", 1, 9, signal.SIGTERM),
+            ("test batch end", 1, 2, signal.SIGTERM),
+        ],
+        id="train",
+    ),
+    pytest.param(
+        [
+            ("epoch end", 1, 0, signal.SIGINT),
+            ("batch begin", 2, 3, signal.SIGTERM),
+            ("epoch end", 3, 0, signal.SIGTERM),
+        ],
+        id="epoch",
+        marks=pytest.mark.long,
+    ),
 ]
 
 
-@pytest.mark.parametrize("at", KILLS, ids=["train", "everywhere", "end"])
+@pytest.mark.parametrize("at", KILLS)
 def test_a_run_that_was_killed_ends_as_one_that_was_not(tmp_path, whole, at):
     assert_alike(tmp_path, broken_off_at(tmp_path, *at), whole())
 
@@ -45,12 +59,13 @@ def test_a_run_that_was_killed_before_its_first_checkpoint_has_no_epoch_twice(tm
     assert_alike(tmp_path, broken_off_at(tmp_path, ("epoch end", 0, 0), settings=["checkpoint={}"]), whole())
 
 
-@pytest.mark.parametrize("at", STOPS, ids=["train", "epoch"])
+@pytest.mark.parametrize("at", STOPS)
 def test_a_run_that_signals_stopped_ends_as_one_that_was_not(tmp_path, whole, at):
     assert_alike(tmp_path, broken_off_at(tmp_path, *at), whole())
 
 
-def test_plots_whose_drawing_was_stopped_are_drawn_by_the_next_start(tmp_path, whole):
+def test_plots_whose_drawing_was_stopped_are_drawn_by_the_next_start(tmp_path, whole, monkeypatch):
+    monkeypatch.setattr("seqtrain.training.run.draw_final_plots", draw_final_plots)
     load_config_once(tmp_path)
     moments().append(("train end", 3, 0, signal.SIGTERM))
     outcome = run(tmp_path)

@@ -93,6 +93,7 @@ def test_a_run_with_weight_decay_that_was_stopped_waiting_for_data_ends_as_one_t
     assert_alike(tmp_path, run(tmp_path, *settings), whole)
 
 
+@pytest.mark.long
 def test_a_run_that_was_stopped_twice_at_one_batch_ends_as_one_that_was_not(tmp_path, whole, stopped_waiting):
     reference = whole()
     stopped_waiting(tmp_path, 1, 4)
@@ -128,7 +129,14 @@ def test_a_stop_before_the_checkpoint_is_applied_saves_nothing(tmp_path, whole, 
     assert_alike(tmp_path, run(tmp_path), reference)
 
 
-@pytest.mark.parametrize("swap", ["", "swap_ema_weights", "{name: swap_ema_weights, swap_on_epoch: true}"])
+@pytest.mark.parametrize(
+    "swap",
+    [
+        "swap_ema_weights",
+        pytest.param("", marks=pytest.mark.long),
+        pytest.param("{name: swap_ema_weights, swap_on_epoch: true}", marks=pytest.mark.long),
+    ],
+)
 def test_averaged_weights_are_the_same_after_stops(tmp_path, swap):
     load_config_once(tmp_path)
     at = [
@@ -140,7 +148,10 @@ def test_averaged_weights_are_the_same_after_stops(tmp_path, swap):
     ends_alike(tmp_path, *at, settings=[AVERAGED, callbacks_of(*filter(None, [swap]))])
 
 
-@pytest.mark.parametrize("broken", [("test batch end", 2, 1), ("test batch end", 2, 1, signal.SIGTERM)])
+@pytest.mark.parametrize(
+    "broken",
+    [("test batch end", 2, 1, signal.SIGTERM), pytest.param(("test batch end", 2, 1), marks=pytest.mark.long)],
+)
 def test_a_run_that_a_callback_stopped_in_an_epoch_trains_no_more_of_it(tmp_path, broken):
     load_config_once(tmp_path)
     settings = [callbacks_of("survivors_stops"), "checkpoint={every: 1}"]
@@ -148,6 +159,7 @@ def test_a_run_that_a_callback_stopped_in_an_epoch_trains_no_more_of_it(tmp_path
     assert len(history(tmp_path)) == 3
 
 
+@pytest.mark.long
 def test_what_keras_backs_up_itself_changes_nothing(tmp_path):
     load_config_once(tmp_path)
     backup = '{name: backup_and_restore, backup_dir: "{run_dir}/backup"}'
@@ -155,6 +167,7 @@ def test_what_keras_backs_up_itself_changes_nothing(tmp_path):
     ends_alike(tmp_path, *at, settings=[callbacks_of(backup)])
 
 
+@pytest.mark.long
 def test_a_run_that_was_stopped_after_one_batch_of_an_epoch_ends_as_one_that_was_not(tmp_path, whole):
     assert_alike(tmp_path, broken_off_at(tmp_path, ("batch end", 1, 0, signal.SIGTERM)), whole())
 
@@ -171,7 +184,7 @@ def test_runs_on_jax_that_were_broken_off_end_as_ones_that_were_not():
         f"{here}_callbacks.py::test_a_run_that_was_stopped_after_one_batch_of_an_epoch_ends_as_one_that_was_not",
     ]
     done = subprocess.run(
-        [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", *tests],
+        [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-m", "long or not long", *tests],
         cwd=ROOT,
         env={**os.environ, "KERAS_BACKEND": "jax"},
         capture_output=True,
