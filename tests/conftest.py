@@ -73,6 +73,6 @@ def own_components():
 @pytest.fixture
 def points(tmp_path):
     """A small config with components of the tests' own, as a file in an empty folder."""
-    for name in ("points.yaml", "my_components.py"):
+    for name in ("points.yaml", "my_data.py", "my_components.py"):
         (tmp_path / name).write_text((ROOT / "tests" / "own" / name).read_text())
     return tmp_path / "points.yaml"

@@ -106,10 +106,19 @@ def test_a_config_learns(path, tmp_path):
 
 @pytest.mark.slow
 @pytest.mark.filterwarnings("ignore")  # Keras's own
-@pytest.mark.parametrize("name", LONG)
+@pytest.mark.parametrize("name", ["arrays_channels_first", "backbone", "coco_masks", "volume_patches"])
 def test_what_learns_for_long_takes_a_step(name):
     outcome = dry_run(load_config(CONFIGS / f"{name}.yaml"), FitOptions(None, "never", "none", ["seqtrain"]))
     assert LEARNS[name][0].removeprefix("val_") in {log.removeprefix("val_") for log in outcome.result["metrics"]}
+
+
+@pytest.mark.parametrize("name", LONG)
+def test_what_learns_for_long_has_batches(name):
+    data = open_data(load_config(CONFIGS / f"{name}.yaml", ["cache=null"]))
+    for sequence in (data.train, data.val):
+        x, y, *weights = sequence.batch(0, 0)
+        assert len(x) == len(y) == data.config.batch_size
+        assert x.any() and y.any()
 
 
 def test_the_recommender_must_beat_the_mean_rating_of_the_training_part():

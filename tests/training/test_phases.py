@@ -59,7 +59,8 @@ def test_the_first_phase_trains_the_head_alone_and_the_second_all_at_its_own_rat
 @pytest.mark.parametrize(
     "at",
     [
-        [("batch end", 0, 4), ("epoch end", 1, 0)],  # the last moment of the first phase
+        # The last moment of the first phase.
+        pytest.param([("batch end", 0, 4), ("epoch end", 1, 0)], marks=pytest.mark.long),
         # The first of the second.
         pytest.param([("epoch begin", 2, 0), ("batch end", 2, 5)], marks=pytest.mark.long),
         [("test batch end", 1, 1), ("batch begin", 3, 3, 15)],
@@ -105,6 +106,7 @@ def test_a_run_that_stopped_early_in_its_first_phase_goes_on_with_the_second_whe
     assert run(tmp_path / "more", *stops, "fit.epochs=12").result["status"] == "already_complete"
 
 
+@pytest.mark.long
 def test_the_best_model_of_both_phases_is_kept(tmp_path):
     path = tmp_path / "best.weights.h5"
     arguments = f"{{filepath: {path}, monitor: loss, save_best_only: true, save_weights_only: true}}"

@@ -27,7 +27,9 @@ KILLS = [
         [("epoch begin", 0, 0), ("batch begin", 2, 6), ("batch end", 2, 8)], id="train", marks=pytest.mark.long
     ),
     pytest.param([("batch end", 0, 9), ("test batch end", 1, 1), ("epoch end", 2, 0)], id="everywhere"),
-    pytest.param([("epoch begin", 3, 0), ("test batch end", 3, 0), ("epoch end", 3, 0)], id="end"),
+    pytest.param(
+        [("epoch begin", 3, 0), ("test batch end", 3, 0), ("epoch end", 3, 0)], id="end", marks=pytest.mark.long
+    ),
 ]
 STOPS = [
     pytest.param(
@@ -124,6 +126,7 @@ def test_a_stop_while_validating_goes_on_with_the_validation_alone(tmp_path):
     assert (state["epoch"], state["batch"]) == (1, 10)
 
 
+@pytest.mark.long
 def test_what_keras_logs_itself_goes_on_too(tmp_path, whole):
     broken_off_at(tmp_path, ("batch end", 1, 9), ("batch end", 2, 4))
     assert own_log(tmp_path) == own_log(whole()[0])

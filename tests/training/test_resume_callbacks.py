@@ -104,6 +104,7 @@ def test_a_run_that_was_stopped_twice_at_one_batch_ends_as_one_that_was_not(tmp_
     assert_alike(tmp_path, run(tmp_path), reference)
 
 
+@pytest.mark.long
 def test_an_epoch_begins_once_when_stopped_while_it_waits_for_its_first_batch(tmp_path, whole, stopped_waiting):
     reference = whole()
     stopped_waiting(tmp_path, 2, 0)
