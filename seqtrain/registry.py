@@ -215,7 +215,8 @@ models = Registry(
 losses = Registry("losses", frozenset({"num_classes", "class_names"}))
 metrics = Registry("metrics", frozenset({"num_classes", "class_names"}))
 callbacks = Registry(
-    "callbacks", frozenset({"run_dir", "progress", "train_sequence", "val_sequence", "validation_steps"})
+    "callbacks",
+    frozenset({"run_dir", "progress", "train_sequence", "val_sequence", "validation_steps", "watched_metric"}),
 )
 
 FAMILIES: Mapping[str, Registry] = {

@@ -52,7 +52,7 @@ LEARNS = {
 # These take longest, and share their source or their model with one that does not.
 LONG = [
     *("cached_digits", "arrays", "arrays_channels_first", "backbone", "volume_patches", "volume_slices"),
-    *("segmentation_dice", "mask_folders", "encoded_masks", "coco_masks"),
+    *("segmentation_dice", "mask_folders", "encoded_masks", "coco_masks", "autoencoder", "denoising"),
 ]
 
 
@@ -81,9 +81,12 @@ def until_learnt(path, folder):
     return load_config(until)
 
 
+TEN = ["-s", "fit.epochs=10"]  # of 30
+
+
 @pytest.mark.slow
 def test_the_main_job_learns_from_the_command_line(tmp_path):
-    done = seqtrain_from_scratch("fit", CONFIGS / "digits.yaml", "--run-dir", tmp_path / "run", "--json")
+    done = seqtrain_from_scratch("fit", CONFIGS / "digits.yaml", *TEN, "--run-dir", tmp_path / "run", "--json")
     assert done.code == 0, done.err
     assert_learnt("digits", tmp_path / "run")
 
@@ -106,7 +109,7 @@ def test_a_config_learns(path, tmp_path):
 
 @pytest.mark.slow
 @pytest.mark.filterwarnings("ignore")  # Keras's own
-@pytest.mark.parametrize("name", ["arrays_channels_first", "backbone", "coco_masks", "volume_patches"])
+@pytest.mark.parametrize("name", ["arrays_channels_first", "volume_patches"])
 def test_what_learns_for_long_takes_a_step(name):
     outcome = dry_run(load_config(CONFIGS / f"{name}.yaml"), FitOptions(None, "never", "none", ["seqtrain"]))
     assert LEARNS[name][0].removeprefix("val_") in {log.removeprefix("val_") for log in outcome.result["metrics"]}
@@ -116,9 +119,9 @@ def test_what_learns_for_long_takes_a_step(name):
 def test_what_learns_for_long_has_batches(name):
     data = open_data(load_config(CONFIGS / f"{name}.yaml", ["cache=null"]))
     for sequence in (data.train, data.val):
-        x, y, *weights = sequence.batch(0, 0)
-        assert len(x) == len(y) == data.config.batch_size
-        assert x.any() and y.any()
+        x = sequence.batch(0, 0)[0]
+        assert len(x) == data.config.batch_size
+        assert x.any()
 
 
 def test_the_recommender_must_beat_the_mean_rating_of_the_training_part():

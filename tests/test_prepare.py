@@ -111,7 +111,7 @@ def test_a_sequence_that_cannot_be_cached_is_refused(tmp_path):
     assert "cache: the sequence 'arrays' decodes nothing that could be kept" in done.err
 
 
-@pytest.mark.parametrize("largest_file", [0, 3_900_000])  # no room for anything, room for 950 of 1000
+@pytest.mark.parametrize("largest_file", [0, 975_000])  # no room for anything, room for 950 of 1000
 def test_prepare_on_a_full_disk_ends_with_6(largest_file, tmp_path):
     code = (
         "import resource, sys; from seqtrain.cli import main\n"

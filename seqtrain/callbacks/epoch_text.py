@@ -13,16 +13,18 @@ _PACE_RANK = 1.6  # after the loss and the first metric of both splits, before t
 _LONG_S = 100
 
 
-def metric_parts(logs: Mapping[str, Any] | None, metrics_format: str) -> list[Part]:
+def metric_parts(logs: Mapping[str, Any] | None, metrics_format: str, watched: str | None = None) -> list[Part]:
     """The metrics: training before validation, the loss before the others.
 
     Args:
         logs: What Keras hands to callbacks; texts and arrays of other callbacks are passed over.
         metrics_format: Of one metric, with `name` and `value`.
+        watched: The metric that says which epoch is best: it comes next after the loss.
     """
+    first = "loss", (watched or "").removeprefix("val_")
     numbers = {name: float(value) for name, value in (logs or {}).items() if is_number(value)}
     metrics = [name for name in numbers if name not in ("samples_per_s", "data_wait")]
-    bases = sorted({name.removeprefix("val_"): None for name in metrics}, key=lambda base: _order(base, metrics))
+    bases = sorted({name.removeprefix("val_"): None for name in metrics}, key=lambda base: _order(base, metrics, first))
     sides = (("", 0), ("val_", 1))
     ranks = {f"{side}{base}": 2 * place + later for place, base in enumerate(bases) for side, later in sides}
     ordered = sorted(metrics, key=lambda name: (name == "learning_rate", name.startswith("val_"), ranks[name]))
@@ -53,9 +55,9 @@ def is_number(value: Any) -> bool:
     return not isinstance(value, str) and np.ndim(value) == 0
 
 
-def _order(base: str, metrics: list[str]) -> tuple[bool, bool, int]:
+def _order(base: str, metrics: list[str], first: tuple[str, ...]) -> tuple[int, bool, int]:
     known = base if base in metrics else f"val_{base}"
-    return base != "loss", base == "learning_rate", metrics.index(known)
+    return first.index(base) if base in first else len(first), base == "learning_rate", metrics.index(known)
 
 
 def _metric(name: str, value: float, metrics_format: str) -> str:

@@ -43,6 +43,7 @@ class TQDMProgressBar(keras.callbacks.Callback):
         progress: `bar` draws bars, `lines` writes a line an epoch, `none` is silent; `auto` draws bars on a terminal
             and writes lines elsewhere. The run supplies it, from `--progress`.
         validation_steps: Batches in a validation, which Keras does not tell; the run supplies it.
+        watched_metric: What stays longest beside the loss where room is short; the run supplies early stopping's.
 
     Source:
         TensorFlow Addons 0.23, `tfa.callbacks.TQDMProgressBar`, for the names of the arguments.
@@ -64,6 +65,7 @@ class TQDMProgressBar(keras.callbacks.Callback):
         show_overall_progress: bool = True,
         progress: Literal["auto", "bar", "lines", "none"] = "auto",
         validation_steps: int | None = None,
+        watched_metric: str | None = None,
     ) -> None:
         super().__init__()
         if update_per_second <= 0:
@@ -82,6 +84,7 @@ class TQDMProgressBar(keras.callbacks.Callback):
         self.show_epoch_progress = show_epoch_progress
         self.show_overall_progress = show_overall_progress
         self.progress = progress
+        self.watched_metric = watched_metric
         self._training = self._compiled = False
         self._overall: FittedBar | None = None
         self._steps: FittedBar | None = None
@@ -256,7 +259,10 @@ class TQDMProgressBar(keras.callbacks.Callback):
         self._write(f"{heading}  {fitted(parts, room, self.metrics_separator)}")
 
     def _parts(self, logs: Logs, seconds: float | None = None) -> list[Part]:
-        return metric_parts(logs, self.metrics_format) + pace_parts(logs, seconds)
+        return self._metric_parts(logs) + pace_parts(logs, seconds)
+
+    def _metric_parts(self, logs: Logs) -> list[Part]:
+        return metric_parts(logs, self.metrics_format, self.watched_metric)
 
     def _bar(
         self, heading: str, total: int | None, field: str, bar_format: str, leave: bool = False, delay: float = 0
@@ -278,7 +284,7 @@ class TQDMProgressBar(keras.callbacks.Callback):
     def _advance(self, bar: FittedBar | None, batch: int, logs: Logs) -> None:
         if bar is not None:
             with_pace = self._overall is None
-            bar.parts = lambda: self._parts(logs) if with_pace else metric_parts(logs, self.metrics_format)
+            bar.parts = lambda: self._parts(logs) if with_pace else self._metric_parts(logs)
             bar.update(batch + 1 - bar.n)
 
     def _finish(self, bar: FittedBar | None, phase: str) -> None:

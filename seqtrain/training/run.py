@@ -27,9 +27,8 @@ from seqtrain.loading.crew import describe_batch
 from seqtrain.loading.feeder import TrainingFeeder, ValidationFeeder
 from seqtrain.loading.pipeline import Data
 from seqtrain.loading.stream import BatchStream
-from seqtrain.metric_names import known_monitor
 from seqtrain.training.callback_state import CallbackStates
-from seqtrain.training.callbacks import added_logs, build_callbacks
+from seqtrain.training.callbacks import added_logs, build_callbacks, watched_metric
 from seqtrain.training.checkpoint_store import CheckpointStore
 from seqtrain.training.checkpoints import Checkpoints
 from seqtrain.training.final_plots import draw_final_plots
@@ -105,7 +104,7 @@ class Run:
         make_shared_seed()
         self._model.summary(print_fn=lambda text, line_break=False: log.debug("%s", text))
         logged = (*logs, *added_logs(self._config.callbacks))
-        self._recorder = Recorder(self._folder, *self._watched(logged), self._name_batches)
+        self._recorder = Recorder(self._folder, *watched_metric(self._config.callbacks, logged), self._name_batches)
         self._renewal = PlotRenewal(self._folder.path)
         self._own = build_callbacks(self._loaded, self._data, logs, self._folder.path, self._options.progress)
         states = CallbackStates([callback.name for callback in self._config.callbacks], self._own)
@@ -268,15 +267,6 @@ class Run:
         steps = self._data.steps_per_epoch
         places = [divmod(epoch * steps + batch, len(self._data.train)) for batch in range(first, last + 1)]
         return " or ".join(describe_batch(self._data.train, *place) for place in places)
-
-    def _watched(self, logged: tuple[str, ...]) -> tuple[str, str]:
-        """The metric that says which epoch is best, and its mode: early stopping's, else the loss."""
-        for callback in self._config.callbacks:
-            if callback.name == "early_stopping":
-                monitor = known_monitor(str(callback.arguments.get("monitor", "val_loss")), logged)
-                if monitor is not None:
-                    return monitor, str(callback.arguments.get("mode", "auto"))
-        return ("val_loss" if "val_loss" in logged else "loss"), "min"
 
     def _save_interrupted(self) -> None:
         """Saves a run that was told to stop."""

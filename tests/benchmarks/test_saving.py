@@ -19,6 +19,7 @@ def test_below_one_percent_of_ten_minutes_is_six_seconds():
     assert table([Cost(1, 3, [5.9], [1.0], [1.0])]).endswith("below 1 %")
 
 
+@pytest.mark.long
 @pytest.mark.slow
 def test_a_checkpoint_holds_the_weights_and_both_moments_of_adam(tmp_path):
     command = [sys.executable, "-m", "tests.benchmarks.saving", "--size", "1", "--rounds", "1", "--json"]

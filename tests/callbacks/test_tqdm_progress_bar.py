@@ -218,6 +218,13 @@ def test_metrics_stand_in_the_order_of_reading_and_small_ones_stay_visible():
     assert metric_parts(logs, "{name}={value:.1f}")[-1].text == "learning_rate=0.0"
 
 
+def test_the_metric_that_is_watched_stays_where_room_is_short():
+    logs = {"loss": 2.0, "pixel_accuracy": 0.5, "mean_iou": 0.1, "val_loss": 3.0, "val_mean_iou": 0.25}
+    parts = metric_parts(logs, "{name}: {value:0.2f}", watched="val_mean_iou")
+    assert fitted(parts, 60, " - ") == "loss: 2.00  mean_iou: 0.10  val_loss: 3.00"
+    assert fitted(parts, 70, " - ") == "loss: 2.00  mean_iou: 0.10  val_loss: 3.00  val_mean_iou: 0.25"
+
+
 def test_what_matters_least_is_left_out_first():
     parts = [Part("loss", 0), Part("more", 2), Part("val", 1)]
     assert [fitted(parts, room, " - ") for room in (17, 16, 15, 14, 9, 8, 4, 3)] == [

@@ -367,5 +367,5 @@ def test_training_and_validation_share_a_cache_where_they_read_the_same_pixels(t
     shared = open_data(load_config(CONFIGS / "digits.yaml", [f"cache.path={path}"]))
     assert shared.train.cache is shared.val.cache
     crop = open_data(load_config(CONFIGS / "digits.yaml", [f"cache.path={path}", "sequence.random_crop=0.8"]))
-    assert (crop.train.cache.shape, crop.val.cache.shape) == ((80, 80), (64, 64))
+    assert (crop.train.cache.shape, crop.val.cache.shape) == ((40, 40), (32, 32))
     assert crop.val.cache.folder == shared.val.cache.folder

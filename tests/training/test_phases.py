@@ -94,6 +94,7 @@ def test_early_stopping_ends_one_phase_and_the_next_begins_with_the_best_weights
     assert not np.array_equal(head(tmp_path / "both"), head(tmp_path / "two"))
 
 
+@pytest.mark.long
 def test_a_run_that_stopped_early_in_its_first_phase_goes_on_with_the_second_where_more_epochs_bring_one(tmp_path):
     stops = [*STOPS, "fine_tune.after=3"]
     first = run(tmp_path / "more", *stops, "fit.epochs=3").result

@@ -138,6 +138,7 @@ def test_more_epochs_continue_a_finished_run(tmp_path, whole):
     assert_alike(tmp_path, run(tmp_path), whole())
 
 
+@pytest.mark.long
 def test_more_patience_continues_a_run_that_was_stopped_early(tmp_path):
     options = ["fit.epochs=6", "callbacks.2.early_stopping.min_delta=0.9"]
     stopped = run(tmp_path, *options, "callbacks.2.early_stopping.patience=1")
@@ -205,6 +206,7 @@ def test_a_loss_that_stays_nan_ends_the_run_after_the_rollbacks_that_were_allowe
         run(tmp_path, *settings)
 
 
+@pytest.mark.long
 def test_a_schedule_is_scaled_when_a_run_goes_back(tmp_path):
     schedule = "{name: exponential_decay, initial_learning_rate: 1e30, decay_steps: 5, decay_rate: 0.9}"
     settings = [

@@ -112,6 +112,7 @@ def test_an_epoch_begins_once_when_stopped_while_it_waits_for_its_first_batch(tm
     assert_alike(tmp_path, run(tmp_path), reference)
 
 
+@pytest.mark.long
 def test_fewer_epochs_are_refused_once_the_next_has_begun(tmp_path, stopped_waiting):
     load_config_once(tmp_path)
     stopped_waiting(tmp_path, 2, 0)
@@ -149,6 +150,7 @@ def test_averaged_weights_are_the_same_after_stops(tmp_path, swap):
     ends_alike(tmp_path, *at, settings=[AVERAGED, callbacks_of(*filter(None, [swap]))])
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     "broken",
     [("test batch end", 2, 1, signal.SIGTERM), pytest.param(("test batch end", 2, 1), marks=pytest.mark.long)],
