@@ -6,6 +6,7 @@ few small batches would undo what the weights are worth.
 
 from __future__ import annotations
 
+import logging
 import sys
 import textwrap
 from pathlib import Path
@@ -15,6 +16,8 @@ from seqtrain.errors import ConfigError, did_you_mean, one_of
 from seqtrain.models.arguments import DropoutRate
 from seqtrain.registry import models
 from seqtrain.types import DataFormat, Positive
+
+log = logging.getLogger("seqtrain")
 
 
 @models.register("backbone")
@@ -77,6 +80,8 @@ def backbone(
         x = keras.layers.Concatenate(name="gray_to_rgb")([x, x, x])
     network, preprocess = _network(backbone, tuple(x.shape[1:]), weights, pooling, options or {})
     _freeze(network, trainable, keeps_normalization=weights is not None)
+    if weights is None and trainable is not True:
+        log.warning("model.backbone: it begins with random weights that are not all trained: name a file of `weights:`")
     x = network(preprocess(x))
     x = keras.layers.Dropout(dropout, name="dropout")(x)
     return keras.Model(inputs, output_layer(num_classes)(x), name="backbone_classifier")

@@ -224,7 +224,7 @@ def _with_advice(error: DivergedError, stored: Stored | None, rollbacks: int) ->
     back = "" if rollbacks else "set on_nan: rollback, "
     return DivergedError(
         f"{error.mistakes[0].message}{often}",
-        fix=f"{back}lower the learning rate, or look for NaN and Inf in the data with inspect-batches --all{kept}",
+        fix=f"{back}lower the learning rate, or have `seqtrain check --data` name the samples with NaN or Inf{kept}",
     )
 
 

@@ -60,9 +60,10 @@ def test_gray_and_channels_first_images_are_the_same_pictures():
 # MobileNet has 27 convolutions without bias and 27 normalisations of two weights each; its last four layers are a
 # convolution, a normalisation, an activation and the pooling.
 @pytest.mark.parametrize(("trainable", "num_trained"), [(False, 0), (True, 27 + 2 * 27), (4, 1 + 2)])
-def test_as_much_is_trained_as_was_asked_for(trainable, num_trained):
+def test_as_much_is_trained_as_was_asked_for(trainable, num_trained, caplog):
     network = network_of(built("MobileNet", trainable=trainable, options={"alpha": 0.25}))
     assert len(network.trainable_weights) == num_trained
+    assert ("it begins with random weights that are not all trained" in caplog.text) == (trainable is not True)
 
 
 def test_given_weights_are_loaded_and_keep_their_statistics_in_training(tmp_path):
