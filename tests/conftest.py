@@ -1,5 +1,6 @@
 """What the tests share: where things are, and the command line as a subprocess."""
 
+import gc
 import json
 import os
 import subprocess
@@ -68,6 +69,15 @@ def own_components():
             del registry._components[name]
     for name in [name for name in sys.modules if name.startswith("seqtrain_import_") and name not in files]:
         del sys.modules[name]
+
+
+@pytest.fixture(scope="module", autouse=True)
+def libraries_are_no_garbage():
+    """Once they are loaded, the garbage collector, which Keras calls between two models, need not look at them."""
+    yield
+    if "keras" in sys.modules and not gc.get_freeze_count():
+        gc.collect()
+        gc.freeze()
 
 
 @pytest.fixture

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import argparse
 import shutil
+import signal
 import sys
 import tempfile
 import time
@@ -45,6 +46,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--seed", type=int, default=0, help="of the random instants")
     parser.add_argument("--out", type=Path, help="an empty folder for the runs (default: a temporary one)")
     options = parser.parse_args(arguments)
+    for number in (signal.SIGINT, signal.SIGHUP):  # which a shell's background and nohup have ignored, also by the runs
+        signal.signal(number, signal.SIG_DFL)
     path = options.out or Path(tempfile.mkdtemp(prefix="seqtrain-faults-"))
     lab = Lab(path, options.seed, options.kills, options.workers_at_a_time)
     print(f"{'fault':34}{'injected':>9}{'survived':>9}{'lost':>6}{'s':>7}", flush=True)
