@@ -6,9 +6,12 @@ given, and batches stay at a byte a value. Rounding moves a value by at most hal
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable
-from typing import Annotated, Any, Literal
+from statistics import NormalDist
+from typing import Annotated, Any, Literal, cast
 
+import cv2
 import numpy as np
 import numpy.typing as npt
 from pydantic import ConfigDict, Discriminator, Field, Tag, TypeAdapter, WithJsonSchema
@@ -83,10 +86,20 @@ def with_noise(noise: Noise, picture: Picture, generator: np.random.Generator) -
 
 
 def _gaussian(picture: Picture, generator: np.random.Generator, scale: float) -> Picture:
-    values = generator.standard_normal(picture.shape, dtype=np.float32)
-    values *= np.float32(scale * _WHITE)
-    values += picture
-    return np.clip(np.rint(values, out=values), 0, _WHITE, out=values).astype(np.uint8)
+    drawn = np.frombuffer(generator.bytes(2 * picture.size), "<u2")
+    moved = cv2.add(picture, _normal_levels(scale).take(drawn).reshape(picture.shape), dtype=cv2.CV_8U)
+    return cast(Picture, moved)
+
+
+@functools.lru_cache(8)
+def _normal_levels(scale: float) -> npt.NDArray[np.int16]:
+    """The quantiles of a normal distribution, as many as 16 bits tell apart, in whole levels of gray.
+
+    To draw one of them takes a third of the time of a normal number, which would be more than decoding takes.
+    """
+    count = 1 << 16
+    quantile = NormalDist(0, scale * _WHITE).inv_cdf
+    return np.rint([quantile((number + 0.5) / count) for number in range(count)]).astype(np.int16)
 
 
 def _salt_and_pepper(picture: Picture, generator: np.random.Generator, fraction: float) -> Picture:

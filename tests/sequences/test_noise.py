@@ -23,6 +23,12 @@ def test_gaussian_noise_has_the_asked_deviation_about_the_picture() -> None:
     assert abs(moved).max() > 3 * 25.5
 
 
+def test_gaussian_noise_has_the_shares_of_a_normal_distribution() -> None:
+    moved = (noisy(np.full((400, 400), 128, np.uint8), name="gaussian", scale=0.1).astype(float) - 128) / 25.5
+    for beyond, share in ((1, 0.3173), (2, 0.0455), (3, 0.0027)):  # in standard deviations
+        assert (abs(moved) > beyond).mean() == pytest.approx(share, rel=0.12)
+
+
 def test_gaussian_noise_is_clipped_and_does_not_wrap_around() -> None:
     dark, bright = np.zeros((50, 50), dtype=np.uint8), np.full((50, 50), 255, dtype=np.uint8)
     assert 0.4 < (noisy(dark, name="gaussian", scale=0.1) == 0).mean() < 0.6
