@@ -11,8 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from seqtrain import registry as seqtrain_registry
-from seqtrain.registry import Registry
+from seqtrain.registry import FAMILIES
 from tests import command
 
 ROOT = Path(__file__).parents[1]
@@ -58,16 +57,13 @@ def seqtrain_from_scratch(*arguments, cwd=None, env=None):
 @pytest.fixture(scope="module", autouse=True)
 def own_components():
     """What the files of one module's tests register is not there for the next module."""
-    registries = [registry for registry in vars(seqtrain_registry).values() if isinstance(registry, Registry)]
-    for registry in registries:
-        registry.names()  # all of the package's own are there
-    before = [set(registry._components) for registry in registries]
+    before = {family: set(registry.names()) for family, registry in FAMILIES.items()}
     files = {name for name in sys.modules if name.startswith("seqtrain_import_")}
     yield
-    for registry, names in zip(registries, before, strict=True):
-        for name in registry._components.keys() - names:
+    for family, registry in FAMILIES.items():
+        for name in set(registry.names()) - before[family]:
             del registry._components[name]
-    for name in [name for name in sys.modules if name.startswith("seqtrain_import_") and name not in files]:
+    for name in {name for name in sys.modules if name.startswith("seqtrain_import_")} - files:
         del sys.modules[name]
 
 

@@ -49,7 +49,7 @@ LEARNS = {
     "synthetic_sum": ("val_mae", 0.02),  # answering 1, the mean of the sums, errs by 1/3
 }
 
-# These take longest, and share their source or their model with one that does not.
+# These take longest, and share their source, their sequence or their model with one that does not.
 LONG = [
     *("cached_digits", "arrays", "arrays_channels_first", "backbone", "volume_patches", "volume_slices"),
     *("segmentation_dice", "mask_folders", "encoded_masks", "coco_masks", "autoencoder", "denoising"),

@@ -45,10 +45,10 @@ def main() -> None:
         reason = end.__context__
         if isinstance(reason, BrokenPipeError):  # which Click ends with 1, the code of a bug
             sys.exit(128 + signal.SIGPIPE)
-        told_by_click = getattr(reason, "format_message", None)  # of wrong usage
+        told_by_click = getattr(reason, "format_message", None)
         if told_by_click is not None:
-            _print_failure(2, [Mistake(told_by_click())])
-        if reason is not None and isinstance(reason.__cause__, KeyboardInterrupt):
+            _print_failure(ConfigError.exit_code, [Mistake(told_by_click())])
+        elif reason is not None and isinstance(reason.__cause__, KeyboardInterrupt):
             _print_failure(128 + signal.SIGINT, [Mistake("stopped by SIGINT")], "interrupted")
         raise
     except SeqtrainError as error:

@@ -9,7 +9,6 @@ from __future__ import annotations
 import contextlib
 import logging
 import sys
-import time
 import warnings
 from collections.abc import Iterator, Sequence
 from logging.handlers import MemoryHandler
@@ -36,7 +35,7 @@ def fit(loaded: LoadedConfig, options: FitOptions) -> Outcome:
     Raises:
         SeqtrainError: its branches say what went wrong.
     """
-    deadline = None if options.max_time_s is None else time.monotonic() + options.max_time_s
+    deadline = None if options.max_time_s is None else options.began + options.max_time_s
     if options.resume == "must" and not (options.run_dir and (options.run_dir / "config.yaml").exists()):
         raise CheckpointError(
             "there is no run to go on with",

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
@@ -20,6 +21,7 @@ class FitOptions:
         progress: "auto", "bar", "lines" or "none".
         argv: The command, for meta.json.
         max_time_s: After how many seconds the run is stopped, to go on another time.
+        began: When the command did, by `time.monotonic`.
     """
 
     run_dir: Path | None = None
@@ -27,6 +29,7 @@ class FitOptions:
     progress: str = "auto"
     argv: Sequence[str] = ()
     max_time_s: float | None = None
+    began: float = field(default_factory=time.monotonic)
 
 
 @dataclass(frozen=True)

@@ -98,7 +98,6 @@ class Run:
             DivergedError: when the loss became NaN or infinite.
             SeqtrainError: what else went wrong.
         """
-        began = time.perf_counter()
         with console.telling("building the model"):
             self._model, logs = model_and_logs(self._loaded, self._data)
         make_shared_seed()
@@ -129,7 +128,7 @@ class Run:
             self._train(states)
         except (InterruptedRunError, OutOfTimeError) as reason:
             self._save_interrupted()
-            return self._stopped(reason, began)
+            return self._stopped(reason)
         finally:
             self._stops.forget_listeners()
             self._close_callbacks()
@@ -138,9 +137,9 @@ class Run:
         self._checkpoints.require_saved()
         stopped = len(self._recorder.history) < self._config.fit.epochs
         try:
-            return Outcome(self._finish("early_stopped" if stopped else "completed", began))
+            return Outcome(self._finish("early_stopped" if stopped else "completed"))
         except (InterruptedRunError, OutOfTimeError) as reason:
-            return self._stopped(reason, began)
+            return self._stopped(reason)
 
     def _train(self, states: CallbackStates) -> None:
         if self._restored is not None and self._is_over(self._restored):
@@ -278,8 +277,8 @@ class Run:
             self._restored.apply(self._model)
         self._recorder.hash_weights()
 
-    def _stopped(self, reason: InterruptedRunError | OutOfTimeError, began: float) -> Outcome:
-        result = self._finish(reason.status, began)
+    def _stopped(self, reason: InterruptedRunError | OutOfTimeError) -> Outcome:
+        result = self._finish(reason.status)
         log.info("%s; go on with:\n  %s", reason, self._command())
         return Outcome(result, reason.exit_code)
 
@@ -316,7 +315,7 @@ class Run:
             words += ["--resume", "auto"]
         return shlex.join(words)
 
-    def _finish(self, status: str, began: float) -> dict[str, Any]:
+    def _finish(self, status: str) -> dict[str, Any]:
         """Draws what is to be seen of the run, and then writes its result: what is broken off is drawn by a next start.
 
         Raises:
@@ -344,7 +343,7 @@ class Run:
         else:
             self._write_result(result)
         self._checkpoints.tell_cost()
-        self._tell_end(status, len(history), time.perf_counter() - began)
+        self._tell_end(status, len(history))
         return result
 
     def _write_result(self, result: dict[str, Any]) -> None:
@@ -353,13 +352,13 @@ class Run:
         except ResourceError as error:
             log.warning("result.json could not be written: %s", error)
 
-    def _tell_end(self, status: str, num_epochs: int, seconds: float) -> None:
+    def _tell_end(self, status: str, num_epochs: int) -> None:
         """Says how it ended, the best epoch, and the command that shows the run."""
         epochs = f"{num_epochs} epoch{'' if num_epochs == 1 else 's'}"
         best = self._recorder.best
         of_best = f"; best {best['monitor']} {best['value']:.4f} in epoch {best['epoch'] + 1}" if best else ""
-        took = f"; this start took {duration(seconds)}" if self._restored else f" in {duration(seconds)}"
-        log.info("%s after %s%s%s", status.replace("_", " "), epochs, took, of_best)
+        took = duration(time.monotonic() - self._options.began)
+        log.info("%s after %s; this start took %s%s", status.replace("_", " "), epochs, took, of_best)
         if num_epochs:
             log.info("look at it with: seqtrain report %s", shlex.quote(str(self._folder.path)))
 
