@@ -7,13 +7,13 @@ threads or processes, and a million samples are some hundred MB of facts.
 
 from __future__ import annotations
 
-import hashlib
 import math
 from typing import Any
 
 import cv2
 import numpy as np
 import numpy.typing as npt
+import xxhash
 
 from seqtrain.reports.duplicates import THUMBNAIL
 from seqtrain.reports.fields import Field, fields_of
@@ -32,6 +32,7 @@ BAD_BATCH = "bad_batch"
 """All that is known of a batch that could not be made: its number."""
 
 _BYTES_IN_A_BATCH = 1 << 22
+_BYTES_IN_A_PART = 1 << 20  # smaller ones take longer for the calls than for the values
 _MOST_ROWS = 4096
 
 
@@ -54,7 +55,6 @@ class FactSequence:
         self._first_items: npt.NDArray[np.integer] | None = None
         if not self.splits_rows:
             return
-        self.min_part_rows = inner.min_part_rows
         self.indices = inner.indices
         self._file_fields = file_fields(inner.source, inner.source_indices(inner.indices))
         if self._file_fields and type(inner).source_indices is not SampleSequence.source_indices:
@@ -63,6 +63,7 @@ class FactSequence:
         zeros = map_structure(lambda field: np.zeros_like(field.empty(1)), inner.spec)
         row_bytes = sum(array.nbytes for _, array in named_leaves(zeros))
         self.batch_size = max(inner.batch_size, min(_MOST_ROWS, _BYTES_IN_A_BATCH // max(row_bytes, 1)))
+        self.min_part_rows = max(inner.min_part_rows, _BYTES_IN_A_PART // max(row_bytes, 1))
         one = map_structure(lambda array: FieldSpec(array.shape[1:], array.dtype.name), self._facts(zeros, None))
         self.row_spec = self.spec = (one,)
 
@@ -175,7 +176,7 @@ class FactSequence:
                 seen = look_at(sample[name], None if name == "mask" else digest)
                 codes = FORMATS.index(seen.format), MODES.index(seen.mode)
                 files[name][row] = (*codes, seen.height, seen.width, seen.is_misnamed)
-            digests[row] = np.frombuffer(digest.digest()[:DIGEST_BYTES], np.uint8)
+            digests[row] = np.frombuffer(digest.digest(), np.uint8)
         return {"digest": digests, "files": files}
 
     def _is_first(self, items: npt.NDArray[np.integer]) -> npt.NDArray[np.bool_]:
@@ -206,30 +207,50 @@ def _pixels_by_class(field: Field, fields: list[Field]) -> Array:
 
 
 def _thumbnails(field: Field, data_format: str) -> Array:
-    """Each picture as 8 x 9 gray values."""
+    """Each picture as 8 x 9 gray values, the means of its areas."""
     array = field.array
     if array.ndim == 4 and (data_format == "channels_first" or (not field.is_declared and array.shape[-1] > 4)):
         array = np.moveaxis(array, 1, -1)
+    gray = _gray(array if array.dtype == np.uint8 else _spread(array))
     height, width = THUMBNAIL
-    found = np.empty((len(array), height, width), np.uint8)
-    for row, picture in enumerate(array):
-        even = np.ascontiguousarray(picture if picture.dtype == np.uint8 else _spread(picture))
-        gray = cv2.cvtColor(even, cv2.COLOR_RGB2GRAY) if even.shape[2:] == (3,) else even
-        small = cv2.resize(gray, (width, height), interpolation=cv2.INTER_AREA)
-        found[row] = small if small.ndim == 2 else small.mean(axis=2)
-    return found
+    enlarged = max(-(-height // gray.shape[1]), -(-width // gray.shape[2]))
+    gray = gray.repeat(enlarged, axis=1).repeat(enlarged, axis=2) if enlarged > 1 else gray
+    count, rows, columns = gray.shape
+    tall = gray.reshape(count * rows, columns)  # one below the other: areas end where pictures do
+    while rows % 2 == columns % 2 == 0 and rows >= 4 * height and columns >= 4 * width:  # OpenCV halves fast
+        rows, columns = rows // 2, columns // 2
+        tall = cv2.resize(tall, (columns, count * rows), interpolation=cv2.INTER_AREA)
+    small: Array = cv2.resize(tall, (width, count * height), interpolation=cv2.INTER_AREA)
+    return small.reshape(count, height, width)
 
 
-def _spread(picture: Array) -> Array:
-    """Floats from 0 to 255, whatever their range is."""
-    numbers = np.nan_to_num(picture.astype(np.float32), posinf=0, neginf=0)
-    low, high = float(numbers.min()), float(numbers.max())
-    return ((numbers - low) * (255 / (high - low or 1))).astype(np.uint8)
+def _gray(pictures: Array) -> Array:
+    """Bytes of (samples, rows, columns) from those, or with channels."""
+    if pictures.ndim == 3:
+        return np.ascontiguousarray(pictures)
+    count, rows, columns, num_channels = pictures.shape
+    if num_channels == 1:
+        return np.ascontiguousarray(pictures[..., 0])
+    if num_channels == 3:
+        tall: Array = cv2.cvtColor(np.ascontiguousarray(pictures).reshape(count * rows, columns, 3), cv2.COLOR_RGB2GRAY)
+        return tall.reshape(count, rows, columns)
+    gray: Array = pictures.mean(axis=3, dtype=np.float32).astype(np.uint8)
+    return gray
+
+
+def _spread(pictures: Array) -> Array:
+    """Bytes: each picture's finite numbers from 0 to 255, whatever their range is."""
+    numbers = np.nan_to_num(pictures.astype(np.float32), posinf=0, neginf=0)
+    others = tuple(range(1, numbers.ndim))
+    low, high = (extreme(numbers, axis=others, keepdims=True).astype(np.float64) for extreme in (np.min, np.max))
+    scale = 255 / np.where(high > low, high - low, 1)
+    scaled: Array = (numbers * scale.astype(np.float32) - (low * scale).astype(np.float32)).clip(0, 255)
+    return scaled.astype(np.uint8)
 
 
 def _row_digests(arrays: list[Array]) -> npt.NDArray[np.uint8]:
-    """SHA-256 of each sample that is no file, over its inputs."""
+    """The digest of each sample that is no file, over its inputs."""
     raw = [np.ascontiguousarray(array).reshape(len(array), -1).view(np.uint8) for array in arrays]
     rows = raw[0] if len(raw) == 1 else np.concatenate(raw, axis=1)
-    digests = b"".join(hashlib.sha256(row).digest()[:DIGEST_BYTES] for row in rows)
+    digests = b"".join(xxhash.xxh3_128_digest(row) for row in rows)
     return np.frombuffer(digests, np.uint8).reshape(len(rows), DIGEST_BYTES)

@@ -19,7 +19,6 @@ Array = npt.NDArray[Any]
 
 _MOST_CHANNELS = 256
 _CHANNELS_OF_OPENCV = 4
-_SIDE_BY_SIDE = 256
 
 
 def channels(of: Field, data_format: str = "channels_last") -> Array:
@@ -42,7 +41,9 @@ def channels(of: Field, data_format: str = "channels_last") -> Array:
 
 
 def measure(values: Array) -> dict[str, Array]:
-    """Count, mean, variance, smallest and largest of each sample's channels, of the finite values; NaN and Inf counted.
+    """Count, mean, variance, smallest and largest of the samples' channels, of the finite values; NaN and Inf counted.
+
+    Where all are finite, count, mean and variance of all samples stand at the first, and the count of the others is 0.
 
     Args:
         values: (samples, values, channels).
@@ -54,37 +55,33 @@ def measure(values: Array) -> dict[str, Array]:
         if not is_finite.all():
             return _measure_finite(values, is_finite)
     values = values.astype(np.uint8) if values.dtype.kind == "b" else values
-    if count == 1:
-        mean = low = high = values[:, 0].astype(np.float64)
-        variance = np.zeros_like(mean)
-    else:
-        low, high = _extreme(values, np.minimum), _extreme(values, np.maximum)
-        mean, variance = _moments(values, num_channels)
-    counts = np.full((rows, num_channels), count, np.int64)
+    counts = np.zeros((rows, num_channels), np.int64)
+    mean, variance = np.zeros(counts.shape), np.zeros(counts.shape)
+    counts[0], (mean[0], variance[0]) = rows * count, _moments(values)
     return {
-        **{"count": counts, "mean": mean, "variance": variance, "low": low, "high": high},
+        **{"count": counts, "mean": mean, "variance": variance},
+        **{"low": _extreme(values, np.minimum), "high": _extreme(values, np.maximum)},
         **{"nan": nan, "infinite": infinite},
     }
 
 
 def _extreme(values: Array, extreme: np.ufunc) -> Array:
-    """The smallest or largest of each sample's channels; many values side by side, as few channels are slow."""
-    rows, count, num_channels = values.shape
-    even = count - count % _SIDE_BY_SIDE
-    parts = [values[:, even:]]
-    if even:
-        folded = extreme.reduce(values[:, :even].reshape(rows, -1, _SIDE_BY_SIDE * num_channels), axis=1)
-        parts.append(folded.reshape(rows, _SIDE_BY_SIDE, num_channels))
-    found: Array = extreme.reduce(np.concatenate(parts, axis=1), axis=1).astype(np.float64)
+    """The smallest or largest of each sample's channels: halves are laid on each other, as few channels are slow."""
+    while (count := values.shape[1]) > 1:
+        half = (count + 1) // 2
+        values = extreme(values[:, :half], values[:, count - half :])
+    found: Array = values[:, 0].astype(np.float64)
     return found
 
 
-def _moments(values: Array, num_channels: int) -> tuple[Array, Array]:
-    if num_channels > _CHANNELS_OF_OPENCV or values.dtype != np.uint8:  # its sums of squares are exact for bytes alone
-        return values.mean(axis=1, dtype=np.float64), values.var(axis=1, dtype=np.float64)
-    both = [cv2.meanStdDev(np.ascontiguousarray(row)[None]) for row in values]
-    mean, deviation = (np.concatenate([pair[part].T for pair in both]) for part in (0, 1))
-    return mean, np.square(deviation)
+def _moments(values: Array) -> tuple[Array, Array]:
+    if (
+        values.shape[2] > _CHANNELS_OF_OPENCV or values.dtype != np.uint8
+    ):  # its sums of squares are exact for bytes alone
+        flat = values.reshape(-1, values.shape[2])
+        return flat.mean(axis=0, dtype=np.float64), flat.var(axis=0, dtype=np.float64)
+    mean, deviation = cv2.meanStdDev(np.ascontiguousarray(values))
+    return mean[:, 0], np.square(deviation[:, 0])
 
 
 def _measure_finite(values: Array, is_finite: npt.NDArray[np.bool_]) -> dict[str, Array]:

@@ -1,8 +1,8 @@
 """Reads rows of an array on disk straight into the rows of a batch.
 
-One call reads a row. Mapped, each page of it would be a fault of its own, around which the kernel reads 128 KB more
-that a shuffled order never uses, and what is mapped counts as resident. A file that is cut short while a run reads it
-is an error in words here, where a mapping would kill the process.
+One call reads a row, or several that follow each other. Mapped, each page of it would be a fault of its own, around
+which the kernel reads 128 KB more that a shuffled order never uses, and what is mapped counts as resident. A file that
+is cut short while a run reads it is an error in words here, where a mapping would kill the process.
 
 Source: Linux manual page preadv(2).
 """
@@ -40,27 +40,36 @@ class NpyRows:
         Raises:
             DataError: when the file has become shorter, or cannot be read any more.
         """
+        if not len(indices):
+            return
         order = np.argsort(indices, kind="stable")
-        row: npt.NDArray[Any] = np.empty(self._array.shape[1:], self._array.dtype)
-        same = out.dtype == row.dtype and out[:1].flags.c_contiguous
-        for position, index in zip(order.tolist(), indices[order].tolist(), strict=True):
-            self._read_row(index, out[position] if same else row)
-            if not same:
-                out[position] = row
+        first = indices[order]
+        if out.dtype == self._array.dtype and out[:1].flags.c_contiguous:
+            is_next = (np.diff(first) == 1) & (np.diff(order) == 1) & out.flags.c_contiguous
+            for run in np.split(np.arange(len(order)), np.flatnonzero(~is_next) + 1):
+                start = int(order[run[0]])
+                self._read_rows(int(first[run[0]]), out[start : start + len(run)])
+            return
+        row: npt.NDArray[Any] = np.empty((1, *self._array.shape[1:]), self._array.dtype)
+        for position, index in zip(order.tolist(), first.tolist(), strict=True):
+            self._read_rows(index, row)
+            out[position] = row[0]
 
-    def _read_row(self, index: int, row: npt.NDArray[Any]) -> None:
-        memory = row.reshape(-1).view(np.uint8).data
+    def _read_rows(self, index: int, rows: npt.NDArray[Any]) -> None:
+        """Reads rows that follow each other, from `index` on."""
+        memory = rows.reshape(-1).view(np.uint8).data
         offset = self._array.offset + index * self._row_bytes
         while memory:
+            row = (offset - self._array.offset) // self._row_bytes
             try:
                 count = os.preadv(self._descriptor, [memory], offset)
             except OSError as error:
                 raise DataError(
-                    f"row {index} cannot be read: {error.strerror}", where=self._array.name, fix="check the disk"
+                    f"row {row} cannot be read: {error.strerror}", where=self._array.name, fix="check the disk"
                 ) from error
             if count == 0:
                 raise DataError(
-                    f"ends before row {index}: the file has become shorter",
+                    f"ends before row {row}: the file has become shorter",
                     where=self._array.name,
                     fix="save the whole array again",
                 )

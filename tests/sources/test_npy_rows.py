@@ -18,12 +18,12 @@ def stored(tmp_path: Path) -> tuple[Path, np.ndarray]:
     return tmp_path / "x.npy", values
 
 
+@pytest.mark.parametrize("indices", [[7, 3, 49, 0, 3], [10, 11, 12, 40, 41, 5, 6, 4], [1, 3, 2, 2, 3, 4], []])
 @pytest.mark.parametrize("dtype", [np.uint16, np.float32])
-def test_rows_are_read_into_their_places(stored: tuple[Path, np.ndarray], dtype: type) -> None:
+def test_rows_are_read_into_their_places(stored: tuple[Path, np.ndarray], dtype: type, indices: list[int]) -> None:
     path, values = stored
-    indices = np.array([7, 3, 49, 0, 3])
-    out = np.zeros((5, 64, 64), dtype)
-    NpyRows(npy_array(path)).read(indices, out)
+    out = np.zeros((len(indices), 64, 64), dtype)
+    NpyRows(npy_array(path)).read(np.array(indices, np.int64), out)
     assert np.array_equal(out, values[indices])
 
 
@@ -39,8 +39,9 @@ def test_a_file_that_becomes_shorter_is_an_error_in_words(stored: tuple[Path, np
     rows = NpyRows(npy_array(path))
     with path.open("r+b") as file:
         file.truncate(20 * 8192)
-    with pytest.raises(DataError, match="ends before row 30: the file has become shorter"):
-        rows.read(np.array([30]), np.zeros((1, 64, 64), np.uint16))
+    for indices, row in (([30], 30), ([18, 19, 20, 21], 19)):  # the header takes 128 bytes of row 19's place
+        with pytest.raises(DataError, match=f"ends before row {row}: the file has become shorter"):
+            rows.read(np.array(indices), np.zeros((len(indices), 64, 64), np.uint16))
 
 
 def test_rows_pickle_as_a_place(stored: tuple[Path, np.ndarray]) -> None:
