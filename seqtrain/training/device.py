@@ -8,14 +8,18 @@ from seqtrain import console
 from seqtrain.config.schema import RunConfig
 
 
-def prepare_keras(config: RunConfig) -> None:
+def prepare_keras(config: RunConfig, again: bool = False) -> None:
     """Imports Keras and sets what must be set before a model is built.
 
     With `deterministic`, TensorFlow uses deterministic kernels; JAX reads its flag when it starts, so it is set before.
     What the libraries say as they start goes where file descriptor 2 goes, from Python too.
+
+    Args:
+        config: Of the run.
+        again: Whether there was a model before, whose memory is freed; to look for it takes half a second.
     """
     with console.telling("starting Keras"), console.python_stderr_to_native():
-        _prepare(config)
+        _prepare(config, again)
 
 
 def devices() -> tuple[str, list[str]]:
@@ -25,13 +29,13 @@ def devices() -> tuple[str, list[str]]:
     return keras.backend.backend(), [str(device) for device in keras.distribution.list_devices()]
 
 
-def _prepare(config: RunConfig) -> None:
+def _prepare(config: RunConfig, again: bool) -> None:
     if config.fit.deterministic:
         flags = os.environ.get("XLA_FLAGS", "")
         os.environ["XLA_FLAGS"] = f"{flags} --xla_gpu_deterministic_ops=true".strip()
     import keras
 
-    keras.utils.clear_session()  # a run that goes back begins as a new process would
+    keras.utils.clear_session(free_memory=again)  # a run that goes back begins as a new process would
     keras.utils.set_random_seed(config.seed)
     if config.fit.deterministic and keras.backend.backend() == "tensorflow":
         import tensorflow as tf

@@ -172,7 +172,8 @@ def _train(
                 scale = on_nan.learning_rate_scale**rollbacks
                 log.warning("%s\n  rollback %d of %d, learning rate times %g", error, rollbacks, on_nan.max, scale)
                 restored = Restored.of(stored)
-            prepare_keras(loaded.config)
+            del run  # and its model
+            prepare_keras(loaded.config, again=True)
             data = open_data(loaded)  # a class of the user's may have changed with the epochs
             folder.check_same(loaded, data)
 
