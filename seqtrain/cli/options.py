@@ -81,6 +81,7 @@ class PredictionFormat(StrEnum):
     jsonl = "jsonl"
     npy = "npy"
     png = "png"
+    volumes = "volumes"
 
 
 class Family(StrEnum):

@@ -38,8 +38,10 @@ Examples:
   seqtrain predict runs/today photos/ --out classes.csv
   seqtrain predict runs/today a.jpg b.jpg --out - | sort -t, -k3
   seqtrain predict runs/cells images/ --out masks/           (a palette PNG for each image)
+  seqtrain predict runs/brain scans/ --out masks/            (a NIfTI mask for each volume)
   seqtrain predict runs/flats new.csv --format jsonl --json
-  seqtrain predict runs/power -s source.path=2025.csv        (a source of the run's own kind)
+  seqtrain predict runs/power 2025.csv --out -               (what follows after each window)
+  seqtrain predict runs/faces -s source.path=data/test       (a source of the run's own kind)
 """
 
 
@@ -83,11 +85,11 @@ def predict(
     run: RunArgument,
     inputs: Annotated[
         list[Path] | None,
-        typer.Argument(metavar="INPUT", help="Images, folders, manifests, arrays, a table.", show_default=False),
+        typer.Argument(metavar="INPUT", help="Images, volumes, folders, arrays, tables.", show_default=False),
     ] = None,
     out: Annotated[
         Path | None,
-        typer.Option(help="A file, a folder for PNG, or - for stdout. [default: predictions...]", show_default=False),
+        typer.Option(help="A file, a folder for masks, or - for stdout. [default: predictions...]", show_default=False),
     ] = None,
     out_format: Annotated[
         PredictionFormat | None,

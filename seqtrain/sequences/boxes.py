@@ -6,7 +6,6 @@ than a patch, or a patch is turned at the volume's edge. Only what lies inside i
 
 from __future__ import annotations
 
-import itertools
 import math
 from collections.abc import Callable
 from typing import Any
@@ -19,23 +18,25 @@ from seqtrain.sources.volume_source import Shape, Window
 Corner = tuple[int, int, int]
 
 
-def grid_corners(shape: Shape, size: Shape, overlap: float) -> list[Corner]:
-    """The corners of the boxes that together cover a volume, row by row.
+def grid_corner(number: int, shape: Shape, size: Shape, overlap: float) -> Corner:
+    """The corner of one of the boxes that together cover a volume, row by row.
 
     Along each axis the last box is shifted inwards, so that none reaches outside; an axis shorter than the box has one
     box with the volume in its middle.
 
     Args:
+        number: Of the box, from 0.
         shape: Of the volume.
         size: Of the boxes.
         overlap: Share of a box that the next one covers too, at least.
     """
-    z, y, x = (_starts(length, side, overlap) for length, side in zip(shape, size, strict=True))
-    return list(itertools.product(z, y, x))
+    starts = [_starts(length, side, overlap) for length, side in zip(shape, size, strict=True)]
+    z, y, x = (of[at] for of, at in zip(starts, np.unravel_index(number, [len(of) for of in starts]), strict=True))
+    return z, y, x
 
 
 def num_grid_boxes(shape: Shape, size: Shape, overlap: float) -> int:
-    """How many corners `grid_corners` gives."""
+    """How many boxes `grid_corner` numbers."""
     count = 1
     for length, side in zip(shape, size, strict=True):
         count *= len(_starts(length, side, overlap))

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from seqtrain.errors import ConfigError
+from seqtrain.errors import ConfigError, DataError
 from seqtrain.registry import sequences
 from seqtrain.sequences.base import SampleSequence
 from seqtrain.sources.ratings import Ratings
@@ -32,6 +32,7 @@ class RatingSequence(SampleSequence):
 
     Raises:
         ConfigError: when the source holds no ratings.
+        DataError: when, in another source than the run's, a user or an item is none of the run's.
 
     Example:
         sequence: {name: ratings}
@@ -63,4 +64,11 @@ class RatingSequence(SampleSequence):
         x, y = rows
         x["user"][...] = self.source.users[indices]
         x["item"][...] = self.source.items[indices]
+        for name, found in x.items():
+            if len(unknown := np.flatnonzero(found < 0)):
+                raise DataError(
+                    f"the model does not know the {name}, of whom it was given no rating to train on",
+                    where=self.source.describe(int(indices[unknown[0]])),
+                    fix="leave the row out, or train on some ratings of this one too",
+                )
         y[...] = self.source.labels[indices]

@@ -135,18 +135,22 @@ class VolumePatchSequence(SampleSequence):
         file = self.source.describe(volume)
         if self.training:
             return f"{file}, random patch {number}"
-        corner = boxes.grid_corners(self.source.shape(volume), self.patch_size, self._overlap)[number]
+        _, corner = self.place(index)
         z, y, x = (f"{at} to {at + side - 1}" for at, side in zip(corner, self.patch_size, strict=True))
         return f"{file}, patch at z {z}, y {y}, x {x}"
 
+    def place(self, index: int) -> tuple[int, boxes.Corner]:
+        """The volume that a patch of the grid is of, and its corner there."""
+        volume, number = self._volume_and_number(index)
+        return volume, boxes.grid_corner(number, self.source.shape(volume), self.patch_size, self._overlap)
+
     def write_sample(self, index: int, generator: np.random.Generator, rows: tuple[Any, ...]) -> None:
         """Writes one patch and its mask."""
-        volume, number = self._volume_and_number(index)
         x, y = rows
         if not self.training:
-            corner = boxes.grid_corners(self.source.shape(volume), self.patch_size, self._overlap)[number]
-            x[0, ..., 0], y[0] = self._cut_out(volume, corner, self.patch_size)
+            x[0, ..., 0], y[0] = self._cut_out(*self.place(index), self.patch_size)
             return
+        volume, _ = self._volume_and_number(index)
         geometry = draw(self._geometry, generator)
         if not self.augments:
             corner = self._random_corner(volume, self.patch_size, generator)

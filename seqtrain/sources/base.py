@@ -8,12 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from collections.abc import Sequence as Indices
+from pathlib import Path
 from typing import Any, Protocol
 
 import numpy as np
 import numpy.typing as npt
 
-from seqtrain.errors import DataError
+from seqtrain.errors import ConfigError, DataError
 
 
 class Paths(Protocol):
@@ -44,6 +45,8 @@ class Source(Protocol):
     - `class_counts(indices)`: where targets are masks, how many pixels each class has in some samples
     - `as_columns(indices)`: what a class written for Keras takes as `x_set` and `y_set`: two things with a length,
       from which a slice or an integer takes samples, in the order of `indices`
+    - `of_inputs(inputs)`: another source, of the files and folders that `predict` is given, whose targets are all zero;
+      what this one knows (classes, ids, the length of windows) is the other's too
     """
 
     def __len__(self) -> int: ...
@@ -59,6 +62,17 @@ def labels_of(source: Source) -> npt.NDArray[Any] | None:
 def classes_of(source: Source) -> tuple[str, ...] | None:
     """The names of the source's classes, or None where it has none."""
     return getattr(source, "classes", None)
+
+
+def only(inputs: Indices[Path], what: str) -> Path:
+    """The one input of `predict`, where there may not be several.
+
+    Raises:
+        ConfigError: when there are.
+    """
+    if len(inputs) > 1:
+        raise ConfigError(f"this run takes one {what} at a time", where="INPUT", received=f"{len(inputs)} inputs")
+    return inputs[0]
 
 
 def describe(source: Source, index: int) -> str:

@@ -7,18 +7,20 @@ them, with a positioned read that threads and forked processes can share.
 from __future__ import annotations
 
 import codecs
+import copy
 import os
 import weakref
 from array import array
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 import numpy.typing as npt
 
 from seqtrain.errors import ConfigError, DataError, Mistake, did_you_mean, one_of
 from seqtrain.registry import sources
+from seqtrain.sources.base import only
 from seqtrain.sources.class_labels import class_names
 from seqtrain.sources.digits_text import parse_plain, parse_slowly
 from seqtrain.sources.rows import Column, columns
@@ -64,6 +66,8 @@ class CsvPixels:
         self._path = path
         self._shape = (*image_size, channels)
         self._num_pixels = image_size[0] * image_size[1] * channels
+        self._label_column = label_column
+        self._label_position: int | None
         self._open()
         header, start = _header(path)
         self._label_position = 0 if header is None else _label_position(path, header, label_column)
@@ -75,6 +79,23 @@ class CsvPixels:
         self._first_row = 1 if header is None else 2
         self._offsets, self.labels = self._index(start)
         self.classes = class_names(self.labels, classes, self.describe)
+
+    def of_inputs(self, inputs: Sequence[Path]) -> Self:
+        """The pictures of one other CSV, with or without the column of labels; these are all zero.
+
+        Raises:
+            DataError: see the class.
+        """
+        other = copy.copy(self)
+        other._path = only(inputs, "table")
+        other._open()
+        header, start = _header(other._path)
+        other._first_row = 1 if header is None else 2
+        names = _first_fields(other._path) if header is None else header
+        has_labels = len(names) == self._num_pixels + 1 if header is None else self._label_column in header
+        other._label_position = (0 if header is None else header.index(self._label_column)) if has_labels else None
+        other._offsets, other.labels = other._index(start, are_wanted=False)
+        return other
 
     def __len__(self) -> int:
         return len(self.labels)
@@ -120,6 +141,8 @@ class CsvPixels:
     def _pixel_text(self, index: int) -> bytes:
         start, end = int(self._offsets[index]), int(self._offsets[index + 1])
         row = os.pread(self._descriptor, end - start, start).rstrip()
+        if self._label_position is None:
+            return row
         fields = row.split(b",", self._label_position + 1)
         del fields[self._label_position]
         return b",".join(fields)
@@ -127,7 +150,7 @@ class CsvPixels:
     def _parse_slowly(self, index: int, text: bytes) -> npt.NDArray[np.uint8]:
         tokens = text.split(b",")
         if len(tokens) != self._num_pixels:
-            raise self._ragged(index, len(tokens) + 1)
+            raise self._ragged(index, len(tokens) + (self._label_position is not None))
         pixels = parse_slowly(tokens)
         if isinstance(pixels, Mistake):
             raise DataError(
@@ -139,11 +162,12 @@ class CsvPixels:
             )
         return pixels
 
-    def _index(self, start: int) -> tuple[npt.NDArray[np.uint64], npt.NDArray[np.int64]]:
+    def _index(self, start: int, are_wanted: bool = True) -> tuple[npt.NDArray[np.uint64], npt.NDArray[np.int64]]:
         """Where each row begins, with the end of the last, and the labels."""
         offsets, labels = array("Q", [start]), array("q")
         for row in self._rows(start):
-            labels.append(self._label(len(labels), row))
+            self._check_columns(len(labels), row)
+            labels.append(self._label(len(labels), row) if are_wanted else 0)
             offsets.append(offsets[-1] + len(row))
         if not labels:
             raise DataError("holds no rows", where=self._path, fix="check that the file was copied whole")
@@ -163,11 +187,14 @@ class CsvPixels:
                 blank = 0
                 yield row
 
-    def _label(self, index: int, row: bytes) -> int:
+    def _check_columns(self, index: int, row: bytes) -> None:
         num_columns = row.count(b",") + 1
-        if num_columns != self._num_pixels + 1:
+        if num_columns != self._num_pixels + (self._label_position is not None):
             raise self._ragged(index, num_columns)
-        text = row.split(b",", self._label_position + 1)[self._label_position]
+
+    def _label(self, index: int, row: bytes) -> int:
+        position = self._label_position or 0
+        text = row.split(b",", position + 1)[position]
         try:
             return _whole(text)
         except ValueError as error:
@@ -180,10 +207,11 @@ class CsvPixels:
             ) from error
 
     def _ragged(self, index: int, num_columns: int) -> DataError:
+        pixels = f"{self._num_pixels} pixels for the shape {self._shape}"
         return DataError(
             f"the row has {num_columns} columns",
             where=self.describe(index),
-            expected=f"{self._num_pixels + 1}: the label and {self._num_pixels} pixels for the shape {self._shape}",
+            expected=pixels if self._label_position is None else f"{self._num_pixels + 1}: the label and {pixels}",
             fix="correct the row or delete it; where all rows are so long, set image_size and channels",
         )
 
@@ -223,6 +251,11 @@ def _header(path: Path) -> tuple[list[str] | None, int]:
     except ValueError:
         return fields, len(line)
     return None, start
+
+
+def _first_fields(path: Path) -> list[str]:
+    with path.open("rb") as file:
+        return file.readline(_LONGEST_HEADER).decode("utf-8", "replace").split(",")
 
 
 def _label_position(path: Path, header: list[str], label_column: str) -> int:

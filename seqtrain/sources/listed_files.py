@@ -8,6 +8,7 @@ They are in no registry: a config could not train on them.
 from __future__ import annotations
 
 import dataclasses
+import itertools
 from collections.abc import Iterable, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
@@ -17,11 +18,14 @@ import numpy as np
 import numpy.typing as npt
 
 from seqtrain.errors import DataError
+from seqtrain.sources.arrays import StoredArray
 from seqtrain.sources.base import Source, classes_of, labels_of
 from seqtrain.sources.cells import Categories, ColumnKind
 from seqtrain.sources.columns_file import read_columns
+from seqtrain.sources.manifest_csv import read_table
 from seqtrain.sources.npy_files import NpyArray
 from seqtrain.sources.packed_paths import PackedPaths
+from seqtrain.sources.pair_manifest import PairManifestSource
 from seqtrain.sources.picture_size import picture_size
 from seqtrain.sources.rows import Column, RowSource, columns
 from seqtrain.sources.table import Table
@@ -62,6 +66,37 @@ class ListedImages:
         return [self._paths[index] for index in indices.tolist()], labels
 
 
+class ListedPairs:
+    """Pairs of image files that a CSV names, one in each row.
+
+    Args:
+        path: The CSV.
+        columns: Of the first and of the second image's path.
+        root: The folder that relative paths start from. Default: the CSV's own.
+
+    Raises:
+        DataError: when the table cannot be read.
+    """
+
+    classes = PairManifestSource.classes
+
+    def __init__(self, path: Path, columns: tuple[str, str], root: Path | None) -> None:
+        table = read_table(path, columns)
+        self._path, self._lines = path, table.lines
+        self._paths = PackedPaths(str(root or path.parent), itertools.chain(*zip(*table.columns, strict=True)))
+        self.labels = np.zeros(len(table.lines), np.int64)
+
+    def __len__(self) -> int:
+        return len(self.labels)
+
+    def __getitem__(self, index: int) -> dict[str, Any]:
+        return {"path_a": self._paths[2 * index], "path_b": self._paths[2 * index + 1], "label": 0}
+
+    def describe(self, index: int) -> str:
+        """The CSV and the row's line."""
+        return f"{self._path}:{self._lines[index]}"
+
+
 class ListedArrays:
     """Rows of arrays, one array after the other; an array of the shape of one sample is one.
 
@@ -73,7 +108,7 @@ class ListedArrays:
         DataError: when their rows are not like the run's samples.
     """
 
-    def __init__(self, arrays: Sequence[NpyArray], like: RowSource) -> None:
+    def __init__(self, arrays: Sequence[StoredArray], like: RowSource) -> None:
         self.fields: Mapping[str, FieldSpec] = dict(like.fields)
         self._files = [_of_samples(array, self.fields["x"]) for array in arrays]
         self._ends = np.cumsum([file.shape[0] for file in self._files])
@@ -150,10 +185,10 @@ class ListedRows:
         return self._places.of(index)
 
 
-def _of_samples(array: NpyArray, sample: FieldSpec) -> NpyArray:
+def _of_samples(array: StoredArray, sample: FieldSpec) -> StoredArray:
     dtype = np.dtype(sample.dtype)
     alike = array.dtype == dtype or (array.dtype.kind == dtype.kind == "f")
-    if alike and array.shape == sample.shape:
+    if alike and array.shape == sample.shape and isinstance(array, NpyArray):
         return dataclasses.replace(array, shape=(1, *array.shape))
     if alike and array.shape[1:] == sample.shape:
         return array

@@ -1,4 +1,4 @@
-"""NIfTI files: what their headers say, in the canon of `volume_source`. No voxel is read here.
+"""NIfTI files: what their headers say, in the canon of `volume_source`, and masks written. No voxel is read here.
 
 NIfTI stores the first axis fastest, so its axes (i, j, k) are the axes (2, 1, 0) of a C-ordered box. Its affine says
 where they point. The nearest of the 48 orders and directions of axes is taken, as nibabel's `as_closest_canonical`
@@ -9,6 +9,7 @@ Source: R. W. Cox et al., 2004, A (sort of) new image data format standard: NIfT
 
 from __future__ import annotations
 
+import gzip
 import zlib
 from pathlib import Path
 from typing import Any
@@ -18,6 +19,7 @@ import numpy as np
 from seqtrain.errors import DataError
 from seqtrain.extras import require
 from seqtrain.sources.volume_file import VolumeFile, check_voxels
+from seqtrain.sources.volume_source import Mask
 
 _UNIT_OF_SPACE = 0b111  # the bits of `xyzt_units` that hold it
 _UNITS_MM = {1: 1000.0, 3: 0.001}  # metres and micrometres; any other code is millimetres, or left unset
@@ -58,6 +60,30 @@ def nifti_volume(path: Path) -> VolumeFile:
     )
     volume.check_length()
     return volume
+
+
+def save_mask(path: Path, mask: Mask, like: VolumeFile) -> None:
+    """Writes a mask with the axes and the header of a volume, whole ids in place of its voxels.
+
+    Args:
+        path: To write; compressed where the volume is.
+        mask: In the canon, in the shape of the volume.
+        like: The volume.
+
+    Raises:
+        ConfigError: when nibabel is not installed.
+    """
+    nibabel = require("nibabel", "nifti", "NIfTI files")
+    image = _header(like.path, nibabel)
+    z, y, x = (slice(None, None, -1 if is_reversed else 1) for is_reversed in like.reversed_axes)
+    box = mask[z, y, x].transpose(np.argsort(like.axes))
+    header = image.header.copy()
+    header.set_data_dtype(mask.dtype)
+    header.set_slope_inter(1, 0)
+    header["cal_min"] = header["cal_max"] = 0
+    with path.open("wb") as out:
+        content = type(image)(box.transpose(), image.affine, header).to_bytes()
+        out.write(gzip.compress(content, mtime=0) if like.is_compressed else content)
 
 
 def _header(path: Path, nibabel: Any) -> Any:

@@ -6,20 +6,23 @@ all: ids can be mapped to dense indices only when all of them are known.
 
 from __future__ import annotations
 
+import copy
 import csv
 import math
 import warnings
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any, NoReturn, Self
 
 import numpy as np
 import numpy.typing as npt
 
 from seqtrain.errors import ConfigError, DataError, did_you_mean, one_of
 from seqtrain.registry import sources
+from seqtrain.sources.base import only
 
-_ROW = np.dtype([("user", np.int64), ("item", np.int64), ("rating", np.float32)])
+_ROW = {"user": np.int64, "item": np.int64, "rating": np.float32}
 _DEFAULT_COLUMNS = ("userId", "movieId", "rating")
 _BLOCK = 1 << 24
 
@@ -53,11 +56,33 @@ class Ratings:
         self, path: Path, user_column: str = "userId", item_column: str = "movieId", rating_column: str = "rating"
     ) -> None:
         self._columns = (user_column, item_column)
+        self._rated_column = rating_column
         self._layout = _layout(path, (user_column, item_column, rating_column))
         table = _parse(self._layout)
         self.user_ids, self.groups = _dense(table["user"])
         self.item_ids, self.items = _dense(table["item"])
         self.labels = np.ascontiguousarray(table["rating"])
+
+    def of_inputs(self, inputs: Sequence[Path]) -> Self:
+        """The users and items of one other table, which needs no ratings, by this one's indices.
+
+        Raises:
+            DataError: see the class.
+        """
+        other = copy.copy(self)
+        other._layout = _layout(only(inputs, "table"), self._columns)
+        table = _parse(other._layout)
+        other.user_ids, other.groups = _dense(table["user"])
+        other.item_ids, other.items = _dense(table["item"])
+        other.labels = np.zeros(len(table), np.float32)
+        other.take_ids_of(self)
+        return other
+
+    def take_ids_of(self, known: Ratings) -> None:
+        """Counts users and items as another table does, that a model was trained on; those it lacks are -1."""
+        self.groups = _renumbered(self.groups, self.user_ids, known.user_ids)
+        self.items = _renumbered(self.items, self.item_ids, known.item_ids)
+        self.user_ids, self.item_ids = known.user_ids, known.item_ids
 
     def __len__(self) -> int:
         return len(self.labels)
@@ -104,7 +129,7 @@ class _Layout:
         path: The file.
         delimiter: Between columns.
         num_columns: Of every row.
-        columns: The positions of user, item and rating.
+        columns: The positions of user, item and, where it is read, rating.
         first_row: The number of the first line that is no header, from 1.
     """
 
@@ -121,16 +146,15 @@ def _layout(path: Path, names: tuple[str, ...]) -> _Layout:
     fields = [field.strip().strip('"') for field in line.split(delimiter)]
     if not _is_number(fields[0]):
         return _Layout(path, delimiter, len(fields), _positions(path, fields, names), first_row=2)
-    if names != _DEFAULT_COLUMNS:
+    if names != _DEFAULT_COLUMNS[: len(names)]:
         raise ConfigError(
             f"the columns {names} cannot be found by name: {path} has no header",
             fix="leave the column names out (the order is user, item, rating), or add a header",
         )
     if len(fields) < len(names):
-        raise DataError(
-            f"the row has {len(fields)} columns", where=f"{path}:1", expected="user, item, rating", fix="add a column"
-        )
-    return _Layout(path, delimiter, len(fields), (0, 1, 2), first_row=1)
+        expected = ", ".join([*_ROW][: len(names)])
+        raise DataError(f"the row has {len(fields)} columns", where=f"{path}:1", expected=expected, fix="add a column")
+    return _Layout(path, delimiter, len(fields), tuple(range(len(names))), first_row=1)
 
 
 def _first_line(path: Path) -> str:
@@ -171,12 +195,13 @@ def _positions(path: Path, header: list[str], names: tuple[str, ...]) -> tuple[i
 
 
 def _parse(layout: _Layout) -> npt.NDArray[Any]:
-    """The ratings as rows of `_ROW`."""
+    """Rows of the fields of `_ROW`, or of the first ones."""
+    row = [*_ROW.items()][: len(layout.columns)]
     try:
         with warnings.catch_warnings(action="error"):  # no row; 1.5 taken for the id 1
             table = np.loadtxt(
                 layout.path,
-                _ROW,
+                row,
                 comments=None,
                 delimiter=layout.delimiter,
                 skiprows=layout.first_row - 1,
@@ -190,7 +215,7 @@ def _parse(layout: _Layout) -> npt.NDArray[Any]:
     num_lines, num_delimiters = _count(layout)
     if len(table) != num_lines - layout.first_row + 1 or num_delimiters != num_lines * (layout.num_columns - 1):
         _refuse(layout, "the rows have different numbers of columns, or some are blank")
-    if not np.isfinite(table["rating"]).all():
+    if len(row) == len(_ROW) and not np.isfinite(table["rating"]).all():
         _refuse(layout, "a rating is NaN or infinite")
     return table
 
@@ -232,16 +257,25 @@ def _mistake(fields: list[str], layout: _Layout) -> str | None:
         return "the row is blank"
     if len(fields) != layout.num_columns:
         return f"the row has {len(fields)} columns, others have {layout.num_columns}"
-    user, item, rating = (fields[column].strip() for column in layout.columns)
+    user, item, *rating = (fields[column].strip() for column in layout.columns)
     for name, text in (("user", user), ("item", item)):
         if not text.removeprefix("-").isdecimal() or not -(2**63) <= int(text) < 2**63:
             return f"the {name} is no whole number"
-    if not _is_number(rating):
+    if not all(map(_is_number, rating)):
         return "the rating is no number"
-    return None if math.isfinite(float(rating)) else "the rating is NaN or infinite"
+    return None if all(map(math.isfinite, map(float, rating))) else "the rating is NaN or infinite"
 
 
 def _dense(ids: npt.NDArray[np.int64]) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int32]]:
     """The distinct ids in ascending order, and for each rating the position of its id among them."""
     distinct, positions = np.unique(ids, return_inverse=True)
     return distinct, positions.astype(np.int32)
+
+
+def _renumbered(
+    positions: npt.NDArray[np.int32], ids: npt.NDArray[np.int64], known: npt.NDArray[np.int64]
+) -> npt.NDArray[np.int32]:
+    """For each position among `ids`, that of the same id among `known`, or -1; both ascend."""
+    places = np.minimum(np.searchsorted(known, ids), len(known) - 1)
+    found: npt.NDArray[np.int32] = np.where(known[places] == ids, places, -1).astype(np.int32)[positions]
+    return found

@@ -7,10 +7,11 @@ so a split of windows alone would validate on what was trained on.
 
 from __future__ import annotations
 
+import copy
 import logging
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, Self
 
 import numpy as np
 import numpy.typing as npt
@@ -70,37 +71,60 @@ class Series:
         missing: Literal["error", "interpolate"] = "error",
     ) -> None:
         self.window, self.horizon, self.stride = window, horizon, stride
+        self._time, self._missing = time, missing
         self.targets = _distinct("target", [target] if isinstance(target, str) else target)
         self.columns = _distinct("columns", list(self.targets) if columns is None else columns)
-        names = list(dict.fromkeys((*self.columns, *self.targets)))
-        self.features = np.array([names.index(name) for name in self.columns])
-        self.target_features = np.array([names.index(name) for name in self.targets])
-        files = _files(path)
+        self._names = list(dict.fromkeys((*self.columns, *self.targets)))
+        self.features = np.array([self._names.index(name) for name in self.columns])
+        self.target_features = np.array([self._names.index(name) for name in self.targets])
+        self._list(_files(path), follows=True)
+
+    def of_inputs(self, inputs: Sequence[Path]) -> Self:
+        """All windows of some files and folders whose future is not known, file after file; what follows is zero.
+
+        The last window of a file ends with its last row. Columns that are only forecast need not be there.
+
+        Raises:
+            DataError: see the class.
+        """
+        other = copy.copy(self)
+        other._list([file for path in inputs for file in _files(path)], follows=False)
+        return other
+
+    def _list(self, files: list[Path], follows: bool) -> None:
+        """Reads the files, and finds the windows; `follows` says whether their rows hold what is to be forecast."""
         self.files: tuple[Paths, ...] = ([str(file) for file in files],)
+        self._follows = follows
+        known = self._names if follows else list(self.columns)
         series, self._places = [], []
         for file in files:
-            values, places = _read(file, names, time, missing)
-            series.append(values)
+            values, places = _read(file, known, self._time, self._missing)
+            unknown = 0 if follows else self.horizon
+            series.append(np.pad(values, ((0, unknown), (0, len(self._names) - len(known)))))
             self._places.append(places)
         lengths = np.array([len(values) for values in series])
         self.values: Values = np.concatenate(series)
         self._first_rows = np.cumsum(lengths) - lengths
         self.starts, self.groups = self._windows(lengths)
+        self._tell_short(files, lengths - unknown, self.window + self.horizon - unknown)
+
+    def _tell_short(self, files: list[Path], lengths: npt.NDArray[np.integer], needed: int) -> None:
         if len(self.starts) == 0:
             raise DataError(
-                f"no file is long enough for a window of {window} steps and a horizon of {horizon}",
+                f"no file is long enough for a window of {self.window} steps"
+                + (f" and a horizon of {self.horizon}" if self._follows else ""),
                 where=files[int(lengths.argmax())],
-                expected=f"at least {window + horizon} rows",
+                expected=f"at least {needed} rows",
                 received=f"{lengths.max()} rows in the longest",
-                fix="lower window or horizon",
+                fix="lower window or horizon" if self._follows else "name files with more rows of the past",
             )
-        short = np.flatnonzero(lengths < window + horizon)
+        short = np.flatnonzero(lengths < needed)
         if len(short):
             log.warning(
                 "series: %d of %d files are too short for a window of %d rows and left out, such as %s (%d rows)",
                 len(short),
                 len(files),
-                window + horizon,
+                needed,
                 files[short[0]],
                 lengths[short[0]],
             )
@@ -149,8 +173,8 @@ class Series:
         return kept
 
     def describe(self, index: int) -> str:
-        """The file and the line on which a window begins."""
-        return self._place(int(self.starts[index]))
+        """The file and the line on which a window begins; where its future is not known, on which it ends."""
+        return self._place(int(self.starts[index]) + (0 if self._follows else self.window - 1))
 
     def _place(self, row: int) -> str:
         file = int(np.searchsorted(self._first_rows, row, side="right")) - 1
@@ -160,10 +184,13 @@ class Series:
         """Where each window begins in `values`, and its file; by the share of its file's windows that come before."""
         starts, files, shares = [], [], []
         for file, (first, length) in enumerate(zip(self._first_rows, lengths, strict=True)):
-            begins = np.arange(0, length - self.window - self.horizon + 1, self.stride)
+            last = int(length) - self.window - self.horizon
+            begins = np.arange(0 if self._follows else last % self.stride, last + 1, self.stride)
             starts.append(first + begins)
             files.append(np.full(len(begins), file, np.int32))
             shares.append((np.arange(len(begins)) + 0.5) / max(len(begins), 1))
+        if not self._follows:
+            return np.concatenate(starts).astype(np.int64), np.concatenate(files)
         order = np.argsort(np.concatenate(shares), kind="stable")
         return np.concatenate(starts)[order].astype(np.int64), np.concatenate(files)[order]
 

@@ -100,3 +100,11 @@ class Resampling:
                 positions = np.floor(axis.positions(part) + 0.5).astype(np.intp)
                 mask = mask.take(np.minimum(positions, axis.old_length - 1) - axis.needed(part).start, number)
         return mask
+
+    def undone(self, mask: Mask) -> Mask:
+        """Ids of all stored voxels, each of the new one that its middle lies in, from all new ones."""
+        for number, axis in enumerate(self._axes):
+            if axis.ratio != 1.0:
+                positions = ((np.arange(axis.old_length) + 0.5) / axis.ratio).astype(np.intp)
+                mask = mask.take(np.minimum(positions, axis.new_length - 1), number)
+        return mask

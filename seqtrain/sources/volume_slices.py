@@ -6,8 +6,10 @@ the others; the right side of the picture is the patient's right, or in a sagitt
 
 from __future__ import annotations
 
+import copy
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 
 import numpy as np
 import numpy.typing as npt
@@ -56,6 +58,9 @@ class VolumeSlices:
         percentiles: [low, high]: the same, from so many percent of each volume's voxels; for MRI. Default, without
             window: [0.5, 99.5].
 
+    Attributes:
+        axis: Across which the slices lie, of (z, y, x).
+
     Raises:
         ConfigError: see `volumes`, and when window and percentiles are both given, or one is no range.
         DataError: see `volumes`.
@@ -99,12 +104,10 @@ class VolumeSlices:
         )
         self.classes = self.volumes.classes
         self._plane: Plane = plane
-        self._axis = _AXES[plane]
-        self._num_slices = np.array([self.volumes.shape(n)[self._axis] for n in range(len(self.volumes))])
-        self._ends = np.cumsum(self._num_slices)
+        self.axis = _AXES[plane]
         self._window = window
         self._percentiles = percentiles or (0.5, 99.5)
-        self._measured: dict[int, tuple[float, float]] = {}
+        self._cut()
 
     def __len__(self) -> int:
         return int(self._ends[-1])
@@ -178,6 +181,27 @@ class VolumeSlices:
         volume, position = self._place(index)
         return f"{self.volumes.describe(volume)}, {self._plane} slice {position}"
 
+    def of_inputs(self, inputs: Sequence[Path]) -> Self:
+        """The slices of the volumes of some files and folders; see `Volumes.of_inputs`."""
+        other = copy.copy(self)
+        other.volumes = self.volumes.of_inputs(inputs)
+        other._cut()
+        return other
+
+    def place(self, index: int) -> tuple[int, Window]:
+        """The volume that a slice is of, and its voxels there."""
+        volume, position = self._place(index)
+        return volume, self._slice(volume, position)
+
+    def laid_back(self, mask: Mask) -> Mask:
+        """A mask of a slice, as its voxels lie in the volume."""
+        return np.expand_dims(mask[::-1], self.axis)
+
+    def _cut(self) -> None:
+        self._num_slices = np.array([self.volumes.shape(n)[self.axis] for n in range(len(self.volumes))])
+        self._ends = np.cumsum(self._num_slices)
+        self._measured: dict[int, tuple[float, float]] = {}
+
     def _place(self, index: int) -> tuple[int, int]:
         """The volume that a slice is of, and its number there."""
         if not 0 <= index < len(self):
@@ -187,11 +211,11 @@ class VolumeSlices:
 
     def _slice(self, volume: int, position: int) -> Window:
         parts = [slice(0, length) for length in self.volumes.shape(volume)]
-        parts[self._axis] = slice(position, position + 1)
+        parts[self.axis] = slice(position, position + 1)
         return parts[0], parts[1], parts[2]
 
     def _upright(self, voxels: Voxels) -> Voxels:
-        return np.ascontiguousarray(voxels.squeeze(self._axis)[::-1])
+        return np.ascontiguousarray(voxels.squeeze(self.axis)[::-1])
 
     def _range(self, volume: int) -> tuple[float, float]:
         """What becomes black and what white in a volume; two threads that look at once find the same."""

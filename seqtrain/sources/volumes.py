@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import copy
+import itertools
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 
 import numpy as np
 import numpy.typing as npt
@@ -14,7 +17,7 @@ from seqtrain.registry import sources
 from seqtrain.sources.base import Paths
 from seqtrain.sources.manifest_csv import MOST_TOLD, read_table
 from seqtrain.sources.mask_source import count_classes
-from seqtrain.sources.nifti import nifti_volume
+from seqtrain.sources.nifti import nifti_volume, save_mask
 from seqtrain.sources.spacing import Resampling
 from seqtrain.sources.volume_cache import VolumeCache
 from seqtrain.sources.volume_file import VolumeFile, npy_volume, whole
@@ -90,13 +93,18 @@ class Volumes:
         self._table, self._patient_column, self._listed_in = table, patient_column, table or images
         self._spacing_mm = spacing_mm
         self._images = [_volume_file(images / path) for path in listed.images]
-        self._masks = None if labels is None else [_volume_file(labels / path) for path in listed.masks or ()]
+        self._image_suffix = image_suffix
+        self._masks: Sequence[VolumeFile] | None = None
+        if labels is not None:
+            self._masks = [_volume_file(labels / path) for path in listed.masks or ()]
+        self.has_masks = labels is not None
         self._check_masks()
         self._check_spacing()
         self.groups = np.array(listed.patients)
         self.labels, self.label_classes = _class_indices(listed.labels)
         self.classes = self.label_classes if classes is None else tuple(classes)
-        self._cache = VolumeCache(cache_mb << 20)
+        self._cache_bytes = cache_mb << 20
+        self._cache = VolumeCache(self._cache_bytes)
         self._foreground: dict[int, Foreground] = {}
 
     def __len__(self) -> int:
@@ -113,10 +121,25 @@ class Volumes:
         """The volumes, and their masks where there are some."""
         return tuple([str(file.path) for file in group] for group in (self._images, self._masks) if group)
 
-    @property
-    def has_masks(self) -> bool:
-        """Whether each volume has a mask."""
-        return self._masks is not None
+    def of_inputs(self, inputs: Sequence[Path]) -> Self:
+        """The volumes of some files and folders, read as these are; their masks and labels are all zero.
+
+        Raises:
+            DataError: when an input is no volume, or a folder holds none.
+        """
+        other = copy.copy(self)
+        suffixes = (self._image_suffix, "")
+        listed = [
+            [each / path for path in list_volumes(each, None, suffixes, False).images] if each.is_dir() else [each]
+            for each in inputs
+        ]
+        other._images = [_volume_file(path) for path in itertools.chain(*listed)]
+        other._masks, other._table = None, None
+        other._check_spacing()
+        other.groups = np.array([file.path.name for file in other._images])
+        other.labels = None if self.labels is None else np.zeros(len(other._images), np.int64)
+        other._cache, other._foreground = VolumeCache(self._cache_bytes), {}
+        return other
 
     def shape(self, index: int) -> Shape:
         """The volume's shape, (depth, height, width), in the spacing that it is read in."""
@@ -149,11 +172,29 @@ class Volumes:
         Raises:
             DataError: when the file is damaged or truncated, or holds an id outside the classes.
         """
-        if self._masks is None or self.classes is None:
+        if not self.has_masks:
             raise ConfigError("the volumes have no masks", fix="name their folder with `labels:` in the source")
         resampling = self._resampling(index)
         window = window or whole(resampling.shape)
+        if self._masks is None:
+            return np.zeros([part.stop - part.start for part in window], np.uint8)
         return resampling.nearest(self._ids(self._masks[index], resampling.needed(window)), window)
+
+    def save_mask(self, index: int, mask: Mask, path: Path) -> None:
+        """Writes a mask in the place and the format of a volume's file.
+
+        Args:
+            index: Of the volume.
+            mask: Ids in the shape that the volume is read in.
+            path: To write; with the extension of the volume's file.
+        """
+        file = self._images[index]
+        stored = self._resampling(index).undone(mask)
+        if file.affine is None:
+            with path.open("wb") as out:
+                np.save(out, stored)
+        else:
+            save_mask(path, stored, file)
 
     def some_voxels(self, index: int) -> Voxels:
         """Voxels as stored, in a row: a part that is quickly read, spread evenly over the volume, to measure it by.

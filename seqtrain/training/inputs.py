@@ -2,9 +2,12 @@
 
     run trained on      takes
     image files         images, folders of images at any depth, CSV manifests with a column of paths
-    rows of arrays      .npy and .npz files
-    a table             one CSV or Parquet file, with or without the columns to predict
-    whole volumes       a folder of .nii, .nii.gz or .npy
+    pairs of images     one CSV with two columns of paths
+    rows of arrays      .npy, .npz and HDF5 files
+    pixels in CSV       one CSV, with or without labels
+    a table, ratings    one CSV or Parquet file, with or without the columns to predict
+    series              CSV and Parquet files, and folders of them
+    volumes, slices     .nii, .nii.gz and .npy files, and folders of them at any depth
 
 Order is kept: of the inputs as they are named, of a folder by path, of a manifest or an array by row.
 """
@@ -13,23 +16,24 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any, cast
-
-import numpy as np
+from typing import cast
 
 from seqtrain.config.load import LoadedConfig
 from seqtrain.errors import ConfigError, DataError, did_you_mean
-from seqtrain.sources.base import Source
+from seqtrain.sources.arrays import StoredArray
+from seqtrain.sources.base import Source, only
+from seqtrain.sources.hdf5 import Hdf5
+from seqtrain.sources.hdf5_file import open_array
 from seqtrain.sources.image_folder import image_extensions
 from seqtrain.sources.images import ImagesSource
-from seqtrain.sources.listed_files import ListedArrays, ListedImages, ListedRows
+from seqtrain.sources.listed_files import ListedArrays, ListedImages, ListedPairs, ListedRows
 from seqtrain.sources.manifest_csv import read_table
-from seqtrain.sources.npy_files import NpyArray, npy_array, npz_array
+from seqtrain.sources.npy_files import npy_array, npz_array
 from seqtrain.sources.rows import RowSource
 from seqtrain.sources.table import Table
-from seqtrain.sources.volumes import Volumes
 
-_PAIRED = ("image_pairs", "image_triplets")
+_HDF5 = (".h5", ".hdf5", ".hdf")
+_CHUNKS_KEPT = 16
 
 
 def require_inputs(inputs: Sequence[Path]) -> None:
@@ -56,16 +60,19 @@ def source_of(inputs: Sequence[Path], loaded: LoadedConfig, own: Source) -> Sour
         ConfigError: when the run was trained on what inputs cannot name.
         DataError: when the inputs are not of the kind that the run was trained on.
     """
-    name = loaded.config.sequence.name
+    name, arguments = loaded.config.sequence.name, loaded.config.source.arguments
+    if hasattr(own, "of_inputs"):
+        return cast(Source, own.of_inputs(inputs))
     if isinstance(own, Table):
-        return ListedRows(_only(inputs, "table"), own)
+        return ListedRows(only(inputs, "table"), own)
     if hasattr(own, "read_rows"):
-        key = loaded.config.source.arguments.get("x_key") or "x"
+        key = arguments.get("x" if isinstance(own, Hdf5) else "x_key", "x")
         return ListedArrays([_array(path, key) for path in inputs], cast(RowSource, own))
-    if isinstance(own, Volumes) and own.label_classes is not None:
-        return _volumes(_only(inputs, "folder of volumes"), loaded, own)
-    if name not in _PAIRED and "path" in own[0]:
-        column = str(loaded.config.source.arguments.get("path_column", "path"))
+    if name == "image_pairs":
+        columns = (arguments.get("path_a_column", "path_a"), arguments.get("path_b_column", "path_b"))
+        return ListedPairs(only(inputs, "table of pairs"), columns, arguments.get("root"))
+    if name != "image_triplets" and "path" in own[0]:
+        column = str(arguments.get("path_column", "path"))
         return ListedImages((each for path in inputs for each in _images(path, column)), own)
     raise ConfigError(
         f"the samples of the source '{loaded.config.source.name}' with the sequence '{name}' are no single files",
@@ -96,24 +103,11 @@ def _images(path: Path, path_column: str) -> Iterator[str]:
         )
 
 
-def _array(path: Path, key: str) -> NpyArray:
+def _array(path: Path, key: str) -> StoredArray:
     if path.suffix.lower() == ".npy":
         return npy_array(path)
     if path.suffix.lower() == ".npz":
         return npz_array(path, key)
-    raise DataError("is not what this run was trained on", where=path, expected="arrays in .npy or .npz files")
-
-
-def _volumes(folder: Path, loaded: LoadedConfig, own: Volumes) -> Source:
-    arguments = loaded.config.source.arguments
-    kept: dict[str, Any] = {name: arguments[name] for name in ("spacing_mm", "cache_mb") if arguments.get(name)}
-    source = Volumes(folder, **kept)
-    source.labels, source.label_classes = np.zeros(len(source), np.int64), own.label_classes
-    source.classes = own.classes
-    return source
-
-
-def _only(inputs: Sequence[Path], what: str) -> Path:
-    if len(inputs) > 1:
-        raise ConfigError(f"this run takes one {what} at a time", where="INPUT", received=f"{len(inputs)} inputs")
-    return inputs[0]
+    if path.suffix.lower() in _HDF5:
+        return open_array(path, key, _CHUNKS_KEPT)
+    raise DataError("is not what this run was trained on", where=path, expected="arrays in .npy, .npz or HDF5 files")

@@ -22,6 +22,7 @@ from seqtrain.registry import sources
 from seqtrain.sequences.fitted import Vocabulary
 from seqtrain.sources.base import Source, classes_of
 from seqtrain.sources.cells import Categories
+from seqtrain.sources.ratings import Ratings
 from seqtrain.sources.table import Table
 from seqtrain.splits import Indices
 
@@ -53,6 +54,8 @@ def open_other_source(named: LoadedConfig, data: Data, where: str) -> Source:
         }
     else:
         _check_classes(data.source, source, where)
+    if isinstance(source, Ratings) and isinstance(data.source, Ratings):
+        source.take_ids_of(data.source)
     return source
 
 

@@ -16,7 +16,7 @@ import numpy.typing as npt
 from seqtrain.structure import FieldSpec, named_leaves
 from seqtrain.training.trained_run import TrainedRun
 
-Kind = Literal["classes", "values", "mask", "picture", "array"]
+Kind = Literal["classes", "values", "mask", "volume", "picture", "array"]
 Array = npt.NDArray[Any]
 
 _DIGITS = 6
@@ -85,7 +85,7 @@ class Head:
         return np.asarray(scaled.reshape(len(output), -1))
 
     def mask(self, output: Array, channels_first: bool) -> npt.NDArray[np.uint8]:
-        """The class of each pixel of one sample."""
+        """The class of each pixel or voxel of one sample."""
         axis = 0 if channels_first else -1
         if output.shape[axis] == 1:
             threshold = 0.0 if self.from_logits else _HALF
@@ -143,7 +143,7 @@ def _head(
 ) -> Head:
     width = output.shape[1] if output.ndim > 1 else 0
     if target is not None and target.kind == "mask" and output.ndim == len(target.shape) + 2:
-        return Head(name, "mask" if len(target.shape) == 2 else "array", classes, from_logits=logits)
+        return Head(name, "mask" if len(target.shape) == 2 else "volume", classes, from_logits=logits)
     if output.ndim == 2 and classes and (width == len(classes) or (width, len(classes)) == (1, 2)):
         return Head(name, "classes", classes, from_logits=logits)
     if target is not None and target.kind == "pixels" and len(target.shape) == 3:

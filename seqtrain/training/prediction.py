@@ -14,6 +14,8 @@ from functools import partial
 from pathlib import Path
 from typing import Any, Literal, TextIO
 
+import numpy as np
+
 from seqtrain.errors import ConfigError, DataError, InterruptedRunError
 from seqtrain.sources.base import Source, describe
 from seqtrain.training.inputs import require_inputs, source_of
@@ -124,12 +126,11 @@ def predict(path: Path, options: PredictOptions) -> Predictions:
     done = Predictions(run, len(source), "csv")
     if run.loaded.config.on_bad_sample.action == "skip":
         done.allowed = run.loaded.config.on_bad_sample.most(len(source))
-    writer, done.out_format = writer_for(options.out, options.out_format, heads, run, options.inputs, source)
     sequence = _unlimited(run.sequence_of(source))
-    done.samples = len(getattr(sequence, "indices", range(len(source))))
+    writer, done.out_format = writer_for(options.out, options.out_format, heads, run, options.inputs, sequence, source)
     whole = False
     try:
-        with sample_bar("predicting", done.samples) as tell:
+        with sample_bar("predicting", len(getattr(sequence, "indices", source))) as tell:
             for rows in _rows(run, sequence, source, done):
                 writer.write(rows)
                 _count(done, heads, rows)
@@ -154,15 +155,20 @@ def _unlimited(sequence: Any) -> Any:
 def _rows(run: TrainedRun, sequence: Any, source: Source, done: Predictions) -> Iterator[Rows]:
     """The predictions of each batch; `done` counts what cannot be read."""
     name = getattr(sequence, "describe", None) or partial(describe, source)
-    seen = 0
+    sample_of = getattr(sequence, "source_indices", np.asarray)  # of patches, their volume
+    seen, last = 0, -1
+    failed: set[int] = set()
     for batch in readable_batches(run, sequence, source):
         names = [name(int(item)) for item in batch.items]
+        samples = sample_of(batch.items)
         for row, error in batch.errors.items():
-            done.failed += 1
-            if done.failed <= _MOST_TOLD:
+            failed.add(int(samples[row]))
+            if len(failed) <= _MOST_TOLD:
                 log.warning("%s: cannot be read: %s", names[row], error)
-        seen += len(names)
-        yield Rows(names, batch.errors, outputs_of(batch.outputs))
+        seen += int(np.count_nonzero(np.diff(samples, prepend=last)))
+        last = int(samples[-1])
+        done.failed = len(failed)
+        yield Rows(batch.items, names, batch.errors, outputs_of(batch.outputs))
     if seen != done.samples:
         raise DataError(
             f"{type(getattr(sequence, 'wrapped', sequence)).__name__} gave {seen} samples of {done.samples}",

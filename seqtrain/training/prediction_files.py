@@ -32,11 +32,13 @@ class Rows:
     """Predictions of some samples, in their order.
 
     Args:
+        items: The sequence's items, whose rows they are.
         names: The file or row of each.
         errors: By the position of a row, why its sample could not be read; its outputs mean nothing.
         outputs: By the name of the output, one row for each sample.
     """
 
+    items: npt.NDArray[np.integer]
     names: Sequence[str]
     errors: Mapping[int, str]
     outputs: Mapping[str, Array]
@@ -120,7 +122,7 @@ class ArrayWriter:
         path.parent.mkdir(parents=True, exist_ok=True)
         stem = path.with_suffix("")
         self._paths = {head.name: path if not head.name else Path(f"{stem}_{head.name}.npy") for head in heads}
-        self._files = {name: _partial(each).open("w+b") for name, each in self._paths.items()}
+        self._files = {name: partial(each).open("w+b") for name, each in self._paths.items()}
         self._names = TableWriter(Path(f"{stem}.inputs.csv"), [], first, as_json=False)
         self._num_rows = 0
 
@@ -175,7 +177,7 @@ class PictureWriter:
                     picture.putpalette(palette())
                 path = self._folder / self._place(name)
                 path.parent.mkdir(parents=True, exist_ok=True)
-                picture.save(_partial(path), format="PNG")
+                picture.save(partial(path), format="PNG")
                 _named(path, whole=True)
 
     def close(self, whole: bool) -> list[str]:
@@ -189,18 +191,19 @@ def palette() -> list[int]:
     return [part for color in colors for part in color]
 
 
-def _partial(path: Path) -> Path:
+def partial(path: Path) -> Path:
+    """What a file is called until it is whole."""
     return path.with_name(f"{path.name}.partial")
 
 
 def _named(path: Path, whole: bool) -> Path:
     """Gives a file its name, where it is whole; the file."""
-    return _partial(path).replace(path) if whole else _partial(path)
+    return partial(path).replace(path) if whole else partial(path)
 
 
 def _opened(path: Path) -> TextIO:
     path.parent.mkdir(parents=True, exist_ok=True)
-    return _partial(path).open("w", newline="", encoding="utf-8", errors="surrogateescape")
+    return partial(path).open("w", newline="", encoding="utf-8", errors="surrogateescape")
 
 
 def _csv(rows: Sequence[Sequence[Any]]) -> str:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+import os
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any, Literal, TextIO
 
@@ -12,17 +13,22 @@ from PIL import Image
 
 from seqtrain.errors import ConfigError
 from seqtrain.sequences.resizing import scaled_size
+from seqtrain.sequences.volume_patches import VolumePatchSequence
 from seqtrain.sources.base import Source, describe
 from seqtrain.sources.matched_files import stem_and_extension
 from seqtrain.sources.picture_size import picture_size
+from seqtrain.sources.volume_slices import VolumeSlices
+from seqtrain.sources.volumes import Volumes
 from seqtrain.training.outputs import Head
 from seqtrain.training.prediction_files import ArrayWriter, PictureWriter, TableWriter, Writer
 from seqtrain.training.trained_run import TrainedRun
+from seqtrain.training.volume_masks import PatchCanvas, SliceCanvas, VolumeWriter
 
-OutFormat = Literal["csv", "jsonl", "npy", "png"]
+OutFormat = Literal["csv", "jsonl", "npy", "png", "volumes"]
 
 _FORMATS: dict[str, OutFormat] = {".csv": "csv", ".jsonl": "jsonl", ".npy": "npy"}
 _DRAWN = ("mask", "picture")
+_FOLDERS = ("png", "volumes")
 
 
 def writer_for(
@@ -31,29 +37,38 @@ def writer_for(
     heads: Sequence[Head],
     run: TrainedRun,
     inputs: Sequence[Path],
+    sequence: Any,
     source: Source,
 ) -> tuple[Writer, OutFormat]:
     """What takes the predictions, and its format.
 
     Args:
         out: A file, a folder, or a stream. Default: `predictions` with what the format ends in.
-        wanted: The format. Default: what `out` ends in; else PNG for pictures, CSV for rows, .npy for all else.
+        wanted: The format. Default: what `out` ends in; else PNG for pictures, masks of volumes for volumes, CSV for
+            rows, .npy for all else.
         heads: The outputs of the model.
         run: Whose model predicts.
         inputs: What was named on the command line.
+        sequence: What the model is given.
         source: The samples.
 
     Raises:
-        ConfigError: when the format cannot hold the outputs, or does not go to `out`.
+        ConfigError: when the format cannot hold the outputs, does not go to `out`, or would write over an input.
     """
-    chosen = wanted or (isinstance(out, Path) and _FORMATS.get(out.suffix.lower())) or _fitting(heads, out)
-    _check(chosen, heads, out)
+    volumes = _volumes(heads, sequence, source)
+    chosen = wanted or (isinstance(out, Path) and _FORMATS.get(out.suffix.lower())) or _fitting(heads, volumes)
+    _check(chosen, heads, volumes, out)
     first = "path" if Path(describe(source, 0)).is_file() else "row"
+    folder = out if isinstance(out, Path) else Path("predictions")
+    if chosen == "volumes" and volumes is not None:
+        files = [volumes.describe(index) for index in range(len(volumes))]
+        return _volume_writer(
+            folder, heads[0], run, sequence, source, _Places(folder, inputs, files, as_png=False)
+        ), chosen
     if chosen == "png":
-        folder = out if isinstance(out, Path) else Path("predictions")
         names = (describe(source, index) for index in range(len(source)))
         painter = _Painter(heads[0], run, are_files=first == "path")
-        return PictureWriter(folder, heads[0], painter, _Places(inputs, names)), chosen
+        return PictureWriter(folder, heads[0], painter, _Places(folder, inputs, names)), chosen
     if isinstance(out, Path) and out.is_dir():
         out = out / f"predictions.{chosen}"
     place = Path(f"predictions.{chosen}") if out is None else out
@@ -62,22 +77,59 @@ def writer_for(
     return TableWriter(place, heads, first, as_json=chosen == "jsonl"), chosen
 
 
-def _fitting(heads: Sequence[Head], out: Path | TextIO | None) -> OutFormat:
+def _volumes(heads: Sequence[Head], sequence: Any, source: Source) -> Volumes | None:
+    """The volumes that the model makes masks of, patch by patch or slice by slice; None where it does not."""
+    kinds = [head.kind for head in heads]
+    if kinds == ["volume"] and isinstance(sequence, VolumePatchSequence) and isinstance(source, Volumes):
+        return source
+    return source.volumes if kinds == ["mask"] and isinstance(source, VolumeSlices) else None
+
+
+def _volume_writer(
+    folder: Path, head: Head, run: TrainedRun, sequence: Any, source: Source, place: Callable[[str], Path]
+) -> VolumeWriter:
+    if isinstance(source, VolumeSlices):
+        painter, volumes, slices = _Painter(head, run, are_files=False), source.volumes, source
+        return VolumeWriter(
+            folder,
+            head.name,
+            volumes,
+            lambda item: slices.place(item)[0],
+            lambda volume: SliceCanvas(slices, volumes.shape(volume), painter.sized),
+            place,
+        )
+    channels_first = run.data.train.data_format == "channels_first"
+    return VolumeWriter(
+        folder,
+        head.name,
+        sequence.source,
+        lambda item: int(sequence.place(item)[0]),
+        lambda volume: PatchCanvas(sequence, volume, head, channels_first),
+        place,
+    )
+
+
+def _fitting(heads: Sequence[Head], volumes: Volumes | None) -> OutFormat:
+    if volumes is not None:
+        return "volumes"
     if all(head.is_tabular for head in heads):
         return "csv"
     return "png" if len(heads) == 1 and heads[0].kind in _DRAWN else "npy"
 
 
-def _check(chosen: OutFormat, heads: Sequence[Head], out: Path | TextIO | None) -> None:
+def _check(chosen: OutFormat, heads: Sequence[Head], volumes: Volumes | None, out: Path | TextIO | None) -> None:
     kinds = ", ".join(f"{head.name or 'the output'}: {head.kind}" for head in heads)
+    fitting = _fitting(heads, volumes)
     if chosen in ("csv", "jsonl") and not all(head.is_tabular for head in heads):
-        raise _misfit(chosen, kinds, "npy" if heads[0].kind not in _DRAWN else "png, or --format npy")
+        raise _misfit(chosen, kinds, fitting if fitting == "npy" else f"{fitting}, or --format npy")
     if chosen == "png" and (len(heads) != 1 or heads[0].kind not in _DRAWN):
-        raise _misfit(chosen, kinds, "csv" if all(head.is_tabular for head in heads) else "npy")
-    if chosen in ("npy", "png") and out is not None and not isinstance(out, Path):
+        raise _misfit(chosen, kinds, fitting)
+    if chosen == "volumes" and volumes is None:
+        raise _misfit(chosen, kinds, fitting)
+    if chosen in ("npy", *_FOLDERS) and out is not None and not isinstance(out, Path):
         raise ConfigError(f"{chosen} cannot go to stdout", where="--out -", fix="name a file or folder")
-    if chosen == "png" and isinstance(out, Path) and out.is_file():
-        raise ConfigError("png needs a folder, and this is a file", where=f"--out {out}", fix="name a folder")
+    if chosen in _FOLDERS and isinstance(out, Path) and out.is_file():
+        raise ConfigError(f"{chosen} needs a folder, and this is a file", where=f"--out {out}", fix="name a folder")
 
 
 def _misfit(chosen: OutFormat, kinds: str, fitting: str) -> ConfigError:
@@ -87,23 +139,29 @@ def _misfit(chosen: OutFormat, kinds: str, fitting: str) -> ConfigError:
 
 
 class _Places:
-    """Where the picture of each sample goes: the folders below the input, and the stem of the file.
+    """Where the mask or picture of each sample goes: the folders below the input, and the name of the file.
 
     Args:
-        inputs: Folders among them are what paths are relative to.
+        out: The folder that it goes into.
+        inputs: Folders among them are what paths are relative to; without any, the folder that all files are below.
         names: Of all samples.
+        as_png: Whether each becomes a PNG; else it keeps its extension.
 
     Raises:
-        ConfigError: when two pictures would go to one place.
+        ConfigError: when two would go to one place, or one to the place of its own file.
     """
 
-    def __init__(self, inputs: Sequence[Path], names: Iterable[str]) -> None:
+    def __init__(self, out: Path, inputs: Sequence[Path], names: Iterable[str], as_png: bool = True) -> None:
         self._folders = [path for path in inputs if path.is_dir()]
-        self._keeps_extension = False
-        places = [(self(name), name) for name in names]
-        if len({place for place, _ in places}) < len(places):
+        self._as_png = as_png
+        self._keeps_extension = not as_png
+        names = list(names)
+        if not inputs:
+            self._folders = [Path(os.path.commonpath([os.path.dirname(name) for name in names]))]  # noqa: PTH120
+        if len({self(name) for name in names}) < len(names):
             self._keeps_extension = True  # cat.jpg and cat.png
-            self._require_different([name for _, name in places])
+            self._require_different(names)
+        self._require_no_input(out, names)
 
     def __call__(self, name: str) -> Path:
         path = Path(name)
@@ -112,7 +170,8 @@ class _Places:
         if relative.endswith("]"):  # a row of an array
             stem, _, row = relative.removesuffix("]").rpartition("[")
             return Path(f"{stem_and_extension(stem)[0]}_{int(row):06d}.png")
-        return Path(f"{relative if self._keeps_extension else stem_and_extension(relative)[0]}.png")
+        stem = relative if self._keeps_extension else stem_and_extension(relative)[0]
+        return Path(f"{stem}.png" if self._as_png else stem)
 
     def _require_different(self, names: Sequence[str]) -> None:
         seen: dict[Path, str] = {}
@@ -120,10 +179,23 @@ class _Places:
             other = seen.setdefault(self(name), name)
             if other is not name:
                 raise ConfigError(
-                    f"two pictures would be called {self(name)}",
+                    f"two predictions would be called {self(name)}",
                     where="INPUT",
                     received=f"{other} and {name}",
                     fix="predict them in two commands, with an --out each",
+                )
+
+    def _require_no_input(self, out: Path, names: Sequence[str]) -> None:
+        if not out.is_dir():
+            return
+        for name in names:
+            place = out / self(name)
+            if place.exists() and Path(name).exists() and place.samefile(name):
+                raise ConfigError(
+                    "the prediction would be written over its own input",
+                    where=f"--out {out}",
+                    received=str(place),
+                    fix="name another folder",
                 )
 
 
@@ -145,8 +217,14 @@ class _Painter:
     def __call__(self, name: str, output: npt.NDArray[Any]) -> npt.NDArray[np.uint8]:
         if self._head.kind == "picture":
             return self._head.picture(output, self._channels_first)
-        mask = self._head.mask(output, self._channels_first)
-        return _unfitted(mask, picture_size(name), self._resize) if self._sizes else mask
+        return self.sized(output, picture_size(name)) if self._sizes else self._mask(output)
+
+    def sized(self, output: npt.NDArray[Any], size: tuple[int, int]) -> npt.NDArray[np.uint8]:
+        """The mask of a picture of a size that was resized for the model."""
+        return _unfitted(self._mask(output), size, self._resize)
+
+    def _mask(self, output: npt.NDArray[Any]) -> npt.NDArray[np.uint8]:
+        return self._head.mask(output, self._channels_first)
 
 
 def _unfitted(mask: npt.NDArray[np.uint8], size: tuple[int, int], resize: str) -> npt.NDArray[np.uint8]:

@@ -4,12 +4,16 @@ import pytest
 from seqtrain.sequences import boxes
 
 
+def grid_corners(*of):
+    return [boxes.grid_corner(number, *of) for number in range(boxes.num_grid_boxes(*of))]
+
+
 @pytest.mark.parametrize("shape", [(5, 7, 9), (4, 4, 4), (3, 20, 8)])
 @pytest.mark.parametrize("overlap", [0.0, 0.25, 0.9])
 def test_a_grid_covers_every_voxel_and_stays_inside(shape, overlap):
     size = (3, 4, 5)
     covered = np.zeros(shape, dtype=int)
-    corners = boxes.grid_corners(shape, size, overlap)
+    corners = grid_corners(shape, size, overlap)
     for z, y, x in corners:
         covered[max(z, 0) : z + 3, max(y, 0) : y + 4, max(x, 0) : x + 5] += 1
         for at, side, length in zip((z, y, x), size, shape, strict=True):
@@ -19,19 +23,19 @@ def test_a_grid_covers_every_voxel_and_stays_inside(shape, overlap):
 
 
 def test_the_last_box_is_shifted_inwards():
-    assert [x for _, _, x in boxes.grid_corners((1, 1, 10), (1, 1, 4), 0.0)] == [0, 4, 6]
-    assert [x for _, _, x in boxes.grid_corners((1, 1, 8), (1, 1, 4), 0.0)] == [0, 4]
-    assert [x for _, _, x in boxes.grid_corners((1, 1, 8), (1, 1, 4), 0.5)] == [0, 2, 4]
+    assert [x for _, _, x in grid_corners((1, 1, 10), (1, 1, 4), 0.0)] == [0, 4, 6]
+    assert [x for _, _, x in grid_corners((1, 1, 8), (1, 1, 4), 0.0)] == [0, 4]
+    assert [x for _, _, x in grid_corners((1, 1, 8), (1, 1, 4), 0.5)] == [0, 2, 4]
 
 
 @pytest.mark.parametrize(("side", "overlap", "step"), [(10, 0.8, 2), (20, 0.9, 2), (100, 0.9, 10), (10, 0.75, 2)])
 def test_boxes_overlap_by_no_more_than_whole_voxels_need(side, overlap, step):
-    starts = [x for _, _, x in boxes.grid_corners((1, 1, side + 2 * step), (1, 1, side), overlap)]
+    starts = [x for _, _, x in grid_corners((1, 1, side + 2 * step), (1, 1, side), overlap)]
     assert starts == [0, step, 2 * step]
 
 
 def test_a_volume_smaller_than_the_box_lies_in_its_middle():
-    assert boxes.grid_corners((2, 5, 9), (4, 4, 8), 0.0) == [(-1, 0, 0), (-1, 0, 1), (-1, 1, 0), (-1, 1, 1)]
+    assert grid_corners((2, 5, 9), (4, 4, 8), 0.0) == [(-1, 0, 0), (-1, 0, 1), (-1, 1, 0), (-1, 1, 1)]
     assert boxes.corner_at(np.array([0.9, 0.0, 0.999]), (2, 5, 9), (4, 4, 8)) == (-1, 0, 1)
     assert boxes.corner_about(np.array([1, 4, 0]), (2, 5, 9), (4, 4, 8)) == (-1, 1, 0)
 

@@ -163,7 +163,7 @@ def test_two_classes_may_come_as_one_number_or_as_logits():
 def test_values_go_back_into_the_units_of_the_data_and_no_number_becomes_an_empty_cell(tmp_path):
     head = Head("", "values", columns=("price", "rooms"), mean=np.array([100, 3]), deviation=np.array([10, 2]))
     writer = TableWriter(tmp_path / "v.csv", [head], "row", as_json=False)
-    writer.write(Rows(["f:2", "f:3"], {}, {"": np.array([[1.5, -1], [np.nan, 0]], np.float32)}))
+    writer.write(Rows(np.arange(2), ["f:2", "f:3"], {}, {"": np.array([[1.5, -1], [np.nan, 0]], np.float32)}))
     assert writer.close(whole=True) == [str(tmp_path / "v.csv")]
     assert (tmp_path / "v.csv").read_text() == "row,price,rooms,error\nf:2,115.0,1.0,\nf:3,,3.0,\n"
 
@@ -171,7 +171,9 @@ def test_values_go_back_into_the_units_of_the_data_and_no_number_becomes_an_empt
 def test_rows_of_a_npy_that_could_not_be_read_are_nan(tmp_path):
     writer = ArrayWriter(tmp_path / "p.npy", [Head("", "array")], "path")
     for batch in (np.ones((2, 3), np.float32), np.full((1, 3), 2, np.float32)):
-        writer.write(Rows(["a", "b"][: len(batch)], {0: "no"} if len(batch) == 2 else {}, {"": batch}))
+        writer.write(
+            Rows(np.arange(len(batch)), ["a", "b"][: len(batch)], {0: "no"} if len(batch) == 2 else {}, {"": batch})
+        )
     writer.close(whole=True)
     expected = np.array([[np.nan] * 3, [1, 1, 1], [2, 2, 2]])
     assert np.load(tmp_path / "p.npy") == pytest.approx(expected, nan_ok=True)
@@ -179,11 +181,11 @@ def test_rows_of_a_npy_that_could_not_be_read_are_nan(tmp_path):
 
 def test_masks_are_palette_pictures_called_as_their_files(tmp_path):
     (tmp_path / "in").mkdir()
-    places = _Places([tmp_path / "in"], [str(tmp_path / "in/a/x.jpg"), str(tmp_path / "in/y.tif")])
+    places = _Places(tmp_path / "out", [tmp_path / "in"], [str(tmp_path / "in/a/x.jpg"), str(tmp_path / "in/y.tif")])
     head = Head("", "mask", ("ground", "disc"))
     writer = PictureWriter(tmp_path / "out", head, lambda name, output: head.mask(output, False), places)
     scores = np.array([[[0.9, 0.1], [0.2, 0.8]]], np.float32)  # one row of two pixels
-    writer.write(Rows([str(tmp_path / "in/a/x.jpg")], {}, {"": scores[None]}))
+    writer.write(Rows(np.arange(1), [str(tmp_path / "in/a/x.jpg")], {}, {"": scores[None]}))
     picture = Image.open(tmp_path / "out/a/x.png")
     assert picture.mode == "P"
     assert np.asarray(picture).tolist() == [[0, 1]]
@@ -192,11 +194,23 @@ def test_masks_are_palette_pictures_called_as_their_files(tmp_path):
     assert sorted(path.name for path in (tmp_path / "out").rglob("*.*")) == ["x.png"]
 
 
-def test_pictures_of_one_stem_keep_their_extensions_and_of_one_name_are_refused():
-    assert _Places([], ["in/cat.jpg", "in/cat.png"])("in/cat.jpg").name == "cat.jpg.png"
-    assert _Places([], ["x.npy[3]"])("x.npy[3]").name == "x_000003.png"
-    with pytest.raises(ConfigError, match="two pictures would be called cat.png"):
-        _Places([], ["a/cat.png", "b/cat.png"])
+def test_pictures_of_one_stem_keep_their_extensions_and_of_one_name_are_refused(tmp_path):
+    assert _Places(tmp_path, [tmp_path], ["in/cat.jpg", "in/cat.png"])("in/cat.jpg").name == "cat.jpg.png"
+    assert _Places(tmp_path, [tmp_path], ["x.npy[3]"])("x.npy[3]").name == "x_000003.png"
+    with pytest.raises(ConfigError, match="two predictions would be called cat.png"):
+        _Places(tmp_path, [tmp_path], ["a/cat.png", "b/cat.png"])
+
+
+def test_without_inputs_the_folders_below_that_of_all_files_are_kept(tmp_path):
+    places = _Places(tmp_path, [], ["/data/a/scan.nii.gz", "/data/b/scan.nii.gz"], as_png=False)
+    assert places("/data/b/scan.nii.gz").as_posix() == "b/scan.nii.gz"
+
+
+def test_no_prediction_is_written_over_its_own_input(photos):
+    names = [str(photos / "a.png"), str(photos / "b/c.png")]
+    _Places(photos.parent / "out", [photos], names)
+    with pytest.raises(ConfigError, match="written over its own input"):
+        _Places(photos, [photos], names)
 
 
 def test_masks_come_in_the_size_of_their_pictures_however_these_were_resized():
