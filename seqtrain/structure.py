@@ -34,8 +34,8 @@ class FieldSpec:
         dtype: NumPy's name of the type, such as "uint8".
         vocabulary_size: For a field of ids 0 to vocabulary_size - 1, how many there are.
         kind: What the values are; None where the shape says enough.
-        classes: The names of the ids of a mask or of a target; None for other values.
-        columns: The names along the last axis of a series.
+        classes: The names of ids, of a mask, a target or a category; None for other values.
+        columns: The names along the last axis, of a series or of numbers from several columns of a table.
     """
 
     shape: tuple[int, ...]

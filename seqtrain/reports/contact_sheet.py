@@ -29,11 +29,11 @@ from seqtrain.reports.tiles import (
     series_tile,
     volume_tile,
 )
-from seqtrain.structure import named_leaves
 from seqtrain.types import DataFormat
 
 MOST_PICTURES = 64
 _MOST_LINES = 8  # of a series, in the legend
+_MOST_COLUMNS = 12  # of numbers, in a table
 _MOST_CLASSES = 3  # of a mask, whose shares stand under its picture
 _WIDTH = 1200
 _MARGIN = 12
@@ -79,6 +79,7 @@ def contact_sheet(
     class_names: Sequence[str] | None = None,
     num_classes: int | None = None,
     sample_ids: Sequence[int] | None = None,
+    sample_names: Sequence[str] = (),
     data_format: DataFormat = "channels_last",
     panels: Sequence[Panel] = (),
     own_name: str = "",
@@ -93,6 +94,7 @@ def contact_sheet(
         class_names: Of a single target, by class index; the index is shown where they are left out.
         num_classes: Of a single target; None for values, unless there are class names.
         sample_ids: The samples' indices in the source, in the order of the rows.
+        sample_names: Their files' names, which stand beside these.
         data_format: Where the channels of pictures are, if there are any.
         panels: What else is drawn of each sample.
         own_name: What the batch's own pictures are called beside these. Default: by their fields.
@@ -120,7 +122,7 @@ def contact_sheet(
         drawn = [draw(row) for draw in drawings]
         tiles.append(beside([tile for tile, _ in drawn]))
         number = f"#{sample_ids[row]}" if sample_ids is not None else f"row {row}"
-        where = ", ".join(words for _, words in drawn if words)
+        where = "  ".join([*sample_names[row : row + 1], *(words for _, words in drawn if words)])
         said = [(each.text, _ALARM if each.is_alarming else _INK) for each in (remarks[row] if remarks else ())]
         captions.append(
             [*((label, _INK) for label in _labels(fields, row)), *said, (f"{number}  {where}".rstrip(), _FAINT)]
@@ -229,21 +231,24 @@ def _channels(images: npt.NDArray[Any], data_format: DataFormat) -> npt.NDArray[
     return images[..., :3] if images.shape[-1] in (3, 4) else images[..., 0]
 
 
-def table(batch: tuple[Any, ...], sample_ids: Sequence[int] | None = None, num_rows: int = 10) -> str:
-    """The first rows of every field of a batch, as plain text.
+def table(fields: Sequence[Field], sample_ids: Sequence[int] | None = None, num_rows: int = 10) -> str:
+    """The first rows of the fields of a batch, as plain text; ids by their names, and numbers by their columns.
 
     Example:
         sample  x.user  x.item  y
         ------  ------  ------  ---
         12      3       17      4.5
     """
-    columns = {name: np.asarray(leaf) for name, leaf in named_leaves(batch)}
-    count = min(num_rows, *(len(column) for column in columns.values())) if columns else 0
+    columns: dict[str, list[str]] = {}
+    for field in fields:
+        shown = field.array[:num_rows]
+        if shown.ndim == 2 and shown.shape[1] == len(field.columns) <= _MOST_COLUMNS:
+            columns |= {name: [_cell(value) for value in shown[:, at]] for at, name in enumerate(field.columns)}
+        else:
+            columns[field.name] = [_named(field, value) for value in shown]
     header = ["row" if sample_ids is None else "sample", *columns]
-    rows = [
-        [str(row if sample_ids is None else sample_ids[row]), *(_cell(column[row]) for column in columns.values())]
-        for row in range(count)
-    ]
+    ids = sample_ids or range(num_rows)
+    rows = [[str(id_), *cells] for id_, *cells in zip(ids, *columns.values(), strict=False)] if columns else []
     widths = [max(len(line[position]) for line in [header, *rows]) for position in range(len(header))]
     lines = [header, ["-" * width for width in widths], *rows]
     return "\n".join(
@@ -321,6 +326,12 @@ def _shortened(text: str, font: Any, width: int) -> str:
     while text and font.getlength(text + "…") > width:
         text = text[:-1]
     return text.rstrip() + "…"
+
+
+def _named(field: Field, value: Any) -> str:
+    """A class or a category by its name, where it has one."""
+    is_id = np.ndim(value) == 0 and field.class_names is not None and field.array.dtype.kind in "iu"
+    return field.class_name(int(value)) if is_id else _cell(value)
 
 
 def _cell(value: Any) -> str:

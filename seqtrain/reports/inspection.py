@@ -24,7 +24,7 @@ from seqtrain.loading.bad_samples import BadSample, replaced
 from seqtrain.loading.pipeline import Data, open_data
 from seqtrain.loading.stream import BatchStream, Made, Schedule, training_schedule, validation_schedule
 from seqtrain.reports.batch_predictions import BatchPredictions, Predictor, batch_predictions
-from seqtrain.reports.contact_sheet import Panel, Remark, contact_sheet, table
+from seqtrain.reports.contact_sheet import MOST_PICTURES, Panel, Remark, contact_sheet, table
 from seqtrain.reports.data_check import overlap_warnings
 from seqtrain.reports.fields import Field, fields_of
 from seqtrain.reports.inspection_page import batch_section, overview_section, worst_section
@@ -115,7 +115,7 @@ class InspectedBatch:
         lines += [f"  warning: {warning}" for warning in self.statistics.warnings]
         lines += [f"  {line}" for line in self.lines]
         if all(field.kind is None for field in self.fields):
-            lines += ["", *("  " + line for line in table(self.batch, self.sample_ids).splitlines())]
+            lines += ["", *("  " + line for line in table(self.fields, self.sample_ids).splitlines())]
         return "\n".join(lines)
 
 
@@ -351,7 +351,7 @@ class Inspection:
             path = self.out / f"{name}.png"
             sheet.save(path)
             self._sheets.append(path)
-        about = inspected.statistics, inspected.fields, inspected.batch, inspected.sample_ids
+        about = inspected.statistics, inspected.fields, inspected.sample_ids
         self._sections.append(batch_section(inspected.title, *about, path, inspected.lines))
 
     def _rank(self, inspected: InspectedBatch) -> None:
@@ -360,7 +360,7 @@ class Inspection:
             return
         ids = inspected.sample_ids
         for rank, row, target, prediction in inspected.predictions.worst()[:_MOST_WORST]:
-            sample = f"row {row}" if ids is None else f"#{ids[row]}"
+            sample = f"row {row}" if ids is None else f"#{ids[row]} {self._file_name(ids[row])}".rstrip()
             batch = str(inspected.remarks[row] if inspected.remarks else inspected.index)
             self._worst.append((rank, sample, batch, target, prediction))
         self._worst = sorted(self._worst, key=lambda each: each[0])[:_MOST_WORST]
@@ -390,6 +390,7 @@ class Inspection:
             class_names=self.sequence.class_names,
             num_classes=self.sequence.num_classes,
             sample_ids=None if ids is None else [ids[row] for row in order],
+            sample_names=() if ids is None else [self._file_name(ids[row]) for row in order[:MOST_PICTURES]],
             data_format=self.sequence.data_format,
             panels=[
                 Panel(panel.name, [dataclasses.replace(field, array=field.array[order]) for field in panel.fields])
@@ -398,6 +399,11 @@ class Inspection:
             own_name="before" if inspected.before is not None else "target" if shows_targets else "",
             remarks=remarks,
         )
+
+    def _file_name(self, sample: int) -> str:
+        """Of a sample that is a file; else nothing."""
+        path = Path(describe(self.data.source, sample))
+        return path.name if path.is_file() else ""
 
     def _side_json(self, side: str) -> dict[str, Any]:
         sequence = self.data.train if side == "train" else self.data.val

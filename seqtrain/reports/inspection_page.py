@@ -40,7 +40,6 @@ def batch_section(
     title: str,
     statistics: BatchStatistics,
     fields: Sequence[Field],
-    batch: tuple[Any, ...],
     sample_ids: Sequence[int] | None,
     sheet: Path | None,
     lines: Sequence[str] = (),
@@ -51,7 +50,6 @@ def batch_section(
         title: Of the batch.
         statistics: In numbers.
         fields: Its arrays, and what they hold.
-        batch: For its first rows, where there is no picture.
         sample_ids: The source's indices of its rows.
         sheet: The PNG that was drawn of it.
         lines: What else there is to say.
@@ -60,7 +58,7 @@ def batch_section(
     if sheet is not None:
         blocks.append(Picture(sheet, f"{title}: {sheet.name}"))
     else:
-        blocks.append(Code(table(batch, sample_ids)))
+        blocks.append(Code(table(fields, sample_ids)))
     rows = [[name, str(tuple(f.shape)), f.dtype, f.minimum, f.maximum, f.mean] for name, f in statistics.fields.items()]
     blocks.append(Table(rows, ["field", "shape", "dtype", "min", "max", "mean"]))
     for field in fields:

@@ -123,9 +123,11 @@ class TableSequence(SampleSequence):
 
     def _x_spec(self) -> dict[str, FieldSpec]:
         width = len(self.source.numeric) + len(self._indicators)
-        spec = {NUMERIC: FieldSpec((width,), "float32")} if width else {}
+        empty = (f"{self.source.numeric[column]} is empty" for column in self._indicators)
+        spec = {NUMERIC: FieldSpec((width,), "float32", columns=(*self.source.numeric, *empty))} if width else {}
         for name, vocabulary in self.vocabularies.items():
-            spec[_input_name(name)] = FieldSpec((), "int32", vocabulary_size=len(vocabulary))
+            names = ("(unknown)", "(empty)", *vocabulary.names)
+            spec[_input_name(name)] = FieldSpec((), "int32", vocabulary_size=len(vocabulary), classes=names)
         return spec
 
     def _y_spec(self) -> dict[str, FieldSpec] | FieldSpec:

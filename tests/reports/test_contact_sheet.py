@@ -4,6 +4,7 @@ import pytest
 from seqtrain.reports import contact_sheet as module
 from seqtrain.reports import tiles
 from seqtrain.reports.contact_sheet import table
+from seqtrain.reports.fields import fields_of
 from seqtrain.reports.tiles import class_color
 from seqtrain.structure import FieldSpec
 
@@ -271,7 +272,7 @@ def test_a_table_shows_the_first_rows_of_every_field():
         {"user": np.array([3, 14]), "item": np.array([159, 26])},
         np.array([3.5, 4.0], dtype=np.float32),
     )
-    assert table(batch, sample_ids=[5, 8]).splitlines() == [
+    assert table(fields_of(batch), sample_ids=[5, 8]).splitlines() == [
         "sample  x.user  x.item  y",
         "------  ------  ------  ---",
         "5       3       159     3.5",
@@ -280,12 +281,28 @@ def test_a_table_shows_the_first_rows_of_every_field():
 
 
 def test_a_table_shortens_long_vectors_and_many_rows():
-    text = table((np.arange(200).reshape(20, 10), np.array(list("abcdefghijklmnopqrst"))), num_rows=2)
+    text = table(fields_of((np.arange(200).reshape(20, 10), np.array(list("abcdefghijklmnopqrst")))), num_rows=2)
     assert text.splitlines()[2:] == [
         "0    [0, 1, 2, 3, 4, 5, … 10 in all]        a",
         "1    [10, 11, 12, 13, 14, 15, … 10 in all]  b",
     ]
 
 
+def test_a_table_names_categories_classes_and_the_columns_of_numbers():
+    batch = (
+        {"numeric": np.array([[0.5, -1], [2, 0]], np.float32), "city": np.array([2, 0], np.int32)},
+        np.array([1, 0], np.int32),
+    )
+    numeric = FieldSpec((2,), "float32", columns=("rooms", "area"))
+    city = FieldSpec((), "int32", vocabulary_size=3, classes=("(unknown)", "(empty)", "Bern"))
+    spec = ({"numeric": numeric, "city": city}, FieldSpec((), "int32", classes=("flat", "house")))
+    assert table(fields_of(batch, spec)).splitlines() == [
+        "row  rooms  area  x.city     y",
+        "---  -----  ----  ---------  -----",
+        "0    0.5    -1    Bern       house",
+        "1    2      0     (unknown)  flat",
+    ]
+
+
 def test_a_table_of_nothing_has_a_header_alone():
-    assert table((np.zeros((0, 2)),)).splitlines() == ["row  x", "---  -"]
+    assert table(fields_of((np.zeros((0, 2)),))).splitlines() == ["row  x", "---  -"]
