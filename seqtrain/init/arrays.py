@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import zipfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -19,14 +19,24 @@ from seqtrain.init.number_recipes import array_rows
 from seqtrain.init.picture_recipes import filters
 from seqtrain.init.picture_sample import fitting_batch_size
 from seqtrain.init.recipe import Recipe
+from seqtrain.sources.arrays import StoredArray
 from seqtrain.sources.hdf5_file import open_array
 from seqtrain.sources.npy_files import npy_array, npz_array
 
 _SAMPLES = ("x", "images", "image", "data", "features", "inputs", "samples", "imgs", "pixels")
 _LABELS = ("y", "labels", "label", "targets", "target", "classes")
+_FEW_ARRAYS = 8
+_IS_WEIGHT = re.compile(r"/vars/\d+$|:\d+$")  # of Keras's files, new and old
 _FEW_CHANNELS = 4
 _LEAST_PICTURE = 8
 _ARE_MANY = 2000  # distinct whole numbers that are hardly classes
+
+
+class _Named(NamedTuple):
+    """An array and its name."""
+
+    name: str
+    array: StoredArray
 
 
 class _Pair(NamedTuple):
@@ -52,24 +62,32 @@ class _Pair(NamedTuple):
 def arrays(listing: Listing) -> Iterator[Find]:
     """Finds arrays of as many samples as labels."""
     files = {file.removesuffix(".npy"): file for file in listing.with_extension(".npy")}
-    for x, y in _named_pairs(files):
-        source = {"name": "arrays", "x": listing.path(files[x]), "y": listing.path(files[y])}
-        opened = [npy_array(listing.root / files[name]) for name in (x, y)]
-        yield from _finds("arrays", source, f"{files[x]} and {files[y]}", opened)
+    for x, y in _pairs(files, lambda name: npy_array(listing.root / files[name])):
+        source = {"name": "arrays", "x": listing.path(files[x.name]), "y": listing.path(files[y.name])}
+        yield from _finds("arrays", source, f"{files[x.name]} and {files[y.name]}", x.array, y.array)
     for file in listing.with_extension(".npz"):
-        for x, y in _named_pairs(_members(listing.root / file)):
+        path = listing.root / file
+        for x, y in _pairs(_members(path), lambda name, path=path: npz_array(path, name)):  # type: ignore[misc]
             source = {"name": "arrays", "file": listing.path(file)}
-            source |= {key: name for key, name in (("x_key", x), ("y_key", y)) if name != key[0]}
-            opened = [npz_array(listing.root / file, name) for name in (x, y)]
-            yield from _finds("arrays", source, f"{x} and {y} in {file}", opened)
+            source |= {key: name for key, name in (("x_key", x.name), ("y_key", y.name)) if name != key[0]}
+            yield from _finds("arrays", source, f"{x.name} and {y.name} in {file}", x.array, y.array)
     for file in listing.with_extension(".h5", ".hdf5"):
-        for x, y in _named_pairs(_data_sets(listing.root / file)):
-            source = {"name": "hdf5", "path": listing.path(file), "x": x, "y": y}
-            opened_sets = [open_array(listing.root / file, name, 2) for name in (x, y)]
-            yield from _finds("hdf5", source, f"{x} and {y} in {file}", opened_sets)
+        path = listing.root / file
+        for x, y in _pairs(_data_sets(path), lambda name, path=path: open_array(path, name, 2)):  # type: ignore[misc]
+            source = {"name": "hdf5", "path": listing.path(file), "x": x.name, "y": y.name}
+            yield from _finds("hdf5", source, f"{x.name} and {y.name} in {file}", x.array, y.array)
 
 
-def _named_pairs(names: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+def _pairs(names: Collection[str], opened: Callable[[str], StoredArray]) -> Iterator[tuple[_Named, _Named]]:
+    """Samples and labels: by their names, or where these say nothing, by their shapes."""
+    found = list(_named_pairs(names))
+    if not found and len(names) <= _FEW_ARRAYS and not any(map(_IS_WEIGHT.search, names)):
+        found = list(_only_pair({name: opened(name).shape for name in names}))
+    for x, y in found:
+        yield _Named(x, opened(x)), _Named(y, opened(y))
+
+
+def _named_pairs(names: Collection[str]) -> Iterator[tuple[str, str]]:
     """Names of samples and of labels that agree in all other words: `train_images` and `train_labels`."""
     words = {name: re.split(r"[_\-/. ]+", name.lower()) for name in names}
     for x, first in sorted(words.items(), key=lambda item: is_held_out(item[0])):
@@ -79,21 +97,29 @@ def _named_pairs(names: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
                 yield x, y
 
 
-def _members(path: Path) -> dict[str, str]:
+def _only_pair(shapes: Mapping[str, tuple[int, ...]]) -> Iterator[tuple[str, str]]:
+    """The one array of several numbers a row, and the one of a number for each of its rows."""
+    samples = [name for name, shape in shapes.items() if len(shape) > 1 and shape[1:] != (1,)]
+    labels = [name for name, shape in shapes.items() if len(shape) == 1 or (len(shape) == 2 and shape[1] == 1)]
+    if len(samples) == len(labels) == 1 and shapes[samples[0]][0] == shapes[labels[0]][0]:
+        yield samples[0], labels[0]
+
+
+def _members(path: Path) -> list[str]:
     try:
         with zipfile.ZipFile(path) as archive:
-            return {name.removesuffix(".npy"): name for name in archive.namelist()}
+            return [name.removesuffix(".npy") for name in archive.namelist()]
     except (OSError, zipfile.BadZipFile):
-        return {}
+        return []
 
 
-def _data_sets(path: Path) -> dict[str, str]:
+def _data_sets(path: Path) -> list[str]:
     h5py = require("h5py", "hdf5", "HDF5 files")
-    found: dict[str, str] = {}
+    found: list[str] = []
 
     def visit(name: str, item: Any) -> None:
         if isinstance(item, h5py.Dataset):
-            found[name] = name
+            found.append(name)
 
     try:
         with h5py.File(path, "r") as file:
@@ -103,8 +129,7 @@ def _data_sets(path: Path) -> dict[str, str]:
     return found
 
 
-def _finds(kind: str, source: dict[str, Any], places: str, opened: list[Any]) -> Iterator[Find]:
-    x, y = opened
+def _finds(kind: str, source: dict[str, Any], places: str, x: StoredArray, y: StoredArray) -> Iterator[Find]:
     if x.shape[0] != y.shape[0] or len(y.shape) > 2 or x.dtype.kind not in "iubf":
         return
     pair = _Pair(kind, source, places, x.shape, x.dtype, np.asarray(y.map()))

@@ -11,8 +11,10 @@ from functools import cached_property
 from pathlib import Path
 from typing import TextIO
 
+from seqtrain.errors import DataError
 from seqtrain.extras import require
 from seqtrain.init.listing import Listing, is_held_out, is_training
+from seqtrain.sources.cells import WITH_COMMA
 
 NO_VALUE = frozenset({"", "na", "n/a", "nan", "null"})
 
@@ -91,6 +93,25 @@ def csv_samples(listing: Listing) -> list[CsvSample]:
 def is_last(file: str) -> bool:
     """Whether a table is one for a test, or shows the form of an answer."""
     return is_held_out(Path(file).stem) or "submission" in file.lower()
+
+
+def check_decimal_points(sample: CsvSample) -> None:
+    """Refuses numbers with a comma, which no source reads and which would be left out as text.
+
+    Raises:
+        DataError: when most cells of a column are such.
+    """
+    for name in sample.header:
+        cells = sample.column(name)
+        with_comma = [cell for cell in cells if WITH_COMMA.fullmatch(cell)]
+        if 2 * len(with_comma) > len(cells):
+            raise DataError(
+                f"the column '{name}' holds numbers with a comma",
+                where=sample.path,
+                expected="a decimal point, such as 12.5",
+                received=repr(with_comma[0]),
+                fix="save the file with decimal points",
+            )
 
 
 def is_number(cell: str) -> bool:

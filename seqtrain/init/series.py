@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Iterator
 from datetime import datetime
 from itertools import pairwise
 from statistics import median
 from typing import Any
 
+from seqtrain.errors import DataError
 from seqtrain.init.columns import column_roles
 from seqtrain.init.csv_sample import CsvSample, csv_samples, is_number
 from seqtrain.init.find import Answers, Find
@@ -20,6 +22,7 @@ from seqtrain.init.recipe import Recipe
 _TIMES = ("time", "datetime", "timestamp", "date", "ds", "utc", "datehour", "localtime")
 _TARGETS = ("target", "y", "value", "load", "demand", "close", "sales", "consumption", "price", "ot")
 _HOUR, _DAY, _WEEK = 3600.0, 86400.0, 604800.0
+_DAY_OR_MONTH_FIRST = re.compile(r"[0-9]{1,2}([./-])[0-9]{1,2}\1[0-9]{2,4}")
 _SHARE = 5  # a window and its horizon are at most a fifth of the shortest file
 
 
@@ -30,6 +33,7 @@ def series(listing: Listing) -> Iterator[Find]:
     for sample in samples:
         by_form.setdefault((os.path.dirname(sample.file), sample.header), []).append(sample)  # noqa: PTH120
     for (folder, _), alike in by_form.items():
+        _check_times(alike[0])
         time = sample_time(alike[0])
         numbers = _numbers(alike[0], time)
         if time is None or not numbers or any(_seconds(sample, time) is None for sample in alike):
@@ -82,6 +86,20 @@ def _find(alike: list[CsvSample], source: dict[str, Any], numbers: list[str], ti
 def _numbers(sample: CsvSample, time: str | None) -> list[str]:
     roles = column_roles(sample).roles
     return [name for name, role in roles.items() if role == "number" and name != time]
+
+
+def _check_times(sample: CsvSample) -> None:
+    """Refuses times that start with the day or the month: which of them, no cell tells."""
+    name = sample.named(*_TIMES)
+    cells = sample.column(name) if name is not None else []
+    if cells and all(map(_DAY_OR_MONTH_FIRST.match, cells)):
+        raise DataError(
+            f"the times in '{name}' may start with the day or the month",
+            where=sample.path,
+            expected="ISO 8601, such as 2024-03-31 18:00",
+            received=repr(cells[0]),
+            fix="write the year first, where these are times of a series",
+        )
 
 
 def _seconds(sample: CsvSample, name: str) -> list[float] | None:

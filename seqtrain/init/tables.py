@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from seqtrain.init.columns import column_roles, group_column, likely_targets, target_kind
-from seqtrain.init.csv_sample import CsvSample, csv_samples, fold, is_last, is_number
+from seqtrain.init.csv_sample import CsvSample, check_decimal_points, csv_samples, fold, is_last, is_number
 from seqtrain.init.find import Answers, Find, Size
 from seqtrain.init.listing import Listing
 from seqtrain.init.number_recipes import picture_rows, rating_rows, table_rows
@@ -76,6 +76,7 @@ def tables(listing: Listing) -> Iterator[Find]:
     """Finds tables of samples; of several, those for training first and larger ones before smaller."""
     samples = [sample for sample in csv_samples(listing) if sample.header and sample.path.suffix.lower() in _SUPPORTED]
     for sample in sorted(samples, key=lambda sample: (is_last(sample.file), -sample.path.stat().st_size)):
+        check_decimal_points(sample)
         roles = column_roles(sample)
         targets, target = likely_targets(sample, roles)
         if len(targets) < 2 or target is None:

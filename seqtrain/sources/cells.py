@@ -22,7 +22,7 @@ ColumnKind = Literal["number", "category", "time", "either"]
 
 MISSING = -1  # the code of an empty cell in a column of categories
 _NO_NUMBER = frozenset({"", "na", "n/a", "nan", "null"})
-_WITH_COMMA = re.compile(r"[+-]?[0-9]+(\.[0-9]{3})*,[0-9]+")  # as Excel writes them in much of Europe
+WITH_COMMA = re.compile(r"[+-]?[0-9]+(\.[0-9]{3})*,[0-9]+")  # as Excel writes them in much of Europe
 _LONGEST_SHOWN = 40
 _MEND = "correct the cell, or leave it empty where the value is missing"
 _MEND_OR_LIST = "correct the cell; where these are names and no amounts, list the column under `categorical`"
@@ -146,13 +146,13 @@ class EitherCells:
         if self._cells is None:
             filled = [cell for cell in cells if not is_missing(cell)]
             are_numbers = 2 * sum(map(_is_number, filled)) > len(filled) or not filled
-            if filled and 2 * sum(_WITH_COMMA.fullmatch(cell.strip()) is not None for cell in filled) > len(filled):
+            if filled and 2 * sum(WITH_COMMA.fullmatch(cell.strip()) is not None for cell in filled) > len(filled):
                 raise self._refusal(cells, place)
             self._cells = NumberCells(self._name, _MEND_OR_LIST) if are_numbers else CategoryCells()
         self._cells.add(cells, place)
 
     def _refusal(self, cells: Sequence[str], place: Place) -> DataError:
-        row = next(row for row, cell in enumerate(cells) if _WITH_COMMA.fullmatch(cell.strip()))
+        row = next(row for row, cell in enumerate(cells) if WITH_COMMA.fullmatch(cell.strip()))
         return DataError(
             f"the column '{self._name}' holds numbers with a comma",
             where=place(row),

@@ -62,9 +62,21 @@ def test_data_sets_of_groups_in_hdf5(tmp_path):
     assert source == {"name": "hdf5", "path": "d.h5", "x": "train/images", "y": "train/labels"}
 
 
+def test_names_that_say_nothing_are_told_apart_by_shape(tmp_path):
+    h5py = pytest.importorskip("h5py")
+    with h5py.File(tmp_path / "d.h5", "w") as file:
+        file["scans"], file["diagnosis"] = PICTURES, CLASSES
+    source = sections(tmp_path)[1].source
+    assert source == {"name": "hdf5", "path": "d.h5", "x": "scans", "y": "diagnosis"}
+    with h5py.File(tmp_path / "d.h5", "a") as file:
+        file["age"] = CLASSES
+    with pytest.raises(DataError, match="nothing here"):  # which of them is meant?
+        found(tmp_path)
+
+
 def test_weights_of_a_model_are_no_data(tmp_path):
     h5py = pytest.importorskip("h5py")
     with h5py.File(tmp_path / "model.weights.h5", "w") as file:
-        file["layers/dense/vars/0"] = np.zeros((3, 3))
+        file["layers/dense/vars/0"], file["layers/dense/vars/1"] = np.zeros((3, 3)), np.zeros(3)
     with pytest.raises(DataError, match="nothing here"):
         found(tmp_path)

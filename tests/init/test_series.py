@@ -43,6 +43,17 @@ def test_files_of_one_form_are_taken_together(tmp_path):
     assert sections(tmp_path)[1].source["path"] == ["a.csv", "b.csv"]
 
 
+def test_times_that_start_with_the_day_or_the_month_are_told(tmp_path):
+    table(
+        tmp_path / "shop.csv",
+        ["date", "sales", "stock"],
+        [[f"{1 + n % 28:02}/{1 + n // 28:02}/2024", n % 7, n] for n in range(80)],
+    )
+    (find,) = found(tmp_path)
+    assert find.kind == "table"
+    assert any("the times in 'date' may start with the day or the month" in note for note in find.notes)
+
+
 def test_times_that_do_not_ascend_are_no_series(tmp_path):
     table(tmp_path / "t.csv", ["time", "a", "price"], [[n % 9, n % 5, n / 3] for n in range(40)])
     assert [find.kind for find in found(tmp_path)] == ["table"]

@@ -1,5 +1,6 @@
 import pytest
 
+from seqtrain.errors import DataError
 from tests.init.places import found, sections, table
 
 
@@ -24,6 +25,12 @@ def test_classes_of_unlike_size_are_balanced_and_a_single_one_is_not_stratified(
     assert recipe.class_weight == "balanced" and recipe.by == "stratified"
     table(tmp_path / "t.csv", ["a", "b", "label"], [[n % 7, n % 3, "yes" if n < 1 else "no"] for n in range(40)])
     assert sections(tmp_path)[1].by == "random"
+
+
+def test_numbers_with_a_comma_are_told_and_not_left_out(tmp_path):
+    (tmp_path / "t.csv").write_text("area;kind\n" + "".join(f"{n},5;{'ab'[n % 2]}\n" for n in range(40)))
+    with pytest.raises(DataError, match="'area' holds numbers with a comma"):
+        found(tmp_path)
 
 
 def test_a_parquet_file(tmp_path):
