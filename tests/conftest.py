@@ -67,9 +67,13 @@ def own_components():
         del sys.modules[name]
 
 
-def pytest_sessionfinish():
-    """Iterators of TensorFlow that outlive the interpreter keep it waiting."""
-    gc.collect()
+@pytest.fixture(scope="module", autouse=True)
+def libraries_are_no_garbage():
+    """Once they are loaded, the garbage collector, which Keras calls between two models, need not look at them."""
+    yield
+    if "keras" in sys.modules and not gc.get_freeze_count():
+        gc.collect()
+        gc.freeze()
 
 
 @pytest.fixture

@@ -19,7 +19,7 @@ from seqtrain.init.number_recipes import array_rows
 from seqtrain.init.picture_recipes import filters
 from seqtrain.init.picture_sample import fitting_batch_size
 from seqtrain.init.recipe import Recipe
-from seqtrain.sources.arrays import StoredArray
+from seqtrain.sources.arrays import StoredArray, check_numbers
 from seqtrain.sources.hdf5_file import open_array
 from seqtrain.sources.npy_files import npy_array, npz_array
 
@@ -132,6 +132,7 @@ def _data_sets(path: Path) -> list[str]:
 def _finds(kind: str, source: dict[str, Any], places: str, x: StoredArray, y: StoredArray) -> Iterator[Find]:
     if x.shape[0] != y.shape[0] or len(y.shape) > 2 or x.dtype.kind not in "iubf":
         return
+    check_numbers(y, "labels")
     pair = _Pair(kind, source, places, x.shape, x.dtype, np.asarray(y.map()))
     labels = pair.labels[:, 0] if pair.labels.ndim == 2 and pair.labels.shape[1] == 1 else pair.labels
     are_classes = labels.ndim == 1 and labels.dtype.kind in "iub" and labels.min() >= 0 and labels.max() < _ARE_MANY

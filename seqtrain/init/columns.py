@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from typing import Literal
 
@@ -12,6 +13,7 @@ Role = Literal["number", "category", "id", "text", "constant"]
 _TARGET_NAMES = ("target", "label", "class", "y", "outcome", "output", "diagnosis", "species", "category", "price")
 _ID_NAMES = frozenset({"id", "index", "rowid", "uuid", "rownumber", "unnamed0", "passengerid", ""})
 _GROUP_NAMES = ("patient", "patientid", "group", "subject", "subjectid", "person", "scanner", "site", "userid")
+_IS_DATE = re.compile(r"[0-9]{4}-[0-9]{1,2}-[0-9]{1,2}|[0-9]{1,2}([./-])[0-9]{1,2}\1[0-9]{2,4}")
 _FEW_VALUES = 20
 _MOST_CLASSES = 1000
 
@@ -21,7 +23,8 @@ class ColumnRoles:
     """The columns of a table.
 
     Args:
-        roles: By name: "number" and "category" are features; an "id" names rows; "text" differs from row to row.
+        roles: By name: "number" and "category" are features; an "id" names rows; "text" differs from row to
+            row, or is a date.
         distinct: By name: how many values the first rows hold.
     """
 
@@ -70,6 +73,8 @@ def group_column(sample: CsvSample) -> str | None:
 def _role(name: str, cells: list[str], distinct: int) -> Role:
     if distinct < 2:
         return "constant"
+    if all(map(_IS_DATE.match, cells)):
+        return "text"
     are_all_different = distinct == len(cells)
     numbers = sum(map(is_number, cells))
     if fold(name) in _ID_NAMES and are_all_different:

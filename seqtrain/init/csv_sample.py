@@ -23,6 +23,7 @@ _ROWS = 2000
 _MOST_FILES = 50
 _DELIMITERS = (",", ";", "\t")
 _LONGEST_CELL = 1 << 26
+_LONGEST_HEAD = 1 << 20
 _CHARACTERS = 1 << 24  # of the rows that are read
 _QUICKLY_COUNTED = 1 << 28  # bytes
 
@@ -93,6 +94,22 @@ def csv_samples(listing: Listing) -> list[CsvSample]:
 def is_last(file: str) -> bool:
     """Whether a table is one for a test, or shows the form of an answer."""
     return is_held_out(Path(file).stem) or "submission" in file.lower()
+
+
+def check_is_text(listing: Listing) -> None:
+    """Refuses tables in another encoding, which nothing was recognised in.
+
+    Raises:
+        DataError: when one is not UTF-8.
+    """
+    for file in listing.with_extension(".csv", ".tsv")[:_MOST_FILES]:
+        with (listing.root / file).open(encoding="utf-8") as opened:
+            try:
+                opened.read(_LONGEST_HEAD)
+            except UnicodeDecodeError as error:
+                raise DataError(
+                    "is not text in UTF-8", where=listing.root / file, fix="save it as CSV with the encoding UTF-8"
+                ) from error
 
 
 def check_decimal_points(sample: CsvSample) -> None:

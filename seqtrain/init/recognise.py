@@ -13,6 +13,7 @@ from pathlib import Path
 from seqtrain.errors import ConfigError, DataError, SeqtrainError, did_you_mean, one_of
 from seqtrain.init.arrays import arrays
 from seqtrain.init.class_folders import class_folders
+from seqtrain.init.csv_sample import check_is_text
 from seqtrain.init.find import Find
 from seqtrain.init.kinds import KINDS, TASKS
 from seqtrain.init.listing import Listing
@@ -66,6 +67,7 @@ def recognise(listing: Listing) -> list[Find]:
         raise problems[0]  # what is nearly right is no heap of pictures
     if found:
         return _with_problems(list(found.values()), problems)
+    check_is_text(listing)
     raise DataError(
         "nothing here that is recognised",
         where=listing.root,

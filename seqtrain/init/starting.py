@@ -73,9 +73,13 @@ class Start:
         samples = self.tried["samples"]
         fields = self.tried["batch"].items()
         batch = ", ".join(f"{name} {'x'.join(map(str, field['shape']))} {field['dtype']}" for name, field in fields)
+        others = [name for name in (self.find.targets if self.find else ()) if name != self.answers.target]
+        choice = (
+            f"{self.answers.target} is predicted; for another column: --target {' | '.join(others)}\n" if others else ""
+        )
         return (
             f"wrote {self.path}: {samples['train']:,} samples train, {samples['val']:,} validate; a batch is {batch}\n"
-            f"next:\n  seqtrain inspect-batches {config}\n  seqtrain fit {config}"
+            f"{choice}next:\n  seqtrain inspect-batches {config}\n  seqtrain fit {config}"
         )
 
     def to_json(self) -> dict[str, Any]:

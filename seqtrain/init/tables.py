@@ -83,7 +83,11 @@ def tables(listing: Listing) -> Iterator[Find]:
             continue
         others = [other.file for other in samples if other is not sample]
         told = (f"other tables are not used: {', '.join(others[:_SHOWN])}",) if others else ()
-        ignored = (f"left out, as rows differ or agree in all: {', '.join(roles.ignored)}",) if roles.ignored else ()
+        ignored = (
+            (f"left out, as rows differ or agree in all, or as dates: {', '.join(roles.ignored)}",)
+            if roles.ignored
+            else ()
+        )
         seen = (
             ("table", f"{sample.words()} in {sample.file}"),
             (

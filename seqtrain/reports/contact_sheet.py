@@ -239,16 +239,20 @@ def table(fields: Sequence[Field], sample_ids: Sequence[int] | None = None, num_
         ------  ------  ------  ---
         12      3       17      4.5
     """
-    columns: dict[str, list[str]] = {}
+    columns: list[tuple[str, list[str]]] = []
     for field in fields:
         shown = field.array[:num_rows]
         if shown.ndim == 2 and shown.shape[1] == len(field.columns) <= _MOST_COLUMNS:
-            columns |= {name: [_cell(value) for value in shown[:, at]] for at, name in enumerate(field.columns)}
+            columns += [(name, [_cell(value) for value in shown[:, at]]) for at, name in enumerate(field.columns)]
         else:
-            columns[field.name] = [_named(field, value) for value in shown]
-    header = ["row" if sample_ids is None else "sample", *columns]
+            columns.append((field.name, [_named(field, value) for value in shown]))
+    header = ["row" if sample_ids is None else "sample", *(name for name, _ in columns)]
     ids = sample_ids or range(num_rows)
-    rows = [[str(id_), *cells] for id_, *cells in zip(ids, *columns.values(), strict=False)] if columns else []
+    rows = (
+        [[str(id_), *cells] for id_, *cells in zip(ids, *(cells for _, cells in columns), strict=False)]
+        if columns
+        else []
+    )
     widths = [max(len(line[position]) for line in [header, *rows]) for position in range(len(header))]
     lines = [header, ["-" * width for width in widths], *rows]
     return "\n".join(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -99,7 +100,7 @@ def check_data(loaded: LoadedConfig, out: Path | None = None, allow_leakage: boo
         data = open_data(loaded)
     except DataError as error:
         if out is not None:
-            _write_list([mistake.where for mistake in error.mistakes if _is_file(mistake.where)], out)
+            _write_list([mistake.where for mistake in error.mistakes if _is_in_a_file(mistake.where)], out)
         raise
     sides = {"train": data.split.train, "val": data.split.val}
     surveys = {
@@ -179,6 +180,11 @@ def _tell_unreadable(side: str, survey: Survey, loaded: LoadedConfig, num_sample
 
 def _file_of(mistake: Mistake, described: str) -> str:
     return mistake.where if _is_file(mistake.where) else described
+
+
+def _is_in_a_file(where: str | None) -> TypeGuard[str]:
+    """Whether it is a file, or a line or a row of one."""
+    return where is not None and _is_file(re.sub(r":[0-9]+$|\[[0-9]+\]$", "", where))
 
 
 def _is_file(where: str | None) -> TypeGuard[str]:

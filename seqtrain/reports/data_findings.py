@@ -137,7 +137,8 @@ def look_for_copies(surveys: Mapping[str, Survey], allow_leakage: bool, found: F
     if within:
         count, example = sum(len(group) - 1 for group in within), " = ".join(joined.names(within[0])[:2])
         found.warnings.append(f"{_copies(count)} on the same side of the split, such as {example}")
-    conflicts = [group for group in groups if len(set(joined.labels[group].tolist())) > 1]
+    has_one = len(joined.labels) > 0  # of several targets, none is the label
+    conflicts = [group for group in groups if has_one and len(set(joined.labels[group].tolist())) > 1]
     if conflicts and joined.is_strict:
         example = " = ".join(joined.names(conflicts[0])[:2])
         found.warnings.append(f"{_copies(len(conflicts))} with another label than the original, such as {example}")

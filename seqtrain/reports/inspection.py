@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -402,8 +403,8 @@ class Inspection:
 
     def _file_name(self, sample: int) -> str:
         """Of a sample that is a file; else nothing."""
-        path = Path(describe(self.data.source, sample))
-        return path.name if path.is_file() else ""
+        words = describe(self.data.source, sample)
+        return Path(words).name if os.path.isfile(words) else ""  # noqa: PTH113 - may be a text of any length
 
     def _side_json(self, side: str) -> dict[str, Any]:
         sequence = self.data.train if side == "train" else self.data.val

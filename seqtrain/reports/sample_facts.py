@@ -207,7 +207,7 @@ def _pixels_by_class(field: Field, fields: list[Field]) -> Array:
 
 
 def _thumbnails(field: Field, data_format: str) -> Array:
-    """Each picture as 8 x 9 gray values, the means of its areas."""
+    """Each picture as 8 x 9 gray values, about the means of its areas."""
     array = field.array
     if array.ndim == 4 and (data_format == "channels_first" or (not field.is_declared and array.shape[-1] > 4)):
         array = np.moveaxis(array, 1, -1)
@@ -250,7 +250,8 @@ def _spread(pictures: Array) -> Array:
 
 def _row_digests(arrays: list[Array]) -> npt.NDArray[np.uint8]:
     """The digest of each sample that is no file, over its inputs."""
-    raw = [np.ascontiguousarray(array).reshape(len(array), -1).view(np.uint8) for array in arrays]
+    flat = [np.ascontiguousarray(array).reshape(len(array), math.prod(array.shape[1:])) for array in arrays]
+    raw = [array.view(np.uint8) for array in flat]
     rows = raw[0] if len(raw) == 1 else np.concatenate(raw, axis=1)
     digests = b"".join(xxhash.xxh3_128_digest(row) for row in rows)
     return np.frombuffer(digests, np.uint8).reshape(len(rows), DIGEST_BYTES)

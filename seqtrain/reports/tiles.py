@@ -26,7 +26,8 @@ _MORE_COLORS = (
     *("#000075", "#aaffc3", "#800000", "#808000", "#469990", "#dcbeff"),
 )
 NOT_COUNTED, NOT_COUNTED_COLOR = -1, "#808080"  # in place of a class id, where a pixel has the weight 0
-_GAP = 3
+_GAP = 9
+_THIN_GAP = 3  # between the planes of a volume
 _HATCH = 3  # pixels from line to line
 _CHART = (260, 120)  # width, height
 _SMOOTH = 3  # charts are drawn larger by so much, and shrunk
@@ -81,7 +82,7 @@ def volume_tile(voxels: Pixels, mask: Mask | None = None) -> tuple[Image.Image, 
         plane_mask = None if mask is None else mask[cut][::-1]
         planes.append(picture_tile(voxels[cut][::-1], plane_mask, edge=max(voxels.shape[:3])))
     z, y, x = middle
-    return beside(planes), f"z {z}, y {y}, x {x}"
+    return beside(planes, _THIN_GAP), f"z {z}, y {y}, x {x}"
 
 
 def series_tile(known: npt.NDArray[Any] | None, follows: npt.NDArray[Any] | None) -> Image.Image:
@@ -121,17 +122,17 @@ def line_color(channel: int, is_known: bool) -> str:
     return colors[channel % len(colors)]
 
 
-def beside(tiles: Sequence[Image.Image]) -> Image.Image:
-    """Pictures side by side, their upper edges in line."""
+def beside(tiles: Sequence[Image.Image], gap: int = _GAP) -> Image.Image:
+    """Pictures side by side, their upper edges in line, so many pixels apart."""
     if len(tiles) == 1:
         return tiles[0]
-    width = sum(tile.width for tile in tiles) + _GAP * (len(tiles) - 1)
+    width = sum(tile.width for tile in tiles) + gap * (len(tiles) - 1)
     row = Image.new("RGB", (width, max(tile.height for tile in tiles)), _PAPER)
     x = 0
     for tile in tiles:
         row.paste(tile, (x, 0))
-        x += tile.width + _GAP
-        ImageDraw.Draw(row).line((x - 2, 0, x - 2, row.height), _RULE)
+        x += tile.width + gap
+        ImageDraw.Draw(row).line((x - (gap + 1) // 2, 0, x - (gap + 1) // 2, row.height), _RULE)
     return row
 
 

@@ -49,6 +49,13 @@ def measure(values: Array) -> dict[str, Array]:
         values: (samples, values, channels).
     """
     rows, count, num_channels = values.shape
+    if not rows * count:
+        nothing = np.zeros((rows, num_channels))
+        return {
+            **{"count": nothing.astype(np.int64), "mean": nothing, "variance": nothing},
+            **{"low": nothing + np.inf, "high": nothing - np.inf},
+            **{"nan": np.zeros(rows, np.int64), "infinite": np.zeros(rows, np.int64)},
+        }
     nan = infinite = np.zeros(rows, np.int64)
     if values.dtype.kind == "f":
         is_finite = np.isfinite(values)

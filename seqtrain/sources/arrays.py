@@ -94,8 +94,8 @@ class Arrays:
         """Checks what was found, without reading samples."""
         self._rows = {name: NpyRows(array) for name, array in self._files.items() if is_worth_a_call(array)}
         self._group_file = groups
-        _check_numbers(self._files["x"], "samples")
-        _check_numbers(self._files["y"], "labels or targets")
+        check_numbers(self._files["x"], "samples")
+        check_numbers(self._files["y"], "labels or targets")
         self._check_lengths()
         self.classes = self._checked_classes(classes)
 
@@ -190,7 +190,12 @@ def _is_whole(dtype: np.dtype[Any]) -> bool:
     return dtype.kind in "iub"
 
 
-def _check_numbers(array: StoredArray, what: str) -> None:
+def check_numbers(array: StoredArray, what: str) -> None:
+    """Refuses what no model can take.
+
+    Raises:
+        DataError: when the array holds no numbers.
+    """
     if array.dtype.kind not in "iubf":
         raise DataError(
             f"holds no numbers that a model can take as {what}",

@@ -56,7 +56,6 @@ class Ratings:
         self, path: Path, user_column: str = "userId", item_column: str = "movieId", rating_column: str = "rating"
     ) -> None:
         self._columns = (user_column, item_column)
-        self._rated_column = rating_column
         self._layout = _layout(path, (user_column, item_column, rating_column))
         table = _parse(self._layout)
         self.user_ids, self.groups = _dense(table["user"])

@@ -95,11 +95,10 @@ class Series:
         """Reads the files, and finds the windows; `follows` says whether their rows hold what is to be forecast."""
         self.files: tuple[Paths, ...] = ([str(file) for file in files],)
         self._follows = follows
-        known = self._names if follows else list(self.columns)
+        known, unknown = (self._names, 0) if follows else (list(self.columns), self.horizon)
         series, self._places = [], []
         for file in files:
             values, places = _read(file, known, self._time, self._missing)
-            unknown = 0 if follows else self.horizon
             series.append(np.pad(values, ((0, unknown), (0, len(self._names) - len(known)))))
             self._places.append(places)
         lengths = np.array([len(values) for values in series])
@@ -119,6 +118,13 @@ class Series:
                 fix="lower window or horizon" if self._follows else "name files with more rows of the past",
             )
         short = np.flatnonzero(lengths < needed)
+        if len(short) and not self._follows:
+            raise DataError(
+                f"is too short to be forecast: a window is {needed} rows",
+                where=files[short[0]],
+                received=f"{lengths[short[0]]} rows; {len(short)} of {len(files)} files are too short",
+                fix="leave it out, or name a file with more rows of the past",
+            )
         if len(short):
             log.warning(
                 "series: %d of %d files are too short for a window of %d rows and left out, such as %s (%d rows)",

@@ -17,11 +17,12 @@ from seqtrain.registry import sources
 from seqtrain.sources.base import Paths
 from seqtrain.sources.manifest_csv import MOST_TOLD, read_table
 from seqtrain.sources.mask_source import count_classes
+from seqtrain.sources.matched_files import stem_and_extension
 from seqtrain.sources.nifti import nifti_volume, save_mask
 from seqtrain.sources.spacing import Resampling
 from seqtrain.sources.volume_cache import VolumeCache
 from seqtrain.sources.volume_file import VolumeFile, npy_volume, whole
-from seqtrain.sources.volume_list import check_patients_apart, list_table, list_volumes
+from seqtrain.sources.volume_list import EXTENSIONS, check_patients_apart, list_table, list_volumes
 from seqtrain.sources.volume_mask import as_ids, not_in_place, spread_voxels
 from seqtrain.sources.volume_source import Foreground, Mask, Shape, Spacing, Voxels, Window
 from seqtrain.types import Positive
@@ -129,6 +130,9 @@ class Volumes:
         """
         other = copy.copy(self)
         suffixes = (self._image_suffix, "")
+        for path in inputs:
+            if not path.is_dir() and stem_and_extension(path.name)[1] not in EXTENSIONS:
+                raise DataError("is no volume that can be read", where=path, expected=one_of(EXTENSIONS))
         listed = [
             [each / path for path in list_volumes(each, None, suffixes, False).images] if each.is_dir() else [each]
             for each in inputs

@@ -72,7 +72,7 @@ class Head:
         """(rows, classes), also where a model puts out the second of two alone."""
         numbers = output.astype(np.float64)
         if numbers.shape[1] == 1:
-            second = 1 / (1 + np.exp(-numbers)) if self.from_logits else numbers
+            second = np.exp(-np.logaddexp(0, -numbers)) if self.from_logits else numbers
             return np.concatenate([1 - second, second], axis=1)
         if not self.from_logits:
             return numbers

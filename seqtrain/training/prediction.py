@@ -24,11 +24,12 @@ from seqtrain.training.prediction_files import Rows
 from seqtrain.training.prediction_places import OutFormat, writer_for
 from seqtrain.training.readable_batches import readable_batches
 from seqtrain.training.sample_bar import sample_bar
-from seqtrain.training.trained_run import TrainedRun
+from seqtrain.training.trained_run import TrainedRun, require_run
 
 log = logging.getLogger("seqtrain")
 
 _MOST_TOLD = 10
+_MOST_LISTED = 1000
 
 
 @dataclass(frozen=True)
@@ -62,6 +63,7 @@ class Predictions:
         failed: How many samples could not be read.
         allowed: How many may not be.
         classes: By class, how many samples it was predicted for; where the model has a single output, of classes.
+        errors: By the file or row, why it could not be read; of the first thousand.
     """
 
     run: TrainedRun
@@ -71,6 +73,7 @@ class Predictions:
     failed: int = 0
     allowed: int = 0
     classes: dict[str, int] = field(default_factory=dict)
+    errors: dict[str, str] = field(default_factory=dict)
 
     @property
     def exit_code(self) -> int:
@@ -89,6 +92,7 @@ class Predictions:
             "format": self.out_format,
             "written": self.written,
             "classes": self.classes,
+            "errors": self.errors,
         }
 
     def text(self) -> str:
@@ -113,6 +117,7 @@ def predict(path: Path, options: PredictOptions) -> Predictions:
         DataError: when the inputs cannot be listed.
         InterruptedRunError: after Ctrl-C; what was made is kept.
     """
+    require_run(path)
     require_inputs(options.inputs)
     run = TrainedRun(path, options.settings, options.checkpoint)
     if bool(options.inputs) == run.has_other_source:
@@ -162,11 +167,16 @@ def _rows(run: TrainedRun, sequence: Any, source: Source, done: Predictions) -> 
         names = [name(int(item)) for item in batch.items]
         samples = sample_of(batch.items)
         for row, error in batch.errors.items():
+            if int(samples[row]) in failed:  # another part of the same volume
+                continue
             failed.add(int(samples[row]))
             if len(failed) <= _MOST_TOLD:
                 log.warning("%s: cannot be read: %s", names[row], error)
-        seen += int(np.count_nonzero(np.diff(samples, prepend=last)))
-        last = int(samples[-1])
+            if len(failed) <= _MOST_LISTED:
+                done.errors[names[row]] = error
+        if len(samples):
+            seen += int(np.count_nonzero(np.diff(samples, prepend=last)))
+            last = int(samples[-1])
         done.failed = len(failed)
         yield Rows(batch.items, names, batch.errors, outputs_of(batch.outputs))
     if seen != done.samples:

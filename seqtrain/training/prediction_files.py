@@ -171,7 +171,9 @@ class PictureWriter:
     def write(self, rows: Rows) -> None:
         """See `Writer`."""
         for position, name in enumerate(rows.names):
-            if position not in rows.errors:
+            if position in rows.errors:
+                (self._folder / self._place(name)).unlink(missing_ok=True)  # an earlier prediction's is not this one's
+            else:
                 picture = Image.fromarray(self._paint(name, rows.outputs[self._head.name][position]))
                 if self._head.kind == "mask":
                     picture.putpalette(palette())

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import itertools
 import os
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
@@ -58,17 +60,18 @@ def writer_for(
     volumes = _volumes(heads, sequence, source)
     chosen = wanted or (isinstance(out, Path) and _FORMATS.get(out.suffix.lower())) or _fitting(heads, volumes)
     _check(chosen, heads, volumes, out)
-    first = "path" if Path(describe(source, 0)).is_file() else "row"
+    first = "path" if os.path.isfile(describe(source, 0)) else "row"  # noqa: PTH113 - may be a text of any length
     folder = out if isinstance(out, Path) else Path("predictions")
+    data = [paths for each in (source, run.data.source) for paths in getattr(each, "files", ())]
     if chosen == "volumes" and volumes is not None:
         files = [volumes.describe(index) for index in range(len(volumes))]
         return _volume_writer(
-            folder, heads[0], run, sequence, source, _Places(folder, inputs, files, as_png=False)
+            folder, heads[0], run, sequence, source, _Places(folder, inputs, files, data, as_png=False)
         ), chosen
     if chosen == "png":
         names = (describe(source, index) for index in range(len(source)))
         painter = _Painter(heads[0], run, are_files=first == "path")
-        return PictureWriter(folder, heads[0], painter, _Places(folder, inputs, names)), chosen
+        return PictureWriter(folder, heads[0], painter, _Places(folder, inputs, names, data)), chosen
     if isinstance(out, Path) and out.is_dir():
         out = out / f"predictions.{chosen}"
     place = Path(f"predictions.{chosen}") if out is None else out
@@ -145,23 +148,32 @@ class _Places:
         out: The folder that it goes into.
         inputs: Folders among them are what paths are relative to; without any, the folder that all files are below.
         names: Of all samples.
+        data: Other files that must not be written over.
         as_png: Whether each becomes a PNG; else it keeps its extension.
 
     Raises:
-        ConfigError: when two would go to one place, or one to the place of its own file.
+        ConfigError: when two would go to one place, or one to that of a file of the inputs or of the data.
     """
 
-    def __init__(self, out: Path, inputs: Sequence[Path], names: Iterable[str], as_png: bool = True) -> None:
+    def __init__(
+        self,
+        out: Path,
+        inputs: Sequence[Path],
+        names: Iterable[str],
+        data: Iterable[Iterable[str]] = (),
+        as_png: bool = True,
+    ) -> None:
         self._folders = [path for path in inputs if path.is_dir()]
         self._as_png = as_png
         self._keeps_extension = not as_png
         names = list(names)
         if not inputs:
-            self._folders = [Path(os.path.commonpath([os.path.dirname(name) for name in names]))]  # noqa: PTH120
+            with contextlib.suppress(ValueError):  # where there is none
+                self._folders = [Path(os.path.commonpath([os.path.dirname(name) for name in names]))]  # noqa: PTH120
         if len({self(name) for name in names}) < len(names):
             self._keeps_extension = True  # cat.jpg and cat.png
             self._require_different(names)
-        self._require_no_input(out, names)
+        self._require_no_data(out, names, data)
 
     def __call__(self, name: str) -> Path:
         path = Path(name)
@@ -185,14 +197,15 @@ class _Places:
                     fix="predict them in two commands, with an --out each",
                 )
 
-    def _require_no_input(self, out: Path, names: Sequence[str]) -> None:
+    def _require_no_data(self, out: Path, names: Sequence[str], data: Iterable[Iterable[str]]) -> None:
         if not out.is_dir():
             return
-        for name in names:
-            place = out / self(name)
-            if place.exists() and Path(name).exists() and place.samefile(name):
+        there = [place for place in (out / self(name) for name in names) if place.exists()]
+        kept = set(map(os.path.realpath, itertools.chain(names, *data))) if there else set()
+        for place in there:
+            if os.path.realpath(place) in kept:
                 raise ConfigError(
-                    "the prediction would be written over its own input",
+                    "a prediction would be written over a file of the data",
                     where=f"--out {out}",
                     received=str(place),
                     fix="name another folder",

@@ -43,6 +43,16 @@ class Predicted:
     outputs: Any
 
 
+def require_run(path: Path) -> None:
+    """Tells of a folder that is no run's, before anything costs time.
+
+    Raises:
+        CheckpointError: when there is no run in it.
+    """
+    if not (path / "config.yaml").is_file():
+        raise CheckpointError("there is no run in this folder", where=path, fix="name a run folder: runs/NAME/TIME")
+
+
 class TrainedRun:
     """A run folder, opened to be looked at.
 
@@ -64,8 +74,7 @@ class TrainedRun:
     """
 
     def __init__(self, path: Path, settings: Sequence[str] = (), which: Literal["best", "last"] = "best") -> None:
-        if not (path / "config.yaml").is_file():
-            raise CheckpointError("there is no run in this folder", where=path, fix="name a run folder: runs/NAME/TIME")
+        require_run(path)
         self.path = path
         self.which = which
         own, other = _divided(settings)

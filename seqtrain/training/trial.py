@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
-from collections.abc import Iterator
 from typing import Any
 
 from seqtrain.config.load import LoadedConfig
@@ -35,29 +33,9 @@ def model_and_logs(loaded: LoadedConfig, data: Data) -> tuple[Any, dict[str, flo
 
 def _tested(loaded: LoadedConfig, model: Any, batch: tuple[Any, ...]) -> dict[str, float]:
     try:
-        with _without_a_graph(model):
-            return scalar_logs(model.test_on_batch(*batch, return_dict=True))
+        return scalar_logs(model.test_on_batch(*batch, return_dict=True))
     except Exception as error:
         raise _misfit(loaded, model, batch, error) from error
-
-
-@contextlib.contextmanager
-def _without_a_graph(model: Any) -> Iterator[None]:
-    """Has TensorFlow compute at once: to trace a graph for one batch takes longer, and `fit` uses another.
-
-    JAX, which compiles each operation that it computes at once, takes longer then.
-    """
-    import keras
-
-    if keras.backend.backend() != "tensorflow":
-        yield
-        return
-    was_eager, model.run_eagerly = model.run_eagerly, True
-    try:
-        yield
-    finally:
-        model.run_eagerly = was_eager
-        model.test_function = None
 
 
 def _misfit(loaded: LoadedConfig, model: Any, batch: tuple[Any, ...], error: Exception) -> ConfigError:

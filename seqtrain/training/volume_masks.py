@@ -1,7 +1,8 @@
 """Masks of whole volumes, put together from what a model makes of their patches or slices.
 
-Where patches overlap, the probabilities of a voxel are averaged. Memory holds one volume: of patches four bytes a voxel
-for each class, of slices one. A mask is written when its volume is done; one with a part that cannot be read has none.
+Where patches overlap, the probabilities of a voxel are added up. Memory holds one volume: of patches four bytes a voxel
+for each class and eight besides, of slices one. A mask is written when its volume is done; one with a part that cannot
+be read has none.
 """
 
 from __future__ import annotations
@@ -51,7 +52,6 @@ class PatchCanvas:
         self._head = head
         self._channels_first = channels_first
         self._sums = np.zeros((*self._shape, max(len(head.classes), 2)), np.float32)
-        self._counts = np.zeros((*self._shape, 1), np.uint16)
 
     def add(self, item: int, output: Array) -> None:
         """See `Canvas`."""
@@ -62,11 +62,10 @@ class PatchCanvas:
         in_volume = [slice(max(at, 0), at + side) for at, side in zip(corner, patch.shape, strict=False)]
         in_patch = [slice(max(-at, 0), length - at) for at, length in zip(corner, self._shape, strict=True)]
         self._sums[*in_volume] += patch[*in_patch]
-        self._counts[*in_volume] += 1
 
     def mask(self) -> Mask:
         """See `Canvas`."""
-        ids: Mask = np.divide(self._sums, self._counts, out=self._sums).argmax(axis=-1).astype(np.uint8)
+        ids: Mask = self._sums.argmax(axis=-1).astype(np.uint8)
         return ids
 
 
@@ -136,6 +135,7 @@ class VolumeWriter:
                 self._volume, self._canvas = volume, self._canvas_of(volume)
             if position in rows.errors:
                 self._canvas = None
+                self._path.unlink(missing_ok=True)  # an earlier prediction's is not this one's
             elif self._canvas is not None:
                 self._canvas.add(item, rows.outputs[self._name][position])
 
@@ -145,10 +145,14 @@ class VolumeWriter:
             self._finish()
         return [str(self._folder)]
 
+    @property
+    def _path(self) -> Path:
+        return self._folder / self._place(self._volumes.describe(self._volume))
+
     def _finish(self) -> None:
         if self._canvas is None:
             return
-        path = self._folder / self._place(self._volumes.describe(self._volume))
+        path = self._path
         path.parent.mkdir(parents=True, exist_ok=True)
         self._volumes.save_mask(self._volume, self._canvas.mask(), partial(path))
         partial(path).replace(path)

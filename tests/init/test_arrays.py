@@ -74,6 +74,14 @@ def test_names_that_say_nothing_are_told_apart_by_shape(tmp_path):
         found(tmp_path)
 
 
+def test_labels_that_are_texts_are_told_before_a_config_is_written(tmp_path):
+    h5py = pytest.importorskip("h5py")
+    with h5py.File(tmp_path / "d.h5", "w") as file:
+        file["images"], file["labels"] = PICTURES, np.array([b"cat", b"dog"] * 20)
+    with pytest.raises(DataError, match="holds no numbers that a model can take as labels"):
+        found(tmp_path)
+
+
 def test_weights_of_a_model_are_no_data(tmp_path):
     h5py = pytest.importorskip("h5py")
     with h5py.File(tmp_path / "model.weights.h5", "w") as file:

@@ -33,6 +33,19 @@ def test_numbers_with_a_comma_are_told_and_not_left_out(tmp_path):
         found(tmp_path)
 
 
+def test_dates_are_nothing_to_predict(tmp_path):
+    rows = [[n % 7, n * 1.5, f"{1 + n % 9}.03.2024"] for n in range(40)]
+    table(tmp_path / "t.csv", ["rooms", "price", "when"], rows)
+    find, recipe = sections(tmp_path)
+    assert find.targets == ("rooms", "price") and recipe.source["ignore"] == ["when"]
+
+
+def test_a_table_in_another_encoding_is_told(tmp_path):
+    (tmp_path / "t.csv").write_bytes("straße;preis\n".encode("latin-1") + b"1;2\n" * 9)
+    with pytest.raises(DataError, match="is not text in UTF-8"):
+        found(tmp_path)
+
+
 def test_a_parquet_file(tmp_path):
     pa, pq = pytest.importorskip("pyarrow"), pytest.importorskip("pyarrow.parquet")
     columns = {"a": [float(n % 9) for n in range(40)], "kind": ["xy"[n % 2] for n in range(40)]}

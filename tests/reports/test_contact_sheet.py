@@ -204,7 +204,7 @@ def test_what_belongs_to_one_sample_stands_side_by_side(texts):
 def test_floats_from_0_to_1_are_shown_as_black_to_white():
     x, y = np.zeros((1, 120, 120, 1), np.uint8), np.full((1, 120, 120, 1), 0.5, np.float32)
     sheet = contact_sheet(x, y, title="t")
-    assert pixel(sheet, 123, 60) == (128, 128, 128)
+    assert pixel(sheet, 129, 60) == (128, 128, 128)
 
 
 def test_three_planes_of_a_volume_pass_through_the_most_of_its_mask(texts):
@@ -239,7 +239,7 @@ def test_three_planes_of_a_volume_pass_through_its_rarest_class(texts):
 )
 def test_three_planes_of_a_volume_are_drawn_in_one_scale(monkeypatch, shape, sizes):
     drawn = []
-    monkeypatch.setattr(tiles, "beside", lambda planes: drawn.extend(plane.size for plane in planes))
+    monkeypatch.setattr(tiles, "beside", lambda planes, gap: drawn.extend(plane.size for plane in planes))
     tiles.volume_tile(np.zeros(shape, np.uint8))
     assert drawn == sizes
 
@@ -302,6 +302,13 @@ def test_a_table_names_categories_classes_and_the_columns_of_numbers():
         "0    0.5    -1    Bern       house",
         "1    2      0     (unknown)  flat",
     ]
+
+
+def test_columns_of_one_name_are_all_shown():
+    numeric = FieldSpec((2,), "float32", columns=("x", "y"))
+    batch = (np.array([[0.5, -1]], np.float32), np.array([7], np.int32))
+    text = table(fields_of(batch, (numeric, FieldSpec((), "int32"))))
+    assert text.splitlines() == ["row  x    y   y", "---  ---  --  -", "0    0.5  -1  7"]
 
 
 def test_a_table_of_nothing_has_a_header_alone():

@@ -244,6 +244,23 @@ def test_equal_rows_of_numbers_are_no_leak(tmp_path):
     assert "in training too" in told(check)
 
 
+def test_equal_rows_with_several_targets_are_told(tmp_path):
+    rows = [f"{n},{n % 3},{n * 2.5},{'ab'[n % 2]}" for n in range(30)]
+    (tmp_path / "t.csv").write_text("\n".join(["size,rooms,price,kind", *rows, rows[0], rows[0]]) + "\n")
+    config = {
+        "version": 1,
+        "source": {"name": "table", "path": "t.csv", "targets": {"price": "number", "kind": "class"}},
+        "sequence": "table",
+        "batch_size": 8,
+        "model": "tabular",
+        "compile": {"loss": {"price": "mse", "kind": "sparse_categorical_crossentropy"}},
+    }
+    (tmp_path / "c.yaml").write_text(json.dumps(config))
+    check = check_data(load_config(tmp_path / "c.yaml"))
+    assert check.error is None
+    assert check.document["duplicates"]["samples"] == 3
+
+
 def test_masks_are_counted_by_class(tmp_path):
     for number in range(4):
         for name in ("images", "masks"):

@@ -40,6 +40,14 @@ def test_what_is_not_finite_is_counted_and_left_out():
     assert ranges.to_json() == {"min": [1], "max": [3], "mean": [2], "std": [1]}
 
 
+@pytest.mark.parametrize("shape", [(0, 5, 3), (4, 0, 3)])
+def test_no_values_have_no_range(shape):
+    ranges = Ranges()
+    ranges.add(measure(np.ones((2, 5, 3), np.float32)))
+    ranges.add(measure(np.zeros(shape, np.float32)))
+    assert ranges.to_json() == {"min": [1, 1, 1], "max": [1, 1, 1], "mean": [1, 1, 1], "std": [0, 0, 0]}
+
+
 def test_channels_are_found_where_they_are():
     picture = Field("x", np.zeros((2, 10, 12, 3)), "pixels", True)
     assert channels(picture).shape == (2, 120, 3)

@@ -14,7 +14,7 @@ def nothing_left():
     with pytest.MonkeyPatch.context() as patched:
         patched.setattr("seqtrain.training.run.draw_final_plots", lambda *arguments: None)
         yield
-    keras.utils.clear_session(free_memory=False)
+    keras.utils.clear_session()
     if "survivors_breaks_off" in callbacks:
         moments().clear()
 

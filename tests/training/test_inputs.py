@@ -69,6 +69,8 @@ def test_a_series_is_forecast_to_beyond_its_end_and_needs_no_more_than_its_colum
     earlier.write_text("\n".join(rows[:window]) + "\n")
     with pytest.raises(DataError, match=f"long enough for a window of {window} steps"):
         source_of([earlier], loaded, data.source)
+    with pytest.raises(DataError, match=f"too short to be forecast: a window is {window} rows"):
+        source_of([tmp_path / "past.csv", earlier], loaded, data.source)
 
 
 def test_ratings_are_asked_for_by_the_ids_that_the_run_knows(tmp_path):
@@ -147,6 +149,10 @@ def test_inputs_of_another_kind_are_refused_with_what_the_run_takes(tmp_path):
         source_of([tmp_path / "notes.txt"], loaded, data.source)
     with pytest.raises(DataError, match="did you mean 'notes.txt'"):
         require_inputs([tmp_path / "note.txt"])
+    loaded, data = opened("volume_patches.yaml")
+    (tmp_path / "scan.mgz").write_bytes(b"nothing")
+    with pytest.raises(DataError, match="is no volume that can be read"):
+        source_of([tmp_path / "scan.mgz"], loaded, data.source)
     loaded, data = opened("siamese_triplets.yaml")
     with pytest.raises(ConfigError, match="leave INPUT out"):
         source_of([DATA / "digits"], loaded, data.source)

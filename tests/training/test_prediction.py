@@ -1,4 +1,5 @@
 import csv
+import dataclasses
 import io
 import json
 
@@ -57,6 +58,7 @@ def test_a_folder_is_predicted_in_the_order_of_its_paths_and_unreadable_files_ar
     names = ["a", "a_bad", "b/c", "b/d", "e", "f", "g_bad"]
     assert [row["path"] for row in rows] == [str(photos / f"{name}.png") for name in names]
     assert (done.exit_code, done.failed, done.to_json()["status"]) == (3, 2, "incomplete")
+    assert list(done.to_json()["errors"]) == [str(photos / "a_bad.png"), str(photos / "g_bad.png")]
     assert [row["error"] != "" for row in rows] == ["bad" in name for name in names]
     for row in rows:
         shares = {name: row[f"p_{name}"] for name in ("bright", "dark", "mid")}
@@ -206,11 +208,45 @@ def test_without_inputs_the_folders_below_that_of_all_files_are_kept(tmp_path):
     assert places("/data/b/scan.nii.gz").as_posix() == "b/scan.nii.gz"
 
 
-def test_no_prediction_is_written_over_its_own_input(photos):
-    names = [str(photos / "a.png"), str(photos / "b/c.png")]
+def test_no_prediction_is_written_over_an_input_or_over_the_data(photos):
+    names = [str(photos / "a.png"), str(photos / "b/c.png"), str(photos / "b/a.png")]
+    save(photos / "b/a.png", 100, np.random.default_rng(0))
     _Places(photos.parent / "out", [photos], names)
-    with pytest.raises(ConfigError, match="written over its own input"):
-        _Places(photos, [photos], names)
+    for out in (photos, photos / "b"):  # its own, and another one
+        with pytest.raises(ConfigError, match="written over a file of the data"):
+            _Places(out, [photos], names)
+    masks = photos.parent / "masks"
+    mask = save(masks / "a.png", 1, np.random.default_rng(0))
+    _Places(masks, [photos], names, [["elsewhere.png"]])
+    with pytest.raises(ConfigError, match="written over a file of the data"):
+        _Places(masks, [photos], names, [["elsewhere.png"], [str(mask)]])
+
+
+def test_names_that_have_no_folder_in_common_are_no_reason_to_fail(tmp_path):
+    assert _Places(tmp_path, [], ["/data/a.png", "b.png"])("/data/a.png").as_posix() == "a.png"
+
+
+def test_a_picture_of_an_earlier_prediction_is_not_taken_for_one_of_a_sample_that_cannot_be_read(tmp_path):
+    head = Head("", "mask", ("ground", "disc"))
+    writer = PictureWriter(tmp_path, head, lambda name, output: head.mask(output, False), lambda name: f"{name}.png")
+    scores = np.array([[[[0.9, 0.1]]]], np.float32)
+    writer.write(Rows(np.arange(1), ["x"], {}, {"": scores}))
+    assert (tmp_path / "x.png").exists()
+    writer.write(Rows(np.arange(1), ["x"], {0: "is damaged"}, {"": scores}))
+    assert not (tmp_path / "x.png").exists()
+
+
+def test_a_batch_of_no_samples_is_none_that_is_missing(photos, tmp_path, monkeypatch):
+    batches = prediction.readable_batches
+
+    def with_an_empty_one(*arguments):
+        for batch in batches(*arguments):
+            yield batch
+        yield dataclasses.replace(batch, items=batch.items[:0], outputs=batch.outputs[:0], errors={})
+
+    monkeypatch.setattr(prediction, "readable_batches", with_an_empty_one)
+    done = predict(little_run(), PredictOptions([photos / "b"], out=tmp_path / "p.csv"))
+    assert (done.exit_code, done.samples) == (0, 2)
 
 
 def test_masks_come_in_the_size_of_their_pictures_however_these_were_resized():

@@ -162,6 +162,16 @@ def test_a_volume_with_a_part_that_cannot_be_read_has_no_mask(disk):
         bad=(1,),
     )
     missing = Path(volumes.describe(1)).name
+    assert not (disk / "out" / missing).exists()
+    (disk / "out" / missing).write_text("of an earlier prediction")
+    write(
+        disk / "out",
+        volumes,
+        sequence,
+        lambda item: sequence.place(item)[0],
+        lambda volume: PatchCanvas(sequence, volume, HEAD, False),
+        bad=(1,),
+    )
     assert len(list((disk / "out").iterdir())) == 5
     assert not (disk / "out" / missing).exists()
 
@@ -213,5 +223,5 @@ def test_files_that_predict_is_given_become_masks_called_as_they_are(tmp_path, n
         written = Volumes(DATA / "volumes" / "images").of_inputs([tmp_path / "out" / scan.name])
         assert written.read(0).shape == mask.shape
         assert (written.read(0) == mask).mean() > (0.9 if name == "volume_slices" else 1 - 1e-9)  # slices are resized
-    with pytest.raises(ConfigError, match="over its own input"):
+    with pytest.raises(ConfigError, match="over a file of the data"):
         writer_for(scans[0].parent, None, [head], run, scans, sequence, source)
