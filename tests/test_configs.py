@@ -8,6 +8,7 @@ import pytest
 
 from seqtrain.config import load_config
 from seqtrain.loading.pipeline import open_data
+from seqtrain.structure import named_leaves
 from seqtrain.training.fit import dry_run, fit
 from seqtrain.training.options import FitOptions
 from tests.conftest import CONFIGS, ROOT, seqtrain_from_scratch
@@ -53,6 +54,7 @@ LEARNS = {
 LONG = [
     *("cached_digits", "arrays", "arrays_channels_first", "backbone", "volume_patches", "volume_slices"),
     *("segmentation_dice", "mask_folders", "encoded_masks", "coco_masks", "autoencoder", "denoising"),
+    *("volume_classification", "siamese_triplets", "pair_manifest", "photos_manifest"),
 ]
 
 
@@ -109,7 +111,7 @@ def test_a_config_learns(path, tmp_path):
 
 @pytest.mark.slow
 @pytest.mark.filterwarnings("ignore")  # Keras's own
-@pytest.mark.parametrize("name", ["arrays_channels_first", "volume_patches"])
+@pytest.mark.parametrize("name", ["arrays_channels_first", "volume_patches", "volume_classification"])
 def test_what_learns_for_long_takes_a_step(name):
     outcome = dry_run(load_config(CONFIGS / f"{name}.yaml"), FitOptions(None, "never", "none", ["seqtrain"]))
     assert LEARNS[name][0].removeprefix("val_") in {log.removeprefix("val_") for log in outcome.result["metrics"]}
@@ -119,9 +121,9 @@ def test_what_learns_for_long_takes_a_step(name):
 def test_what_learns_for_long_has_batches(name):
     data = open_data(load_config(CONFIGS / f"{name}.yaml", ["cache=null"]))
     for sequence in (data.train, data.val):
-        x = sequence.batch(0, 0)[0]
-        assert len(x) == data.config.batch_size
-        assert x.any()
+        for _, x in named_leaves(sequence.batch(0, 0)[:1]):
+            assert len(x) == data.config.batch_size
+            assert x.any()
 
 
 def test_the_recommender_must_beat_the_mean_rating_of_the_training_part():

@@ -141,6 +141,7 @@ def test_a_run_that_stopped_early_trains_no_more_where_nothing_lets_it(tmp_path,
     assert {**again, "status": ""} == {**first, "status": ""}
 
 
+@pytest.mark.long
 def test_the_end_of_a_run_is_saved_at_the_second_try(tmp_path, full_disk, whole):
     full_disk[40] = 1
     assert_alike(tmp_path, run(tmp_path), whole())

@@ -71,6 +71,7 @@ def test_a_run_of_two_phases_that_was_broken_off_ends_as_one_that_was_not(tmp_pa
     assert_alike(tmp_path, broken_off_at(tmp_path, *at, settings=SETTINGS), reference)
 
 
+@pytest.mark.long
 def test_more_epochs_bring_the_second_phase(tmp_path, reference, caplog):
     assert run(tmp_path, *SETTINGS, "fit.epochs=2").result["status"] == "completed"
     assert "fine_tune.after: the run ends before it" in caplog.text
@@ -84,6 +85,7 @@ STOPS = [
 ]
 
 
+@pytest.mark.long
 def test_early_stopping_ends_one_phase_and_the_next_begins_with_the_best_weights(tmp_path):
     stops = [*STOPS, "fine_tune.after=3", "fine_tune.learning_rate=1e-30"]  # too little to change a weight
     result = run(tmp_path / "both", *stops, "fit.epochs=9").result

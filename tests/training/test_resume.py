@@ -94,6 +94,7 @@ def _stopped_at_once(*arguments):
     raise InterruptedRunError(signal.SIGINT)
 
 
+@pytest.mark.long
 def test_a_class_that_changes_at_the_end_of_an_epoch_goes_on_where_it_was(tmp_path, whole):
     at = [("batch end", 2, 5), ("batch end", 3, 7)]
     assert_alike(tmp_path, broken_off_at(tmp_path, *at, sequence="survivors_changing"), whole("survivors_changing"))

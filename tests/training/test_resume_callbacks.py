@@ -85,6 +85,7 @@ def newest(folder):
     return path.name, (path / "model.weights.h5").read_bytes()
 
 
+@pytest.mark.long
 def test_a_run_with_weight_decay_that_was_stopped_waiting_for_data_ends_as_one_that_was_not(tmp_path, stopped_waiting):
     settings = [DECAYED]
     whole = tmp_path / "reference", run(tmp_path / "reference", *settings).result
@@ -131,6 +132,7 @@ def test_a_stop_before_the_checkpoint_is_applied_saves_nothing(tmp_path, whole, 
     assert_alike(tmp_path, run(tmp_path), reference)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     "swap",
     [
