@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
-import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -32,7 +31,7 @@ from seqtrain.reports.inspection_page import batch_section, overview_section, wo
 from seqtrain.reports.page import Section, Text, page
 from seqtrain.reports.sample_epochs import items_of, places_of, refuse_other_side, rows_of, sample_named
 from seqtrain.reports.statistics import BatchStatistics, SplitStatistics, batch_statistics, split_statistics
-from seqtrain.sources.base import classes_of, describe, labels_of
+from seqtrain.sources.base import classes_of, describe, file_name, labels_of
 from seqtrain.structure import map_structure
 
 _MOST_SHEETS = 16
@@ -88,10 +87,15 @@ class InspectedBatch:
         return document
 
     @property
+    def is_unchanged(self) -> bool:
+        """Whether it is looked at before augmentation too, and is the same there."""
+        return self.before is not None and _are_equal(self.before, self.batch)
+
+    @property
     def lines(self) -> list[str]:
         """What there is to say of it besides its numbers."""
         lines = [f"sample {b.replaced_by} in place of {b.index}: {b.where}: {b.error}" for b in self.bad]
-        if self.before is not None and _are_equal(self.before, self.batch):
+        if self.is_unchanged:
             lines.append("nothing is augmented: before and after are the same")
         return lines + ([] if self.predictions is None else self.predictions.lines())
 
@@ -361,7 +365,7 @@ class Inspection:
             return
         ids = inspected.sample_ids
         for rank, row, target, prediction in inspected.predictions.worst()[:_MOST_WORST]:
-            sample = f"row {row}" if ids is None else f"#{ids[row]} {self._file_name(ids[row])}".rstrip()
+            sample = f"row {row}" if ids is None else f"#{ids[row]} {file_name(self.data.source, ids[row])}".rstrip()
             batch = str(inspected.remarks[row] if inspected.remarks else inspected.index)
             self._worst.append((rank, sample, batch, target, prediction))
         self._worst = sorted(self._worst, key=lambda each: each[0])[:_MOST_WORST]
@@ -372,7 +376,8 @@ class Inspection:
         size = len(inspected.fields[0].array)
         order = (predictions.order if predictions is not None else None) or list(range(size))
         panels = list(predictions.panels) if predictions is not None else []
-        if inspected.before is not None:
+        before = None if inspected.is_unchanged else inspected.before
+        if before is not None:
             panels.insert(0, Panel("after", inspected.fields))
         remarks = [
             [
@@ -383,7 +388,7 @@ class Inspection:
         ]
         shows_targets = any(field.kind in ("mask", "series") for panel in panels for field in panel.fields)
         ids = inspected.sample_ids
-        shown = inspected.batch if inspected.before is None else inspected.before
+        shown = inspected.batch if before is None else before
         return contact_sheet(
             map_structure(lambda array: np.asarray(array)[order], shown),
             title=inspected.title,
@@ -391,20 +396,17 @@ class Inspection:
             class_names=self.sequence.class_names,
             num_classes=self.sequence.num_classes,
             sample_ids=None if ids is None else [ids[row] for row in order],
-            sample_names=() if ids is None else [self._file_name(ids[row]) for row in order[:MOST_PICTURES]],
+            sample_names=()
+            if ids is None
+            else [file_name(self.data.source, ids[row]) for row in order[:MOST_PICTURES]],
             data_format=self.sequence.data_format,
             panels=[
                 Panel(panel.name, [dataclasses.replace(field, array=field.array[order]) for field in panel.fields])
                 for panel in panels
             ],
-            own_name="before" if inspected.before is not None else "target" if shows_targets else "",
+            own_name="before" if before is not None else "target" if shows_targets else "",
             remarks=remarks,
         )
-
-    def _file_name(self, sample: int) -> str:
-        """Of a sample that is a file; else nothing."""
-        words = describe(self.data.source, sample)
-        return Path(words).name if os.path.isfile(words) else ""  # noqa: PTH113 - may be a text of any length
 
     def _side_json(self, side: str) -> dict[str, Any]:
         sequence = self.data.train if side == "train" else self.data.val

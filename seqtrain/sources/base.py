@@ -6,6 +6,7 @@ offsets, memory maps) and reads no sample, so that it is quick, small and pickla
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from collections.abc import Sequence as Indices
 from pathlib import Path
@@ -80,6 +81,12 @@ def describe(source: Source, index: int) -> str:
     if hasattr(source, "describe"):
         return str(source.describe(int(index)))
     return f"sample {index}"
+
+
+def file_name(source: Source, index: int) -> str:
+    """The name of the file that a sample is, without its folder; empty where it is none."""
+    words = describe(source, index)
+    return Path(words).name if os.path.isfile(words) else ""  # noqa: PTH113 - may be a text of any length
 
 
 def as_columns(source: Source, indices: npt.NDArray[np.integer]) -> tuple[Indices[Any], Indices[Any]]:

@@ -26,6 +26,7 @@ from seqtrain.reports.curves import draw_run
 from seqtrain.reports.fields import fields_of
 from seqtrain.reports.outputs import Output, pairs_of
 from seqtrain.reports.regression import RegressionResults
+from seqtrain.sources.base import file_name
 from seqtrain.structure import named_leaves
 from seqtrain.training.checkpoint_store import stored_checkpoint
 from seqtrain.training.run_folder import RunFolder
@@ -130,7 +131,9 @@ def _names(sequence: Any, batch: Predicted) -> list[str]:
     if batch.items is None:
         size = len(next(array for _, array in named_leaves(batch.batch)))
         return [f"row {row}" for row in range(size)]
-    return [f"#{index}" for index in sequence.source_indices(batch.items).tolist()]
+    source = getattr(sequence, "source", None)
+    indices = sequence.source_indices(batch.items).tolist()
+    return [(source is not None and file_name(source, index)) or f"#{index}" for index in indices]
 
 
 def _drawn(output: Output, plots: Path, has_others: bool) -> dict[str, Any]:

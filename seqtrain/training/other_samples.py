@@ -10,6 +10,7 @@ from __future__ import annotations
 import contextlib
 import copy
 import dataclasses
+import logging
 from collections.abc import Sequence
 from typing import Any
 
@@ -25,6 +26,8 @@ from seqtrain.sources.cells import Categories
 from seqtrain.sources.ratings import Ratings
 from seqtrain.sources.table import Table
 from seqtrain.splits import Indices
+
+log = logging.getLogger("seqtrain")
 
 _MOST_LISTED = 12
 _FORM = ("columns", "targets", "window", "horizon", "label_classes")  # of series and volumes
@@ -76,6 +79,10 @@ def as_the_run_sees(loaded: LoadedConfig, data: Data, source: Source, indices: I
     if hasattr(own, "vocabularies"):
         columns: dict[str, Categories] = getattr(source, "categories")  # noqa: B009 - of tables alone
         other.vocabularies = {name: _read_by(own.vocabularies[name], column) for name, column in columns.items()}
+        for name, column in columns.items():
+            ids = other.vocabularies[name].apply(column.codes)
+            if num_unknown := np.count_nonzero(ids == Vocabulary.UNKNOWN):
+                log.warning("%d of %d rows have a '%s' that training never saw", num_unknown, len(ids), name)
     return other
 
 

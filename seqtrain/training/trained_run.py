@@ -6,8 +6,10 @@ looked at.
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import json
+import logging
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, Literal
@@ -41,6 +43,17 @@ class Predicted:
     items: np.ndarray[Any, Any] | None
     batch: tuple[Any, ...]
     outputs: Any
+
+
+@contextlib.contextmanager
+def _without_notes() -> Iterator[None]:
+    log = logging.getLogger("seqtrain")
+    level = log.level
+    log.setLevel(logging.WARNING)
+    try:
+        yield
+    finally:
+        log.setLevel(level)
 
 
 def require_run(path: Path) -> None:
@@ -80,7 +93,8 @@ class TrainedRun:
         own, other = _divided(settings)
         self.loaded: LoadedConfig = load_config(path / "config.yaml", own)
         self.stored: Stored = stored_checkpoint(path / "checkpoints", which)
-        self.data: Data = open_data(self.loaded)
+        with _without_notes():  # they were told when it was trained
+            self.data: Data = open_data(self.loaded)
         self.source = self.data.source
         self.source_settings = " ".join(other)
         self._named = load_config(path / "config.yaml", settings) if other else self.loaded

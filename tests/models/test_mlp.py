@@ -4,6 +4,7 @@ import pytest
 from seqtrain.errors import ConfigError
 
 
+@pytest.mark.long
 def test_it_learns_a_sum(build):
     x = np.random.default_rng(1).random((512, 2), dtype=np.float32)
     y = x.sum(axis=1)
