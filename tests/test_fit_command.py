@@ -293,7 +293,7 @@ def test_a_callback_whose_package_is_missing_is_told_before_training(points, mon
         build_callbacks(loaded, data, ["loss"], points.parent, "none")
 
 
-@pytest.mark.parametrize("processes", ["no", "yes"])
+@pytest.mark.parametrize("processes", [pytest.param("no", marks=pytest.mark.long), "yes"])
 def test_texts_of_variable_length_train(points, processes):
     options = ["-s", "sequence=texts", "-s", "model=reads_texts", "-s", f"fit.use_multiprocessing={processes}"]
     done = seqtrain("fit", points, "--json", *options, *NO_KERAS, cwd=points.parent)

@@ -157,7 +157,7 @@ def test_prepare_does_not_import_keras(config):
     assert json.loads(done.stdout)["status"] == "prepared"
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_training_from_a_cache_ends_with_the_weights_of_training_without(config):
     options = ["-s", "fit.epochs=2", "--json"]
     cached = seqtrain("fit", config, *options, "--run-dir", config.parent / "cached")

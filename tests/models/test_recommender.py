@@ -55,6 +55,7 @@ def test_what_does_not_fit_is_refused_and_told(build, spec, received):
     assert received in str(refused.value)
 
 
+@pytest.mark.long
 def test_it_beats_the_mean_on_ratings_that_have_a_taste_in_them(build):
     generator = np.random.default_rng(2)
     tastes, items = generator.normal(size=(30, 2)), generator.normal(size=(40, 2))
