@@ -52,7 +52,7 @@ LEARNS = {
 
 # These take longest, and share their source, their sequence or their model with one that does not.
 LONG = [
-    *("cached_digits", "arrays", "arrays_channels_first", "backbone", "volume_patches", "augmented_digits"),
+    *("cached_digits", "arrays", "arrays_channels_first", "backbone", "volume_patches", "augmented_digits", "hdf5"),
     *("segmentation_dice", "mask_folders", "encoded_masks", "coco_masks", "autoencoder", "denoising"),
     *("volume_classification", "siamese_triplets", "pair_manifest", "photos_manifest", "segmentation", "vae"),
 ]

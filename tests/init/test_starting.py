@@ -178,7 +178,8 @@ def test_a_comment_stands_above_every_part_of_a_config():
 @pytest.mark.parametrize(
     ("name", "epochs", "metric", "bound"),
     [
-        ("csv_pixels", 6, "val_accuracy", 0.6),  # ten classes of equal size: chance is 0.10
+        # Ten classes of equal size: chance is 0.10.
+        pytest.param("csv_pixels", 6, "val_accuracy", 0.6, marks=pytest.mark.long),
         ("flats", 6, "val_mae", 0.4),  # in standard deviations; the mean price errs by 0.8
         # All background gives 0.28.
         pytest.param("shapes", 3, "val_mean_iou", 0.35, marks=pytest.mark.long),
