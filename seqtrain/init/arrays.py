@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import zipfile
 from collections.abc import Callable, Collection, Iterator, Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -67,13 +68,13 @@ def arrays(listing: Listing) -> Iterator[Find]:
         yield from _finds("arrays", source, f"{files[x.name]} and {files[y.name]}", x.array, y.array)
     for file in listing.with_extension(".npz"):
         path = listing.root / file
-        for x, y in _pairs(_members(path), lambda name, path=path: npz_array(path, name)):  # type: ignore[misc]
+        for x, y in _pairs(_members(path), partial(npz_array, path)):
             source = {"name": "arrays", "file": listing.path(file)}
             source |= {key: name for key, name in (("x_key", x.name), ("y_key", y.name)) if name != key[0]}
             yield from _finds("arrays", source, f"{x.name} and {y.name} in {file}", x.array, y.array)
     for file in listing.with_extension(".h5", ".hdf5"):
         path = listing.root / file
-        for x, y in _pairs(_data_sets(path), lambda name, path=path: open_array(path, name, 2)):  # type: ignore[misc]
+        for x, y in _pairs(_data_sets(path), partial(open_array, path, num_kept=2)):
             source = {"name": "hdf5", "path": listing.path(file), "x": x.name, "y": y.name}
             yield from _finds("hdf5", source, f"{x.name} and {y.name} in {file}", x.array, y.array)
 

@@ -10,10 +10,12 @@ from seqtrain.init.csv_sample import CsvSample, fold, is_number
 
 Role = Literal["number", "category", "id", "text", "constant"]
 
+DAY_OR_MONTH_FIRST = re.compile(r"[0-9]{1,2}([./-])[0-9]{1,2}\1[0-9]{2,4}")
+
 _TARGET_NAMES = ("target", "label", "class", "y", "outcome", "output", "diagnosis", "species", "category", "price")
 _ID_NAMES = frozenset({"id", "index", "rowid", "uuid", "rownumber", "unnamed0", "passengerid", ""})
 _GROUP_NAMES = ("patient", "patientid", "group", "subject", "subjectid", "person", "scanner", "site", "userid")
-_IS_DATE = re.compile(r"[0-9]{4}-[0-9]{1,2}-[0-9]{1,2}|[0-9]{1,2}([./-])[0-9]{1,2}\1[0-9]{2,4}")
+_YEAR_FIRST = re.compile(r"[0-9]{4}-[0-9]{1,2}-[0-9]{1,2}")
 _FEW_VALUES = 20
 _MOST_CLASSES = 1000
 
@@ -73,7 +75,7 @@ def group_column(sample: CsvSample) -> str | None:
 def _role(name: str, cells: list[str], distinct: int) -> Role:
     if distinct < 2:
         return "constant"
-    if all(map(_IS_DATE.match, cells)):
+    if all(map(DAY_OR_MONTH_FIRST.match, cells)) or all(map(_YEAR_FIRST.match, cells)):
         return "text"
     are_all_different = distinct == len(cells)
     numbers = sum(map(is_number, cells))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import re
 from collections.abc import Iterator
 from datetime import datetime
 from itertools import pairwise
@@ -11,7 +10,7 @@ from statistics import median
 from typing import Any
 
 from seqtrain.errors import DataError
-from seqtrain.init.columns import column_roles
+from seqtrain.init.columns import DAY_OR_MONTH_FIRST, column_roles
 from seqtrain.init.csv_sample import CsvSample, csv_samples, is_number
 from seqtrain.init.find import Answers, Find
 from seqtrain.init.listing import Listing
@@ -22,7 +21,6 @@ from seqtrain.init.recipe import Recipe
 _TIMES = ("time", "datetime", "timestamp", "date", "ds", "utc", "datehour", "localtime")
 _TARGETS = ("target", "y", "value", "load", "demand", "close", "sales", "consumption", "price", "ot")
 _HOUR, _DAY, _WEEK = 3600.0, 86400.0, 604800.0
-_DAY_OR_MONTH_FIRST = re.compile(r"[0-9]{1,2}([./-])[0-9]{1,2}\1[0-9]{2,4}")
 _SHARE = 5  # a window and its horizon are at most a fifth of the shortest file
 
 
@@ -92,7 +90,7 @@ def _check_times(sample: CsvSample) -> None:
     """Refuses times that start with the day or the month: which of them, no cell tells."""
     name = sample.named(*_TIMES)
     cells = sample.column(name) if name is not None else []
-    if cells and all(map(_DAY_OR_MONTH_FIRST.match, cells)):
+    if cells and all(map(DAY_OR_MONTH_FIRST.match, cells)):
         raise DataError(
             f"the times in '{name}' may start with the day or the month",
             where=sample.path,

@@ -55,7 +55,7 @@ def writer_for(
         source: The samples.
 
     Raises:
-        ConfigError: when the format cannot hold the outputs, does not go to `out`, or would write over an input.
+        ConfigError: when the format cannot hold the outputs, does not go to `out`, or would write over the data.
     """
     volumes = _volumes(heads, sequence, source)
     chosen = wanted or (isinstance(out, Path) and _FORMATS.get(out.suffix.lower())) or _fitting(heads, volumes)

@@ -244,6 +244,22 @@ def test_equal_rows_of_numbers_are_no_leak(tmp_path):
     assert "in training too" in told(check)
 
 
+def test_a_wrong_line_of_a_table_that_cannot_be_listed_is_in_the_list_of_bad_files(tmp_path):
+    (tmp_path / "t.csv").write_text("size,price\n" + "1,2\n" * 9 + "3\n")
+    config = {
+        "version": 1,
+        "source": {"name": "table", "path": "t.csv", "targets": {"price": "number"}},
+        "sequence": "table",
+        "batch_size": 8,
+        "model": "tabular",
+        "compile": {"loss": "mse"},
+    }
+    (tmp_path / "c.yaml").write_text(json.dumps(config))
+    with pytest.raises(DataError, match="one cell for each column"):
+        check_data(load_config(tmp_path / "c.yaml"), tmp_path / "out")
+    assert (tmp_path / "out" / "bad_files.txt").read_text() == f"{tmp_path}/t.csv:11\n"
+
+
 def test_equal_rows_with_several_targets_are_told(tmp_path):
     rows = [f"{n},{n % 3},{n * 2.5},{'ab'[n % 2]}" for n in range(30)]
     (tmp_path / "t.csv").write_text("\n".join(["size,rooms,price,kind", *rows, rows[0], rows[0]]) + "\n")

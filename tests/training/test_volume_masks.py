@@ -62,6 +62,13 @@ def write(out, volumes, sequence, volume_of, canvas, outputs=perfect, bad=()):
     assert writer.close(whole=True) == [str(out)]
 
 
+def write_patches(out, sequence, bad=()):
+    def canvas(volume):
+        return PatchCanvas(sequence, volume, HEAD, False)
+
+    write(out, sequence.source, sequence, lambda item: sequence.place(item)[0], canvas, bad=bad)
+
+
 def load(path):
     return np.load(path) if path.suffix == ".npy" else nibabel.load(path)
 
@@ -82,13 +89,7 @@ def assert_same(out, labels):
 def test_patches_become_the_masks_on_the_disk_whatever_the_axes_of_a_file(disk, overlap, size):
     volumes = volumes_of(disk)
     sequence = VolumePatchSequence(volumes, np.arange(6), 5, 0, False, size, overlap=overlap)
-    write(
-        disk / "out",
-        volumes,
-        sequence,
-        lambda item: sequence.place(item)[0],
-        lambda volume: PatchCanvas(sequence, volume, HEAD, False),
-    )
+    write_patches(disk / "out", sequence)
     assert_same(disk / "out", disk / "labels")
 
 
@@ -126,7 +127,7 @@ def test_masks_of_another_spacing_come_back_into_the_volumes_own(tmp_path):
     save_nifti(tmp_path / "labels" / "a.nii.gz", mask, "LPS")
     volumes = volumes_of(tmp_path, spacing_mm=(1.5, 1.0, 1.0))
     sequence = VolumePatchSequence(volumes, np.arange(1), 5, 0, False, (8, 8, 8))
-    write(tmp_path / "out", volumes, sequence, lambda item: 0, lambda v: PatchCanvas(sequence, v, HEAD, False))
+    write_patches(tmp_path / "out", sequence)
     assert_same(tmp_path / "out", tmp_path / "labels")
 
 
@@ -153,25 +154,11 @@ def test_one_number_a_voxel_and_logits_and_channels_first_mean_the_same(disk):
 def test_a_volume_with_a_part_that_cannot_be_read_has_no_mask(disk):
     volumes = volumes_of(disk)
     sequence = VolumePatchSequence(volumes, np.arange(6), 5, 0, False, (4, 5, 6))
-    write(
-        disk / "out",
-        volumes,
-        sequence,
-        lambda item: sequence.place(item)[0],
-        lambda volume: PatchCanvas(sequence, volume, HEAD, False),
-        bad=(1,),
-    )
+    write_patches(disk / "out", sequence, bad=(1,))
     missing = Path(volumes.describe(1)).name
     assert not (disk / "out" / missing).exists()
     (disk / "out" / missing).write_text("of an earlier prediction")
-    write(
-        disk / "out",
-        volumes,
-        sequence,
-        lambda item: sequence.place(item)[0],
-        lambda volume: PatchCanvas(sequence, volume, HEAD, False),
-        bad=(1,),
-    )
+    write_patches(disk / "out", sequence, bad=(1,))
     assert len(list((disk / "out").iterdir())) == 5
     assert not (disk / "out" / missing).exists()
 
