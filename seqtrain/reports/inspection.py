@@ -11,7 +11,6 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
@@ -20,108 +19,26 @@ from PIL import Image
 
 from seqtrain.config.load import LoadedConfig
 from seqtrain.errors import ConfigError
-from seqtrain.loading.bad_samples import BadSample, replaced
+from seqtrain.loading.bad_samples import replaced
 from seqtrain.loading.pipeline import Data, open_data
 from seqtrain.loading.stream import BatchStream, Made, Schedule, training_schedule, validation_schedule
-from seqtrain.reports.batch_predictions import BatchPredictions, Predictor, batch_predictions
-from seqtrain.reports.contact_sheet import MOST_PICTURES, Panel, Remark, contact_sheet, table
+from seqtrain.reports.batch_predictions import Predictor, batch_predictions
+from seqtrain.reports.contact_sheet import MOST_PICTURES, Panel, Remark, contact_sheet
 from seqtrain.reports.data_check import overlap_warnings
-from seqtrain.reports.fields import Field, fields_of
+from seqtrain.reports.fields import fields_of
+from seqtrain.reports.inspected_batch import InspectedBatch, listed
 from seqtrain.reports.inspection_page import batch_section, overview_section, worst_section
 from seqtrain.reports.page import Section, Text, page
 from seqtrain.reports.sample_epochs import items_of, places_of, refuse_other_side, rows_of, sample_named
-from seqtrain.reports.statistics import BatchStatistics, SplitStatistics, batch_statistics, split_statistics
+from seqtrain.reports.statistics import SplitStatistics, batch_statistics, split_statistics
 from seqtrain.sources.base import classes_of, describe, file_name, labels_of
 from seqtrain.structure import map_structure
 
 _MOST_SHEETS = 16
 _MOST_WORST = 20  # predictions in the list of what to look at first
-_MOST_CLASSES = 30  # on a line
 
 Side = Literal["train", "val"]
 Stage = Literal["raw", "augmented", "both"]
-
-
-@dataclass(frozen=True)
-class InspectedBatch:
-    """One batch, described.
-
-    Args:
-        title: "train, epoch 0, batch 3 of 13".
-        index: Its number in the epoch.
-        sample_ids: The source's indices of its rows; None where a class written for Keras does not tell.
-        statistics: In numbers.
-        milliseconds: What the loader took to make it.
-        batch: The batch.
-        fields: Its arrays, and what they hold.
-        bad: The samples that could not be read, and what stands in their place.
-        before: The same samples before augmentation, where both are looked at.
-        predictions: What a model makes of it.
-        remarks: Lines under each sample, by row.
-    """
-
-    title: str
-    index: int
-    sample_ids: list[int] | None
-    statistics: BatchStatistics
-    milliseconds: float
-    batch: tuple[Any, ...]
-    fields: tuple[Field, ...] = ()
-    bad: tuple[BadSample, ...] = ()
-    before: tuple[Any, ...] | None = None
-    predictions: BatchPredictions | None = None
-    remarks: tuple[str, ...] = ()
-
-    def to_json(self) -> dict[str, Any]:
-        """As `inspect-batches --json` prints it."""
-        document = {
-            "index": self.index,
-            "sample_ids": self.sample_ids,
-            **self.statistics.to_json(),
-            "ms": round(self.milliseconds, 3),
-        }
-        if self.before is not None:
-            document["raw"] = batch_statistics(self.before).to_json()["fields"]
-        if self.predictions is not None:
-            document["predictions"] = self.predictions.to_json()
-        return document
-
-    @property
-    def is_unchanged(self) -> bool:
-        """Whether it is looked at before augmentation too, and is the same there."""
-        return self.before is not None and _are_equal(self.before, self.batch)
-
-    @property
-    def lines(self) -> list[str]:
-        """What there is to say of it besides its numbers."""
-        lines = [f"sample {b.replaced_by} in place of {b.index}: {b.where}: {b.error}" for b in self.bad]
-        if self.is_unchanged:
-            lines.append("nothing is augmented: before and after are the same")
-        return lines + ([] if self.predictions is None else self.predictions.lines())
-
-    def text(self) -> str:
-        """For a person."""
-        fields = self.statistics.fields
-        rows = [
-            (name, str(f.shape), f.dtype, f"{_number(f.minimum)} to {_number(f.maximum)}", f"mean {_number(f.mean)}")
-            for name, f in fields.items()
-        ]
-        widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
-        lines = [f"\n{self.title}  ({self.milliseconds:.1f} ms to make)"]
-        for row in rows:
-            cells = (cell.ljust(width) for cell, width in zip(row, widths, strict=True))
-            lines.append(("  " + "  ".join(cells)).rstrip())
-        for field in self.fields:
-            counts = self.statistics.label_counts.get(field.name, {})
-            if counts:
-                words = _listed([f"{field.class_name(label)}: {count}" for label, count in counts.items()])
-                unit = "pixels" if field.kind == "mask" else "labels"
-                lines.append(f"  {unit}{'' if field.name == 'y' else f' of {field.name}'}  {words}")
-        lines += [f"  warning: {warning}" for warning in self.statistics.warnings]
-        lines += [f"  {line}" for line in self.lines]
-        if all(field.kind is None for field in self.fields):
-            lines += ["", *("  " + line for line in table(self.fields, self.sample_ids).splitlines())]
-        return "\n".join(lines)
 
 
 class Inspection:
@@ -236,7 +153,7 @@ class Inspection:
             statistics = self._class_statistics(side)
             if statistics is not None:
                 classes = statistics.to_json()["classes"]
-                lines.append("       classes  " + _listed([f"{name}: {count}" for name, count in classes.items()]))
+                lines.append("       classes  " + listed([f"{name}: {count}" for name, count in classes.items()]))
                 lines.append(f"       largest class / smallest: {statistics.imbalance:.2f}")
                 if self.data.config.split.by != "group":  # a group may well be a class
                     lines += [f"       warning: {warning}" for warning in statistics.warnings]
@@ -427,18 +344,3 @@ class Inspection:
         if labels is None or not len(indices) or self.data.train.num_classes is None or names != self._label_names:
             return None
         return split_statistics(labels[indices], num_classes=self.data.train.num_classes, names=names)
-
-
-def _listed(words: Sequence[str]) -> str:
-    rest = f" and {len(words) - _MOST_CLASSES} more" if len(words) > _MOST_CLASSES else ""
-    return ", ".join(words[:_MOST_CLASSES]) + rest
-
-
-def _are_equal(before: tuple[Any, ...], after: tuple[Any, ...]) -> bool:
-    same: list[bool] = []
-    map_structure(lambda one, other: same.append(np.array_equal(one, other)), before, after)
-    return all(same)
-
-
-def _number(value: float | int | None) -> str:
-    return "-" if value is None else f"{value:.4g}" if isinstance(value, float) else str(value)

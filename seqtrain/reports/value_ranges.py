@@ -82,9 +82,10 @@ def _extreme(values: Array, extreme: np.ufunc) -> Array:
 
 
 def _moments(values: Array) -> tuple[Array, Array]:
-    if (
-        values.shape[2] > _CHANNELS_OF_OPENCV or values.dtype != np.uint8
-    ):  # its sums of squares are exact for bytes alone
+    suits_opencv = (
+        values.dtype == np.uint8 and values.shape[2] <= _CHANNELS_OF_OPENCV
+    )  # its squares are exact for bytes
+    if not suits_opencv:
         flat = values.reshape(-1, values.shape[2])
         return flat.mean(axis=0, dtype=np.float64), flat.var(axis=0, dtype=np.float64)
     mean, deviation = cv2.meanStdDev(np.ascontiguousarray(values))
