@@ -3,16 +3,14 @@
 The first bytes say what a file is, its name what somebody took it for: a GIF called `.jpg` trains here, where Pillow
 looks at the bytes, and fails in the next tool.
 
-The files have just been read by the sequence, so that reading them again costs little. Digests are XXH3 of 128 bits,
-which runs at the speed of memory: copies are looked for, not forgeries.
+Digests are XXH3 of 128 bits, which runs at the speed of memory: copies are looked for, not forgeries.
 """
 
 from __future__ import annotations
 
 import io
 import os
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import simplejpeg
 import xxhash
@@ -72,8 +70,7 @@ MODES = (
 )
 
 
-@dataclass(frozen=True)
-class FileFacts:
+class FileFacts(NamedTuple):
     """A file.
 
     Args:
@@ -82,6 +79,7 @@ class FileFacts:
         mode: Pillow's name of how pixels are stored, one of `MODES`; "" where it is no picture.
         height: In pixels; 0 where it is no picture.
         width: See `height`.
+        digest: Of the whole file; None where it was not asked for.
     """
 
     format: str = ""
@@ -89,6 +87,7 @@ class FileFacts:
     mode: str = ""
     height: int = 0
     width: int = 0
+    digest: bytes | None = None
 
 
 def file_fields(source: Source, indices: Any) -> tuple[str, ...]:
@@ -112,26 +111,59 @@ def file_fields(source: Source, indices: Any) -> tuple[str, ...]:
     return tuple(name for name in _FILE_FIELDS if name in found)
 
 
-def look_at(path: str, digest: Any = None) -> FileFacts:
-    """Reads a file.
+def look_at(path: str, with_digest: bool = True) -> FileFacts:
+    """Reads a file; one that is missing has no facts.
 
     Args:
-        path: Of the file; one that is missing has no facts.
-        digest: Of `new_digest`; takes its content.
+        path: Of the file.
+        with_digest: Whether it is read whole.
     """
     try:
         with open(path, "rb", buffering=0) as file:  # noqa: PTH123 - of every sample
             start = file.read(_LARGEST_HEADER)
-            if digest is not None:
-                digest.update(start)
-                while len(start) == _LARGEST_HEADER and (block := file.read(_BLOCK)):  # a short file was read whole
-                    digest.update(block)
+            if not with_digest:
+                return facts_of(path, start, None)
+            digest = xxhash.xxh3_128(start)
+            while block := file.read(_BLOCK):
+                digest.update(block)
     except OSError:
         return FileFacts()
+    return facts_of(path, start, digest.digest())
+
+
+def facts_of(path: str, start: bytes, digest: bytes | None) -> FileFacts:
+    """What a file says of itself.
+
+    Args:
+        path: Of the file, whose extension is compared.
+        start: Its first 64 KiB at least, or all of it.
+        digest: What is known of all of it.
+    """
     kind = format_of(start)
     named = _EXTENSIONS.get(os.path.splitext(path)[1].lower(), "")  # noqa: PTH122
     is_misnamed = bool(kind != "unknown" and named and kind != named)
-    return FileFacts(kind, is_misnamed, *_picture_header(start, kind, path))
+    return FileFacts(kind, is_misnamed, *_picture_header(start, kind, path), digest)
+
+
+def digest_of(content: bytes) -> bytes:
+    """That of a file's content, or of several digests as one."""
+    return xxhash.xxh3_128_digest(content)
+
+
+class ReadFiles:
+    """The facts of files that were read for some samples, noted as they were read; of others, read now."""
+
+    def __init__(self) -> None:
+        self._facts: dict[str, FileFacts] = {}
+
+    def note(self, path: str, content: bytes) -> None:
+        """Keeps the facts of a file."""
+        if path not in self._facts:
+            self._facts[path] = facts_of(path, content, digest_of(content))
+
+    def facts(self, path: str, with_digest: bool) -> FileFacts:
+        """Those of a file; `with_digest` as `look_at`."""
+        return self._facts.get(path) or look_at(path, with_digest)
 
 
 def format_of(start: bytes) -> str:
@@ -141,11 +173,6 @@ def format_of(start: bytes) -> str:
     if start[:4] == b"RIFF" and start[8:12] == b"WEBP":
         return "WEBP"
     return next((name for magic, name in _STARTS.items() if start.startswith(magic)), "unknown")
-
-
-def new_digest() -> Any:
-    """What `look_at` fills."""
-    return xxhash.xxh3_128()
 
 
 def _picture_header(start: bytes, kind: str, path: str) -> tuple[str, int, int]:

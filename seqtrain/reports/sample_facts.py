@@ -7,6 +7,7 @@ threads or processes, and a million samples are some hundred MB of facts.
 
 from __future__ import annotations
 
+import itertools
 import math
 from typing import Any
 
@@ -17,10 +18,12 @@ import xxhash
 
 from seqtrain.reports.duplicates import THUMBNAIL
 from seqtrain.reports.fields import Field, fields_of
-from seqtrain.reports.file_facts import DIGEST_BYTES, FORMATS, MODES, file_fields, look_at, new_digest
+from seqtrain.reports.file_facts import DIGEST_BYTES, FORMATS, MODES, ReadFiles, digest_of, file_fields
+from seqtrain.reports.scratch import scratch
 from seqtrain.reports.statistics import class_indices
 from seqtrain.reports.value_ranges import channels, measure
 from seqtrain.sequences.base import SampleSequence
+from seqtrain.sequences.decoding import showing_files
 from seqtrain.structure import FieldSpec, map_structure, named_leaves
 
 Array = npt.NDArray[Any]
@@ -32,7 +35,7 @@ BAD_BATCH = "bad_batch"
 """All that is known of a batch that could not be made: its number."""
 
 _BYTES_IN_A_BATCH = 1 << 22
-_BYTES_IN_A_PART = 1 << 20  # smaller ones take longer for the calls than for the values
+_BYTES_IN_A_PART = 1 << 21  # smaller ones take longer for the calls than for the values
 _MOST_ROWS = 4096
 
 
@@ -64,7 +67,7 @@ class FactSequence:
         row_bytes = sum(array.nbytes for _, array in named_leaves(zeros))
         self.batch_size = max(inner.batch_size, min(_MOST_ROWS, _BYTES_IN_A_BATCH // max(row_bytes, 1)))
         self.min_part_rows = max(inner.min_part_rows, _BYTES_IN_A_PART // max(row_bytes, 1))
-        one = map_structure(lambda array: FieldSpec(array.shape[1:], array.dtype.name), self._facts(zeros, None))
+        one = map_structure(lambda array: FieldSpec(array.shape[1:], array.dtype.name), self._facts(zeros))
         self.row_spec = self.spec = (one,)
 
     @property
@@ -94,9 +97,14 @@ class FactSequence:
 
     def write(self, indices: npt.NDArray[np.integer], epoch: int, rows: tuple[Any, ...]) -> None:
         """Writes the facts of samples; of those that cannot be read, that alone."""
-        batch = map_structure(lambda field: field.empty(len(indices)), self.inner.row_spec)
+        use, files = itertools.count(), ReadFiles()
+        batch = map_structure(
+            lambda field: scratch.empty(f"batch {next(use)}", (len(indices), *field.shape), field.dtype),
+            self.inner.row_spec,
+        )
         try:
-            self.inner.write(indices, epoch, batch)
+            with showing_files(files.note):
+                self.inner.write(indices, epoch, batch)
         except MemoryError:
             raise
         except Exception:  # why is told later, by who asks for the one sample
@@ -109,7 +117,7 @@ class FactSequence:
                 rows[0]["item"][:] = indices
                 rows[0]["is_bad"][:] = 1
             return
-        map_structure(np.copyto, rows, (self._facts(self.inner.finish(batch), indices),))
+        map_structure(np.copyto, rows, (self._facts(self.inner.finish(batch), indices, files),))
 
     def batch(self, epoch: int, position: int) -> tuple[Any, ...]:
         """The facts of a batch that a class makes as a whole."""
@@ -119,7 +127,7 @@ class FactSequence:
             raise
         except Exception:
             return ({BAD_BATCH: np.array([position])},)
-        return (self._facts(batch, None),)
+        return (self._facts(batch),)
 
     def finish(self, rows: tuple[Any, ...]) -> tuple[Any, ...]:
         """The facts as they are."""
@@ -129,12 +137,15 @@ class FactSequence:
         """The file or row of one sample."""
         return str(self.inner.describe(index))
 
-    def _facts(self, batch: tuple[Any, ...], items: npt.NDArray[np.integer] | None) -> dict[str, Any]:
+    def _facts(
+        self, batch: tuple[Any, ...], items: npt.NDArray[np.integer] | None = None, files: ReadFiles | None = None
+    ) -> dict[str, Any]:
         """What is known of samples.
 
         Args:
             batch: `(x,)`, `(x, y)` or `(x, y, sample_weight)`.
             items: The samples of its rows; None where they are not known, and files are not looked at.
+            files: Those that were read for them.
         """
         fields = fields_of(batch, self.inner.spec, self.inner.num_classes, self.inner.class_names)
         count = len(fields[0].array)
@@ -159,24 +170,27 @@ class FactSequence:
             if picture.array.ndim < 5 and "path_b" not in self._file_fields:  # one picture does not tell a pair
                 facts["thumbnail"] = _thumbnails(picture, self.inner.data_format)
         if self._file_fields:
-            facts |= self._file_facts(count, items)
+            facts |= self._file_facts(count, items, files or ReadFiles())
         else:
             facts["digest"] = _row_digests([field.array for field in inputs])
         return facts
 
-    def _file_facts(self, count: int, items: npt.NDArray[np.integer] | None) -> dict[str, Any]:
+    def _file_facts(self, count: int, items: npt.NDArray[np.integer] | None, read: ReadFiles) -> dict[str, Any]:
         digests = np.zeros((count, DIGEST_BYTES), np.uint8)
         files = {name: np.zeros((count, 5), np.int32) for name in self._file_fields}
         if items is None:
             return {"digest": digests, "files": files}
-        for row in np.flatnonzero(self._is_first(items)).tolist():
-            sample = self.inner.source[int(self.inner.source_indices(items[row : row + 1])[0])]
-            digest = new_digest()
+        rows = np.flatnonzero(self._is_first(items))
+        for row, index in zip(rows.tolist(), self.inner.source_indices(items[rows]).tolist(), strict=True):
+            sample, parts = self.inner.source[index], []
             for name in self._file_fields:
-                seen = look_at(sample[name], None if name == "mask" else digest)
+                seen = read.facts(sample[name], with_digest=name != "mask")
                 codes = FORMATS.index(seen.format), MODES.index(seen.mode)
                 files[name][row] = (*codes, seen.height, seen.width, seen.is_misnamed)
-            digests[row] = np.frombuffer(digest.digest(), np.uint8)
+                if name != "mask":
+                    parts.append(seen.digest or b"")
+            digest = b"".join(parts)
+            digests[row] = np.frombuffer(digest if len(digest) == DIGEST_BYTES else digest_of(digest), np.uint8)
         return {"digest": digests, "files": files}
 
     def _is_first(self, items: npt.NDArray[np.integer]) -> npt.NDArray[np.bool_]:
@@ -232,10 +246,12 @@ def _gray(pictures: Array) -> Array:
     if num_channels == 1:
         return np.ascontiguousarray(pictures[..., 0])
     if num_channels == 3:
-        tall: Array = cv2.cvtColor(np.ascontiguousarray(pictures).reshape(count * rows, columns, 3), cv2.COLOR_RGB2GRAY)
-        return tall.reshape(count, rows, columns)
-    gray: Array = pictures.mean(axis=3, dtype=np.float32).astype(np.uint8)
-    return gray
+        gray: Array = scratch.empty("gray", (count, rows, columns), np.uint8)
+        tall = np.ascontiguousarray(pictures).reshape(count * rows, columns, 3)
+        cv2.cvtColor(tall, cv2.COLOR_RGB2GRAY, dst=gray.reshape(count * rows, columns))
+        return gray
+    mean: Array = pictures.mean(axis=3, dtype=np.float32).astype(np.uint8)
+    return mean
 
 
 def _spread(pictures: Array) -> Array:

@@ -14,6 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from seqtrain.reports.fields import Field
+from seqtrain.reports.scratch import scratch
 
 Array = npt.NDArray[Any]
 
@@ -61,35 +62,37 @@ def measure(values: Array) -> dict[str, Array]:
         is_finite = np.isfinite(values)
         if not is_finite.all():
             return _measure_finite(values, is_finite)
-    values = values.astype(np.uint8) if values.dtype.kind == "b" else values
+    planes = _planes(values.view(np.uint8) if values.dtype.kind == "b" else values)
     counts = np.zeros((rows, num_channels), np.int64)
     mean, variance = np.zeros(counts.shape), np.zeros(counts.shape)
-    counts[0], (mean[0], variance[0]) = rows * count, _moments(values)
+    counts[0] = rows * count
+    for channel, plane in enumerate(planes):
+        mean[0, channel], variance[0, channel] = _moments(plane)
     return {
         **{"count": counts, "mean": mean, "variance": variance},
-        **{"low": _extreme(values, np.minimum), "high": _extreme(values, np.maximum)},
+        **{"low": planes.min(axis=2).T.astype(np.float64), "high": planes.max(axis=2).T.astype(np.float64)},
         **{"nan": nan, "infinite": infinite},
     }
 
 
-def _extreme(values: Array, extreme: np.ufunc) -> Array:
-    """The smallest or largest of each sample's channels: halves are laid on each other, as few channels are slow."""
-    while (count := values.shape[1]) > 1:
-        half = (count + 1) // 2
-        values = extreme(values[:, :half], values[:, count - half :])
-    found: Array = values[:, 0].astype(np.float64)
-    return found
+def _planes(values: Array) -> Array:
+    """As (channels, samples, values): what lies side by side is measured many times faster than every third value."""
+    rows, count, num_channels = values.shape
+    if num_channels == 1:
+        return np.ascontiguousarray(values).reshape(1, rows, count)
+    planes = scratch.empty("planes", (num_channels, rows, count), values.dtype)
+    if values.dtype == np.uint8 and num_channels <= _CHANNELS_OF_OPENCV:
+        cv2.split(np.ascontiguousarray(values), list(planes))
+    else:
+        np.copyto(planes, np.moveaxis(values, 2, 0))
+    return planes
 
 
-def _moments(values: Array) -> tuple[Array, Array]:
-    suits_opencv = (
-        values.dtype == np.uint8 and values.shape[2] <= _CHANNELS_OF_OPENCV
-    )  # its squares are exact for bytes
-    if not suits_opencv:
-        flat = values.reshape(-1, values.shape[2])
-        return flat.mean(axis=0, dtype=np.float64), flat.var(axis=0, dtype=np.float64)
-    mean, deviation = cv2.meanStdDev(np.ascontiguousarray(values))
-    return mean[:, 0], np.square(deviation[:, 0])
+def _moments(plane: Array) -> tuple[float, float]:
+    if plane.dtype != np.uint8:
+        return float(plane.mean(dtype=np.float64)), float(plane.var(dtype=np.float64))
+    mean, deviation = cv2.meanStdDev(plane)  # sums of squares, which are exact for bytes
+    return mean.item(), deviation.item() ** 2
 
 
 def _measure_finite(values: Array, is_finite: npt.NDArray[np.bool_]) -> dict[str, Array]:

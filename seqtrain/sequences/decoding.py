@@ -18,7 +18,9 @@ Nothing global is changed: Pillow's own limit of pixels holds, and truncated fil
 from __future__ import annotations
 
 import io
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 
 import cv2
 import numpy as np
@@ -38,6 +40,18 @@ _SIMPLE_COLORSPACES = frozenset({"YCbCr", "RGB", "Gray"})
 _CHEAP_FACTOR = 2  # scaling by less (to 5/8, say) costs more than the whole picture: only 1/2, 1/4, 1/8 use SIMD
 _PILLOW_MODES = {"gray": "L", "rgb": "RGB"}
 _LARGEST_16_BIT = 65535
+
+_reader: ContextVar[Callable[[str, bytes], object] | None] = ContextVar("reader", default=None)
+
+
+@contextmanager
+def showing_files(to: Callable[[str, bytes], object]) -> Iterator[None]:
+    """Within it, `to` is given the path and the content of each file that this thread reads here, before decoding."""
+    before = _reader.set(to)
+    try:
+        yield
+    finally:
+        _reader.reset(before)
 
 
 def read_picture(path: str, color: Color, wanted: Callable[[Size], Size] | None = None) -> Picture:
@@ -61,6 +75,8 @@ def read_picture(path: str, color: Color, wanted: Callable[[Size], Size] | None 
         raise DataError(
             f"the image file cannot be read: {error.strerror}", where=path, fix="check its permissions and the disk"
         ) from error
+    if (shown_to := _reader.get()) is not None:
+        shown_to(path, content)
     if not content:
         raise DataError("the image file is empty", where=path, fix="fetch it again, or remove it")
     picture = _decode_jpeg(content, path, color, wanted) if content.startswith(_JPEG_START) else None

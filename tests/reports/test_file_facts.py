@@ -1,13 +1,16 @@
 """What files say of themselves, as Pillow wrote them."""
 
 import gzip
-import hashlib
 
 import numpy as np
 import pytest
+import xxhash
 from PIL import Image
 
-from seqtrain.reports.file_facts import FileFacts, look_at
+from seqtrain.errors import DataError
+from seqtrain.reports import file_facts
+from seqtrain.reports.file_facts import FileFacts, ReadFiles, look_at
+from seqtrain.sequences.decoding import read_picture, showing_files
 
 
 @pytest.mark.parametrize(
@@ -27,7 +30,7 @@ from seqtrain.reports.file_facts import FileFacts, look_at
 def test_kind_mode_and_size_are_those_that_were_written(tmp_path, extension, kind, mode):
     path = tmp_path / f"picture{extension}"
     Image.new(mode, (31, 17)).save(path)
-    assert look_at(str(path)) == FileFacts(kind, False, mode, 17, 31)
+    assert look_at(str(path), with_digest=False) == FileFacts(kind, False, mode, 17, 31)
 
 
 def test_a_name_that_does_not_fit_is_told_and_one_in_capitals_fits(tmp_path):
@@ -41,13 +44,35 @@ def test_a_name_that_does_not_fit_is_told_and_one_in_capitals_fits(tmp_path):
 def test_the_digest_is_that_of_the_whole_file(tmp_path):
     path = tmp_path / "large.gz"
     path.write_bytes(gzip.compress(np.random.default_rng(0).bytes(3_000_000)))
-    digest = hashlib.sha256()
-    assert look_at(str(path), digest).format == "GZIP"
-    assert digest.hexdigest() == hashlib.sha256(path.read_bytes()).hexdigest()
+    facts = look_at(str(path))
+    assert facts.format == "GZIP"
+    assert facts.digest == xxhash.xxh3_128_digest(path.read_bytes())
+
+
+def test_a_file_that_a_sequence_reads_is_not_read_again_and_has_the_same_facts(tmp_path, monkeypatch):
+    path = tmp_path / "photo.jpg"
+    Image.new("RGB", (31, 17)).save(path, "PNG")
+    files = ReadFiles()
+    with showing_files(files.note):
+        read_picture(str(path), "rgb")
+    wanted = look_at(str(path))
+    monkeypatch.setattr(file_facts, "look_at", None)
+    assert files.facts(str(path), with_digest=True) == wanted
+    assert wanted.is_misnamed
+
+
+def test_files_are_shown_within_alone(tmp_path):
+    path, seen = tmp_path / "empty.png", []
+    path.write_bytes(b"")
+    with showing_files(lambda *file: seen.append(file)), pytest.raises(DataError, match="empty"):
+        read_picture(str(path), "rgb")
+    with pytest.raises(DataError):
+        read_picture(str(path), "rgb")
+    assert seen == [(str(path), b"")]
 
 
 def test_what_is_missing_or_damaged_is_no_error_here(tmp_path):
     assert look_at(str(tmp_path / "nowhere.png")) == FileFacts()
     damaged = tmp_path / "damaged.jpg"
     damaged.write_bytes(b"\xff\xd8\xff\xe0nothing")
-    assert look_at(str(damaged)) == FileFacts("JPEG")
+    assert look_at(str(damaged), with_digest=False) == FileFacts("JPEG")
