@@ -21,6 +21,9 @@ import signal
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+MOST_TOLD = 10
+"""How many mistakes of one file a message lists."""
+
 
 @dataclass(frozen=True)
 class Mistake:
@@ -93,6 +96,32 @@ class DataError(SeqtrainError):
     """A file, a row or a sample that cannot be used."""
 
     exit_code = 3
+
+
+class GatheredErrors:
+    """What is wrong with the rows of one file, told in one go."""
+
+    def __init__(self) -> None:
+        self._mistakes: list[Mistake] = []
+
+    def add(self, error: DataError) -> None:
+        """Keeps an error.
+
+        Raises:
+            DataError: when there are as many as one message lists: with these.
+        """
+        self._mistakes += error.mistakes
+        if len(self._mistakes) >= MOST_TOLD:
+            self.tell()
+
+    def tell(self) -> None:
+        """Does nothing where nothing is wrong.
+
+        Raises:
+            DataError: with all that was kept.
+        """
+        if self._mistakes:
+            raise DataError(self._mistakes[:MOST_TOLD])
 
 
 class CheckpointError(SeqtrainError):

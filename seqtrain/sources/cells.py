@@ -15,7 +15,7 @@ from typing import Any, Literal, Protocol
 import numpy as np
 import numpy.typing as npt
 
-from seqtrain.errors import DataError
+from seqtrain.errors import MOST_TOLD, DataError, GatheredErrors, Mistake
 
 ColumnKind = Literal["number", "category", "time", "either"]
 """What a column is to be read as; "either" is a number or a category, by what most of its first cells are."""
@@ -66,43 +66,43 @@ class NumberCells:
     def __init__(self, name: str, fix: str = _MEND) -> None:
         self._name, self._fix = name, fix
         self._blocks: list[npt.NDArray[np.float32]] = []
+        self._is_told = False  # that a whole block is something else: one cell of it says enough
 
     def add(self, cells: Sequence[str], place: Place) -> None:
         """Takes a block.
 
         Raises:
-            DataError: when a cell is no number, or is infinite as a float32.
+            DataError: when cells are no numbers, or infinite as a float32.
         """
+        if self._is_told:
+            return
         try:
             numbers = np.fromiter(map(float, cells), np.float64, len(cells))
         except ValueError:
-            numbers = np.array([self._number(cell, row, place) for row, cell in enumerate(cells)])
-        infinite = np.abs(numbers) > np.finfo(np.float32).max
-        if infinite.any():
-            row = int(infinite.argmax())
-            raise self._refusal("is infinite", cells[row], place(row))
+            self._refuse("is no number", [not (is_missing(cell) or _is_number(cell)) for cell in cells], cells, place)
+            numbers = np.array([np.nan if is_missing(cell) else float(cell) for cell in cells])
+        self._refuse("is infinite", np.abs(numbers) > np.finfo(np.float32).max, cells, place)
         self._blocks.append(numbers.astype(np.float32))
 
     def finish(self) -> npt.NDArray[np.float32]:
         """The numbers of all rows."""
         return np.concatenate(self._blocks)
 
-    def _number(self, cell: str, row: int, place: Place) -> float:
-        if is_missing(cell):
-            return np.nan
-        try:
-            return float(cell)
-        except ValueError as error:
-            raise self._refusal("is no number", cell, place(row)) from error
-
-    def _refusal(self, what: str, cell: str, where: str) -> DataError:
-        return DataError(
-            f"the cell of column '{self._name}' {what}",
-            where=where,
-            expected="a finite number such as 12.5",
-            received=repr(cell[:_LONGEST_SHOWN]),
-            fix=self._fix,
-        )
+    def _refuse(self, what: str, are_bad: npt.ArrayLike, cells: Sequence[str], place: Place) -> None:
+        rows = np.flatnonzero(are_bad)
+        self._is_told = len(rows) == len(cells)
+        mistakes = [
+            Mistake(
+                f"the cell of column '{self._name}' {what}",
+                where=place(row),
+                expected="a finite number such as 12.5",
+                received=repr(cells[row][:_LONGEST_SHOWN]),
+                fix=self._fix,
+            )
+            for row in rows[: 1 if self._is_told else MOST_TOLD].tolist()
+        ]
+        if mistakes:
+            raise DataError(mistakes)
 
 
 class CategoryCells:
@@ -147,6 +147,7 @@ class EitherCells:
             filled = [cell for cell in cells if not is_missing(cell)]
             are_numbers = 2 * sum(map(_is_number, filled)) > len(filled) or not filled
             if filled and 2 * sum(WITH_COMMA.fullmatch(cell.strip()) is not None for cell in filled) > len(filled):
+                self._cells = CategoryCells()  # told once, whatever follows
                 raise self._refusal(cells, place)
             self._cells = NumberCells(self._name, _MEND_OR_LIST) if are_numbers else CategoryCells()
         self._cells.add(cells, place)
@@ -183,26 +184,30 @@ class TimeCells:
         """Takes a block.
 
         Raises:
-            DataError: when a cell is no time, or of another form than the first.
+            DataError: when cells are no times, or of another form than the first.
         """
         self._parse = self._parse or (float if _is_number(cells[0]) else _microseconds)
-        times = np.empty(len(cells))
+        times, errors = np.empty(len(cells)), GatheredErrors()
         for row, cell in enumerate(cells):
             try:
                 times[row] = self._parse(cell.strip())
-            except ValueError as error:
-                raise DataError(
-                    f"the cell of column '{self._name}' is no time",
-                    where=place(row),
-                    expected="a number, as in the first row" if self._parse is float else "such as 2024-03-31 18:00",
-                    received=repr(cell[:_LONGEST_SHOWN]),
-                    fix="write all times as numbers, or all as ISO 8601",
-                ) from error
+            except ValueError:
+                errors.add(self._refusal(cell, place(row)))
+        errors.tell()
         self._blocks.append(times)
 
     def finish(self) -> npt.NDArray[np.float64]:
         """The times of all rows."""
         return np.concatenate(self._blocks)
+
+    def _refusal(self, cell: str, where: str) -> DataError:
+        return DataError(
+            f"the cell of column '{self._name}' is no time",
+            where=where,
+            expected="a number, as in the first row" if self._parse is float else "such as 2024-03-31 18:00",
+            received=repr(cell[:_LONGEST_SHOWN]),
+            fix="write all times as numbers, or all as ISO 8601",
+        )
 
 
 def cells_of(name: str, kind: ColumnKind) -> Cells:

@@ -9,9 +9,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from seqtrain.errors import DataError, Mistake
+from seqtrain.errors import MOST_TOLD, DataError, Mistake
 from seqtrain.sources.json_places import JSONItem, json_items, unmangled
-from seqtrain.sources.manifest_csv import MOST_TOLD
 from seqtrain.sources.run_length import Size
 
 _EXPECTED = {

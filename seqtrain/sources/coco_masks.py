@@ -13,13 +13,12 @@ from typing import Any, Literal
 import numpy as np
 import numpy.typing as npt
 
-from seqtrain.errors import ConfigError, DataError, Mistake, did_you_mean, one_of
+from seqtrain.errors import MOST_TOLD, ConfigError, DataError, Mistake, did_you_mean, one_of
 from seqtrain.registry import sources
 from seqtrain.sources.base import Paths
 from seqtrain.sources.coco_listing import CocoListing
 from seqtrain.sources.coco_outline import Outline, OutlineError, outline, outlined
 from seqtrain.sources.json_places import read_item
-from seqtrain.sources.manifest_csv import MOST_TOLD
 from seqtrain.sources.mask_painting import painted
 from seqtrain.sources.mask_source import Mask, count_classes
 from seqtrain.sources.packed_paths import PackedPaths

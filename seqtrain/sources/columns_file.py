@@ -17,8 +17,9 @@ from typing import Any, TextIO
 
 import numpy.typing as npt
 
-from seqtrain.errors import DataError, did_you_mean, one_of
+from seqtrain.errors import DataError, GatheredErrors, did_you_mean, one_of
 from seqtrain.sources.cells import Categories, ColumnKind, cells_of
+from seqtrain.sources.manifest_csv import ragged
 
 TABLE_EXTENSIONS = (".csv", ".parquet")
 _ROWS_IN_A_BLOCK = 4096
@@ -152,20 +153,26 @@ def _read_csv(file: TextIO, path: Path, kinds: Mapping[str, ColumnKind]) -> Colu
     header, delimiter = _header(file, path)
     wanted = [(header.index(name), name, cells_of(name, kind)) for name, kind in kinds.items()]
     columns = Columns(RowPlaces(path))
-    num_rows = 0
-    for rows in _blocks(file, path, delimiter, len(header), columns.places):
+    num_rows, errors = 0, GatheredErrors()
+    for rows in _blocks(file, path, delimiter, len(header), columns.places, errors):
         cells = list(zip(*rows, strict=True))
         for position, _, column in wanted:
-            column.add(cells[position], columns.places.after(num_rows))
+            try:
+                column.add(cells[position], columns.places.after(num_rows))
+            except DataError as error:
+                errors.add(error)
         num_rows += len(rows)
+    errors.tell()
     if num_rows:
         for _, name, column in wanted:
             columns.put(name, column.finish())
     return columns
 
 
-def _blocks(file: TextIO, path: Path, delimiter: str, width: int, places: RowPlaces) -> Iterator[list[list[str]]]:
-    """The rows that are not blank, some thousands at a time; `places` learns where each stands."""
+def _blocks(
+    file: TextIO, path: Path, delimiter: str, width: int, places: RowPlaces, errors: GatheredErrors
+) -> Iterator[list[list[str]]]:
+    """The rows that are not blank, some thousands at a time; `places` learns where each stands, `errors` of others."""
     reader = csv.reader(file, delimiter=delimiter, skipinitialspace=True, strict=True)
     rows: list[list[str]] = []
     num_rows = 0
@@ -175,7 +182,8 @@ def _blocks(file: TextIO, path: Path, delimiter: str, width: int, places: RowPla
                 continue
             places.add(num_rows, reader.line_num + 1)
             if len(row) != width:
-                raise _ragged(places.of(num_rows), len(row), width)
+                errors.add(ragged(places.of(num_rows), len(row), width))
+                continue
             num_rows += 1
             rows.append(row)
             if len(rows) == _ROWS_IN_A_BLOCK:
@@ -183,19 +191,9 @@ def _blocks(file: TextIO, path: Path, delimiter: str, width: int, places: RowPla
                 rows = []
     except csv.Error as error:
         where = f"{path}:{reader.line_num + 1}"
-        raise DataError(f"the row cannot be read: {error}", where=where, fix="check its quotes") from error
+        errors.add(DataError(f"the row cannot be read: {error}", where=where, fix="check its quotes"))
     if rows:
         yield rows
-
-
-def _ragged(where: str, received: int, expected: int) -> DataError:
-    return DataError(
-        "the row does not have one cell for each column",
-        where=where,
-        expected=f"{expected} cells, as in the header",
-        received=f"{received}",
-        fix="put a cell that holds the separator in double quotes; an empty cell still needs its separator",
-    )
 
 
 def _header(file: TextIO, path: Path) -> tuple[list[str], str]:

@@ -13,11 +13,10 @@ from typing import Any, Literal
 import numpy as np
 import numpy.typing as npt
 
-from seqtrain.errors import DataError, Mistake
+from seqtrain.errors import MOST_TOLD, DataError, Mistake
 from seqtrain.registry import sources
 from seqtrain.sources.base import Paths
 from seqtrain.sources.images_by_id import ImagesById
-from seqtrain.sources.manifest_csv import MOST_TOLD
 from seqtrain.sources.mask_painting import MaskedObject, painted
 from seqtrain.sources.mask_source import Mask, count_classes
 from seqtrain.sources.object_classes import object_classes

@@ -9,10 +9,10 @@ from typing import Any, Literal
 import numpy as np
 import numpy.typing as npt
 
-from seqtrain.errors import DataError, Mistake
+from seqtrain.errors import MOST_TOLD, DataError, Mistake
 from seqtrain.registry import sources
 from seqtrain.sources.class_labels import check_finite, class_names
-from seqtrain.sources.manifest_csv import MOST_TOLD, read_table
+from seqtrain.sources.manifest_csv import read_table
 from seqtrain.sources.packed_paths import PackedPaths
 
 Target = Literal["class", "index", "float"]

@@ -13,10 +13,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from seqtrain.errors import DataError, Mistake, did_you_mean, one_of
+from seqtrain.errors import DataError, GatheredErrors, did_you_mean, one_of
 
 _DELIMITERS = (",", ";", "\t")
-MOST_TOLD = 10  # mistakes that one message lists
 
 
 @dataclass(frozen=True)
@@ -63,18 +62,15 @@ def _read(reader: Any, path: Path, names: Sequence[str]) -> Table:
     positions = [_position(name, header, f"{path}:{header_line}") for name in names]
     columns: tuple[list[str], ...] = tuple([] for _ in names)
     lines: list[int] = []
-    ragged: list[Mistake] = []
+    errors = GatheredErrors()
     for line, row in rows:
         if len(row) != len(header):
-            ragged.append(_ragged(len(row), len(header), f"{path}:{line}"))
-            if len(ragged) == MOST_TOLD:
-                break
+            errors.add(ragged(f"{path}:{line}", len(row), len(header)))
             continue
         lines.append(line)
         for column, position in zip(columns, positions, strict=True):
             column.append(row[position].strip())
-    if ragged:
-        raise DataError(ragged)
+    errors.tell()
     if not lines:
         raise DataError("the file has a header and no rows", where=path, fix="add a row for each image")
     return Table(columns, lines)
@@ -107,8 +103,9 @@ def _position(name: str, header: list[str], where: str) -> int:
     )
 
 
-def _ragged(received: int, expected: int, where: str) -> Mistake:
-    return Mistake(
+def ragged(where: str, received: int, expected: int) -> DataError:
+    """What is wrong with a row of another number of cells than the header."""
+    return DataError(
         "the row does not have one cell for each column",
         where=where,
         expected=f"{expected} cells, as in the header",

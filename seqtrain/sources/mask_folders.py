@@ -15,11 +15,10 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from seqtrain.errors import ConfigError, DataError, Mistake
+from seqtrain.errors import MOST_TOLD, ConfigError, DataError, Mistake
 from seqtrain.registry import sources
 from seqtrain.sources.base import Paths
 from seqtrain.sources.image_folder import image_extensions
-from seqtrain.sources.manifest_csv import MOST_TOLD
 from seqtrain.sources.mask_file import Ids, read_ids
 from seqtrain.sources.mask_painting import MaskedObject, painted
 from seqtrain.sources.mask_source import Mask, count_classes

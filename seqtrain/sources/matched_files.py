@@ -7,8 +7,7 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
 
-from seqtrain.errors import DataError, Mistake
-from seqtrain.sources.manifest_csv import MOST_TOLD
+from seqtrain.errors import MOST_TOLD, DataError, Mistake
 
 _DOUBLE_EXTENSIONS = (".nii.gz",)
 

@@ -15,10 +15,10 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from seqtrain.errors import DataError, Mistake
+from seqtrain.errors import MOST_TOLD, DataError, Mistake
 from seqtrain.registry import sources
 from seqtrain.sources.base import Paths
-from seqtrain.sources.manifest_csv import MOST_TOLD, read_table
+from seqtrain.sources.manifest_csv import read_table
 from seqtrain.sources.packed_paths import PackedPaths
 
 _LABELS = {"0": 0, "1": 1, "different": 0, "same": 1}

@@ -18,7 +18,7 @@ from typing import Any, NoReturn, Self
 import numpy as np
 import numpy.typing as npt
 
-from seqtrain.errors import ConfigError, DataError, did_you_mean, one_of
+from seqtrain.errors import ConfigError, DataError, GatheredErrors, did_you_mean, one_of
 from seqtrain.registry import sources
 from seqtrain.sources.base import only
 
@@ -233,19 +233,21 @@ def _count(layout: _Layout) -> tuple[int, int]:
 
 
 def _refuse(layout: _Layout, reason: str) -> NoReturn:
-    """Reads the table once more, slowly, to tell which row is wrong."""
-    row = 0
+    """Reads the table once more, slowly, to tell which rows are wrong."""
+    row, errors = 0, GatheredErrors()
     with layout.path.open(encoding="utf-8-sig", newline="", errors="replace") as file:
         for row, line in enumerate(file, start=1):
             fields = next(csv.reader([line], delimiter=layout.delimiter), [])
             if row >= layout.first_row and (mistake := _mistake(fields, layout)):
-                raise DataError(
+                error = DataError(
                     mistake,
                     where=f"{layout.path}:{row}",
                     expected="whole numbers for the user and the item, a finite number for the rating",
                     received=repr(line.rstrip("\r\n")[:80]),
                     fix="correct the row or delete it",
                 )
+                errors.add(error)
+    errors.tell()
     if row < layout.first_row:
         raise DataError("holds no ratings, only a header", where=layout.path, fix="check that it was copied whole")
     raise DataError(f"cannot be read as a table: {reason}", where=layout.path, fix="save it as plain CSV in UTF-8")

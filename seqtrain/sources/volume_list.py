@@ -12,8 +12,8 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from seqtrain.errors import DataError, Mistake, did_you_mean
-from seqtrain.sources.manifest_csv import MOST_TOLD, Table, read_table
+from seqtrain.errors import MOST_TOLD, DataError, Mistake, did_you_mean
+from seqtrain.sources.manifest_csv import Table, read_table
 from seqtrain.sources.matched_files import files_below, matched_by_stem, stem_and_extension
 
 EXTENSIONS = (".nii", ".nii.gz", ".npy")

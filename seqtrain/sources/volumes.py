@@ -12,10 +12,10 @@ import numpy as np
 import numpy.typing as npt
 from pydantic import Field
 
-from seqtrain.errors import ConfigError, DataError, one_of
+from seqtrain.errors import MOST_TOLD, ConfigError, DataError, one_of
 from seqtrain.registry import sources
 from seqtrain.sources.base import Paths
-from seqtrain.sources.manifest_csv import MOST_TOLD, read_table
+from seqtrain.sources.manifest_csv import read_table
 from seqtrain.sources.mask_source import count_classes
 from seqtrain.sources.matched_files import stem_and_extension
 from seqtrain.sources.nifti import nifti_volume, save_mask

@@ -10,6 +10,7 @@ import pyarrow.parquet
 import pytest
 
 from seqtrain.errors import ConfigError, DataError
+from seqtrain.sources.cells import ColumnKind
 from seqtrain.sources.columns_file import column_names, read_columns
 
 
@@ -109,6 +110,39 @@ def test_numbers_with_a_decimal_comma_are_no_categories(tmp_path: Path) -> None:
     assert read_columns(path, {"price": "category"}).categories["price"].names == ("-7,5", "1.250,50")
     few = csv_file(tmp_path, "kind;n\nA 1,2;1\n3,4;2\nB;3\n")
     assert read_columns(few, {"kind": "either"}).categories["kind"].names == ("3,4", "A 1,2", "B")
+
+
+def told(path: Path, kinds: dict[str, ColumnKind]) -> list[str]:
+    with pytest.raises(DataError) as caught:
+        read_columns(path, kinds)
+    return [f"{Path(mistake.where or '').name} {mistake.message}" for mistake in caught.value.mistakes]
+
+
+def test_wrong_cells_and_rows_of_the_whole_file_are_told_in_one_go(tmp_path: Path) -> None:
+    rows = ["1,2024-01-01"] * 9000
+    rows[3] = "one,2024-01-01"
+    rows[4500] = "1"
+    rows[8000] = "1e99,someday"
+    path = csv_file(tmp_path, "\n".join(["a,at", *rows, ""]))
+    assert told(path, {"a": "number", "at": "time"}) == [
+        "t.csv:5 the cell of column 'a' is no number",
+        "t.csv:4502 the row does not have one cell for each column",
+        "t.csv:8002 the cell of column 'a' is infinite",
+        "t.csv:8002 the cell of column 'at' is no time",
+    ]
+
+
+def test_of_a_column_that_is_something_else_one_cell_is_told(tmp_path: Path) -> None:
+    path = csv_file(tmp_path, "\n".join(["a,b", *["red,'1,5'".replace("'", '"')] * 9000, ""]))
+    assert told(path, {"a": "number", "b": "either"}) == [
+        "t.csv:2 the cell of column 'a' is no number",
+        "t.csv:2 the column 'b' holds numbers with a comma",
+    ]
+
+
+def test_ten_of_many_wrong_cells_are_told(tmp_path: Path) -> None:
+    path = csv_file(tmp_path, "a\n1\n" + "x\n" * 30)
+    assert told(path, {"a": "number"}) == [f"t.csv:{line} the cell of column 'a' is no number" for line in range(3, 13)]
 
 
 def test_times_are_numbers_or_iso_8601(tmp_path: Path) -> None:

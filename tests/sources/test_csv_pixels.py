@@ -162,3 +162,13 @@ def test_a_file_without_line_ends_is_refused_without_reading_it_whole(tmp_path: 
         file.truncate(2 * 1024**3)  # sparse: 2 GB of zero bytes
     with pytest.raises(DataError, match=r"digits\.csv:2  the row has 1 columns"):
         CsvPixels(path, image_size=SIZE)
+
+
+def test_all_wrong_rows_are_told_in_one_go_but_not_those_of_another_size(tmp_path: Path) -> None:
+    path = table(tmp_path, "1,0,0\nx,0,0\n1,0,0\n1,0\n")
+    with pytest.raises(DataError) as caught:
+        CsvPixels(path, image_size=(1, 2))
+    assert [str(mistake.where).rpartition(":")[2] for mistake in caught.value.mistakes] == ["2", "4"]
+    with pytest.raises(DataError) as caught:
+        CsvPixels(path, image_size=(2, 2))
+    assert len(caught.value.mistakes) == 1

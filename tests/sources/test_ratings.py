@@ -118,3 +118,10 @@ def test_ratings_are_grouped_by_user_or_by_item(tmp_path: Path) -> None:
     assert source.column("movieId").tolist() == [1, 1, 0]
     with pytest.raises(ConfigError, match="not by 'patient'"):
         source.column("patient")
+
+
+def test_all_wrong_rows_are_told_in_one_go(tmp_path: Path) -> None:
+    path = table(tmp_path, "userId,movieId,rating\n1,2,3\n1,x,3\n1,2,3\n1,2\n1,2,nan\n")
+    with pytest.raises(DataError) as caught:
+        Ratings(path)
+    assert [str(mistake.where).rpartition(":")[2] for mistake in caught.value.mistakes] == ["3", "5", "6"]
