@@ -80,7 +80,8 @@ class BatchPredictions:
     @property
     def panels(self) -> list[Panel]:
         """What is drawn beside the batch."""
-        return [Panel("predicted", each.fields) for each in self.outputs if each.fields]
+        drawn = [each for each in self.outputs if each.fields]
+        return [Panel("predicted", each.fields, is_over=each.fields[0].kind == "series") for each in drawn]
 
     def worst(self) -> list[tuple[float, int, str, str]]:
         """Of each mistake, or of each sample where nothing is right or wrong, its rank, row, target and prediction."""
@@ -149,7 +150,7 @@ def _prediction(
     field: Field, predicted: npt.NDArray[Any], fields: Sequence[Field], predictor: Predictor
 ) -> Prediction | str:
     if field.kind in ("pixels", "series") and predicted.size == field.array.size:
-        return _of_values(field, predicted, fields)
+        return _of_values(field, predicted)
     class_axis = 1 if predictor.channels_first else -1
     results = results_of(field, predicted, predictor.loss, class_axis)
     if isinstance(results, str):
@@ -159,7 +160,7 @@ def _prediction(
     if isinstance(results, ClassificationResults):
         truth = class_indices(field.array, field.num_classes or results.num_classes)
         return "some targets are no single class" if truth is None else _of_classes(field, truth, predicted)
-    return _of_values(field, predicted, fields)
+    return _of_values(field, predicted)
 
 
 def _of_classes(field: Field, truth: npt.NDArray[np.int64], scores: npt.NDArray[Any]) -> Prediction:
@@ -213,14 +214,13 @@ def _mean_iou(truth: npt.NDArray[Any], predicted: npt.NDArray[Any], counted: npt
     return float(np.mean(shares)) if shares else 1.0
 
 
-def _of_values(field: Field, predicted: npt.NDArray[Any], fields: Sequence[Field]) -> Prediction:
+def _of_values(field: Field, predicted: npt.NDArray[Any]) -> Prediction:
     """Values, pictures or series, whose error is the mean of the absolute differences."""
     made = predicted.reshape(field.array.shape).astype(np.float64)
     rows = made.reshape(len(made), -1)
     error = np.abs(rows - field.array.reshape(rows.shape)).mean(axis=1)
     if field.kind in ("pixels", "series"):
-        known = [each for each in fields if field.kind == "series" and each.is_input and each.kind == "series"]
-        drawn = [*known, dataclasses.replace(field, array=predicted.reshape(field.array.shape))]
+        drawn = [dataclasses.replace(field, array=predicted.reshape(field.array.shape))]
         document = {"kind": "reconstruction" if field.kind == "pixels" else "series", "error": error.tolist()}
         return Prediction(field.name, document, [Remark(f"off by {each:.3g}") for each in error], -error, drawn)
     values = rows[:, 0] if rows.shape[1] == 1 else rows

@@ -7,6 +7,7 @@ range, which the title says.
 
 from __future__ import annotations
 
+import dataclasses
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -33,6 +34,7 @@ from seqtrain.types import DataFormat
 
 MOST_PICTURES = 64
 _MOST_LINES = 8  # of a series, in the legend
+_KNOWN_BEFORE = 3  # times as many steps of a series as are predicted
 _MOST_COLUMNS = 12  # of numbers, in a table
 _MOST_CLASSES = 3  # of a mask, whose shares stand under its picture
 _WIDTH = 1200
@@ -52,10 +54,12 @@ class Panel:
     Args:
         name: That people know it by, such as "predicted".
         fields: With a row for each row of the batch.
+        is_over: Whether its series are lines in the batch's own charts, and not beside them.
     """
 
     name: str
     fields: Sequence[Field]
+    is_over: bool = False
 
 
 @dataclass(frozen=True)
@@ -101,7 +105,9 @@ def contact_sheet(
         remarks: Lines under each sample, by row.
     """
     fields = fields_of(batch, spec, num_classes or (len(class_names) if class_names else None), class_names)
-    drawings, notes = _drawings(fields, data_format)
+    over = next((field for panel in panels if panel.is_over for field in panel.fields), None)
+    panels = [panel for panel in panels if not panel.is_over]
+    drawings, notes = _drawings(fields, data_format, over)
     if not drawings:
         return None
     names = _panel_names(fields, own_name)
@@ -127,11 +133,13 @@ def contact_sheet(
         captions.append(
             [*((label, _INK) for label in _labels(fields, row)), *said, (f"{number}  {where}".rstrip(), _FAINT)]
         )
-    return _sheet(tiles, captions, title, _legend([fields, *(panel.fields for panel in panels)]))
+    return _sheet(tiles, captions, title, _legend([fields, *(panel.fields for panel in panels)], over))
 
 
-def _drawings(fields: Sequence[Field], data_format: DataFormat) -> tuple[list[Draw], list[str]]:
-    """What to draw of each sample, and what the title is to say of it."""
+def _drawings(
+    fields: Sequence[Field], data_format: DataFormat, over: Field | None = None
+) -> tuple[list[Draw], list[str]]:
+    """What to draw of each sample, with a series over its own, and what the title is to say of it."""
     drawings: list[Draw] = []
     notes: list[str] = []
     pictures = [field for field in fields if field.kind == "pixels"]
@@ -143,10 +151,16 @@ def _drawings(fields: Sequence[Field], data_format: DataFormat) -> tuple[list[Dr
         if field.array.dtype != np.uint8:
             name = f"{field.name}: " if len(pictures) > 1 else ""
             notes.append(f"{name}{field.array.dtype}, black = {low:.4g}, white = {high:.4g}")
-    series = {field.is_input: field.array for field in fields if field.kind == "series"}
+    series = {field.is_input: field for field in fields if field.kind == "series"}
     if series:
+        known = series.get(True)
+        steps = 0 if known is None else known.array.shape[1]
+        if known is not None and over is not None and steps > (shown := _KNOWN_BEFORE * over.array.shape[1]):
+            known = dataclasses.replace(known, array=known.array[:, -shown:])
+            notes.append(f"the last {shown} of {steps} steps that are known")
+        lines = [known, series.get(False), over]
         drawings.append(
-            lambda row: (series_tile(*(series[side][row] if side in series else None for side in (True, False))), "")
+            lambda row: (series_tile(*(None if field is None else field.array[row] for field in lines)), "")
         )
     return drawings, notes
 
@@ -205,7 +219,7 @@ def _shown_ids(mask: Field, fields: Sequence[Field]) -> npt.NDArray[np.int32]:
     return ids
 
 
-def _legend(drawn: Sequence[Sequence[Field]]) -> list[tuple[str, str]]:
+def _legend(drawn: Sequence[Sequence[Field]], over: Field | None) -> list[tuple[str, str]]:
     """Colour and name of each class that the drawn masks hold, or of the lines of series."""
     names: dict[int, str] = {}
     for fields in drawn:
@@ -219,6 +233,12 @@ def _legend(drawn: Sequence[Sequence[Field]]) -> list[tuple[str, str]]:
         if field.kind == "series"
         for channel, column in enumerate(field.columns[:_MOST_LINES])
     ]
+    if over is not None:
+        first = over.array.shape[-1]  # the colours after those of the targets
+        lines += [
+            (line_color(first + channel, False), f"{column} (predicted)")
+            for channel, column in enumerate(over.columns[:_MOST_LINES])
+        ]
     return [*((class_color(id_), name) for id_, name in sorted(names.items()) if id_), *lines]
 
 

@@ -303,7 +303,7 @@ class Inspection:
             ]
             for row in order
         ]
-        shows_targets = any(field.kind in ("mask", "series") for panel in panels for field in panel.fields)
+        shows_targets = any(field.kind == "mask" for panel in panels for field in panel.fields)
         ids = inspected.sample_ids
         shown = inspected.batch if before is None else before
         return contact_sheet(
@@ -318,7 +318,9 @@ class Inspection:
             else [file_name(self.data.source, ids[row]) for row in order[:MOST_PICTURES]],
             data_format=self.sequence.data_format,
             panels=[
-                Panel(panel.name, [dataclasses.replace(field, array=field.array[order]) for field in panel.fields])
+                dataclasses.replace(
+                    panel, fields=[dataclasses.replace(field, array=field.array[order]) for field in panel.fields]
+                )
                 for panel in panels
             ],
             own_name="before" if before is not None else "target" if shows_targets else "",

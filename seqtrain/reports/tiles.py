@@ -85,34 +85,42 @@ def volume_tile(voxels: Pixels, mask: Mask | None = None) -> tuple[Image.Image, 
     return beside(planes, _THIN_GAP), f"z {z}, y {y}, x {x}"
 
 
-def series_tile(known: npt.NDArray[Any] | None, follows: npt.NDArray[Any] | None) -> Image.Image:
-    """A chart of what is known, (steps, channels), and of what follows it."""
-    parts = [np.asarray(part, dtype=np.float64).reshape(len(part), -1) for part in (known, follows) if part is not None]
-    values = np.concatenate([part[np.isfinite(part)] for part in parts])
-    low, high = (values.min(), values.max()) if values.size else (0.0, 1.0)
-    num_steps = sum(map(len, parts))
+def series_tile(
+    known: npt.NDArray[Any] | None, follows: npt.NDArray[Any] | None, predicted: npt.NDArray[Any] | None = None
+) -> Image.Image:
+    """A chart of what is known, (steps, channels), and of what follows it.
+
+    Args:
+        known: The window.
+        follows: The target.
+        predicted: In its place; laid over it.
+    """
+    start = 0 if known is None else len(known)
+    lines: list[tuple[int, npt.NDArray[np.float64], str]] = []  # where it starts, its values, its colour
+    for part, at in ((known, 0), (follows, start), (predicted, start)):
+        channels = () if part is None else np.asarray(part, dtype=np.float64).reshape(len(part), -1).T
+        before = 0 if part is not predicted or follows is None else follows.reshape(len(follows), -1).shape[1]
+        lines += [(at, values, line_color(before + channel, part is known)) for channel, values in enumerate(channels)]
+    finite = np.concatenate([values[np.isfinite(values)] for _, values, _ in lines])
+    low, high = (finite.min(), finite.max()) if finite.size else (0.0, 1.0)
+    num_steps = max(at + len(values) for at, values, _ in lines)
     width, height = _CHART[0] * _SMOOTH, _CHART[1] * _SMOOTH
     chart = Image.new("RGB", (width, height), _PAPER)
     draw = ImageDraw.Draw(chart)
     for share in (0.25, 0.5, 0.75):
         draw.line((0, share * height, width, share * height), _GRID, _SMOOTH)
-    start = 0
-    for part in parts:
-        is_known = part is parts[0] and known is not None
-        for channel in range(part.shape[1]):
-            steps = (start + np.arange(len(part))) / max(1, num_steps - 1)
-            heights = 1 - (part[:, channel] - low) / ((high - low) or 1.0)
-            points = [
-                (x * (width - 1), (0.05 + 0.9 * y) * height)
-                for x, y in zip(steps.tolist(), heights.tolist(), strict=True)
-                if math.isfinite(y)
-            ]
-            color = line_color(channel, is_known)
-            if len(points) > 1:
-                draw.line(points, color, 2 * _SMOOTH, joint="curve")
-            for x, y in points if len(points) == 1 else ():
-                draw.ellipse((x - 3 * _SMOOTH, y - 3 * _SMOOTH, x, y), color)
-        start += len(part)
+    for at, values, color in lines:
+        steps = (at + np.arange(len(values))) / max(1, num_steps - 1)
+        heights = 1 - (values - low) / ((high - low) or 1.0)
+        points = [
+            (x * (width - 1), (0.05 + 0.9 * y) * height)
+            for x, y in zip(steps.tolist(), heights.tolist(), strict=True)
+            if math.isfinite(y)
+        ]
+        if len(points) > 1:
+            draw.line(points, color, 2 * _SMOOTH, joint="curve")
+        for x, y in points if len(points) == 1 else ():
+            draw.ellipse((x - 3 * _SMOOTH, y - 3 * _SMOOTH, x, y), color)
     return chart.resize(_CHART, Image.Resampling.LANCZOS)
 
 

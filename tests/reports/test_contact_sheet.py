@@ -1,9 +1,11 @@
+import dataclasses
+
 import numpy as np
 import pytest
 
 from seqtrain.reports import contact_sheet as module
 from seqtrain.reports import tiles
-from seqtrain.reports.contact_sheet import table
+from seqtrain.reports.contact_sheet import Panel, table
 from seqtrain.reports.fields import fields_of
 from seqtrain.reports.tiles import class_color
 from seqtrain.structure import FieldSpec
@@ -251,6 +253,26 @@ def test_a_series_is_drawn_with_what_follows_it():
     known, follows = pixel(sheet, 60, 114), pixel(sheet, 240, 6)
     assert max(known) - min(known) < 10 and known[0] < 150  # a gray line below
     assert max(follows) - min(follows) > 100  # a coloured one above
+
+
+def test_a_predicted_series_is_laid_over_the_target_after_the_end_of_what_is_known(texts, monkeypatch):
+    legend, drawn = [], []
+    monkeypatch.setattr(module, "_write_legend", lambda sheet, line, y: legend.extend(line))
+    monkeypatch.setattr(module, "series_tile", lambda *lines: drawn.append(lines) or tiles.series_tile(*lines))
+    x, y = np.arange(80, dtype=np.float32).reshape(2, 40, 1), np.ones((2, 5, 1), np.float32)
+    known = FieldSpec((40, 1), "float32", kind="series", columns=("load",))
+    follows = FieldSpec((5, 1), "float32", kind="series", columns=("load",))
+    target = fields_of((x, y), (known, follows))[1]
+    predicted = Panel("predicted", [dataclasses.replace(target, array=y * 60)], is_over=True)
+    sheet = module.contact_sheet((x, y), title="t", spec=(known, follows), panels=[predicted])
+    assert texts[0] == "t  (the last 15 of 40 steps that are known)"
+    assert [name for _, name in legend] == ["load", "load (target)", "load (predicted)"]
+    np.testing.assert_array_equal(drawn[1][0], x[1, -15:])
+    assert sheet.width < 2 * (260 + 12) + 2 * 12  # one chart a sample
+    (_, target_color), (_, predicted_color) = ((name, color) for color, name in legend[1:])
+    for color in (target_color, predicted_color):
+        off = np.abs(np.asarray(sheet).astype(int) - list(bytes.fromhex(color[1:]))).max(axis=-1)
+        assert off.min() < 20
 
 
 def test_several_targets_are_named_under_the_picture(texts):
