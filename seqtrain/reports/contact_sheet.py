@@ -45,6 +45,7 @@ _BACKGROUND, _INK, _FAINT, _FRAME, _ALARM = "white", "#1a1a1a", "#767676", "#d0d
 _PICTURE, _VOLUME = 4, 5  # axes of a batch, with channels
 
 Draw = Callable[[int], tuple[Image.Image, str]]
+Scales = dict[tuple[str, str], tuple[float, float]]
 
 
 @dataclass(frozen=True)
@@ -107,12 +108,13 @@ def contact_sheet(
     fields = fields_of(batch, spec, num_classes or (len(class_names) if class_names else None), class_names)
     over = next((field for panel in panels if panel.is_over for field in panel.fields), None)
     panels = [panel for panel in panels if not panel.is_over]
-    drawings, notes = _drawings(fields, data_format, over)
+    scales: Scales = {}
+    drawings, notes = _drawings(fields, data_format, scales, over)
     if not drawings:
         return None
     names = _panel_names(fields, own_name)
     for panel in panels:
-        more, of_panel = _drawings(panel.fields, data_format)
+        more, of_panel = _drawings(panel.fields, data_format, scales)
         drawings += more
         notes += [f"{panel.name}: {note}" for note in of_panel if note not in notes]
         names += _panel_names(panel.fields, panel.name)
@@ -137,15 +139,24 @@ def contact_sheet(
 
 
 def _drawings(
-    fields: Sequence[Field], data_format: DataFormat, over: Field | None = None
+    fields: Sequence[Field], data_format: DataFormat, scales: Scales, over: Field | None = None
 ) -> tuple[list[Draw], list[str]]:
-    """What to draw of each sample, with a series over its own, and what the title is to say of it."""
+    """What to draw of each sample, and what the title is to say of it.
+
+    Args:
+        fields: Of the batch, or of what is drawn beside it.
+        data_format: Where the channels of pictures are.
+        scales: What is black and white of the fields so far, which others of the same name and type go by.
+        over: A series that is laid over that of the fields.
+    """
     drawings: list[Draw] = []
     notes: list[str] = []
     pictures = [field for field in fields if field.kind == "pixels"]
     masks = [field for field in fields if field.kind == "mask"]
     for field in pictures:
-        pixels, (low, high) = as_bytes(_channels(field.array[:MOST_PICTURES], data_format))
+        key = field.name, field.array.dtype.name
+        pixels, (low, high) = as_bytes(_channels(field.array[:MOST_PICTURES], data_format), scales.get(key))
+        scales.setdefault(key, (low, high))
         mask = next((_shown_ids(m, fields) for m in masks if m.array.shape[1:] == pixels.shape[1 : m.array.ndim]), None)
         drawings.append(_drawing(field, pixels, mask))
         if field.array.dtype != np.uint8:

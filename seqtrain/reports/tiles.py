@@ -144,14 +144,24 @@ def beside(tiles: Sequence[Image.Image], gap: int = _GAP) -> Image.Image:
     return row
 
 
-def as_bytes(values: npt.NDArray[Any]) -> tuple[Pixels, tuple[float, float]]:
+def as_bytes(values: npt.NDArray[Any], ends: tuple[float, float] | None = None) -> tuple[Pixels, tuple[float, float]]:
     """Pixels as bytes, and the values that became black and white.
 
     For floats these are 0 and 1, or else their own range; without a thousandth at either end where that would leave
     the rest in less than half of the range, as a few bright voxels do.
+
+    Args:
+        values: Pixels of any type.
+        ends: What is to be black and white of those that are no bytes. Default: by the values.
     """
     if values.dtype == np.uint8:
         return values, (0.0, 255.0)
+    low, high = ends or _ends(values)
+    scaled = (values.astype(np.float64) - low) / ((high - low) or 1.0) * 255
+    return np.nan_to_num(scaled, nan=0, posinf=255, neginf=0).clip(0, 255).round().astype(np.uint8), (low, high)
+
+
+def _ends(values: npt.NDArray[Any]) -> tuple[float, float]:
     numbers = values.astype(np.float64)
     finite = numbers[np.isfinite(numbers)]
     low, high = (float(finite.min()), float(finite.max())) if finite.size else (0.0, 1.0)
@@ -160,8 +170,7 @@ def as_bytes(values: npt.NDArray[Any]) -> tuple[Pixels, tuple[float, float]]:
     elif values.dtype.kind == "f" and finite.size:
         inner = np.percentile(finite, (0.1, 99.9)).tolist()
         low, high = inner if high - low > 2 * (inner[1] - inner[0]) > 0 else (low, high)
-    scaled = (numbers - low) / ((high - low) or 1.0) * 255
-    return np.nan_to_num(scaled, nan=0, posinf=255, neginf=0).clip(0, 255).round().astype(np.uint8), (low, high)
+    return low, high
 
 
 def _sized(picture: Image.Image, edge: int) -> Image.Image:

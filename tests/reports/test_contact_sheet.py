@@ -69,6 +69,16 @@ def test_float_pictures_are_shown_over_their_own_range_and_the_title_says_so(tex
     assert texts[0] == "val, epoch 1, batch 0  (float32, black = -1, white = 3)"
 
 
+def test_what_is_drawn_beside_a_float_picture_has_its_black_and_white(texts):
+    images = np.linspace(-1, 3, 32 * 32, dtype=np.float32).reshape(1, 32, 32, 1)
+    brighter = [dataclasses.replace(field, array=field.array + 2) for field in fields_of((images,))]
+    sheet = contact_sheet(images, title="t", panels=[Panel("after", brighter)], own_name="before")
+    after = 128 + 9
+    assert pixel(sheet)[0] == 0 and pixel(sheet, after)[0] in (127, 128)
+    assert pixel(sheet, after + 64, 127)[0] == 255
+    assert texts[0] == "t  (before | after)  (float32, black = -1, white = 3)"
+
+
 def test_a_few_bright_values_do_not_blacken_the_rest(texts):
     images = np.linspace(-1, 3, 64 * 64, dtype=np.float32).reshape(1, 64, 64, 1)
     images[0, 5, 5] = 900
