@@ -41,7 +41,7 @@ Examples:
   seqtrain check config.yaml --data                  every sample too: what is broken, odd, twice
   seqtrain check config.yaml --data -s fit.workers=8 --out report
   seqtrain check config.yaml --data --json | jq '.data.duplicates'
-  xargs -d '\\n' ls -l < report/bad_files.txt         what would break training, one a line
+  cat report/bad_files.txt                           what would break training, a file or a file:line each
 """
 
 
