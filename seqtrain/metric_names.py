@@ -1,8 +1,10 @@
-"""What the name of a metric says: whether less is better."""
+"""What the name of a metric says: whether less is better, and which one a run watches."""
 
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable, Mapping
+from typing import Any
 
 _LESS_IS_BETTER = re.compile(
     r"loss|error|(^|_)(mse|mae|mape|msle|rmse|kl)$|crossentropy|divergence|poisson|hinge|false_"
@@ -17,3 +19,17 @@ def larger_is_better(metric: str) -> bool:
 def known_monitor(monitor: str, known: tuple[str, ...]) -> str | None:
     """The metric that a monitor means, `val_acc` being `val_accuracy`; None where nothing logs it."""
     return next((name for name in (monitor, monitor.replace("acc", "accuracy")) if name in known), None)
+
+
+def watched_metric(stops: Iterable[Mapping[str, Any]], logged: tuple[str, ...]) -> tuple[str, str]:
+    """The metric that says which epoch is best, and its mode: early stopping's, else the loss.
+
+    Args:
+        stops: The arguments of each `early_stopping` of the config.
+        logged: What an epoch logs.
+    """
+    for arguments in stops:
+        monitor = known_monitor(str(arguments.get("monitor", "val_loss")), logged)
+        if monitor is not None:
+            return monitor, str(arguments.get("mode", "auto"))
+    return ("val_loss" if "val_loss" in logged else "loss"), "min"

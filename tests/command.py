@@ -1,7 +1,7 @@
 """The command line in a process of its own, which has TensorFlow already.
 
-To import TensorFlow takes longer than most of what the tests do with it. So one process imports it, once, and is
-forked for each command before anything in it has run.
+To import TensorFlow takes longer than most of what the tests do with it, and so does to parse what Keras offers. So one
+process does that, once, and is forked for each command before anything in it has run.
 """
 
 import multiprocessing
@@ -14,11 +14,12 @@ _CONTEXT.set_forkserver_preload(
     [
         *("tensorflow", "keras", "matplotlib.pyplot", "seqtrain.cli", "seqtrain.training.run", "tests.command"),
         *(f"seqtrain.{family}" for family in ("sources", "sequences", "models", "losses", "metrics", "callbacks")),
+        "tests.offered",
     ]
 )
 
 
-def run(arguments, cwd, environment, folder, timeout_s):
+def run(arguments, cwd, environment, folder, timeout_s, draws):
     """Runs a command.
 
     Args:
@@ -27,11 +28,12 @@ def run(arguments, cwd, environment, folder, timeout_s):
         environment: Its variables; those that TensorFlow reads as it is imported come too late.
         folder: Where `out` and `err` are to lie, what it writes.
         timeout_s: How long it may take.
+        draws: Whether a run draws its plots when it ends, which takes longer than most of these train.
 
     Returns:
         Its exit code; that of SIGKILL where it took longer.
     """
-    process = _CONTEXT.Process(target=_run, args=(arguments, cwd, environment, folder))
+    process = _CONTEXT.Process(target=_run, args=(arguments, cwd, environment, folder, draws))
     process.start()
     process.join(timeout_s)
     process.kill()
@@ -39,9 +41,12 @@ def run(arguments, cwd, environment, folder, timeout_s):
     return process.exitcode
 
 
-def _run(arguments, cwd, environment, folder):
+def _run(arguments, cwd, environment, folder, draws):
     from seqtrain.cli import main
+    from seqtrain.training import run
 
+    if not draws:
+        run.draw_final_plots = lambda *arguments: None
     for descriptor, name in ((1, "out"), (2, "err")):
         with Path(folder, name).open("w") as file:
             os.dup2(file.fileno(), descriptor)

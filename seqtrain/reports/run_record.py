@@ -19,7 +19,7 @@ from typing import Any
 import yaml
 
 from seqtrain.errors import CheckpointError, DataError
-from seqtrain.metric_names import known_monitor, larger_is_better
+from seqtrain.metric_names import larger_is_better, watched_metric
 from seqtrain.reports.curves import read_history
 from seqtrain.reports.run_state import RunState, run_state
 
@@ -98,8 +98,7 @@ class RunRecord:
         known = (self.result or {}).get("best")
         if isinstance(known, dict):
             return Best(int(known["epoch"]), str(known["monitor"]), float(known["value"]))
-        monitor, mode = self._watched()
-        return self.best_by(monitor, mode)
+        return self.best_by(*watched_metric(self._early_stops, tuple(self.metrics)))
 
     @property
     def duration_s(self) -> float | None:
@@ -151,17 +150,13 @@ class RunRecord:
             "starts": [start.isoformat() for start in self.starts],
         }
 
-    def _watched(self) -> tuple[str, str]:
-        """As the run chooses it: early stopping's monitor, else the loss."""
-        logged = tuple(self.metrics)
-        callbacks = self.plain_config.get("callbacks")
-        for callback in callbacks if isinstance(callbacks, list) else ():
-            arguments = callback.get("early_stopping") if isinstance(callback, dict) else None
-            if isinstance(arguments, dict):
-                monitor = known_monitor(str(arguments.get("monitor", "val_loss")), logged)
-                if monitor is not None:
-                    return monitor, str(arguments.get("mode", "auto"))
-        return ("val_loss" if "val_loss" in logged else "loss"), "min"
+    @property
+    def _early_stops(self) -> list[dict[str, Any]]:
+        """The arguments of each `early_stopping`, as the config's YAML has them."""
+        listed = self.plain_config.get("callbacks")
+        mappings = [each for each in listed if isinstance(each, dict)] if isinstance(listed, list) else []
+        stops = [each.get("early_stopping") for each in mappings]
+        return [arguments for arguments in stops if isinstance(arguments, dict)]
 
 
 def read_run(path: Path) -> RunRecord:

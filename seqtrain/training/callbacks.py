@@ -11,7 +11,7 @@ from seqtrain.config.load import LoadedConfig
 from seqtrain.config.schema import ListedComponentConfig
 from seqtrain.errors import ConfigError, Mistake, did_you_mean, one_of
 from seqtrain.loading.pipeline import Data, build_component
-from seqtrain.metric_names import known_monitor
+from seqtrain.metric_names import known_monitor, watched_metric
 from seqtrain.registry import callbacks
 
 _RUN_DIR = "{run_dir}"
@@ -44,7 +44,7 @@ def build_callbacks(loaded: LoadedConfig, data: Data, names: Iterable[str], run_
     supplied = {
         "run_dir": run_dir,
         "progress": progress,
-        "watched_metric": watched_metric(loaded.config.callbacks, known)[0],
+        "watched_metric": watched_metric(early_stops(loaded.config.callbacks), known)[0],
         "train_sequence": data.train,
         "val_sequence": data.val,
         "validation_steps": data.validation_steps if data.val is not None else None,
@@ -60,19 +60,9 @@ def added_logs(listed: Iterable[ListedComponentConfig]) -> list[str]:
     return [name for each in listed for name in getattr(callbacks.get(each.name).load(), "adds_logs", ())]
 
 
-def watched_metric(listed: Iterable[ListedComponentConfig], logged: tuple[str, ...]) -> tuple[str, str]:
-    """The metric that says which epoch is best, and its mode: early stopping's, else the loss.
-
-    Args:
-        listed: The callbacks of the config.
-        logged: What an epoch logs.
-    """
-    for callback in listed:
-        if callback.name == "early_stopping":
-            monitor = known_monitor(str(callback.arguments.get("monitor", "val_loss")), logged)
-            if monitor is not None:
-                return monitor, str(callback.arguments.get("mode", "auto"))
-    return ("val_loss" if "val_loss" in logged else "loss"), "min"
+def early_stops(listed: Iterable[ListedComponentConfig]) -> list[dict[str, Any]]:
+    """The arguments of each `early_stopping`."""
+    return [callback.arguments for callback in listed if callback.name == "early_stopping"]
 
 
 def _with_known_monitor(

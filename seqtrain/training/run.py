@@ -27,8 +27,9 @@ from seqtrain.loading.crew import describe_batch
 from seqtrain.loading.feeder import TrainingFeeder, ValidationFeeder
 from seqtrain.loading.pipeline import Data
 from seqtrain.loading.stream import BatchStream
+from seqtrain.metric_names import watched_metric
 from seqtrain.training.callback_state import CallbackStates
-from seqtrain.training.callbacks import added_logs, build_callbacks, watched_metric
+from seqtrain.training.callbacks import added_logs, build_callbacks, early_stops
 from seqtrain.training.checkpoint_store import CheckpointStore
 from seqtrain.training.checkpoints import Checkpoints
 from seqtrain.training.final_plots import draw_final_plots
@@ -103,7 +104,9 @@ class Run:
         make_shared_seed()
         self._model.summary(print_fn=lambda text, line_break=False: log.debug("%s", text))
         logged = (*logs, *added_logs(self._config.callbacks))
-        self._recorder = Recorder(self._folder, *watched_metric(self._config.callbacks, logged), self._name_batches)
+        self._recorder = Recorder(
+            self._folder, *watched_metric(early_stops(self._config.callbacks), logged), self._name_batches
+        )
         self._renewal = PlotRenewal(self._folder.path)
         self._own = build_callbacks(self._loaded, self._data, logs, self._folder.path, self._options.progress)
         states = CallbackStates([callback.name for callback in self._config.callbacks], self._own)
