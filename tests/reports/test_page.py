@@ -48,6 +48,16 @@ def test_a_page_needs_no_network():
     assert "script" not in reader.tags
 
 
+def test_numbers_and_the_names_of_their_columns_stand_at_the_right():
+    html = whole()
+    assert re.findall(r"<th([^>]*)>(\w+)", html) == [
+        ("", "class"),
+        (' class="number"', "count"),
+        (' class="number"', "share"),
+    ]
+    assert html.count('<td class="number">') == 3
+
+
 def test_everything_given_is_on_it():
     text = " ".join(read(whole()).words)
     for words in (
