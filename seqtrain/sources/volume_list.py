@@ -84,7 +84,8 @@ def list_table(
         )
         found = dict(zip(matched.stems, matched.first, strict=True))
         masks = dict(zip(matched.stems, matched.second, strict=True))
-    _check_stems(stems, found, images, labels, suffixes[0], table, read)
+    all_volumes = found if labels is None or set(stems) <= set(found) else _volumes_by_stem(images, suffixes[0])
+    _check_stems([(stem, f"{table}:{line}") for stem, line in _lined(stems, read)], found, all_volumes, images, labels)
     return VolumeList(
         tuple(found[stem] for stem in stems),
         None if masks is None else tuple(masks[stem] for stem in stems),
@@ -156,28 +157,22 @@ def _lined(cells: Sequence[str], table: Table) -> zip[tuple[str, int]]:
 
 
 def _check_stems(
-    stems: list[str],
-    found: dict[str, str],
-    images: Path,
-    labels: Path | None,
-    suffix: str,
-    table: Path,
-    read: Table,
+    named: list[tuple[str, str]], found: dict[str, str], all_volumes: dict[str, str], images: Path, labels: Path | None
 ) -> None:
+    """Refuses stems of a table, with their places, that have no volume or no mask, or stand there twice."""
     mistakes: list[Mistake] = []
-    first_line: dict[str, int] = {}
-    volumes = found if labels is None or set(stems) <= set(found) else _volumes_by_stem(images, suffix)
-    for stem, line in _lined(stems, read):
-        if stem not in volumes:
-            fix = did_you_mean(stem, volumes) or "add the volume, or remove the row"
-            mistakes.append(Mistake(f"there is no volume '{stem}' in {images}", f"{table}:{line}", fix=fix))
+    first: dict[str, str] = {}
+    for stem, where in named:
+        if stem not in all_volumes:
+            fix = did_you_mean(stem, all_volumes) or "add the volume, or remove the row"
+            mistakes.append(Mistake(f"there is no volume '{stem}' in {images}", where, fix=fix))
         elif stem not in found:
             fix = "add the mask, or remove the row"
-            mistakes.append(Mistake(f"the volume '{stem}' has no mask in {labels}", f"{table}:{line}", fix=fix))
-        elif stem in first_line:
-            fix = f"remove this row or line {first_line[stem]}"
-            mistakes.append(Mistake(f"the volume '{stem}' is named twice", f"{table}:{line}", fix=fix))
-        first_line.setdefault(stem, line)
+            mistakes.append(Mistake(f"the volume '{stem}' has no mask in {labels}", where, fix=fix))
+        elif stem in first:
+            fix = f"remove this row or {first[stem]}"
+            mistakes.append(Mistake(f"the volume '{stem}' is named twice", where, fix=fix))
+        first.setdefault(stem, where)
         if len(mistakes) == MOST_TOLD:  # each looks for the nearest of all names, which takes its time
             break
     _tell(mistakes)
