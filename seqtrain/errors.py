@@ -17,12 +17,18 @@ The command line catches `SeqtrainError` once and prints it; anything else is a 
 from __future__ import annotations
 
 import difflib
+import re
 import signal
 from collections.abc import Iterable
 from dataclasses import dataclass
 
 MOST_TOLD = 10
-"""How many mistakes of one file a message lists."""
+"""How many mistakes of one file are looked for, where looking takes its time."""
+
+MOST_LISTED = 10_000
+"""How many are looked for where it takes none; a person is shown some, and scripts all."""
+
+_LINE = re.compile(r":([0-9]+)$")
 
 
 @dataclass(frozen=True)
@@ -99,7 +105,7 @@ class DataError(SeqtrainError):
 
 
 class GatheredErrors:
-    """What is wrong with the rows of one file, told in one go."""
+    """What is wrong with the rows of one file, told in one go and in the order of its lines."""
 
     def __init__(self) -> None:
         self._mistakes: list[Mistake] = []
@@ -108,10 +114,10 @@ class GatheredErrors:
         """Keeps an error.
 
         Raises:
-            DataError: when there are as many as one message lists: with these.
+            DataError: when there are so many that no more are looked for: with these.
         """
         self._mistakes += error.mistakes
-        if len(self._mistakes) >= MOST_TOLD:
+        if len(self._mistakes) >= MOST_LISTED:
             self.tell()
 
     def tell(self) -> None:
@@ -121,7 +127,13 @@ class GatheredErrors:
             DataError: with all that was kept.
         """
         if self._mistakes:
-            raise DataError(self._mistakes[:MOST_TOLD])
+            raise DataError(sorted(self._mistakes, key=_line)[:MOST_LISTED])
+
+
+def _line(mistake: Mistake) -> int:
+    """The number that its place ends in; 0 without one."""
+    found = _LINE.search(mistake.where or "")
+    return int(found[1]) if found else 0
 
 
 class CheckpointError(SeqtrainError):

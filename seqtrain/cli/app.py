@@ -17,6 +17,8 @@ from seqtrain.cli.options import print_json
 from seqtrain.console import outlive_terminal, say
 from seqtrain.errors import ConfigError, Mistake, ResourceError, SeqtrainError
 
+_MOST_SHOWN = 20  # mistakes on the screen
+
 app = typer.Typer(
     name="seqtrain",
     help="Train Keras models from the command line on data that does not fit in memory.",
@@ -90,9 +92,11 @@ def _print_bug(error: Exception) -> None:
 
 
 def told(error: SeqtrainError) -> str:
-    """An error in words, with the number of its mistakes."""
+    """An error in words: its first mistakes, and how many there are."""
     count = len(error.mistakes)
-    return "\n".join([*map(str, error.mistakes), *([f"{count} mistakes"] if count > 1 else [])])
+    words = list(map(str, error.mistakes[:_MOST_SHOWN]))
+    words += [f"and {count - _MOST_SHOWN} more; --json has them all"] * (count > _MOST_SHOWN)
+    return "\n".join([*words, *([f"{count} mistakes"] if count > 1 else [])])
 
 
 def _version(value: bool) -> None:

@@ -142,12 +142,13 @@ def missing_paths(arguments: Mapping[str, Any], root: Node, path: tuple[Key, ...
         if isinstance(value, Path) and not value.exists():
             parent = value.parent
             near = did_you_mean(value.name, (file.name for file in parent.iterdir())) if parent.is_dir() else None
+            node = root.find((*path, name))
             mistakes.append(
                 Mistake(
                     f"{'.'.join(map(str, path))}.{name}: no such file or folder",
-                    root.find((*path, name)).place,
+                    node.place,
                     received=str(value),
-                    fix=near or "relative paths start from the folder of the config that names them",
+                    fix=near or f"relative paths start from {node.folder} here",
                 )
             )
     return mistakes

@@ -83,12 +83,14 @@ def by_key(config: RunConfig, root: Node) -> dict[Names, FlatValue]:
 
 
 def changes(before: Flat, after: Flat) -> list[Change]:
-    """The values that differ; of a component that is another one the name alone, not its arguments too."""
+    """The values that differ; of a component that is another one its name, and what is written of both."""
     found: dict[Names, Change] = {}
     for keys in dict.fromkeys([*after, *before]):
+        pair = before.get(keys), after.get(keys)
         is_below_another = any(keys[:length] in found for length in range(1, len(keys)))
-        if not is_below_another and not _is_same(before.get(keys), after.get(keys)):
-            found[keys] = Change(keys, before.get(keys), after.get(keys))
+        are_written = all(value is not None and not value.is_default for value in pair)
+        if (are_written or not is_below_another) and not _is_same(*pair):
+            found[keys] = Change(keys, *pair)
     return list(found.values())
 
 

@@ -79,7 +79,8 @@ class Start:
         )
         return (
             f"wrote {self.path}: {samples['train']:,} samples train, {samples['val']:,} validate; a batch is {batch}\n"
-            f"{choice}next:\n  seqtrain inspect-batches {config}\n  seqtrain fit {config}"
+            f"{choice}next:\n  seqtrain inspect-batches {config}\n  seqtrain check {config} --data\n"
+            f"  seqtrain fit {config}"
         )
 
     def to_json(self) -> dict[str, Any]:

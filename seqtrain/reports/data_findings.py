@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from seqtrain.errors import Mistake
+from seqtrain.errors import MOST_LISTED, Mistake
 from seqtrain.reports.data_survey import Survey
 from seqtrain.reports.duplicates import exact_groups, near_pairs
 from seqtrain.reports.file_facts import DIGEST_BYTES, FORMATS, MODES
@@ -125,11 +125,13 @@ def look_for_copies(surveys: Mapping[str, Survey], allow_leakage: bool, found: F
         "groups": len(groups),
         "samples": sum(map(len, groups)),
         "groups_across_splits": len(across),
+        "across_splits": [joined.names(group) for group in across[:MOST_LISTED]],
         "examples": [joined.names(group) for group in [*across, *within][:MOST_NAMED]],
     }
     found.document["near_duplicates"] = {
         "pairs": len(pairs),
         "pairs_across_splits": apart,
+        "across_splits": [joined.names(pair) for pair in pairs[: min(apart, MOST_LISTED)]],
         "examples": [joined.names(pair) for pair in pairs[:MOST_NAMED]],
     }
     if across:
@@ -145,7 +147,8 @@ def look_for_copies(surveys: Mapping[str, Survey], allow_leakage: bool, found: F
     if len(pairs):
         example = " ~ ".join(joined.names(pairs[0]))
         told = "1 pair of pictures is" if len(pairs) == 1 else f"{len(pairs)} pairs of pictures are"
-        found.warnings.append(f"{told} nearly alike, {apart} across the split, such as {example}")
+        across_too = f"; {apart} across the split, this one too" if apart else ""
+        found.warnings.append(f"{told} nearly alike, such as {example}{across_too}")
 
 
 def _tell_leakage(joined: _Joined, across: list[Any], allow: bool, found: Findings) -> None:
@@ -155,13 +158,14 @@ def _tell_leakage(joined: _Joined, across: list[Any], allow: bool, found: Findin
     if allow or not joined.is_strict:
         found.warnings.append(f"{message}, such as {examples[0]}")
         return
+    found.bad_files += [name for group in across for name in joined.names(group[joined.sides[group] > 0])]
     received = "\n    ".join(examples) + (f"\n    and {len(across) - MOST_NAMED} more" if len(across) > 5 else "")
     found.mistakes.append(
         Mistake(
             message,
             expected="none, as validation looks better than it is",
             received=received,
-            fix="remove the copies, or split by group; --allow-leakage takes them as they are",
+            fix="remove the copies (bad_files.txt lists them), or split by group; --allow-leakage lets them pass",
         )
     )
 

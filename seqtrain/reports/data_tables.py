@@ -99,19 +99,28 @@ def _range_lines(survey: Survey) -> list[str]:
     notes: list[str] = []
     spec = dict(named_leaves(survey.sequence.inner.spec or ()))
     for name, ranges in survey.ranges.items():
-        if name in _targets(survey):
+        if name in _targets(survey) or (name in spec and spec[name].vocabulary_size is not None):
             continue
         columns = ranges.to_json()
         values = list(zip(*columns.values(), strict=True))
         for channel, of_channel in enumerate(values[:_MOST_CHANNELS]):
-            label = f"{name}[{channel}]" if len(values) > 1 else name
+            label = _channel_name(name, channel, len(values), spec.get(name))
             rows.append((label, *("-" if value is None else f"{value:.4g}" for value in of_channel)))
         if len(values) > _MOST_CHANNELS:
             notes.append(f"  {name} has {len(values) - _MOST_CHANNELS} channels more, see --json")
         elif name.split(".")[0] == "x" and _is_unscaled(spec.get(name)):
             told = (f"{key}: [{', '.join(map(_plain, columns[key]))}]" for key in ("mean", "std"))
             notes.append(f"  {name}, for the model: {', '.join(told)}")
+        elif name in spec and spec[name].columns:
+            notes.append(f"  {name} is scaled, as the model sees it: in the training part to mean 0 and std 1")
     return ["", "values of the training part, before augmentation", *_aligned(rows), *notes] if rows[1:] else []
+
+
+def _channel_name(field: str, channel: int, num_channels: int, spec: FieldSpec | None) -> str:
+    """A column by its name, where it has one."""
+    if spec is not None and len(spec.columns) == num_channels:
+        return f"{field} {spec.columns[channel]}"
+    return f"{field}[{channel}]" if num_channels > 1 else field
 
 
 def _is_unscaled(spec: FieldSpec | None) -> bool:

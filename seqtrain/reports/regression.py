@@ -100,7 +100,11 @@ class RegressionResults:
             low, high = np.percentile(residuals, (0.2, 99.8)).tolist()
             reach = max(abs(low), abs(high)) or 1.0
             num_bins = min(60, max(10, round(math.sqrt(len(residuals)))))
-            axes.hist(residuals.clip(-reach, reach), bins=num_bins, range=(-reach, reach), color=TRAINING, alpha=0.85)
+            axes.hist(residuals, bins=num_bins, range=(-reach, reach), color=TRAINING, alpha=0.85)
+            beyond = int(np.count_nonzero(np.abs(residuals) > reach))
+            if beyond:
+                words = f"{beyond} more beyond: {_short(residuals.min())} to {_short(residuals.max())}"
+                axes.text(0.99, 0.97, words, transform=axes.transAxes, ha="right", va="top", color=FAINT, fontsize=10.5)
             axes.axvline(0, color=FAINT, linestyle="--", linewidth=1.4)
             axes.grid(visible=False, axis="x")
             axes.set(xlabel=self._label("predicted less true"))

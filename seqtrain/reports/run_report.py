@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import csv
 import math
+import shlex
 import statistics
 from collections.abc import Iterator
 from pathlib import Path
@@ -180,7 +181,9 @@ def _pictures(paths: list[Path], *, read: bool = False) -> Iterator[Block]:
 
 def _data(facts: RunFacts, loaded: LoadedConfig | None, trouble: str) -> Iterator[Block]:
     sizes = {name.removeprefix("num_"): value for name, value in facts.split.items() if name.startswith("num_")}
-    yield Table([[{"train": "training", "val": "validation"}.get(n, n), value] for n, value in sizes.items()])
+    left_out = sizes.get("samples", 0) - sizes.get("train", 0) - sizes.get("val", 0)
+    rows = [[{"train": "training", "val": "validation"}.get(n, n), value] for n, value in sizes.items()]
+    yield Table(rows + [["of them left out", left_out]] * (left_out > 0))
     if loaded is None:
         yield Text(f"The data are not shown, as the config cannot be read: {trouble}", is_faint=True)
         return
@@ -229,7 +232,7 @@ def _first_batch(data: Data) -> Iterator[Block]:
         data_format=train.data_format,
     )
     if sheet is not None:
-        yield Picture(sheet, "the first training batch, augmented as the model sees it")
+        yield Picture(sheet, "the first training batch, as the model sees it")
 
 
 def _config(facts: RunFacts, loaded: LoadedConfig | None, trouble: str) -> Iterator[Block]:
@@ -280,7 +283,7 @@ def _commands(facts: RunFacts) -> Iterator[Block]:
     yield Code(facts.reproducing)
     if facts.meta.get("argv"):
         yield Text("It was begun with:")
-        yield Code(" ".join(["seqtrain", *facts.meta["argv"][1:]]))
+        yield Code(shlex.join(["seqtrain", *facts.meta["argv"][1:]]))
 
 
 def _cell(text: str) -> Any:

@@ -151,7 +151,7 @@ class ArraySequence(SampleSequence):
                 f"stored_format: samples of shape {shape} look as if their channels came first",
                 where=describe(self.source, 0),
                 expected="(height, width, channels)",
-                fix="set stored_format: channels_first; or channels_last where the last axis does hold channels",
+                fix="set sequence.stored_format: channels_first; or channels_last, where the last axis holds them",
             )
 
 

@@ -15,7 +15,7 @@ from typing import Any, Literal, Protocol
 import numpy as np
 import numpy.typing as npt
 
-from seqtrain.errors import MOST_TOLD, DataError, GatheredErrors, Mistake
+from seqtrain.errors import MOST_LISTED, DataError, GatheredErrors, Mistake
 
 ColumnKind = Literal["number", "category", "time", "either"]
 """What a column is to be read as; "either" is a number or a category, by what most of its first cells are."""
@@ -24,7 +24,7 @@ MISSING = -1  # the code of an empty cell in a column of categories
 _NO_NUMBER = frozenset({"", "na", "n/a", "nan", "null"})
 WITH_COMMA = re.compile(r"[+-]?[0-9]+(\.[0-9]{3})*,[0-9]+")  # as Excel writes them in much of Europe
 _LONGEST_SHOWN = 40
-_MEND = "correct the cell, or leave it empty where the value is missing"
+_MEND = "correct the cell; or leave it empty where the value is missing, if `missing` allows that"
 _MEND_OR_LIST = "correct the cell; where these are names and no amounts, list the column under `categorical`"
 
 Place = Callable[[int], str]
@@ -78,31 +78,38 @@ class NumberCells:
             return
         try:
             numbers = np.fromiter(map(float, cells), np.float64, len(cells))
+            are_wrong = np.zeros(len(cells), np.bool_)
         except ValueError:
-            self._refuse("is no number", [not (is_missing(cell) or _is_number(cell)) for cell in cells], cells, place)
-            numbers = np.array([np.nan if is_missing(cell) else float(cell) for cell in cells])
-        self._refuse("is infinite", np.abs(numbers) > np.finfo(np.float32).max, cells, place)
+            numbers = np.array([float(cell) if _is_number(cell) else np.nan for cell in cells])
+            are_wrong = np.array([not (is_missing(cell) or _is_number(cell)) for cell in cells])
+        are_infinite = np.abs(numbers) > np.finfo(np.float32).max
+        if (are_wrong | are_infinite).any():
+            raise self._refusal(are_wrong, are_infinite, cells, place)
         self._blocks.append(numbers.astype(np.float32))
 
     def finish(self) -> npt.NDArray[np.float32]:
         """The numbers of all rows."""
         return np.concatenate(self._blocks)
 
-    def _refuse(self, what: str, are_bad: npt.ArrayLike, cells: Sequence[str], place: Place) -> None:
-        rows = np.flatnonzero(are_bad)
-        self._is_told = len(rows) == len(cells)
-        mistakes = [
+    def _refusal(
+        self,
+        are_wrong: npt.NDArray[np.bool_],
+        are_infinite: npt.NDArray[np.bool_],
+        cells: Sequence[str],
+        place: Place,
+    ) -> DataError:
+        self._is_told = bool(are_wrong.all())
+        rows = np.flatnonzero(are_wrong | are_infinite)
+        return DataError(
             Mistake(
-                f"the cell of column '{self._name}' {what}",
+                f"the cell of column '{self._name}' is {'infinite' if are_infinite[row] else 'no number'}",
                 where=place(row),
                 expected="a finite number such as 12.5",
                 received=repr(cells[row][:_LONGEST_SHOWN]),
                 fix=self._fix,
             )
-            for row in rows[: 1 if self._is_told else MOST_TOLD].tolist()
-        ]
-        if mistakes:
-            raise DataError(mistakes)
+            for row in rows[: 1 if self._is_told else MOST_LISTED].tolist()
+        )
 
 
 class CategoryCells:
@@ -210,8 +217,54 @@ class TimeCells:
         )
 
 
-def cells_of(name: str, kind: ColumnKind) -> Cells:
+class RequiredCells:
+    """A column without empty cells.
+
+    Args:
+        name: Of the column, for messages.
+        cells: What it is read as.
+    """
+
+    def __init__(self, name: str, cells: Cells) -> None:
+        self._name = name
+        self._cells = cells
+
+    def add(self, cells: Sequence[str], place: Place) -> None:
+        """Takes a block.
+
+        Raises:
+            DataError: when a cell is empty, or is not of the column's kind.
+        """
+        errors = GatheredErrors()
+        try:
+            self._cells.add(cells, place)
+        except DataError as error:
+            errors.add(error)
+        for row, cell in enumerate(cells):
+            if not cell.strip():
+                errors.add(no_target(self._name, place(row)))
+        errors.tell()
+
+    def finish(self) -> npt.NDArray[Any] | Categories:
+        """The whole column."""
+        return self._cells.finish()
+
+
+def no_target(name: str, where: str, received: str | None = None) -> DataError:
+    """What is wrong with a row whose target is missing."""
+    return DataError(
+        f"the target '{name}' is missing",
+        where=where,
+        expected="a target in every row",
+        received=received,
+        fix="leave these rows out of the file",
+    )
+
+
+def cells_of(name: str, kind: ColumnKind, is_required: bool = False) -> Cells:
     """An empty column of a kind."""
+    if is_required:
+        return RequiredCells(name, cells_of(name, kind))
     if kind == "category":
         return CategoryCells()
     if kind == "time":

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from seqtrain.errors import MOST_TOLD, DataError, Mistake
+from seqtrain.errors import MOST_LISTED, DataError, Mistake
 from seqtrain.sources.json_places import JSONItem, json_items, unmangled
 from seqtrain.sources.run_length import Size
 
@@ -67,7 +67,7 @@ class CocoListing:
                 kind, listed = ("image", image) if image not in self.images else ("category", category)
                 told = f"annotation {name}: there is no {kind} {listed}"
                 mistakes.append(Mistake(told, str(self._path), fix=f"list the {kind}, or remove the annotation"))
-                if len(mistakes) == MOST_TOLD:
+                if len(mistakes) == MOST_LISTED:
                     break
             elif image in sample and category in class_id and (with_crowds or not is_crowd):
                 rows.extend((sample[image], class_id[category], start, length))

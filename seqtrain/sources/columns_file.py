@@ -10,7 +10,7 @@ import contextlib
 import csv
 from array import array
 from bisect import bisect_right
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TextIO
@@ -101,12 +101,13 @@ def column_names(path: Path) -> list[str]:
         return _checked(_header(file, path)[0], path)
 
 
-def read_columns(path: Path, kinds: Mapping[str, ColumnKind]) -> Columns:
+def read_columns(path: Path, kinds: Mapping[str, ColumnKind], targets: Collection[str] = ()) -> Columns:
     """Reads columns as they are wanted.
 
     Args:
         path: A CSV with a header, separated by commas, semicolons or tabs; or a Parquet file.
         kinds: What each wanted column is to be read as.
+        targets: Those of them of which an empty cell of a CSV is to be told with what else is wrong.
 
     Raises:
         DataError: when the file cannot be read or has no rows, when a column is missing, a row has another number of
@@ -122,7 +123,7 @@ def read_columns(path: Path, kinds: Mapping[str, ColumnKind]) -> Columns:
             columns.put(name, column)
     else:
         with _opened(path) as file:
-            columns = _read_csv(file, path, kinds)
+            columns = _read_csv(file, path, kinds, targets)
     if kinds and columns.num_rows == 0:
         raise DataError("has a header and no rows", where=path, fix="check that the file was copied whole")
     return columns
@@ -149,9 +150,9 @@ def check_names(path: Path, header: Sequence[str], names: Mapping[str, Any] | Se
             )
 
 
-def _read_csv(file: TextIO, path: Path, kinds: Mapping[str, ColumnKind]) -> Columns:
+def _read_csv(file: TextIO, path: Path, kinds: Mapping[str, ColumnKind], targets: Collection[str]) -> Columns:
     header, delimiter = _header(file, path)
-    wanted = [(header.index(name), name, cells_of(name, kind)) for name, kind in kinds.items()]
+    wanted = [(header.index(name), name, cells_of(name, kind, name in targets)) for name, kind in kinds.items()]
     columns = Columns(RowPlaces(path))
     num_rows, errors = 0, GatheredErrors()
     for rows in _blocks(file, path, delimiter, len(header), columns.places, errors):

@@ -9,7 +9,7 @@ from typing import Any, Literal
 import numpy as np
 import numpy.typing as npt
 
-from seqtrain.errors import MOST_TOLD, DataError, Mistake
+from seqtrain.errors import MOST_LISTED, DataError, Mistake
 from seqtrain.registry import sources
 from seqtrain.sources.class_labels import check_finite, class_names
 from seqtrain.sources.manifest_csv import read_table
@@ -113,12 +113,12 @@ class _Rows:
         fix: str,
         expected: str | None = None,
     ) -> None:
-        """Raises a DataError with the first rows whose value does not do."""
+        """Raises a DataError with the rows whose value does not do."""
         mistakes: list[Mistake] = []
         for row, value in enumerate(values):
             if not holds(value):
                 mistakes.append(Mistake(message, self.where(row), expected, f"'{value}'" if value else None, fix))
-                if len(mistakes) == MOST_TOLD:
+                if len(mistakes) == MOST_LISTED:
                     break
         if mistakes:
             raise DataError(mistakes)

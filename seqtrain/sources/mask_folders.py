@@ -15,7 +15,7 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from seqtrain.errors import MOST_TOLD, ConfigError, DataError, Mistake
+from seqtrain.errors import MOST_LISTED, ConfigError, DataError, Mistake
 from seqtrain.registry import sources
 from seqtrain.sources.base import Paths
 from seqtrain.sources.image_folder import image_extensions
@@ -217,7 +217,7 @@ def _listed(path: Path) -> Iterator[tuple[str, list[str]]]:
         else:
             found = found or bool(masks)
             yield images[0], masks
-        if len(mistakes) == MOST_TOLD:
+        if len(mistakes) == MOST_LISTED:
             break
     if mistakes:
         raise DataError(mistakes)

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from seqtrain.errors import MOST_TOLD, DataError, Mistake
+from seqtrain.errors import MOST_LISTED, DataError, Mistake
 from seqtrain.registry import sources
 from seqtrain.sources.base import Paths
 from seqtrain.sources.manifest_csv import read_table
@@ -120,10 +120,10 @@ class PairManifestSource:
             if labels[row] not in _LABELS:
                 fix = "correct the label, or name the right column in `label_column`"
                 mistakes.append(Mistake("the label says neither", where, "0, 1, different or same", labels[row], fix))
-            if len(mistakes) >= MOST_TOLD:
+            if len(mistakes) >= MOST_LISTED:
                 break
         if mistakes:
-            raise DataError(mistakes[:MOST_TOLD])
+            raise DataError(mistakes[:MOST_LISTED])
 
 
 def connected(pairs: npt.NDArray[np.integer]) -> npt.NDArray[np.int64]:

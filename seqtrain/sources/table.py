@@ -17,7 +17,7 @@ import numpy.typing as npt
 
 from seqtrain.errors import ConfigError, DataError
 from seqtrain.registry import sources
-from seqtrain.sources.cells import MISSING, Categories, ColumnKind
+from seqtrain.sources.cells import MISSING, Categories, ColumnKind, no_target
 from seqtrain.sources.columns_file import Columns, check_names, column_names, read_columns
 
 TargetKind = Literal["number", "class"]
@@ -74,7 +74,7 @@ class Table:
         header = column_names(path)
         for names in given.values():
             check_names(path, header, names or [])
-        columns = read_columns(path, kinds | _feature_kinds(header, given))
+        columns = read_columns(path, kinds | _feature_kinds(header, given), kinds)
         self._places = columns.places
         self.targets = {name: _target(name, kind, columns) for name, kind in kinds.items()}
         features = [name for name in header if name not in kinds]
@@ -212,13 +212,8 @@ def _target(name: str, kind: ColumnKind, columns: Columns) -> npt.NDArray[np.flo
     column = columns.take(name)
     missing = column.codes == MISSING if isinstance(column, Categories) else np.isnan(column)
     if missing.any():
-        raise DataError(
-            f"the target '{name}' is missing",
-            where=columns.places.of(int(missing.argmax())),
-            expected="a target in every row",
-            received=f"{np.count_nonzero(missing)} rows of {len(missing)} without",
-            fix="leave these rows out of the file",
-        )
+        received = f"{np.count_nonzero(missing)} rows of {len(missing)} without"
+        raise no_target(name, columns.places.of(int(missing.argmax())), received)
     if kind == "either" and not isinstance(column, Categories):
         _check_is_amount(name, column)
     return column

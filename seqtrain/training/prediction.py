@@ -124,7 +124,8 @@ def predict(path: Path, options: PredictOptions) -> Predictions:
         raise ConfigError(
             "name either INPUT or another source",
             where="INPUT",
-            fix=f"seqtrain predict {path} FOLDER --out FILE; or -s source.path=PATH, or what else names the data",
+            fix=f"seqtrain predict {path} FOLDER --out FILE; or in place of INPUT -s source.path=PATH, with what else"
+            " is set of the source",
         )
     source = source_of(options.inputs, run.loaded, run.data.source) if options.inputs else run.source
     heads = heads_of(run)

@@ -18,6 +18,7 @@ from seqtrain.callbacks.epoch_text import duration
 from seqtrain.config.load import LoadedConfig
 from seqtrain.errors import (
     CheckpointError,
+    DataError,
     InterruptedRunError,
     OutOfTimeError,
     ResourceError,
@@ -45,6 +46,7 @@ from seqtrain.training.state import Restored, make_shared_seed
 from seqtrain.training.stops import Stops
 from seqtrain.training.trial import model_and_logs
 
+_SKIP = '-s "on_bad_sample={action: skip, max: 10}"'
 log = logging.getLogger("seqtrain")
 
 
@@ -244,7 +246,7 @@ class Run:
         except Exception as error:
             for each in feeders:
                 if each.error is not None:
-                    self._save_before_failure()
+                    self._save_before_failure(each.error)
                 if isinstance(each.error, ResourceError):
                     raise with_batch_size(self._loaded, each.error) from error
                 if each.error is not None:
@@ -293,12 +295,14 @@ class Run:
                 callback.on_test_end()
         self._checkpoints.save()
 
-    def _save_before_failure(self) -> None:
+    def _save_before_failure(self, error: SeqtrainError) -> None:
         """Saves what was trained since the last checkpoint where the loader has no next batch."""
         is_between_steps = self._may_break_off_a_step() and self._model.steps_per_execution == 1
         if is_between_steps and self._checkpoints.is_at_its_place and not self._checkpoints.is_saved:
             self._save_where_it_stands()
             log.info("the run is saved up to here; when this is mended, go on with:\n  %s", self._command())
+            if isinstance(error, DataError):
+                log.info("without a file it is another data set; to skip what is bad, add:\n  %s", _SKIP)
 
     def _close_callbacks(self) -> None:
         """Has callbacks that were broken off give up their bars and files."""

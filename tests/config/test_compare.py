@@ -44,9 +44,16 @@ def test_a_difference_names_values_and_lines_of_both_files(compared, tmp_path):
     ]
 
 
-def test_another_component_is_one_difference_without_its_arguments(compared):
-    (found,) = compared(("{name: cnn, filters: [8, 16]}", "{name: mlp, units: [4]}"))
-    assert (found["key"], found["a"]["value"], found["b"]["value"]) == ("model", "cnn", "mlp")
+def test_of_another_component_what_is_written_of_both_differs_too(tmp_path):
+    models = {"a": "{name: cnn, filters: [8, 16], dropout: 0.1}", "b": "{name: mlp, units: [4], dropout: 0.3}"}
+    for name, model in (*models.items(), ("c", "{name: mlp, units: [4]}")):
+        (tmp_path / f"{name}.yaml").write_text(BASE.replace("{name: cnn, filters: [8, 16]}", model))
+    found = compare(tmp_path / "a.yaml", tmp_path / "b.yaml")
+    assert [(".".join(change.keys), change.before.value, change.after.value) for change in found] == [
+        ("model", "cnn", "mlp"),
+        ("model.dropout", 0.1, 0.3),
+    ]
+    assert [change.keys for change in compare(tmp_path / "a.yaml", tmp_path / "c.yaml")] == [("model",)]
 
 
 def test_the_order_of_callbacks_is_a_difference(tmp_path):

@@ -178,9 +178,12 @@ def test_a_copy_across_the_split_is_an_error_unless_it_is_allowed(leaking):
     assert [mistake.message for mistake in check.mistakes] == ["1 validation sample is in training too, byte for byte"]
     assert "x.npy[0] = " in check.mistakes[0].received
     assert "x.npy[15]" in check.mistakes[0].received
-    assert check.to_json()["duplicates"]["groups_across_splits"] == 1
+    copies = check.to_json()["duplicates"]
+    assert copies["groups_across_splits"] == 1
+    assert [[Path(name).name for name in group] for group in copies["across_splits"]] == [["x.npy[0]", "x.npy[15]"]]
+    assert [Path(name).name for name in check.bad_files] == ["x.npy[15]"]
     allowed = check_data(leaking, allow_leakage=True)
-    assert allowed.error is None
+    assert allowed.error is None and not allowed.bad_files
     assert "in training too" in told(allowed)
     assert "1 sample is an exact copy with another label than the original" in told(allowed)
 
@@ -323,7 +326,7 @@ def test_batches_of_a_class_written_for_keras_are_looked_at_too(tmp_path):
 def test_the_command_prints_tables_or_one_document_and_ends_with_3(leaking, tmp_path):
     done = seqtrain("check", tmp_path / "config.yaml", "--data", "--json", cwd=tmp_path)
     assert done.code == done.json["exit_code"] == 3
-    assert "fix: remove the copies, or split by group; --allow-leakage" in done.err
+    assert "fix: remove the copies (bad_files.txt lists them), or split by group; --allow-leakage" in done.err
     assert "Traceback" not in done.err
     assert done.json["data"]["duplicates"]["groups_across_splits"] == 1
     done = seqtrain("check", tmp_path / "config.yaml", "--data", "--allow-leakage", cwd=tmp_path)

@@ -150,7 +150,9 @@ def test_pixels_in_csv_are_pictures_with_their_labels() -> None:
 
 def test_channels_that_seem_to_come_first_are_asked_about(tmp_path: Path) -> None:
     source = stored(tmp_path, np.zeros((2, 3, 32, 32)), np.zeros(2))
-    with pytest.raises(ConfigError, match=r"\(3, 32, 32\) look as if their channels came first(.|\n)*fix: set stored_"):
+    with pytest.raises(
+        ConfigError, match=r"\(3, 32, 32\) look as if their channels came first(.|\n)*fix: set sequence\.stored_"
+    ):
         batches(source)
     assert batches(source, stored_format="channels_last")[0][0].shape == (2, 3, 32, 32)
 

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Sequence
 from datetime import datetime
 from pathlib import Path
 
@@ -9,7 +10,7 @@ import pyarrow
 import pyarrow.parquet
 import pytest
 
-from seqtrain.errors import ConfigError, DataError
+from seqtrain.errors import MOST_LISTED, ConfigError, DataError
 from seqtrain.sources.cells import ColumnKind
 from seqtrain.sources.columns_file import column_names, read_columns
 
@@ -112,9 +113,9 @@ def test_numbers_with_a_decimal_comma_are_no_categories(tmp_path: Path) -> None:
     assert read_columns(few, {"kind": "either"}).categories["kind"].names == ("3,4", "A 1,2", "B")
 
 
-def told(path: Path, kinds: dict[str, ColumnKind]) -> list[str]:
+def told(path: Path, kinds: dict[str, ColumnKind], targets: Sequence[str] = ()) -> list[str]:
     with pytest.raises(DataError) as caught:
-        read_columns(path, kinds)
+        read_columns(path, kinds, targets)
     return [f"{Path(mistake.where or '').name} {mistake.message}" for mistake in caught.value.mistakes]
 
 
@@ -140,9 +141,20 @@ def test_of_a_column_that_is_something_else_one_cell_is_told(tmp_path: Path) -> 
     ]
 
 
-def test_ten_of_many_wrong_cells_are_told(tmp_path: Path) -> None:
-    path = csv_file(tmp_path, "a\n1\n" + "x\n" * 30)
-    assert told(path, {"a": "number"}) == [f"t.csv:{line} the cell of column 'a' is no number" for line in range(3, 13)]
+def test_no_wrong_cell_of_many_is_left_out_and_a_target_may_not_be_empty(tmp_path: Path) -> None:
+    path = csv_file(tmp_path, "a,b\n1,2\n" + "x,3\n1e99,\n" * 30)
+    lines = [(line, "is no number" if line % 2 else "is infinite") for line in range(3, 63)]
+    assert told(path, {"a": "number"}) == [f"t.csv:{line} the cell of column 'a' {what}" for line, what in lines]
+    assert told(path, {"a": "number", "b": "either"}, ["b"])[:3] == [
+        "t.csv:3 the cell of column 'a' is no number",
+        "t.csv:4 the cell of column 'a' is infinite",
+        "t.csv:4 the target 'b' is missing",
+    ]
+
+
+def test_what_is_wrong_everywhere_is_not_read_to_the_end(tmp_path: Path) -> None:
+    path = csv_file(tmp_path, "a\n" + "1\nx\n" * 20_000)
+    assert len(told(path, {"a": "number"})) == MOST_LISTED
 
 
 def test_times_are_numbers_or_iso_8601(tmp_path: Path) -> None:

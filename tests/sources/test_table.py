@@ -88,7 +88,7 @@ def test_missing_values_are_refused_on_request(path: Path) -> None:
 
 
 def test_a_row_without_target_is_refused(path: Path) -> None:
-    with pytest.raises(DataError, match=r"flats\.csv:3  the target 'area' is missing(.|\n)*1 rows of 4"):
+    with pytest.raises(DataError, match=r"flats\.csv:3  the target 'area' is missing"):
         Table(path, target="area")
     with pytest.raises(DataError, match=r"flats\.csv:4  the target 'city' is missing"):
         Table(path, targets={"city": "class"})
