@@ -137,6 +137,19 @@ def test_inspect_batches_tells_a_person_what_is_in_them(tmp_path):
     assert "sample  x.user" in done.out
 
 
+def test_of_many_mistakes_a_person_sees_some_and_scripts_get_all(tmp_path):
+    rows = "".join("1,x,3\n" for _ in range(50))
+    (tmp_path / "ratings.csv").write_text(f"userId,movieId,rating\n1,2,3\n{rows}")
+    settings = ["-s", f"source.path={tmp_path / 'ratings.csv'}", "--data", "--json", "--out", tmp_path]
+    done = seqtrain("check", CONFIGS / "ratings.yaml", *settings, cwd=tmp_path)
+    assert done.code == 3 and len(done.json["mistakes"]) == 50
+    assert done.err.count("the item is no whole number") == 20
+    assert "and 30 more; --json has them all\n50 mistakes" in done.err
+    assert (tmp_path / "bad_files.txt").read_text().splitlines() == [
+        f"{tmp_path / 'ratings.csv'}:{line}" for line in range(3, 53)
+    ]
+
+
 def test_bad_data_ends_with_3_and_names_the_file(tmp_path):
     folder = tmp_path / "digits"
     for name in ("0", "1"):

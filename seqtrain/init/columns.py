@@ -14,6 +14,7 @@ DAY_OR_MONTH_FIRST = re.compile(r"[0-9]{1,2}([./-])[0-9]{1,2}\1[0-9]{2,4}")
 
 _TARGET_NAMES = ("target", "label", "class", "y", "outcome", "output", "diagnosis", "species", "category", "price")
 _ID_NAMES = frozenset({"id", "index", "rowid", "uuid", "rownumber", "unnamed0", "passengerid", ""})
+_ID_ENDING = re.compile(r"[A-Za-z0-9](?:[_ .-](?i:id)|(?<=[a-z0-9])(?:Id|ID))$")  # customer_id, orderId
 _GROUP_NAMES = ("patient", "patientid", "group", "subject", "subjectid", "person", "scanner", "site", "userid")
 _YEAR_FIRST = re.compile(r"[0-9]{4}-[0-9]{1,2}-[0-9]{1,2}")
 _FEW_VALUES = 20
@@ -79,7 +80,7 @@ def _role(name: str, cells: list[str], distinct: int) -> Role:
         return "text"
     are_all_different = distinct == len(cells)
     numbers = sum(map(is_number, cells))
-    if fold(name) in _ID_NAMES and are_all_different:
+    if are_all_different and (fold(name) in _ID_NAMES or _ID_ENDING.search(name)):
         return "id"
     if numbers > 0.9 * len(cells):
         return "number"

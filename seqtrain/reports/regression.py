@@ -16,6 +16,7 @@ from seqtrain.reports.style import FAINT, TRAINING, saved_figure
 from seqtrain.reports.subsample import Subsample
 
 _MOST_DRAWN = 50_000
+_FAR = 2  # times as far as nearly all
 _MOST_POINTS = 2000  # more are drawn as a density
 
 Values = npt.NDArray[np.floating[Any]]
@@ -97,13 +98,13 @@ class RegressionResults:
         numbers = self.numbers()
         with saved_figure(path) as figure:
             axes = figure.add_subplot()
-            low, high = np.percentile(residuals, (0.2, 99.8)).tolist()
-            reach = max(abs(low), abs(high)) or 1.0
+            sizes = np.abs(residuals)
+            most, nearly = float(sizes.max()), float(np.percentile(sizes, 99.6))
+            reach = (most if most < _FAR * nearly else nearly) or most or 1.0
             num_bins = min(60, max(10, round(math.sqrt(len(residuals)))))
             axes.hist(residuals, bins=num_bins, range=(-reach, reach), color=TRAINING, alpha=0.85)
-            beyond = int(np.count_nonzero(np.abs(residuals) > reach))
-            if beyond:
-                words = f"{beyond} more beyond: {_short(residuals.min())} to {_short(residuals.max())}"
+            if beyond := int(np.count_nonzero(sizes > reach)):
+                words = f"{beyond} more beyond, the farthest {_short(residuals[sizes.argmax()])}"
                 axes.text(0.99, 0.97, words, transform=axes.transAxes, ha="right", va="top", color=FAINT, fontsize=10.5)
             axes.axvline(0, color=FAINT, linestyle="--", linewidth=1.4)
             axes.grid(visible=False, axis="x")

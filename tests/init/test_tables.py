@@ -19,6 +19,16 @@ def test_targets_by_name_ids_and_texts_are_left_out(tmp_path):
     assert recipe.by == "stratified" and "test.csv" in " ".join(find.notes)
 
 
+@pytest.mark.parametrize(
+    ("name", "is_id"), [("customer_id", True), ("orderId", True), ("row ID", True), ("paid", False), ("humid", False)]
+)
+def test_a_column_of_ids_is_known_by_its_ending_and_by_being_all_different(name, is_id, tmp_path):
+    table(tmp_path / "t.csv", [name, "b", "label"], [[1000 + n, n % 3, "ab"[n % 2]] for n in range(40)])
+    assert sections(tmp_path)[1].source.get("ignore") == ([name] if is_id else None)
+    table(tmp_path / "t.csv", [name, "b", "label"], [[1000 + n // 2, n % 3, "ab"[n % 2]] for n in range(40)])
+    assert "ignore" not in sections(tmp_path)[1].source
+
+
 def test_classes_of_unlike_size_are_balanced_and_a_single_one_is_not_stratified(tmp_path):
     table(tmp_path / "t.csv", ["a", "b", "label"], [[n % 7, n % 3, "yes" if n < 5 else "no"] for n in range(40)])
     recipe = sections(tmp_path)[1]

@@ -27,6 +27,29 @@ def test_what_is_no_number_is_left_out():
     assert made.numbers() == {"samples": 1, "mae": 0.5, "rmse": 0.5, "mean_error": 0.5}
 
 
+def test_residuals_beyond_the_axis_are_counted_and_not_in_its_last_bars(tmp_path, monkeypatch):
+    texts, bars = [], []
+    monkeypatch.setattr("matplotlib.axes.Axes.text", lambda axes, x, y, text, **how: texts.append(text))
+    monkeypatch.setattr("matplotlib.axes.Axes.hist", lambda axes, values, **how: bars.append((values, how["range"])))
+    truth = np.random.default_rng(0).normal(size=1000)
+    made = RegressionResults()
+    made.add(truth, truth + np.where(np.arange(1000) == 7, -50, np.sin(np.arange(1000))))
+    made.draw(tmp_path)
+    (values, (low, high)), (words,) = bars[0], texts
+    assert words == f"{np.count_nonzero(values < low) + np.count_nonzero(values > high)} more beyond, the farthest -50"
+    assert values.min() < low and 0.99 < high < 1.01
+
+
+def test_all_residuals_are_within_the_axis_where_none_is_far(tmp_path, monkeypatch):
+    ranges = []
+    monkeypatch.setattr("matplotlib.axes.Axes.text", lambda *arguments, **how: pytest.fail("nothing is beyond"))
+    monkeypatch.setattr("matplotlib.axes.Axes.hist", lambda axes, values, **how: ranges.append(how["range"]))
+    made = RegressionResults()
+    made.add(np.zeros(1000), np.sin(np.arange(1000)) * 3)
+    made.draw(tmp_path)
+    np.testing.assert_allclose(ranges[0], (-3, 3), rtol=1e-4)
+
+
 @pytest.mark.parametrize("count", [1, 500, 30_000])
 def test_points_and_residuals_are_drawn(tmp_path, count):
     truth = np.random.default_rng(0).normal(size=count)
