@@ -21,7 +21,7 @@ from seqtrain.reports.fields import Field, fields_of
 from seqtrain.reports.file_facts import DIGEST_BYTES, FORMATS, MODES, ReadFiles, digest_of, file_fields
 from seqtrain.reports.scratch import scratch
 from seqtrain.reports.statistics import class_indices
-from seqtrain.reports.value_ranges import channels, measure
+from seqtrain.reports.value_ranges import are_constant, channels, measure
 from seqtrain.sequences.base import SampleSequence
 from seqtrain.sequences.decoding import showing_files
 from seqtrain.structure import FieldSpec, map_structure, named_leaves
@@ -165,8 +165,7 @@ class FactSequence:
             "is_constant": np.zeros(count, np.uint8),
         }
         if picture is not None:
-            seen = ranges[picture.name]
-            facts["is_constant"] = (seen["low"] == seen["high"]).all(axis=1).astype(np.uint8)
+            facts["is_constant"] = are_constant(channels(picture, self.inner.data_format)).astype(np.uint8)
             if picture.array.ndim < 5 and "path_b" not in self._file_fields:  # one picture does not tell a pair
                 facts["thumbnail"] = _thumbnails(picture, self.inner.data_format)
         if self._file_fields:

@@ -20,6 +20,7 @@ Array = npt.NDArray[Any]
 
 _MOST_CHANNELS = 256
 _CHANNELS_OF_OPENCV = 4
+_FIRST = 64  # values that tell most samples from constant ones
 
 
 def channels(of: Field, data_format: str = "channels_last") -> Array:
@@ -44,7 +45,7 @@ def channels(of: Field, data_format: str = "channels_last") -> Array:
 def measure(values: Array) -> dict[str, Array]:
     """Count, mean, variance, smallest and largest of the samples' channels, of the finite values; NaN and Inf counted.
 
-    Where all are finite, count, mean and variance of all samples stand at the first, and the count of the others is 0.
+    Where all are finite, what is said of all samples stands at the first, and the count of the others is 0.
 
     Args:
         values: (samples, values, channels).
@@ -65,14 +66,30 @@ def measure(values: Array) -> dict[str, Array]:
     planes = _planes(values.view(np.uint8) if values.dtype.kind == "b" else values)
     counts = np.zeros((rows, num_channels), np.int64)
     mean, variance = np.zeros(counts.shape), np.zeros(counts.shape)
+    low, high = np.full(counts.shape, np.inf), np.full(counts.shape, -np.inf)
     counts[0] = rows * count
     for channel, plane in enumerate(planes):
         mean[0, channel], variance[0, channel] = _moments(plane)
+        low[0, channel], high[0, channel] = _extremes(plane)
     return {
-        **{"count": counts, "mean": mean, "variance": variance},
-        **{"low": planes.min(axis=2).T.astype(np.float64), "high": planes.max(axis=2).T.astype(np.float64)},
+        **{"count": counts, "mean": mean, "variance": variance, "low": low, "high": high},
         **{"nan": nan, "infinite": infinite},
     }
+
+
+def are_constant(values: Array) -> npt.NDArray[np.bool_]:
+    """Whether each sample has one value in each of its channels.
+
+    Args:
+        values: (samples, values, channels).
+    """
+    rows, count, num_channels = values.shape
+    if not count * num_channels:
+        return np.zeros(rows, np.bool_)
+    found: npt.NDArray[np.bool_] = (values[:, :_FIRST] == values[:, :1]).all(axis=(1, 2))
+    for row in np.flatnonzero(found):  # few
+        found[row] = (values[row] == values[row, :1]).all()
+    return found
 
 
 def _planes(values: Array) -> Array:
@@ -93,6 +110,13 @@ def _moments(plane: Array) -> tuple[float, float]:
         return float(plane.mean(dtype=np.float64)), float(plane.var(dtype=np.float64))
     mean, deviation = cv2.meanStdDev(plane)  # sums of squares, which are exact for bytes
     return mean.item(), deviation.item() ** 2
+
+
+def _extremes(plane: Array) -> tuple[float, float]:
+    if plane.dtype != np.uint8:
+        return float(plane.min()), float(plane.max())
+    low, high, _, _ = cv2.minMaxLoc(plane)  # both in one go
+    return low, high
 
 
 def _measure_finite(values: Array, is_finite: npt.NDArray[np.bool_]) -> dict[str, Array]:

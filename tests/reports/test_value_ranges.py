@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from seqtrain.reports.fields import Field
-from seqtrain.reports.value_ranges import Ranges, channels, measure
+from seqtrain.reports.value_ranges import Ranges, are_constant, channels, measure
 
 
 @pytest.mark.parametrize("dtype", ["uint8", "float32", "int64", "float64"])
@@ -46,6 +46,16 @@ def test_no_values_have_no_range(shape):
     ranges.add(measure(np.ones((2, 5, 3), np.float32)))
     ranges.add(measure(np.zeros(shape, np.float32)))
     assert ranges.to_json() == {"min": [1, 1, 1], "max": [1, 1, 1], "mean": [1, 1, 1], "std": [0, 0, 0]}
+
+
+def test_a_sample_is_constant_where_no_value_of_a_channel_differs():
+    values = np.zeros((5, 300, 3), np.uint8)
+    values[1] = 7, 8, 9
+    values[2, 299, 1] = 1
+    values[3, 5, 0] = 1
+    assert are_constant(values).tolist() == [True, True, False, False, True]
+    assert are_constant(np.full((2, 9, 1), np.nan)).tolist() == [False, False]
+    assert are_constant(np.zeros((2, 0, 3))).tolist() == [False, False]
 
 
 def test_channels_are_found_where_they_are():
