@@ -20,6 +20,7 @@ from seqtrain.reports.fields import Field
 from seqtrain.reports.outputs import flat_mask, mask_ids, pairs_of, results_of
 from seqtrain.reports.segmentation import SegmentationResults
 from seqtrain.reports.statistics import class_indices
+from seqtrain.reports.tiles import COLORS
 
 Floats = npt.NDArray[np.floating[Any]]
 
@@ -81,7 +82,7 @@ class BatchPredictions:
     def panels(self) -> list[Panel]:
         """What is drawn beside the batch."""
         drawn = [each for each in self.outputs if each.fields]
-        return [Panel("predicted", each.fields, is_over=each.fields[0].kind == "series") for each in drawn]
+        return [Panel("predicted", each.fields, is_over=_fits_over(each.fields[0])) for each in drawn]
 
     def worst(self) -> list[tuple[float, int, str, str]]:
         """Of each mistake, or of each sample where nothing is right or wrong, its rank, row, target and prediction."""
@@ -124,6 +125,11 @@ class BatchPredictions:
                 name = "IoU" if "iou" in each.document else "error"
                 told.append(f"predictions of {each.name}: mean {name} {np.mean(each.document[name.lower()]):.4g}")
         return told + [f"no predictions of {name}: {why}" for name, why in self.skipped.items()]
+
+
+def _fits_over(field: Field) -> bool:
+    """Whether there are colours enough for its lines and for those of the target."""
+    return field.kind == "series" and 2 * field.array.shape[-1] <= len(COLORS)
 
 
 def batch_predictions(fields: Sequence[Field], outputs: Any, predictor: Predictor) -> BatchPredictions:

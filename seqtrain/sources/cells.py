@@ -143,6 +143,7 @@ class EitherCells:
     def __init__(self, name: str) -> None:
         self._name = name
         self._cells: Cells | None = None
+        self._is_told = False  # that it holds numbers with a comma
 
     def add(self, cells: Sequence[str], place: Place) -> None:
         """Takes a block.
@@ -150,11 +151,13 @@ class EitherCells:
         Raises:
             DataError: when a cell of a column of numbers is none, or most have a decimal comma.
         """
+        if self._is_told:
+            return
         if self._cells is None:
             filled = [cell for cell in cells if not is_missing(cell)]
             are_numbers = 2 * sum(map(_is_number, filled)) > len(filled) or not filled
             if filled and 2 * sum(WITH_COMMA.fullmatch(cell.strip()) is not None for cell in filled) > len(filled):
-                self._cells = CategoryCells()  # told once, whatever follows
+                self._is_told = True
                 raise self._refusal(cells, place)
             self._cells = NumberCells(self._name, _MEND_OR_LIST) if are_numbers else CategoryCells()
         self._cells.add(cells, place)
@@ -193,7 +196,8 @@ class TimeCells:
         Raises:
             DataError: when cells are no times, or of another form than the first.
         """
-        self._parse = self._parse or (float if _is_number(cells[0]) else _microseconds)
+        first = next((cell for cell in cells if not is_missing(cell)), "")
+        self._parse = self._parse or (float if _is_number(first) else _microseconds)
         times, errors = np.empty(len(cells)), GatheredErrors()
         for row, cell in enumerate(cells):
             try:

@@ -193,6 +193,9 @@ def _blocks(
     except csv.Error as error:
         where = f"{path}:{reader.line_num + 1}"
         errors.add(DataError(f"the row cannot be read: {error}", where=where, fix="check its quotes"))
+    except UnicodeDecodeError:
+        errors.tell()  # what was found before it
+        raise
     if rows:
         yield rows
 

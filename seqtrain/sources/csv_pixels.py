@@ -174,6 +174,8 @@ class CsvPixels:
                     raise
                 errors.add(error)
                 label = 0
+                if not row.endswith(b"\n"):  # a piece of a long row, after which lines cannot be counted
+                    break
             labels.append(label)
             offsets.append(offsets[-1] + len(row))
         errors.tell()

@@ -235,6 +235,7 @@ def _count(layout: _Layout) -> tuple[int, int]:
 def _refuse(layout: _Layout, reason: str) -> NoReturn:
     """Reads the table once more, slowly, to tell which rows are wrong."""
     row, errors = 0, GatheredErrors()
+    blank: list[DataError] = []  # at the end of the file they are no mistake
     with layout.path.open(encoding="utf-8-sig", newline="", errors="replace") as file:
         for row, line in enumerate(file, start=1):
             fields = next(csv.reader([line], delimiter=layout.delimiter), [])
@@ -246,7 +247,11 @@ def _refuse(layout: _Layout, reason: str) -> NoReturn:
                     received=repr(line.rstrip("\r\n")[:80]),
                     fix="correct the row or delete it",
                 )
-                errors.add(error)
+                blank.append(error)
+            if fields:
+                for each in blank:
+                    errors.add(each)
+                blank = []
     errors.tell()
     if row < layout.first_row:
         raise DataError("holds no ratings, only a header", where=layout.path, fix="check that it was copied whole")

@@ -209,3 +209,14 @@ def test_a_missing_pyarrow_names_the_extra(tmp_path: Path, monkeypatch: pytest.M
     monkeypatch.setitem(sys.modules, "pyarrow", None)
     with pytest.raises(ConfigError, match=r"need the package pyarrow(.|\n)*pip install 'seqtrain\[parquet\]'"):
         read_columns(path, {"a": "number"})
+
+
+def test_an_empty_first_time_does_not_make_the_others_wrong(tmp_path: Path) -> None:
+    path = csv_file(tmp_path, "a,at\n1,n/a\n" + "".join(f"1,{n}\n" for n in range(50)))
+    assert told(path, {"a": "number", "at": "time"}) == ["t.csv:2 the cell of column 'at' is no time"]
+
+
+def test_what_was_found_before_bytes_that_are_no_text_is_told(tmp_path: Path) -> None:
+    path = tmp_path / "t.csv"
+    path.write_bytes(b"a\nx\n" + b"1\n" * 20_000 + b"\xff\n")
+    assert told(path, {"a": "number"}) == ["t.csv:2 the cell of column 'a' is no number"]

@@ -172,3 +172,10 @@ def test_all_wrong_rows_are_told_in_one_go_but_not_those_of_another_size(tmp_pat
     with pytest.raises(DataError) as caught:
         CsvPixels(path, image_size=(2, 2))
     assert len(caught.value.mistakes) == 1
+
+
+def test_of_a_row_that_is_far_too_long_one_mistake_is_told(tmp_path: Path) -> None:
+    path = table(tmp_path, "1,0,0\n1," + "0," * 400 + "0\nx,0,0\n")
+    with pytest.raises(DataError) as caught:
+        CsvPixels(path, image_size=(1, 2))
+    assert [str(mistake.where).rpartition(":")[2] for mistake in caught.value.mistakes] == ["2"]

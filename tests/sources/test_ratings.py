@@ -125,3 +125,10 @@ def test_all_wrong_rows_are_told_in_one_go(tmp_path: Path) -> None:
     with pytest.raises(DataError) as caught:
         Ratings(path)
     assert [str(mistake.where).rpartition(":")[2] for mistake in caught.value.mistakes] == ["3", "5", "6"]
+
+
+def test_blank_lines_at_the_end_are_no_mistake_beside_one(tmp_path: Path) -> None:
+    path = table(tmp_path, "userId,movieId,rating\n1,x,3\n\n1,2,3\n\n\n")
+    with pytest.raises(DataError) as caught:
+        Ratings(path)
+    assert [str(mistake.where).rpartition(":")[2] for mistake in caught.value.mistakes] == ["2", "3"]
