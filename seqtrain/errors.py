@@ -19,7 +19,8 @@ from __future__ import annotations
 import difflib
 import re
 import signal
-from collections.abc import Iterable
+from collections import Counter
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 MOST_TOLD = 10
@@ -128,6 +129,22 @@ class GatheredErrors:
         """
         if self._mistakes:
             raise DataError(sorted(self._mistakes, key=_line)[:MOST_LISTED])
+
+
+def without_repeats(mistakes: Sequence[Mistake], num_rows: int) -> list[Mistake]:
+    """What is wrong with some rows of a file; where none of them is right, the commonest of it once.
+
+    Then a column holds something else throughout, which its first cell says as well as all of them.
+
+    Args:
+        mistakes: At least one for each wrong row.
+        num_rows: That were looked at.
+    """
+    if len(mistakes) < num_rows:
+        return list(mistakes)
+    (commonest, _), *_ = Counter(mistake.message for mistake in mistakes).most_common(1)
+    first = next(mistake for mistake in mistakes if mistake.message == commonest)
+    return [mistake for mistake in mistakes if mistake is first or mistake.message != commonest]
 
 
 def _line(mistake: Mistake) -> int:

@@ -15,7 +15,7 @@ from typing import Any, Literal, Protocol
 import numpy as np
 import numpy.typing as npt
 
-from seqtrain.errors import MOST_LISTED, DataError, GatheredErrors, Mistake
+from seqtrain.errors import DataError, GatheredErrors, Mistake, without_repeats
 
 ColumnKind = Literal["number", "category", "time", "either"]
 """What a column is to be read as; "either" is a number or a category, by what most of its first cells are."""
@@ -54,6 +54,10 @@ class Cells(Protocol):
         """The whole column."""
         ...
 
+    def is_missing(self, cell: str) -> bool:
+        """Whether a cell has no value."""
+        ...
+
 
 class NumberCells:
     """Numbers in float32; NaN where the cell is empty, or says NA, N/A, NaN or null.
@@ -66,7 +70,7 @@ class NumberCells:
     def __init__(self, name: str, fix: str = _MEND) -> None:
         self._name, self._fix = name, fix
         self._blocks: list[npt.NDArray[np.float32]] = []
-        self._is_told = False  # that a whole block is something else: one cell of it says enough
+        self._is_told = False  # that a whole block is something else
 
     def add(self, cells: Sequence[str], place: Place) -> None:
         """Takes a block.
@@ -84,23 +88,27 @@ class NumberCells:
             are_wrong = np.array([not (is_missing(cell) or _is_number(cell)) for cell in cells])
         are_infinite = np.abs(numbers) > np.finfo(np.float32).max
         if (are_wrong | are_infinite).any():
-            raise self._refusal(are_wrong, are_infinite, cells, place)
+            mistakes = self._mistakes(are_wrong, are_infinite, cells, place)
+            self._is_told = len(mistakes) == len(cells)
+            raise DataError(without_repeats(mistakes, len(cells)))
         self._blocks.append(numbers.astype(np.float32))
 
     def finish(self) -> npt.NDArray[np.float32]:
         """The numbers of all rows."""
         return np.concatenate(self._blocks)
 
-    def _refusal(
+    def is_missing(self, cell: str) -> bool:
+        """Whether a cell has no number."""
+        return is_missing(cell)
+
+    def _mistakes(
         self,
         are_wrong: npt.NDArray[np.bool_],
         are_infinite: npt.NDArray[np.bool_],
         cells: Sequence[str],
         place: Place,
-    ) -> DataError:
-        self._is_told = bool(are_wrong.all())
-        rows = np.flatnonzero(are_wrong | are_infinite)
-        return DataError(
+    ) -> list[Mistake]:
+        return [
             Mistake(
                 f"the cell of column '{self._name}' is {'infinite' if are_infinite[row] else 'no number'}",
                 where=place(row),
@@ -108,8 +116,8 @@ class NumberCells:
                 received=repr(cells[row][:_LONGEST_SHOWN]),
                 fix=self._fix,
             )
-            for row in rows[: 1 if self._is_told else MOST_LISTED].tolist()
-        )
+            for row in np.flatnonzero(are_wrong | are_infinite).tolist()
+        ]
 
 
 class CategoryCells:
@@ -128,6 +136,10 @@ class CategoryCells:
     def finish(self) -> Categories:
         """The codes of all rows, in the order of the names."""
         return sorted_categories(np.concatenate(self._blocks), list(self._codes)[1:])
+
+    def is_missing(self, cell: str) -> bool:
+        """Whether a cell is empty."""
+        return not cell.strip()
 
 
 class EitherCells:
@@ -177,6 +189,10 @@ class EitherCells:
         assert self._cells is not None
         return self._cells.finish()
 
+    def is_missing(self, cell: str) -> bool:
+        """As what it is sees it; where it is neither, one cell says so."""
+        return self._cells is not None and self._cells.is_missing(cell)
+
 
 class TimeCells:
     """Times in float64, only for their order: numbers as they are, ISO 8601 in microseconds since 1970.
@@ -189,6 +205,7 @@ class TimeCells:
         self._name = name
         self._blocks: list[npt.NDArray[np.float64]] = []
         self._parse: Callable[[str], float] | None = None
+        self._is_told = False  # that a whole block is something else
 
     def add(self, cells: Sequence[str], place: Place) -> None:
         """Takes a block.
@@ -196,23 +213,31 @@ class TimeCells:
         Raises:
             DataError: when cells are no times, or of another form than the first.
         """
+        if self._is_told:
+            return
         first = next((cell for cell in cells if not is_missing(cell)), "")
         self._parse = self._parse or (float if _is_number(first) else _microseconds)
-        times, errors = np.empty(len(cells)), GatheredErrors()
+        times, mistakes = np.empty(len(cells)), []
         for row, cell in enumerate(cells):
             try:
                 times[row] = self._parse(cell.strip())
             except ValueError:
-                errors.add(self._refusal(cell, place(row)))
-        errors.tell()
+                mistakes.append(self._mistake(cell, place(row)))
+        if mistakes:
+            self._is_told = len(mistakes) == len(cells)
+            raise DataError(without_repeats(mistakes, len(cells)))
         self._blocks.append(times)
 
     def finish(self) -> npt.NDArray[np.float64]:
         """The times of all rows."""
         return np.concatenate(self._blocks)
 
-    def _refusal(self, cell: str, where: str) -> DataError:
-        return DataError(
+    def is_missing(self, cell: str) -> bool:
+        """Whether a cell has no time."""
+        return is_missing(cell)
+
+    def _mistake(self, cell: str, where: str) -> Mistake:
+        return Mistake(
             f"the cell of column '{self._name}' is no time",
             where=where,
             expected="a number, as in the first row" if self._parse is float else "such as 2024-03-31 18:00",
@@ -245,13 +270,17 @@ class RequiredCells:
         except DataError as error:
             errors.add(error)
         for row, cell in enumerate(cells):
-            if not cell.strip():
+            if self.is_missing(cell):
                 errors.add(no_target(self._name, place(row)))
         errors.tell()
 
     def finish(self) -> npt.NDArray[Any] | Categories:
         """The whole column."""
         return self._cells.finish()
+
+    def is_missing(self, cell: str) -> bool:
+        """Whether a cell has no value of the column's kind."""
+        return self._cells.is_missing(cell)
 
 
 def no_target(name: str, where: str, received: str | None = None) -> DataError:

@@ -18,7 +18,7 @@ from typing import Any, Self
 import numpy as np
 import numpy.typing as npt
 
-from seqtrain.errors import ConfigError, DataError, GatheredErrors, Mistake, did_you_mean, one_of
+from seqtrain.errors import MOST_LISTED, ConfigError, DataError, Mistake, did_you_mean, one_of, without_repeats
 from seqtrain.registry import sources
 from seqtrain.sources.base import only
 from seqtrain.sources.class_labels import class_names
@@ -164,21 +164,22 @@ class CsvPixels:
 
     def _index(self, start: int, are_wanted: bool = True) -> tuple[npt.NDArray[np.uint64], npt.NDArray[np.int64]]:
         """Where each row begins, with the end of the last, and the labels."""
-        offsets, labels, errors = array("Q", [start]), array("q"), GatheredErrors()
+        offsets, labels = array("Q", [start]), array("q")
+        mistakes: list[Mistake] = []
         for row in self._rows(start):
+            label = 0
             try:
                 self._check_columns(len(labels), row)
                 label = self._label(len(labels), row) if are_wanted else 0
             except DataError as error:
-                if not labels:  # it is the config that is wrong, and all rows would be told of
-                    raise
-                errors.add(error)
-                label = 0
-                if not row.endswith(b"\n"):  # a piece of a long row, after which lines cannot be counted
-                    break
+                mistakes += error.mistakes
             labels.append(label)
             offsets.append(offsets[-1] + len(row))
-        errors.tell()
+            # After a piece of a row that is far too long, lines cannot be counted.
+            if len(mistakes) == MOST_LISTED or (mistakes and not row.endswith(b"\n")):
+                break
+        if mistakes:
+            raise DataError(without_repeats(mistakes, len(labels)))
         if not labels:
             raise DataError("holds no rows", where=self._path, fix="check that the file was copied whole")
         return np.frombuffer(offsets, np.uint64), np.frombuffer(labels, np.int64)

@@ -10,15 +10,16 @@ import copy
 import csv
 import math
 import warnings
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 from typing import Any, NoReturn, Self
 
 import numpy as np
 import numpy.typing as npt
 
-from seqtrain.errors import ConfigError, DataError, GatheredErrors, did_you_mean, one_of
+from seqtrain.errors import MOST_LISTED, ConfigError, DataError, Mistake, did_you_mean, one_of, without_repeats
 from seqtrain.registry import sources
 from seqtrain.sources.base import only
 
@@ -234,28 +235,33 @@ def _count(layout: _Layout) -> tuple[int, int]:
 
 def _refuse(layout: _Layout, reason: str) -> NoReturn:
     """Reads the table once more, slowly, to tell which rows are wrong."""
-    row, errors = 0, GatheredErrors()
-    blank: list[DataError] = []  # at the end of the file they are no mistake
-    with layout.path.open(encoding="utf-8-sig", newline="", errors="replace") as file:
-        for row, line in enumerate(file, start=1):
-            fields = next(csv.reader([line], delimiter=layout.delimiter), [])
-            if row >= layout.first_row and (mistake := _mistake(fields, layout)):
-                error = DataError(
-                    mistake,
-                    where=f"{layout.path}:{row}",
-                    expected="whole numbers for the user and the item, a finite number for the rating",
-                    received=repr(line.rstrip("\r\n")[:80]),
-                    fix="correct the row or delete it",
-                )
-                blank.append(error)
-            if fields:
-                for each in blank:
-                    errors.add(each)
-                blank = []
-    errors.tell()
-    if row < layout.first_row:
+    num_rows = _count(layout)[0] - layout.first_row + 1
+    if not num_rows:
         raise DataError("holds no ratings, only a header", where=layout.path, fix="check that it was copied whole")
+    mistakes = list(islice(_mistakes(layout), MOST_LISTED))
+    if mistakes:
+        raise DataError(without_repeats(mistakes, min(num_rows, MOST_LISTED)))
     raise DataError(f"cannot be read as a table: {reason}", where=layout.path, fix="save it as plain CSV in UTF-8")
+
+
+def _mistakes(layout: _Layout) -> Iterator[Mistake]:
+    blank: list[Mistake] = []  # at the end of the file they are no mistake
+    with layout.path.open(encoding="utf-8-sig", newline="", errors="replace") as file:
+        for row, line in enumerate(islice(file, layout.first_row - 1, None), start=layout.first_row):
+            fields = next(csv.reader([line], delimiter=layout.delimiter), [])
+            if message := _mistake(fields, layout):
+                blank.append(
+                    Mistake(
+                        message,
+                        where=f"{layout.path}:{row}",
+                        expected="whole numbers for the user and the item, a finite number for the rating",
+                        received=repr(line.rstrip("\r\n")[:80]),
+                        fix="correct the row or delete it",
+                    )
+                )
+            if fields:
+                yield from blank
+                blank.clear()
 
 
 def _mistake(fields: list[str], layout: _Layout) -> str | None:

@@ -134,10 +134,11 @@ def test_wrong_cells_and_rows_of_the_whole_file_are_told_in_one_go(tmp_path: Pat
 
 
 def test_of_a_column_that_is_something_else_one_cell_is_told(tmp_path: Path) -> None:
-    path = csv_file(tmp_path, "\n".join(["a,b", *["red,'1,5'".replace("'", '"')] * 9000, ""]))
-    assert told(path, {"a": "number", "b": "either"}) == [
+    path = csv_file(tmp_path, "\n".join(["a,b,c", *["red,'1,5',monday".replace("'", '"')] * 9000, ""]))
+    assert told(path, {"a": "number", "b": "either", "c": "time"}) == [
         "t.csv:2 the cell of column 'a' is no number",
         "t.csv:2 the column 'b' holds numbers with a comma",
+        "t.csv:2 the cell of column 'c' is no time",
     ]
 
 
@@ -149,6 +150,17 @@ def test_no_wrong_cell_of_many_is_left_out_and_a_target_may_not_be_empty(tmp_pat
         "t.csv:3 the cell of column 'a' is no number",
         "t.csv:4 the cell of column 'a' is infinite",
         "t.csv:4 the target 'b' is missing",
+    ]
+
+
+def test_a_target_that_is_no_number_of_a_column_of_numbers_is_missing(tmp_path: Path) -> None:
+    path = csv_file(tmp_path, "a,b,c\n1,1,x\nNA,null,NA\nx,3,\n4,,y\n")
+    assert told(path, {"a": "number", "b": "either", "c": "category"}, ["a", "b", "c"]) == [
+        "t.csv:3 the target 'a' is missing",
+        "t.csv:3 the target 'b' is missing",
+        "t.csv:4 the cell of column 'a' is no number",
+        "t.csv:4 the target 'c' is missing",
+        "t.csv:5 the target 'b' is missing",
     ]
 
 

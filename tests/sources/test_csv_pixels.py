@@ -164,18 +164,18 @@ def test_a_file_without_line_ends_is_refused_without_reading_it_whole(tmp_path: 
         CsvPixels(path, image_size=SIZE)
 
 
-def test_all_wrong_rows_are_told_in_one_go_but_not_those_of_another_size(tmp_path: Path) -> None:
-    path = table(tmp_path, "1,0,0\nx,0,0\n1,0,0\n1,0\n")
+@pytest.mark.parametrize(
+    ("text", "lines"),
+    [
+        ("1,0,0\nx,0,0\n1,0,0\n1,0\n", ["2", "4"]),
+        ("label,a,b\nx,0,0\n1,0,0\ny,0,0\n", ["2", "4"]),
+        ("1,0\n" * 50 + "1,0,0,0\n" + "1,0\n" * 50, ["1", "51"]),  # no row is right: what most have, once
+        ("label,a,b\ncat,0,0\ndog,0,0\ncat,0,0\n", ["2"]),
+        ("1,0,0\n1," + "0," * 400 + "0\nx,0,0\n", ["2"]),  # a row that is far too long, after which none is counted
+    ],
+)
+def test_all_wrong_rows_are_told_in_one_go_but_not_what_all_have(tmp_path: Path, text: str, lines: list[str]) -> None:
+    path = table(tmp_path, text)
     with pytest.raises(DataError) as caught:
         CsvPixels(path, image_size=(1, 2))
-    assert [str(mistake.where).rpartition(":")[2] for mistake in caught.value.mistakes] == ["2", "4"]
-    with pytest.raises(DataError) as caught:
-        CsvPixels(path, image_size=(2, 2))
-    assert len(caught.value.mistakes) == 1
-
-
-def test_of_a_row_that_is_far_too_long_one_mistake_is_told(tmp_path: Path) -> None:
-    path = table(tmp_path, "1,0,0\n1," + "0," * 400 + "0\nx,0,0\n")
-    with pytest.raises(DataError) as caught:
-        CsvPixels(path, image_size=(1, 2))
-    assert [str(mistake.where).rpartition(":")[2] for mistake in caught.value.mistakes] == ["2"]
+    assert [str(mistake.where).rpartition(":")[2] for mistake in caught.value.mistakes] == lines

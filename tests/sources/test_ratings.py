@@ -127,6 +127,15 @@ def test_all_wrong_rows_are_told_in_one_go(tmp_path: Path) -> None:
     assert [str(mistake.where).rpartition(":")[2] for mistake in caught.value.mistakes] == ["3", "5", "6"]
 
 
+def test_what_all_rows_have_is_told_once(tmp_path: Path) -> None:
+    rows = ["ann,2,3"] * 300
+    rows[7] = "bob,2"
+    path = table(tmp_path, "\n".join(["userId,movieId,rating", *rows, ""]))
+    with pytest.raises(DataError) as caught:
+        Ratings(path)
+    assert [str(mistake.where).rpartition(":")[2] for mistake in caught.value.mistakes] == ["2", "9"]
+
+
 def test_blank_lines_at_the_end_are_no_mistake_beside_one(tmp_path: Path) -> None:
     path = table(tmp_path, "userId,movieId,rating\n1,x,3\n\n1,2,3\n\n\n")
     with pytest.raises(DataError) as caught:
