@@ -50,6 +50,7 @@ class Prediction:
         remarks: In words.
         worst_first: Ascending from what is to be looked at first.
         fields: What is drawn beside the batch's own; none for what words say.
+        over: A series that is drawn over the batch's own.
         truth: The targets in words; none for what has no short ones.
     """
 
@@ -58,6 +59,7 @@ class Prediction:
     remarks: Sequence[Remark]
     worst_first: npt.NDArray[Any]
     fields: Sequence[Field] = ()
+    over: Field | None = None
     truth: Sequence[str] = ()
 
 
@@ -81,8 +83,12 @@ class BatchPredictions:
     @property
     def panels(self) -> list[Panel]:
         """What is drawn beside the batch."""
-        drawn = [each for each in self.outputs if each.fields]
-        return [Panel("predicted", each.fields, is_over=_fits_over(each.fields[0])) for each in drawn]
+        return [Panel("predicted", each.fields) for each in self.outputs if each.fields]
+
+    @property
+    def over(self) -> list[Field]:
+        """What is drawn over its series."""
+        return [each.over for each in self.outputs if each.over is not None]
 
     def worst(self) -> list[tuple[float, int, str, str]]:
         """Of each mistake, or of each sample where nothing is right or wrong, its rank, row, target and prediction."""
@@ -127,11 +133,6 @@ class BatchPredictions:
         return told + [f"no predictions of {name}: {why}" for name, why in self.skipped.items()]
 
 
-def _fits_over(field: Field) -> bool:
-    """Whether there are colours enough for its lines and for those of the target."""
-    return field.kind == "series" and 2 * field.array.shape[-1] <= len(COLORS)
-
-
 def batch_predictions(fields: Sequence[Field], outputs: Any, predictor: Predictor) -> BatchPredictions:
     """What there is to say of a batch.
 
@@ -156,7 +157,7 @@ def _prediction(
     field: Field, predicted: npt.NDArray[Any], fields: Sequence[Field], predictor: Predictor
 ) -> Prediction | str:
     if field.kind in ("pixels", "series") and predicted.size == field.array.size:
-        return _of_values(field, predicted)
+        return _of_drawn(field, predicted, fields)
     class_axis = 1 if predictor.channels_first else -1
     results = results_of(field, predicted, predictor.loss, class_axis)
     if isinstance(results, str):
@@ -220,15 +221,28 @@ def _mean_iou(truth: npt.NDArray[Any], predicted: npt.NDArray[Any], counted: npt
     return float(np.mean(shares)) if shares else 1.0
 
 
+def _of_drawn(field: Field, predicted: npt.NDArray[Any], fields: Sequence[Field]) -> Prediction:
+    """Pictures or series, whose error is the mean of the absolute differences."""
+    drawn = dataclasses.replace(field, array=predicted.reshape(field.array.shape))
+    _, error = _errors(field, predicted)
+    document = {"kind": "reconstruction" if field.kind == "pixels" else "series", "error": error.tolist()}
+    beside, over = [drawn], None
+    if field.kind == "series":
+        if 2 * field.array.shape[-1] <= len(COLORS):  # enough for its lines and for those of the target
+            beside, over = [], drawn
+        else:
+            beside = [*(each for each in fields if each.is_input and each.kind == "series"), drawn]
+    return Prediction(field.name, document, [Remark(f"off by {each:.3g}") for each in error], -error, beside, over)
+
+
+def _errors(field: Field, predicted: npt.NDArray[Any]) -> tuple[Floats, Floats]:
+    """The predicted values, a row for each sample, and the mean of each row's absolute errors."""
+    rows = predicted.reshape(len(field.array), -1).astype(np.float64)
+    return rows, np.abs(rows - field.array.reshape(rows.shape)).mean(axis=1)
+
+
 def _of_values(field: Field, predicted: npt.NDArray[Any]) -> Prediction:
-    """Values, pictures or series, whose error is the mean of the absolute differences."""
-    made = predicted.reshape(field.array.shape).astype(np.float64)
-    rows = made.reshape(len(made), -1)
-    error = np.abs(rows - field.array.reshape(rows.shape)).mean(axis=1)
-    if field.kind in ("pixels", "series"):
-        drawn = [dataclasses.replace(field, array=predicted.reshape(field.array.shape))]
-        document = {"kind": "reconstruction" if field.kind == "pixels" else "series", "error": error.tolist()}
-        return Prediction(field.name, document, [Remark(f"off by {each:.3g}") for each in error], -error, drawn)
+    rows, error = _errors(field, predicted)
     values = rows[:, 0] if rows.shape[1] == 1 else rows
     document = {"kind": "regression", "predicted": values.tolist(), "error": error.tolist()}
     remarks = [

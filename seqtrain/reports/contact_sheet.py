@@ -55,12 +55,12 @@ class Panel:
     Args:
         name: That people know it by, such as "predicted".
         fields: With a row for each row of the batch.
-        is_over: Whether its series are lines in the batch's own charts, and not beside them.
+        over: Series that are laid over those of the fields that have their names.
     """
 
     name: str
     fields: Sequence[Field]
-    is_over: bool = False
+    over: Sequence[Field] = ()
 
 
 @dataclass(frozen=True)
@@ -87,6 +87,7 @@ def contact_sheet(
     sample_names: Sequence[str] = (),
     data_format: DataFormat = "channels_last",
     panels: Sequence[Panel] = (),
+    over: Sequence[Field] = (),
     own_name: str = "",
     remarks: Sequence[Sequence[Remark]] = (),
 ) -> Image.Image | None:
@@ -102,19 +103,18 @@ def contact_sheet(
         sample_names: Their files' names, which stand beside these.
         data_format: Where the channels of pictures are, if there are any.
         panels: What else is drawn of each sample.
+        over: Series that are laid over those of the batch that have their names.
         own_name: What the batch's own pictures are called beside these. Default: by their fields.
         remarks: Lines under each sample, by row.
     """
     fields = fields_of(batch, spec, num_classes or (len(class_names) if class_names else None), class_names)
-    over = next((field for panel in panels if panel.is_over for field in panel.fields), None)
-    panels = [panel for panel in panels if not panel.is_over]
     scales: Scales = {}
     drawings, notes = _drawings(fields, data_format, scales, over)
     if not drawings:
         return None
     names = _panel_names(fields, own_name)
     for panel in panels:
-        more, of_panel = _drawings(panel.fields, data_format, scales)
+        more, of_panel = _drawings(panel.fields, data_format, scales, panel.over)
         drawings += more
         notes += [f"{panel.name}: {note}" for note in of_panel if note not in notes]
         names += _panel_names(panel.fields, panel.name)
@@ -135,11 +135,11 @@ def contact_sheet(
         captions.append(
             [*((label, _INK) for label in _labels(fields, row)), *said, (f"{number}  {where}".rstrip(), _FAINT)]
         )
-    return _sheet(tiles, captions, title, _legend([fields, *(panel.fields for panel in panels)], over))
+    return _sheet(tiles, captions, title, _legend([Panel("", fields, over), *panels]))
 
 
 def _drawings(
-    fields: Sequence[Field], data_format: DataFormat, scales: Scales, over: Field | None = None
+    fields: Sequence[Field], data_format: DataFormat, scales: Scales, over: Sequence[Field]
 ) -> tuple[list[Draw], list[str]]:
     """What to draw of each sample, and what the title is to say of it.
 
@@ -147,14 +147,14 @@ def _drawings(
         fields: Of the batch, or of what is drawn beside it.
         data_format: Where the channels of pictures are.
         scales: What is black and white of the fields so far, which others of the same name and type go by.
-        over: A series that is laid over that of the fields.
+        over: Series that are laid over those of the fields.
     """
     drawings: list[Draw] = []
     notes: list[str] = []
     pictures = [field for field in fields if field.kind == "pixels"]
     masks = [field for field in fields if field.kind == "mask"]
     for field in pictures:
-        key = field.name, field.array.dtype.name
+        key = field.name, "float" if field.array.dtype.kind == "f" else field.array.dtype.name
         pixels, (low, high) = as_bytes(_channels(field.array[:MOST_PICTURES], data_format), scales.get(key))
         scales.setdefault(key, (low, high))
         mask = next((_shown_ids(m, fields) for m in masks if m.array.shape[1:] == pixels.shape[1 : m.array.ndim]), None)
@@ -162,26 +162,61 @@ def _drawings(
         if field.array.dtype != np.uint8:
             name = f"{field.name}: " if len(pictures) > 1 else ""
             notes.append(f"{name}{field.array.dtype}, black = {low:.4g}, white = {high:.4g}")
-    series = {field.is_input: field for field in fields if field.kind == "series"}
-    if series:
-        known = series.get(True)
-        steps = 0 if known is None else known.array.shape[1]
-        if known is not None and over is not None and steps > (shown := _KNOWN_BEFORE * over.array.shape[1]):
-            known = dataclasses.replace(known, array=known.array[:, -shown:])
-            notes.append(f"the last {shown} of {steps} steps that are known")
-        lines = [known, series.get(False), over]
-        drawings.append(
-            lambda row: (series_tile(*(None if field is None else field.array[row] for field in lines)), "")
-        )
-    return drawings, notes
+    for chart in _charts(fields, over):
+        if chart.predicted is not None and chart.known is not None:
+            steps, shown = chart.known.array.shape[1], _KNOWN_BEFORE * chart.predicted.array.shape[1]
+            if steps > shown:
+                last = dataclasses.replace(chart.known, array=chart.known.array[:, -shown:])
+                chart = dataclasses.replace(chart, known=last)
+                notes.append(f"the last {shown} of {steps} steps that are known")
+        drawings.append(chart.draw)
+    return drawings, list(dict.fromkeys(notes))
+
+
+@dataclass(frozen=True)
+class _Chart:
+    """Series in one picture.
+
+    Args:
+        known: An input.
+        target: That follows it.
+        predicted: In the target's place.
+    """
+
+    known: Field | None = None
+    target: Field | None = None
+    predicted: Field | None = None
+
+    @property
+    def name(self) -> str:
+        field = self.target or self.known
+        return (field.name.partition(".")[2] if field else "") or "series"
+
+    def draw(self, row: int) -> tuple[Image.Image, str]:
+        lines = (self.known, self.target, self.predicted)
+        return series_tile(*(None if field is None else field.array[row] for field in lines)), ""
+
+
+def _charts(fields: Sequence[Field], over: Sequence[Field]) -> list[_Chart]:
+    """One of each target, after the input of its name or else the first; and one of each input that is in none."""
+    series = [field for field in fields if field.kind == "series"]
+    inputs = {field.name.partition(".")[2]: field for field in series if field.is_input}
+    predicted = {field.name: field for field in over}
+    charts = []
+    left = dict(inputs)
+    for target in (field for field in series if field.is_target):
+        name = target.name.partition(".")[2]
+        name = name if name in inputs else next(iter(inputs), name)
+        charts.append(_Chart(inputs.get(name), target, predicted.get(target.name)))
+        left.pop(name, None)
+    return charts + [_Chart(known) for known in left.values()]
 
 
 def _panel_names(fields: Sequence[Field], of_all: str) -> list[str]:
-    """What the pictures are called from left to right; a chart of series is one of them."""
+    """What the pictures are called from left to right; charts of series come last."""
     pictures = [field for field in fields if field.kind == "pixels"]
     names = [field.name.partition(".")[2] or ("input" if field.is_input else "target") for field in pictures]
-    if any(field.kind == "series" for field in fields):
-        names.append("series")
+    names += [chart.name for chart in _charts(fields, ())]
     if of_all:
         return [of_all] if len(names) == 1 else [f"{of_all} {name}" for name in names]
     return names
@@ -230,27 +265,28 @@ def _shown_ids(mask: Field, fields: Sequence[Field]) -> npt.NDArray[np.int32]:
     return ids
 
 
-def _legend(drawn: Sequence[Sequence[Field]], over: Field | None) -> list[tuple[str, str]]:
+def _legend(panels: Sequence[Panel]) -> list[tuple[str, str]]:
     """Colour and name of each class that the drawn masks hold, or of the lines of series."""
     names: dict[int, str] = {}
-    for fields in drawn:
-        masks = next((field for field in fields if field.kind == "mask"), None)
+    lines: list[tuple[str, str]] = []
+    for panel in panels:
+        masks = next((field for field in panel.fields if field.kind == "mask"), None)
         if masks is not None:
-            for id_ in np.unique(_shown_ids(masks, fields)).tolist():
+            for id_ in np.unique(_shown_ids(masks, panel.fields)).tolist():
                 names[id_] = "not counted" if id_ == NOT_COUNTED else _class_name(masks, id_)
-    lines = [
-        (line_color(channel, field.is_input), column if field.is_input else f"{column} (target)")
-        for field in drawn[0]
-        if field.kind == "series"
-        for channel, column in enumerate(field.columns[:_MOST_LINES])
-    ]
-    if over is not None:
-        first = over.array.shape[-1]  # the colours after those of the targets
-        lines += [
-            (line_color(first + channel, False), f"{column} (predicted)")
-            for channel, column in enumerate(over.columns[:_MOST_LINES])
-        ]
-    return [*((class_color(id_), name) for id_, name in sorted(names.items()) if id_), *lines]
+        for chart in _charts(panel.fields, panel.over):
+            lines += _chart_lines(chart)
+    return [*((class_color(id_), name) for id_, name in sorted(names.items()) if id_), *dict.fromkeys(lines)]
+
+
+def _chart_lines(chart: _Chart) -> list[tuple[str, str]]:
+    lines, first = [], 0
+    for field, said in ((chart.known, ""), (chart.target, " (target)"), (chart.predicted, " (predicted)")):
+        if field is not None:
+            columns = list(enumerate(field.columns))[:_MOST_LINES]
+            lines += [(line_color(first + at, field is chart.known), f"{column}{said}") for at, column in columns]
+            first = 0 if field is chart.known else field.array.shape[-1]  # colours after those of the targets
+    return lines
 
 
 def _channels(images: npt.NDArray[Any], data_format: DataFormat) -> npt.NDArray[Any]:

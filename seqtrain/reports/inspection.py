@@ -25,7 +25,7 @@ from seqtrain.loading.stream import BatchStream, Made, Schedule, training_schedu
 from seqtrain.reports.batch_predictions import Predictor, batch_predictions
 from seqtrain.reports.contact_sheet import MOST_PICTURES, Panel, Remark, contact_sheet
 from seqtrain.reports.data_check import overlap_warnings
-from seqtrain.reports.fields import fields_of
+from seqtrain.reports.fields import Field, fields_of
 from seqtrain.reports.inspected_batch import InspectedBatch, listed
 from seqtrain.reports.inspection_page import batch_section, overview_section, worst_section
 from seqtrain.reports.page import Section, Text, page
@@ -292,10 +292,11 @@ class Inspection:
         predictions = inspected.predictions
         size = len(inspected.fields[0].array)
         order = (predictions.order if predictions is not None else None) or list(range(size))
-        panels = list(predictions.panels) if predictions is not None else []
+        panels, over = (predictions.panels, predictions.over) if predictions is not None else ([], [])
         before = None if inspected.is_unchanged else inspected.before
-        if before is not None:
-            panels.insert(0, Panel("after", inspected.fields))
+        if before is not None:  # the prediction is one of what is after
+            panels.insert(0, Panel("after", inspected.fields, over))
+            over = []
         remarks = [
             [
                 *(predictions.remarks(row) if predictions is not None else ()),
@@ -317,12 +318,8 @@ class Inspection:
             if ids is None
             else [file_name(self.data.source, ids[row]) for row in order[:MOST_PICTURES]],
             data_format=self.sequence.data_format,
-            panels=[
-                dataclasses.replace(
-                    panel, fields=[dataclasses.replace(field, array=field.array[order]) for field in panel.fields]
-                )
-                for panel in panels
-            ],
+            panels=[Panel(each.name, _in_order(each.fields, order), _in_order(each.over, order)) for each in panels],
+            over=_in_order(over, order),
             own_name="before" if before is not None else "target" if shows_targets else "",
             remarks=remarks,
         )
@@ -346,3 +343,7 @@ class Inspection:
         if labels is None or not len(indices) or self.data.train.num_classes is None or names != self._label_names:
             return None
         return split_statistics(labels[indices], num_classes=self.data.train.num_classes, names=names)
+
+
+def _in_order(fields: Sequence[Field], rows: Sequence[int]) -> list[Field]:
+    return [dataclasses.replace(field, array=field.array[rows]) for field in fields]

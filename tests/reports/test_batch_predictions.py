@@ -99,3 +99,14 @@ def test_outputs_that_are_no_predictions_of_the_targets_say_so():
     made = predicted((np.zeros((4, 2), np.float32), np.zeros(4, np.int32)), spec, np.zeros((4, 16)), "margin")
     assert made.order is None
     assert "are no scores of 2 classes" in made.to_json()["y"]["skipped"]
+
+
+@pytest.mark.parametrize(("num_lines", "is_over"), [(4, True), (5, False)])
+def test_a_series_is_laid_over_its_target_or_drawn_beside_it_after_what_is_known(num_lines, is_over):
+    x, y = np.zeros((2, 9, 3), np.float32), np.zeros((2, 3, num_lines), np.float32)
+    spec = tuple(FieldSpec(array.shape[1:], "float32", kind="series") for array in (x, y))
+    made = predicted((x, y), spec, (y + 1).reshape(2, -1), "mse")
+    assert made.to_json()["y"] == {"kind": "series", "error": [1, 1]}
+    assert [field.name for panel in made.panels for field in panel.fields] == ([] if is_over else ["x", "y"])
+    drawn = made.over[0] if is_over else made.panels[0].fields[1]
+    np.testing.assert_array_equal(drawn.array, y + 1)

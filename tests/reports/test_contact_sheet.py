@@ -6,7 +6,7 @@ import pytest
 from seqtrain.reports import contact_sheet as module
 from seqtrain.reports import tiles
 from seqtrain.reports.contact_sheet import Panel, table
-from seqtrain.reports.fields import fields_of
+from seqtrain.reports.fields import Field, fields_of
 from seqtrain.reports.tiles import class_color
 from seqtrain.structure import FieldSpec
 
@@ -273,8 +273,8 @@ def test_a_predicted_series_is_laid_over_the_target_after_the_end_of_what_is_kno
     known = FieldSpec((40, 1), "float32", kind="series", columns=("load",))
     follows = FieldSpec((5, 1), "float32", kind="series", columns=("load",))
     target = fields_of((x, y), (known, follows))[1]
-    predicted = Panel("predicted", [dataclasses.replace(target, array=y * 60)], is_over=True)
-    sheet = module.contact_sheet((x, y), title="t", spec=(known, follows), panels=[predicted])
+    predicted = dataclasses.replace(target, array=y * 60)
+    sheet = module.contact_sheet((x, y), title="t", spec=(known, follows), over=[predicted])
     assert texts[0] == "t  (the last 15 of 40 steps that are known)"
     assert [name for _, name in legend] == ["load", "load (target)", "load (predicted)"]
     np.testing.assert_array_equal(drawn[1][0], x[1, -15:])
@@ -283,6 +283,48 @@ def test_a_predicted_series_is_laid_over_the_target_after_the_end_of_what_is_kno
     for color in (target_color, predicted_color):
         off = np.abs(np.asarray(sheet).astype(int) - list(bytes.fromhex(color[1:]))).max(axis=-1)
         assert off.min() < 20
+
+
+def test_each_series_target_has_a_chart_with_its_own_input_and_prediction(texts, monkeypatch):
+    drawn = []
+    monkeypatch.setattr(module, "series_tile", lambda *lines: drawn.append(lines) or tiles.series_tile(*lines))
+    x = {name: np.full((2, 6, 1), number, np.float32) for number, name in enumerate(["wind", "load", "rain"])}
+    y = {name: np.full((2, 3, 1), 10 + number, np.float32) for number, name in enumerate(["load", "price"])}
+    spec = tuple({name: FieldSpec((None, 1), "float32", kind="series") for name in each} for each in (x, y))
+    fields = fields_of((x, y), spec)
+    predicted = [dataclasses.replace(field, array=field.array + 100) for field in reversed(fields) if field.is_target]
+    panel = module.Panel("after", fields, predicted[:1])
+    module.contact_sheet((x, y), title="t", spec=spec, own_name="before", panels=[panel], over=predicted[1:])
+    names = "before load | before price | before rain | after load | after price | after rain"
+    assert texts[0] == f"t  ({names})"
+    charts = [tuple(None if line is None else line[0, 0] for line in lines) for lines in drawn[: len(drawn) // 2]]
+    assert charts == [(1, 10, 110), (0, 11, None), (2, None, None), (1, 10, None), (0, 11, 111), (2, None, None)]
+
+
+def test_predicted_lines_have_the_colours_that_the_legend_says():
+    columns = ("a", "b")
+    fields = [Field("y", np.zeros((1, 5, 2), np.float32), "series", columns=columns)]
+    predicted = dataclasses.replace(fields[0], array=np.ones((1, 5, 2), np.float32))
+    colors = dict((name, color) for color, name in module._legend([module.Panel("", fields, [predicted])]))
+    assert list(colors) == ["a (target)", "b (target)", "a (predicted)", "b (predicted)"]
+    assert len(set(colors.values())) == 4
+    lines = [np.full((5, 2), (0.0, 1.0)), np.full((5, 2), (2.0, 3.0))]
+    tile = np.asarray(tiles.series_tile(None, *lines)).astype(int)
+    for value, color in enumerate(colors.values()):
+        middle = round((0.95 - 0.9 * value / 3) * (len(tile) - 1))
+        near = tile[middle - 3 : middle + 4, 100]  # of a line that is drawn smoothly
+        assert np.abs(near - list(bytes.fromhex(color[1:]))).max(axis=-1).min() < 40
+
+
+@pytest.mark.parametrize("dtype", ["float16", "float32", "float64"])
+def test_a_float_picture_and_its_reconstruction_have_one_black_and_white(texts, dtype):
+    y = np.full((1, 32, 32, 1), 3, dtype)
+    y[0, 0, 0] = -1
+    field = Field("y", y, "pixels")
+    predicted = Panel("predicted", [dataclasses.replace(field, array=np.full((1, 32, 32, 1), 9, np.float32))])
+    spec = (FieldSpec((4,), "float32"), FieldSpec((32, 32, 1), dtype, kind="pixels"))
+    module.contact_sheet((np.zeros((1, 4), np.float32), y), title="t", spec=spec, panels=[predicted])
+    assert texts[0].count("black") == texts[0].count("black = -1, white = 3")
 
 
 def test_several_targets_are_named_under_the_picture(texts):
