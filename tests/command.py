@@ -19,8 +19,8 @@ _CONTEXT.set_forkserver_preload(
 )
 
 
-def run(arguments, cwd, environment, folder, timeout_s, draws):
-    """Runs a command.
+def run(arguments, cwd, environment, folder, timeout_s):
+    """Runs a command; a run draws no plots when it ends, which takes longer than most of these train.
 
     Args:
         arguments: Its words.
@@ -28,12 +28,11 @@ def run(arguments, cwd, environment, folder, timeout_s, draws):
         environment: Its variables; those that TensorFlow reads as it is imported come too late.
         folder: Where `out` and `err` are to lie, what it writes.
         timeout_s: How long it may take.
-        draws: Whether a run draws its plots when it ends, which takes longer than most of these train.
 
     Returns:
         Its exit code; that of SIGKILL where it took longer.
     """
-    process = _CONTEXT.Process(target=_run, args=(arguments, cwd, environment, folder, draws))
+    process = _CONTEXT.Process(target=_run, args=(arguments, cwd, environment, folder))
     process.start()
     process.join(timeout_s)
     process.kill()
@@ -41,12 +40,11 @@ def run(arguments, cwd, environment, folder, timeout_s, draws):
     return process.exitcode
 
 
-def _run(arguments, cwd, environment, folder, draws):
+def _run(arguments, cwd, environment, folder):
     from seqtrain.cli import main
     from seqtrain.training import run
 
-    if not draws:
-        run.draw_final_plots = lambda *arguments: None
+    run.draw_final_plots = lambda *arguments: None
     for descriptor, name in ((1, "out"), (2, "err")):
         with Path(folder, name).open("w") as file:
             os.dup2(file.fileno(), descriptor)

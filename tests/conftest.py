@@ -32,11 +32,11 @@ class Done:
         return json.loads(self.out)
 
 
-def seqtrain(*arguments, cwd=None, env=None, draws=False):
-    """Runs the command line in a process that has TensorFlow already; `draws` as `command.run`."""
+def seqtrain(*arguments, cwd=None, env=None):
+    """Runs the command line in a process that has TensorFlow already; runs draw no plots at their end."""
     with tempfile.TemporaryDirectory() as folder:
         words, environment = list(map(str, arguments)), {**os.environ, **(env or {})}
-        code = command.run(words, cwd or Path.cwd(), environment, folder, 900, draws)
+        code = command.run(words, cwd or Path.cwd(), environment, folder, 900)
         return Done(code, *(Path(folder, name).read_text() for name in ("out", "err")))
 
 

@@ -92,7 +92,7 @@ def test_the_run_folder_holds_what_was_agreed(finished):
     for name in (
         *("config.yaml", "meta.json", "split.json", "history.csv", "metrics.jsonl", "train.log", "result.json"),
         *("checkpoints/last/model.weights.h5", "checkpoints/best/model.weights.h5"),
-        *("plots/loss.png", "plots/accuracy.png"),
+        *("plots/loss.png", "plots/accuracy.png", "plots/confusion_matrix.png"),
     ):
         assert (run / name).is_file()
     assert not any("unfinished" in path.name for path in run.rglob("*"))

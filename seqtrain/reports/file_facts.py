@@ -184,8 +184,10 @@ def _picture_header(start: bytes, kind: str, path: str) -> tuple[str, int, int]:
             return _JPEG_MODES.get(colors, "other"), height, width
     except ValueError:  # a thumbnail before the header, or damage: Pillow knows more
         pass
-    try:
-        with Image.open(io.BytesIO(start) if kind == "PNG" else path) as image:
-            return image.mode if image.mode in MODES else "other", image.height, image.width
-    except Exception:  # what is wrong with it is told by the sequence, which decodes it
-        return "", 0, 0
+    for source in (io.BytesIO(start), path):  # some formats say it at their end
+        try:
+            with Image.open(source) as image:
+                return image.mode if image.mode in MODES else "other", image.height, image.width
+        except Exception:  # what is wrong with it is told by the sequence, which decodes it
+            continue
+    return "", 0, 0

@@ -61,6 +61,17 @@ def test_a_file_that_a_sequence_reads_is_not_read_again_and_has_the_same_facts(t
     assert wanted.is_misnamed
 
 
+@pytest.mark.parametrize("extension", [".gif", ".bmp", ".webp", ".tif"])
+def test_large_pictures_say_their_size_and_are_not_opened_again_where_they_were_read(tmp_path, extension):
+    path = tmp_path / f"photo{extension}"
+    Image.effect_noise((900, 700), 90).save(path)  # some have their header, or its end, beyond the first block
+    assert look_at(str(path), with_digest=False)[3:5] == (700, 900)
+    files, content = ReadFiles(), path.read_bytes()
+    path.unlink()
+    files.note(str(path), content)
+    assert files.facts(str(path), with_digest=True)[3:5] == (700, 900)
+
+
 def test_files_are_shown_within_alone(tmp_path):
     path, seen = tmp_path / "empty.png", []
     path.write_bytes(b"")

@@ -8,10 +8,10 @@ from seqtrain.reports.value_ranges import Ranges, are_constant, channels, measur
 
 
 @pytest.mark.parametrize("dtype", ["uint8", "float32", "int64", "float64"])
-@pytest.mark.parametrize("num_channels", [1, 3, 6])
-def test_parts_add_up_to_the_whole(dtype, num_channels):
+@pytest.mark.parametrize(("count", "num_channels"), [(1, 1), (1, 90), (40, 1), (40, 6), (400, 1), (400, 3), (400, 6)])
+def test_parts_add_up_to_the_whole(dtype, count, num_channels):
     generator = np.random.default_rng(1)
-    values = (generator.random((23, 40, num_channels)) * 50 + np.arange(num_channels) * 30).astype(dtype)
+    values = (generator.random((23, count, num_channels)) * 50 + np.arange(num_channels) * 2).astype(dtype)
     ranges = Ranges()
     for start in range(0, 23, 7):
         ranges.add(measure(values[start : start + 7]))
