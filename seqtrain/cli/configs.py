@@ -24,6 +24,7 @@ _EXPLAIN_EXAMPLES = """\b
 Examples:
   seqtrain config explain config.yaml
   seqtrain config explain config.yaml fit -s fit.epochs=3
+  seqtrain config explain runs/monday compile
   seqtrain config explain config.yaml --json | jq '.values[] | select(.origin == "default") | .key'
 """
 
@@ -57,15 +58,17 @@ def config_show(config: ConfigArgument, settings: SetOption = None, as_json: Jso
 
 @config_app.command("explain", epilog=_EXPLAIN_EXAMPLES)
 def config_explain(
-    config: ConfigArgument,
+    config: Annotated[Path, typer.Argument(metavar="config", help="A config, or a run folder.", show_default=False)],
     key: Annotated[str, typer.Argument(help="Only this key and what is below it.", show_default=False)] = "",
     settings: SetOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Print every value, defaults included, with where it came from and what it means."""
+    from seqtrain.config.compare import config_file
     from seqtrain.config.explain import explain
     from seqtrain.reports.config_tables import explained_text
 
+    config = config_file(config)
     explained = explain(load(config, settings), key)
     if as_json:
         print_json({"config": str(config), "values": [value.to_json() for value in explained]})

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import shlex
 from collections.abc import Callable, Sequence
@@ -10,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from seqtrain.config import load_config
-from seqtrain.errors import ConfigError, Mistake, SeqtrainError, did_you_mean, one_of
+from seqtrain.errors import ConfigError, SeqtrainError, did_you_mean, one_of
 from seqtrain.init.find import Answers, Find
 from seqtrain.init.kinds import KINDS
 from seqtrain.init.listing import listing_of
@@ -19,6 +20,8 @@ from seqtrain.init.recognise import chosen, recognise
 from seqtrain.init.settling import Wishes, settle
 from seqtrain.init.templates import template
 from seqtrain.loading.pipeline import first_batch, open_data
+
+log = logging.getLogger("seqtrain")
 
 
 @dataclass(frozen=True)
@@ -198,9 +201,9 @@ def _tried(config: Path) -> dict[str, Any]:
     try:
         data = open_data(load_config(config))
         batch = first_batch(data.train)
-    except SeqtrainError as error:
-        told = Mistake("the config is written, but its data cannot be used as it is", where=str(config))
-        raise type(error)([told, *error.mistakes]) from error
+    except SeqtrainError:
+        log.warning("%s is written, but its data cannot be used as it is", config)
+        raise
     sides = {"train": len(data.split.train), "val": len(data.split.val)}
     return {"samples": sides, "batch": dict(_fields(dict(zip("xyw", batch, strict=False))))}
 

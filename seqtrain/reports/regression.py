@@ -39,14 +39,16 @@ class RegressionResults:
         self.name = name
         self.unit = ""
         self._kept = Subsample(_MOST_DRAWN)
+        self._num_samples = 0
         self._count = 0
         self._shift = 0.0  # near the mean, so that sums of squares keep their digits
         self._sums = np.zeros(5)  # of truth, its squares, errors, their squares, their sizes
 
     def add(self, truth: Values, predicted: Values) -> None:
-        """Adds values, arrays of one shape; what is NaN or infinite in either is left out."""
-        truth, predicted = (np.asarray(values, np.float64).ravel() for values in (truth, predicted))
+        """Adds values, arrays of one shape with a row a sample; what is NaN or infinite in either is left out."""
         finite = np.isfinite(truth) & np.isfinite(predicted)
+        self._num_samples += int(np.count_nonzero(finite.reshape(len(finite), -1).any(axis=1)))
+        truth, predicted, finite = (values.ravel() for values in (*np.asarray([truth, predicted], np.float64), finite))
         truth, error = truth[finite], (predicted - truth)[finite]
         if not self._count and truth.size:
             self._shift = float(truth.mean())
@@ -60,9 +62,12 @@ class RegressionResults:
         count = max(1, self._count)
         truth, squares, error, squared_errors, sizes = self._sums.tolist()
         variation = squares - truth**2 / count
-        found = {"samples": self._count, "mae": sizes / count, "rmse": math.sqrt(squared_errors / count)}
-        found["mean_error"] = error / count
-        return {**found, **({"r2": 1 - squared_errors / variation} if variation > 0 else {})}
+        return {
+            "samples": self._num_samples,
+            **({"values": self._count} if self._count != self._num_samples else {}),
+            **{"mae": sizes / count, "rmse": math.sqrt(squared_errors / count), "mean_error": error / count},
+            **({"r2": 1 - squared_errors / variation} if variation > 0 else {}),
+        }
 
     def draw(self, folder: Path, suffix: str = "") -> list[Path]:
         """Draws predicted against true values, and the residuals.
@@ -109,7 +114,8 @@ class RegressionResults:
             axes.axvline(0, color=FAINT, linestyle="--", linewidth=1.4)
             axes.grid(visible=False, axis="x")
             axes.set(xlabel=self._label("predicted less true"))
-            axes.set(ylabel="samples" if len(residuals) == self._count else "of a sample")
+            unit = "samples" if self._count == self._num_samples else "values"
+            axes.set(ylabel=unit if len(residuals) == self._count else f"{len(residuals):,} of the {unit}")
             axes.set_title(f"residuals: mean {_short(numbers['mean_error'])}, RMSE {_short(numbers['rmse'])}")
             axes.locator_params(axis="x", nbins=5)
 

@@ -24,6 +24,7 @@ from seqtrain.reports.terminal_style import DIM, GREEN, styled
 _GAP = "  "
 _WIDEST_CELLS = (32, 24, 18, 14, 10)  # the widest that fits is taken
 _PACE = ("samples_per_s", "data_wait", "learning_rate", "lr")  # of which none is the best
+_LOSS = ("compile", "loss")
 
 Row = tuple[str, list[str]]
 
@@ -103,8 +104,12 @@ class Comparison:
         values = self.at_best(metric)
         numbers = [value for value in values if value is not None]
         best = (max if larger_is_better(metric) else min)(numbers, default=None)
-        is_told = metric not in _PACE and len(set(numbers)) > 1
+        is_told = metric not in _PACE and len(set(numbers)) > 1 and self._is_comparable(metric)
         return metric, [_number(value) + (" *" if is_told and value == best else "") for value in values]
+
+    def _is_comparable(self, metric: str) -> bool:
+        """Whether the numbers mean the same in all runs: their losses may be different ones."""
+        return metric.removeprefix("val_") != "loss" or not any(keys[:2] == _LOSS for keys in self.differences)
 
 
 def compare_runs(paths: Sequence[Path]) -> Comparison:

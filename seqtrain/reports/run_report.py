@@ -144,6 +144,8 @@ def _results(facts: RunFacts) -> Iterator[Block]:
             yield Text(f"No plots: {output['skipped']}.", is_faint=True)
             continue
         yield Figures({measure.replace("_", " "): _number(value) for measure, value in output["numbers"].items()})
+        if "unit" in output:
+            yield Text(f"Errors are in {output['unit']} of the target.", is_faint=True)
         yield from _pictures([facts.path / "plots" / plot for plot in output["plots"]])
         if "classes" in output:
             yield from _class_table(facts.path / "plots" / output["classes"])

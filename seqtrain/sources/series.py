@@ -16,7 +16,7 @@ from typing import Any, Literal, Self
 import numpy as np
 import numpy.typing as npt
 
-from seqtrain.errors import ConfigError, DataError
+from seqtrain.errors import MOST_LISTED, ConfigError, DataError, Mistake
 from seqtrain.registry import sources
 from seqtrain.sources.base import Paths
 from seqtrain.sources.cells import ColumnKind
@@ -108,22 +108,24 @@ class Series:
         self._tell_short(files, lengths - unknown, self.window + self.horizon - unknown)
 
     def _tell_short(self, files: list[Path], lengths: npt.NDArray[np.integer], needed: int) -> None:
-        if len(self.starts) == 0:
-            raise DataError(
-                f"no file is long enough for a window of {self.window} steps"
-                + (f" and a horizon of {self.horizon}" if self._follows else ""),
-                where=files[int(lengths.argmax())],
-                expected=f"at least {needed} rows",
-                received=f"{lengths.max()} rows in the longest",
-                fix="lower window or horizon" if self._follows else "name files with more rows of the past",
-            )
         short = np.flatnonzero(lengths < needed)
         if len(short) and not self._follows:
             raise DataError(
-                f"is too short to be forecast: a window is {needed} rows",
-                where=files[short[0]],
-                received=f"{lengths[short[0]]} rows; {len(short)} of {len(files)} files are too short",
-                fix="leave it out, or name a file with more rows of the past",
+                Mistake(
+                    f"is too short to be forecast: a window is {needed} rows",
+                    where=str(files[at]),
+                    received=f"{lengths[at]} rows",
+                    fix="leave it out, or name a file with more rows of the past",
+                )
+                for at in short[:MOST_LISTED].tolist()
+            )
+        if len(self.starts) == 0:
+            raise DataError(
+                f"no file is long enough for a window of {self.window} steps and a horizon of {self.horizon}",
+                where=files[int(lengths.argmax())],
+                expected=f"at least {needed} rows",
+                received=f"{lengths.max()} rows in the longest",
+                fix="lower window or horizon",
             )
         if len(short):
             log.warning(

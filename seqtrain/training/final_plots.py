@@ -146,6 +146,8 @@ def _drawn(output: Output, plots: Path, has_others: bool) -> dict[str, Any]:
         return {"skipped": "no sample counts"}
     suffix = f".{output.name.partition('.')[2]}".replace("/", "_") if has_others else ""
     document = {"kind": results.kind, "numbers": numbers}
+    if isinstance(results, RegressionResults) and results.unit:
+        document["unit"] = results.unit
     if results.table is not None:
         text = results.table.csv(with_iou=results.kind == "segmentation")
         (plots / f"classes{suffix}.csv").write_text(text, encoding="utf-8")

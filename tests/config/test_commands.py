@@ -1,6 +1,15 @@
 from tests.conftest import CONFIGS, seqtrain
 
 
+def test_explain_takes_a_run_folder(tmp_path):
+    (tmp_path / "config.yaml").write_text((CONFIGS / "synthetic_sum.yaml").read_text())
+    document = seqtrain("config", "explain", tmp_path, "fit.epochs", "--json").json
+    assert document["config"] == str(tmp_path / "config.yaml")
+    assert document["values"][0]["places"][0].startswith(f"{tmp_path}/config.yaml:")
+    (tmp_path / "empty").mkdir()
+    assert seqtrain("config", "explain", tmp_path / "empty").code == 4
+
+
 def test_explain_prints_a_table_and_a_document():
     table = seqtrain("config", "explain", CONFIGS / "digits.yaml", "fit", "-s", "fit.epochs=3", env={"COLUMNS": "150"})
     assert table.code == 0

@@ -134,11 +134,12 @@ def test_paths_in_the_config_start_where_the_config_is(tmp_path, monkeypatch):
     assert yaml.safe_load(config.read_text())["source"]["path"] == "../data"
 
 
-def test_data_that_cannot_be_used_is_told_beside_the_config(tmp_path):
+def test_data_that_cannot_be_used_is_told_beside_the_config(tmp_path, caplog):
     table(tmp_path / "t.csv", ["size", "weight", "price"], [[n, n % 7, "" if n == 30 else n * 1.5] for n in range(60)])
-    with pytest.raises(DataError, match="the config is written") as told:
+    with pytest.raises(DataError) as told:
         begin(tmp_path, Wishes(takes_suggestions=True), None, tmp_path / "config.yaml", False, print)
-    assert "t.csv:32" in str(told.value)
+    assert [Path(mistake.where).name for mistake in told.value.mistakes] == ["t.csv:32"]
+    assert "config.yaml is written, but its data cannot be used" in caplog.text
     assert (tmp_path / "config.yaml").exists()
 
 

@@ -27,6 +27,18 @@ def test_what_is_no_number_is_left_out():
     assert made.numbers() == {"samples": 1, "mae": 0.5, "rmse": 0.5, "mean_error": 0.5}
 
 
+def test_samples_of_several_values_are_counted_as_such():
+    made = RegressionResults()
+    truth = np.zeros((4, 3, 2))
+    truth[1, 2, 1] = truth[2] = np.nan
+    made.add(truth, np.ones((4, 3, 2)))
+    assert {name: made.numbers()[name] for name in ("samples", "values", "mae")} == {
+        "samples": 3,
+        "values": 17,
+        "mae": 1,
+    }
+
+
 def test_residuals_beyond_the_axis_are_counted_and_not_in_its_last_bars(tmp_path, monkeypatch):
     texts, bars = [], []
     monkeypatch.setattr("matplotlib.axes.Axes.text", lambda axes, x, y, text, **how: texts.append(text))

@@ -47,6 +47,13 @@ def test_metrics_stand_side_by_side_with_a_mark_at_the_best(two):
     assert ["best", "epoch", "2", "2"] in rows
 
 
+def test_no_loss_is_the_best_of_different_ones(two, tmp_path):
+    other = make_run(tmp_path / "runs" / "third", (0.3, 0.7), config={"compile": {"loss": "mae"}})
+    rows = [line.split() for line in compare_runs([*two, other]).text(100).splitlines()]
+    assert ["val_accuracy", "0.9", "*", "0.8", "0.7"] in rows
+    assert ["val_loss", "0.2", "0.4", "0.6"] in rows
+
+
 def test_on_a_narrow_terminal_the_runs_stand_below_each_other(two, tmp_path):
     more = [make_run(tmp_path / "runs" / f"number-{i}", config={"batch_size": i}) for i in range(1, 9)]
     lines = compare_runs([*two, *more]).text(60).splitlines()

@@ -110,6 +110,13 @@ def test_a_run_that_has_ended_shows_its_results(run):
     assert "cat 0.5 1 0.6667 2" in text and "no dog - - - 0" in text
 
 
+def test_errors_that_are_not_in_the_units_of_the_data_are_said_to_be(run):
+    finish(run)
+    output = {"kind": "regression", "numbers": {"samples": 4, "mae": 0.5}, "unit": "standard deviations", "plots": []}
+    (run / "plots" / "results.json").write_text(json.dumps({"epoch": 1, "outputs": {"y": output}}))
+    assert "Errors are in standard deviations of the target." in words(report(run)[0])
+
+
 def test_a_run_that_holds_its_lock_is_training(run):
     with (run / ".seqtrain.lock").open("w") as file:
         fcntl.flock(file, fcntl.LOCK_EX)

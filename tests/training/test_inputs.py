@@ -67,10 +67,10 @@ def test_a_series_is_forecast_to_beyond_its_end_and_needs_no_more_than_its_colum
     assert np.array_equal(x[0], as_the_run_sees(loaded, data, data.source, np.array([last]))[0][0][0])
     assert y.shape == (1, horizon, len(data.source.targets))
     earlier.write_text("\n".join(rows[:window]) + "\n")
-    with pytest.raises(DataError, match=f"long enough for a window of {window} steps"):
-        source_of([earlier], loaded, data.source)
-    with pytest.raises(DataError, match=f"too short to be forecast: a window is {window} rows"):
-        source_of([tmp_path / "past.csv", earlier], loaded, data.source)
+    (tmp_path / "none.csv").write_text(rows[0] + "\n" + rows[1] + "\n")
+    with pytest.raises(DataError, match=f"too short to be forecast: a window is {window} rows") as told:
+        source_of([tmp_path / "past.csv", earlier, tmp_path / "none.csv"], loaded, data.source)
+    assert [Path(mistake.where).name for mistake in told.value.mistakes] == ["earlier.csv", "none.csv"]
 
 
 def test_ratings_are_asked_for_by_the_ids_that_the_run_knows(tmp_path):
