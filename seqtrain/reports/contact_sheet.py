@@ -1,4 +1,4 @@
-"""A batch as people can look at it: a sheet of its samples with their labels, or a table of its first rows.
+"""A batch as people can look at it: a sheet of its samples with their labels.
 
 A sample is what belongs together: a picture with the outline of its mask, a pair or an input and its target side by
 side, three planes of a volume, a series and what follows it. Float pictures that leave 0 to 1 are shown over their own
@@ -7,7 +7,6 @@ range, which the title says.
 
 from __future__ import annotations
 
-import dataclasses
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -17,7 +16,9 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image, ImageDraw, ImageFont
 
+from seqtrain.reports.batch_table import cell_text
 from seqtrain.reports.fields import Field, fields_of
+from seqtrain.reports.series_chart import series_charts
 from seqtrain.reports.statistics import class_indices
 from seqtrain.reports.tiles import (
     NOT_COUNTED,
@@ -25,17 +26,12 @@ from seqtrain.reports.tiles import (
     as_bytes,
     beside,
     class_color,
-    line_color,
     picture_tile,
-    series_tile,
     volume_tile,
 )
 from seqtrain.types import DataFormat
 
 MOST_PICTURES = 64
-_MOST_LINES = 8  # of a series, in the legend
-_KNOWN_BEFORE = 3  # times as many steps of a series as are predicted
-_MOST_COLUMNS = 12  # of numbers, in a table
 _MOST_CLASSES = 3  # of a mask, whose shares stand under its picture
 _WIDTH = 1200
 _MARGIN = 12
@@ -162,61 +158,17 @@ def _drawings(
         if field.array.dtype != np.uint8:
             name = f"{field.name}: " if len(pictures) > 1 else ""
             notes.append(f"{name}{field.array.dtype}, black = {low:.4g}, white = {high:.4g}")
-    for chart in _charts(fields, over):
-        if chart.predicted is not None and chart.known is not None:
-            steps, shown = chart.known.array.shape[1], _KNOWN_BEFORE * chart.predicted.array.shape[1]
-            if steps > shown:
-                last = dataclasses.replace(chart.known, array=chart.known.array[:, -shown:])
-                chart = dataclasses.replace(chart, known=last)
-                notes.append(f"the last {shown} of {steps} steps that are known")
+    for chart in series_charts(fields, over):
         drawings.append(chart.draw)
+        notes += [chart.note] if chart.note else []
     return drawings, list(dict.fromkeys(notes))
-
-
-@dataclass(frozen=True)
-class _Chart:
-    """Series in one picture.
-
-    Args:
-        known: An input.
-        target: That follows it.
-        predicted: In the target's place.
-    """
-
-    known: Field | None = None
-    target: Field | None = None
-    predicted: Field | None = None
-
-    @property
-    def name(self) -> str:
-        field = self.target or self.known
-        return (field.name.partition(".")[2] if field else "") or "series"
-
-    def draw(self, row: int) -> tuple[Image.Image, str]:
-        lines = (self.known, self.target, self.predicted)
-        return series_tile(*(None if field is None else field.array[row] for field in lines)), ""
-
-
-def _charts(fields: Sequence[Field], over: Sequence[Field]) -> list[_Chart]:
-    """One of each target, after the input of its name or else the first; and one of each input that is in none."""
-    series = [field for field in fields if field.kind == "series"]
-    inputs = {field.name.partition(".")[2]: field for field in series if field.is_input}
-    predicted = {field.name: field for field in over}
-    charts = []
-    left = dict(inputs)
-    for target in (field for field in series if field.is_target):
-        name = target.name.partition(".")[2]
-        name = name if name in inputs else next(iter(inputs), name)
-        charts.append(_Chart(inputs.get(name), target, predicted.get(target.name)))
-        left.pop(name, None)
-    return charts + [_Chart(known) for known in left.values()]
 
 
 def _panel_names(fields: Sequence[Field], of_all: str) -> list[str]:
     """What the pictures are called from left to right; charts of series come last."""
     pictures = [field for field in fields if field.kind == "pixels"]
     names = [field.name.partition(".")[2] or ("input" if field.is_input else "target") for field in pictures]
-    names += [chart.name for chart in _charts(fields, ())]
+    names += [chart.name for chart in series_charts(fields)]
     if of_all:
         return [of_all] if len(names) == 1 else [f"{of_all} {name}" for name in names]
     return names
@@ -248,7 +200,7 @@ def _target(field: Field, row: int) -> list[str]:
         largest = sorted((each for each in shares if each[1]), reverse=True)[:_MOST_CLASSES]
         return [f"{_class_name(field, id_)} {share:.1f} %" for share, id_ in largest]
     classes = class_indices(field.array, field.num_classes) if field.num_classes else None
-    return [_cell(field.array[row]) if classes is None else _class_name(field, int(classes[row]))]
+    return [cell_text(field.array[row]) if classes is None else _class_name(field, int(classes[row]))]
 
 
 def _class_name(field: Field, class_id: int) -> str:
@@ -274,19 +226,8 @@ def _legend(panels: Sequence[Panel]) -> list[tuple[str, str]]:
         if masks is not None:
             for id_ in np.unique(_shown_ids(masks, panel.fields)).tolist():
                 names[id_] = "not counted" if id_ == NOT_COUNTED else _class_name(masks, id_)
-        for chart in _charts(panel.fields, panel.over):
-            lines += _chart_lines(chart)
+        lines += [line for chart in series_charts(panel.fields, panel.over) for line in chart.legend]
     return [*((class_color(id_), name) for id_, name in sorted(names.items()) if id_), *dict.fromkeys(lines)]
-
-
-def _chart_lines(chart: _Chart) -> list[tuple[str, str]]:
-    lines, first = [], 0
-    for field, said in ((chart.known, ""), (chart.target, " (target)"), (chart.predicted, " (predicted)")):
-        if field is not None:
-            columns = list(enumerate(field.columns))[:_MOST_LINES]
-            lines += [(line_color(first + at, field is chart.known), f"{column}{said}") for at, column in columns]
-            first = 0 if field is chart.known else field.array.shape[-1]  # colours after those of the targets
-    return lines
 
 
 def _channels(images: npt.NDArray[Any], data_format: DataFormat) -> npt.NDArray[Any]:
@@ -296,35 +237,6 @@ def _channels(images: npt.NDArray[Any], data_format: DataFormat) -> npt.NDArray[
     if images.ndim < _PICTURE:
         return images
     return images[..., :3] if images.shape[-1] in (3, 4) else images[..., 0]
-
-
-def table(fields: Sequence[Field], sample_ids: Sequence[int] | None = None, num_rows: int = 10) -> str:
-    """The first rows of the fields of a batch, as plain text; ids by their names, and numbers by their columns.
-
-    Example:
-        sample  x.user  x.item  y
-        ------  ------  ------  ---
-        12      3       17      4.5
-    """
-    columns: list[tuple[str, list[str]]] = []
-    for field in fields:
-        shown = field.array[:num_rows]
-        if shown.ndim == 2 and shown.shape[1] == len(field.columns) <= _MOST_COLUMNS:
-            columns += [(name, [_cell(value) for value in shown[:, at]]) for at, name in enumerate(field.columns)]
-        else:
-            columns.append((field.name, [_named(field, value) for value in shown]))
-    header = ["row" if sample_ids is None else "sample", *(name for name, _ in columns)]
-    ids = sample_ids or range(num_rows)
-    rows = (
-        [[str(id_), *cells] for id_, *cells in zip(ids, *(cells for _, cells in columns), strict=False)]
-        if columns
-        else []
-    )
-    widths = [max(len(line[position]) for line in [header, *rows]) for position in range(len(header))]
-    lines = [header, ["-" * width for width in widths], *rows]
-    return "\n".join(
-        "  ".join(word.ljust(width) for word, width in zip(line, widths, strict=True)).rstrip() for line in lines
-    )
 
 
 def _sheet(
@@ -397,20 +309,3 @@ def _shortened(text: str, font: Any, width: int) -> str:
     while text and font.getlength(text + "…") > width:
         text = text[:-1]
     return text.rstrip() + "…"
-
-
-def _named(field: Field, value: Any) -> str:
-    """A class or a category by its name, where it has one."""
-    is_id = np.ndim(value) == 0 and field.class_names is not None and field.array.dtype.kind in "iu"
-    return field.class_name(int(value)) if is_id else _cell(value)
-
-
-def _cell(value: Any) -> str:
-    """One sample's value in a few characters."""
-    array = np.asarray(value)
-    if array.ndim == 0:
-        return f"{array.item():.6g}" if array.dtype.kind == "f" else str(array.item())
-    flat = array.ravel()
-    words = [f"{item:.4g}" if array.dtype.kind == "f" else str(item) for item in flat[:6].tolist()]
-    rest = f", … {flat.size} in all" if flat.size > len(words) else ""
-    return f"[{', '.join(words)}{rest}]"

@@ -10,7 +10,7 @@ import numpy as np
 
 from seqtrain.loading.bad_samples import BadSample
 from seqtrain.reports.batch_predictions import BatchPredictions
-from seqtrain.reports.contact_sheet import table
+from seqtrain.reports.batch_table import table
 from seqtrain.reports.fields import Field
 from seqtrain.reports.statistics import BatchStatistics, batch_statistics
 from seqtrain.structure import map_structure

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from seqtrain.reports.contact_sheet import table
+from seqtrain.reports.batch_table import table
 from seqtrain.reports.fields import Field
 from seqtrain.reports.page import Block, Code, Figures, Heading, Picture, Section, Table, Text
 from seqtrain.reports.statistics import BatchStatistics

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 from seqtrain.reports import contact_sheet as module
-from seqtrain.reports import tiles
-from seqtrain.reports.contact_sheet import Panel, table
+from seqtrain.reports import series_chart, tiles
+from seqtrain.reports.contact_sheet import Panel
 from seqtrain.reports.fields import Field, fields_of
 from seqtrain.reports.tiles import class_color
 from seqtrain.structure import FieldSpec
@@ -268,7 +268,7 @@ def test_a_series_is_drawn_with_what_follows_it():
 def test_a_predicted_series_is_laid_over_the_target_after_the_end_of_what_is_known(texts, monkeypatch):
     legend, drawn = [], []
     monkeypatch.setattr(module, "_write_legend", lambda sheet, line, y: legend.extend(line))
-    monkeypatch.setattr(module, "series_tile", lambda *lines: drawn.append(lines) or tiles.series_tile(*lines))
+    monkeypatch.setattr(series_chart, "series_tile", lambda *lines: drawn.append(lines) or tiles.series_tile(*lines))
     x, y = np.arange(80, dtype=np.float32).reshape(2, 40, 1), np.ones((2, 5, 1), np.float32)
     known = FieldSpec((40, 1), "float32", kind="series", columns=("load",))
     follows = FieldSpec((5, 1), "float32", kind="series", columns=("load",))
@@ -287,7 +287,7 @@ def test_a_predicted_series_is_laid_over_the_target_after_the_end_of_what_is_kno
 
 def test_each_series_target_has_a_chart_with_its_own_input_and_prediction(texts, monkeypatch):
     drawn = []
-    monkeypatch.setattr(module, "series_tile", lambda *lines: drawn.append(lines) or tiles.series_tile(*lines))
+    monkeypatch.setattr(series_chart, "series_tile", lambda *lines: drawn.append(lines) or tiles.series_tile(*lines))
     x = {name: np.full((2, 6, 1), number, np.float32) for number, name in enumerate(["wind", "load", "rain"])}
     y = {name: np.full((2, 3, 1), 10 + number, np.float32) for number, name in enumerate(["load", "price"])}
     spec = tuple({name: FieldSpec((None, 1), "float32", kind="series") for name in each} for each in (x, y))
@@ -339,51 +339,3 @@ def test_several_targets_are_named_under_the_picture(texts):
 
 def test_there_is_no_sheet_of_plain_numbers():
     assert contact_sheet(np.zeros((3, 4), np.float32), np.zeros(3), title="t") is None
-
-
-def test_a_table_shows_the_first_rows_of_every_field():
-    batch = (
-        {"user": np.array([3, 14]), "item": np.array([159, 26])},
-        np.array([3.5, 4.0], dtype=np.float32),
-    )
-    assert table(fields_of(batch), sample_ids=[5, 8]).splitlines() == [
-        "sample  x.user  x.item  y",
-        "------  ------  ------  ---",
-        "5       3       159     3.5",
-        "8       14      26      4",
-    ]
-
-
-def test_a_table_shortens_long_vectors_and_many_rows():
-    text = table(fields_of((np.arange(200).reshape(20, 10), np.array(list("abcdefghijklmnopqrst")))), num_rows=2)
-    assert text.splitlines()[2:] == [
-        "0    [0, 1, 2, 3, 4, 5, … 10 in all]        a",
-        "1    [10, 11, 12, 13, 14, 15, … 10 in all]  b",
-    ]
-
-
-def test_a_table_names_categories_classes_and_the_columns_of_numbers():
-    batch = (
-        {"numeric": np.array([[0.5, -1], [2, 0]], np.float32), "city": np.array([2, 0], np.int32)},
-        np.array([1, 0], np.int32),
-    )
-    numeric = FieldSpec((2,), "float32", columns=("rooms", "area"))
-    city = FieldSpec((), "int32", vocabulary_size=3, classes=("(unknown)", "(empty)", "Bern"))
-    spec = ({"numeric": numeric, "city": city}, FieldSpec((), "int32", classes=("flat", "house")))
-    assert table(fields_of(batch, spec)).splitlines() == [
-        "row  rooms  area  x.city     y",
-        "---  -----  ----  ---------  -----",
-        "0    0.5    -1    Bern       house",
-        "1    2      0     (unknown)  flat",
-    ]
-
-
-def test_columns_of_one_name_are_all_shown():
-    numeric = FieldSpec((2,), "float32", columns=("x", "y"))
-    batch = (np.array([[0.5, -1]], np.float32), np.array([7], np.int32))
-    text = table(fields_of(batch, (numeric, FieldSpec((), "int32"))))
-    assert text.splitlines() == ["row  x    y   y", "---  ---  --  -", "0    0.5  -1  7"]
-
-
-def test_a_table_of_nothing_has_a_header_alone():
-    assert table(fields_of((np.zeros((0, 2)),))).splitlines() == ["row  x", "---  -"]

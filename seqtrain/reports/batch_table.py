@@ -1,0 +1,58 @@
+"""A batch as a table of its first rows, for what is no picture."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from seqtrain.reports.fields import Field
+
+_MOST_COLUMNS = 12  # of numbers
+
+
+def table(fields: Sequence[Field], sample_ids: Sequence[int] | None = None, num_rows: int = 10) -> str:
+    """The first rows of the fields of a batch, as plain text; ids by their names, and numbers by their columns.
+
+    Example:
+        sample  x.user  x.item  y
+        ------  ------  ------  ---
+        12      3       17      4.5
+    """
+    columns: list[tuple[str, list[str]]] = []
+    for field in fields:
+        shown = field.array[:num_rows]
+        if shown.ndim == 2 and shown.shape[1] == len(field.columns) <= _MOST_COLUMNS:
+            columns += [(name, [cell_text(value) for value in shown[:, at]]) for at, name in enumerate(field.columns)]
+        else:
+            columns.append((field.name, [_named(field, value) for value in shown]))
+    header = ["row" if sample_ids is None else "sample", *(name for name, _ in columns)]
+    ids = sample_ids or range(num_rows)
+    rows = (
+        [[str(id_), *cells] for id_, *cells in zip(ids, *(cells for _, cells in columns), strict=False)]
+        if columns
+        else []
+    )
+    widths = [max(len(line[position]) for line in [header, *rows]) for position in range(len(header))]
+    lines = [header, ["-" * width for width in widths], *rows]
+    return "\n".join(
+        "  ".join(word.ljust(width) for word, width in zip(line, widths, strict=True)).rstrip() for line in lines
+    )
+
+
+def _named(field: Field, value: Any) -> str:
+    """A class or a category by its name, where it has one."""
+    is_id = np.ndim(value) == 0 and field.class_names is not None and field.array.dtype.kind in "iu"
+    return field.class_name(int(value)) if is_id else cell_text(value)
+
+
+def cell_text(value: Any) -> str:
+    """One sample's value in a few characters."""
+    array = np.asarray(value)
+    if array.ndim == 0:
+        return f"{array.item():.6g}" if array.dtype.kind == "f" else str(array.item())
+    flat = array.ravel()
+    words = [f"{item:.4g}" if array.dtype.kind == "f" else str(item) for item in flat[:6].tolist()]
+    rest = f", … {flat.size} in all" if flat.size > len(words) else ""
+    return f"[{', '.join(words)}{rest}]"
