@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from seqtrain.errors import DataError
+from seqtrain.errors import MOST_LISTED, DataError, GatheredErrors, Mistake
 from seqtrain.extras import require
 from seqtrain.sources.cells import MISSING, Categories, ColumnKind, sorted_categories
 
@@ -39,9 +39,15 @@ def read_parquet(path: Path, kinds: Mapping[str, ColumnKind]) -> Iterator[tuple[
         DataError: when the type of a column does not fit, or a number is infinite as a float32.
         ConfigError: when pyarrow is not installed.
     """
-    file = _opened(path)
+    file, errors = _opened(path), GatheredErrors()
     for name, kind in kinds.items():
-        yield name, _column(file.read([name]).column(0), kind, name, path)
+        try:
+            column = _column(file.read([name]).column(0), kind, name, path)
+        except DataError as error:
+            errors.add(error)
+        else:
+            yield name, column
+    errors.tell()
 
 
 def _opened(path: Path) -> Any:
@@ -83,13 +89,15 @@ def _numbers(column: Any, kind: ColumnKind, name: str, path: Path) -> npt.NDArra
     numbers = np.asarray(column.cast("uint8" if str(column.type) == "bool" else "float64", safe=False).to_numpy())
     infinite = np.abs(numbers) > np.finfo(np.float32).max
     if infinite.any():
-        row = int(infinite.argmax())
         raise DataError(
-            f"the cell of column '{name}' is infinite",
-            where=f"{path}:{row + 1}",
-            expected="a finite number",
-            received=str(numbers[row]),
-            fix="correct it, or make it null where the value is missing",
+            Mistake(
+                f"the cell of column '{name}' is infinite",
+                where=f"{path}:{row + 1}",
+                expected="a finite number",
+                received=str(numbers[row]),
+                fix="correct it, or make it null where the value is missing",
+            )
+            for row in np.flatnonzero(infinite)[:MOST_LISTED].tolist()
         )
     return numbers.astype(np.float32)
 

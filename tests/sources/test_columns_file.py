@@ -216,6 +216,16 @@ def test_parquet_that_does_not_fit_is_refused(tmp_path: Path) -> None:
         column_names(tmp_path / "t.parquet")
 
 
+def test_what_is_wrong_in_all_columns_of_a_parquet_file_is_told_in_one_go(tmp_path: Path) -> None:
+    path = parquet_file(tmp_path, a=[1.0, float("inf"), -1e39], b=["x", "y", "z"], c=[1.0, 2.0, float("inf")])
+    assert told(path, {"a": "number", "b": "number", "c": "either"}) == [
+        "t.parquet the column 'b' cannot be read as number",
+        "t.parquet:2 the cell of column 'a' is infinite",
+        "t.parquet:3 the cell of column 'a' is infinite",
+        "t.parquet:3 the cell of column 'c' is infinite",
+    ]
+
+
 def test_a_missing_pyarrow_names_the_extra(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = parquet_file(tmp_path, a=[1.0])
     monkeypatch.setitem(sys.modules, "pyarrow", None)
