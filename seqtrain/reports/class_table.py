@@ -1,6 +1,7 @@
 """Precision, recall, F1, IoU and support of each class, from counts of true and predicted classes.
 
-A ratio that has no samples to be made of is NaN in the table, and left out of means.
+A ratio that has no samples to be made of is NaN in the table. Means are over the classes that are there or predicted,
+with 0 for such a ratio, as scikit-learn has them: else a model that predicts one class alone would have its precision.
 """
 
 from __future__ import annotations
@@ -54,12 +55,12 @@ class ClassTable:
         return np.asarray(self.counts.sum(axis=1))
 
     def numbers(self) -> dict[str, float]:
-        """Accuracy, and the means over the classes that are there."""
+        """Accuracy, and the means over the classes that are there or are predicted."""
         found = {
             "accuracy": float(self._right.sum() / max(1, self.counts.sum())),
-            "macro_precision": _mean(self.precision),
-            "macro_recall": _mean(self.recall),
-            "macro_f1": _mean(self.f1),
+            "macro_precision": self._mean(self.precision),
+            "macro_recall": self._mean(self.recall),
+            "macro_f1": self._mean(self.f1),
         }
         return {name: value for name, value in found.items() if math.isfinite(value)}
 
@@ -83,6 +84,10 @@ class ClassTable:
         writer.writerows([f"{cell:.6g}" if isinstance(cell, float) else cell for cell in row] for row in rows)
         return text.getvalue()
 
+    def _mean(self, ratios: npt.NDArray[np.float64]) -> float:
+        seen = self.counts.sum(axis=0) + self.support > 0
+        return float(np.nan_to_num(ratios[seen]).mean()) if seen.any() else math.nan
+
     @property
     def _right(self) -> npt.NDArray[np.int64]:
         return np.diagonal(self.counts)
@@ -90,11 +95,6 @@ class ClassTable:
 
 def _ratio(part: npt.NDArray[np.int64], whole: npt.NDArray[np.int64]) -> npt.NDArray[np.float64]:
     return np.asarray(np.divide(part, whole, out=np.full(len(part), np.nan), where=whole > 0))
-
-
-def _mean(values: npt.NDArray[np.float64]) -> float:
-    finite = values[np.isfinite(values)]
-    return float(finite.mean()) if finite.size else math.nan
 
 
 def _or_none(value: float) -> float | None:

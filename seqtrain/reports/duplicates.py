@@ -5,13 +5,14 @@ of the differences between neighbours (dHash), which scaling, compression and li
 differ in at most three bits agree in at least one of four bands of 16 bits; so only pictures that share a band are
 compared, not all pairs. Plain pictures share bands with many: in a large bucket, each is compared with its nearest
 neighbours in the order of the hashes alone, which bounds the time and may miss some. Signs alone take strokes of one
-shape for the same; so the gray values must be alike too.
+shape for the same, and plain pictures for each other; so the gray values must be alike too, and rise and fall as one.
 
 Source: Neal Krawetz, 2013, "Kind of Like That" (dHash).
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 
 import numpy as np
@@ -22,6 +23,7 @@ THUMBNAIL = (8, 9)
 _BANDS = 4
 _MOST_BITS = 3
 _MOST_GRAY_LEVELS = 5.0
+_LEAST_CORRELATION = 0.975  # copies that are compressed or scaled have 0.98 and more
 _LEAST_CONTRAST = 16  # pictures of one gray are all alike
 _LEAST_CHANGE = 2  # noise of compression is not taken for a slope
 _MOST_NEIGHBOURS = 64
@@ -63,7 +65,7 @@ def near_pairs(thumbnails: npt.NDArray[np.uint8]) -> Pairs:
         order = np.lexsort((hashes, bucket))
         for pairs in _neighbours(order, bucket[order]):
             close = pairs[_count_bits(hashes[pairs[:, 0]] ^ hashes[pairs[:, 1]]) <= _MOST_BITS]
-            found.append(np.sort(close[_gray_distance(thumbnails, close) <= _MOST_GRAY_LEVELS], axis=1))
+            found.append(np.sort(close[_are_alike(thumbnails, close)], axis=1))
             num_found += len(found[-1])
             if num_found > _MOST_PAIRS:
                 return np.unique(rows[np.concatenate(found)], axis=0)
@@ -92,7 +94,13 @@ def _count_bits(numbers: npt.NDArray[np.uint64]) -> npt.NDArray[np.uint8]:
     return counts
 
 
-def _gray_distance(thumbnails: npt.NDArray[np.uint8], pairs: Pairs) -> npt.NDArray[np.float64]:
-    first, second = (thumbnails[pairs[:, side]].astype(np.int16) for side in (0, 1))
-    distance: npt.NDArray[np.float64] = np.abs(first - second).mean(axis=(1, 2))
-    return distance
+def _are_alike(thumbnails: npt.NDArray[np.uint8], pairs: Pairs) -> npt.NDArray[np.bool_]:
+    first, second = (
+        thumbnails[pairs[:, side]].reshape(len(pairs), math.prod(THUMBNAIL)).astype(np.float32) for side in (0, 1)
+    )
+    are_near = np.abs(first - second).mean(axis=1) <= _MOST_GRAY_LEVELS
+    for side in (first, second):
+        side -= side.mean(axis=1, keepdims=True)
+        side /= np.linalg.norm(side, axis=1, keepdims=True)
+    are_alike: npt.NDArray[np.bool_] = are_near & ((first * second).sum(axis=1) >= _LEAST_CORRELATION)
+    return are_alike

@@ -61,6 +61,15 @@ def test_a_single_score_is_cut_at_a_half_and_a_logit_at_zero(as_logits):
     assert made.numbers()["roc_auc"] == pytest.approx(metrics.roc_auc_score(truth, logit))
 
 
+@pytest.mark.filterwarnings("ignore::sklearn.exceptions.UndefinedMetricWarning")
+@pytest.mark.parametrize("predicted", [[0, 0, 0, 0, 0, 0], [0, 1, 2, 0, 1, 2], [3, 0, 1, 1, 0, 3], [0, 1, 1, 0, 1, 0]])
+def test_means_are_those_of_scikit_learn_also_of_classes_that_are_never_predicted_or_never_there(predicted):
+    truth = np.array([0, 0, 1, 0, 2, 1])
+    numbers = results(truth, np.eye(5)[predicted], 5).numbers()
+    wanted = metrics.precision_recall_fscore_support(truth, predicted, average="macro")[:3]
+    assert [numbers[f"macro_{name}"] for name in ("precision", "recall", "f1")] == pytest.approx(wanted)
+
+
 def test_a_class_that_is_never_there_has_no_recall_and_is_left_out_of_means():
     made = results(np.array([0, 1, 0, 1]), np.eye(3)[[0, 1, 0, 1]], 3)
     assert made.table.rows()[1][2] == ["2", None, None, None, 0]

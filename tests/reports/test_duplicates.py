@@ -22,14 +22,17 @@ def test_near_pairs_are_those_that_a_comparison_of_all_pairs_finds():
     generator = np.random.default_rng(3)
     originals = generator.integers(0, 256, (150, 8, 9)).astype(np.int64)
     copies = originals[:60] + generator.integers(-6, 7, (60, 8, 9))
-    pictures = np.concatenate([originals, copies]).clip(0, 255).astype(np.uint8)
-    wanted = []
+    plain = np.full((50, 72), 100) + 20 * np.eye(72)[20:70].astype(np.int64)  # a spot, each elsewhere
+    pictures = np.concatenate([originals, copies, plain.reshape(-1, 8, 9)]).clip(0, 255).astype(np.uint8)
+    wanted, only_near = [], 0
     for first, second in itertools.combinations(range(len(pictures)), 2):
         one, other = pictures[first].astype(int), pictures[second].astype(int)
         bits = ((np.diff(one) > 2) != (np.diff(other) > 2)).sum()
         if bits <= 3 and np.abs(one - other).mean() <= 5:
-            wanted.append([first, second])
-    assert 20 < len(wanted) <= 60
+            is_alike = bool(np.corrcoef(one.ravel(), other.ravel())[0, 1] >= 0.975)
+            wanted += [[first, second]] * is_alike
+            only_near += not is_alike
+    assert 20 < len(wanted) <= 60 and only_near == 50 * 49 / 2
     assert near_pairs(pictures).tolist() == wanted
 
 
