@@ -8,16 +8,18 @@ range, which the title says.
 from __future__ import annotations
 
 import math
+import unicodedata
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from PIL import Image, ImageDraw, ImageFont
+from PIL import Image, ImageDraw
 
 from seqtrain.reports.batch_table import cell_text
 from seqtrain.reports.fields import Field, fields_of
+from seqtrain.reports.font import Font, font
 from seqtrain.reports.series_chart import series_charts
 from seqtrain.reports.statistics import class_indices
 from seqtrain.reports.tiles import (
@@ -35,8 +37,10 @@ MOST_PICTURES = 64
 _MOST_CLASSES = 3  # of a mask, whose shares stand under its picture
 _WIDTH = 1200
 _MARGIN = 12
-_TITLE_SIZE, _CAPTION_SIZE = 20, 14
-_LINE = _CAPTION_SIZE + 4
+_TITLE_SIZE, _CAPTION_SIZE = 20, 13
+_LINE = _CAPTION_SIZE + 5
+_WIDEST_CAPTION = 200  # that a cell is widened for; longer ones are shortened
+_END = 6  # letters that are kept of a shortened caption: a share in percent
 _BACKGROUND, _INK, _FAINT, _FRAME, _ALARM = "white", "#1a1a1a", "#767676", "#d0d0d0", "#c00000"
 _PICTURE, _VOLUME = 4, 5  # axes of a batch, with channels
 
@@ -245,12 +249,14 @@ def _sheet(
     title: str,
     legend: Sequence[tuple[str, str]],
 ) -> Image.Image:
-    title_font = ImageFont.load_default(_TITLE_SIZE)
-    cell_width = max(SMALLEST_TILE, *(tile.width for tile in tiles)) + _MARGIN
+    title_font = font(_TITLE_SIZE)
+    said = [math.ceil(_length(text)) for each in captions for text, color in each if color != _FAINT]
+    cell_width = max(SMALLEST_TILE, *(tile.width for tile in tiles), min(max(said, default=0), _WIDEST_CAPTION))
+    cell_width += _MARGIN
     cell_height = max(tile.height for tile in tiles) + max(2, max(map(len, captions))) * _LINE + _MARGIN
     num_rows = math.ceil(len(tiles) / max(1, (_WIDTH - _MARGIN) // cell_width))
     num_columns = math.ceil(len(tiles) / num_rows)
-    width = max(_MARGIN + num_columns * cell_width, int(title_font.getlength(title)) + 2 * _MARGIN)
+    width = max(_MARGIN + num_columns * cell_width, math.ceil(title_font.getlength(title)) + 2 * _MARGIN)
     width = min(width, max(_WIDTH, cell_width + _MARGIN))
     legend_lines = _legend_lines(legend, width)
     top = _TITLE_SIZE + 2 * _MARGIN + len(legend_lines) * _LINE
@@ -261,7 +267,8 @@ def _sheet(
         _write_legend(sheet, line, top - (len(legend_lines) - number) * _LINE - 4)
     for position, tile in enumerate(tiles):
         row, column = divmod(position, num_columns)
-        _place(sheet, tile, (_MARGIN + column * cell_width, top + row * cell_height), captions[position])
+        place = (_MARGIN + column * cell_width, top + row * cell_height)
+        _place(sheet, tile, place, captions[position], cell_width - _MARGIN)
     return sheet
 
 
@@ -280,32 +287,41 @@ def _legend_lines(legend: Sequence[tuple[str, str]], width: int) -> list[list[tu
 
 
 def _legend_length(name: str) -> int:
-    return _CAPTION_SIZE + 3 + int(ImageFont.load_default(_CAPTION_SIZE).getlength(name)) + 2 * _MARGIN
+    return _CAPTION_SIZE + 3 + math.ceil(_length(name)) + 2 * _MARGIN
 
 
 def _write_legend(sheet: Image.Image, line: Sequence[tuple[str, str]], y: int) -> None:
-    draw, font, x = ImageDraw.Draw(sheet), ImageFont.load_default(_CAPTION_SIZE), _MARGIN
+    draw, x = ImageDraw.Draw(sheet), _MARGIN
     for color, name in line:
         draw.rectangle((x, y + 3, x + _CAPTION_SIZE - 3, y + _CAPTION_SIZE), fill=color)
-        draw.text((x + _CAPTION_SIZE + 3, y), name, _INK, font)
+        draw.text((x + _CAPTION_SIZE + 3, y), unicodedata.normalize("NFC", name), _INK, font(_CAPTION_SIZE))
         x += _legend_length(name)
 
 
-def _place(sheet: Image.Image, tile: Image.Image, place: tuple[int, int], captions: Sequence[tuple[str, str]]) -> None:
+def _place(
+    sheet: Image.Image, tile: Image.Image, place: tuple[int, int], captions: Sequence[tuple[str, str]], width: int
+) -> None:
     """Puts one picture on the sheet, framed, with its captions under it."""
     x, y = place
     sheet.paste(tile, place)
-    draw, font = ImageDraw.Draw(sheet), ImageFont.load_default(_CAPTION_SIZE)
+    draw = ImageDraw.Draw(sheet)
     draw.rectangle((x - 1, y - 1, x + tile.width, y + tile.height), outline=_FRAME)
     y += tile.height + 3
     for text, color in captions:
-        draw.text((x, y), _shortened(text, font, max(tile.width, SMALLEST_TILE)), color, font)
+        draw.text((x, y), _shortened(text, font(_CAPTION_SIZE), width, _END), color, font(_CAPTION_SIZE))
         y += _LINE
 
 
-def _shortened(text: str, font: Any, width: int) -> str:
-    if font.getlength(text) <= width:
+def _length(text: str) -> float:
+    return font(_CAPTION_SIZE).getlength(text)
+
+
+def _shortened(text: str, of: Font, width: int, end: int = 0) -> str:
+    """The text, without what does not fit: before so many letters at its end."""
+    text = unicodedata.normalize("NFC", text)  # an accent that stands apart is drawn apart
+    if of.getlength(text) <= width:
         return text
-    while text and font.getlength(text + "…") > width:
-        text = text[:-1]
-    return text.rstrip() + "…"
+    start, last = (text[:-end], text[-end:]) if end else (text, "")
+    while start and of.getlength(f"{start}…{last}") > width:
+        start = start[:-1]
+    return f"{start.rstrip()}…{last}"

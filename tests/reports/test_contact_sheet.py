@@ -1,4 +1,5 @@
 import dataclasses
+import unicodedata
 
 import numpy as np
 import pytest
@@ -28,8 +29,8 @@ def texts(monkeypatch):
     written = []
     original = module._shortened
 
-    def spy(text, font, width):
-        written.append(original(text, font, width))
+    def spy(text, *arguments):
+        written.append(original(text, *arguments))
         return written[-1]
 
     monkeypatch.setattr(module, "_shortened", spy)
@@ -99,7 +100,26 @@ def test_labels_and_sample_numbers_stand_under_the_pictures(texts):
     )
     _, cat, first, long, second, outside, third = texts
     assert (cat, first, second, outside, third) == ("cat", "#7", "#11", "class 2", "#13")
-    assert long.startswith("a class") and long.endswith("…")
+    assert long.startswith("a class whose") and long.endswith("…e cell")
+
+
+def test_a_cell_is_as_wide_as_what_is_said_and_a_share_is_never_cut_off(texts):
+    pictures = np.zeros((1, 64, 64, 1), np.uint8)
+    said = [[module.Remark("predicted Äpfel, 52 %")]]
+    assert contact_sheet(pictures, np.zeros(1), title="t", remarks=said).size[0] > 64 * 2 + 2 * 12
+    assert "predicted Äpfel, 52 %" in texts
+    said = [[module.Remark("predicted something that has a very long name, 52 %")]]
+    contact_sheet(pictures, np.zeros(1), title="t", remarks=said)
+    assert any(text.startswith("predicted some") and text.endswith("…, 52 %") for text in texts)
+
+
+@pytest.mark.parametrize("name", ["Äpfel", "Яблоко", "μήλο", "A\u0308pfel"])
+def test_letters_of_other_alphabets_are_drawn(name):
+    sheets = [
+        np.asarray(contact_sheet(np.zeros((1, 64, 64, 1), np.uint8), np.zeros(1), title="t", class_names=[text]))
+        for text in (name, "".join("\uffff" for _ in unicodedata.normalize("NFC", name)))  # boxes
+    ]
+    assert sheets[0].shape == sheets[1].shape and (sheets[0] != sheets[1]).any()
 
 
 @pytest.mark.parametrize(
