@@ -18,6 +18,7 @@ _ID_ENDING = re.compile(r"[A-Za-z0-9](?:[_ .-](?i:id)|(?<=[a-z0-9])(?:Id|ID))$")
 _GROUP_NAMES = ("patient", "patientid", "group", "subject", "subjectid", "person", "scanner", "site", "userid")
 _YEAR_FIRST = re.compile(r"[0-9]{4}-[0-9]{1,2}-[0-9]{1,2}")
 _FEW_VALUES = 20
+_MOST = 0.9  # of the cells: what the others are is a mistake, which is told as such when the data is read
 _MOST_CLASSES = 1000
 
 
@@ -53,11 +54,12 @@ def column_roles(sample: CsvSample) -> ColumnRoles:
 
 
 def target_kind(sample: CsvSample, name: str) -> Literal["number", "class"]:
-    """Whether a column is predicted as a number or as a class: few whole numbers are classes."""
+    """Whether a column is predicted as a number or as a class: few whole numbers are classes, also beside names."""
     cells = sample.column(name)
-    if not all(map(is_number, cells)):
+    numbers = list(filter(is_number, cells))
+    if len(numbers) <= _MOST * len(cells):
         return "class"
-    return "class" if all(map(str.isdecimal, cells)) and len(set(cells)) <= _FEW_VALUES else "number"
+    return "class" if all(map(str.isdecimal, numbers)) and len(set(cells)) <= _FEW_VALUES else "number"
 
 
 def likely_targets(sample: CsvSample, roles: ColumnRoles) -> tuple[list[str], str | None]:
@@ -80,8 +82,8 @@ def _role(name: str, cells: list[str], distinct: int) -> Role:
         return "text"
     are_all_different = distinct == len(cells)
     numbers = sum(map(is_number, cells))
-    if are_all_different and (fold(name) in _ID_NAMES or _ID_ENDING.search(name)):
+    if distinct > _MOST * len(cells) and (fold(name) in _ID_NAMES or _ID_ENDING.search(name)):
         return "id"
-    if numbers > 0.9 * len(cells):
+    if numbers > _MOST * len(cells):
         return "number"
     return "text" if distinct > max(_FEW_VALUES, 0.5 * len(cells)) or are_all_different else "category"

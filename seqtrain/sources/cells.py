@@ -25,7 +25,7 @@ _NO_NUMBER = frozenset({"", "na", "n/a", "nan", "null"})
 WITH_COMMA = re.compile(r"[+-]?[0-9]+(\.[0-9]{3})*,[0-9]+")  # as Excel writes them in much of Europe
 _LONGEST_SHOWN = 40
 _MEND = "correct the cell; or leave it empty where the value is missing, if `missing` allows that"
-_MEND_OR_LIST = "correct the cell; where these are names and no amounts, list the column under `categorical`"
+_MEND_OR_LIST = f"{_MEND}; where all are names and no amounts, list the column under `categorical`"
 
 Place = Callable[[int], str]
 

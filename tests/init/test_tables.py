@@ -22,11 +22,28 @@ def test_targets_by_name_ids_and_texts_are_left_out(tmp_path):
 @pytest.mark.parametrize(
     ("name", "is_id"), [("customer_id", True), ("orderId", True), ("row ID", True), ("paid", False), ("humid", False)]
 )
-def test_a_column_of_ids_is_known_by_its_ending_and_by_being_all_different(name, is_id, tmp_path):
-    table(tmp_path / "t.csv", [name, "b", "label"], [[1000 + n, n % 3, "ab"[n % 2]] for n in range(40)])
+def test_a_column_of_ids_is_known_by_its_ending_and_by_being_nearly_all_different(name, is_id, tmp_path):
+    rows = [[1000 + n, n % 3, "ab"[n % 2]] for n in range(40)]
+    table(tmp_path / "t.csv", [name, "b", "label"], [*rows, rows[7]])  # a row that is there twice
     assert sections(tmp_path)[1].source.get("ignore") == ([name] if is_id else None)
     table(tmp_path / "t.csv", [name, "b", "label"], [[1000 + n // 2, n % 3, "ab"[n % 2]] for n in range(40)])
     assert "ignore" not in sections(tmp_path)[1].source
+
+
+@pytest.mark.parametrize(
+    ("target", "wrong", "kind"),
+    [
+        (lambda n: 1000 + 7 * n, "12e", "number"),
+        (lambda n: 1.5 * n, "1.250.000", "number"),
+        (lambda n: n % 3, "x", "class"),
+        (lambda n: f"{n % 3}a", "1", "class"),
+    ],
+)
+def test_a_mistake_in_the_target_does_not_make_classes_of_numbers(target, wrong, kind, tmp_path):
+    rows = [[n, n % 5, target(n)] for n in range(60)]
+    rows[30][2] = wrong
+    table(tmp_path / "t.csv", ["a", "b", "price"], rows)
+    assert sections(tmp_path)[1].source["targets"] == {"price": kind}
 
 
 def test_classes_of_unlike_size_are_balanced_and_a_single_one_is_not_stratified(tmp_path):
