@@ -30,6 +30,7 @@ class RegressionResults:
 
     Attributes:
         unit: Of the values, where it is not that of the data.
+        scaling: The mean and the deviation that were taken out of the values, and are put back into them.
     """
 
     kind = "regression"
@@ -38,6 +39,7 @@ class RegressionResults:
     def __init__(self, name: str = "") -> None:
         self.name = name
         self.unit = ""
+        self.scaling = (0.0, 1.0)
         self._kept = Subsample(_MOST_DRAWN)
         self._num_samples = 0
         self._count = 0
@@ -50,6 +52,8 @@ class RegressionResults:
         self._num_samples += int(np.count_nonzero(finite.reshape(len(finite), -1).any(axis=1)))
         truth, predicted, finite = (values.ravel() for values in (*np.asarray([truth, predicted], np.float64), finite))
         truth, error = truth[finite], (predicted - truth)[finite]
+        mean, deviation = self.scaling
+        truth, error = truth * deviation + mean, error * deviation
         if not self._count and truth.size:
             self._shift = float(truth.mean())
         self._count += truth.size

@@ -145,7 +145,11 @@ def _results(facts: RunFacts) -> Iterator[Block]:
             continue
         yield Figures({measure.replace("_", " "): _number(value) for measure, value in output["numbers"].items()})
         if "unit" in output:
-            yield Text(f"Errors are in {output['unit']} of the target.", is_faint=True)
+            yield Text(f"Errors are in {output['unit']} of the targets.", is_faint=True)
+        if "deviation" in output:
+            unit = f"its standard deviation, {_number(output['deviation'])}"
+            words = f"Errors are in the unit of {output['column']}; the metrics of the epochs are in {unit}."
+            yield Text(words, is_faint=True)
         yield from _pictures([facts.path / "plots" / plot for plot in output["plots"]])
         if "classes" in output:
             yield from _class_table(facts.path / "plots" / output["classes"])

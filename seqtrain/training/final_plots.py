@@ -117,13 +117,23 @@ def gathered(
 
 
 def _in_its_unit(output: Output, data: Data) -> Output:
-    """The output; values that were scaled by the training part are said to be in its standard deviations."""
+    """The output; values that were scaled by the training part get their unit back, where they have one.
+
+    Those of several columns are said to be in standard deviations.
+    """
+    results = output.results
+    if not isinstance(results, RegressionResults):
+        return output
     fitted: dict[str, Any] = getattr(data.val, "fitted", dict)()
     scales = {**fitted.get("columns", {}), **fitted.get("targets", {})}
     name = output.name.partition(".")[2]
-    columns = [name] if name else getattr(data.source, "targets", ())
-    if isinstance(output.results, RegressionResults) and any("deviation" in scales.get(c, {}) for c in columns):
-        output.results.unit = "standard deviations"
+    columns = [name] if name else list(getattr(data.source, "targets", ()))
+    scaled = [scales[column] for column in columns if "deviation" in scales.get(column, {})]
+    if scaled and len(columns) == 1:
+        results.name = columns[0]
+        results.scaling = scaled[0]["mean"], scaled[0]["deviation"]
+    elif scaled:
+        results.unit = "standard deviations"
     return output
 
 
@@ -145,9 +155,10 @@ def _drawn(output: Output, plots: Path, has_others: bool) -> dict[str, Any]:
     if not numbers["samples"]:
         return {"skipped": "no sample counts"}
     suffix = f".{output.name.partition('.')[2]}".replace("/", "_") if has_others else ""
-    document = {"kind": results.kind, "numbers": numbers}
-    if isinstance(results, RegressionResults) and results.unit:
-        document["unit"] = results.unit
+    document: dict[str, Any] = {"kind": results.kind, "numbers": numbers}
+    if isinstance(results, RegressionResults):
+        document |= {"unit": results.unit} if results.unit else {}
+        document |= {"column": results.name, "deviation": results.scaling[1]} if results.scaling[1] != 1 else {}
     if results.table is not None:
         text = results.table.csv(with_iou=results.kind == "segmentation")
         (plots / f"classes{suffix}.csv").write_text(text, encoding="utf-8")

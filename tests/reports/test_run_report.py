@@ -112,9 +112,13 @@ def test_a_run_that_has_ended_shows_its_results(run):
 
 def test_errors_that_are_not_in_the_units_of_the_data_are_said_to_be(run):
     finish(run)
-    output = {"kind": "regression", "numbers": {"samples": 4, "mae": 0.5}, "unit": "standard deviations", "plots": []}
-    (run / "plots" / "results.json").write_text(json.dumps({"epoch": 1, "outputs": {"y": output}}))
-    assert "Errors are in standard deviations of the target." in words(report(run)[0])
+    output = {"kind": "regression", "numbers": {"samples": 4, "mae": 0.5}, "plots": []}
+    for more, wanted in (
+        ({"unit": "standard deviations"}, "Errors are in standard deviations of the targets."),
+        ({"column": "price", "deviation": 50.0}, "in the unit of price; the metrics of the epochs are in its standard"),
+    ):
+        (run / "plots" / "results.json").write_text(json.dumps({"epoch": 1, "outputs": {"y": {**output, **more}}}))
+        assert wanted in words(report(run)[0])
 
 
 def test_a_run_that_holds_its_lock_is_training(run):

@@ -132,8 +132,8 @@ def test_each_of_several_outputs_has_results_of_its_own(tmp_path):
     assert (tmp_path / "residuals.price.png").is_file() and (tmp_path / "roc.kind.png").is_file()
 
 
-@pytest.mark.parametrize(("scale_targets", "unit"), [(True, "standard deviations"), (False, "")])
-def test_values_that_were_scaled_are_said_to_be_in_standard_deviations(scale_targets, unit):
+@pytest.mark.parametrize("scale_targets", [True, False])
+def test_values_that_were_scaled_are_judged_in_the_unit_of_the_data(scale_targets):
     from seqtrain.loading.pipeline import open_data
     from seqtrain.training.final_plots import gathered
 
@@ -145,5 +145,19 @@ def test_values_that_were_scaled_are_said_to_be_in_standard_deviations(scale_tar
     settings += ["compile.loss=mse", "compile.metrics=[]"]
     data = open_data(load_config(CONFIGS / "table.yaml", settings))
     batch = data.val[0]
-    (output,) = gathered(data, iter([Predicted(np.arange(len(batch[1])), batch, batch[1][:, None])]), "mse")
-    assert output.results.unit == unit
+    (output,) = gathered(data, iter([Predicted(np.arange(len(batch[1])), batch, batch[1][:, None] + 1)]), "mse")
+    deviation = data.source.targets["price"][data.split.train].std() if scale_targets else 1
+    numbers = output.results.numbers()
+    assert (numbers["mae"], numbers["rmse"]) == pytest.approx((deviation, deviation), rel=1e-4)
+    truth = output.results._kept.columns()[0]
+    assert np.isin(truth.round(), data.source.targets["price"][data.split.val].round()).all()
+
+
+def test_values_of_several_columns_are_said_to_be_in_standard_deviations():
+    from seqtrain.loading.pipeline import open_data
+    from seqtrain.training.final_plots import gathered
+
+    data = open_data(load_config(CONFIGS / "series.yaml", ["source.target=[load_mw, temperature_c]"]))
+    batch = data.val[0]
+    (output,) = gathered(data, iter([Predicted(np.arange(len(batch[1])), batch, batch[1])]), "mse")
+    assert output.results.unit == "standard deviations" and output.results.scaling == (0, 1)
