@@ -108,7 +108,8 @@ def _key_figures(facts: RunFacts) -> Iterator[tuple[str, str]]:
     if best:
         yield f"best {best['monitor']}, epoch {best['epoch'] + 1}", _number(best["value"])
     for name, output in facts.results.get("outputs", {}).items():
-        of = f" of {name.partition('.')[2]}" if "." in name else ""
+        column = output.get("column") or name.partition(".")[2]
+        of = f" of {column}" if column else ""
         known = output.get("numbers", {})
         for measure in [each for each in _KEY_MEASURES if each in known][:2]:
             yield f"{measure.replace('_', ' ')}{of}", _number(known[measure])

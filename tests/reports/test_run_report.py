@@ -118,7 +118,9 @@ def test_errors_that_are_not_in_the_units_of_the_data_are_said_to_be(run):
         ({"column": "price", "deviation": 50.0}, "in the unit of price; the metrics of the epochs are in its standard"),
     ):
         (run / "plots" / "results.json").write_text(json.dumps({"epoch": 1, "outputs": {"y": {**output, **more}}}))
-        assert wanted in words(report(run)[0])
+        text = words(report(run)[0])
+        assert wanted in text
+        assert ("mae of price 0.5" in text) == ("column" in more)
 
 
 def test_a_run_that_holds_its_lock_is_training(run):
