@@ -49,6 +49,7 @@ class Data:
         config: What it was made from.
         bad_samples: Those that were met and skipped; None where a bad sample ends the run.
         remake_train: Makes the training sequence anew, in epoch 0.
+        fitted: What its sequences take for fitted; None for what they fit themselves.
     """
 
     source: Source
@@ -58,6 +59,7 @@ class Data:
     config: RunConfig
     bad_samples: BadSamples | None = None
     remake_train: Callable[[], Any] | None = None
+    fitted: Mapping[str, Any] | None = None
 
     @property
     def steps_per_epoch(self) -> int:
@@ -110,25 +112,29 @@ class Data:
             return choose(self.train, like, log.info)[0]
 
 
-def open_data(loaded: LoadedConfig) -> Data:
+def open_data(loaded: LoadedConfig, fitted: Mapping[str, Any] | None = None) -> Data:
     """Lists the samples, divides them, and makes the sequences.
+
+    Args:
+        loaded: The config.
+        fitted: What the sequence of a trained run fitted, which then stands in place of what it would fit now.
 
     Raises:
         ConfigError: when components do not fit together.
         DataError: when the samples cannot be listed or divided.
     """
     with console.telling("listing the samples"):
-        return _opened(loaded)
+        return _opened(loaded, fitted)
 
 
-def _opened(loaded: LoadedConfig) -> Data:
+def _opened(loaded: LoadedConfig, fitted: Mapping[str, Any] | None) -> Data:
     config = loaded.config
     cv2.setNumThreads(1)  # the loader's workers are the parallelism
     source = build_component(loaded, sources, config.source, ("source",), {"seed": config.seed})
     with _placed(loaded, ("split",)):
         split = split_source(source, config.split, config.seed)
-    train = _sequence(loaded, source, split, split.train, training=True)
-    val = _sequence(loaded, source, split, split.val, training=False) if len(split.val) else None
+    train = _sequence(loaded, source, split, split.train, True, fitted)
+    val = _sequence(loaded, source, split, split.val, False, fitted) if len(split.val) else None
     sides = [train] if val is None else [train, val]
     if config.on_bad_sample.action == "skip":
         _skip_bad_samples(loaded, sides)
@@ -145,7 +151,8 @@ def _opened(loaded: LoadedConfig) -> Data:
         val,
         config,
         _no_bad_samples(config, split),
-        lambda: weighted(_sequence(loaded, source, split, split.train, training=True)),
+        lambda: weighted(_sequence(loaded, source, split, split.train, True, fitted)),
+        fitted,
     )
     _check_steps(loaded, data)
     return data
@@ -250,10 +257,17 @@ def validating_sequence(loaded: LoadedConfig, data: Data, indices: Indices) -> A
         data: Of the run.
         indices: Of its source.
     """
-    return _sequence(loaded, data.source, data.split, indices, training=False)
+    return _sequence(loaded, data.source, data.split, indices, False, data.fitted)
 
 
-def _sequence(loaded: LoadedConfig, source: Source, split: Split, indices: Indices, training: bool) -> Any:
+def _sequence(
+    loaded: LoadedConfig,
+    source: Source,
+    split: Split,
+    indices: Indices,
+    training: bool,
+    fitted: Mapping[str, Any] | None,
+) -> Any:
     config = loaded.config
     component = sequences.get(config.sequence.name)
     supplied = {
@@ -276,6 +290,8 @@ def _sequence(loaded: LoadedConfig, source: Source, split: Split, indices: Indic
     if getattr(sequence, "wrapped", None) is built and sequence.class_names is None:
         sequence.class_names = classes_of(source)
         sequence.num_classes = sequence.num_classes or (sequence.class_names and len(sequence.class_names))
+    if fitted is not None:
+        sequence.take_fitted(fitted)
     return sequence
 
 

@@ -13,7 +13,8 @@ What a subclass gives:
 - `write_sample(index, generator, rows)`: writes one sample into its rows; or, where many samples are read in one go,
   `write(indices, epoch, rows)`;
 - where the model should be told more: `num_classes`, `data_format`, `class_names`;
-- where something is fitted on the training part: `fitted()`, which a run writes into its folder;
+- where something is fitted on the training part: `fitted()`, which a run writes into its folder, and `take_fitted`,
+  which sees new samples by it;
 - where training samples are changed at random: `augmenting` says whether to; see `without_augmentation`;
 - where one sample of the source gives several (patches of a volume): `indices` of its own numbers, and with them
   `source_indices(items)` and `describe(item)`.
@@ -22,8 +23,10 @@ What a subclass gives:
 from __future__ import annotations
 
 import copy
+import json
 import math
 import threading
+from collections.abc import Mapping
 from typing import Any, Self
 
 import numpy as np
@@ -31,6 +34,7 @@ import numpy.typing as npt
 
 from seqtrain.errors import DataError
 from seqtrain.randomness import Order, blocked_order, epoch_order, sample_generator
+from seqtrain.sequences.fitted import require_same
 from seqtrain.sources.base import Source, classes_of, describe
 from seqtrain.structure import map_structure
 
@@ -121,6 +125,17 @@ class SampleSequence:
     def fitted(self) -> dict[str, Any]:
         """What was fitted on the training part, as JSON holds it: with it, new samples become what the model knows."""
         return {}
+
+    def take_fitted(self, fitted: Mapping[str, Any]) -> None:
+        """Puts what another sequence like it has fitted, as JSON holds it, in place of what this one has.
+
+        Args:
+            fitted: See `fitted`.
+
+        Raises:
+            CheckpointError: when it does not fit the source's columns or classes.
+        """
+        require_same("what was fitted on the training samples", dict(fitted), json.loads(json.dumps(self.fitted())))
 
     def __len__(self) -> int:
         if self.drop_remainder:

@@ -6,16 +6,18 @@ better than it is. So each is fitted on the rows that it is told, and keeps noth
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
+from seqtrain.errors import CheckpointError
 from seqtrain.sources.cells import MISSING, Categories
 
 _ROWS_IN_A_BLOCK = 1 << 16
+_LONGEST_SHOWN = 300
 
 
 @dataclass(frozen=True)
@@ -51,6 +53,16 @@ class Scaling:
         deviation = np.sqrt(squares / np.maximum(counts, 1))
         constant = deviation <= np.abs(mean) * np.finfo(np.float32).eps
         return cls(mean, np.where(constant | (counts == 0), 1.0, deviation), counts < len(rows))
+
+    @classmethod
+    def from_json(cls, fitted: Mapping[str, Mapping[str, Any]]) -> Scaling:
+        """What `to_json` made, in the order of its columns."""
+        columns = fitted.values()
+        return cls(
+            np.array([column["mean"] for column in columns], np.float64),
+            np.array([column["deviation"] for column in columns], np.float64),
+            np.array([column["has_missing"] for column in columns], np.bool_),
+        )
 
     def to_json(self, names: Sequence[str]) -> dict[str, dict[str, Any]]:
         """What was fitted, by the names of the columns."""
@@ -102,9 +114,31 @@ class Vocabulary:
         ids[MISSING] = cls.EMPTY
         return cls(tuple(column.names[code] for code in known), ids)
 
+    @classmethod
+    def of(cls, names: Sequence[str], column: Categories) -> Vocabulary:
+        """What was fitted on another column, for this one, whose categories have other codes."""
+        ids = {name: number for number, name in enumerate(names, start=cls.FIRST)}
+        of_codes = [ids.get(name, cls.UNKNOWN) for name in column.names]
+        return cls(tuple(names), np.array([*of_codes, cls.EMPTY], dtype=np.int32))
+
     def __len__(self) -> int:
         return len(self.names) + self.FIRST
 
     def apply(self, codes: npt.NDArray[np.int32]) -> npt.NDArray[np.int32]:
         """The ids of codes."""
         return self.ids[codes]
+
+
+def require_same(what: str, expected: Any, received: Any) -> None:
+    """Refuses what is not as it was when a run was trained.
+
+    Raises:
+        CheckpointError: when it differs.
+    """
+    if expected != received:
+        raise CheckpointError(
+            f"{what} differ from what the run was trained with",
+            expected=str(expected)[:_LONGEST_SHOWN],
+            received=str(received)[:_LONGEST_SHOWN],
+            fix="bring the data back to what it was, or train anew",
+        )

@@ -6,6 +6,7 @@ column of categories as ids by itself.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -14,7 +15,7 @@ import numpy.typing as npt
 from seqtrain.errors import ConfigError, DataError
 from seqtrain.registry import sequences
 from seqtrain.sequences.base import SampleSequence
-from seqtrain.sequences.fitted import Scaling, Vocabulary
+from seqtrain.sequences.fitted import Scaling, Vocabulary, require_same
 from seqtrain.sources.cells import Categories
 from seqtrain.sources.table import Table
 from seqtrain.structure import FieldSpec
@@ -84,8 +85,7 @@ class TableSequence(SampleSequence):
             for name, column in source.targets.items()
             if scale_targets and isinstance(column, np.ndarray)
         }
-        self._indicators = np.flatnonzero(self.scaling.has_missing)
-        self.spec = (self._x_spec(), self._y_spec())
+        self._lay_out()
 
     def write(self, indices: npt.NDArray[np.integer], epoch: int, rows: tuple[Any, ...]) -> None:
         """Writes samples into rows, many in one go."""
@@ -113,6 +113,28 @@ class TableSequence(SampleSequence):
             "categorical": {name: vocabulary.names for name, vocabulary in self.vocabularies.items()},
             "targets": classes | scales,
         }
+
+    def take_fitted(self, fitted: Mapping[str, Any]) -> None:
+        """See `SampleSequence`."""
+        own = self.fitted()
+        for what in ("numeric", "categorical", "targets"):
+            require_same(f"the {what} columns of the table", list(fitted[what]), list(own[what]))
+        for name, target in fitted["targets"].items():
+            if "classes" in target or "classes" in own["targets"][name]:
+                classes = list(own["targets"][name].get("classes", ()))
+                require_same(f"the classes of '{name}'", target.get("classes"), classes)
+        self.scaling = Scaling.from_json(fitted["numeric"])
+        self.vocabularies = {
+            name: Vocabulary.of(names, self.source.categories[name]) for name, names in fitted["categorical"].items()
+        }
+        self.target_scaling = {
+            name: Scaling.from_json({name: target}) for name, target in fitted["targets"].items() if "mean" in target
+        }
+        self._lay_out()
+
+    def _lay_out(self) -> None:
+        self._indicators = np.flatnonzero(self.scaling.has_missing)
+        self.spec = (self._x_spec(), self._y_spec())
 
     def _target(self, name: str, indices: npt.NDArray[np.integer]) -> npt.NDArray[Any]:
         column = self.source.targets[name]

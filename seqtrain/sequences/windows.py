@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -10,7 +11,7 @@ import numpy.typing as npt
 from seqtrain.errors import ConfigError
 from seqtrain.registry import sequences
 from seqtrain.sequences.base import SampleSequence
-from seqtrain.sequences.fitted import Scaling
+from seqtrain.sequences.fitted import Scaling, require_same
 from seqtrain.sources.series import Series
 from seqtrain.structure import FieldSpec
 
@@ -82,6 +83,11 @@ class WindowSequence(SampleSequence):
         """The scale of each column; nothing where the values are left as they are."""
         names = list(dict.fromkeys((*self.source.columns, *self.source.targets)))
         return {} if self.scaling is None else {"columns": self.scaling.to_json(names)}
+
+    def take_fitted(self, fitted: Mapping[str, Any]) -> None:
+        """See `SampleSequence`."""
+        require_same("the columns of the series", list(fitted["columns"]), list(self.fitted().get("columns", ())))
+        self.scaling = Scaling.from_json(fitted["columns"])
 
     def _scaled(self, rows: npt.NDArray[np.integer], columns: npt.NDArray[np.integer]) -> npt.NDArray[Any]:
         # Not values[rows[..., None], columns], which takes five times as long.

@@ -78,7 +78,9 @@ def as_the_run_sees(loaded: LoadedConfig, data: Data, source: Source, indices: I
     other.source, other.indices = source, indices
     if hasattr(own, "vocabularies"):
         columns: dict[str, Categories] = getattr(source, "categories")  # noqa: B009 - of tables alone
-        other.vocabularies = {name: _read_by(own.vocabularies[name], column) for name, column in columns.items()}
+        other.vocabularies = {
+            name: Vocabulary.of(own.vocabularies[name].names, column) for name, column in columns.items()
+        }
         for name, column in columns.items():
             ids = other.vocabularies[name].apply(column.codes)
             if num_unknown := np.count_nonzero(ids == Vocabulary.UNKNOWN):
@@ -90,13 +92,6 @@ def _pinned(own: Table) -> dict[str, Any]:
     """What the run found each column to be, so that it is not judged anew by other cells."""
     kinds = {name: "class" if isinstance(column, Categories) else "number" for name, column in own.targets.items()}
     return {"target": None, "targets": kinds, "numeric": list(own.numeric), "categorical": list(own.categorical)}
-
-
-def _read_by(vocabulary: Vocabulary, column: Categories) -> Vocabulary:
-    """The vocabulary for a column whose categories have other codes."""
-    ids = {name: number for number, name in enumerate(vocabulary.names, start=Vocabulary.FIRST)}
-    of_codes = [ids.get(name, Vocabulary.UNKNOWN) for name in column.names]
-    return Vocabulary(vocabulary.names, np.array([*of_codes, Vocabulary.EMPTY], dtype=np.int32))
 
 
 def _renumbered(name: str, column: Any, own: Any, where: str) -> Any:

@@ -36,9 +36,9 @@ from seqtrain.config.dump import dump
 from seqtrain.config.load import LoadedConfig
 from seqtrain.config.schema import RunConfig
 from seqtrain.errors import CheckpointError, ResourceError
-from seqtrain.sources.fingerprint import fingerprint
 from seqtrain.splits import Split
 from seqtrain.training.folder_lock import FolderLock
+from seqtrain.training.knowledge import FITTED, record_of
 from seqtrain.training.provenance import provenance, resumption
 
 if TYPE_CHECKING:
@@ -151,12 +151,12 @@ class RunFolder:
             data: What it leads to.
             argv: The command.
         """
-        for leftover in (self.bad_samples, self.path / "fitted.json"):
+        for leftover in (self.bad_samples, self.path / FITTED):
             leftover.unlink(missing_ok=True)
         self._write_split(data)
         fitted: dict[str, Any] = getattr(data.train, "fitted", dict)()  # which a class written for Keras need not have
         if fitted:
-            self.write_json("fitted.json", fitted)
+            self.write_json(FITTED, fitted)
         self.write_json("meta.json", provenance(argv))
         self.write("config.yaml", dump(config))
 
@@ -248,7 +248,7 @@ class RunFolder:
 
     def _require_same_data(self, kept: dict[str, Any], data: Data) -> None:
         """A run that was begun by a version without `data_sha256` is taken at its split alone."""
-        received = _data_of(data)
+        received = record_of(data)
         if kept.get("data_sha256", received["data_sha256"]) != received["data_sha256"]:
             raise CheckpointError(
                 "the data has changed since the run in this folder began",
@@ -277,7 +277,7 @@ class RunFolder:
         """The samples of both sides; of more than some million, which JSON holds badly, in arrays beside it."""
         split = data.split
         document = {"sha256": split.fingerprint(), "num_train": len(split.train), "num_val": len(split.val)}
-        document |= _data_of(data)
+        document |= record_of(data)
         if len(split.train) + len(split.val) > _MOST_IN_JSON:
             self._write("split.npz", lambda file: np.savez(file, train=split.train, val=split.val))
             document["samples"] = "split.npz"
@@ -320,10 +320,6 @@ def _is_of_a_start(entry: Path) -> bool:
     if entry.name in _FOLDERS and entry.is_dir():
         return not any(entry.iterdir())
     return entry.name in _BEFORE_CONFIG or entry.match(_UNFINISHED.format("*"))
-
-
-def _data_of(data: Data) -> dict[str, Any]:
-    return {"num_samples": len(data.source), "data_sha256": fingerprint(data.source, data.config.source.arguments)}
 
 
 def _is_as_written(kept: dict[str, Any]) -> bool:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
-import json
 import logging
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -25,6 +24,7 @@ from seqtrain.sources.base import Source
 from seqtrain.splits import Indices, Split, split_source
 from seqtrain.structure import map_structure
 from seqtrain.training.checkpoint_store import Stored, stored_checkpoint
+from seqtrain.training.knowledge import fitted_of, require_known, require_same_data, split_of
 from seqtrain.training.other_samples import as_the_run_sees, open_other_source
 
 Part = Literal["train", "val", "all"]
@@ -94,7 +94,8 @@ class TrainedRun:
         self.loaded: LoadedConfig = load_config(path / "config.yaml", own)
         self.stored: Stored = stored_checkpoint(path / "checkpoints", which)
         with _without_notes():  # they were told when it was trained
-            self.data: Data = open_data(self.loaded)
+            self.data: Data = open_data(self.loaded, fitted_of(path))
+        require_known(path, self.data.source)
         self.source = self.data.source
         self.source_settings = " ".join(other)
         self._named = load_config(path / "config.yaml", settings) if other else self.loaded
@@ -165,7 +166,8 @@ class TrainedRun:
 
     def _own_split(self) -> Split:
         """The split that the run was trained on; samples that it has trained on are never called validation."""
-        kept, split = json.loads((self.path / "split.json").read_bytes()), self.data.split
+        require_same_data(self.path, self.data)
+        kept, split = split_of(self.path), self.data.split
         if kept["sha256"] != split.fingerprint():
             raise CheckpointError(
                 "the run had another split: its data, seed or shares were not the same",

@@ -1,0 +1,144 @@
+"""Runs whose training data has changed since: what they predict stays, or is refused."""
+
+import csv
+import json
+import shutil
+
+import numpy as np
+import pytest
+
+from seqtrain.config import load_config
+from seqtrain.errors import CheckpointError
+from seqtrain.training.evaluation import evaluate
+from seqtrain.training.fit import fit
+from seqtrain.training.options import FitOptions
+from seqtrain.training.prediction import PredictOptions, predict
+from seqtrain.training.trained_run import TrainedRun
+from tests.training.little_run import MARKS, little_run
+
+pytestmark = MARKS
+
+TABLE = """version: 1
+source: {name: table, path: data.csv, targets: {price: number, kind: class}}
+split: {train: 0.8, by: random}
+sequence: table
+batch_size: 16
+model: {name: tabular, units: [4]}
+compile: {optimizer: adam, loss: {price: mse, kind: sparse_categorical_crossentropy}}
+fit: {epochs: 1, workers: 0}
+"""
+SERIES = """version: 1
+source: {name: series, path: data.csv, target: load, window: 6, horizon: 2}
+split: {train: 0.8, by: ordered}
+sequence: windows
+batch_size: 16
+model: {name: forecaster, filters: [4]}
+compile: {optimizer: adam, loss: mse}
+fit: {epochs: 1, workers: 0}
+"""
+RATINGS = """version: 1
+source: {name: ratings, path: data.csv}
+split: {train: 0.8, by: random}
+sequence: ratings
+batch_size: 16
+model: recommender
+compile: {optimizer: adam, loss: mse}
+fit: {epochs: 1, workers: 0}
+"""
+FLATS = [("size", "town", "price", "kind")]
+FLATS += [(n % 17, "abc"[n % 3], 3 * (n % 17) + n % 3 + 0.5, "xy"[n % 2]) for n in range(80)]
+
+
+def write(path, rows):
+    with path.open("w", newline="") as file:
+        csv.writer(file).writerows(rows)
+    return path
+
+
+def trained(folder, config, rows):
+    write(folder / "data.csv", rows)
+    (folder / "config.yaml").write_text(config)
+    fit(load_config(folder / "config.yaml"), FitOptions(folder / "run", "never", "none", ["seqtrain"]))
+    return folder / "run"
+
+
+def predicted(run, path):
+    out = run.parent / "out.csv"
+    predict(run, PredictOptions([path], out=out))
+    return out.read_text()
+
+
+def test_rows_that_were_added_to_a_table_change_no_prediction(tmp_path):
+    run = trained(tmp_path, TABLE, FLATS)
+    new = write(tmp_path / "new.csv", [("size", "town"), (5, "a"), (16, "c"), ("", ""), (3, "elsewhere")])
+    before = predicted(run, new)
+    write(tmp_path / "data.csv", [*FLATS, *((1000 + n, "abcdefg"[n % 7], 9000 + n, "xy"[n % 2]) for n in range(80))])
+    assert predicted(run, new) == before
+    assert evaluate(TrainedRun(run), part="all").samples == 160
+    with pytest.raises(CheckpointError, match="the data has changed since the run was trained"):
+        evaluate(TrainedRun(run), part="val")
+
+
+def test_columns_and_classes_that_have_changed_are_refused(tmp_path):
+    run = trained(tmp_path, TABLE, FLATS)
+    new = write(tmp_path / "new.csv", [("size", "town", "area"), (5, "a", 1)])
+    write(tmp_path / "data.csv", [*FLATS, (5, "a", 2.5, "z")])
+    with pytest.raises(CheckpointError, match=r"the classes of 'kind' differ(.|\n)*\['x', 'y'\]\n(.|\n)*'z'"):
+        predicted(run, new)
+    write(tmp_path / "data.csv", [(*row, "area" if row is FLATS[0] else 7) for row in FLATS])
+    with pytest.raises(CheckpointError, match="the numeric columns of the table differ"):
+        predicted(run, new)
+
+
+def test_rows_that_were_added_to_a_series_change_no_forecast(tmp_path):
+    rows = [("load",), *((round(float(np.sin(n / 5)), 4),) for n in range(120))]
+    run = trained(tmp_path, SERIES, rows)
+    past = write(tmp_path / "past.csv", rows[:20])
+    before = predicted(run, past)
+    write(tmp_path / "data.csv", [*rows, *((500 + n % 40,) for n in range(120))])
+    assert predicted(run, past) == before
+
+
+def test_ids_that_have_changed_are_refused(tmp_path):
+    rows = [("userId", "movieId", "rating"), *((n % 9 + 1, n % 7 + 1, n % 5) for n in range(63))]
+    run = trained(tmp_path, RATINGS, rows)
+    new = write(tmp_path / "new.csv", [("userId", "movieId"), (3, 4)])
+    before = predicted(run, new)
+    write(tmp_path / "data.csv", [*rows, (1, 1, 5)])
+    assert predicted(run, new) == before  # of a user and an item that were there
+    write(tmp_path / "data.csv", [*rows, (0, 1, 5)])
+    with pytest.raises(CheckpointError, match="the users of the run's data are no longer those(.|\n)*9, sha256"):
+        predicted(run, new)
+
+
+def moved_run(folder):
+    """A little run whose pictures may be changed."""
+    shutil.copytree(little_run().parent, folder / "all", symlinks=True)
+    config = folder / "all" / "run" / "config.yaml"
+    config.write_text(config.read_text().replace(str(little_run().parent), str(folder / "all")))
+    return folder / "all" / "run"
+
+
+def test_a_class_folder_with_another_name_is_refused_and_pictures_that_were_added_are_not(tmp_path):
+    run = moved_run(tmp_path)
+    pictures = run.parent / "pictures"
+    first, *_ = sorted(path.name for path in pictures.iterdir())
+    inputs = PredictOptions([pictures / first], out=tmp_path / "out.csv")
+    shutil.copy(next((pictures / first).iterdir()), pictures / first / "new.png")
+    assert predict(run, inputs).samples == 13
+    with pytest.raises(CheckpointError, match="the data has changed since the run was trained"):
+        evaluate(TrainedRun(run), part="val")
+    (pictures / first).rename(pictures / "zz")
+    with pytest.raises(CheckpointError, match=f"the classes of the run's data(.|\n)*expected {first}(.|\n)*zz"):
+        TrainedRun(run)
+
+
+def test_a_run_of_a_version_that_wrote_down_no_classes_is_opened(tmp_path):
+    run = moved_run(tmp_path)
+    split = json.loads((run / "split.json").read_text())
+    del split["known"], split["data_sha256"]
+    (run / "split.json").write_text(json.dumps(split))
+    assert evaluate(TrainedRun(run), part="val").samples == 12
+    (run / "split.json").write_text("{")
+    with pytest.raises(CheckpointError, match=r"split\.json  cannot be read"):
+        TrainedRun(run)
