@@ -58,7 +58,7 @@ def main() -> None:
     except OSError as error:
         if error.errno in (errno.ENOSPC, errno.EDQUOT):
             _end(ResourceError(f"the disk is full: {error.strerror}", where=error.filename, fix="free the disk"))
-        if error.errno in (errno.EROFS, errno.EACCES, errno.EPERM, errno.EEXIST, errno.ENOTDIR):
+        if error.errno in (errno.EROFS, errno.EACCES, errno.EPERM, errno.EEXIST, errno.ENOTDIR, errno.EISDIR):
             _end(ConfigError(f"cannot be written: {error.strerror}", where=error.filename, fix="name another place"))
         _print_bug(error)
         raise
@@ -76,7 +76,7 @@ def _silence_libraries() -> None:
 
 def _end(error: SeqtrainError) -> NoReturn:
     typer.echo(told(error), err=True)
-    _print_failure(error.exit_code, error.mistakes)
+    _print_failure(error.exit_code, error.mistakes, getattr(error, "status", "failed"))
     logging.getLogger("seqtrain").debug("%s", error, exc_info=True)
     _silence_libraries()
     sys.exit(error.exit_code)

@@ -109,7 +109,7 @@ class Comparison:
 
     def _is_comparable(self, metric: str) -> bool:
         """Whether the numbers mean the same in all runs: their losses may be different ones."""
-        return metric.removeprefix("val_") != "loss" or not any(keys[:2] == _LOSS for keys in self.differences)
+        return not metric.endswith("loss") or not any(keys[:2] == _LOSS for keys in self.differences)
 
 
 def compare_runs(paths: Sequence[Path]) -> Comparison:

@@ -66,6 +66,7 @@ class CsvPixels:
         self._path = path
         self._shape = (*image_size, channels)
         self._num_pixels = image_size[0] * image_size[1] * channels
+        self._longest = _LONGEST_FIELD * (self._num_pixels + 1)  # bytes that are read of a row
         self._label_column = label_column
         self._label_position: int | None
         self._open()
@@ -150,7 +151,7 @@ class CsvPixels:
     def _parse_slowly(self, index: int, text: bytes) -> npt.NDArray[np.uint8]:
         tokens = text.split(b",")
         if len(tokens) != self._num_pixels:
-            raise self._ragged(index, len(tokens) + (self._label_position is not None))
+            raise self._ragged(index, f"{len(tokens) + (self._label_position is not None)} columns")
         pixels = parse_slowly(tokens)
         if isinstance(pixels, Mistake):
             raise DataError(
@@ -185,11 +186,10 @@ class CsvPixels:
         return np.frombuffer(offsets, np.uint64), np.frombuffer(labels, np.int64)
 
     def _rows(self, start: int) -> Iterator[bytes]:
-        longest = _LONGEST_FIELD * (self._num_pixels + 1)
         with self._path.open("rb") as file:
             file.seek(start)
             blank = 0
-            while row := file.readline(longest):
+            while row := file.readline(self._longest):
                 if row.isspace():
                     blank += 1
                     continue
@@ -201,7 +201,8 @@ class CsvPixels:
     def _check_columns(self, index: int, row: bytes) -> None:
         num_columns = row.count(b",") + 1
         if num_columns != self._num_pixels + (self._label_position is not None):
-            raise self._ragged(index, num_columns)
+            is_piece = len(row) == self._longest and not row.endswith(b"\n")
+            raise self._ragged(index, f"more than {len(row)} bytes" if is_piece else f"{num_columns} columns")
 
     def _label(self, index: int, row: bytes) -> int:
         position = self._label_position or 0
@@ -217,10 +218,10 @@ class CsvPixels:
                 fix="correct the row or delete it",
             ) from error
 
-    def _ragged(self, index: int, num_columns: int) -> DataError:
+    def _ragged(self, index: int, has: str) -> DataError:
         pixels = f"{self._num_pixels} pixels for the shape {self._shape}"
         return DataError(
-            f"the row has {num_columns} columns",
+            f"the row has {has}",
             where=self.describe(index),
             expected=pixels if self._label_position is None else f"{self._num_pixels + 1}: the label and {pixels}",
             fix="correct the row or delete it; where all rows are so long, set image_size and channels",

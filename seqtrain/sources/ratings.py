@@ -26,6 +26,7 @@ from seqtrain.sources.base import only
 _ROW = {"user": np.int64, "item": np.int64, "rating": np.float32}
 _DEFAULT_COLUMNS = ("userId", "movieId", "rating")
 _BLOCK = 1 << 24
+_LONGEST_ID = 20  # characters
 
 
 @sources.register("ratings")
@@ -213,10 +214,10 @@ def _parse(layout: _Layout) -> npt.NDArray[Any]:
     except (ValueError, OverflowError, Warning) as error:
         _refuse(layout, str(error))
     num_lines, num_delimiters = _count(layout)
-    if len(table) != num_lines - layout.first_row + 1 or num_delimiters != num_lines * (layout.num_columns - 1):
-        _refuse(layout, "the rows have different numbers of columns, or some are blank")
-    if len(row) == len(_ROW) and not np.isfinite(table["rating"]).all():
-        _refuse(layout, "a rating is NaN or infinite")
+    are_plain = num_delimiters == num_lines * (layout.num_columns - 1)  # else some may stand in quotes
+    are_finite = len(row) < len(_ROW) or np.isfinite(table["rating"]).all()
+    if len(table) != num_lines - layout.first_row + 1 or not are_plain or not are_finite:
+        _check_rows(layout)
     return table
 
 
@@ -234,44 +235,56 @@ def _count(layout: _Layout) -> tuple[int, int]:
 
 
 def _refuse(layout: _Layout, reason: str) -> NoReturn:
-    """Reads the table once more, slowly, to tell which rows are wrong."""
-    num_rows = _count(layout)[0] - layout.first_row + 1
-    if not num_rows:
+    if _count(layout)[0] < layout.first_row:
         raise DataError("holds no ratings, only a header", where=layout.path, fix="check that it was copied whole")
-    mistakes = list(islice(_mistakes(layout), MOST_LISTED))
-    if mistakes:
-        raise DataError(without_repeats(mistakes, min(num_rows, MOST_LISTED)))
+    _check_rows(layout)
     raise DataError(f"cannot be read as a table: {reason}", where=layout.path, fix="save it as plain CSV in UTF-8")
 
 
-def _mistakes(layout: _Layout) -> Iterator[Mistake]:
-    blank: list[Mistake] = []  # at the end of the file they are no mistake
-    with layout.path.open(encoding="utf-8-sig", newline="", errors="replace") as file:
-        for row, line in enumerate(islice(file, layout.first_row - 1, None), start=layout.first_row):
-            fields = next(csv.reader([line], delimiter=layout.delimiter), [])
-            if message := _mistake(fields, layout):
-                blank.append(
-                    Mistake(
-                        message,
-                        where=f"{layout.path}:{row}",
-                        expected="whole numbers for the user and the item, a finite number for the rating",
-                        received=repr(line.rstrip("\r\n")[:80]),
-                        fix="correct the row or delete it",
-                    )
+def _check_rows(layout: _Layout) -> None:
+    """Reads the table once more, slowly, to tell which rows are wrong, if any are."""
+    mistakes, num_rows = [], 0
+    for num_rows, message, line in _read_slowly(layout):
+        if message is not None:
+            mistakes.append(
+                Mistake(
+                    message,
+                    where=f"{layout.path}:{layout.first_row + num_rows - 1}",
+                    expected="whole numbers for the user and the item, a finite number for the rating",
+                    received=repr(line.rstrip("\r\n")[:80]),
+                    fix="correct the row or delete it",
                 )
-            if fields:
-                yield from blank
-                blank.clear()
+            )
+            if len(mistakes) == MOST_LISTED:
+                break
+    if mistakes:
+        raise DataError(without_repeats(mistakes, num_rows))
+
+
+def _read_slowly(layout: _Layout) -> Iterator[tuple[int, str | None, str]]:
+    """The number of each row from 1, what is wrong with it, and its text; without blank lines at the end."""
+    blank = 0
+    with layout.path.open(encoding="utf-8-sig", newline="", errors="replace") as file:
+        for row, line in enumerate(islice(file, layout.first_row - 1, None), start=1):
+            if not line.strip():
+                blank += 1
+                continue
+            yield from ((number, "the row is blank", "") for number in range(row - blank, row))
+            blank = 0
+            try:
+                fields = next(csv.reader([line], delimiter=layout.delimiter))
+            except csv.Error as error:
+                yield row, f"the row cannot be read: {error}", line
+            else:
+                yield row, _mistake(fields, layout), line
 
 
 def _mistake(fields: list[str], layout: _Layout) -> str | None:
-    if not fields:
-        return "the row is blank"
     if len(fields) != layout.num_columns:
         return f"the row has {len(fields)} columns, others have {layout.num_columns}"
     user, item, *rating = (fields[column].strip() for column in layout.columns)
     for name, text in (("user", user), ("item", item)):
-        if not text.removeprefix("-").isdecimal() or not -(2**63) <= int(text) < 2**63:
+        if not text.removeprefix("-").isdecimal() or len(text) > _LONGEST_ID or not -(2**63) <= int(text) < 2**63:
             return f"the {name} is no whole number"
     if not all(map(_is_number, rating)):
         return "the rating is no number"

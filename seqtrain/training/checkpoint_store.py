@@ -202,7 +202,10 @@ def stored_checkpoint(path: Path, which: Literal["best", "last"]) -> Stored:
         )
     reason = _flaw(folder)
     if reason is not None:
-        other = ", or ask for the last one" if which == "best" else ""
+        if folder != (path / which).resolve():  # a run that trains has made another one, and removed this
+            return stored_checkpoint(path, which)
+        is_last = folder == (path / "last").resolve()
+        other = "" if is_last else ", or ask for the last one"
         fix = f"bring it back from a copy{other}"
         raise CheckpointError(f"the {which} checkpoint is corrupt: {reason}", where=folder, fix=fix)
     return Stored(folder, _manifest(folder))

@@ -64,9 +64,19 @@ class Head:
         if self.kind == "values":
             return [[_rounded(each) for each in row] for row in self.values(output).tolist()]
         rows = self.probabilities(output)
-        best = rows.argmax(axis=1).tolist()
         shown = [[_rounded(each) for each in row] for row in rows.tolist()]
-        return [[self.classes[index], row[index], *row] for index, row in zip(best, shown, strict=True)]
+        return [
+            [None, None, *row] if index is None else [self.classes[index], row[index], *row]
+            for index, row in zip(self.best(output), shown, strict=True)
+        ]
+
+    def best(self, output: Array) -> list[int | None]:
+        """The class of each row; None where a model puts out NaN."""
+        rows = self.probabilities(output)
+        known = np.asarray(np.isfinite(rows).all(axis=1)).tolist()
+        return [
+            index if is_known else None for index, is_known in zip(rows.argmax(axis=1).tolist(), known, strict=True)
+        ]
 
     def probabilities(self, output: Array) -> Array:
         """(rows, classes), also where a model puts out the second of two alone."""

@@ -191,7 +191,6 @@ def _count(done: Predictions, heads: Sequence[Head], rows: Rows) -> None:
     if len(heads) != 1 or heads[0].kind != "classes":
         return
     classes = heads[0].classes
-    best = heads[0].probabilities(rows.outputs[heads[0].name]).argmax(axis=1).tolist()
-    for row, index in enumerate(best):
-        if row not in rows.errors:
+    for row, index in enumerate(heads[0].best(rows.outputs[heads[0].name])):
+        if row not in rows.errors and index is not None:
             done.classes[classes[index]] = done.classes.get(classes[index], 0) + 1

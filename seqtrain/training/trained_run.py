@@ -191,7 +191,15 @@ class TrainedRun:
         first = first_batch(self.data.train)
         model = build_model(self.loaded, self.data, first)
         model.predict_on_batch(first[0])  # which makes the weights of a model that declares no inputs
-        load_weights(model, self.stored.path / WEIGHTS, self.stored.path)
+        while True:
+            try:
+                load_weights(model, self.stored.path / WEIGHTS, self.stored.path)
+                break
+            except (CheckpointError, FileNotFoundError):
+                newer = stored_checkpoint(self.path / "checkpoints", self.which)
+                if newer.path == self.stored.path:
+                    raise
+                self.stored = newer  # a run that trains has removed the other one
         return model, map_structure(keras.ops.convert_to_numpy, model.predict_on_batch(first[0]))
 
 

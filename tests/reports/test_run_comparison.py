@@ -52,6 +52,9 @@ def test_no_loss_is_the_best_of_different_ones(two, tmp_path):
     rows = [line.split() for line in compare_runs([*two, other]).text(100).splitlines()]
     assert ["val_accuracy", "0.9", "*", "0.8", "0.7"] in rows
     assert ["val_loss", "0.2", "0.4", "0.6"] in rows
+    comparison = compare_runs([*two, other])
+    names = ["loss", "val_loss", "val_price_loss", "accuracy", "val_mae"]
+    assert [comparison._is_comparable(name) for name in names] == [False, False, False, True, True]
 
 
 def test_on_a_narrow_terminal_the_runs_stand_below_each_other(two, tmp_path):

@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from seqtrain.errors import ConfigError, DataError
+from seqtrain.errors import MOST_LISTED, ConfigError, DataError
 from seqtrain.sources.ratings import Ratings
 
 HEADER = "userId,movieId,rating,timestamp\n"
@@ -134,6 +134,34 @@ def test_what_all_rows_have_is_told_once(tmp_path: Path) -> None:
     with pytest.raises(DataError) as caught:
         Ratings(path)
     assert [str(mistake.where).rpartition(":")[2] for mistake in caught.value.mistakes] == ["2", "9"]
+
+
+def test_of_more_wrong_rows_than_are_listed_the_first_are_told(tmp_path: Path) -> None:
+    rows = ["1,2,3"] * 40_000
+    rows[5::3] = ["1,2,x"] * len(rows[5::3])
+    path = table(tmp_path, "\n".join(["userId,movieId,rating", *rows, ""]))
+    with pytest.raises(DataError) as caught:
+        Ratings(path)
+    assert len(caught.value.mistakes) == MOST_LISTED
+    path.write_text("userId,movieId,rating\n1,2,3\n" + "\n" * 300_000 + "1,2,3\n")
+    with pytest.raises(DataError) as caught:
+        Ratings(path)
+    lines = [int(str(mistake.where).rpartition(":")[2]) for mistake in caught.value.mistakes]
+    assert lines == list(range(3, 3 + MOST_LISTED))
+
+
+def test_a_comma_in_quotes_is_no_delimiter_and_is_no_mistake_beside_one(tmp_path: Path) -> None:
+    header = "userId,movieId,rating,title\n"
+    assert len(Ratings(table(tmp_path, header + '1,2,3,"a, b"\n1,3,4,c\n'))) == 2
+    with pytest.raises(DataError) as caught:
+        Ratings(table(tmp_path, header + '1,2,3,"a, b"\n1,3,4,c,d\n'))
+    assert [str(mistake.where).rpartition(":")[2] for mistake in caught.value.mistakes] == ["3"]
+
+
+@pytest.mark.parametrize("cell", ["9" * 5000, "x" * 200_000])
+def test_a_cell_that_is_far_too_long_is_told(tmp_path: Path, cell: str) -> None:
+    with pytest.raises(DataError, match=r"ratings\.csv:3  the (user is no whole number|row cannot be read)"):
+        Ratings(table(tmp_path, f"userId,movieId,rating\n1,2,3\n{cell},2,3\n"))
 
 
 def test_blank_lines_at_the_end_are_no_mistake_beside_one(tmp_path: Path) -> None:
