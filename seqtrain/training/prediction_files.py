@@ -75,7 +75,7 @@ class TableWriter:
         self._file: TextIO = _opened(place) if isinstance(place, Path) else place
         self._heads = heads
         self._as_json = as_json
-        self._headings = [first, *(each for head in heads for each in head.headings()), _ERROR]
+        self._headings = _headings(first, [each for head in heads for each in head.headings()])
         if not as_json:
             self._file.write(_csv([self._headings]))
 
@@ -99,11 +99,8 @@ class TableWriter:
         return [str(_named(self._path, whole))]
 
     def _line(self, cells: list[Any]) -> str:
-        document = dict(zip(self._headings, cells, strict=True))
-        if document[_ERROR] is None:
-            del document[_ERROR]
-        else:
-            document = {self._headings[0]: cells[0], _ERROR: cells[-1]}
+        *known, error = zip(self._headings, cells, strict=True)
+        document = dict(known if error[1] is None else (known[0], error))
         return json.dumps(document, ensure_ascii=False) + "\n"
 
 
@@ -113,17 +110,16 @@ class ArrayWriter:
     NumPy leaves room in the header for more rows, so it is written anew in place with each batch.
 
     Args:
-        path: Of the .npy; where a model has several outputs, their names stand before the extension.
+        path: See `array_files`.
         heads: The outputs.
         first: The heading of the column of names.
     """
 
     def __init__(self, path: Path, heads: Sequence[Head], first: str) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
-        stem = path.with_suffix("")
-        self._paths = {head.name: path if not head.name else Path(f"{stem}_{head.name}.npy") for head in heads}
+        self._paths = array_files(path, [head.name for head in heads])
         self._files = {name: partial(each).open("w+b") for name, each in self._paths.items()}
-        self._names = TableWriter(Path(f"{stem}.inputs.csv"), [], first, as_json=False)
+        self._names = TableWriter(inputs_file(path), [], first, as_json=False)
         self._num_rows = 0
 
     def write(self, rows: Rows) -> None:
@@ -185,6 +181,36 @@ class PictureWriter:
     def close(self, whole: bool) -> list[str]:
         """See `Writer`."""
         return [str(self._folder)]
+
+
+def array_files(path: Path, outputs: Sequence[str]) -> dict[str, Path]:
+    """The .npy of each output; where a model has several, their names stand before the extension.
+
+    Args:
+        path: With the extension or without.
+        outputs: The names of the outputs, in which a slash becomes an underscore.
+    """
+    stem = _stem(path)
+    return {name: Path(f"{stem}_{name.replace('/', '_')}.npy" if name else f"{stem}.npy") for name in outputs}
+
+
+def inputs_file(path: Path) -> Path:
+    """The CSV beside the .npy that says which sample each row is."""
+    return Path(f"{_stem(path)}.inputs.csv")
+
+
+def _stem(path: Path) -> Path:
+    return path.with_suffix("") if path.suffix.lower() == ".npy" else path
+
+
+def _headings(first: str, of_outputs: Sequence[str]) -> list[str]:
+    """The headings of a table; an output that is called as another column gets "predicted" before its name."""
+    taken = [first, _ERROR]
+    for name in of_outputs:
+        while name in taken:
+            name = f"predicted_{name}"
+        taken.insert(-1, name)
+    return taken
 
 
 def palette() -> list[int]:

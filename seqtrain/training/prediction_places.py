@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import itertools
 import os
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, Literal, TextIO
 
@@ -22,7 +22,14 @@ from seqtrain.sources.picture_size import picture_size
 from seqtrain.sources.volume_slices import VolumeSlices
 from seqtrain.sources.volumes import Volumes
 from seqtrain.training.outputs import Head
-from seqtrain.training.prediction_files import ArrayWriter, PictureWriter, TableWriter, Writer
+from seqtrain.training.prediction_files import (
+    ArrayWriter,
+    PictureWriter,
+    TableWriter,
+    Writer,
+    array_files,
+    inputs_file,
+)
 from seqtrain.training.trained_run import TrainedRun
 from seqtrain.training.volume_masks import PatchCanvas, SliceCanvas, VolumeWriter
 
@@ -31,6 +38,7 @@ OutFormat = Literal["csv", "jsonl", "npy", "png", "volumes"]
 _FORMATS: dict[str, OutFormat] = {".csv": "csv", ".jsonl": "jsonl", ".npy": "npy"}
 _DRAWN = ("mask", "picture")
 _FOLDERS = ("png", "volumes")
+_LOOKED_AT = 100
 
 
 def writer_for(
@@ -60,9 +68,10 @@ def writer_for(
     volumes = _volumes(heads, sequence, source)
     chosen = wanted or (isinstance(out, Path) and _FORMATS.get(out.suffix.lower())) or _fitting(heads, volumes)
     _check(chosen, heads, volumes, out)
-    first = "path" if os.path.isfile(describe(source, 0)) else "row"  # noqa: PTH113 - may be a text of any length
+    first = "path" if _are_files(source) else "row"
     folder = out if isinstance(out, Path) else Path("predictions")
-    data = [paths for each in (source, run.data.source) for paths in getattr(each, "files", ())]
+    listed = (paths for each in (source, run.data.source) for paths in getattr(each, "files", ()))
+    data: list[Iterable[str]] = [run.source_paths, _files_of(run.data.source), *listed]
     if chosen == "volumes" and volumes is not None:
         files = [volumes.describe(index) for index in range(len(volumes))]
         return _volume_writer(
@@ -75,9 +84,43 @@ def writer_for(
     if isinstance(out, Path) and out.is_dir():
         out = out / f"predictions.{chosen}"
     place = Path(f"predictions.{chosen}") if out is None else out
+    kept = itertools.chain(map(str, inputs), _files_of(source), *data)
     if isinstance(place, Path) and chosen == "npy":
-        return ArrayWriter(place.with_suffix(".npy"), heads, first), chosen
+        arrays = array_files(place, [head.name for head in heads]).values()
+        _require_no_data([*arrays, inputs_file(place)], kept)
+        return ArrayWriter(place, heads, first), chosen
+    if isinstance(place, Path):
+        _require_no_data([place], kept)
     return TableWriter(place, heads, first, as_json=chosen == "jsonl"), chosen
+
+
+def _are_files(source: Source) -> bool:
+    """Whether each sample is a file; some may be missing."""
+    some = range(min(len(source), _LOOKED_AT))
+    return any(os.path.isfile(describe(source, index)) for index in some)  # noqa: PTH113 - texts of any length
+
+
+def _files_of(source: Source) -> Iterator[str]:
+    if _are_files(source):
+        yield from (describe(source, index) for index in range(len(source)))
+
+
+def _require_no_data(places: Iterable[Path], data: Iterable[str]) -> None:
+    """Refuses to write over a file of the inputs or of the run's data.
+
+    Raises:
+        ConfigError: when one of the places is one of these.
+    """
+    there = [place for place in places if place.exists()]
+    kept = set(map(os.path.realpath, data)) if there else set()
+    for place in there:
+        if os.path.realpath(place) in kept:
+            raise ConfigError(
+                "a prediction would be written over a file of the data",
+                where="--out",
+                received=str(place),
+                fix="name another file or folder",
+            )
 
 
 def _volumes(heads: Sequence[Head], sequence: Any, source: Source) -> Volumes | None:
@@ -152,7 +195,8 @@ class _Places:
         as_png: Whether each becomes a PNG; else it keeps its extension.
 
     Raises:
-        ConfigError: when two would go to one place, or one to that of a file of the inputs or of the data.
+        ConfigError: when two would go to one place, one to that of a file of the inputs or of the data, or all into a
+            folder of the inputs.
     """
 
     def __init__(
@@ -173,7 +217,16 @@ class _Places:
         if len({self(name) for name in names}) < len(names):
             self._keeps_extension = True  # cat.jpg and cat.png
             self._require_different(names)
-        self._require_no_data(out, names, data)
+        if out.is_dir():
+            _require_no_data((out / self(name) for name in names), itertools.chain(names, *data))
+        for folder in inputs:
+            if folder.is_dir() and out.resolve().is_relative_to(folder.resolve()):
+                raise ConfigError(
+                    "the predictions would lie among the inputs, and be taken for some the next time",
+                    where=f"--out {out}",
+                    received=f"the folder {folder} as INPUT",
+                    fix="name a folder that is not below it",
+                )
 
     def __call__(self, name: str) -> Path:
         path = Path(name)
@@ -186,29 +239,16 @@ class _Places:
         return Path(f"{stem}.png" if self._as_png else stem)
 
     def _require_different(self, names: Sequence[str]) -> None:
-        seen: dict[Path, str] = {}
-        for name in names:
-            other = seen.setdefault(self(name), name)
-            if other is not name:
+        seen: dict[Path, int] = {}
+        for position, name in enumerate(names):
+            other = names[seen.setdefault(self(name), position)]
+            if seen[self(name)] != position:
+                is_same = other == name
                 raise ConfigError(
                     f"two predictions would be called {self(name)}",
                     where="INPUT",
-                    received=f"{other} and {name}",
-                    fix="predict them in two commands, with an --out each",
-                )
-
-    def _require_no_data(self, out: Path, names: Sequence[str], data: Iterable[Iterable[str]]) -> None:
-        if not out.is_dir():
-            return
-        there = [place for place in (out / self(name) for name in names) if place.exists()]
-        kept = set(map(os.path.realpath, itertools.chain(names, *data))) if there else set()
-        for place in there:
-            if os.path.realpath(place) in kept:
-                raise ConfigError(
-                    "a prediction would be written over a file of the data",
-                    where=f"--out {out}",
-                    received=str(place),
-                    fix="name another folder",
+                    received=f"{name}, twice" if is_same else f"{other} and {name}",
+                    fix="name it once" if is_same else "predict them in two commands, with an --out each",
                 )
 
 

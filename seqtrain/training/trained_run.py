@@ -109,6 +109,15 @@ class TrainedRun:
         return self.source is not self.data.source
 
     @property
+    def source_paths(self) -> list[str]:
+        """The files and folders that the config names for the run's own source and for the one that is drawn from."""
+        named = (loaded.config.source.arguments.values() for loaded in (self.loaded, self._named))
+        listed = [
+            each for values in named for value in values for each in (value if isinstance(value, list) else [value])
+        ]
+        return [str(each) for each in listed if isinstance(each, Path)]
+
+    @property
     def epoch(self) -> int:
         """The epoch after which the checkpoint was made, from 0."""
         about = self.stored.about

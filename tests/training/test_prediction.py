@@ -2,6 +2,7 @@ import csv
 import dataclasses
 import io
 import json
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -197,10 +198,10 @@ def test_masks_are_palette_pictures_called_as_their_files(tmp_path):
 
 
 def test_pictures_of_one_stem_keep_their_extensions_and_of_one_name_are_refused(tmp_path):
-    assert _Places(tmp_path, [tmp_path], ["in/cat.jpg", "in/cat.png"])("in/cat.jpg").name == "cat.jpg.png"
-    assert _Places(tmp_path, [tmp_path], ["x.npy[3]"])("x.npy[3]").name == "x_000003.png"
+    assert _Places(Path("out"), [tmp_path], ["in/cat.jpg", "in/cat.png"])("in/cat.jpg").name == "cat.jpg.png"
+    assert _Places(Path("out"), [tmp_path], ["x.npy[3]"])("x.npy[3]").name == "x_000003.png"
     with pytest.raises(ConfigError, match="two predictions would be called cat.png"):
-        _Places(tmp_path, [tmp_path], ["a/cat.png", "b/cat.png"])
+        _Places(Path("out"), [tmp_path], ["a/cat.png", "b/cat.png"])
 
 
 def test_without_inputs_the_folders_below_that_of_all_files_are_kept(tmp_path):
@@ -220,6 +221,68 @@ def test_no_prediction_is_written_over_an_input_or_over_the_data(photos):
     _Places(masks, [photos], names, [["elsewhere.png"]])
     with pytest.raises(ConfigError, match="written over a file of the data"):
         _Places(masks, [photos], names, [["elsewhere.png"], [str(mask)]])
+
+
+def test_predictions_do_not_go_among_the_inputs(photos):
+    (photos / "masks").mkdir()
+    with pytest.raises(ConfigError, match="would lie among the inputs"):
+        _Places(photos / "masks", [photos], [str(photos / "a.png")])
+    with pytest.raises(ConfigError, match=r"called a\.png\.png\n(.|\n)*a\.png, twice\n  fix: name it once"):
+        _Places(photos.parent / "masks", [], [str(photos / "a.png")] * 2)
+
+
+@pytest.mark.parametrize("name", ["list.csv", "photos/a.png", "run"])
+def test_no_table_is_written_over_an_input_or_over_the_data(photos, name):
+    manifest = photos.parent / "list.csv"
+    manifest.write_text("path\nphotos/a.png\nphotos/e.png\n")
+    place = photos.parent / name if name != "run" else next((little_run().parent / "pictures").rglob("*.png"))
+    before = place.read_bytes()
+    for out_format in ("csv", "jsonl", "npy"):
+        options = PredictOptions([manifest], out=place, out_format=out_format)
+        if out_format != "npy":  # which has a name of its own
+            with pytest.raises(ConfigError, match="written over a file of the data"):
+                predict(little_run(), options)
+    assert place.read_bytes() == before
+    assert not list(place.parent.glob("*.partial"))
+
+
+def test_no_array_is_written_over_an_input(photos):
+    rows = photos.parent / "x.inputs.csv"
+    rows.write_text("path\nphotos/a.png\n")
+    with pytest.raises(ConfigError, match="written over a file of the data"):
+        predict(little_run(), PredictOptions([rows], out=photos.parent / "x.npy"))
+
+
+@pytest.mark.parametrize("first_is_missing", [True, False])
+def test_a_missing_first_picture_does_not_make_rows_of_files(photos, first_is_missing):
+    manifest = photos.parent / "list.csv"
+    names = ["nowhere.png", "photos/a.png"]
+    manifest.write_text("\n".join(["path", *(names if first_is_missing else names[::-1]), ""]))
+    predict(little_run(), PredictOptions([manifest], out=photos.parent / "out.csv"))
+    assert (photos.parent / "out.csv").read_text().startswith("path,")
+
+
+def test_an_output_that_is_called_as_another_column_loses_nothing(tmp_path):
+    heads = [Head(name, "values", columns=(name,)) for name in ("error", "row", "price/m2")]
+    rows = Rows(np.arange(2), ["t.csv:2", "t.csv:3"], {1: "is damaged"}, {h.name: np.ones((2, 1)) for h in heads})
+    writer = TableWriter(tmp_path / "p.jsonl", heads, "row", as_json=True)
+    writer.write(rows)
+    writer.close(whole=True)
+    first, second = map(json.loads, (tmp_path / "p.jsonl").read_text().splitlines())
+    assert first == {"row": "t.csv:2", "predicted_error": 1, "predicted_row": 1, "price/m2": 1}
+    assert second == {"row": "t.csv:3", "error": "is damaged"}
+    arrays = ArrayWriter(tmp_path / "result.v2", heads, "row")
+    arrays.write(rows)
+    written = [Path(path).name for path in arrays.close(whole=True)]
+    assert written == ["result.v2_error.npy", "result.v2_row.npy", "result.v2_price_m2.npy", "result.v2.inputs.csv"]
+
+
+def test_a_model_that_puts_out_nan_predicts_no_class():
+    head = Head("", "classes", ("a", "b"))
+    assert head.cells(np.array([[np.nan, np.nan], [0.25, 0.75]], np.float16)) == [
+        [None, None, None, None],
+        ["b", 0.75, 0.25, 0.75],
+    ]
 
 
 def test_names_that_have_no_folder_in_common_are_no_reason_to_fail(tmp_path):

@@ -184,7 +184,7 @@ def test_files_that_predict_is_given_become_masks_called_as_they_are(tmp_path, n
     own = getattr(data.source, "volumes", data.source)
     masks = [own.read_mask(own.files[0].index(str(scan))) for scan in scans]
     head = Head("", "volume" if name == "volume_patches" else "mask", CLASSES)
-    run = SimpleNamespace(loaded=loaded, data=data)
+    run = SimpleNamespace(loaded=loaded, data=data, source_paths=[])
     writer, chosen = writer_for(tmp_path / "out", None, [head], run, scans, sequence, source)
     assert chosen == "volumes"
     for position in range(len(sequence)):
