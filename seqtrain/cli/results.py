@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
+import signal
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated
 
@@ -24,6 +27,7 @@ from seqtrain.cli.options import (
     stdout_for_data,
 )
 from seqtrain.console import native_stderr_aside, native_stderr_to, showing, stdout_to_stderr
+from seqtrain.errors import ConfigError, InterruptedRunError
 
 _REPORT_EXAMPLES = """\b
 Examples:
@@ -69,11 +73,11 @@ def evaluate(
     from seqtrain.training.evaluation import evaluate as evaluated
     from seqtrain.training.trained_run import TrainedRun
 
-    with stdout_to_stderr(), showing(progress.value), native_stderr_aside():
+    _require_no_folder(out)
+    with stdout_to_stderr(), showing(progress.value), native_stderr_aside(), _ending_in_order():
         found = evaluated(TrainedRun(run, settings or (), checkpoint.value), split.value if split else None)
     if out is not None:
-        out.parent.mkdir(parents=True, exist_ok=True)
-        out.write_text(json.dumps(found.to_json(), indent=2) + "\n")
+        _write(out, json.dumps(found.to_json(), indent=2) + "\n")
     if as_json:
         print_json(found.to_json())
     else:
@@ -108,7 +112,7 @@ def predict(
     to_stdout = out == Path("-")
     if to_stdout and as_json:
         raise typer.BadParameter("stdout takes the predictions or the JSON, not both", param_hint="--out -")
-    with stdout_for_data() as stdout, showing(progress.value), native_stderr_aside():
+    with stdout_for_data() as stdout, showing(progress.value), native_stderr_aside(), _ending_in_order():
         place = stdout if to_stdout else out
         chosen: OutFormat | None = out_format.value if out_format else None
         done = predicted(run, PredictOptions(inputs or (), settings or (), checkpoint.value, place, chosen))
@@ -130,11 +134,39 @@ def report(
     """Write a page that shows a run, whether it has ended or still trains; it opens without a network."""
     from seqtrain.reports.run_report import report
 
+    _require_no_folder(out)
     with stdout_to_stderr(), native_stderr_to(Path(os.devnull)):
         html, facts = report(run)
     out = out or run / "report.html"
-    out.write_text(html, encoding="utf-8")
+    _write(out, html)
     if as_json:
         print_json({**facts, "page": str(out)})
     else:
         typer.echo(f"wrote {out}")
+
+
+def _require_no_folder(out: Path | None) -> None:
+    if out is not None and out.is_dir():
+        raise ConfigError("is a folder", where=f"--out {out}", fix="name a file")
+
+
+def _write(path: Path, text: str) -> None:
+    """Writes a file whole or not at all."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    partial = path.with_name(f"{path.name}.partial")
+    partial.write_text(text, encoding="utf-8")
+    partial.replace(path)
+
+
+@contextlib.contextmanager
+def _ending_in_order() -> Iterator[None]:
+    """Has SIGTERM end a command as Ctrl-C does: with what was made so far, and with one document."""
+
+    def stop(number: int, frame: object) -> None:
+        raise InterruptedRunError(number)
+
+    before = signal.signal(signal.SIGTERM, stop)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)

@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
 import re
 import shlex
 from dataclasses import dataclass
-from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from seqtrain.errors import CheckpointError
-from seqtrain.reports.run_state import run_state
+from seqtrain.reports.run_record import RunRecord, read_run
 
 _WARNING = re.compile(r"\d{4}-\d\d-\d\d [\d:,]+ (?:WARNING|ERROR) (?P<words>.*)")
 _MOST_OF_LOG = 5_000_000  # bytes, from the end
@@ -23,34 +20,31 @@ class RunFacts:
     """A run folder, read.
 
     Args:
-        path: The folder.
-        status: One word, as `run_state` has it.
-        result: What `fit --json` has printed; empty where it has not ended.
-        meta: Versions, devices, commands.
+        record: What `runs show` says of it too.
         split: How many samples train and validate.
-        rows: What each epoch logged, and when.
         warnings: In the log, each once.
-        error: What ended a run that failed.
         results: What `plots/results.json` says of the best weights.
     """
 
-    path: Path
-    status: str
-    result: dict[str, Any]
-    meta: dict[str, Any]
+    record: RunRecord
     split: dict[str, Any]
-    rows: list[dict[str, Any]]
     warnings: list[str]
-    error: str | None
     results: dict[str, Any]
 
     @property
-    def seconds(self) -> float | None:
-        """From the first start to the last epoch's end, pauses included; None before."""
-        if not self.rows or "started" not in self.meta:
-            return None
-        last, first = (datetime.fromisoformat(each) for each in (self.rows[-1]["time"], self.meta["started"]))
-        return (last - first).total_seconds()
+    def path(self) -> Path:
+        """The folder."""
+        return self.record.path
+
+    @property
+    def status(self) -> str:
+        """In one word."""
+        return self.record.state.status
+
+    @property
+    def error(self) -> str | None:
+        """What ended a run that failed."""
+        return self.record.state.told if self.status in ("failed", "diverged") else None
 
     @property
     def going_on(self) -> str:
@@ -65,41 +59,27 @@ class RunFacts:
 
     def to_json(self) -> dict[str, Any]:
         """The key facts, for scripts."""
+        best = self.record.best
         return {
             "run_dir": str(self.path),
             "status": self.status,
-            "epochs": len(self.rows),
-            "metrics": self.result.get("metrics") or _metrics(self.rows),
-            "best": self.result.get("best"),
+            "epochs": len(self.record.rows),
+            "metrics": (self.record.result or {}).get("metrics") or self.record.last,
+            "best": best.to_json() if best else None,
             "results": {name: each.get("numbers") for name, each in self.results.get("outputs", {}).items()},
             "warnings": self.warnings,
             "error": self.error,
         }
 
 
-def read_run(path: Path) -> RunFacts:
+def facts_of(path: Path) -> RunFacts:
     """Reads a run folder.
 
     Raises:
-        CheckpointError: when there is no run in it.
+        CheckpointError: when there is no run in it, or what is there cannot be read.
     """
-    if not (path / "config.yaml").is_file():
-        raise CheckpointError("there is no run in this folder", where=path, fix="name a run folder: runs/NAME/TIME")
-    warnings = _warnings(path / "train.log")
-    result = _json(path / "result.json")
-    state = run_state(path, result or None)
     split = {name: value for name, value in _json(path / "split.json").items() if name not in ("train", "val")}
-    return RunFacts(
-        path,
-        state.status,
-        result,
-        _json(path / "meta.json"),
-        split,
-        _rows(path / "metrics.jsonl"),
-        warnings,
-        state.told if state.status in ("failed", "diverged") else None,
-        _json(path / "plots" / "results.json"),
-    )
+    return RunFacts(read_run(path), split, _warnings(path / "train.log"), _json(path / "plots" / "results.json"))
 
 
 def _json(path: Path) -> dict[str, Any]:
@@ -109,23 +89,6 @@ def _json(path: Path) -> dict[str, Any]:
     except (OSError, ValueError):
         return {}
     return document if isinstance(document, dict) else {}
-
-
-def _rows(path: Path) -> list[dict[str, Any]]:
-    """The epochs; the last line may be half written."""
-    try:
-        lines = path.read_text(encoding="utf-8").splitlines()
-    except OSError:
-        return []
-    rows = []
-    for line in lines:
-        with contextlib.suppress(ValueError):
-            rows.append(json.loads(line))
-    return rows
-
-
-def _metrics(rows: list[dict[str, Any]]) -> dict[str, Any]:
-    return {name: value for name, value in (rows[-1] if rows else {}).items() if name not in ("epoch", "time")}
 
 
 def _warnings(log: Path) -> list[str]:

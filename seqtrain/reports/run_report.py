@@ -18,11 +18,10 @@ from seqtrain.config.departures import departures
 from seqtrain.config.load import LoadedConfig, load_config
 from seqtrain.errors import SeqtrainError
 from seqtrain.loading.pipeline import Data, first_batch, open_data
-from seqtrain.metric_names import larger_is_better
 from seqtrain.reports.contact_sheet import contact_sheet
 from seqtrain.reports.curves import draw_run
 from seqtrain.reports.page import Block, Code, Figures, Heading, Picture, Section, Table, Text, page
-from seqtrain.reports.run_facts import RunFacts, read_run
+from seqtrain.reports.run_facts import RunFacts, facts_of
 from seqtrain.reports.statistics import batch_statistics, split_statistics
 from seqtrain.sources.base import classes_of, labels_of
 
@@ -64,7 +63,7 @@ def report(path: Path) -> tuple[str, dict[str, Any]]:
     Raises:
         CheckpointError: when there is no run in it.
     """
-    facts = read_run(path)
+    facts = facts_of(path)
     loaded, trouble = _loaded(path)
     title = " / ".join(facts.path.resolve().parts[-2:])
     sections = [
@@ -77,7 +76,7 @@ def report(path: Path) -> tuple[str, dict[str, Any]]:
         Section("History", list(_history(facts))),
         Section("Go on", list(_commands(facts))),
     ]
-    begun = facts.meta.get("started", "").replace("T", " ").removesuffix("+00:00")
+    begun = facts.record.meta.get("started", "").replace("T", " ").removesuffix("+00:00")
     html = page(title, f"seqtrain run, begun {begun} UTC" if begun else "seqtrain run", sections)
     return html.replace("</style>", _SIDE_BY_SIDE, 1), facts.to_json()
 
@@ -103,32 +102,22 @@ def _overview(facts: RunFacts) -> Iterator[Block]:
 
 def _key_figures(facts: RunFacts) -> Iterator[tuple[str, str]]:
     yield "status", facts.status.replace("_", " ")
-    yield "epochs", str(len(facts.rows))
-    best = facts.result.get("best") or _best(facts)
-    if best:
-        yield f"best {best['monitor']}, epoch {best['epoch'] + 1}", _number(best["value"])
+    yield "epochs", str(len(facts.record.rows))
+    best = facts.record.best
+    if best is not None:
+        yield f"best {best.monitor}, epoch {best.epoch + 1}", _number(best.value)
     for name, output in facts.results.get("outputs", {}).items():
         column = output.get("column") or name.partition(".")[2]
         of = f" of {column}" if column else ""
         known = output.get("numbers", {})
         for measure in [each for each in _KEY_MEASURES if each in known][:2]:
             yield f"{measure.replace('_', ' ')}{of}", _number(known[measure])
-    if facts.seconds is not None:
-        yield "time", _duration(facts.seconds)
-    speeds = [row["samples_per_s"] for row in facts.rows if row.get("samples_per_s")]
+    if facts.record.duration_s is not None:
+        yield "time", _duration(facts.record.duration_s)
+    speeds = [row["samples_per_s"] for row in facts.record.rows if row.get("samples_per_s")]
     if speeds:
         yield "samples/s", f"{statistics.median(speeds):.0f}"
     yield "warnings", str(len(facts.warnings))
-
-
-def _best(facts: RunFacts) -> dict[str, Any] | None:
-    """The epoch of the lowest loss, of a run that has not said yet which is best."""
-    monitor = "val_loss" if any("val_loss" in row for row in facts.rows) else "loss"
-    known = [row for row in facts.rows if isinstance(row.get(monitor), float)]
-    if not known:
-        return None
-    row = (max if larger_is_better(monitor) else min)(known, key=lambda row: row[monitor])
-    return {"monitor": monitor, "epoch": row["epoch"], "value": row[monitor]}
 
 
 def _results(facts: RunFacts) -> Iterator[Block]:
@@ -168,8 +157,11 @@ def _curves(facts: RunFacts) -> Iterator[Block]:
     """The curves as they are now: the folder's own may be older, or missing after a kill."""
     import tempfile
 
-    if not facts.rows:
+    if not facts.record.rows:
         yield Text("No epoch has ended yet.", is_faint=True)
+        return
+    if not (facts.path / "history.csv").is_file():
+        yield Text("There are no curves without history.csv.", is_faint=True)
         return
     with tempfile.TemporaryDirectory() as folder:
         paths = draw_run(facts.path, Path(folder))
@@ -253,10 +245,7 @@ def _config(facts: RunFacts, loaded: LoadedConfig | None, trouble: str) -> Itera
 
 
 def _environment(facts: RunFacts) -> Iterator[Block]:
-    meta = facts.meta
-    if not meta:
-        yield Text("meta.json is not there.", is_faint=True)
-        return
+    meta = facts.record.meta
     rows = [[name, meta[name]] for name in ("seqtrain", "python", "backend") if meta.get(name)]
     rows += [["devices", ", ".join(meta.get("devices", []))]]
     rows += [[name, meta[name]] for name in ("cpus", "platform", "hostname", "git_commit") if meta.get(name)]
@@ -268,14 +257,12 @@ def _environment(facts: RunFacts) -> Iterator[Block]:
 
 
 def _history(facts: RunFacts) -> Iterator[Block]:
-    if not facts.rows:
+    if not facts.record.rows:
         yield Text("No epoch has ended yet.", is_faint=True)
         return
-    names = [
-        name for name in dict.fromkeys(name for row in facts.rows for name in row) if name not in ("epoch", "time")
-    ]
-    every = math.ceil(len(facts.rows) / _MOST_EPOCHS)
-    shown = [row for row in facts.rows if row["epoch"] % every == 0 or row is facts.rows[-1]]
+    names = facts.record.metrics
+    every = math.ceil(len(facts.record.rows) / _MOST_EPOCHS)
+    shown = [row for row in facts.record.rows if row["epoch"] % every == 0 or row is facts.record.rows[-1]]
     if every > 1:
         yield Text(f"Every {every}th epoch; all are in history.csv.", is_faint=True)
     yield Table([[row["epoch"] + 1, *(row.get(name) for name in names)] for row in shown], ["epoch", *names])
@@ -288,9 +275,9 @@ def _commands(facts: RunFacts) -> Iterator[Block]:
     yield Code(facts.going_on)
     yield Text("Train the same anew:")
     yield Code(facts.reproducing)
-    if facts.meta.get("argv"):
+    if facts.record.meta.get("argv"):
         yield Text("It was begun with:")
-        yield Code(shlex.join(["seqtrain", *facts.meta["argv"][1:]]))
+        yield Code(shlex.join(["seqtrain", *facts.record.meta["argv"][1:]]))
 
 
 def _cell(text: str) -> Any:

@@ -8,7 +8,7 @@ import subprocess
 import pytest
 
 from seqtrain.errors import CheckpointError
-from seqtrain.reports.run_facts import read_run
+from seqtrain.reports.run_facts import facts_of
 from seqtrain.reports.run_report import report
 from tests.conftest import DATA, seqtrain
 from tests.reports.test_page import read
@@ -100,6 +100,24 @@ def test_data_are_shown_with_their_classes_and_the_first_batch(run):
     assert "The data are not shown" in words(report(run)[0])
 
 
+def test_the_best_epoch_is_that_of_what_the_run_watches_as_runs_show_has_it(run):
+    config = CONFIG.replace("{patience: 4}", "{monitor: val_accuracy, mode: max, patience: 4}")
+    (run / "config.yaml").write_text(config)
+    rows = [{"epoch": e, "val_loss": 2.0 - e, "val_accuracy": 0.75 - e / 4} for e in range(2)]  # without their times
+    (run / "metrics.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    (run / "history.csv").unlink()
+    html, facts = report(run)
+    assert facts["best"] == {"epoch": 0, "monitor": "val_accuracy", "value": 0.75}
+    assert "best val_accuracy, epoch 1 0.75" in words(html)
+    assert "There are no curves without history.csv" in words(html)
+
+
+def test_what_is_no_epoch_is_told(run):
+    (run / "metrics.jsonl").write_text("[]\n")
+    with pytest.raises(CheckpointError, match="cannot be read as a run"):
+        report(run)
+
+
 def test_a_run_that_has_ended_shows_its_results(run):
     finish(run)
     html, facts = report(run)
@@ -126,27 +144,27 @@ def test_errors_that_are_not_in_the_units_of_the_data_are_said_to_be(run):
 def test_a_run_that_holds_its_lock_is_training(run):
     with (run / ".seqtrain.lock").open("w") as file:
         fcntl.flock(file, fcntl.LOCK_EX)
-        assert read_run(run).status == "training"
+        assert facts_of(run).status == "training"
     finish(run)
-    assert read_run(run).status == "completed"
+    assert facts_of(run).status == "completed"
 
 
 def test_an_error_that_ended_it_is_told_until_it_goes_on(run):
     with (run / "train.log").open("a") as log:
         log.write("2026-03-01 10:05:00,000 DEBUG ended by DivergedError: the loss became nan in batch 3\nTraceback\n")
-    facts = read_run(run)
+    facts = facts_of(run)
     assert facts.status == "diverged" and facts.error == "DivergedError: the loss became nan in batch 3"
     assert "the loss became nan in batch 3" in words(report(run)[0])
     with (run / "train.log").open("a") as log:
         log.write(LOG)
-    assert read_run(run).status == "killed"
+    assert facts_of(run).status == "killed"
 
 
 def test_a_run_that_has_just_begun_has_a_page(run):
-    for name in ("metrics.jsonl", "history.csv", "meta.json", "train.log", "split.json"):
+    for name in ("metrics.jsonl", "history.csv", "train.log", "split.json"):
         (run / name).unlink()
     text = words(report(run)[0])
-    assert "No epoch has ended yet" in text and "meta.json is not there" in text
+    assert "No epoch has ended yet" in text
 
 
 def test_a_folder_without_a_run_is_told(tmp_path):
@@ -155,10 +173,11 @@ def test_a_folder_without_a_run_is_told(tmp_path):
 
 
 def test_the_command_writes_the_page_and_prints_the_facts(run, tmp_path):
-    done = seqtrain("report", run, "--out", tmp_path / "page.html", "--json")
+    assert seqtrain("report", run, "--out", tmp_path).code == 2
+    done = seqtrain("report", run, "--out", tmp_path / "new" / "page.html", "--json")
     assert done.code == 0
-    assert done.json["page"] == str(tmp_path / "page.html") and done.json["epochs"] == 2
-    assert (tmp_path / "page.html").read_text().startswith("<!doctype html>")
+    assert done.json["page"] == str(tmp_path / "new" / "page.html") and done.json["epochs"] == 2
+    assert (tmp_path / "new" / "page.html").read_text().startswith("<!doctype html>")
 
 
 @pytest.mark.skipif(BROWSER is None, reason="no headless Chromium is installed")

@@ -69,5 +69,6 @@ def test_the_command_prints_one_document_and_refuses_other_folders_with_4(tmp_pa
     assert done.json["status"] == "evaluated"
     assert done.json["metrics"].keys() == {"accuracy", "loss"}
     assert json.loads((tmp_path / "e.json").read_text()) == done.json
+    assert seqtrain("evaluate", little_run(), "--out", tmp_path).code == 2
     refused = seqtrain("evaluate", tmp_path, "--json")
     assert (refused.code, refused.json["exit_code"]) == (4, 4)

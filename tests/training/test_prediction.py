@@ -2,12 +2,15 @@ import csv
 import dataclasses
 import io
 import json
+import os
+import signal
 from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image
 
+from seqtrain.cli import results
 from seqtrain.config import load_config
 from seqtrain.errors import ConfigError, DataError, InterruptedRunError
 from seqtrain.sources.listed_files import ListedArrays
@@ -135,6 +138,15 @@ def test_an_interrupted_prediction_keeps_what_is_done_under_another_name(photos,
     assert not (tmp_path / "p.npy").exists()
     assert np.load(tmp_path / "p.npy.partial").shape == (5, 3)
     assert len(rows_of((tmp_path / "p.inputs.csv.partial").read_text())) == 5
+
+
+def test_sigterm_ends_a_command_as_ctrl_c_does():
+    before = signal.getsignal(signal.SIGTERM)
+    with pytest.raises(InterruptedRunError) as interrupted, results._ending_in_order():
+        os.kill(os.getpid(), signal.SIGTERM)
+        signal.pause()
+    assert (interrupted.value.exit_code, interrupted.value.status) == (143, "interrupted")
+    assert signal.getsignal(signal.SIGTERM) is before
 
 
 def test_arrays_are_one_row_after_another_and_of_one_form(tmp_path):
