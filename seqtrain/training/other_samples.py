@@ -106,9 +106,13 @@ def _renumbered(name: str, column: Any, own: Any, where: str) -> Any:
 
 
 def _check_classes(own: Source, other: Source, where: str) -> None:
-    """Refuses classes that are not the run's; where only the last ones are missing, indices mean the same."""
+    """Refuses classes that are not the run's; where some are missing, the others get the run's indices."""
     names, received = classes_of(own), classes_of(other)
     if names == received:
+        return
+    if names and received and set(received) <= set(names) and {"classes", "labels"} <= vars(other).keys():
+        numbers = np.array([names.index(each) for each in received], dtype=np.int64)
+        other.labels, other.classes = numbers[vars(other)["labels"]], names  # type: ignore[attr-defined]
         return
     if names is None or received is None or names[: len(received)] != received:
         raise _other_classes("the source", names, received, where)

@@ -42,6 +42,20 @@ def test_samples_of_another_split_are_not_called_validation():
     assert len(run.sequence("all").indices) == 36
 
 
+def test_a_source_that_lacks_a_class_is_evaluated_with_the_indices_of_the_run(tmp_path):
+    shutil.copytree(little_run().parent / "pictures", tmp_path / "pictures")
+    shutil.rmtree(tmp_path / "pictures" / "bright")
+    run = TrainedRun(little_run(), [f"source.path={tmp_path / 'pictures'}"])
+    sequence = run.sequence("all")
+    assert sequence.class_names == ("bright", "dark", "mid")
+    labels = np.concatenate([batch[1] for batch in map(sequence.__getitem__, range(len(sequence)))])
+    assert labels.tolist() == [1] * 12 + [2] * 12
+    run = TrainedRun(little_run(), [f"source.path={tmp_path / 'pictures'}", "source.classes=[mid, dark]"])
+    sequence = run.sequence("all")
+    labels = np.concatenate([batch[1] for batch in map(sequence.__getitem__, range(len(sequence)))])
+    assert labels.tolist() == [2] * 12 + [1] * 12
+
+
 def test_a_source_with_other_classes_is_refused_and_a_source_without_the_last_class_keeps_the_indices(tmp_path):
     shutil.copytree(little_run().parent / "pictures", tmp_path / "pictures")
     shutil.rmtree(tmp_path / "pictures" / "mid")
