@@ -51,3 +51,9 @@ def test_columns_of_one_name_are_all_shown():
 
 def test_a_table_of_nothing_has_a_header_alone():
     assert table(fields_of((np.zeros((0, 2)),))).splitlines() == ["row  x", "---  -"]
+
+
+def test_of_many_columns_one_holds_all():
+    columns = tuple(f"c{number}" for number in range(13))
+    text = table(fields_of((np.zeros((1, 13), np.float32),), (FieldSpec((13,), "float32", columns=columns),)))
+    assert text.splitlines()[0].split() == ["row", "x"]

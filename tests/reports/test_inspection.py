@@ -1,3 +1,4 @@
+import dataclasses
 import json
 from pathlib import Path
 
@@ -6,6 +7,7 @@ import pytest
 
 from seqtrain.config.load import load_config
 from seqtrain.errors import ConfigError
+from seqtrain.reports import inspection as module
 from seqtrain.reports.batch_predictions import Predictor
 from seqtrain.reports.inspection import Inspection
 from seqtrain.reports.sample_epochs import epoch_numbers
@@ -128,3 +130,22 @@ def test_the_most_confident_mistakes_of_all_batches_are_listed_first(tmp_path):
     assert [row[2] for row in look._worst] == ["17"] * 10 + ["16"] * 10
     assert all(row[3] == labels[row[1].split()[0]] == "8" for row in look._worst)
     assert (tmp_path / "index.html").read_text().index("To look at first") > 0
+
+
+@pytest.mark.parametrize("stage", ["augmented", "both"])
+def test_each_predicted_series_is_drawn_over_its_own_sample(tmp_path, monkeypatch, stage):
+    drawn = {}
+    monkeypatch.setattr(module, "contact_sheet", lambda batch, **options: drawn.update(options, batch=batch))
+    look = inspection(tmp_path, stage, side="val", config="series")
+    look.predictor = Predictor(lambda x: x[:, -12:, :1] * np.linspace(2, 3, len(x))[:, None, None], "mse")
+    shown = only(look)
+    if stage == "both":  # what is augmented is not what it was before
+        drawn.clear()
+        look._drawn(dataclasses.replace(shown, before=tuple(array + 1 for array in shown.batch)))
+    known = drawn["batch"][0] if stage == "augmented" else drawn["panels"][0].fields[0].array
+    (over,) = drawn["over"] if stage == "augmented" else drawn["panels"][0].over
+    ratio = (over.array / known[:, -12:, :1]).mean(axis=(1, 2))
+    np.testing.assert_allclose(over.array, known[:, -12:, :1] * ratio[:, None, None], rtol=1e-4)
+    errors = np.abs(over.array - (drawn["batch"][1] - (stage == "both"))).mean(axis=(1, 2))
+    assert (np.diff(errors) < 1e-6).all()  # the largest first, which is not the order of the batch
+    assert len(drawn["panels"]) == (stage == "both") and len(drawn["over"]) == (stage == "augmented")

@@ -7,7 +7,7 @@ from seqtrain.reports.fields import Field
 from seqtrain.reports.value_ranges import Ranges, are_constant, channels, measure
 
 
-@pytest.mark.parametrize("dtype", ["uint8", "float32", "int64", "float64"])
+@pytest.mark.parametrize("dtype", ["uint8", "bool", "float16", "float32", "int64", "float64"])
 @pytest.mark.parametrize(("count", "num_channels"), [(1, 1), (1, 90), (40, 1), (40, 6), (400, 1), (400, 3), (400, 6)])
 def test_parts_add_up_to_the_whole(dtype, count, num_channels):
     generator = np.random.default_rng(1)

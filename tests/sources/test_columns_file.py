@@ -164,6 +164,11 @@ def test_a_target_that_is_no_number_of_a_column_of_numbers_is_missing(tmp_path: 
     ]
 
 
+def test_of_a_target_with_commas_no_empty_cell_is_told(tmp_path: Path) -> None:
+    path = csv_file(tmp_path, 'a,b\n1,"1,5"\n2,"2,5"\n3,\n')
+    assert told(path, {"b": "either"}, ["b"]) == ["t.csv:2 the column 'b' holds numbers with a comma"]
+
+
 def test_what_is_wrong_everywhere_is_not_read_to_the_end(tmp_path: Path) -> None:
     path = csv_file(tmp_path, "a\n" + "1\nx\n" * 20_000)
     assert len(told(path, {"a": "number"})) == MOST_LISTED

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from seqtrain.errors import ConfigError, DataError
+from seqtrain.errors import MOST_LISTED, ConfigError, DataError
 from seqtrain.sources.base import as_columns, classes_of, labels_of
 from seqtrain.sources.csv_pixels import CsvPixels
 
@@ -179,3 +179,10 @@ def test_all_wrong_rows_are_told_in_one_go_but_not_what_all_have(tmp_path: Path,
     with pytest.raises(DataError) as caught:
         CsvPixels(path, image_size=(1, 2))
     assert [str(mistake.where).rpartition(":")[2] for mistake in caught.value.mistakes] == lines
+
+
+def test_what_is_wrong_everywhere_is_not_read_to_the_end(tmp_path: Path) -> None:
+    path = table(tmp_path, "1,0\n0,x,0\n" * (MOST_LISTED + 100))
+    with pytest.raises(DataError) as caught:
+        CsvPixels(path, image_size=(1, 2))
+    assert [str(mistake.where).rpartition(":")[2] for mistake in caught.value.mistakes][-1] == str(2 * MOST_LISTED - 1)

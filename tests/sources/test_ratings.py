@@ -127,13 +127,14 @@ def test_all_wrong_rows_are_told_in_one_go(tmp_path: Path) -> None:
     assert [str(mistake.where).rpartition(":")[2] for mistake in caught.value.mistakes] == ["3", "5", "6"]
 
 
-def test_what_all_rows_have_is_told_once(tmp_path: Path) -> None:
+@pytest.mark.parametrize(("other", "lines"), [(7, ["2", "9"]), (0, ["2", "3"])])
+def test_what_all_rows_have_is_told_once(tmp_path: Path, other: int, lines: list[str]) -> None:
     rows = ["ann,2,3"] * 300
-    rows[7] = "bob,2"
+    rows[other] = "bob,2"
     path = table(tmp_path, "\n".join(["userId,movieId,rating", *rows, ""]))
     with pytest.raises(DataError) as caught:
         Ratings(path)
-    assert [str(mistake.where).rpartition(":")[2] for mistake in caught.value.mistakes] == ["2", "9"]
+    assert [str(mistake.where).rpartition(":")[2] for mistake in caught.value.mistakes] == lines
 
 
 def test_of_more_wrong_rows_than_are_listed_the_first_are_told(tmp_path: Path) -> None:

@@ -133,9 +133,9 @@ def test_each_of_several_outputs_has_results_of_its_own(tmp_path):
 
 
 @pytest.mark.parametrize("scale_targets", [True, False])
-def test_values_that_were_scaled_are_judged_in_the_unit_of_the_data(scale_targets):
+def test_values_that_were_scaled_are_judged_in_the_unit_of_the_data(scale_targets, tmp_path):
     from seqtrain.loading.pipeline import open_data
-    from seqtrain.training.final_plots import gathered
+    from seqtrain.training.final_plots import _drawn, gathered
 
     settings = [
         f"sequence.scale_targets={str(scale_targets).lower()}",
@@ -149,15 +149,20 @@ def test_values_that_were_scaled_are_judged_in_the_unit_of_the_data(scale_target
     deviation = data.source.targets["price"][data.split.train].std() if scale_targets else 1
     numbers = output.results.numbers()
     assert (numbers["mae"], numbers["rmse"]) == pytest.approx((deviation, deviation), rel=1e-4)
+    document = _drawn(output, tmp_path, has_others=False)
+    assert "unit" not in document and ("deviation" in document) == scale_targets
+    if scale_targets:
+        assert (document["column"], document["deviation"]) == ("price", pytest.approx(deviation, rel=1e-4))
     truth = output.results._kept.columns()[0]
     assert np.isin(truth.round(), data.source.targets["price"][data.split.val].round()).all()
 
 
-def test_values_of_several_columns_are_said_to_be_in_standard_deviations():
+def test_values_of_several_columns_are_said_to_be_in_standard_deviations(tmp_path):
     from seqtrain.loading.pipeline import open_data
-    from seqtrain.training.final_plots import gathered
+    from seqtrain.training.final_plots import _drawn, gathered
 
     data = open_data(load_config(CONFIGS / "series.yaml", ["source.target=[load_mw, temperature_c]"]))
     batch = data.val[0]
     (output,) = gathered(data, iter([Predicted(np.arange(len(batch[1])), batch, batch[1])]), "mse")
     assert output.results.unit == "standard deviations" and output.results.scaling == (0, 1)
+    assert _drawn(output, tmp_path, has_others=False)["unit"] == "standard deviations"

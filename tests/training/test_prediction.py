@@ -22,7 +22,7 @@ from seqtrain.training.options import FitOptions
 from seqtrain.training.outputs import Head
 from seqtrain.training.prediction import PredictOptions, predict
 from seqtrain.training.prediction_files import ArrayWriter, PictureWriter, Rows, TableWriter, palette
-from seqtrain.training.prediction_places import _Places, _unfitted
+from seqtrain.training.prediction_places import _check, _Places, _unfitted
 from seqtrain.training.trained_run import TrainedRun
 from tests.conftest import CONFIGS, DATA, seqtrain
 from tests.training.little_run import MARKS, little_run, save
@@ -233,6 +233,20 @@ def test_no_prediction_is_written_over_an_input_or_over_the_data(photos):
     _Places(masks, [photos], names, [["elsewhere.png"]])
     with pytest.raises(ConfigError, match="written over a file of the data"):
         _Places(masks, [photos], names, [["elsewhere.png"], [str(mask)]])
+
+
+def test_no_sample_is_left_out_of_the_last_batch(photos):
+    (photos / "a_bad.png").unlink()
+    (photos / "g_bad.png").unlink()
+    save(photos / "z.png", 100, np.random.default_rng(0))
+    options = PredictOptions([photos], ["sequence.drop_remainder=true"], out=photos.parent / "out.csv")
+    assert predict(little_run(), options).to_json()["status"] == "predicted"
+    assert len(rows_of((photos.parent / "out.csv").read_text())) == 6
+
+
+def test_masks_go_into_a_folder(photos):
+    with pytest.raises(ConfigError, match="png needs a folder, and this is a file"):
+        _check("png", [Head("", "mask", ("a", "b"))], None, photos / "a.png")
 
 
 def test_predictions_do_not_go_among_the_inputs(photos):
