@@ -82,6 +82,12 @@ class RunRecord:
         return epochs if isinstance(epochs, int) else None
 
     @property
+    def loss(self) -> Any:
+        """What it minimises, as the config has it; None where the model has one of its own."""
+        compiled = self.plain_config.get("compile")
+        return compiled.get("loss") if isinstance(compiled, dict) else None
+
+    @property
     def metrics(self) -> list[str]:
         """The names of all that it logged as a number, in order."""
         names = dict.fromkeys(name for row in self.rows for name in row)

@@ -6,6 +6,7 @@ are listed in seconds: checkpoints are not looked into, and a finished run is fo
 
 from __future__ import annotations
 
+import json
 import logging
 import os
 from collections.abc import Iterator, Sequence
@@ -49,7 +50,7 @@ class Runs:
         return str(run.path)
 
     def by_metric(self, metric: str, mode: str = "auto") -> list[tuple[RunRecord, Best]]:
-        """The runs that have a metric, each with its best epoch by it; the best run first.
+        """The runs that have a metric, each with its best epoch by it; the best run first. Warns of different losses.
 
         Raises:
             ConfigError: when none has it.
@@ -62,6 +63,8 @@ class Runs:
             )
         is_max = mode == "max" or (mode == "auto" and larger_is_better(metric))
         rated = [(run, best) for run in self.found if (best := run.best_by(metric, mode))]
+        if metric.endswith("loss") and len({json.dumps(run.loss) for run, _ in rated}) > 1:
+            log.warning("warning: the runs minimise different losses, which %s does not compare", metric)
         return sorted(rated, key=lambda each: each[1].value, reverse=is_max)
 
     def sorted_by(self, metric: str) -> list[RunRecord]:

@@ -128,6 +128,16 @@ def test_the_time_between_an_interruption_and_its_resumption_is_not_training(tmp
     assert read_run(make_run(tmp_path / "none", ())).duration_s is None
 
 
+def test_different_losses_are_warned_of_where_runs_are_put_in_order_by_one(runs, caplog):
+    find_runs([runs]).by_metric("val_loss")
+    assert "different losses" not in caplog.text
+    make_run(runs / "mae", (0.3,), config={"compile": {"loss": "mae"}})
+    find_runs([runs]).by_metric("val_accuracy")
+    assert "different losses" not in caplog.text
+    find_runs([runs]).by_metric("val_loss")
+    assert "the runs minimise different losses, which val_loss does not compare" in caplog.text
+
+
 def test_by_a_metric_the_best_run_is_first_and_those_without_it_last(runs):
     make_run(runs / "empty", (), "interrupted", started="11:00:00")
     found = find_runs([runs])
