@@ -49,7 +49,7 @@ class RegressionResults:
     def add(self, truth: Values, predicted: Values) -> None:
         """Adds values, arrays of one shape with a row a sample; what is NaN or infinite in either is left out."""
         finite = np.isfinite(truth) & np.isfinite(predicted)
-        self._num_samples += int(np.count_nonzero(finite.reshape(len(finite), -1).any(axis=1)))
+        self._num_samples += int(np.count_nonzero(finite.any(axis=tuple(range(1, finite.ndim)))))
         truth, predicted, finite = (values.ravel() for values in (*np.asarray([truth, predicted], np.float64), finite))
         truth, error = truth[finite], (predicted - truth)[finite]
         mean, deviation = self.scaling

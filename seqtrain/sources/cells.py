@@ -257,6 +257,7 @@ class RequiredCells:
     def __init__(self, name: str, cells: Cells) -> None:
         self._name = name
         self._cells = cells
+        self._is_told = False  # that a whole block is empty
 
     def add(self, cells: Sequence[str], place: Place) -> None:
         """Takes a block.
@@ -269,9 +270,11 @@ class RequiredCells:
             self._cells.add(cells, place)
         except DataError as error:
             errors.add(error)
-        for row, cell in enumerate(cells):
-            if self.is_missing(cell):
-                errors.add(no_target(self._name, place(row)))
+        missing = [row for row, cell in enumerate(cells) if self.is_missing(cell)]
+        if missing and not self._is_told:
+            self._is_told = len(missing) == len(cells)
+            shown = missing[:1] if self._is_told else missing
+            errors.add(DataError(no_target(self._name, place(row)) for row in shown))
         errors.tell()
 
     def finish(self) -> npt.NDArray[Any] | Categories:
@@ -283,9 +286,9 @@ class RequiredCells:
         return self._cells.is_missing(cell)
 
 
-def no_target(name: str, where: str, received: str | None = None) -> DataError:
+def no_target(name: str, where: str, received: str | None = None) -> Mistake:
     """What is wrong with a row whose target is missing."""
-    return DataError(
+    return Mistake(
         f"the target '{name}' is missing",
         where=where,
         expected="a target in every row",

@@ -213,7 +213,7 @@ def _target(name: str, kind: ColumnKind, columns: Columns) -> npt.NDArray[np.flo
     missing = column.codes == MISSING if isinstance(column, Categories) else np.isnan(column)
     if missing.any():
         received = f"{np.count_nonzero(missing)} rows of {len(missing)} without"
-        raise no_target(name, columns.places.of(int(missing.argmax())), received)
+        raise DataError([no_target(name, columns.places.of(int(missing.argmax())), received)])
     if kind == "either" and not isinstance(column, Categories):
         _check_is_amount(name, column)
     return column

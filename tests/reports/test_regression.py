@@ -32,6 +32,7 @@ def test_samples_of_several_values_are_counted_as_such():
     truth = np.zeros((4, 3, 2))
     truth[1, 2, 1] = truth[2] = np.nan
     made.add(truth, np.ones((4, 3, 2)))
+    made.add(truth[:0], truth[:0])
     assert {name: made.numbers()[name] for name in ("samples", "values", "mae")} == {
         "samples": 3,
         "values": 17,

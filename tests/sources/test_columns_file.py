@@ -164,6 +164,13 @@ def test_a_target_that_is_no_number_of_a_column_of_numbers_is_missing(tmp_path: 
     ]
 
 
+def test_of_a_target_that_is_empty_throughout_one_cell_is_told(tmp_path: Path) -> None:
+    path = csv_file(tmp_path, "a,b\n" + "1,\n" * 9000)
+    assert told(path, {"a": "number", "b": "number"}, ["b"]) == ["t.csv:2 the target 'b' is missing"]
+    path = csv_file(tmp_path, "a,b\n" + "1,\n2,7\n" * 3)
+    assert len(told(path, {"b": "number"}, ["b"])) == 3
+
+
 def test_of_a_target_with_commas_no_empty_cell_is_told(tmp_path: Path) -> None:
     path = csv_file(tmp_path, 'a,b\n1,"1,5"\n2,"2,5"\n3,\n')
     assert told(path, {"b": "either"}, ["b"]) == ["t.csv:2 the column 'b' holds numbers with a comma"]
