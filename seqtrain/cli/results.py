@@ -46,6 +46,7 @@ Examples:
   seqtrain predict runs/flats new.csv --format jsonl --json
   seqtrain predict runs/power 2025.csv --out -               (what follows after each window)
   seqtrain predict runs/faces -s source.path=data/test       (a source of the run's own kind)
+  seqtrain predict runs/faces new/ -s source.path=/data/old  (where the training data lies now)
 """
 
 

@@ -38,7 +38,8 @@ class PredictOptions:
 
     Args:
         inputs: Files and folders; none where the settings name another source.
-        settings: `key=value` each, laid on the run's config.
+        settings: `key=value` each, laid on the run's config; beside inputs, of the source they say where the run's own
+            data lies now.
         checkpoint: The best epoch's, or the last.
         out: A file, a folder, or a stream. Default: `predictions` with what the format ends in.
         out_format: Default: what `out` ends in; else PNG for pictures, CSV for what fits into rows, else .npy.
@@ -119,10 +120,10 @@ def predict(path: Path, options: PredictOptions) -> Predictions:
     """
     require_run(path)
     require_inputs(options.inputs)
-    run = TrainedRun(path, options.settings, options.checkpoint)
-    if bool(options.inputs) == run.has_other_source:
+    run = TrainedRun(path, options.settings, options.checkpoint, moves_own=bool(options.inputs))
+    if not options.inputs and not run.has_other_source:
         raise ConfigError(
-            "name either INPUT or another source",
+            "name INPUT, or another source",
             where="INPUT",
             fix=f"seqtrain predict {path} FOLDER --out FILE; or in place of INPUT -s source.path=PATH, with what else"
             " is set of the source",

@@ -29,6 +29,8 @@ from seqtrain.training.other_samples import as_the_run_sees, open_other_source
 
 Part = Literal["train", "val", "all"]
 
+_MOVED = "bring the run's data back, or mend the path there; predict INPUT takes -s {}=PATH, where the data lies now"
+
 
 @dataclasses.dataclass(frozen=True)
 class Predicted:
@@ -74,6 +76,7 @@ class TrainedRun:
         settings: `key=value` each, laid on its config. Where they name another source, its samples are what `sequence`
             gives, divided as the config divides; the model, and what was fitted on the training part, stay the run's.
         which: The checkpoint: the best epoch's, or the last.
+        moves_own: Whether settings of the source say where the run's own data lies now, and name no other source.
 
     Attributes:
         data: The run's own.
@@ -86,12 +89,18 @@ class TrainedRun:
         SeqtrainError: what is wrong with the config or the data.
     """
 
-    def __init__(self, path: Path, settings: Sequence[str] = (), which: Literal["best", "last"] = "best") -> None:
+    def __init__(
+        self,
+        path: Path,
+        settings: Sequence[str] = (),
+        which: Literal["best", "last"] = "best",
+        moves_own: bool = False,
+    ) -> None:
         require_run(path)
         self.path = path
         self.which = which
-        own, other = _divided(settings)
-        self.loaded: LoadedConfig = load_config(path / "config.yaml", own)
+        own, other = (list(settings), []) if moves_own else _divided(settings)
+        self.loaded: LoadedConfig = _loaded(path / "config.yaml", own)
         self.stored: Stored = stored_checkpoint(path / "checkpoints", which)
         with _without_notes():  # they were told when it was trained
             self.data: Data = open_data(self.loaded, fitted_of(path))
@@ -210,6 +219,19 @@ class TrainedRun:
                     raise
                 self.stored = newer  # a run that trains has removed the other one
         return model, map_structure(keras.ops.convert_to_numpy, model.predict_on_batch(first[0]))
+
+
+def _loaded(path: Path, settings: Sequence[str]) -> LoadedConfig:
+    """The config of a run, whose data may lie elsewhere by now."""
+    try:
+        return load_config(path, settings)
+    except ConfigError as error:
+        raise ConfigError(
+            dataclasses.replace(mistake, fix=_MOVED.format(mistake.message.partition(":")[0]))
+            if mistake.message.startswith("source.") and mistake.message.endswith("no such file or folder")
+            else mistake
+            for mistake in error.mistakes
+        ) from error
 
 
 def _divided(settings: Sequence[str]) -> tuple[list[str], list[str]]:

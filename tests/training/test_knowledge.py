@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from seqtrain.config import load_config
-from seqtrain.errors import CheckpointError
+from seqtrain.errors import CheckpointError, ConfigError
 from seqtrain.training.evaluation import evaluate
 from seqtrain.training.fit import fit
 from seqtrain.training.options import FitOptions
@@ -142,3 +142,16 @@ def test_a_run_of_a_version_that_wrote_down_no_classes_is_opened(tmp_path):
     (run / "split.json").write_text("{")
     with pytest.raises(CheckpointError, match=r"split\.json  cannot be read"):
         TrainedRun(run)
+
+
+def test_data_that_lies_elsewhere_now_is_named_beside_the_inputs(tmp_path):
+    run = trained(tmp_path, TABLE, FLATS)
+    new = write(tmp_path / "new.csv", [("size", "town"), (5, "a"), (16, "c")])
+    before = predicted(run, new)
+    (tmp_path / "data.csv").rename(tmp_path / "elsewhere.csv")
+    with pytest.raises(ConfigError, match=r"source\.path: no such file or folder(.|\n)*-s source\.path=PATH, where"):
+        predicted(run, new)
+    few = write(tmp_path / "few.csv", [*FLATS[:20], (5, "", 2.5, "x")])
+    for own in (tmp_path / "elsewhere.csv", few):
+        predict(run, PredictOptions([new], [f"source.path={own}"], out=tmp_path / "out.csv"))
+        assert (tmp_path / "out.csv").read_text() == before

@@ -117,7 +117,7 @@ def test_a_manifest_names_paths_beside_it(photos, tmp_path):
 def test_mistakes_on_the_command_line_are_told_before_anything_is_written(photos, tmp_path):
     with pytest.raises(DataError, match="no such file or folder"):
         predict(little_run(), PredictOptions([tmp_path / "photo"]))
-    with pytest.raises(ConfigError, match="name either INPUT or another source"):
+    with pytest.raises(ConfigError, match="name INPUT, or another source"):
         predict(little_run(), PredictOptions([]))
     with pytest.raises(ConfigError, match="png cannot hold what this model puts out"):
         predict(little_run(), PredictOptions([photos], out=tmp_path / "out", out_format="png"))
