@@ -58,7 +58,9 @@ def write(path, rows):
 def trained(folder, config, rows):
     write(folder / "data.csv", rows)
     (folder / "config.yaml").write_text(config)
-    fit(load_config(folder / "config.yaml"), FitOptions(folder / "run", "never", "none", ["seqtrain"]))
+    with pytest.MonkeyPatch.context() as patched:  # to draw takes longer than to train
+        patched.setattr("seqtrain.training.run.draw_final_plots", lambda *arguments: None)
+        fit(load_config(folder / "config.yaml"), FitOptions(folder / "run", "never", "none", ["seqtrain"]))
     return folder / "run"
 
 
