@@ -78,6 +78,8 @@ def inspect_batches(
     from seqtrain.reports.sample_epochs import epoch_numbers
     from seqtrain.training.inspected_run import open_inspection
 
+    if config is None and run is None:
+        raise typer.BadParameter("name a config, or a run folder with --run", param_hint="CONFIG")
     if epochs is not None and not sample:
         raise typer.BadParameter("they say in which epochs to show a sample; add --sample", param_hint="--epochs")
     if sample and all_batches:
@@ -89,9 +91,9 @@ def inspect_batches(
     documents = []
     with native_stderr_aside():
         with stdout_to_stderr():
-            loaded = load(_config_of(config, run), settings)
+            loaded = None if config is None else load(config, settings)
             folder = out or Path("inspect", config.stem if config else run.name if run else "")
-            inspection = open_inspection(loaded, split.value, epoch, folder, stage.value, run)
+            inspection = open_inspection(loaded, split.value, epoch, folder, stage.value, run, settings or ())
         if not as_json:
             typer.echo(inspection.overview())
         with stdout_to_stderr() if as_json else contextlib.nullcontext():
@@ -105,19 +107,6 @@ def inspect_batches(
         print_json({**inspection.to_json(), "batches": documents, "images": [str(path) for path in images]})
     else:
         typer.echo("\n".join(f"wrote {path}" for path in [*images, inspection.page]))
-
-
-def _config_of(config: Path | None, run: Path | None) -> Path:
-    """The config that is named, or that of a run."""
-    if config is not None:
-        return config
-    if run is None:
-        raise typer.BadParameter("name a config, or a run folder with --run", param_hint="CONFIG")
-    if not (run / "config.yaml").is_file():
-        from seqtrain.errors import CheckpointError
-
-        raise CheckpointError("there is no run in this folder", where=run, fix="name a run folder: runs/NAME/TIME")
-    return run / "config.yaml"
 
 
 @app.command(epilog=_CHECK_EXAMPLES)

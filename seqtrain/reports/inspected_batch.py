@@ -56,6 +56,8 @@ class InspectedBatch:
             **self.statistics.to_json(),
             "ms": round(self.milliseconds, 3),
         }
+        if self.remarks:
+            document["remarks"] = list(self.remarks)
         if self.before is not None:
             document["raw"] = batch_statistics(self.before).to_json()["fields"]
         if self.predictions is not None:

@@ -50,6 +50,7 @@ class Inspection:
         epoch: Counted from 0.
         out: The folder for pictures.
         stage: "augmented", as `fit` sees them; "raw", before anything is changed at random; or "both".
+        data: Of the config, where it is opened already.
 
     Attributes:
         predictor: Set it to have predictions shown beside the targets.
@@ -59,8 +60,16 @@ class Inspection:
         ConfigError: when the run has no validation and `side` is "val", or nothing is known before augmentation.
     """
 
-    def __init__(self, loaded: LoadedConfig, side: Side, epoch: int, out: Path, stage: Stage = "augmented") -> None:
-        self.data: Data = open_data(loaded)
+    def __init__(
+        self,
+        loaded: LoadedConfig,
+        side: Side,
+        epoch: int,
+        out: Path,
+        stage: Stage = "augmented",
+        data: Data | None = None,
+    ) -> None:
+        self.data: Data = open_data(loaded) if data is None else data
         if side == "val" and self.data.val is None:
             raise ConfigError("this run has no validation", where=loaded.place("split"), fix="set split.val above 0")
         self.loaded = loaded

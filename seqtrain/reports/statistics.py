@@ -225,7 +225,8 @@ def _label_warnings(field: Field, labels: npt.NDArray[Any], sample_ids: Sequence
             warnings.append(
                 f"{field.name}: labels outside the classes 0 to {field.num_classes - 1} ({found}) in {place}"
             )
-    if len(labels) > 1 and (labels == labels.flat[0]).all():
+    is_one_sample = sample_ids is not None and len(set(sample_ids)) == 1  # in several epochs
+    if len(labels) > 1 and not is_one_sample and (labels == labels.flat[0]).all():
         of = f"any of {len(labels)} masks" if field.kind == "mask" else f"this batch of {len(labels)}"
         warnings.append(f"{field.name}: only class {labels.flat[0]} in {of}")
     return warnings

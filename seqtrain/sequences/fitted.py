@@ -129,6 +129,11 @@ class Vocabulary:
         return self.ids[codes]
 
 
+def scales_of(fitted: Mapping[str, Any]) -> dict[str, Mapping[str, Any]]:
+    """The scale of each column that may be a target, of what `fitted` of a table or of windows gives."""
+    return {**fitted.get("columns", {}), **fitted.get("targets", {})}
+
+
 def require_same(what: str, expected: Any, received: Any) -> None:
     """Refuses what is not as it was when a run was trained.
 

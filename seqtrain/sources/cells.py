@@ -25,6 +25,7 @@ _NO_NUMBER = frozenset({"", "na", "n/a", "nan", "null"})
 WITH_COMMA = re.compile(r"[+-]?[0-9]+(\.[0-9]{3})*,[0-9]+")  # as Excel writes them in much of Europe
 _LONGEST_SHOWN = 40
 _MEND = "correct the cell; or leave it empty where the value is missing, if `missing` allows that"
+_MEND_TARGET = "correct the cell, or leave the row out; where all are names, the target is a `class`"
 _MEND_OR_LIST = f"{_MEND}; where all are names and no amounts, list the column under `categorical`"
 
 Place = Callable[[int], str]
@@ -300,7 +301,7 @@ def no_target(name: str, where: str, received: str | None = None) -> Mistake:
 def cells_of(name: str, kind: ColumnKind, is_required: bool = False) -> Cells:
     """An empty column of a kind."""
     if is_required:
-        return RequiredCells(name, cells_of(name, kind))
+        return RequiredCells(name, NumberCells(name, _MEND_TARGET) if kind == "number" else cells_of(name, kind))
     if kind == "category":
         return CategoryCells()
     if kind == "time":

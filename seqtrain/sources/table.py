@@ -17,7 +17,7 @@ import numpy.typing as npt
 
 from seqtrain.errors import ConfigError, DataError
 from seqtrain.registry import sources
-from seqtrain.sources.cells import MISSING, Categories, ColumnKind, no_target
+from seqtrain.sources.cells import MISSING, Categories, ColumnKind, is_missing, no_target
 from seqtrain.sources.columns_file import Columns, check_names, column_names, read_columns
 
 TargetKind = Literal["number", "class"]
@@ -214,7 +214,12 @@ def _target(name: str, kind: ColumnKind, columns: Columns) -> npt.NDArray[np.flo
     if missing.any():
         received = f"{np.count_nonzero(missing)} rows of {len(missing)} without"
         raise DataError([no_target(name, columns.places.of(int(missing.argmax())), received)])
-    if kind == "either" and not isinstance(column, Categories):
+    if isinstance(column, Categories):
+        for code, each in enumerate(column.names):
+            if is_missing(each):
+                words = "table: the target '%s' has a class '%s' (%d rows); leave these rows out if it means no value"
+                log.warning(words, name, each, np.count_nonzero(column.codes == code))
+    elif kind == "either":
         _check_is_amount(name, column)
     return column
 

@@ -11,6 +11,7 @@ from typing import Any
 
 from seqtrain.loading.bad_samples import BadSample, BadSamples
 from seqtrain.loading.stream import BatchStream, validation_schedule
+from seqtrain.training.knowledge import deviations_of
 from seqtrain.training.sample_bar import sample_bar
 from seqtrain.training.trained_run import Part, TrainedRun
 
@@ -28,6 +29,7 @@ class Evaluation:
         samples: How many.
         metrics: The loss and the metrics, by the names in which `fit` logs them with `val_` before.
         bad_samples: How many could not be read, so that others took their place.
+        deviations: By the column of a target that was scaled, its standard deviation, which errors are in.
     """
 
     run_dir: str
@@ -38,6 +40,7 @@ class Evaluation:
     samples: int
     metrics: dict[str, float]
     bad_samples: int
+    deviations: dict[str, float]
 
     def to_json(self) -> dict[str, Any]:
         """As `evaluate --json` prints it."""
@@ -53,6 +56,9 @@ class Evaluation:
         width = max(map(len, self.metrics))
         lines = [f"  {name:<{width}}  {value:.4g}" for name, value in self.metrics.items()]
         heading = f"{self.run_dir}, {self.checkpoint} checkpoint (epoch {self.epoch + 1})"
+        lines += [
+            f"errors of {name} are in its standard deviation, {each:.4g}" for name, each in self.deviations.items()
+        ]
         return "\n".join([f"{heading}: {self.samples} {names[self.split]}{whose}{replaced}", *lines])
 
 
@@ -86,6 +92,7 @@ def evaluate(run: TrainedRun, part: Part | None = None) -> Evaluation:
         samples,
         metrics,
         0 if bad is None else len(bad),
+        deviations_of(run.data),
     )
 
 

@@ -26,6 +26,7 @@ from seqtrain.reports.curves import draw_run
 from seqtrain.reports.fields import fields_of
 from seqtrain.reports.outputs import Output, pairs_of
 from seqtrain.reports.regression import RegressionResults
+from seqtrain.sequences.fitted import scales_of
 from seqtrain.sources.base import file_name
 from seqtrain.structure import named_leaves
 from seqtrain.training.checkpoint_store import stored_checkpoint
@@ -124,8 +125,7 @@ def _in_its_unit(output: Output, data: Data) -> Output:
     results = output.results
     if not isinstance(results, RegressionResults):
         return output
-    fitted: dict[str, Any] = getattr(data.val, "fitted", dict)()
-    scales = {**fitted.get("columns", {}), **fitted.get("targets", {})}
+    scales = scales_of(getattr(data.val, "fitted", dict)())
     name = output.name.partition(".")[2]
     columns = [name] if name else list(getattr(data.source, "targets", ()))
     scaled = [scales[column] for column in columns if "deviation" in scales.get(column, {})]

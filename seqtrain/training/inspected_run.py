@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,32 +13,44 @@ from seqtrain.loading.pipeline import Data
 from seqtrain.reports.batch_predictions import Predictor
 from seqtrain.reports.inspection import Inspection, Side, Stage
 from seqtrain.structure import map_structure, named_leaves
-from seqtrain.training.trained_run import TrainedRun
+from seqtrain.training.knowledge import require_same_data
+from seqtrain.training.trained_run import TrainedRun, names_source
 
 log = logging.getLogger("seqtrain")
 
 
 def open_inspection(
-    loaded: LoadedConfig, side: Side, epoch: int, out: Path, stage: Stage, run: Path | None
+    config: LoadedConfig | None,
+    side: Side,
+    epoch: int,
+    out: Path,
+    stage: Stage,
+    run: Path | None,
+    settings: Sequence[str] = (),
 ) -> Inspection:
     """A look at batches, with what a run's model predicts where one is named.
 
     Args:
-        loaded: See `Inspection`.
+        config: Whose batches are looked at; None for the run's own.
         side: See `Inspection`.
         epoch: See `Inspection`.
         out: See `Inspection`.
         stage: See `Inspection`.
         run: A run folder.
+        settings: `key=value` each, laid on the run's config; those of the source say where its data lies now, or what
+            other data of its kind to look at.
 
     Raises:
-        SeqtrainError: see `Inspection` and `InspectedRun`.
+        SeqtrainError: see `Inspection` and `InspectedRun`; and when the run's data has changed.
     """
-    inspection = Inspection(loaded, side, epoch, out, stage)
-    if run is not None:
-        inspected = InspectedRun(run)
-        inspection.predictor = inspected.predictor(loaded, inspection.data)
-        inspection.about.append(inspected.title)
+    if run is None:
+        assert config is not None
+        return Inspection(config, side, epoch, out, stage)
+    inspected = InspectedRun(run, settings if config is None else ())
+    loaded, data = (inspected.loaded, inspected.data) if config is None else (config, None)
+    inspection = Inspection(loaded, side, epoch, out, stage, data)
+    inspection.predictor = inspected.predictor(loaded, inspection.data)
+    inspection.about.append(inspected.title)
     return inspection
 
 
@@ -46,13 +59,22 @@ class InspectedRun:
 
     Args:
         path: The run folder.
+        settings: See `open_inspection`.
+
+    Attributes:
+        loaded: Its config.
+        data: Its data, by the scales and vocabularies that it was trained with.
 
     Raises:
-        CheckpointError: when there is no run in the folder, or no good checkpoint.
+        CheckpointError: when there is no run in the folder, or no good checkpoint; or when its data has changed, and no
+            other is named.
     """
 
-    def __init__(self, path: Path) -> None:
-        self._run = TrainedRun(path)
+    def __init__(self, path: Path, settings: Sequence[str] = ()) -> None:
+        self._run = TrainedRun(path, settings, moves_own=True)
+        self.loaded, self.data = self._run.loaded, self._run.data
+        if not names_source(settings):
+            require_same_data(path, self.data, "look at other data with -s source...")
 
     @property
     def title(self) -> str:

@@ -15,6 +15,7 @@ from typing import Any
 
 from seqtrain.errors import CheckpointError
 from seqtrain.loading.pipeline import Data
+from seqtrain.sequences.fitted import scales_of
 from seqtrain.sources.base import Source, classes_of
 from seqtrain.sources.fingerprint import fingerprint
 from seqtrain.sources.ratings import Ratings
@@ -43,6 +44,13 @@ def fitted_of(path: Path) -> dict[str, Any] | None:
         CheckpointError: when it is damaged.
     """
     return _read(path / FITTED) if (path / FITTED).is_file() else None
+
+
+def deviations_of(data: Data) -> dict[str, float]:
+    """The standard deviation of each target that was scaled by the training part, by its column."""
+    scales = scales_of(getattr(data.train, "fitted", dict)())
+    targets = list(getattr(data.source, "targets", ()))
+    return {name: scales[name]["deviation"] for name in targets if "deviation" in scales.get(name, {})}
 
 
 def split_of(path: Path) -> dict[str, Any]:
@@ -76,20 +84,25 @@ def require_known(path: Path, source: Source) -> None:
             )
 
 
-def require_same_data(path: Path, data: Data) -> None:
-    """Refuses data that has changed, where the samples of a side are asked for.
+def require_same_data(path: Path, data: Data, else_: str) -> None:
+    """Refuses data that has changed, where the samples of a side are needed.
+
+    Args:
+        path: The run folder; a run of a version without `data_sha256` is taken as it is.
+        data: As it is now.
+        else_: What may be done beside bringing the data back.
 
     Raises:
-        CheckpointError: when samples or labels have.
+        CheckpointError: when samples, names or labels have changed.
     """
     kept, now = split_of(path), record_of(data)
     if kept.get("data_sha256", now["data_sha256"]) != now["data_sha256"]:
         raise CheckpointError(
-            "the data has changed since the run was trained, so its training and validation samples are not known",
+            "the data has changed since the run began, so its training and validation samples are others",
             where=path / _SPLIT,
             expected=f"{kept.get('num_samples')} samples, data_sha256 {kept['data_sha256']}",
             received=f"{now['num_samples']} samples, data_sha256 {now['data_sha256']}",
-            fix="bring the data back to what it was, choose all samples, or name another source with -s source...",
+            fix=f"bring back the same files, names and labels; or {else_}",
         )
 
 

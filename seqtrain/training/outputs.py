@@ -13,6 +13,7 @@ from typing import Any, Literal
 import numpy as np
 import numpy.typing as npt
 
+from seqtrain.sequences.fitted import scales_of
 from seqtrain.structure import FieldSpec, named_leaves
 from seqtrain.training.trained_run import TrainedRun
 
@@ -64,19 +65,9 @@ class Head:
         if self.kind == "values":
             return [[_rounded(each) for each in row] for row in self.values(output).tolist()]
         rows = self.probabilities(output)
+        best = rows.argmax(axis=1).tolist()
         shown = [[_rounded(each) for each in row] for row in rows.tolist()]
-        return [
-            [None, None, *row] if index is None else [self.classes[index], row[index], *row]
-            for index, row in zip(self.best(output), shown, strict=True)
-        ]
-
-    def best(self, output: Array) -> list[int | None]:
-        """The class of each row; None where a model puts out NaN."""
-        rows = self.probabilities(output)
-        known = np.asarray(np.isfinite(rows).all(axis=1)).tolist()
-        return [
-            index if is_known else None for index, is_known in zip(rows.argmax(axis=1).tolist(), known, strict=True)
-        ]
+        return [[self.classes[index], row[index], *row] for index, row in zip(best, shown, strict=True)]
 
     def probabilities(self, output: Array) -> Array:
         """(rows, classes), also where a model puts out the second of two alone."""
@@ -143,7 +134,7 @@ class _Scales:
 
     def of(self, part: str) -> Array:
         """The mean or the deviation of each column; what leaves numbers as they are, where nothing was fitted."""
-        scales = {**self.fitted.get("columns", {}), **self.fitted.get("targets", {})}
+        scales = scales_of(self.fitted)
         nothing = 0.0 if part == "mean" else 1.0
         return np.array([scales.get(name, {}).get(part, nothing) for name in self.columns] or [nothing])
 

@@ -8,7 +8,7 @@ all others are predicted.
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -61,10 +61,10 @@ class Predictions:
         samples: How many were to be predicted.
         out_format: Of what was written.
         written: Where, in order of importance; empty for a stream.
-        failed: How many samples could not be read.
+        failed: How many samples could not be read, or are given NaN by the model.
         allowed: How many may not be.
         classes: By class, how many samples it was predicted for; where the model has a single output, of classes.
-        errors: By the file or row, why it could not be read; of the first thousand.
+        errors: By the file or row, why; of the first thousand.
     """
 
     run: TrainedRun
@@ -98,7 +98,7 @@ class Predictions:
 
     def text(self) -> str:
         """The same for a person."""
-        failed = f" ({self.failed} cannot be read)" if self.failed else ""
+        failed = f" ({self.failed} have an error)" if self.failed else ""
         done = f"predicted {self.samples - self.failed} of {self.samples} samples{failed}"
         counts = sorted(self.classes.items(), key=lambda each: -each[1])[:_MOST_TOLD]
         lines = [done, *(f"  {name}: {count}" for name, count in counts)]
@@ -168,19 +168,21 @@ def _rows(run: TrainedRun, sequence: Any, source: Source, done: Predictions) -> 
     for batch in readable_batches(run, sequence, source):
         names = [name(int(item)) for item in batch.items]
         samples = sample_of(batch.items)
-        for row, error in batch.errors.items():
+        outputs = outputs_of(batch.outputs)
+        errors = {**_not_finite(outputs), **batch.errors}
+        for row, error in errors.items():
             if int(samples[row]) in failed:  # another part of the same volume
                 continue
             failed.add(int(samples[row]))
             if len(failed) <= _MOST_TOLD:
-                log.warning("%s: cannot be read: %s", names[row], error)
+                log.warning("%s: cannot be %s: %s", names[row], "read" if row in batch.errors else "predicted", error)
             if len(failed) <= _MOST_LISTED:
                 done.errors[names[row]] = error
         if len(samples):
             seen += int(np.count_nonzero(np.diff(samples, prepend=last)))
             last = int(samples[-1])
         done.failed = len(failed)
-        yield Rows(batch.items, names, batch.errors, outputs_of(batch.outputs))
+        yield Rows(batch.items, names, errors, outputs)
     if seen != done.samples:
         raise DataError(
             f"{type(getattr(sequence, 'wrapped', sequence)).__name__} gave {seen} samples of {done.samples}",
@@ -188,10 +190,21 @@ def _rows(run: TrainedRun, sequence: Any, source: Source, done: Predictions) -> 
         )
 
 
+def _not_finite(outputs: Mapping[str, Any]) -> dict[int, str]:
+    """The rows of which the model puts out no numbers."""
+    rows: set[int] = set()
+    for output in outputs.values():
+        if output.dtype.kind == "f":
+            finite = np.isfinite(output).all(axis=tuple(range(1, output.ndim)))
+            rows |= set(np.flatnonzero(~finite).tolist())
+    return dict.fromkeys(sorted(rows), "the model puts out NaN or infinite numbers; look at the sample for some")
+
+
 def _count(done: Predictions, heads: Sequence[Head], rows: Rows) -> None:
     if len(heads) != 1 or heads[0].kind != "classes":
         return
     classes = heads[0].classes
-    for row, index in enumerate(heads[0].best(rows.outputs[heads[0].name])):
-        if row not in rows.errors and index is not None:
+    best = heads[0].probabilities(rows.outputs[heads[0].name]).argmax(axis=1).tolist()
+    for row, index in enumerate(best):
+        if row not in rows.errors:
             done.classes[classes[index]] = done.classes.get(classes[index], 0) + 1

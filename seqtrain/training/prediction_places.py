@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import itertools
 import os
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, Literal, TextIO
@@ -214,6 +215,7 @@ class _Places:
         if not inputs:
             with contextlib.suppress(ValueError):  # where there is none
                 self._folders = [Path(os.path.commonpath([os.path.dirname(name) for name in names]))]  # noqa: PTH120
+        _require_once(names)
         if len({self(name) for name in names}) < len(names):
             self._keeps_extension = True  # cat.jpg and cat.png
             self._require_different(names)
@@ -239,17 +241,22 @@ class _Places:
         return Path(f"{stem}.png" if self._as_png else stem)
 
     def _require_different(self, names: Sequence[str]) -> None:
-        seen: dict[Path, int] = {}
-        for position, name in enumerate(names):
-            other = names[seen.setdefault(self(name), position)]
-            if seen[self(name)] != position:
-                is_same = other == name
+        seen: dict[Path, str] = {}
+        for name in names:
+            other = seen.setdefault(self(name), name)
+            if other != name:
                 raise ConfigError(
                     f"two predictions would be called {self(name)}",
                     where="INPUT",
-                    received=f"{name}, twice" if is_same else f"{other} and {name}",
-                    fix="name it once" if is_same else "predict them in two commands, with an --out each",
+                    received=f"{other} and {name}",
+                    fix="predict them in two commands, with an --out each",
                 )
+
+
+def _require_once(names: Sequence[str]) -> None:
+    if len(set(names)) < len(names):
+        name, _ = Counter(names).most_common(1)[0]
+        raise ConfigError("the same sample is named twice", where="INPUT", received=name, fix="name it once")
 
 
 class _Painter:

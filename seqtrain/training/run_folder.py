@@ -38,7 +38,7 @@ from seqtrain.config.schema import RunConfig
 from seqtrain.errors import CheckpointError, ResourceError
 from seqtrain.splits import Split
 from seqtrain.training.folder_lock import FolderLock
-from seqtrain.training.knowledge import FITTED, record_of
+from seqtrain.training.knowledge import FITTED, record_of, require_same_data
 from seqtrain.training.provenance import provenance, resumption
 
 if TYPE_CHECKING:
@@ -188,9 +188,8 @@ class RunFolder:
         forbidden, allowed = differences(self.path / "config.yaml", loaded)
         if forbidden:
             raise CheckpointError(difference.mistake() for difference in forbidden)
-        kept = self._read_json("split.json")
-        self._require_same_data(kept, data)
-        self._require_same_split(kept, data.split)
+        require_same_data(self.path, data, "name another --run-dir")
+        self._require_same_split(self._read_json("split.json"), data.split)
         return allowed
 
     def add_resumption(self, argv: Sequence[str], changed: Sequence[Difference] = ()) -> None:
@@ -244,18 +243,6 @@ class RunFolder:
                 where=self.path,
                 received=", ".join([*foreign[:5], *(["..."] if len(foreign) > 5 else [])]),
                 fix="name a new or an empty folder with --run-dir",
-            )
-
-    def _require_same_data(self, kept: dict[str, Any], data: Data) -> None:
-        """A run that was begun by a version without `data_sha256` is taken at its split alone."""
-        received = record_of(data)
-        if kept.get("data_sha256", received["data_sha256"]) != received["data_sha256"]:
-            raise CheckpointError(
-                "the data has changed since the run in this folder began",
-                where=self.path / "split.json",
-                expected=f"{kept.get('num_samples')} samples, data_sha256 {kept['data_sha256']}",
-                received=f"{received['num_samples']} samples, data_sha256 {received['data_sha256']}",
-                fix="bring back the same files, names and labels, or name another --run-dir",
             )
 
     def _require_same_split(self, kept: dict[str, Any], split: Split) -> None:

@@ -29,7 +29,10 @@ from seqtrain.training.other_samples import as_the_run_sees, open_other_source
 
 Part = Literal["train", "val", "all"]
 
-_MOVED = "bring the run's data back, or mend the path there; predict INPUT takes -s {}=PATH, where the data lies now"
+_MOVED = (
+    "bring the run's data back; or say where it lies now with -s {0}=PATH (of predict, beside INPUT), or evaluate other"
+    " data with the same"
+)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -82,6 +85,7 @@ class TrainedRun:
         data: The run's own.
         source: What `sequence` draws from: the run's own source, or the one that the settings name.
         source_settings: The settings that name it; empty for the run's own.
+        has_other_source: Whether they name one.
         example: What the model makes of a batch of the run's own, nested as its outputs are.
 
     Raises:
@@ -100,7 +104,13 @@ class TrainedRun:
         self.path = path
         self.which = which
         own, other = (list(settings), []) if moves_own else _divided(settings)
-        self.loaded: LoadedConfig = _loaded(path / "config.yaml", own)
+        try:
+            self.loaded: LoadedConfig = _loaded(path / "config.yaml", own)
+        except ConfigError:
+            if not other:
+                raise
+            own = list(settings)  # where its own data is gone, the other stands in for it, too
+            self.loaded = load_config(path / "config.yaml", own)
         self.stored: Stored = stored_checkpoint(path / "checkpoints", which)
         with _without_notes():  # they were told when it was trained
             self.data: Data = open_data(self.loaded, fitted_of(path))
@@ -108,14 +118,10 @@ class TrainedRun:
         self.source = self.data.source
         self.source_settings = " ".join(other)
         self._named = load_config(path / "config.yaml", settings) if other else self.loaded
-        if other:
+        self.has_other_source = bool(other)
+        if other and len(own) < len(settings):
             self.source = open_other_source(self._named, self.data, f"-s {self.source_settings}")
         self.model, self.example = self._model()
-
-    @property
-    def has_other_source(self) -> bool:
-        """Whether the settings name a source that is not the run's own."""
-        return self.source is not self.data.source
 
     @property
     def source_paths(self) -> list[str]:
@@ -184,7 +190,7 @@ class TrainedRun:
 
     def _own_split(self) -> Split:
         """The split that the run was trained on; samples that it has trained on are never called validation."""
-        require_same_data(self.path, self.data)
+        require_same_data(self.path, self.data, "choose all samples, or another source with -s source...")
         kept, split = split_of(self.path), self.data.split
         if kept["sha256"] != split.fingerprint():
             raise CheckpointError(
@@ -236,9 +242,14 @@ def _loaded(path: Path, settings: Sequence[str]) -> LoadedConfig:
 
 def _divided(settings: Sequence[str]) -> tuple[list[str], list[str]]:
     """The settings of the run itself, and those of another source and its split; a split alone is the run's."""
-    of_source = [each for each in settings if _names(each, "source")]
+    of_source = [each for each in settings if names_source([each])]
     other = [each for each in settings if each in of_source or (of_source and _names(each, "split"))]
     return [each for each in settings if each not in other], other
+
+
+def names_source(settings: Sequence[str]) -> bool:
+    """Whether some settings are of the source."""
+    return any(_names(each, "source") for each in settings)
 
 
 def _names(setting: str, key: str) -> bool:

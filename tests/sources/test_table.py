@@ -94,6 +94,12 @@ def test_a_row_without_target_is_refused(path: Path) -> None:
         Table(path, targets={"city": "class"})
 
 
+def test_a_class_that_may_mean_no_value_is_warned_of(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    (tmp_path / "t.csv").write_text("a,kind\n1,x\n2,NA\n3,y\n4,NA\n")
+    assert Table(tmp_path / "t.csv", target="kind").classes == ("NA", "x", "y")
+    assert "the target 'kind' has a class 'NA' (2 rows)" in caplog.text
+
+
 def test_whole_numbers_may_be_classes_or_amounts_and_must_be_called_one(path: Path) -> None:
     with pytest.raises(ConfigError, match="'rooms' holds 4 whole numbers") as refused:
         Table(path, target="rooms")

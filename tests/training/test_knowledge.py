@@ -11,6 +11,7 @@ from seqtrain.config import load_config
 from seqtrain.errors import CheckpointError, ConfigError
 from seqtrain.training.evaluation import evaluate
 from seqtrain.training.fit import fit
+from seqtrain.training.inspected_run import open_inspection
 from seqtrain.training.options import FitOptions
 from seqtrain.training.prediction import PredictOptions, predict
 from seqtrain.training.trained_run import TrainedRun
@@ -77,7 +78,7 @@ def test_rows_that_were_added_to_a_table_change_no_prediction(tmp_path):
     write(tmp_path / "data.csv", [*FLATS, *((1000 + n, "abcdefg"[n % 7], 9000 + n, "xy"[n % 2]) for n in range(80))])
     assert predicted(run, new) == before
     assert evaluate(TrainedRun(run), part="all").samples == 160
-    with pytest.raises(CheckpointError, match="the data has changed since the run was trained"):
+    with pytest.raises(CheckpointError, match="the data has changed since the run began"):
         evaluate(TrainedRun(run), part="val")
 
 
@@ -128,7 +129,7 @@ def test_a_class_folder_with_another_name_is_refused_and_pictures_that_were_adde
     inputs = PredictOptions([pictures / first], out=tmp_path / "out.csv")
     shutil.copy(next((pictures / first).iterdir()), pictures / first / "new.png")
     assert predict(run, inputs).samples == 13
-    with pytest.raises(CheckpointError, match="the data has changed since the run was trained"):
+    with pytest.raises(CheckpointError, match="the data has changed since the run began"):
         evaluate(TrainedRun(run), part="val")
     (pictures / first).rename(pictures / "zz")
     with pytest.raises(CheckpointError, match=f"the classes of the run's data(.|\n)*expected {first}(.|\n)*zz"):
@@ -151,9 +152,42 @@ def test_data_that_lies_elsewhere_now_is_named_beside_the_inputs(tmp_path):
     new = write(tmp_path / "new.csv", [("size", "town"), (5, "a"), (16, "c")])
     before = predicted(run, new)
     (tmp_path / "data.csv").rename(tmp_path / "elsewhere.csv")
-    with pytest.raises(ConfigError, match=r"source\.path: no such file or folder(.|\n)*-s source\.path=PATH, where"):
+    with pytest.raises(
+        ConfigError,
+        match=r"source\.path: no such file or folder(.|\n)*-s source\.path=PATH \(of predict, beside INPUT\)",
+    ):
         predicted(run, new)
     few = write(tmp_path / "few.csv", [*FLATS[:20], (5, "", 2.5, "x")])
     for own in (tmp_path / "elsewhere.csv", few):
         predict(run, PredictOptions([new], [f"source.path={own}"], out=tmp_path / "out.csv"))
         assert (tmp_path / "out.csv").read_text() == before
+
+
+def test_batches_of_a_run_are_looked_at_by_its_scales_and_not_where_its_data_has_changed(tmp_path):
+    run = trained(tmp_path, TABLE, FLATS)
+    look = (None, "val", 0, tmp_path / "out", "augmented", run)
+    shown = next(open_inspection(*look).batches(1))
+    (tmp_path / "data.csv").rename(tmp_path / "elsewhere.csv")
+    with pytest.raises(ConfigError, match="say where it lies now"):
+        open_inspection(*look)
+    moved = next(open_inspection(*look, [f"source.path={tmp_path / 'elsewhere.csv'}"]).batches(1))
+    assert moved.to_json() | {"ms": 0} == shown.to_json() | {"ms": 0}
+    write(tmp_path / "data.csv", [*FLATS, (9000, "a", 1e6, "x")])
+    with pytest.raises(CheckpointError, match=r"the data has changed(.|\n)*look at other data with -s source"):
+        open_inspection(*look)
+    other = open_inspection(*look, [f"source.path={tmp_path / 'data.csv'}"])
+    assert json.loads(json.dumps(other.data.train.fitted())) == json.loads((run / "fitted.json").read_text())
+
+
+def test_where_the_data_is_gone_other_data_is_evaluated_alike(tmp_path):
+    run = trained(tmp_path, TABLE, FLATS)
+    test = write(tmp_path / "test.csv", [FLATS[0], *FLATS[20:60]])
+    setting = f"source.path={test}"
+    before = evaluate(TrainedRun(run, [setting]))
+    assert before.text().splitlines()[-1].startswith("errors of price are in its standard deviation, ")
+    (tmp_path / "data.csv").unlink()
+    after = evaluate(TrainedRun(run, [setting]))
+    assert (after.metrics, after.samples, after.split) == (before.metrics, 40, "all")
+    write(test, [FLATS[0], *(row for row in FLATS[20:60] if row[3] == "x")])
+    with pytest.raises(CheckpointError, match="the classes of 'kind' differ"):
+        TrainedRun(run, [setting])

@@ -253,7 +253,7 @@ def test_predictions_do_not_go_among_the_inputs(photos):
     (photos / "masks").mkdir()
     with pytest.raises(ConfigError, match="would lie among the inputs"):
         _Places(photos / "masks", [photos], [str(photos / "a.png")])
-    with pytest.raises(ConfigError, match=r"called a\.png\.png\n(.|\n)*a\.png, twice\n  fix: name it once"):
+    with pytest.raises(ConfigError, match=r"the same sample is named twice\n(.|\n)*a\.png\n  fix: name it once"):
         _Places(photos.parent / "masks", [], [str(photos / "a.png")] * 2)
 
 
@@ -303,12 +303,21 @@ def test_an_output_that_is_called_as_another_column_loses_nothing(tmp_path):
     assert written == ["result.v2_error.npy", "result.v2_row.npy", "result.v2_price_m2.npy", "result.v2.inputs.csv"]
 
 
-def test_a_model_that_puts_out_nan_predicts_no_class():
-    head = Head("", "classes", ("a", "b"))
-    assert head.cells(np.array([[np.nan, np.nan], [0.25, 0.75]], np.float16)) == [
-        [None, None, None, None],
-        ["b", 0.75, 0.25, 0.75],
-    ]
+def test_a_sample_of_which_the_model_puts_out_nan_has_an_error(photos, tmp_path, monkeypatch):
+    batches = prediction.readable_batches
+
+    def with_nan(*arguments):
+        for batch in batches(*arguments):
+            outputs = np.array(batch.outputs)
+            outputs[[path.endswith("/e.png") for path in map(arguments[1].describe, batch.items.tolist())]] = np.nan
+            yield dataclasses.replace(batch, outputs=outputs)
+
+    monkeypatch.setattr(prediction, "readable_batches", with_nan)
+    done = predict(little_run(), PredictOptions([photos / "e.png", photos / "a.png"], out=tmp_path / "p.csv"))
+    first, second = rows_of((tmp_path / "p.csv").read_text())
+    assert (first["class"], first["error"].partition(";")[0]) == ("", "the model puts out NaN or infinite numbers")
+    assert second["class"] and not second["error"]
+    assert (done.exit_code, done.failed, sum(done.classes.values()), len(done.errors)) == (3, 1, 1, 1)
 
 
 def test_names_that_have_no_folder_in_common_are_no_reason_to_fail(tmp_path):
