@@ -158,7 +158,9 @@ def init_config(
     task: Annotated[
         str | None, typer.Option(help="What it is: a task or a kind, as --template list has them.", show_default=False)
     ] = None,
-    target: Annotated[str | None, typer.Option(help="The column to predict.", show_default=False)] = None,
+    target: Annotated[
+        list[str] | None, typer.Option(metavar="COLUMN", help="The column to predict.", show_default=False)
+    ] = None,
     image_size: Annotated[
         str | None, typer.Option(help="Size of pictures in a batch: 64, or 48x64.", show_default=False)
     ] = None,
@@ -174,7 +176,9 @@ def init_config(
     from seqtrain.init.settling import Wishes
     from seqtrain.init.starting import begin
 
-    wishes = Wishes(task, target, image_size, yes)
+    if target and len(target) > 1:
+        raise typer.BadParameter("one column; add others under `targets` in the config", param_hint="--target")
+    wishes = Wishes(task, target[0] if target else None, image_size, yes)
     with stdout_to_stderr():
         started = begin(place, wishes, template, out, force, typer.echo)
     if as_json:
