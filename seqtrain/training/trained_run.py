@@ -16,7 +16,7 @@ from typing import Any, Literal
 import numpy as np
 
 from seqtrain.config.load import LoadedConfig, load_config
-from seqtrain.errors import CheckpointError, ConfigError
+from seqtrain.errors import CheckpointError, ConfigError, Mistake
 from seqtrain.loading.bad_samples import replaced
 from seqtrain.loading.pipeline import Data, first_batch, open_data, validating_sequence
 from seqtrain.loading.stream import BatchStream, validation_schedule
@@ -232,12 +232,15 @@ def _loaded(path: Path, settings: Sequence[str]) -> LoadedConfig:
     try:
         return load_config(path, settings)
     except ConfigError as error:
-        raise ConfigError(
-            dataclasses.replace(mistake, fix=_MOVED.format(mistake.message.partition(":")[0]))
-            if mistake.message.startswith("source.") and mistake.message.endswith("no such file or folder")
-            else mistake
-            for mistake in error.mistakes
-        ) from error
+        raise ConfigError(map(_with_advice, error.mistakes)) from error
+
+
+def _with_advice(mistake: Mistake) -> Mistake:
+    key, _, what = mistake.message.partition(": ")
+    is_gone = key.startswith("source.") and what == "no such file or folder"
+    if not is_gone or (mistake.where or "").startswith("-s "):
+        return mistake
+    return dataclasses.replace(mistake, fix=_MOVED.format(key))
 
 
 def _divided(settings: Sequence[str]) -> tuple[list[str], list[str]]:

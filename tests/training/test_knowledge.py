@@ -65,30 +65,49 @@ def trained(folder, config, rows):
     return folder / "run"
 
 
+def moved(run, folder):
+    """A copy of a run and of what lies beside it, which may be changed."""
+    shutil.copytree(run.parent, folder / "all", symlinks=True)
+    config = folder / "all" / "run" / "config.yaml"
+    config.write_text(config.read_text().replace(str(run.parent), str(folder / "all")))
+    return folder / "all" / "run"
+
+
+@pytest.fixture(scope="module")
+def flats_run(tmp_path_factory):
+    return trained(tmp_path_factory.mktemp("flats"), TABLE, FLATS)
+
+
+@pytest.fixture
+def flats(flats_run, tmp_path):
+    """A run on a table, in a folder with the table."""
+    return moved(flats_run, tmp_path)
+
+
 def predicted(run, path):
     out = run.parent / "out.csv"
     predict(run, PredictOptions([path], out=out))
     return out.read_text()
 
 
-def test_rows_that_were_added_to_a_table_change_no_prediction(tmp_path):
-    run = trained(tmp_path, TABLE, FLATS)
+def test_rows_that_were_added_to_a_table_change_no_prediction(flats, tmp_path):
+    run, folder = flats, flats.parent
     new = write(tmp_path / "new.csv", [("size", "town"), (5, "a"), (16, "c"), ("", ""), (3, "elsewhere")])
     before = predicted(run, new)
-    write(tmp_path / "data.csv", [*FLATS, *((1000 + n, "abcdefg"[n % 7], 9000 + n, "xy"[n % 2]) for n in range(80))])
+    write(folder / "data.csv", [*FLATS, *((1000 + n, "abcdefg"[n % 7], 9000 + n, "xy"[n % 2]) for n in range(80))])
     assert predicted(run, new) == before
     assert evaluate(TrainedRun(run), part="all").samples == 160
     with pytest.raises(CheckpointError, match="the data has changed since the run began"):
         evaluate(TrainedRun(run), part="val")
 
 
-def test_columns_and_classes_that_have_changed_are_refused(tmp_path):
-    run = trained(tmp_path, TABLE, FLATS)
+def test_columns_and_classes_that_have_changed_are_refused(flats, tmp_path):
+    run, folder = flats, flats.parent
     new = write(tmp_path / "new.csv", [("size", "town", "area"), (5, "a", 1)])
-    write(tmp_path / "data.csv", [*FLATS, (5, "a", 2.5, "z")])
+    write(folder / "data.csv", [*FLATS, (5, "a", 2.5, "z")])
     with pytest.raises(CheckpointError, match=r"the classes of 'kind' differ(.|\n)*\['x', 'y'\]\n(.|\n)*'z'"):
         predicted(run, new)
-    write(tmp_path / "data.csv", [(*row, "area" if row is FLATS[0] else 7) for row in FLATS])
+    write(folder / "data.csv", [(*row, "area" if row is FLATS[0] else 7) for row in FLATS])
     with pytest.raises(CheckpointError, match="the numeric columns of the table differ"):
         predicted(run, new)
 
@@ -114,16 +133,8 @@ def test_ids_that_have_changed_are_refused(tmp_path):
         predicted(run, new)
 
 
-def moved_run(folder):
-    """A little run whose pictures may be changed."""
-    shutil.copytree(little_run().parent, folder / "all", symlinks=True)
-    config = folder / "all" / "run" / "config.yaml"
-    config.write_text(config.read_text().replace(str(little_run().parent), str(folder / "all")))
-    return folder / "all" / "run"
-
-
 def test_a_class_folder_with_another_name_is_refused_and_pictures_that_were_added_are_not(tmp_path):
-    run = moved_run(tmp_path)
+    run = moved(little_run(), tmp_path)
     pictures = run.parent / "pictures"
     first, *_ = sorted(path.name for path in pictures.iterdir())
     inputs = PredictOptions([pictures / first], out=tmp_path / "out.csv")
@@ -137,7 +148,7 @@ def test_a_class_folder_with_another_name_is_refused_and_pictures_that_were_adde
 
 
 def test_a_run_of_a_version_that_wrote_down_no_classes_is_opened(tmp_path):
-    run = moved_run(tmp_path)
+    run = moved(little_run(), tmp_path)
     split = json.loads((run / "split.json").read_text())
     del split["known"], split["data_sha256"]
     (run / "split.json").write_text(json.dumps(split))
@@ -147,45 +158,47 @@ def test_a_run_of_a_version_that_wrote_down_no_classes_is_opened(tmp_path):
         TrainedRun(run)
 
 
-def test_data_that_lies_elsewhere_now_is_named_beside_the_inputs(tmp_path):
-    run = trained(tmp_path, TABLE, FLATS)
+def test_data_that_lies_elsewhere_now_is_named_beside_the_inputs(flats, tmp_path):
+    run, folder = flats, flats.parent
     new = write(tmp_path / "new.csv", [("size", "town"), (5, "a"), (16, "c")])
     before = predicted(run, new)
-    (tmp_path / "data.csv").rename(tmp_path / "elsewhere.csv")
+    (folder / "data.csv").rename(tmp_path / "elsewhere.csv")
     with pytest.raises(
         ConfigError,
         match=r"source\.path: no such file or folder(.|\n)*-s source\.path=PATH \(of predict, beside INPUT\)",
     ):
         predicted(run, new)
+    with pytest.raises(ConfigError, match=r"no such file or folder(.|\n)*did you mean 'elsewhere.csv'"):
+        predict(run, PredictOptions([new], [f"source.path={tmp_path / 'elsewhare.csv'}"], out=tmp_path / "out.csv"))
     few = write(tmp_path / "few.csv", [*FLATS[:20], (5, "", 2.5, "x")])
     for own in (tmp_path / "elsewhere.csv", few):
         predict(run, PredictOptions([new], [f"source.path={own}"], out=tmp_path / "out.csv"))
         assert (tmp_path / "out.csv").read_text() == before
 
 
-def test_batches_of_a_run_are_looked_at_by_its_scales_and_not_where_its_data_has_changed(tmp_path):
-    run = trained(tmp_path, TABLE, FLATS)
+def test_batches_of_a_run_are_looked_at_by_its_scales_and_not_where_its_data_has_changed(flats, tmp_path):
+    run, folder = flats, flats.parent
     look = (None, "val", 0, tmp_path / "out", "augmented", run)
     shown = next(open_inspection(*look).batches(1))
-    (tmp_path / "data.csv").rename(tmp_path / "elsewhere.csv")
+    (folder / "data.csv").rename(tmp_path / "elsewhere.csv")
     with pytest.raises(ConfigError, match="say where it lies now"):
         open_inspection(*look)
     moved = next(open_inspection(*look, [f"source.path={tmp_path / 'elsewhere.csv'}"]).batches(1))
     assert moved.to_json() | {"ms": 0} == shown.to_json() | {"ms": 0}
-    write(tmp_path / "data.csv", [*FLATS, (9000, "a", 1e6, "x")])
+    write(folder / "data.csv", [*FLATS, (9000, "a", 1e6, "x")])
     with pytest.raises(CheckpointError, match=r"the data has changed(.|\n)*look at other data with -s source"):
         open_inspection(*look)
-    other = open_inspection(*look, [f"source.path={tmp_path / 'data.csv'}"])
+    other = open_inspection(*look, [f"source.path={folder / 'data.csv'}"])
     assert json.loads(json.dumps(other.data.train.fitted())) == json.loads((run / "fitted.json").read_text())
 
 
-def test_where_the_data_is_gone_other_data_is_evaluated_alike(tmp_path):
-    run = trained(tmp_path, TABLE, FLATS)
+def test_where_the_data_is_gone_other_data_is_evaluated_alike(flats, tmp_path):
+    run, folder = flats, flats.parent
     test = write(tmp_path / "test.csv", [FLATS[0], *FLATS[20:60]])
     setting = f"source.path={test}"
     before = evaluate(TrainedRun(run, [setting]))
     assert before.text().splitlines()[-1].startswith("errors of price are in its standard deviation, ")
-    (tmp_path / "data.csv").unlink()
+    (folder / "data.csv").unlink()
     after = evaluate(TrainedRun(run, [setting]))
     assert (after.metrics, after.samples, after.split) == (before.metrics, 40, "all")
     write(test, [FLATS[0], *(row for row in FLATS[20:60] if row[3] == "x")])
