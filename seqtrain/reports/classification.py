@@ -137,7 +137,7 @@ class ClassificationResults:
                 axes.plot(*_thinned(*micro), color=LINES[0], label=f"all decisions pooled  {roc_area(*micro):.3f}")
             axes.set(xlabel="false positive rate", ylabel="true positive rate", xlim=(-0.01, 1), ylim=(0, 1.01))
             axes.set_title("ROC, with the area under it")
-            axes.legend(loc="lower right")
+            axes.legend(loc="best")
 
     def _draw_precision_recall(self, truth: npt.NDArray[np.int64], scores: Floats, path: Path) -> None:
         ranked = self._ranked(truth)
@@ -158,7 +158,7 @@ class ClassificationResults:
                 axes.plot([], [], " ", label=f"mean of {len(ranked)} classes  {mean:.3f}")
             axes.set(xlabel="recall", ylabel="precision", xlim=(0, 1.01), ylim=(0, 1.01))
             axes.set_title("precision and recall, with average precision")
-            axes.legend(loc="lower left")
+            axes.legend(loc="best")
 
 
 def _colors() -> tuple[str, ...]:
