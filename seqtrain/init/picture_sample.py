@@ -17,6 +17,7 @@ from seqtrain.sources.picture_size import picture_size
 
 _SAMPLED = 100
 _NEARLY_SQUARE = 1.15
+_MUCH_STRETCHED = 1.5
 _LARGEST = 224
 _GRAY = frozenset({"1", "L", "LA", "I", "I;16", "F"})
 
@@ -30,6 +31,7 @@ class PictureSample:
         median: Height and width.
         smallest: By area.
         largest: By area.
+        proportions: Width to height of the narrowest and of the widest.
         is_gray: Whether none of them has colours.
         unreadable: Of those that were looked at.
     """
@@ -38,6 +40,7 @@ class PictureSample:
     median: Size
     smallest: Size
     largest: Size
+    proportions: tuple[float, float]
     is_gray: bool
     unreadable: tuple[str, ...]
 
@@ -66,10 +69,19 @@ class PictureSample:
 
     def notes(self) -> tuple[str, ...]:
         """What a person should know."""
-        if not self.unreadable:
-            return ()
         looked_at = min(self.count, _SAMPLED)
-        return (f"{len(self.unreadable)} of {looked_at} files looked at cannot be read, such as {self.unreadable[0]}",)
+        narrowest, widest = self.proportions
+        notes = []
+        if self.unreadable:
+            notes.append(
+                f"{len(self.unreadable)} of {looked_at} files looked at cannot be read, such as {self.unreadable[0]}"
+            )
+        if widest / narrowest >= _MUCH_STRETCHED:
+            notes.append(
+                f"width to height goes from {narrowest:.2f} to {widest:.2f}, and all are stretched to one size; "
+                "'resize: crop' or 'resize: pad' in the sequence keeps their proportions"
+            )
+        return tuple(notes)
 
 
 def sample_pictures(root: Path, files: Sequence[str]) -> PictureSample | None:
@@ -89,7 +101,10 @@ def sample_pictures(root: Path, files: Sequence[str]) -> PictureSample | None:
         return None
     median = (median_low(height for height, _ in sizes), median_low(width for _, width in sizes))
     by_area = sorted(sizes, key=lambda size: size[0] * size[1])
-    return PictureSample(len(files), median, by_area[0], by_area[-1], modes.keys() <= _GRAY, tuple(unreadable))
+    shapes = sorted(width / height for height, width in sizes)
+    proportions = (shapes[0], shapes[-1])
+    is_gray = modes.keys() <= _GRAY
+    return PictureSample(len(files), median, by_area[0], by_area[-1], proportions, is_gray, tuple(unreadable))
 
 
 def fitting_batch_size(num_samples: int, most: int = 64) -> int:

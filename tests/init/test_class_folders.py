@@ -59,6 +59,15 @@ def test_the_size_is_the_median_and_a_damaged_file_is_told(tmp_path):
     assert find.notes == ("1 of 6 files looked at cannot be read, such as a/5.png",)
 
 
+def test_pictures_that_would_be_much_distorted_are_told(tmp_path):
+    classes(tmp_path / "one", {"cat": 2, "dog": 2}, size=(30, 40))
+    classes(tmp_path / "two", {"cat": 2, "dog": 2}, size=(30, 40))
+    picture(tmp_path / "two" / "cat" / "tall.jpg", size=(40, 30))
+    assert not sections(tmp_path / "one")[0].notes
+    (note,) = sections(tmp_path / "two")[0].notes
+    assert "from 0.75 to 1.33" in note and "resize: crop" in note
+
+
 def test_links_to_class_folders_are_followed_and_rings_are_not(tmp_path):
     classes(tmp_path / "store", {"cat": 3, "dog": 3})
     data = tmp_path / "data"
