@@ -3,6 +3,7 @@
 import json
 import os
 import pty
+import signal
 import sys
 import time
 
@@ -15,6 +16,7 @@ def test_a_run_whose_terminal_is_closed_saves_and_goes_on(points):
     command = ["-m", "seqtrain", "fit", str(points), "--run-dir", str(run_dir), "--progress", "bar"]
     process, terminal = pty.fork()
     if process == 0:
+        signal.signal(signal.SIGHUP, signal.SIG_DFL)  # which is ignored where the tests themselves run under nohup
         os.execv(sys.executable, [sys.executable, *command, "-s", "fit.epochs=100000"])
     metrics = run_dir / "metrics.jsonl"
     deadline = time.monotonic() + 120
