@@ -161,13 +161,20 @@ def _write(path: Path, text: str) -> None:
 
 @contextlib.contextmanager
 def _ending_in_order() -> Iterator[None]:
-    """Has SIGTERM end a command as Ctrl-C does: with what was made so far, and with one document."""
+    """Has SIGTERM end a command as Ctrl-C does: with what was made so far, and with one document.
+
+    What is raised must be no error, which would be told as one of the sample that is being read.
+    """
+    received = [signal.SIGINT]
 
     def stop(number: int, frame: object) -> None:
-        raise InterruptedRunError(number)
+        received.append(signal.Signals(number))
+        raise KeyboardInterrupt
 
     before = signal.signal(signal.SIGTERM, stop)
     try:
         yield
+    except KeyboardInterrupt as error:
+        raise InterruptedRunError(received[-1]) from error
     finally:
         signal.signal(signal.SIGTERM, before)

@@ -112,19 +112,23 @@ class Data:
             return choose(self.train, like, log.info)[0]
 
 
-def open_data(loaded: LoadedConfig, fitted: Mapping[str, Any] | None = None) -> Data:
+def open_data(loaded: LoadedConfig, fitted: Mapping[str, Any] | None = None, trains: bool = True) -> Data:
     """Lists the samples, divides them, and makes the sequences.
 
     Args:
         loaded: The config.
         fitted: What the sequence of a trained run fitted, which then stands in place of what it would fit now.
+        trains: Whether the numbers of steps must be those that `fit` can take.
 
     Raises:
         ConfigError: when components do not fit together.
         DataError: when the samples cannot be listed or divided.
     """
     with console.telling("listing the samples"):
-        return _opened(loaded, fitted)
+        data = _opened(loaded, fitted)
+    if trains:
+        _check_steps(loaded, data)
+    return data
 
 
 def _opened(loaded: LoadedConfig, fitted: Mapping[str, Any] | None) -> Data:
@@ -144,7 +148,7 @@ def _opened(loaded: LoadedConfig, fitted: Mapping[str, Any] | None) -> Data:
         with _placed(loaded, ("cache",)):
             open_caches(config.cache.path, config.sequence.name, sides)
     weighted = functools.partial(_weighted, loaded, source, split.train)
-    data = Data(
+    return Data(
         source,
         split,
         weighted(train),
@@ -154,8 +158,6 @@ def _opened(loaded: LoadedConfig, fitted: Mapping[str, Any] | None) -> Data:
         lambda: weighted(_sequence(loaded, source, split, split.train, True, fitted)),
         fitted,
     )
-    _check_steps(loaded, data)
-    return data
 
 
 def first_batch(sequence: Any) -> tuple[Any, ...]:

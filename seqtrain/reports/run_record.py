@@ -26,6 +26,7 @@ from seqtrain.reports.run_state import RunState, run_state
 # Some ten times faster than the one in Python, where libyaml is there.
 _YamlLoader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 _NO_METRICS = ("epoch", "time")
+_FIX = "bring that file back; or remove it, where the run goes on without it"
 
 
 @dataclass(frozen=True)
@@ -47,7 +48,7 @@ class RunRecord:
 
     Args:
         path: The folder.
-        meta: What meta.json holds.
+        meta: What meta.json holds; empty where it is missing or damaged, for nothing else depends on it.
         result: What result.json holds; None where the run has not ended in good order.
         rows: What each epoch logged: "epoch", the metrics and, in runs of today, "time".
         state: How it stands.
@@ -62,8 +63,11 @@ class RunRecord:
     @cached_property
     def starts(self) -> list[datetime]:
         """When it began, and when it went on."""
-        times = [self.meta["started"], *(each["time"] for each in self.meta.get("resumed", ()))]
-        return [datetime.fromisoformat(time) for time in times]
+        times = [each["time"] for each in self.meta.get("resumed", ())]
+        if "started" in self.meta:
+            times.insert(0, self.meta["started"])
+        began = datetime.fromtimestamp((self.path / "config.yaml").stat().st_mtime, UTC)
+        return [datetime.fromisoformat(time) for time in times] or [began]  # with the config a run begins
 
     @cached_property
     def plain_config(self) -> Mapping[str, Any]:
@@ -177,12 +181,19 @@ def read_run(path: Path) -> RunRecord:
         raise CheckpointError("there is no run in this folder", where=path, fix="name a run folder: runs/NAME/TIME")
     try:
         result = _document(path / "result.json") if (path / "result.json").exists() else None
-        record = RunRecord(path, _document(path / "meta.json"), result, _rows(path), run_state(path, result))
+        record = RunRecord(path, _meta(path / "meta.json"), result, _rows(path), run_state(path, result))
         record.to_json()  # whatever is not as a run writes it is found now
     except (OSError, ValueError, KeyError, TypeError, AttributeError, DataError) as error:
         words = f"it has no {error}" if isinstance(error, KeyError) else str(error).splitlines()[0]
-        raise CheckpointError(f"cannot be read as a run: {words}", where=path) from error
+        raise CheckpointError(f"cannot be read as a run: {words}", where=path, fix=_FIX) from error
     return record
+
+
+def _meta(path: Path) -> dict[str, Any]:
+    try:
+        return _document(path)
+    except ValueError:
+        return {}
 
 
 def _document(path: Path) -> dict[str, Any]:

@@ -17,7 +17,8 @@ from typing import Any
 from seqtrain.config.departures import departures
 from seqtrain.config.load import LoadedConfig, load_config
 from seqtrain.errors import SeqtrainError
-from seqtrain.loading.pipeline import Data, first_batch, open_data
+from seqtrain.loading.knowledge import open_known, require_same_data
+from seqtrain.loading.pipeline import Data, first_batch
 from seqtrain.reports.contact_sheet import contact_sheet
 from seqtrain.reports.curves import draw_run
 from seqtrain.reports.page import Block, Code, Figures, Heading, Picture, Section, Table, Text, page
@@ -187,7 +188,8 @@ def _data(facts: RunFacts, loaded: LoadedConfig | None, trouble: str) -> Iterato
         yield Text(f"The data are not shown, as the config cannot be read: {trouble}", is_faint=True)
         return
     try:
-        data = open_data(loaded)
+        data = open_known(facts.path, loaded)
+        require_same_data(facts.path, data, "leave it so")
         yield from _classes(data)
         yield from _first_batch(data)
     except (SeqtrainError, OSError) as error:

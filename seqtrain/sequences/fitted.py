@@ -145,5 +145,5 @@ def require_same(what: str, expected: Any, received: Any) -> None:
             f"{what} differ from what the run was trained with",
             expected=str(expected)[:_LONGEST_SHOWN],
             received=str(received)[:_LONGEST_SHOWN],
-            fix="bring the data back to what it was, or train anew",
+            fix="bring the data and the settings back to what they were, or train anew",
         )

@@ -118,7 +118,7 @@ class TableSequence(SampleSequence):
         """See `SampleSequence`."""
         own = self.fitted()
         for what in ("numeric", "categorical", "targets"):
-            require_same(f"the {what} columns of the table", list(fitted[what]), list(own[what]))
+            require_same(f"the {what} columns of the table", list(fitted.get(what, ())), list(own[what]))
         for name, target in fitted["targets"].items():
             if "classes" in target or "classes" in own["targets"][name]:
                 classes = list(own["targets"][name].get("classes", ()))

@@ -86,7 +86,8 @@ class WindowSequence(SampleSequence):
 
     def take_fitted(self, fitted: Mapping[str, Any]) -> None:
         """See `SampleSequence`."""
-        require_same("the columns of the series", list(fitted["columns"]), list(self.fitted().get("columns", ())))
+        own = self.fitted().get("columns", ())
+        require_same("the columns that are scaled", list(fitted.get("columns", ())), list(own))
         self.scaling = Scaling.from_json(fitted["columns"])
 
     def _scaled(self, rows: npt.NDArray[np.integer], columns: npt.NDArray[np.integer]) -> npt.NDArray[Any]:

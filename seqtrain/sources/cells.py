@@ -68,7 +68,7 @@ class NumberCells:
         fix: What to do about a cell that is no number.
     """
 
-    def __init__(self, name: str, fix: str = _MEND) -> None:
+    def __init__(self, name: str, fix: str) -> None:
         self._name, self._fix = name, fix
         self._blocks: list[npt.NDArray[np.float32]] = []
         self._is_told = False  # that a whole block is something else
@@ -151,10 +151,12 @@ class EitherCells:
 
     Args:
         name: Of the column.
+        fix: What mends a cell that is no number.
     """
 
-    def __init__(self, name: str) -> None:
+    def __init__(self, name: str, fix: str) -> None:
         self._name = name
+        self._fix = fix
         self._cells: Cells | None = None
         self._is_told = False  # that it holds numbers with a comma
 
@@ -172,7 +174,7 @@ class EitherCells:
             if filled and 2 * sum(WITH_COMMA.fullmatch(cell.strip()) is not None for cell in filled) > len(filled):
                 self._is_told = True
                 raise self._refusal(cells, place)
-            self._cells = NumberCells(self._name, _MEND_OR_LIST) if are_numbers else CategoryCells()
+            self._cells = NumberCells(self._name, self._fix) if are_numbers else CategoryCells()
         self._cells.add(cells, place)
 
     def _refusal(self, cells: Sequence[str], place: Place) -> DataError:
@@ -299,14 +301,17 @@ def no_target(name: str, where: str, received: str | None = None) -> Mistake:
 
 
 def cells_of(name: str, kind: ColumnKind, is_required: bool = False) -> Cells:
-    """An empty column of a kind."""
-    if is_required:
-        return RequiredCells(name, NumberCells(name, _MEND_TARGET) if kind == "number" else cells_of(name, kind))
+    """An empty column of a kind; one that is required has no empty cell."""
+    cells: Cells
     if kind == "category":
-        return CategoryCells()
-    if kind == "time":
-        return TimeCells(name)
-    return NumberCells(name) if kind == "number" else EitherCells(name)
+        cells = CategoryCells()
+    elif kind == "time":
+        cells = TimeCells(name)
+    elif kind == "number":
+        cells = NumberCells(name, _MEND_TARGET if is_required else _MEND)
+    else:
+        cells = EitherCells(name, _MEND_TARGET if is_required else _MEND_OR_LIST)
+    return RequiredCells(name, cells) if is_required else cells
 
 
 def sorted_categories(codes: npt.NDArray[np.int32], names: Sequence[str]) -> Categories:

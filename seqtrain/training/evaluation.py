@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from seqtrain.loading.bad_samples import BadSample, BadSamples
+from seqtrain.loading.knowledge import deviations_of
 from seqtrain.loading.stream import BatchStream, validation_schedule
-from seqtrain.training.knowledge import deviations_of
 from seqtrain.training.sample_bar import sample_bar
 from seqtrain.training.trained_run import Part, TrainedRun
 

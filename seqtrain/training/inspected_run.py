@@ -2,21 +2,21 @@
 
 from __future__ import annotations
 
-import logging
+import dataclasses
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from seqtrain.config.load import LoadedConfig
-from seqtrain.errors import ConfigError
+from seqtrain.errors import CheckpointError, ConfigError
+from seqtrain.loading.knowledge import is_same_data, open_known
 from seqtrain.loading.pipeline import Data
 from seqtrain.reports.batch_predictions import Predictor
 from seqtrain.reports.inspection import Inspection, Side, Stage
 from seqtrain.structure import map_structure, named_leaves
-from seqtrain.training.knowledge import require_same_data
 from seqtrain.training.trained_run import TrainedRun, names_source
 
-log = logging.getLogger("seqtrain")
+_LEAVE_OUT = "leave the config out, so that the run's own batches are looked at; or name a config of the same form"
 
 
 def open_inspection(
@@ -41,15 +41,14 @@ def open_inspection(
             other data of its kind to look at.
 
     Raises:
-        SeqtrainError: see `Inspection` and `InspectedRun`; and when the run's data has changed.
+        SeqtrainError: see `Inspection` and `InspectedRun`.
     """
     if run is None:
         assert config is not None
         return Inspection(config, side, epoch, out, stage)
-    inspected = InspectedRun(run, settings if config is None else ())
-    loaded, data = (inspected.loaded, inspected.data) if config is None else (config, None)
-    inspection = Inspection(loaded, side, epoch, out, stage, data)
-    inspection.predictor = inspected.predictor(loaded, inspection.data)
+    inspected = InspectedRun(run, config, settings)
+    inspection = Inspection(inspected.loaded, side, epoch, out, stage, inspected.data)
+    inspection.predictor = inspected.predictor()
     inspection.about.append(inspected.title)
     return inspection
 
@@ -59,52 +58,59 @@ class InspectedRun:
 
     Args:
         path: The run folder.
+        config: See `open_inspection`.
         settings: See `open_inspection`.
 
     Attributes:
-        loaded: Its config.
-        data: Its data, by the scales and vocabularies that it was trained with.
+        loaded: The config whose batches are looked at, the run's own or another.
+        data: Of the config, by the scales and vocabularies that the run was trained with.
 
     Raises:
-        CheckpointError: when there is no run in the folder, or no good checkpoint; or when its data has changed, and no
-            other is named.
+        CheckpointError: when there is no run in the folder, or no good checkpoint; or when its data or split has
+            changed, and no other data is named.
+        ConfigError: when the model does not know the classes, ids or columns of another config.
     """
 
-    def __init__(self, path: Path, settings: Sequence[str] = ()) -> None:
-        self._run = TrainedRun(path, settings, moves_own=True)
+    def __init__(self, path: Path, config: LoadedConfig | None, settings: Sequence[str]) -> None:
+        self._run = TrainedRun(path, settings if config is None else (), moves_own=True)
+        if config is not None:
+            self.loaded, self.data = config, self._data_of(config)
+            return
         self.loaded, self.data = self._run.loaded, self._run.data
-        if not names_source(settings):
-            require_same_data(path, self.data, "look at other data with -s source...")
+        if not names_source(settings) or is_same_data(path, self.data):
+            self._run.own_split("look at other data with -s source...")
 
     @property
     def title(self) -> str:
         """Which weights predict; to a person the first epoch is 1."""
         return f"predicted by {self._run.path} with the {self._run.which} weights (epoch {self._run.epoch + 1})"
 
-    def predictor(self, loaded: LoadedConfig, data: Data) -> Predictor:
-        """The model, for batches of a config.
-
-        Args:
-            loaded: The config, the run's own or another whose samples look alike.
-            data: Of the config.
+    def predictor(self) -> Predictor:
+        """The model, for batches of the config.
 
         Raises:
             ConfigError: when the model cannot be given its batches, or its classes are others.
         """
-        own, other = self._run.data.train, data.train
+        own, other = self._run.data.train, self.data.train
         if _shapes(own) != _shapes(other) or own.class_names != other.class_names:
             raise ConfigError(
                 "the run was trained on other inputs or other classes than this config has",
-                where=loaded.place("sequence"),
+                where=self.loaded.place("sequence"),
                 expected=_words(own),
                 received=_words(other),
-                fix=f"leave the config out, or inspect with {self._run.path / 'config.yaml'}",
+                fix=_LEAVE_OUT,
             )
-        if not _same_fitted(own, other):
-            log.warning("what was fitted on the training samples of this config is not what the run was trained with")
         config = self._run.loaded.config
         loss = str(config.compile.loss if config.compile else self._run.model.loss).lower()
         return Predictor(self._predict, loss, own.data_format == "channels_first")
+
+    def _data_of(self, config: LoadedConfig) -> Data:
+        try:
+            return open_known(self._run.path, config)
+        except CheckpointError as error:
+            place = config.place("source")
+            mistakes = [dataclasses.replace(each, where=place, fix=_LEAVE_OUT) for each in error.mistakes]
+            raise ConfigError(mistakes) from error
 
     def _predict(self, x: Any) -> Any:
         import keras
@@ -121,7 +127,3 @@ def _words(sequence: Any) -> str:
     shapes = ", ".join(f"{name} {shape} {dtype}" for name, (shape, dtype) in _shapes(sequence).items())
     names = sequence.class_names or ()
     return f"{shapes}; {len(names)} classes" + (f": {', '.join(names[:8])}" if names else "")
-
-
-def _same_fitted(own: Any, other: Any) -> bool:
-    return repr(getattr(own, "fitted", dict)()) == repr(getattr(other, "fitted", dict)())

@@ -16,7 +16,7 @@ from typing import Any, Literal, TextIO
 
 import numpy as np
 
-from seqtrain.errors import ConfigError, DataError, InterruptedRunError
+from seqtrain.errors import ConfigError, DataError
 from seqtrain.sources.base import Source, describe
 from seqtrain.training.inputs import require_inputs, source_of
 from seqtrain.training.outputs import Head, heads_of, outputs_of
@@ -116,7 +116,7 @@ def predict(path: Path, options: PredictOptions) -> Predictions:
     Raises:
         ConfigError: when nothing is to be predicted, or the format does not fit the model's outputs.
         DataError: when the inputs cannot be listed.
-        InterruptedRunError: after Ctrl-C; what was made is kept.
+        KeyboardInterrupt: as ever; what was made is kept.
     """
     require_run(path)
     require_inputs(options.inputs)
@@ -143,8 +143,6 @@ def predict(path: Path, options: PredictOptions) -> Predictions:
                 _count(done, heads, rows)
                 tell(len(rows.names))
         whole = True
-    except KeyboardInterrupt as error:
-        raise InterruptedRunError(2) from error
     finally:
         done.written = writer.close(whole)
         if not whole and done.written:

@@ -36,9 +36,9 @@ from seqtrain.config.dump import dump
 from seqtrain.config.load import LoadedConfig
 from seqtrain.config.schema import RunConfig
 from seqtrain.errors import CheckpointError, ResourceError
+from seqtrain.loading.knowledge import FITTED, fitted_by, record_of, require_same_data
 from seqtrain.splits import Split
 from seqtrain.training.folder_lock import FolderLock
-from seqtrain.training.knowledge import FITTED, record_of, require_same_data
 from seqtrain.training.provenance import provenance, resumption
 
 if TYPE_CHECKING:
@@ -154,8 +154,7 @@ class RunFolder:
         for leftover in (self.bad_samples, self.path / FITTED):
             leftover.unlink(missing_ok=True)
         self._write_split(data)
-        fitted: dict[str, Any] = getattr(data.train, "fitted", dict)()  # which a class written for Keras need not have
-        if fitted:
+        if fitted := fitted_by(data):
             self.write_json(FITTED, fitted)
         self.write_json("meta.json", provenance(argv))
         self.write("config.yaml", dump(config))

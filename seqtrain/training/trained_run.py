@@ -18,21 +18,22 @@ import numpy as np
 from seqtrain.config.load import LoadedConfig, load_config
 from seqtrain.errors import CheckpointError, ConfigError, Mistake
 from seqtrain.loading.bad_samples import replaced
-from seqtrain.loading.pipeline import Data, first_batch, open_data, validating_sequence
+from seqtrain.loading.knowledge import is_same_data, open_known, require_same_data, split_of
+from seqtrain.loading.pipeline import Data, first_batch, validating_sequence
 from seqtrain.loading.stream import BatchStream, validation_schedule
 from seqtrain.sources.base import Source
 from seqtrain.splits import Indices, Split, split_source
 from seqtrain.structure import map_structure
 from seqtrain.training.checkpoint_store import Stored, stored_checkpoint
-from seqtrain.training.knowledge import fitted_of, require_known, require_same_data, split_of
 from seqtrain.training.other_samples import as_the_run_sees, open_other_source
 
 Part = Literal["train", "val", "all"]
 
 _MOVED = (
-    "bring the run's data back; or say where it lies now with -s {0}=PATH (of predict, beside INPUT), or evaluate other"
-    " data with the same"
+    "bring the run's data back; or say where it lies now with -s {0}=PATH (of predict beside INPUT, of inspect-batches"
+    " without a config), or evaluate other data with the same"
 )
+_NO_STAND_IN = "bring the run's data back, which is not where it was; what stands in for it must be of its form"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -78,6 +79,8 @@ class TrainedRun:
         path: The run folder.
         settings: `key=value` each, laid on its config. Where they name another source, its samples are what `sequence`
             gives, divided as the config divides; the model, and what was fitted on the training part, stay the run's.
+            Where the run's own data is gone, what they name may be that data, which now lies elsewhere; else it stands
+            in for it.
         which: The checkpoint: the best epoch's, or the last.
         moves_own: Whether settings of the source say where the run's own data lies now, and name no other source.
 
@@ -104,22 +107,23 @@ class TrainedRun:
         self.path = path
         self.which = which
         own, other = (list(settings), []) if moves_own else _divided(settings)
+        self._stands_in = False
         try:
             self.loaded: LoadedConfig = _loaded(path / "config.yaml", own)
         except ConfigError:
             if not other:
                 raise
-            own = list(settings)  # where its own data is gone, the other stands in for it, too
-            self.loaded = load_config(path / "config.yaml", own)
+            self.loaded = load_config(path / "config.yaml", settings)
+            self._stands_in = True
         self.stored: Stored = stored_checkpoint(path / "checkpoints", which)
-        with _without_notes():  # they were told when it was trained
-            self.data: Data = open_data(self.loaded, fitted_of(path))
-        require_known(path, self.data.source)
+        self.data: Data = self._own_data()
+        if self._stands_in and is_same_data(path, self.data):
+            self._stands_in, other = False, []
         self.source = self.data.source
         self.source_settings = " ".join(other)
         self._named = load_config(path / "config.yaml", settings) if other else self.loaded
         self.has_other_source = bool(other)
-        if other and len(own) < len(settings):
+        if other and not self._stands_in:
             self.source = open_other_source(self._named, self.data, f"-s {self.source_settings}")
         self.model, self.example = self._model()
 
@@ -156,7 +160,10 @@ class TrainedRun:
         """The samples of a side of the split, or all, as indices of `source`; see `sequence`."""
         if part == "all":
             return np.arange(len(self.source))
-        split = self._other_split() if self.has_other_source else self._own_split()
+        if self.has_other_source and not self._stands_in:
+            split = split_source(self.source, self._named.config.split, self._named.config.seed)
+        else:
+            split = self.own_split("choose all samples")
         if part == "val" and not len(split.val):
             raise ConfigError("this run has no validation", where=self.loaded.place("split"), fix="choose train or all")
         return split.val if part == "val" else split.train
@@ -184,23 +191,36 @@ class TrainedRun:
         sequence.skips_bad_samples = self.data.train.skips_bad_samples
         return sequence
 
-    def _other_split(self) -> Split:
-        """Another source, divided as the config says."""
-        return split_source(self.source, self._named.config.split, self._named.config.seed)
+    def own_split(self, else_: str) -> Split:
+        """The split that the run was trained on; samples that it has trained on are never called validation.
 
-    def _own_split(self) -> Split:
-        """The split that the run was trained on; samples that it has trained on are never called validation."""
-        require_same_data(self.path, self.data, "choose all samples, or another source with -s source...")
+        Args:
+            else_: What may be done beside bringing the data back.
+
+        Raises:
+            CheckpointError: when data or settings give another.
+        """
+        require_same_data(self.path, self.data, else_)
         kept, split = split_of(self.path), self.data.split
         if kept["sha256"] != split.fingerprint():
             raise CheckpointError(
-                "the run had another split: its data, seed or shares were not the same",
+                "the run had another split: its seed or its shares were not the same",
                 where=self.path / "split.json",
                 expected=f"sha256 {kept['sha256']}: train {kept['num_train']}, val {kept['num_val']}",
                 received=f"sha256 {split.fingerprint()}: train {len(split.train)}, val {len(split.val)}",
-                fix="bring the data back to what it was, choose all samples, or name another source with -s source...",
+                fix=f"leave seed and split as they were; or {else_}",
             )
         return split
+
+    def _own_data(self) -> Data:
+        try:
+            with _without_notes():  # they were told when it was trained
+                return open_known(self.path, self.loaded)
+        except CheckpointError as error:
+            if not self._stands_in:
+                raise
+            mistakes = [dataclasses.replace(mistake, fix=_NO_STAND_IN) for mistake in error.mistakes]
+            raise CheckpointError(mistakes) from error
 
     def _model(self) -> tuple[Any, Any]:
         """The model with its weights, and what it makes of a batch."""

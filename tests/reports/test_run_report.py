@@ -48,7 +48,7 @@ def run(tmp_path):
     (folder / "train.log").write_text(LOG)
     meta = {"started": "2026-03-01T10:00:00+00:00", "python": "3.11.7", "devices": ["gpu:0"], "argv": ["seqtrain", "x"]}
     (folder / "meta.json").write_text(json.dumps(meta))
-    (folder / "split.json").write_text(json.dumps({"num_train": 800, "num_val": 200, "train": [1], "val": [2]}))
+    (folder / "split.json").write_text(json.dumps({"num_train": 800, "num_val": 200, "sha256": "1"}))
     rows = [{"epoch": e, "loss": 1 / (e + 1), "val_loss": 2.5 - e, "samples_per_s": 99.0} for e in range(2)]
     lines = [json.dumps({**row, "time": f"2026-03-01T10:0{row['epoch'] + 1}:30+00:00"}) for row in rows]
     (folder / "metrics.jsonl").write_text("\n".join([*lines, '{"epoch": 2, "lo']))
@@ -95,6 +95,10 @@ def test_data_are_shown_with_their_classes_and_the_first_batch(run):
     assert "training 800" in text and "(16, 16, 16, 1)" in text
     assert "the first training batch" in html
     assert html.count("data:image/png") == 2  # the loss, the sheet
+    split = json.loads((run / "split.json").read_text())
+    (run / "split.json").write_text(json.dumps({**split, "data_sha256": "1"}))
+    changed = words(report(run)[0])
+    assert "The data are not shown" in changed and "the data has changed since" in changed
     shutil.move(run / "config.yaml", run / "old.yaml")
     (run / "config.yaml").write_text(CONFIG.replace("/digits}", "/gone}"))
     assert "The data are not shown" in words(report(run)[0])

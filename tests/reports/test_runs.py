@@ -1,7 +1,9 @@
 import fcntl
 import json
+import os
 import subprocess
 import sys
+from datetime import UTC, datetime
 
 import pytest
 
@@ -59,16 +61,23 @@ def test_what_is_no_run_is_passed_over_and_a_broken_run_is_named(runs):
     (runs / "hydra" / "config.yaml").write_text("of another tool: true")
     (make_run(runs / "torn") / "result.json").write_text('{"status": "comp')
     (make_run(runs / "without") / "config.yaml").unlink()
-    (make_run(runs / "listed") / "meta.json").write_text("[1]")
     (make_run(runs / "odd") / "meta.json").write_text('{"started": 7}')
     (make_run(runs / "unnamed") / "result.json").write_text("{}")
     found = find_runs([runs])
     assert names(found) == ["a/2", "a/1", "today"]
     told = {mistake.where.rpartition("/")[2]: mistake.message for mistake in found.skipped}
-    assert set(told) == {"torn", "without", "listed", "odd", "unnamed"}
+    assert set(told) == {"torn", "without", "odd", "unnamed"}
     assert "result.json is no JSON" in told["torn"]
-    assert "meta.json holds no mapping" in told["listed"]
     assert "it has no 'status'" in told["unnamed"]
+
+
+def test_a_run_whose_meta_json_is_damaged_began_when_its_config_was_written(runs):
+    (runs / "today" / "meta.json").write_text("[1]")
+    (runs / "a" / "1" / "meta.json").unlink()
+    os.utime(runs / "today" / "config.yaml", (10, 10))
+    os.utime(runs / "a" / "1" / "config.yaml", (20, 20))
+    assert names(find_runs([runs])) == ["a/2", "a/1", "today"]
+    assert read_run(runs / "today").starts == [datetime.fromtimestamp(10, UTC)]
 
 
 def test_a_line_that_is_half_written_is_an_epoch_that_is_not_there_yet(runs):

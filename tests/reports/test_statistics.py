@@ -107,6 +107,12 @@ def test_labels_outside_the_classes_are_told():
     assert warnings == ("y: labels outside the classes 0 to 2 (-1, 3) in samples 5, 6",)
 
 
+def test_one_sample_in_several_epochs_has_one_class_without_a_word():
+    batch = (np.zeros((3, 4), np.float32), np.array([1, 1, 1]))
+    assert batch_statistics(batch, num_classes=2, sample_ids=[5, 6, 7]).warnings
+    assert not batch_statistics(batch, num_classes=2, sample_ids=[5, 5, 5]).warnings
+
+
 def test_one_class_alone_is_told():
     assert batch_statistics((GRADIENT, np.array([2, 2, 2])), num_classes=3).warnings == (
         "y: only class 2 in this batch of 3",

@@ -3,12 +3,14 @@
 import csv
 import json
 import shutil
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
 from seqtrain.config import load_config
 from seqtrain.errors import CheckpointError, ConfigError
+from seqtrain.loading.knowledge import _known
 from seqtrain.training.evaluation import evaluate
 from seqtrain.training.fit import fit
 from seqtrain.training.inspected_run import open_inspection
@@ -129,7 +131,10 @@ def test_ids_that_have_changed_are_refused(tmp_path):
     write(tmp_path / "data.csv", [*rows, (1, 1, 5)])
     assert predicted(run, new) == before  # of a user and an item that were there
     write(tmp_path / "data.csv", [*rows, (0, 1, 5)])
-    with pytest.raises(CheckpointError, match="the users of the run's data are no longer those(.|\n)*9, sha256"):
+    with pytest.raises(CheckpointError, match="the users are not those(.|\n)*9, sha256"):
+        predicted(run, new)
+    write(tmp_path / "data.csv", [*rows, (rows[1][0], 1234, 5)])
+    with pytest.raises(CheckpointError, match="the items are not those"):
         predicted(run, new)
 
 
@@ -143,7 +148,7 @@ def test_a_class_folder_with_another_name_is_refused_and_pictures_that_were_adde
     with pytest.raises(CheckpointError, match="the data has changed since the run began"):
         evaluate(TrainedRun(run), part="val")
     (pictures / first).rename(pictures / "zz")
-    with pytest.raises(CheckpointError, match=f"the classes of the run's data(.|\n)*expected {first}(.|\n)*zz"):
+    with pytest.raises(CheckpointError, match=f"the classes are not those(.|\n)*expected {first}(.|\n)*zz"):
         TrainedRun(run)
 
 
@@ -165,7 +170,7 @@ def test_data_that_lies_elsewhere_now_is_named_beside_the_inputs(flats, tmp_path
     (folder / "data.csv").rename(tmp_path / "elsewhere.csv")
     with pytest.raises(
         ConfigError,
-        match=r"source\.path: no such file or folder(.|\n)*-s source\.path=PATH \(of predict, beside INPUT\)",
+        match=r"source\.path: no such file or folder(.|\n)*-s source\.path=PATH \(of predict beside INPUT,",
     ):
         predicted(run, new)
     with pytest.raises(ConfigError, match=r"no such file or folder(.|\n)*did you mean 'elsewhere.csv'"):
@@ -185,22 +190,89 @@ def test_batches_of_a_run_are_looked_at_by_its_scales_and_not_where_its_data_has
         open_inspection(*look)
     moved = next(open_inspection(*look, [f"source.path={tmp_path / 'elsewhere.csv'}"]).batches(1))
     assert moved.to_json() | {"ms": 0} == shown.to_json() | {"ms": 0}
+    for setting in ("seed=99", "split.train=0.7"):
+        with pytest.raises(CheckpointError, match="another split: its seed or its shares"):
+            open_inspection(*look, [f"source.path={tmp_path / 'elsewhere.csv'}", setting])
     write(folder / "data.csv", [*FLATS, (9000, "a", 1e6, "x")])
     with pytest.raises(CheckpointError, match=r"the data has changed(.|\n)*look at other data with -s source"):
         open_inspection(*look)
     other = open_inspection(*look, [f"source.path={folder / 'data.csv'}"])
-    assert json.loads(json.dumps(other.data.train.fitted())) == json.loads((run / "fitted.json").read_text())
+    for sequence in (other.data.train, other.data.val):
+        assert json.loads(json.dumps(sequence.fitted())) == json.loads((run / "fitted.json").read_text())
+    with pytest.raises(CheckpointError, match="the data has changed"):
+        open_inspection(*look, ["seed=99"])
+
+
+def test_batches_of_another_config_are_what_the_run_knows(flats, tmp_path):
+    run, folder = flats, flats.parent
+    rows = [FLATS[0], *((size * 10, town + "x", price, kind) for size, town, price, kind in FLATS[1:])]
+    write(tmp_path / "data.csv", rows)
+    (tmp_path / "config.yaml").write_text(TABLE)
+    other = load_config(tmp_path / "config.yaml")
+    write(folder / "data.csv", [*FLATS, (1, "a", 2.5, "x")])  # what a run's own data has become is not shown
+    x, y = next(open_inspection(other, "train", 0, tmp_path / "out", "augmented", run).batches(1)).batch
+    scale = json.loads((run / "fitted.json").read_text())["targets"]["price"]
+    prices = y["price"] * scale["deviation"] + scale["mean"]
+    np.testing.assert_allclose(prices - np.round(prices - 0.5), 0.5, atol=1e-3)
+    assert not x["town"].any()  # all are unknown
+    write(tmp_path / "data.csv", [*rows, (1, "a", 2.5, "z")])
+    with pytest.raises(ConfigError, match=r"config\.yaml:2(.|\n)*the classes of 'kind'(.|\n)*leave the config out"):
+        open_inspection(other, "train", 0, tmp_path / "out", "augmented", run)
+
+
+def test_what_a_run_knows_may_not_be_damaged_or_missing(flats):
+    for name, damaged in (("fitted.json", "{}"), ("split.json", "{}"), ("split.json", '{"sha256": "1", "known": []}')):
+        kept = (flats / name).read_text()
+        (flats / name).write_text(damaged)
+        with pytest.raises(CheckpointError, match="columns of the table differ|has been changed since it was written"):
+            TrainedRun(flats)
+        (flats / name).write_text(kept)
+    (flats / "fitted.json").unlink()
+    with pytest.raises(CheckpointError, match=r"fitted\.json  cannot be read"):
+        TrainedRun(flats)
+
+
+def test_steps_that_no_longer_fit_the_data_are_a_matter_of_training_alone(flats):
+    config = flats / "config.yaml"
+    config.write_text(config.read_text().replace("steps_per_execution: 1", "steps_per_execution: 3"))
+    assert load_config(config).config.compile.steps_per_execution == 3
+    assert evaluate(TrainedRun(flats)).samples == 16
+
+
+def test_names_of_a_users_source_may_be_numbers_of_numpy():
+    source = SimpleNamespace(classes=tuple(np.unique([7, 3])), label_classes=("day", "night"))
+    assert json.loads(json.dumps(_known(source))) == {"classes": ["3", "7"], "label_classes": ["day", "night"]}
 
 
 def test_where_the_data_is_gone_other_data_is_evaluated_alike(flats, tmp_path):
     run, folder = flats, flats.parent
     test = write(tmp_path / "test.csv", [FLATS[0], *FLATS[20:60]])
     setting = f"source.path={test}"
+    with pytest.raises(ConfigError, match="written over a file of the data"):
+        predict(run, PredictOptions([], [setting], out=test))
     before = evaluate(TrainedRun(run, [setting]))
     assert before.text().splitlines()[-1].startswith("errors of price are in its standard deviation, ")
     (folder / "data.csv").unlink()
     after = evaluate(TrainedRun(run, [setting]))
     assert (after.metrics, after.samples, after.split) == (before.metrics, 40, "all")
     write(test, [FLATS[0], *(row for row in FLATS[20:60] if row[3] == "x")])
-    with pytest.raises(CheckpointError, match="the classes of 'kind' differ"):
+    with pytest.raises(
+        CheckpointError, match=r"the classes of 'kind' differ(.|\n)*data back, which is not where it was"
+    ):
         TrainedRun(run, [setting])
+
+
+def test_data_that_lies_elsewhere_is_the_runs_own_for_evaluate_too(flats, tmp_path):
+    run, folder = flats, flats.parent
+    before = evaluate(TrainedRun(run))
+    fitted = json.loads((run / "fitted.json").read_text())
+    assert before.deviations == {"price": fitted["targets"]["price"]["deviation"]}
+    (folder / "data.csv").rename(tmp_path / "elsewhere.csv")
+    setting = f"source.path={tmp_path / 'elsewhere.csv'}"
+    assert evaluate(TrainedRun(run, [setting])) == before
+    with pytest.raises(CheckpointError, match="another split"):
+        evaluate(TrainedRun(run, [setting, "split.train=0.5"]), "val")
+    write(tmp_path / "elsewhere.csv", [FLATS[0], (3, "b", 8.5, "y"), *FLATS[1:]])
+    assert evaluate(TrainedRun(run, [setting])).samples == 81
+    with pytest.raises(CheckpointError, match=r"the data has changed(.|\n)*choose all samples"):
+        evaluate(TrainedRun(run, [setting]), "val")

@@ -9,12 +9,12 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from seqtrain.config.load import LoadedConfig
 from seqtrain.errors import CheckpointError
-from seqtrain.loading.pipeline import Data
+from seqtrain.loading.pipeline import Data, open_data
 from seqtrain.sequences.fitted import scales_of
 from seqtrain.sources.base import Source, classes_of
 from seqtrain.sources.fingerprint import fingerprint
@@ -29,9 +29,16 @@ def record_of(data: Data) -> dict[str, Any]:
     """What `split.json` holds of a run's data."""
     return {
         "num_samples": len(data.source),
-        "data_sha256": fingerprint(data.source, data.config.source.arguments),
+        "data_sha256": _sha256(data),
         "known": _known(data.source),
+        "has_fitted": bool(fitted_by(data)),
     }
+
+
+def fitted_by(data: Data) -> dict[str, Any]:
+    """What the training sequence fitted; a class written for Keras need not tell."""
+    fitted: dict[str, Any] = getattr(data.train, "fitted", dict)()
+    return fitted
 
 
 def fitted_of(path: Path) -> dict[str, Any] | None:
@@ -41,14 +48,14 @@ def fitted_of(path: Path) -> dict[str, Any] | None:
         path: The run folder.
 
     Raises:
-        CheckpointError: when it is damaged.
+        CheckpointError: when it is damaged, or missing.
     """
-    return _read(path / FITTED) if (path / FITTED).is_file() else None
+    return _read(path / FITTED) if (path / FITTED).is_file() or split_of(path).get("has_fitted") else None
 
 
 def deviations_of(data: Data) -> dict[str, float]:
     """The standard deviation of each target that was scaled by the training part, by its column."""
-    scales = scales_of(getattr(data.train, "fitted", dict)())
+    scales = scales_of(fitted_by(data))
     targets = list(getattr(data.source, "targets", ()))
     return {name: scales[name]["deviation"] for name in targets if "deviation" in scales.get(name, {})}
 
@@ -59,29 +66,40 @@ def split_of(path: Path) -> dict[str, Any]:
     Raises:
         CheckpointError: when it is damaged or missing.
     """
-    return _read(path / _SPLIT)
+    split = _read(path / _SPLIT)
+    if not isinstance(split.get("sha256"), str) or not isinstance(split.get("known", {}), dict):
+        raise CheckpointError("has been changed since it was written", where=path / _SPLIT, fix="bring it back")
+    return split
 
 
-def require_known(path: Path, source: Source) -> None:
-    """Refuses data whose classes or ids are not those that the model of a run knows.
+def open_known(path: Path, loaded: LoadedConfig) -> Data:
+    """The data of a config, with what a run knows in place of what it would fit itself.
 
     Args:
         path: The run folder; runs of versions that wrote none of it down are taken as they are.
-        source: The run's own, as it is now.
+        loaded: The run's own config, or one whose samples look alike.
 
     Raises:
-        CheckpointError: with what has changed.
+        CheckpointError: when classes, ids or columns are not those that the run's model knows.
+        SeqtrainError: see `open_data`.
     """
-    kept, now = split_of(path).get("known", {}), _known(source)
+    data = open_data(loaded, fitted_of(path), trains=False)
+    kept, now = split_of(path).get("known", {}), _known(data.source)
     for name, expected in kept.items():
         if expected != now.get(name):
             raise CheckpointError(
-                f"the {name.replace('_', ' ')} of the run's data are no longer those that its model was trained on",
+                f"the {name.replace('_', ' ')} are not those that the run's model was trained on",
                 where=path / _SPLIT,
                 expected=_listed(expected),
                 received=_listed(now.get(name)),
                 fix="bring the data back to what it was, or train anew",
             )
+    return data
+
+
+def is_same_data(path: Path, data: Data) -> bool:
+    """Whether data is what a run began with, wherever it lies; a run that wrote no `data_sha256` is believed."""
+    return bool(split_of(path).get("data_sha256", _sha256(data)) == _sha256(data))
 
 
 def require_same_data(path: Path, data: Data, else_: str) -> None:
@@ -95,21 +113,25 @@ def require_same_data(path: Path, data: Data, else_: str) -> None:
     Raises:
         CheckpointError: when samples, names or labels have changed.
     """
-    kept, now = split_of(path), record_of(data)
-    if kept.get("data_sha256", now["data_sha256"]) != now["data_sha256"]:
+    if not is_same_data(path, data):
+        kept = split_of(path)
         raise CheckpointError(
             "the data has changed since the run began, so its training and validation samples are others",
             where=path / _SPLIT,
             expected=f"{kept.get('num_samples')} samples, data_sha256 {kept['data_sha256']}",
-            received=f"{now['num_samples']} samples, data_sha256 {now['data_sha256']}",
+            received=f"{len(data.source)} samples, data_sha256 {_sha256(data)}",
             fix=f"bring back the same files, names and labels; or {else_}",
         )
 
 
+def _sha256(data: Data) -> str:
+    return fingerprint(data.source, data.config.source.arguments)
+
+
 def _known(source: Source) -> dict[str, Any]:
-    """As JSON holds it."""
+    """As JSON holds it; the names of a user's own source may be numbers."""
     names = {"classes": classes_of(source), "label_classes": getattr(source, "label_classes", None)}
-    known: dict[str, Any] = {name: list(value) for name, value in names.items() if value is not None}
+    known: dict[str, Any] = {name: list(map(str, value)) for name, value in names.items() if value is not None}
     if isinstance(source, Ratings):
         known |= {"users": _digest(source.user_ids), "items": _digest(source.item_ids)}
     return known
@@ -129,8 +151,8 @@ def _listed(names: Any) -> str:
 def _read(path: Path) -> dict[str, Any]:
     try:
         document = json.loads(path.read_bytes())
-        if not isinstance(document, Mapping):
+        if not isinstance(document, dict):
             raise ValueError("it holds no mapping")
     except (OSError, ValueError) as error:
         raise CheckpointError(f"cannot be read: {error}", where=path, fix="name another run folder") from error
-    return dict(document)
+    return document
