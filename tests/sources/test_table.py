@@ -94,6 +94,13 @@ def test_a_row_without_target_is_refused(path: Path) -> None:
         Table(path, targets={"city": "class"})
 
 
+def test_a_target_is_not_advised_to_be_left_empty(tmp_path: Path) -> None:
+    (tmp_path / "t.csv").write_text("a,y\n1,0.5\n2,x\n3,1.5\n4,2.5\n")
+    for arguments in ({"target": "y"}, {"targets": {"y": "number"}}):
+        with pytest.raises(DataError, match=r"t\.csv:3(.|\n)*fix: correct the cell, or leave the row out"):
+            Table(tmp_path / "t.csv", **arguments)
+
+
 def test_a_class_that_may_mean_no_value_is_warned_of(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     (tmp_path / "t.csv").write_text("a,kind\n1,x\n2,NA\n3,y\n4,NA\n")
     assert Table(tmp_path / "t.csv", target="kind").classes == ("NA", "x", "y")

@@ -7,7 +7,8 @@ import shutil
 import pytest
 
 from seqtrain.errors import CheckpointError
-from seqtrain.training.checkpoint_store import CheckpointStore
+from seqtrain.training import checkpoint_store
+from seqtrain.training.checkpoint_store import CheckpointStore, stored_checkpoint
 
 FILES = {"weights": b"w" * 1000, "state": b"s" * 100}
 
@@ -33,6 +34,20 @@ def test_the_newest_is_loaded_and_the_one_before_it_is_kept(store, tmp_path):
     assert stored.about["epoch"] == 3
     assert sorted(path.name for path in tmp_path.glob("step-*")) == ["step-00000002", "step-00000003"]
     assert str((tmp_path / "last").readlink()) == "step-00000003"
+
+
+def test_one_that_a_run_replaces_while_it_is_looked_at_gives_the_newer_one(store, tmp_path, monkeypatch):
+    flaw = checkpoint_store._flaw
+    commit(store, 1)
+
+    def replaced(folder):
+        monkeypatch.setattr(checkpoint_store, "_flaw", flaw)
+        for step in (2, 3):
+            commit(store, step)
+        return flaw(folder)
+
+    monkeypatch.setattr(checkpoint_store, "_flaw", replaced)
+    assert content(stored_checkpoint(tmp_path, "last")) == b"3"
 
 
 def test_nothing_is_loaded_where_nothing_was_saved(store):

@@ -9,6 +9,7 @@ from seqtrain.config import load_config
 from seqtrain.errors import CheckpointError, ConfigError, DataError
 from seqtrain.loading.pipeline import open_data
 from seqtrain.sources.listed_files import ListedRows
+from seqtrain.training import state
 from seqtrain.training.other_samples import as_the_run_sees, open_other_source
 from seqtrain.training.trained_run import TrainedRun
 from tests.training.little_run import CLASSES, MARKS, history, little_run, save
@@ -33,6 +34,27 @@ def test_the_best_checkpoint_is_of_the_epoch_with_the_lowest_validation_loss():
     losses = [row["val_loss"] for row in history(little_run())]
     assert TrainedRun(little_run()).epoch == losses.index(min(losses))
     assert TrainedRun(little_run(), which="last").epoch == 2
+
+
+def test_a_checkpoint_that_training_replaces_meanwhile_gives_way_to_the_newer_one(tmp_path, monkeypatch):
+    run = tmp_path / "run"
+    shutil.copytree(little_run(), run, symlinks=True)
+    load, last = state.load_weights, run / "checkpoints" / "last"
+    other = min(each for each in last.parent.glob("step-*") if each != last.resolve())
+
+    def replaced(*arguments):
+        monkeypatch.setattr(state, "load_weights", load)
+        shutil.rmtree(last.resolve())
+        last.unlink()
+        last.symlink_to(other.name)
+        load(*arguments)
+
+    monkeypatch.setattr(state, "load_weights", replaced)
+    opened = TrainedRun(run, which="last")
+    assert opened.stored.path == other
+    shutil.rmtree(opened.stored.path)
+    with pytest.raises(CheckpointError, match="has no last checkpoint"):
+        TrainedRun(run, which="last")
 
 
 def test_samples_of_another_split_are_not_called_validation():
