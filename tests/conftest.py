@@ -33,6 +33,11 @@ class Done:
         return json.loads(self.out)
 
 
+def pytest_configure():
+    """Has the many processes that the tests start compile the package once, and not each for itself."""
+    os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+
+
 def seqtrain(*arguments, cwd=None, env=None):
     """Runs the command line in a process that has TensorFlow already; runs draw no plots at their end."""
     with tempfile.TemporaryDirectory() as folder:
