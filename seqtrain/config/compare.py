@@ -84,6 +84,7 @@ def by_key(config: RunConfig, root: Node) -> dict[Names, FlatValue]:
 
 def changes(before: Flat, after: Flat) -> list[Change]:
     """The values that differ; of a component that is another one its name, and what is written of both."""
+    before, after = _with_mappings(before, after), _with_mappings(after, before)
     found: dict[Names, Change] = {}
     for keys in dict.fromkeys([*after, *before]):
         pair = before.get(keys), after.get(keys)
@@ -92,6 +93,19 @@ def changes(before: Flat, after: Flat) -> list[Change]:
         if (are_written or not is_below_another) and not _is_same(*pair):
             found[keys] = Change(keys, *pair)
     return list(found.values())
+
+
+def _with_mappings(side: Flat, other: Flat) -> Flat:
+    """One side, with a value for what is a mapping on it and a single one on the other, such as a loss by output."""
+    whole: dict[Names, FlatValue] = {}
+    for keys, value in side.items():
+        for length in range(1, len(keys)):
+            head = keys[:length]
+            if head in other and other[head].value is not None and head not in side and head not in whole:
+                below = {each[length]: side[each].value for each in side if each[:-1] == head}
+                whole[head] = replace(value, keys=head, value=below, path=value.path[:length])
+        whole[keys] = value
+    return whole
 
 
 def other_order(

@@ -36,6 +36,7 @@ MASK_WORDS = (
 
 _DECATHLON = re.compile("(tr|ts)$")  # imagesTr, labelsTr
 _READ_MASKS = 64
+_FEW = 0.1
 _WHITE = 255
 _MOST_CLASSES = 100
 _MOST_BATCH = 16
@@ -151,14 +152,15 @@ def _ids(root: Path, masks: list[str]) -> _Ids:
     Raises:
         DataError: when none can be read, or they have colours or a picture's shades.
     """
-    found: set[int] = set()
+    held: dict[str, set[int]] = {}
     unreadable: list[tuple[str, DataError]] = []
     read = evenly(masks, _READ_MASKS)
     for mask in read:
         try:
-            found |= {int(value) for value in np.unique(read_ids(str(root / mask)))}
+            held[mask] = {int(value) for value in np.unique(read_ids(str(root / mask)))}
         except DataError as error:
             unreadable.append((mask, error))
+    found = set().union(*held.values())
     if not found:
         raise unreadable[0][1]
     notes: tuple[str, ...] = ()
@@ -168,6 +170,11 @@ def _ids(root: Path, masks: list[str]) -> _Ids:
         notes = (*notes, f"{len(unreadable)} of {len(read)} masks cannot be read, such as {unreadable[0][0]}")
     if found <= {0, 1, _WHITE} and not {1, _WHITE} <= found:
         return _Ids(["background", "object"], None, notes)
+    odd = [mask for mask, values in held.items() if not values <= {0, _WHITE}]
+    if _WHITE in found and 0 < len(odd) <= _FEW * len(held):
+        values = ", ".join(map(str, sorted(held[odd[0]] - {0, _WHITE})[:3]))
+        strange = f"{len(odd)} of {len(held)} masks hold more than 0 and 255, such as {odd[0]} ({values})"
+        return _Ids(["background", "object"], None, (*notes, f"{strange}: mend or remove them"))
     if max(found) > _MOST_CLASSES and _WHITE in found:
         ids, ignore = found - {_WHITE}, _WHITE
     else:

@@ -146,7 +146,7 @@ def check_names(path: Path, header: Sequence[str], names: Mapping[str, Any] | Se
                 f"has no column '{name}'",
                 where=path,
                 expected=one_of(header),
-                fix=did_you_mean(name, header) or "name a column of the file in the config",
+                fix=did_you_mean(name, header) or "add the column to the file, or name another in the config",
             )
 
 

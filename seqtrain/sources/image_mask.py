@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from collections import Counter
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -17,7 +16,7 @@ from seqtrain.sources.base import Paths
 from seqtrain.sources.image_folder import image_extensions
 from seqtrain.sources.mask_file import Ids, read_ids
 from seqtrain.sources.mask_source import Mask, count_classes
-from seqtrain.sources.matched_files import matched_by_stem
+from seqtrain.sources.matched_files import MaskNames, matched_by_stem, tell_left_out
 from seqtrain.sources.packed_paths import PackedPaths
 
 StoredId = Annotated[int, Field(ge=0, le=65535)]
@@ -27,8 +26,6 @@ IGNORED = 255
 
 _WHITE = 255
 _MOST_IDS_TOLD = 10
-
-log = logging.getLogger("seqtrain")
 
 
 @sources.register("image_mask")
@@ -75,12 +72,8 @@ class ImageMaskSource:
         self._ignore = ignore
         self._images = PackedPaths(str(images), matched.first)
         self._masks = PackedPaths(str(masks), matched.second)
-        if matched.left_out:
-            log.warning(
-                "image_mask: %d files without a partner are left out, such as %s",
-                len(matched.left_out),
-                matched.left_out[0],
-            )
+        self.mask_names = MaskNames("" if masks.name == images.name else masks.name, mask_suffix)
+        tell_left_out("image_mask", matched)
 
     def __len__(self) -> int:
         return len(self._images)

@@ -33,11 +33,7 @@ class ImagesSource:
     """
 
     def __init__(self, path: Path) -> None:
-        files = files_below(path)
-        images = [file for file in files if stem_and_extension(file)[1] in image_extensions()]
-        if not images:
-            raise _without_images(path, files)
-        self._paths = PackedPaths(str(path), sorted(images))
+        self._paths = PackedPaths(str(path), images_below(path))
 
     def __len__(self) -> int:
         return len(self._paths)
@@ -48,6 +44,19 @@ class ImagesSource:
     def describe(self, index: int) -> str:
         """The sample's path."""
         return self._paths[index]
+
+
+def images_below(path: Path) -> list[str]:
+    """The paths of all image files below a folder, in alphabetical order.
+
+    Raises:
+        DataError: see `ImagesSource`.
+    """
+    files = files_below(path)
+    images = [file for file in files if stem_and_extension(file)[1] in image_extensions()]
+    if not images:
+        raise _without_images(path, files)
+    return sorted(images)
 
 
 def _without_images(path: Path, files: list[str]) -> DataError:

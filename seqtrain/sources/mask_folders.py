@@ -22,6 +22,7 @@ from seqtrain.sources.image_folder import image_extensions
 from seqtrain.sources.mask_file import Ids, read_ids
 from seqtrain.sources.mask_painting import MaskedObject, painted
 from seqtrain.sources.mask_source import Mask, count_classes
+from seqtrain.sources.matched_files import MaskNames
 from seqtrain.sources.packed_paths import PackedPaths
 from seqtrain.sources.picture_size import picture_size
 from seqtrain.sources.run_length import Region, Size
@@ -67,6 +68,7 @@ class MaskFolders:
     """
 
     classes: tuple[str, ...]
+    mask_names = MaskNames("masks")
     masks_fit = True  # masks of another size than the picture are refused
 
     def __init__(self, path: Path, merge: Merge = "union", border_width: Positive | None = None) -> None:

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import logging
 import os
 from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 from seqtrain.errors import MOST_TOLD, DataError, Mistake
+
+log = logging.getLogger("seqtrain")
 
 _DOUBLE_EXTENSIONS = (".nii.gz",)
 
@@ -64,6 +68,47 @@ def matched_by_stem(
             + ([Mistake(f"and {len(alone) - MOST_TOLD} more files without a partner")] * (len(alone) > MOST_TOLD))
         )
     return MatchedFiles(tuple(stems), tuple(firsts[s] for s in stems), tuple(seconds[s] for s in stems), tuple(alone))
+
+
+def tell_left_out(name: str, matched: MatchedFiles) -> None:
+    """Says which files have no partner.
+
+    Args:
+        name: Of the source.
+        matched: What it found.
+    """
+    alone = matched.left_out
+    if alone:
+        log.warning("%s: %d files without a partner are left out, such as %s", name, len(alone), alone[0])
+
+
+class MaskNames(NamedTuple):
+    """How masks are called, in a folder that holds images too.
+
+    Args:
+        folder: The name of the folder that they lie in; empty where it tells nothing.
+        suffix: What their stems end in.
+    """
+
+    folder: str
+    suffix: str = ""
+
+    def images_of(self, root: Path, paths: list[str]) -> list[str]:
+        """The paths that are no masks; all of them, where by their names all are.
+
+        Args:
+            root: The folder, for messages.
+            paths: Below it.
+        """
+        images = [path for path in paths if not self._is_mask(path)]
+        if not images or len(images) == len(paths):
+            return paths
+        log.info("%s: %d files are left out, which are masks by their names", root, len(paths) - len(images))
+        return images
+
+    def _is_mask(self, path: str) -> bool:
+        by_suffix = bool(self.suffix) and stem_and_extension(path)[0].endswith(self.suffix)
+        return by_suffix or (bool(self.folder) and self.folder in path.split("/")[:-1])
 
 
 def _by_stem(folder: Path, extensions: Collection[str], suffix: str) -> dict[str, str]:

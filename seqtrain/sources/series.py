@@ -256,7 +256,12 @@ def _check_ascends(columns: Columns, time: str) -> None:
     long = steps > _MUCH_LONGER * np.median(steps) if len(steps) else steps
     if long.any():
         place = columns.places.of(int(long.argmax()) + 1)
-        log.info("series: windows reach across gaps in time: %d, the first before %s", np.count_nonzero(long), place)
+        log.info(
+            "series: gaps in time, across which windows reach as if nothing were missing: %d, the first before %s; "
+            "what follows a gap in a file of its own is a series of its own",
+            np.count_nonzero(long),
+            place,
+        )
 
 
 def _fill(columns: Columns, name: str, path: Path, missing: str) -> None:

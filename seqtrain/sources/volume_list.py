@@ -14,7 +14,13 @@ import numpy.typing as npt
 
 from seqtrain.errors import MOST_TOLD, DataError, Mistake, did_you_mean
 from seqtrain.sources.manifest_csv import Table, read_table
-from seqtrain.sources.matched_files import files_below, matched_by_stem, stem_and_extension
+from seqtrain.sources.matched_files import (
+    MaskNames,
+    files_below,
+    matched_by_stem,
+    stem_and_extension,
+    tell_left_out,
+)
 
 EXTENSIONS = (".nii", ".nii.gz", ".npy")
 
@@ -51,9 +57,24 @@ def list_volumes(images: Path, labels: Path | None, suffixes: Suffixes, skip_unm
     """
     if labels is not None:
         matched = matched_by_stem(images, labels, EXTENSIONS, suffixes[1], skip_unmatched, suffixes[0])
+        tell_left_out("volumes", matched)
         return VolumeList(matched.first, matched.second, tuple(map(_folder_or_stem, matched.stems)))
     by_stem = _volumes_by_stem(images, suffixes[0])
     return VolumeList(tuple(by_stem.values()), None, tuple(map(_folder_or_stem, by_stem)))
+
+
+def volumes_below(folder: Path, suffix: str, masks: MaskNames) -> list[str]:
+    """The volumes of a folder, at any depth; those that are masks by their names are left out.
+
+    Args:
+        folder: Of the volumes.
+        suffix: What their stems end in.
+        masks: How masks are called.
+
+    Raises:
+        DataError: when there is no volume, or two have one stem.
+    """
+    return masks.images_of(folder, list(_volumes_by_stem(folder, suffix).values()))
 
 
 def list_table(

@@ -17,12 +17,12 @@ from seqtrain.registry import sources
 from seqtrain.sources.base import Paths
 from seqtrain.sources.manifest_csv import read_table
 from seqtrain.sources.mask_source import count_classes
-from seqtrain.sources.matched_files import stem_and_extension
+from seqtrain.sources.matched_files import MaskNames, stem_and_extension
 from seqtrain.sources.nifti import nifti_volume, save_mask
 from seqtrain.sources.spacing import Resampling
 from seqtrain.sources.volume_cache import VolumeCache
 from seqtrain.sources.volume_file import VolumeFile, npy_volume, whole
-from seqtrain.sources.volume_list import EXTENSIONS, check_patients_apart, list_table, list_volumes
+from seqtrain.sources.volume_list import EXTENSIONS, check_patients_apart, list_table, list_volumes, volumes_below
 from seqtrain.sources.volume_mask import as_ids, not_in_place, spread_voxels
 from seqtrain.sources.volume_source import Foreground, Mask, Shape, Spacing, Voxels, Window
 from seqtrain.types import Positive
@@ -95,6 +95,7 @@ class Volumes:
         self._spacing_mm = spacing_mm
         self._images = [_volume_file(images / path) for path in listed.images]
         self._image_suffix = image_suffix
+        self._mask_names = MaskNames(labels.name if labels and labels.name != images.name else "", label_suffix)
         self._masks: Sequence[VolumeFile] | None = None
         if labels is not None:
             self._masks = [_volume_file(labels / path) for path in listed.masks or ()]
@@ -129,12 +130,13 @@ class Volumes:
             DataError: when an input is no volume, or a folder holds none.
         """
         other = copy.copy(self)
-        suffixes = (self._image_suffix, "")
         for path in inputs:
             if not path.is_dir() and stem_and_extension(path.name)[1] not in EXTENSIONS:
                 raise DataError("is no volume that can be read", where=path, expected=one_of(EXTENSIONS))
         listed = [
-            [each / path for path in list_volumes(each, None, suffixes, False).images] if each.is_dir() else [each]
+            [each / path for path in volumes_below(each, self._image_suffix, self._mask_names)]
+            if each.is_dir()
+            else [each]
             for each in inputs
         ]
         other._images = [_volume_file(path) for path in itertools.chain(*listed)]

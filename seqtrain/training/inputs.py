@@ -25,9 +25,10 @@ from seqtrain.sources.base import Source, only
 from seqtrain.sources.hdf5 import Hdf5
 from seqtrain.sources.hdf5_file import open_array
 from seqtrain.sources.image_folder import image_extensions
-from seqtrain.sources.images import ImagesSource
+from seqtrain.sources.images import images_below
 from seqtrain.sources.listed_files import ListedArrays, ListedImages, ListedPairs, ListedRows
 from seqtrain.sources.manifest_csv import read_table
+from seqtrain.sources.matched_files import MaskNames
 from seqtrain.sources.npy_files import npy_array, npz_array
 from seqtrain.sources.rows import RowSource
 from seqtrain.sources.table import Table
@@ -73,7 +74,8 @@ def source_of(inputs: Sequence[Path], loaded: LoadedConfig, own: Source) -> Sour
         return ListedPairs(only(inputs, "table of pairs"), columns, arguments.get("root"))
     if name != "image_triplets" and "path" in own[0]:
         column = str(arguments.get("path_column", "path"))
-        return ListedImages((each for path in inputs for each in _images(path, column)), own)
+        masks = getattr(own, "mask_names", MaskNames(""))
+        return ListedImages((each for path in inputs for each in _images(path, column, masks)), own)
     raise ConfigError(
         f"the samples of the source '{loaded.config.source.name}' with the sequence '{name}' are no single files",
         where="INPUT",
@@ -87,10 +89,9 @@ def _path_key(loaded: LoadedConfig) -> str:
     return next((key for key, value in arguments if isinstance(value, Path)), "path")
 
 
-def _images(path: Path, path_column: str) -> Iterator[str]:
+def _images(path: Path, path_column: str, masks: MaskNames) -> Iterator[str]:
     if path.is_dir():
-        source = ImagesSource(path)
-        yield from (source.describe(index) for index in range(len(source)))
+        yield from (str(path / image) for image in masks.images_of(path, images_below(path)))
     elif path.suffix.lower() == ".csv":
         yield from (str(path.parent / cell) for cell in read_table(path, [path_column]).columns[0])
     elif path.suffix.lower() in image_extensions():

@@ -55,6 +55,31 @@ def compile_model(model: Any, loaded: LoadedConfig, classes: Mapping[str, Any]) 
         steps_per_execution=config.steps_per_execution,
         run_eagerly=config.run_eagerly,
     )
+    if isinstance(config.loss, Mapping):
+        mean_over_samples(model)
+
+
+def mean_over_samples(model: Any) -> None:
+    """Has the losses of single outputs be means over samples, as their sum is.
+
+    Keras weighs them by the static size of a batch, which a graph of TensorFlow does not know: there a last batch of
+    two samples counts as much as one of 256.
+
+    Args:
+        model: Compiled, with a loss for each output.
+
+    Source: `CompileLoss.call` of Keras 3.
+    """
+    loss = model._compile_loss
+    call = loss.call
+
+    def counting(y_true: Any, y_pred: Any, sample_weight: Any = None) -> Any:
+        size = keras.ops.cast(keras.ops.shape(keras.tree.flatten(y_pred)[0])[0], "float32")
+        for mean in loss.metrics:
+            mean.update_state = lambda value, sample_weight=None, mean=mean: type(mean).update_state(mean, value, size)
+        return call(y_true, y_pred, sample_weight)
+
+    loss.call = counting
 
 
 class _Builder:

@@ -85,6 +85,10 @@ class Head:
         scaled = output.astype(np.float64) * self.deviation + self.mean
         return np.asarray(scaled.reshape(len(output), -1))
 
+    def in_units(self, output: Array) -> Array:
+        """The output in its own shape and dtype; values in the units of the data."""
+        return self.values(output).reshape(output.shape).astype(output.dtype) if self.kind == "values" else output
+
     def mask(self, output: Array, channels_first: bool) -> npt.NDArray[np.uint8]:
         """The class of each pixel or voxel of one sample."""
         axis = 0 if channels_first else -1

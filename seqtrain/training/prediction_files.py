@@ -105,7 +105,9 @@ class TableWriter:
 
 
 class ArrayWriter:
-    """The raw outputs in one .npy for each, and a CSV that says which sample each row is; NaN where it was unreadable.
+    """The outputs in one .npy for each, and a CSV that says which sample each row is; NaN where it was unreadable.
+
+    Values are in the unit of the data, in the shape and dtype of the output; all else is as the model puts it out.
 
     NumPy leaves room in the header for more rows, so it is written anew in place with each batch.
 
@@ -117,7 +119,8 @@ class ArrayWriter:
 
     def __init__(self, path: Path, heads: Sequence[Head], first: str) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
-        self._paths = array_files(path, [head.name for head in heads])
+        self._heads = {head.name: head for head in heads}
+        self._paths = array_files(path, list(self._heads))
         self._files = {name: partial(each).open("w+b") for name, each in self._paths.items()}
         self._names = TableWriter(inputs_file(path), [], first, as_json=False)
         self._num_rows = 0
@@ -126,7 +129,7 @@ class ArrayWriter:
         """See `Writer`."""
         self._num_rows += len(rows.names)
         for name, file in self._files.items():
-            output = rows.outputs[name]
+            output = self._heads[name].in_units(rows.outputs[name])
             if rows.errors:
                 output = output.copy()
                 output[list(rows.errors)] = np.nan if output.dtype.kind == "f" else 0

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import logging
+from collections.abc import Mapping
 from typing import Any
+
+import numpy as np
 
 from seqtrain.config.load import LoadedConfig
 from seqtrain.errors import ConfigError
@@ -12,12 +16,15 @@ from seqtrain.training.memory import is_out_of_memory, out_of_memory
 from seqtrain.training.model import build_model
 from seqtrain.training.recorder import scalar_logs
 
+log = logging.getLogger("seqtrain")
+
 
 def model_and_logs(loaded: LoadedConfig, data: Data) -> tuple[Any, dict[str, float]]:
     """The compiled model, and what an epoch will log, found by testing it on one batch."""
     first = first_batch(data.train)
     try:
         model = build_model(loaded, data, first)
+        _tell_untrained(loaded, model)
         batch = first_batch(data.val) if data.val is not None else first
         tested = _tested(loaded, model, batch)
         model.optimizer.build(model.trainable_variables)
@@ -29,6 +36,13 @@ def model_and_logs(loaded: LoadedConfig, data: Data) -> tuple[Any, dict[str, flo
     if data.val is None:
         return model, tested
     return model, {**tested, **{f"val_{name}": value for name, value in tested.items()}}
+
+
+def _tell_untrained(loaded: LoadedConfig, model: Any) -> None:
+    loss = loaded.config.compile and loaded.config.compile.loss
+    without = [name for name in getattr(model, "output_names", ()) if isinstance(loss, Mapping) and name not in loss]
+    if without:
+        log.warning("compile.loss: not trained, as it has no loss: %s", ", ".join(without))
 
 
 def _tested(loaded: LoadedConfig, model: Any, batch: tuple[Any, ...]) -> dict[str, float]:
@@ -49,12 +63,18 @@ def _misfit(loaded: LoadedConfig, model: Any, batch: tuple[Any, ...], error: Exc
         where=loaded.place("compile") if loaded.config.compile else loaded.path,
         received=f"{', '.join(shapes)}; output of the model {getattr(model, 'output_shape', 'unknown')}\n    "
         + "\n    ".join(words[:12]),
-        fix=_fix_of_misfit(getattr(loaded.config.compile and loaded.config.compile.loss, "name", None), batch),
+        fix=_fix_of_misfit(
+            getattr(loaded.config.compile and loaded.config.compile.loss, "name", None),
+            batch,
+            getattr(model, "output_shape", None),
+        ),
     )
 
 
-def _fix_of_misfit(loss: str | None, batch: tuple[Any, ...]) -> str:
+def _fix_of_misfit(loss: str | None, batch: tuple[Any, ...], output: Any = None) -> str:
     """What fits the targets; `loss` is None where there is not one for all outputs."""
+    if len(batch) == 1:
+        return "have the sequence return (x, y): it returns no targets, and a loss compares with some"
     leaves = dict(named_leaves(batch))
     targets = leaves.get("y")
     if targets is None:
@@ -67,6 +87,11 @@ def _fix_of_misfit(loss: str | None, batch: tuple[Any, ...]) -> str:
     if targets.dtype.kind in "iu" and targets.ndim > 2:
         return "masks need a model such as 'unet', and dice_cross_entropy or sparse_categorical_crossentropy"
     if targets.ndim == 2 and targets.shape[1] > 1:
+        width = output[-1] if isinstance(output, tuple) and len(output) == targets.ndim else targets.shape[1]
+        if width != targets.shape[1]:
+            return f"the targets have {targets.shape[1]} numbers and the model puts out {width}: choose one that fits"
+        if targets.dtype.kind == "f" and not (targets.sum(axis=1) == 1).all() and np.isin(targets, (0, 1)).all():
+            return "several labels for a sample need binary_crossentropy"
         return "one-hot labels need categorical_crossentropy"
     if targets.dtype.kind == "f":
         return "numbers to predict need mean_squared_error or mean_absolute_error"

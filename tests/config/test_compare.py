@@ -33,6 +33,18 @@ def test_the_same_written_otherwise_is_no_difference(compared):
     )
 
 
+def test_a_loss_by_output_and_one_for_all_are_each_whole(compared, tmp_path):
+    old = "loss: sparse_categorical_crossentropy"
+    (found,) = compared((old, "loss: {a: mse, b: {name: huber, delta: 2.0}}"))
+    assert found == {
+        "key": "compile.loss",
+        "a": {"value": "sparse_categorical_crossentropy", "place": f"{tmp_path}/a.yaml:8:9"},
+        "b": {"value": {"a": "mse", "b": "huber"}, "place": f"{tmp_path}/b.yaml:8:13"},
+    }
+    (back,) = (change.to_json() for change in compare(tmp_path / "b.yaml", tmp_path / "a.yaml"))
+    assert (back["a"], back["b"]) == (found["b"], found["a"])
+
+
 def test_a_difference_names_values_and_lines_of_both_files(compared, tmp_path):
     assert compared(("epochs: 2", "epochs: 3"), ("version: 1\n", "version: 1\nseed: 4\n")) == [
         {"key": "seed", "a": {"value": 0, "place": None}, "b": {"value": 4, "place": f"{tmp_path}/b.yaml:2:7"}},

@@ -58,6 +58,15 @@ def test_255_among_many_ids_does_not_count(tmp_path):
     assert "255" in " ".join(find.notes)
 
 
+def test_one_mask_with_another_number_does_not_turn_what_is_white_into_what_does_not_count(tmp_path):
+    for number in range(10):
+        picture(tmp_path / "images" / f"{number}.jpg")
+        mask(tmp_path / "masks" / f"{number}.png", 0, 77 if number == 4 else 255)
+    find, recipe = sections(tmp_path)
+    assert recipe.source["classes"] == ["background", "object"] and "ignore" not in recipe.source
+    assert "1 of 10 masks hold more than 0 and 255, such as masks/4.png (77)" in " ".join(find.notes)
+
+
 def test_validation_folders_are_not_trained_on(tmp_path):
     for side in ("test", "train"):
         for number in range(3):

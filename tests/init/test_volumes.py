@@ -33,6 +33,15 @@ def test_the_decathlon_s_folders_and_the_names_of_its_classes(tmp_path):
     assert dict(find.seen)["volumes"] == "3, 16x16x16, spacing 3x2x2 mm"
 
 
+def test_volumes_without_a_mask_are_told(tmp_path):
+    for number in range(4):
+        volume(tmp_path / "images" / f"{number}.nii", 5, 90)
+    for number in range(3):
+        volume(tmp_path / "labels" / f"{number}.nii", 0, 1)
+    find, recipe = sections(tmp_path)
+    assert recipe.source["unmatched"] == "skip" and "1 files have no partner and are left out" in find.notes
+
+
 def test_volumes_with_labels_in_a_table(tmp_path):
     for number in range(6):
         volume(tmp_path / "scans" / f"s{number}.nii", 5, 90)

@@ -120,7 +120,7 @@ def test_gaps_in_time_are_told(tmp_path: Path, caplog: pytest.LogCaptureFixture)
     Series(series_file(tmp_path, "months.csv", [1, 2, 3, 4], list(months)), "load", 2, 1, time="t")
     assert "gaps" not in caplog.text
     Series(series_file(tmp_path, "hours.csv", [1, 2, 3, 4, 5], [1, 2, 3, 6, 7]), "load", 2, 1, time="t")
-    assert f"gaps in time: 1, the first before {tmp_path}/hours.csv:5" in caplog.text
+    assert f"missing: 1, the first before {tmp_path}/hours.csv:5" in caplog.text
 
 
 def test_a_missing_value_is_named_or_interpolated(tmp_path: Path) -> None:

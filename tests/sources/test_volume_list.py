@@ -71,12 +71,13 @@ def test_a_patient_on_both_sides_is_refused_and_a_split_by_group_is_not(tmp_path
     assert not set(source.groups[split.train]) & set(source.groups[split.val])
 
 
-def test_masks_may_have_a_suffix_and_volumes_without_masks_may_be_skipped(tmp_path):
+def test_masks_may_have_a_suffix_and_volumes_without_masks_may_be_skipped(tmp_path, caplog):
     for name in ("a", "b"):
         save_nifti(tmp_path / "images" / f"{name}.nii", counted())
     save_nifti(tmp_path / "labels" / "a_seg.nii.gz", masked())
     source = opened(tmp_path, label_suffix="_seg", unmatched="skip")
     assert [Path(sample["mask"]).name for sample in source] == ["a_seg.nii.gz"]
+    assert f"volumes: 1 files without a partner are left out, such as {tmp_path}/images/b.nii" in caplog.text
     with pytest.raises(DataError, match=r"b\.nii  the file has no partner 'b_seg\.\*'"):
         opened(tmp_path, label_suffix="_seg")
 

@@ -1,11 +1,13 @@
 import json
 import shutil
 
+import keras
 import numpy as np
 import pytest
 
 from seqtrain.errors import DataError
 from seqtrain.training.evaluation import evaluate
+from seqtrain.training.keras_objects import mean_over_samples
 from seqtrain.training.trained_run import TrainedRun
 from tests.conftest import seqtrain
 from tests.training.little_run import MARKS, history, little_run
@@ -72,3 +74,15 @@ def test_the_command_prints_one_document_and_refuses_other_folders_with_4(tmp_pa
     assert seqtrain("evaluate", little_run(), "--out", tmp_path).code == 2
     refused = seqtrain("evaluate", tmp_path, "--json")
     assert (refused.code, refused.json["exit_code"]) == (4, 4)
+
+
+@pytest.mark.parametrize("batch_size", [5, 4, 2])
+def test_losses_of_single_outputs_are_means_over_samples_whatever_the_last_batch_holds(batch_size):
+    x = keras.Input((1,))
+    model = keras.Model(x, {"a": keras.layers.Identity(name="a")(x), "b": keras.layers.Identity(name="b")(x)})
+    model.compile(loss={"a": "mse", "b": "mae"}, loss_weights={"a": 2.0, "b": 1.0})
+    mean_over_samples(model)
+    values = np.array([[1.0], [2.0], [3.0], [4.0], [50.0]], np.float32)
+    zeros = np.zeros_like(values)
+    found = model.evaluate(values, {"a": zeros, "b": zeros}, batch_size=batch_size, verbose=0, return_dict=True)
+    assert found == pytest.approx({"a_loss": 506.0, "b_loss": 12.0, "loss": 1024.0})

@@ -7,6 +7,7 @@ import logging
 import shutil
 from logging.handlers import MemoryHandler
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -15,7 +16,7 @@ from seqtrain.errors import CheckpointError, ConfigError, ResourceError, RunFold
 from seqtrain.training.checkpoint_store import CheckpointStore
 from seqtrain.training.fit import _log_to
 from seqtrain.training.run_folder import RunFolder
-from seqtrain.training.trial import _fix_of_misfit
+from seqtrain.training.trial import _fix_of_misfit, _tell_untrained
 from tests.training.resuming import MARKS, assert_alike, load_config_once, moments, run, survivors
 
 pytestmark = MARKS
@@ -95,6 +96,29 @@ def test_a_damaged_result_is_written_anew(tmp_path):
 )
 def test_what_does_not_fit_is_told_with_what_does(loss, y, fix):
     assert fix in _fix_of_misfit(loss, (np.zeros((4, 2), np.float32), y))
+
+
+@pytest.mark.parametrize(
+    ("y", "width", "fix"),
+    [
+        (None, 3, "return (x, y)"),
+        ([[1, 1, 0], [0, 0, 0]], 1, "the targets have 3 numbers and the model puts out 1"),
+        ([[1, 1, 0], [0, 0, 0]], 3, "binary_crossentropy"),
+        ([[0, 1, 0], [1, 0, 0]], 3, "one-hot labels need"),
+    ],
+)
+def test_targets_of_several_numbers_are_told_apart(y, width, fix):
+    x = np.zeros((2, 4), np.float32)
+    batch = (x,) if y is None else (x, np.array(y, np.float32))
+    assert fix in _fix_of_misfit("categorical_crossentropy", batch, (None, width))
+
+
+def test_an_output_without_a_loss_is_told(caplog):
+    model = SimpleNamespace(output_names=["price", "kind"])
+    for loss, told in (({"price": "mse"}, ["compile.loss: not trained, as it has no loss: kind"]), ("mse", [])):
+        caplog.clear()
+        _tell_untrained(SimpleNamespace(config=SimpleNamespace(compile=SimpleNamespace(loss=loss))), model)
+        assert caplog.messages == told
 
 
 def test_a_start_that_is_refused_or_has_nothing_to_do_is_not_in_the_log(tmp_path, caplog):

@@ -1,3 +1,4 @@
+import logging
 from pathlib import Path
 
 import numpy as np
@@ -6,6 +7,7 @@ import pytest
 from seqtrain.config import load_config
 from seqtrain.errors import ConfigError, DataError
 from seqtrain.loading.pipeline import open_data
+from seqtrain.sources.matched_files import MaskNames
 from seqtrain.training.inputs import require_inputs, source_of
 from seqtrain.training.other_samples import as_the_run_sees, open_other_source
 from tests.conftest import CONFIGS, DATA
@@ -33,6 +35,25 @@ def test_pictures_for_masks_need_no_masks():
     source = source_of(paths, loaded, data.source)
     x, _ = as_the_run_sees(loaded, data, source, np.arange(3))[0]
     assert np.array_equal(x, data.val[0][0][:3])
+
+
+def test_masks_in_a_folder_of_inputs_are_told_by_their_names_and_left_out(tmp_path, caplog):
+    caplog.set_level(logging.INFO, "seqtrain")
+    for config, folder in (
+        ("mask_folders.yaml", "cells"),
+        ("segmentation.yaml", "shapes"),
+        ("volume_patches.yaml", "volumes"),
+    ):
+        loaded, data = opened(config)
+        source = source_of([DATA / folder], loaded, data.source)
+        named = sorted(source.describe(index) for index in range(len(source)))
+        assert named == sorted(data.source.describe(index) for index in range(len(data.source)))
+        assert (
+            f"{DATA / folder}: " in caplog.text and "files are left out, which are masks by their names" in caplog.text
+        )
+    names = MaskNames("", "_mask")
+    assert names.images_of(tmp_path, ["a.png", "a_mask.png", "masks/b.png"]) == ["a.png", "masks/b.png"]
+    assert names.images_of(tmp_path, ["a_mask.png"]) == ["a_mask.png"]
 
 
 def test_patches_and_slices_come_of_the_files_that_are_named():

@@ -188,6 +188,15 @@ def test_values_go_back_into_the_units_of_the_data_and_no_number_becomes_an_empt
     assert (tmp_path / "v.csv").read_text() == "row,price,rooms,error\nf:2,115.0,1.0,\nf:3,,3.0,\n"
 
 
+def test_values_in_a_npy_are_in_the_unit_of_the_data(tmp_path):
+    head = Head("", "values", columns=("a_1", "b_1"), mean=np.array([10.0, 100.0]), deviation=np.array([2.0, 4.0]))
+    writer = ArrayWriter(tmp_path / "p.npy", [head], "row")
+    writer.write(Rows(np.arange(1), ["1"], {}, {"": np.array([[[0.5, -1.0]]], np.float32)}))
+    writer.close(whole=True)
+    written = np.load(tmp_path / "p.npy")
+    assert (written.tolist(), written.dtype) == ([[[11.0, 96.0]]], np.float32)
+
+
 def test_rows_of_a_npy_that_could_not_be_read_are_nan(tmp_path):
     writer = ArrayWriter(tmp_path / "p.npy", [Head("", "array")], "path")
     for batch in (np.ones((2, 3), np.float32), np.full((1, 3), 2, np.float32)):
