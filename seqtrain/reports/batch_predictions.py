@@ -105,6 +105,13 @@ class BatchPredictions:
             for each in self.outputs
         ]
 
+    def words(self) -> dict[str, list[str]]:
+        """The words of each target's predictions, by row, under a heading."""
+        return {
+            f"predicted {each.name}": [remark.text.removeprefix("predicted ") for remark in each.remarks]
+            for each in self.outputs
+        }
+
     @property
     def _judged(self) -> Prediction:
         """The output that says what is to be looked at first: one whose predictions are right or wrong."""

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -12,8 +13,21 @@ from seqtrain.reports.fields import Field
 _MOST_COLUMNS = 12  # of numbers
 
 
-def table(fields: Sequence[Field], sample_ids: Sequence[int] | None = None, num_rows: int = 10) -> str:
+def table(
+    fields: Sequence[Field],
+    sample_ids: Sequence[int] | None = None,
+    num_rows: int = 10,
+    order: Sequence[int] | None = None,
+    beside: Mapping[str, Sequence[str]] = MappingProxyType({}),
+) -> str:
     """The first rows of the fields of a batch, as plain text; ids by their names, and numbers by their columns.
+
+    Args:
+        fields: Of the batch.
+        sample_ids: The source's indices of its rows.
+        num_rows: How many of them.
+        order: Which ones come first. Default: as they are in the batch.
+        beside: More columns, in words, with a word for each row of the batch.
 
     Example:
         sample  x.user  x.item  y
@@ -21,14 +35,17 @@ def table(fields: Sequence[Field], sample_ids: Sequence[int] | None = None, num_
         12      3       17      4.5
     """
     columns: list[tuple[str, list[str]]] = []
+    size = len(fields[0].array) if fields else 0
+    chosen = list(order if order is not None else range(size))[:num_rows]
     for field in fields:
-        shown = field.array[:num_rows]
+        shown = field.array[chosen]
         if shown.ndim == 2 and shown.shape[1] == len(field.columns) <= _MOST_COLUMNS:
             columns += [(name, [cell_text(value) for value in shown[:, at]]) for at, name in enumerate(field.columns)]
         else:
             columns.append((field.name, [_named(field, value) for value in shown]))
+    columns += [(name, [words[row] for row in chosen]) for name, words in beside.items()]
     header = ["row" if sample_ids is None else "sample", *(name for name, _ in columns)]
-    ids = sample_ids or range(num_rows)
+    ids = chosen if sample_ids is None else [sample_ids[row] for row in chosen]
     rows = (
         [[str(id_), *cells] for id_, *cells in zip(ids, *(cells for _, cells in columns), strict=False)]
         if columns

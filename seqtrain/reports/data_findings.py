@@ -158,14 +158,21 @@ def _tell_leakage(joined: _Joined, across: list[Any], allow: bool, found: Findin
     if allow or not joined.is_strict:
         found.warnings.append(f"{message}, such as {examples[0]}")
         return
-    found.bad_files += [name for group in across for name in joined.names(group[joined.sides[group] > 0])]
+    is_named_twice = False
+    for group in across:
+        trained = joined.names(group[joined.sides[group] == 0])
+        copies = joined.names(group[joined.sides[group] > 0])
+        found.bad_files += [name for name in copies if name not in trained]
+        is_named_twice = is_named_twice or not set(trained).isdisjoint(copies)
+    rows = ", and a row where two name one file" if is_named_twice else ""
     received = "\n    ".join(examples) + (f"\n    and {len(across) - MOST_NAMED} more" if len(across) > 5 else "")
     found.mistakes.append(
         Mistake(
             message,
             expected="none, as validation looks better than it is",
             received=received,
-            fix="remove the copies (bad_files.txt lists them), or split by group; --allow-leakage lets them pass",
+            fix=f"remove the copies (bad_files.txt lists them){rows}, or split by group; --allow-leakage lets"
+            " them pass",
         )
     )
 

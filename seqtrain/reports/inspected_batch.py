@@ -77,6 +77,13 @@ class InspectedBatch:
             lines.append("nothing is augmented: before and after are the same")
         return lines + ([] if self.predictions is None else self.predictions.lines())
 
+    @property
+    def rows(self) -> str:
+        """Its first rows as a table; with predictions, what is to be looked at first."""
+        if self.predictions is None:
+            return table(self.fields, self.sample_ids)
+        return table(self.fields, self.sample_ids, order=self.predictions.order, beside=self.predictions.words())
+
     def text(self) -> str:
         """For a person."""
         fields = self.statistics.fields
@@ -98,7 +105,7 @@ class InspectedBatch:
         lines += [f"  warning: {warning}" for warning in self.statistics.warnings]
         lines += [f"  {line}" for line in self.lines]
         if all(field.kind is None for field in self.fields):
-            lines += ["", *("  " + line for line in table(self.fields, self.sample_ids).splitlines())]
+            lines += ["", *("  " + line for line in self.rows.splitlines())]
         return "\n".join(lines)
 
 

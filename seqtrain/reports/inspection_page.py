@@ -6,7 +6,6 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from seqtrain.reports.batch_table import table
 from seqtrain.reports.fields import Field
 from seqtrain.reports.page import Block, Code, Figures, Heading, Picture, Section, Table, Text
 from seqtrain.reports.statistics import BatchStatistics
@@ -40,7 +39,7 @@ def batch_section(
     title: str,
     statistics: BatchStatistics,
     fields: Sequence[Field],
-    sample_ids: Sequence[int] | None,
+    rows: str,
     sheet: Path | None,
     lines: Sequence[str] = (),
 ) -> Section:
@@ -50,7 +49,7 @@ def batch_section(
         title: Of the batch.
         statistics: In numbers.
         fields: Its arrays, and what they hold.
-        sample_ids: The source's indices of its rows.
+        rows: Its first rows, which stand for a picture where there is none.
         sheet: The PNG that was drawn of it.
         lines: What else there is to say.
     """
@@ -58,9 +57,11 @@ def batch_section(
     if sheet is not None:
         blocks.append(Picture(sheet, f"{title}: {sheet.name}"))
     else:
-        blocks.append(Code(table(fields, sample_ids)))
-    rows = [[name, str(tuple(f.shape)), f.dtype, f.minimum, f.maximum, f.mean] for name, f in statistics.fields.items()]
-    blocks.append(Table(rows, ["field", "shape", "dtype", "min", "max", "mean"]))
+        blocks.append(Code(rows))
+    measured = [
+        [name, str(tuple(f.shape)), f.dtype, f.minimum, f.maximum, f.mean] for name, f in statistics.fields.items()
+    ]
+    blocks.append(Table(measured, ["field", "shape", "dtype", "min", "max", "mean"]))
     for field in fields:
         counts = statistics.label_counts.get(field.name)
         if counts:

@@ -178,7 +178,7 @@ def read_run(path: Path) -> RunRecord:
     if not path.is_dir():
         raise CheckpointError("no such run folder", where=path, fix="seqtrain runs ls lists those that there are")
     if not (path / "config.yaml").is_file():
-        raise CheckpointError("there is no run in this folder", where=path, fix="name a run folder: runs/NAME/TIME")
+        raise no_run_in(path)
     try:
         result = _document(path / "result.json") if (path / "result.json").exists() else None
         record = RunRecord(path, _meta(path / "meta.json"), result, _rows(path), run_state(path, result))
@@ -187,6 +187,13 @@ def read_run(path: Path) -> RunRecord:
         words = f"it has no {error}" if isinstance(error, KeyError) else str(error).splitlines()[0]
         raise CheckpointError(f"cannot be read as a run: {words}", where=path, fix=_FIX) from error
     return record
+
+
+def no_run_in(path: Path) -> CheckpointError:
+    """The error of a folder that is no run's; it names one below, where there are some."""
+    below = sorted(each.parent for each in [*path.glob("*/config.yaml"), *path.glob("*/*/config.yaml")])
+    such = f", such as {below[-1]}" if below else ": runs/NAME/TIME"
+    return CheckpointError("there is no run in this folder", where=path, fix=f"name a run folder{such}")
 
 
 def _meta(path: Path) -> dict[str, Any]:

@@ -61,7 +61,7 @@ class SegmentationResults:
             predicted: Likewise.
             weights: Likewise; pixels of weight 0 are not counted.
             pictures: What the masks are of, with channels last; None where the model sees no picture.
-            names: Of the samples.
+            names: Of the samples; on a second line, which part of a file one is.
         """
         for row, name in enumerate(names):
             ids = truth[row].astype(np.int32)
@@ -125,13 +125,16 @@ class SegmentationResults:
     def _draw_worst(self, path: Path) -> None:
         worst = sorted(self._worst, key=lambda case: (-case[0], case[1]))
         num_rows = math.ceil(len(worst) / _IN_A_ROW)
-        with saved_figure(path, 6.4, 0.9 + num_rows * 1.9) as figure:
+        is_of_parts = any("\n" in case[2] for case in worst)
+        with saved_figure(path, 6.4, 0.9 + num_rows * (2.1 if is_of_parts else 1.9)) as figure:
             all_axes = list(figure.subplots(num_rows, min(_IN_A_ROW, len(worst)), squeeze=False).flat)
             for axes in all_axes:
                 axes.set_axis_off()
             for axes, (iou, _, name, picture, truth, predicted) in zip(all_axes, worst, strict=False):
                 axes.imshow(np.asarray(_side_by_side(picture, truth, predicted)), interpolation="nearest")
-                axes.set_title(f"{shortened(name, 14)}   IoU {-iou:.2f}", fontsize=11, fontweight="normal")
+                file, *part = name.split("\n")
+                title = "\n".join([f"{shortened(file, 14)}   IoU {-iou:.2f}", *part])
+                axes.set_title(title, fontsize=11, fontweight="normal")
             sides = "true mask above, predicted below" if worst[0][4].ndim == 3 else "true mask left, predicted right"
             figure.suptitle(f"the worst cases: {sides}", fontsize=13, fontweight="bold")
             self._add_legend(figure)

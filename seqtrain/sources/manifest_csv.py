@@ -49,6 +49,8 @@ def read_table(path: Path, names: Sequence[str]) -> Table:
         ) from error
     except FileNotFoundError as error:
         raise DataError("no such file", where=path, expected="a CSV file with a header") from error
+    except IsADirectoryError as error:
+        raise DataError("is a folder", where=path, expected="a CSV file with a header") from error
     except OSError as error:
         raise DataError(f"the file cannot be read: {error.strerror}", where=path) from error
 

@@ -15,6 +15,8 @@ import contextlib
 import itertools
 import json
 import logging
+import os
+import re
 from collections.abc import Callable, Generator, Iterator
 from pathlib import Path
 from typing import Any, Literal, cast
@@ -27,7 +29,6 @@ from seqtrain.reports.fields import fields_of
 from seqtrain.reports.outputs import Output, pairs_of
 from seqtrain.reports.regression import RegressionResults
 from seqtrain.sequences.fitted import scales_of
-from seqtrain.sources.base import file_name
 from seqtrain.structure import named_leaves
 from seqtrain.training.checkpoint_store import stored_checkpoint
 from seqtrain.training.run_folder import RunFolder
@@ -35,6 +36,8 @@ from seqtrain.training.state import WEIGHTS, load_weights
 from seqtrain.training.trained_run import Predicted, predictions
 
 RESULTS = "results.json"
+_UNTIL = re.compile(r" to \d+")  # of where a patch lies, its first corner is enough
+
 log = logging.getLogger("seqtrain")
 
 
@@ -141,9 +144,17 @@ def _names(sequence: Any, batch: Predicted) -> list[str]:
     if batch.items is None:
         size = len(next(array for _, array in named_leaves(batch.batch)))
         return [f"row {row}" for row in range(size)]
-    source = getattr(sequence, "source", None)
     indices = sequence.source_indices(batch.items).tolist()
-    return [(source is not None and file_name(source, index)) or f"#{index}" for index in indices]
+    described = map(getattr(sequence, "describe", str), batch.items.tolist())
+    return [_short(words) or f"#{index}" for words, index in zip(described, indices, strict=True)]
+
+
+def _short(described: str) -> str:
+    """A sample's file without its folder and, on a line of its own, which part of it; empty where it is no file."""
+    file, _, part = described.partition(", ")
+    if os.path.isfile(described):  # noqa: PTH113 - may be a text of any length
+        return Path(described).name
+    return f"{Path(file).name}\n{_UNTIL.sub('', part)}" if part and os.path.isfile(file) else ""  # noqa: PTH113
 
 
 def _drawn(output: Output, plots: Path, has_others: bool) -> dict[str, Any]:

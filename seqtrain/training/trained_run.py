@@ -21,6 +21,7 @@ from seqtrain.loading.bad_samples import replaced
 from seqtrain.loading.knowledge import is_same_data, open_known, require_same_data, split_of
 from seqtrain.loading.pipeline import Data, first_batch, validating_sequence
 from seqtrain.loading.stream import BatchStream, validation_schedule
+from seqtrain.reports.run_record import no_run_in
 from seqtrain.sources.base import Source
 from seqtrain.splits import Indices, Split, split_source
 from seqtrain.structure import map_structure
@@ -69,7 +70,7 @@ def require_run(path: Path) -> None:
         CheckpointError: when there is no run in it.
     """
     if not (path / "config.yaml").is_file():
-        raise CheckpointError("there is no run in this folder", where=path, fix="name a run folder: runs/NAME/TIME")
+        raise no_run_in(path)
 
 
 class TrainedRun:

@@ -42,6 +42,17 @@ def test_a_table_names_categories_classes_and_the_columns_of_numbers():
     ]
 
 
+def test_rows_come_in_the_order_that_is_asked_for_with_more_words_beside_them():
+    batch = (np.array([0.5, 1.5, 2.5]),)
+    words = {"predicted": ["good", "bad", "worse"]}
+    assert table(fields_of(batch), [7, 8, 9], num_rows=2, order=[2, 1, 0], beside=words).splitlines() == [
+        "sample  x    predicted",
+        "------  ---  ---------",
+        "9       2.5  worse",
+        "8       1.5  bad",
+    ]
+
+
 def test_columns_of_one_name_are_all_shown():
     numeric = FieldSpec((2,), "float32", columns=("x", "y"))
     batch = (np.array([[0.5, -1]], np.float32), np.array([7], np.int32))

@@ -188,6 +188,16 @@ def test_a_copy_across_the_split_is_an_error_unless_it_is_allowed(leaking):
     assert "1 sample is an exact copy with another label than the original" in told(allowed)
 
 
+def test_a_file_that_two_rows_name_is_not_listed_as_one_to_be_removed(tmp_path):
+    images = sorted(save_images(tmp_path).rglob("*.png"))
+    rows = [f"{path},{path.parent.name}" for path in [*images, images[0]]]
+    (tmp_path / "list.csv").write_text("\n".join(["path,label", *rows]))
+    source = {"name": "image_manifest", "manifest": "list.csv"}
+    check = check_data(config(tmp_path, source=source, split={"train": 0.75, "by": "ordered"}))
+    assert "remove the copies (bad_files.txt lists them), and a row where two name one file" in check.mistakes[0].fix
+    assert not check.bad_files
+
+
 def test_a_picture_that_was_compressed_anew_is_nearly_alike(tmp_path):
     folder = save_images(tmp_path)
     noise(2, (80, 96)).save(folder / "dogs" / "30.jpg", quality=60)

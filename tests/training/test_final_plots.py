@@ -10,6 +10,7 @@ import pytest
 from seqtrain.config import load_config
 from seqtrain.errors import InterruptedRunError
 from seqtrain.structure import FieldSpec
+from seqtrain.training.final_plots import _short
 from seqtrain.training.fit import fit
 from seqtrain.training.options import FitOptions
 from seqtrain.training.trained_run import Predicted
@@ -90,6 +91,15 @@ def test_a_stop_breaks_the_results_off(trained):
     folder.close()
     assert not (trained / "plots" / "results.json").exists()
     (trained / "kept.json").rename(trained / "plots" / "results.json")
+
+
+def test_a_part_of_a_file_is_named_by_the_file_and_its_first_corner(tmp_path):
+    file = tmp_path / "scan.nii"
+    file.touch()
+    assert _short(str(file)) == "scan.nii"
+    assert _short(f"{file}, patch at z 0 to 7, y 8 to 15, x 4 to 11") == "scan.nii\npatch at z 0, y 8, x 4"
+    assert _short(f"{file}, axial slice 5") == "scan.nii\naxial slice 5"
+    assert _short("x.npy[3]") == _short("12") == ""
 
 
 def test_a_history_that_cannot_be_read_is_a_warning(tmp_path, caplog):

@@ -163,6 +163,12 @@ def test_pairs_are_those_of_a_table_without_labels(tmp_path, name):
     assert source.describe(1) == f"{table}:3"
 
 
+def test_a_folder_is_no_table_of_pairs(tmp_path):
+    loaded, data = opened("pair_manifest.yaml")
+    with pytest.raises(DataError, match="is a folder(.|\n)*a CSV file with a header"):
+        source_of([tmp_path], loaded, data.source)
+
+
 def test_inputs_of_another_kind_are_refused_with_what_the_run_takes(tmp_path):
     (tmp_path / "notes.txt").write_text("")
     loaded, data = opened("digits.yaml")

@@ -185,6 +185,7 @@ def test_batches_of_a_run_are_looked_at_by_its_scales_and_not_where_its_data_has
     run, folder = flats, flats.parent
     look = (None, "val", 0, tmp_path / "out", "augmented", run)
     shown = next(open_inspection(*look).batches(1))
+    assert "predicted y.price" in shown.text()
     (folder / "data.csv").rename(tmp_path / "elsewhere.csv")
     with pytest.raises(ConfigError, match="say where it lies now"):
         open_inspection(*look)

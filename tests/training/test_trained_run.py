@@ -18,7 +18,11 @@ pytestmark = MARKS
 
 
 def test_a_folder_without_a_run_is_refused_by_name(tmp_path):
-    with pytest.raises(CheckpointError, match="there is no run in this folder"):
+    with pytest.raises(CheckpointError, match="there is no run in this folder(.|\n)*runs/NAME/TIME"):
+        TrainedRun(tmp_path)
+    (tmp_path / "digits" / "today").mkdir(parents=True)
+    (tmp_path / "digits" / "today" / "config.yaml").touch()
+    with pytest.raises(CheckpointError, match=f"such as {tmp_path}/digits/today"):
         TrainedRun(tmp_path)
 
 
