@@ -130,7 +130,7 @@ def check(
         raise typer.BadParameter(
             "they say how --data looks at the samples; add --data", param_hint="--out, --allow-leakage"
         )
-    with stdout_to_stderr():
+    with stdout_to_stderr(), native_stderr_aside():
         loaded = load(config, settings)
         found = check_data(loaded, out or Path("inspect", config.stem), allow_leakage) if data else None
     if found is None:

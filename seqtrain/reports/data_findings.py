@@ -158,21 +158,23 @@ def _tell_leakage(joined: _Joined, across: list[Any], allow: bool, found: Findin
     if allow or not joined.is_strict:
         found.warnings.append(f"{message}, such as {examples[0]}")
         return
+    listed: list[str] = []
     is_named_twice = False
     for group in across:
         trained = joined.names(group[joined.sides[group] == 0])
         copies = joined.names(group[joined.sides[group] > 0])
-        found.bad_files += [name for name in copies if name not in trained]
+        listed += [name for name in copies if name not in trained and joined.are_named]
         is_named_twice = is_named_twice or not set(trained).isdisjoint(copies)
-    rows = ", and a row where two name one file" if is_named_twice else ""
+    found.bad_files += listed
+    where = " (bad_files.txt lists them)" if listed else ""
+    where += ", and a row where two name one file" if is_named_twice else ""
     received = "\n    ".join(examples) + (f"\n    and {len(across) - MOST_NAMED} more" if len(across) > 5 else "")
     found.mistakes.append(
         Mistake(
             message,
             expected="none, as validation looks better than it is",
             received=received,
-            fix=f"remove the copies (bad_files.txt lists them){rows}, or split by group; --allow-leakage lets"
-            " them pass",
+            fix=f"remove the copies{where}, or split by group; --allow-leakage lets them pass",
         )
     )
 
@@ -181,11 +183,14 @@ class _Joined:
     """The samples of both sides, without constant pictures that are no files: black slices are no copies.
 
     Attributes:
+        are_named: Whether samples have names, as those of a class that makes whole batches have not.
         is_strict: Whether equal samples are copies, as files and pictures are, and not rows of few values.
     """
 
     def __init__(self, surveys: Mapping[str, Survey]) -> None:
         self._surveys = list(surveys.values())
+        self._names = list(surveys)
+        self.are_named = all(survey.sequence.splits_rows for survey in self._surveys)
         self.is_strict = any(s.sequence.file_fields or "thumbnail" in s.names("thumbnail") for s in self._surveys)
         self.sides = np.repeat(np.arange(len(self._surveys)), [len(s.of("item")) for s in self._surveys])
         self.items = np.concatenate([s.of("item") for s in self._surveys])
@@ -199,8 +204,9 @@ class _Joined:
 
     def names(self, rows: npt.NDArray[np.int64]) -> list[str]:
         """The files or rows of some samples."""
-        told = ((self._surveys[int(self.sides[row])], int(self.items[row])) for row in rows)
-        return [survey.describe(item) for survey, item in told]
+        told = ((int(self.sides[row]), int(self.items[row])) for row in rows)
+        names = [(self._names[side], self._surveys[side].describe(item)) for side, item in told]
+        return [name if self.are_named else f"{side}, {name}" for side, name in names]
 
 
 def _digests(survey: Survey) -> Any:
@@ -215,7 +221,7 @@ def _digests(survey: Survey) -> Any:
 def _breaks(found: Findings, survey: Survey, items: Sequence[int], message: str, fix: str) -> None:
     if items:
         names = [survey.describe(item) for item in items]
-        found.bad_files += names
+        found.bad_files += names if survey.sequence.splits_rows else []
         found.mistakes.append(Mistake(message, received=_of(names), fix=fix))
 
 

@@ -19,6 +19,7 @@ from seqtrain.structure import named_leaves
 
 Array = npt.NDArray[Any]
 
+_MOST_ROWS = 1 << 32  # of a batch; where its samples have no names, its number and theirs are one negative number
 _KEPT = ("item", "digest", "thumbnail", "labels", "files")
 
 
@@ -63,7 +64,7 @@ class Survey:
         with BatchStream(self.sequence, schedule, workers, end=len(self.sequence)) as stream:
             for position in range(len(self.sequence)):
                 facts = stream.take(position).batch[0]
-                self._add(facts)
+                self._add(facts, position)
                 done(len(facts["item"]) if self.sequence.splits_rows else 1)
 
     def of(self, name: str) -> Array:
@@ -76,12 +77,16 @@ class Survey:
 
     def describe(self, item: int) -> str:
         """The file or row of a sample."""
-        return self.sequence.describe(item) if item >= 0 else "a sample of a class that does not name them"
+        if item >= 0:
+            return str(self.sequence.describe(item))
+        return "batch {}, row {}".format(*divmod(-1 - item, _MOST_ROWS))
 
-    def _add(self, facts: dict[str, Any]) -> None:
+    def _add(self, facts: dict[str, Any], position: int) -> None:
         if BAD_BATCH in facts:
             self.bad_batches += facts[BAD_BATCH].tolist()
             return
+        if not self.sequence.splits_rows:  # a class that makes whole batches names no samples
+            facts = {**facts, "item": -1 - (position * _MOST_ROWS + np.arange(len(facts["item"])))}
         is_good = facts["is_bad"] == 0
         self.bad_items += facts["item"][~is_good].tolist()
         items = facts["item"][is_good]

@@ -194,7 +194,7 @@ def test_a_file_that_two_rows_name_is_not_listed_as_one_to_be_removed(tmp_path):
     (tmp_path / "list.csv").write_text("\n".join(["path,label", *rows]))
     source = {"name": "image_manifest", "manifest": "list.csv"}
     check = check_data(config(tmp_path, source=source, split={"train": 0.75, "by": "ordered"}))
-    assert "remove the copies (bad_files.txt lists them), and a row where two name one file" in check.mistakes[0].fix
+    assert "remove the copies, and a row where two name one file" in check.mistakes[0].fix
     assert not check.bad_files
 
 
@@ -304,6 +304,38 @@ def test_masks_are_counted_by_class(tmp_path):
     # five of twenty rows in half of the masks
     assert check.to_json()["train"]["masks"]["y"] == {"shares": {"ground": 0.875, "thing": 0.125}, "empty": 2}
     assert check.to_json()["train"]["files"].keys() == {"path", "mask"}
+
+
+def test_copies_among_batches_of_a_class_written_for_keras_are_named_by_their_places(tmp_path):
+    (tmp_path / "own.py").write_text(
+        "import numpy as np\n"
+        "from seqtrain.registry import sequences\n"
+        "@sequences.register('pictures_by_itself')\n"
+        "class Pictures:\n"
+        "    def __init__(self, x_set, y_set):\n"
+        "        self.x, self.y = np.asarray(x_set[:]), np.asarray(y_set[:])\n"
+        "    def __len__(self):\n"
+        "        return len(self.x) // 2\n"
+        "    def __getitem__(self, index):\n"
+        "        return self.x[2 * index : 2 * index + 2], self.y[2 * index : 2 * index + 2]\n"
+    )
+    x = np.stack([np.asarray(noise(number)) for number in range(16)])
+    x[13] = 7  # constant, which is no reason to overlook the others
+    x[15] = x[12]
+    np.save(tmp_path / "x.npy", x)
+    np.save(tmp_path / "y.npy", np.arange(16) % 2)
+    source = {"name": "arrays", "x": "x.npy", "y": "y.npy"}
+    own = {"source": source, "sequence": "pictures_by_itself", "imports": ["./own.py"]}
+    check = check_data(config(tmp_path, **own, split={"train": 0.75, "by": "ordered"}))
+    assert "1 sample is an exact copy" in told(check) and "val, batch 0, row 0 = val, batch 1, row 1" in told(check)
+    assert "the picture has one value everywhere in batch 0, row 1" in told(check)
+    x[15] = x[2]
+    np.save(tmp_path / "x.npy", x)
+    check = check_data(config(tmp_path, **own, split={"train": 0.75, "by": "ordered"}))
+    assert check.mistakes[0].received.endswith("val, batch 1, row 1") and check.mistakes[0].received.startswith(
+        "train, "
+    )
+    assert not check.bad_files
 
 
 def test_batches_of_a_class_written_for_keras_are_looked_at_too(tmp_path):
