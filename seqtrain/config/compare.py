@@ -84,7 +84,7 @@ def by_key(config: RunConfig, root: Node) -> dict[Names, FlatValue]:
 
 def changes(before: Flat, after: Flat) -> list[Change]:
     """The values that differ; of a component that is another one its name, and what is written of both."""
-    before, after = _with_mappings(before, after), _with_mappings(after, before)
+    before, after = with_mappings(before, after), with_mappings(after, before)
     found: dict[Names, Change] = {}
     for keys in dict.fromkeys([*after, *before]):
         pair = before.get(keys), after.get(keys)
@@ -95,17 +95,29 @@ def changes(before: Flat, after: Flat) -> list[Change]:
     return list(found.values())
 
 
-def _with_mappings(side: Flat, other: Flat) -> Flat:
-    """One side, with a value for what is a mapping on it and a single one on the other, such as a loss by output."""
+def with_mappings(side: Flat, other: Flat) -> Flat:
+    """One side, with a value for what is a mapping on it and a single one on the other, such as a loss by output.
+
+    Args:
+        side: Every value of a config by its key.
+        other: Those of another.
+    """
     whole: dict[Names, FlatValue] = {}
     for keys, value in side.items():
         for length in range(1, len(keys)):
             head = keys[:length]
             if head in other and other[head].value is not None and head not in side and head not in whole:
-                below = {each[length]: side[each].value for each in side if each[:-1] == head}
-                whole[head] = replace(value, keys=head, value=below, path=value.path[:length])
+                whole[head] = replace(value, keys=head, value=_below(side, head), path=value.path[:length])
         whole[keys] = value
     return whole
+
+
+def _below(side: Flat, head: Names) -> dict[str, Any]:
+    """The values below a key, without those of components' arguments."""
+    length = len(head)
+    found = [each for each in side if each[:length] == head]
+    tops = (each for each in found if not any(each[:at] in side for at in range(length + 1, len(each))))
+    return {".".join(each[length:]): side[each].value for each in tops}
 
 
 def other_order(

@@ -171,7 +171,8 @@ def _ids(root: Path, masks: list[str]) -> _Ids:
     if found <= {0, 1, _WHITE} and not {1, _WHITE} <= found:
         return _Ids(["background", "object"], None, notes)
     odd = [mask for mask, values in held.items() if not values <= {0, _WHITE}]
-    if _WHITE in found and 0 < len(odd) <= _FEW * len(held):
+    white = [mask for mask, values in held.items() if _WHITE in values and mask not in odd]
+    if 0 < len(odd) <= _FEW * (len(white) + len(odd)):
         values = ", ".join(map(str, sorted(held[odd[0]] - {0, _WHITE})[:3]))
         strange = f"{len(odd)} of {len(held)} masks hold more than 0 and 255, such as {odd[0]} ({values})"
         return _Ids(["background", "object"], None, (*notes, f"{strange}: mend or remove them"))

@@ -85,7 +85,8 @@ def open_known(path: Path, loaded: LoadedConfig) -> Data:
     """
     data = open_data(loaded, fitted_of(path), trains=False)
     kept, now = split_of(path).get("known", {}), _known(data.source)
-    for name, expected in kept.items():
+    for name, written in kept.items():
+        expected = list(map(str, written)) if isinstance(written, list) else written
         if expected != now.get(name):
             raise CheckpointError(
                 f"the {name.replace('_', ' ')} are not those that the run's model was trained on",
@@ -98,8 +99,8 @@ def open_known(path: Path, loaded: LoadedConfig) -> Data:
 
 
 def is_same_data(path: Path, data: Data) -> bool:
-    """Whether data is what a run began with, wherever it lies; a run that wrote no `data_sha256` is believed."""
-    return bool(split_of(path).get("data_sha256", _sha256(data)) == _sha256(data))
+    """Whether data is what a run began with, wherever it lies; of a run without `data_sha256` nobody knows."""
+    return bool(split_of(path).get("data_sha256") == _sha256(data))
 
 
 def require_same_data(path: Path, data: Data, else_: str) -> None:
@@ -113,8 +114,8 @@ def require_same_data(path: Path, data: Data, else_: str) -> None:
     Raises:
         CheckpointError: when samples, names or labels have changed.
     """
-    if not is_same_data(path, data):
-        kept = split_of(path)
+    kept = split_of(path)
+    if "data_sha256" in kept and not is_same_data(path, data):
         raise CheckpointError(
             "the data has changed since the run began, so its training and validation samples are others",
             where=path / _SPLIT,

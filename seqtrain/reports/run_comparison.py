@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import json
 import os
 from collections.abc import Callable, Sequence
@@ -10,7 +11,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from seqtrain.config.compare import Flat, by_key, changes
+from seqtrain.config.compare import Flat, by_key, changes, with_mappings
 from seqtrain.config.flat import Names
 from seqtrain.config.load import load_config
 from seqtrain.errors import ConfigError
@@ -126,7 +127,8 @@ def compare_runs(paths: Sequence[Path]) -> Comparison:
         raise ConfigError("one run cannot be compared", expected="at least two different run folders")
     runs = [read_run(path) for path in paths]
     loaded = [load_config(run.path / "config.yaml", needs_files=False) for run in runs]
-    configs = [by_key(each.config, each.root) for each in loaded]
+    flat: list[Flat] = [by_key(each.config, each.root) for each in loaded]
+    configs = [functools.reduce(with_mappings, flat, each) for each in flat]
     found = {change.keys: None for other in configs[1:] for change in changes(configs[0], other)}
     order = {keys: place for place, keys in enumerate(dict.fromkeys(keys for config in configs for keys in config))}
     return Comparison(runs, configs, sorted(found, key=order.__getitem__))

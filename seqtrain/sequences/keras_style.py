@@ -11,7 +11,7 @@ import contextlib
 import inspect
 import random
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any, Protocol, cast
 
 import numpy as np
@@ -19,6 +19,7 @@ import numpy.typing as npt
 
 from seqtrain.errors import DataError, WorkerError
 from seqtrain.randomness import Order, epoch_end_seed, epoch_order
+from seqtrain.sequences.fitted import require_same
 from seqtrain.structure import map_structure, named_leaves
 
 
@@ -93,6 +94,10 @@ class KerasStyleSequence:
     def sample_indices(self, epoch: int, position: int) -> npt.NDArray[np.integer] | None:
         """None: which samples are in a batch is known to the wrapped object alone."""
         return None
+
+    def take_fitted(self, fitted: Mapping[str, Any]) -> None:
+        """See `SampleSequence`: a class written for Keras has no place for it."""
+        require_same("what was fitted on the training samples", dict(fitted), {})
 
 
 def standardized(batch: Any, owner: object) -> tuple[Any, ...]:

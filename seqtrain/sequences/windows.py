@@ -88,7 +88,7 @@ class WindowSequence(SampleSequence):
         """See `SampleSequence`."""
         own = self.fitted().get("columns", ())
         require_same("the columns that are scaled", list(fitted.get("columns", ())), list(own))
-        self.scaling = Scaling.from_json(fitted["columns"])
+        self.scaling = Scaling.from_json(fitted["columns"]) if "columns" in fitted else None
 
     def _scaled(self, rows: npt.NDArray[np.integer], columns: npt.NDArray[np.integer]) -> npt.NDArray[Any]:
         # Not values[rows[..., None], columns], which takes five times as long.

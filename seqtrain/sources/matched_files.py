@@ -100,15 +100,21 @@ class MaskNames(NamedTuple):
             root: The folder, for messages.
             paths: Below it.
         """
-        images = [path for path in paths if not self._is_mask(path)]
+        stems = {_base_stem(path) for path in paths}
+        images = [path for path in paths if not self._is_mask(path, stems)]
         if not images or len(images) == len(paths):
             return paths
         log.info("%s: %d files are left out, which are masks by their names", root, len(paths) - len(images))
         return images
 
-    def _is_mask(self, path: str) -> bool:
-        by_suffix = bool(self.suffix) and stem_and_extension(path)[0].endswith(self.suffix)
+    def _is_mask(self, path: str, stems: Collection[str]) -> bool:
+        stem = _base_stem(path)
+        by_suffix = bool(self.suffix) and stem.endswith(self.suffix) and stem.removesuffix(self.suffix) in stems
         return by_suffix or (bool(self.folder) and self.folder in path.split("/")[:-1])
+
+
+def _base_stem(path: str) -> str:
+    return stem_and_extension(path.rpartition("/")[2])[0]
 
 
 def _by_stem(folder: Path, extensions: Collection[str], suffix: str) -> dict[str, str]:

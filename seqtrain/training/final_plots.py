@@ -151,10 +151,11 @@ def _names(sequence: Any, batch: Predicted) -> list[str]:
 
 def _short(described: str) -> str:
     """A sample's file without its folder and, on a line of its own, which part of it; empty where it is no file."""
-    file, _, part = described.partition(", ")
-    if os.path.isfile(described):  # noqa: PTH113 - may be a text of any length
-        return Path(described).name
-    return f"{Path(file).name}\n{_UNTIL.sub('', part)}" if part and os.path.isfile(file) else ""  # noqa: PTH113
+    file = described
+    while file and not os.path.isfile(file):  # noqa: PTH113 - may be a text of any length
+        file = file.rpartition(", ")[0]
+    part = _UNTIL.sub("", described[len(file) + 2 :])
+    return "\n".join(filter(None, [Path(file).name, part])) if file else ""
 
 
 def _drawn(output: Output, plots: Path, has_others: bool) -> dict[str, Any]:

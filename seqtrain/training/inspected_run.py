@@ -9,7 +9,7 @@ from typing import Any
 
 from seqtrain.config.load import LoadedConfig
 from seqtrain.errors import CheckpointError, ConfigError
-from seqtrain.loading.knowledge import is_same_data, open_known
+from seqtrain.loading.knowledge import fitted_by, fitted_of, is_same_data, open_known
 from seqtrain.loading.pipeline import Data
 from seqtrain.reports.batch_predictions import Predictor
 from seqtrain.reports.inspection import Inspection, Side, Stage
@@ -106,7 +106,10 @@ class InspectedRun:
 
     def _data_of(self, config: LoadedConfig) -> Data:
         try:
-            return open_known(self._run.path, config)
+            data = open_known(self._run.path, config)
+            if fitted_of(self._run.path) is None and fitted_by(data):
+                raise CheckpointError("this config scales its samples, and the run was trained on what is not scaled")
+            return data
         except CheckpointError as error:
             place = config.place("source")
             mistakes = [dataclasses.replace(each, where=place, fix=_LEAVE_OUT) for each in error.mistakes]

@@ -55,7 +55,7 @@ def compile_model(model: Any, loaded: LoadedConfig, classes: Mapping[str, Any]) 
         steps_per_execution=config.steps_per_execution,
         run_eagerly=config.run_eagerly,
     )
-    if isinstance(config.loss, Mapping):
+    if getattr(model, "_compile_loss", None) is not None:  # as where a model compiles itself otherwise
         mean_over_samples(model)
 
 
@@ -66,7 +66,7 @@ def mean_over_samples(model: Any) -> None:
     two samples counts as much as one of 256.
 
     Args:
-        model: Compiled, with a loss for each output.
+        model: Compiled; one with a single output has no such losses.
 
     Source: `CompileLoss.call` of Keras 3.
     """
@@ -74,7 +74,8 @@ def mean_over_samples(model: Any) -> None:
     call = loss.call
 
     def counting(y_true: Any, y_pred: Any, sample_weight: Any = None) -> Any:
-        size = keras.ops.cast(keras.ops.shape(keras.tree.flatten(y_pred)[0])[0], "float32")
+        targets = keras.tree.flatten(y_true)
+        size = keras.ops.cast(keras.ops.shape(targets[0])[0], "float32")
         for mean in loss.metrics:
             mean.update_state = lambda value, sample_weight=None, mean=mean: type(mean).update_state(mean, value, size)
         return call(y_true, y_pred, sample_weight)

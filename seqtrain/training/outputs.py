@@ -86,8 +86,11 @@ class Head:
         return np.asarray(scaled.reshape(len(output), -1))
 
     def in_units(self, output: Array) -> Array:
-        """The output in its own shape and dtype; values in the units of the data."""
-        return self.values(output).reshape(output.shape).astype(output.dtype) if self.kind == "values" else output
+        """The output in its own shape; values that were scaled in the units of the data, in float32 at least."""
+        if self.kind != "values" or (np.all(self.mean == 0) and np.all(self.deviation == 1)):
+            return output
+        dtype = np.float64 if output.dtype == np.float64 else np.float32
+        return self.values(output).reshape(output.shape).astype(dtype)
 
     def mask(self, output: Array, channels_first: bool) -> npt.NDArray[np.uint8]:
         """The class of each pixel or voxel of one sample."""

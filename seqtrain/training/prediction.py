@@ -24,7 +24,7 @@ from seqtrain.training.prediction_files import Rows
 from seqtrain.training.prediction_places import OutFormat, writer_for
 from seqtrain.training.readable_batches import readable_batches
 from seqtrain.training.sample_bar import sample_bar
-from seqtrain.training.trained_run import TrainedRun, require_run
+from seqtrain.training.trained_run import TrainedRun, names_source, require_run
 
 log = logging.getLogger("seqtrain")
 
@@ -121,7 +121,7 @@ def predict(path: Path, options: PredictOptions) -> Predictions:
     require_run(path)
     require_inputs(options.inputs)
     run = TrainedRun(path, options.settings, options.checkpoint, moves_own=bool(options.inputs))
-    if not options.inputs and not run.has_other_source:
+    if not options.inputs and not names_source(options.settings):
         raise ConfigError(
             "name INPUT, or another source",
             where="INPUT",

@@ -107,7 +107,7 @@ class TableWriter:
 class ArrayWriter:
     """The outputs in one .npy for each, and a CSV that says which sample each row is; NaN where it was unreadable.
 
-    Values are in the unit of the data, in the shape and dtype of the output; all else is as the model puts it out.
+    Values are in the unit of the data; all else is as the model puts it out.
 
     NumPy leaves room in the header for more rows, so it is written anew in place with each batch.
 

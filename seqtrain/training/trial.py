@@ -40,7 +40,12 @@ def model_and_logs(loaded: LoadedConfig, data: Data) -> tuple[Any, dict[str, flo
 
 def _tell_untrained(loaded: LoadedConfig, model: Any) -> None:
     loss = loaded.config.compile and loaded.config.compile.loss
-    without = [name for name in getattr(model, "output_names", ()) if isinstance(loss, Mapping) and name not in loss]
+    try:
+        outputs = model.output
+    except (AttributeError, ValueError):  # of a model that declares none
+        return
+    names = outputs if isinstance(outputs, Mapping) else getattr(model, "output_names", ())
+    without = [name for name in names if isinstance(loss, Mapping) and name not in loss]
     if without:
         log.warning("compile.loss: not trained, as it has no loss: %s", ", ".join(without))
 

@@ -67,6 +67,14 @@ def test_one_mask_with_another_number_does_not_turn_what_is_white_into_what_does
     assert "1 of 10 masks hold more than 0 and 255, such as masks/4.png (77)" in " ".join(find.notes)
 
 
+def test_masks_that_are_mostly_empty_are_judged_by_those_that_are_not(tmp_path):
+    for number in range(20):
+        picture(tmp_path / "images" / f"{number}.jpg")
+        mask(tmp_path / "masks" / f"{number}.png", *((0, 1, 255) if number < 2 else (0,)))
+    _, recipe = sections(tmp_path)
+    assert recipe.source["classes"] == ["background", "class_1"] and recipe.source["ignore"] == 255
+
+
 def test_validation_folders_are_not_trained_on(tmp_path):
     for side in ("test", "train"):
         for number in range(3):

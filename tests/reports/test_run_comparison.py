@@ -39,6 +39,14 @@ def test_of_three_runs_a_key_is_told_that_two_have_alike(two, tmp_path):
     ]
 
 
+def test_a_loss_by_output_stands_beside_one_for_all(two, tmp_path):
+    third = make_run(tmp_path / "runs" / "third", config={"compile": {"loss": {"a": "mae", "b": "mse"}}})
+    for runs in ([two[0], third], [third, two[0]]):
+        compared = compare_runs(runs)
+        values = compared.values(("compile", "loss"))
+        assert {"a": "mae", "b": "mse"} in values and None not in values
+
+
 def test_metrics_stand_side_by_side_with_a_mark_at_the_best(two):
     rows = [line.split() for line in compare_runs(two).text(100).splitlines()]
     assert ["batch_size", "32", "16"] in rows

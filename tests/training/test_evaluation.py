@@ -5,9 +5,10 @@ import keras
 import numpy as np
 import pytest
 
+from seqtrain.config import load_config
 from seqtrain.errors import DataError
 from seqtrain.training.evaluation import evaluate
-from seqtrain.training.keras_objects import mean_over_samples
+from seqtrain.training.keras_objects import compile_model, mean_over_samples
 from seqtrain.training.trained_run import TrainedRun
 from tests.conftest import seqtrain
 from tests.training.little_run import MARKS, history, little_run
@@ -86,3 +87,12 @@ def test_losses_of_single_outputs_are_means_over_samples_whatever_the_last_batch
     zeros = np.zeros_like(values)
     found = model.evaluate(values, {"a": zeros, "b": zeros}, batch_size=batch_size, verbose=0, return_dict=True)
     assert found == pytest.approx({"a_loss": 506.0, "b_loss": 12.0, "loss": 1024.0})
+
+
+def test_a_model_that_compiles_itself_otherwise_is_left_alone():
+    class Own(keras.Model):
+        def compile(self, optimizer, **of_the_config):
+            super().compile(optimizer=optimizer)
+
+    loaded = load_config(little_run() / "config.yaml")
+    compile_model(Own(), loaded, {})

@@ -94,7 +94,8 @@ def test_a_stop_breaks_the_results_off(trained):
 
 
 def test_a_part_of_a_file_is_named_by_the_file_and_its_first_corner(tmp_path):
-    file = tmp_path / "scan.nii"
+    file = tmp_path / "Paris, France" / "scan.nii"
+    file.parent.mkdir()
     file.touch()
     assert _short(str(file)) == "scan.nii"
     assert _short(f"{file}, patch at z 0 to 7, y 8 to 15, x 4 to 11") == "scan.nii\npatch at z 0, y 8, x 4"

@@ -114,7 +114,7 @@ def test_targets_of_several_numbers_are_told_apart(y, width, fix):
 
 
 def test_an_output_without_a_loss_is_told(caplog):
-    model = SimpleNamespace(output_names=["price", "kind"])
+    model = SimpleNamespace(output={"price": None, "kind": None}, output_names=["head_1_price", "head_2_kind"])
     for loss, told in (({"price": "mse"}, ["compile.loss: not trained, as it has no loss: kind"]), ("mse", [])):
         caplog.clear()
         _tell_untrained(SimpleNamespace(config=SimpleNamespace(compile=SimpleNamespace(loss=loss))), model)

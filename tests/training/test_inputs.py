@@ -54,6 +54,10 @@ def test_masks_in_a_folder_of_inputs_are_told_by_their_names_and_left_out(tmp_pa
     names = MaskNames("", "_mask")
     assert names.images_of(tmp_path, ["a.png", "a_mask.png", "masks/b.png"]) == ["a.png", "masks/b.png"]
     assert names.images_of(tmp_path, ["a_mask.png"]) == ["a_mask.png"]
+    assert names.images_of(tmp_path, ["images/a.png", "masks/a_mask.png", "face_mask.png"]) == [
+        "images/a.png",
+        "face_mask.png",
+    ]
 
 
 def test_patches_and_slices_come_of_the_files_that_are_named():

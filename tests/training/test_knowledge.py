@@ -11,6 +11,7 @@ import pytest
 from seqtrain.config import load_config
 from seqtrain.errors import CheckpointError, ConfigError
 from seqtrain.loading.knowledge import _known
+from seqtrain.sequences.keras_style import KerasStyleSequence
 from seqtrain.training.evaluation import evaluate
 from seqtrain.training.fit import fit
 from seqtrain.training.inspected_run import open_inspection
@@ -86,6 +87,12 @@ def flats(flats_run, tmp_path):
     return moved(flats_run, tmp_path)
 
 
+def test_all_outputs_of_a_table_are_trained_and_their_losses_are_over_samples(flats):
+    assert "not trained" not in (flats / "train.log").read_text()
+    whole, rest = (evaluate(TrainedRun(flats, [f"batch_size={size}"]), "all").metrics for size in (80, 79))
+    assert rest == pytest.approx(whole, rel=1e-4)
+
+
 def predicted(run, path):
     out = run.parent / "out.csv"
     predict(run, PredictOptions([path], out=out))
@@ -158,9 +165,13 @@ def test_a_run_of_a_version_that_wrote_down_no_classes_is_opened(tmp_path):
     del split["known"], split["data_sha256"]
     (run / "split.json").write_text(json.dumps(split))
     assert evaluate(TrainedRun(run), part="val").samples == 12
+    (run.parent / "pictures").rename(run.parent / "elsewhere")  # which nobody knows to be the run's own
+    there = [f"source.path={run.parent / 'elsewhere'}"]
+    found = evaluate(TrainedRun(run, there))
+    assert (found.samples, found.split) == (36, "all")
     (run / "split.json").write_text("{")
     with pytest.raises(CheckpointError, match=r"split\.json  cannot be read"):
-        TrainedRun(run)
+        TrainedRun(run, there)
 
 
 def test_data_that_lies_elsewhere_now_is_named_beside_the_inputs(flats, tmp_path):
@@ -221,6 +232,17 @@ def test_batches_of_another_config_are_what_the_run_knows(flats, tmp_path):
         open_inspection(other, "train", 0, tmp_path / "out", "augmented", run)
 
 
+def test_a_config_of_another_form_than_the_run_is_refused(tmp_path):
+    rows = [("load",), *((round(float(np.sin(n / 5)), 4),) for n in range(120))]
+    run = trained(tmp_path, SERIES.replace("sequence: windows", "sequence: {name: windows, scale: false}"), rows)
+    (tmp_path / "other.yaml").write_text(SERIES)
+    look = ("val", 0, tmp_path / "out", "augmented", run)
+    with pytest.raises(ConfigError, match=r"other\.yaml:2(.|\n)*this config scales its samples, and the run"):
+        open_inspection(load_config(tmp_path / "other.yaml"), *look)
+    with pytest.raises(CheckpointError, match="what was fitted on the training samples differ"):
+        KerasStyleSequence([(np.zeros(1), np.zeros(1))], 0, True).take_fitted({"columns": {}})
+
+
 def test_what_a_run_knows_may_not_be_damaged_or_missing(flats):
     for name, damaged in (("fitted.json", "{}"), ("split.json", "{}"), ("split.json", '{"sha256": "1", "known": []}')):
         kept = (flats / name).read_text()
@@ -271,6 +293,7 @@ def test_data_that_lies_elsewhere_is_the_runs_own_for_evaluate_too(flats, tmp_pa
     (folder / "data.csv").rename(tmp_path / "elsewhere.csv")
     setting = f"source.path={tmp_path / 'elsewhere.csv'}"
     assert evaluate(TrainedRun(run, [setting])) == before
+    assert predict(run, PredictOptions([], [setting], out=tmp_path / "out.csv")).samples == 80
     with pytest.raises(CheckpointError, match="another split"):
         evaluate(TrainedRun(run, [setting, "split.train=0.5"]), "val")
     write(tmp_path / "elsewhere.csv", [FLATS[0], (3, "b", 8.5, "y"), *FLATS[1:]])

@@ -191,10 +191,12 @@ def test_values_go_back_into_the_units_of_the_data_and_no_number_becomes_an_empt
 def test_values_in_a_npy_are_in_the_unit_of_the_data(tmp_path):
     head = Head("", "values", columns=("a_1", "b_1"), mean=np.array([10.0, 100.0]), deviation=np.array([2.0, 4.0]))
     writer = ArrayWriter(tmp_path / "p.npy", [head], "row")
-    writer.write(Rows(np.arange(1), ["1"], {}, {"": np.array([[[0.5, -1.0]]], np.float32)}))
+    writer.write(Rows(np.arange(1), ["1"], {}, {"": np.array([[[0.5, -1.0]]], np.float16)}))
     writer.close(whole=True)
     written = np.load(tmp_path / "p.npy")
     assert (written.tolist(), written.dtype) == ([[[11.0, 96.0]]], np.float32)
+    many = np.array([[2**53 + 1]])
+    assert Head("", "values", columns=("a",)).in_units(many) is many
 
 
 def test_rows_of_a_npy_that_could_not_be_read_are_nan(tmp_path):
