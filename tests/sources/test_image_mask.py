@@ -35,12 +35,14 @@ def test_images_and_masks_are_matched_by_stem_and_suffix_at_any_depth(tmp_path: 
         for name in ("b", "ward_1/a")
     ]
     assert pairs.describe(1) == str(tmp_path / "images/ward_1/a.jpg")
+    assert pairs.mask_names == ("masks", "_mask")
 
 
 def test_images_and_masks_may_lie_in_one_folder_where_masks_have_a_suffix(tmp_path: Path) -> None:
     for name in ("a.jpg", "a_mask.png", "sub/b.png", "sub/b_mask.png"):
         put(tmp_path, name, np.zeros((2, 2), np.uint8))
     both = ImageMaskSource(tmp_path, tmp_path, ["background", "thing"], mask_suffix="_mask")
+    assert both.mask_names == ("", "_mask")  # the folder tells nothing
     found = [both[0], both[1]]
     assert [Path(sample["path"]).name for sample in found] == ["a.jpg", "b.png"]
     assert [Path(sample["mask"]).name for sample in found] == ["a_mask.png", "b_mask.png"]
