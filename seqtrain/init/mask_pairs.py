@@ -36,7 +36,7 @@ MASK_WORDS = (
 
 _DECATHLON = re.compile("(tr|ts)$")  # imagesTr, labelsTr
 _READ_MASKS = 64
-_FEW = 0.1
+_FEW = 0.1  # of the masks that are not empty
 _WHITE = 255
 _MOST_CLASSES = 100
 _MOST_BATCH = 16
@@ -60,6 +60,16 @@ class FolderPair(NamedTuple):
     files: list[str]
     mask_files: list[str]
     alone: int
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What a person should know: that some files have no partner."""
+        if self.alone < 1:
+            return ()
+        left_out = (
+            "1 file has no partner and is" if self.alone == 1 else f"{self.alone:,} files have no partner and are"
+        )
+        return (f"{left_out} left out",)
 
 
 class _Ids(NamedTuple):
@@ -204,7 +214,6 @@ def _find(listing: Listing, pair: FolderPair, sample: PictureSample, ids: _Ids) 
     source |= {"ignore": ids.ignore} if ids.ignore is not None else {}
     is_mixed = pair.images == pair.masks or pair.alone > 0
     source |= {"unmatched": "skip"} if is_mixed else {}
-    alone = (f"{pair.alone:,} files have no partner and are left out",) if pair.alone > 0 else ()
 
     def recipe(answers: Answers) -> Recipe:
         size = answers.image_size or sample.image_size(multiple=16)
@@ -219,4 +228,4 @@ def _find(listing: Listing, pair: FolderPair, sample: PictureSample, ids: _Ids) 
         ("classes", f"{len(ids.classes)}: {', '.join(ids.classes[:6])}{', ...' if len(ids.classes) > 6 else ''}"),
     )
     size = sample.image_size(multiple=16)
-    return Find("image_mask", seen, recipe, Answers(image_size=size), notes=(*sample.notes(), *alone, *ids.notes))
+    return Find("image_mask", seen, recipe, Answers(image_size=size), notes=(*sample.notes(), *pair.notes, *ids.notes))

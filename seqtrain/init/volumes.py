@@ -106,8 +106,8 @@ def _with_masks(listing: Listing, pair: FolderPair, shapes: _Shapes, table: _Tab
         ("patients", _patients(table)),
     )
     notes = () if named else ("the masks hold numbers alone: put names into `classes`",)
-    if pair.alone > 0 and "unmatched" in source:
-        notes = (f"{pair.alone:,} files have no partner and are left out", *notes)
+    if "unmatched" in source:
+        notes = (*pair.notes, *notes)
     yield Find("volume_patches", seen, lambda answers: recipes.patches(about, source, shapes.median), notes=notes)
     height, width = (min(_MOST_SLICE, max(8, edge // 8 * 8)) for edge in shapes.median[1:])
 

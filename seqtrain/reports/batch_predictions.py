@@ -105,8 +105,8 @@ class BatchPredictions:
             for each in self.outputs
         ]
 
-    def words(self) -> dict[str, list[str]]:
-        """The words of each target's predictions, by row, under a heading."""
+    def columns(self) -> dict[str, list[str]]:
+        """The predictions of each target in words, by row, under a heading."""
         return {
             f"predicted {each.name}": [remark.text.removeprefix("predicted ") for remark in each.remarks]
             for each in self.outputs

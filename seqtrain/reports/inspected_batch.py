@@ -82,7 +82,7 @@ class InspectedBatch:
         """Its first rows as a table; with predictions, what is to be looked at first."""
         if self.predictions is None:
             return table(self.fields, self.sample_ids)
-        return table(self.fields, self.sample_ids, order=self.predictions.order, beside=self.predictions.words())
+        return table(self.fields, self.sample_ids, order=self.predictions.order, beside=self.predictions.columns())
 
     def text(self) -> str:
         """For a person."""

@@ -282,7 +282,7 @@ class Inspection:
             path = self.out / f"{name}.png"
             sheet.save(path)
             self._sheets.append(path)
-        about = inspected.statistics, inspected.fields, inspected.rows
+        about = inspected.statistics, inspected.fields, inspected.rows if path is None else ""
         self._sections.append(batch_section(inspected.title, *about, path, inspected.lines))
 
     def _rank(self, inspected: InspectedBatch) -> None:

@@ -26,7 +26,7 @@ from seqtrain.reports.run_state import RunState, run_state
 # Some ten times faster than the one in Python, where libyaml is there.
 _YamlLoader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 _NO_METRICS = ("epoch", "time")
-_FIX = "bring that file back; or remove it, where the run goes on without it"
+_FIX = "bring the file back from a copy; a damaged result.json may also be removed: the run can go on without it"
 
 
 @dataclass(frozen=True)

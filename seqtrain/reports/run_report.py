@@ -189,7 +189,7 @@ def _data(facts: RunFacts, loaded: LoadedConfig | None, trouble: str) -> Iterato
         return
     try:
         data = open_known(facts.path, loaded)
-        require_same_data(facts.path, data, "leave it so")
+        require_same_data(facts.path, data, "train anew")
         yield from _classes(data)
         yield from _first_batch(data)
     except (SeqtrainError, OSError) as error:

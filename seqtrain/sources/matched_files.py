@@ -79,7 +79,7 @@ def tell_left_out(name: str, matched: MatchedFiles) -> None:
     """
     alone = matched.left_out
     if alone:
-        log.warning("%s: %d files without a partner are left out, such as %s", name, len(alone), alone[0])
+        log.warning("%s: left out, for want of a partner: %d, such as %s", name, len(alone), alone[0])
 
 
 class MaskNames(NamedTuple):
@@ -104,7 +104,7 @@ class MaskNames(NamedTuple):
         images = [path for path in paths if not self._is_mask(path, stems)]
         if not images or len(images) == len(paths):
             return paths
-        log.info("%s: %d files are left out, which are masks by their names", root, len(paths) - len(images))
+        log.info("%s: left out, as masks by their names: %d files", root, len(paths) - len(images))
         return images
 
     def _is_mask(self, path: str, stems: Collection[str]) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import importlib
 from collections.abc import Mapping
 from typing import Any
@@ -55,7 +56,7 @@ def compile_model(model: Any, loaded: LoadedConfig, classes: Mapping[str, Any]) 
         steps_per_execution=config.steps_per_execution,
         run_eagerly=config.run_eagerly,
     )
-    if getattr(model, "_compile_loss", None) is not None:  # as where a model compiles itself otherwise
+    if getattr(model, "_compile_loss", None) is not None:  # a model with a `compile` of its own may have none
         mean_over_samples(model)
 
 
@@ -74,13 +75,17 @@ def mean_over_samples(model: Any) -> None:
     call = loss.call
 
     def counting(y_true: Any, y_pred: Any, sample_weight: Any = None) -> Any:
-        targets = keras.tree.flatten(y_true)
-        size = keras.ops.cast(keras.ops.shape(targets[0])[0], "float32")
         for mean in loss.metrics:
-            mean.update_state = lambda value, sample_weight=None, mean=mean: type(mean).update_state(mean, value, size)
+            size = keras.ops.cast(keras.ops.shape(keras.tree.flatten(y_true)[0])[0], "float32")
+            mean.update_state = functools.partial(_update, mean, size)
         return call(y_true, y_pred, sample_weight)
 
     loss.call = counting
+
+
+def _update(mean: Any, size: Any, value: Any, sample_weight: Any = None) -> None:
+    """Adds a batch's loss; in place of the weight that Keras hands over, the batch's size."""
+    type(mean).update_state(mean, value, sample_weight=size)
 
 
 class _Builder:

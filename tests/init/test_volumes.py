@@ -39,7 +39,7 @@ def test_volumes_without_a_mask_are_told(tmp_path):
     for number in range(3):
         volume(tmp_path / "labels" / f"{number}.nii", 0, 1)
     find, recipe = sections(tmp_path)
-    assert recipe.source["unmatched"] == "skip" and "1 files have no partner and are left out" in find.notes
+    assert recipe.source["unmatched"] == "skip" and "1 file has no partner and is left out" in find.notes
 
 
 def test_volumes_with_labels_in_a_table(tmp_path):

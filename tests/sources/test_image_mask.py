@@ -131,7 +131,7 @@ def test_a_file_without_partner_is_an_error_that_names_it_or_is_left_out_with_a_
     assert {Path(mistake.where).name for mistake in refused.value.mistakes} == {"9.jpg", "8.png"}
     with caplog.at_level(logging.WARNING):
         assert len(source(tmp_path, unmatched="skip")) == 1
-    assert "2 files without a partner are left out" in caplog.text
+    assert "left out, for want of a partner: 2" in caplog.text
 
 
 @pytest.mark.parametrize(
