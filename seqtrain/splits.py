@@ -68,8 +68,8 @@ def split_source(source: Source, config: SplitConfig, seed: int) -> Split:
         train, val = _grouped(_groups(source, config.column), config, generator)
     else:
         train, val = _random(total, config, generator) if config.by == "random" else _ordered(total, config)
-    if hasattr(source, "purged") and len(val):
-        train = source.purged(train, val)
+    if hasattr(source, "drop_leaking") and len(val):
+        train = source.drop_leaking(train, val)
     if len(train) == 0 or (len(val) == 0 and config.validation_share > 0):
         side = "training" if len(train) == 0 else "validation"
         raise DataError(

@@ -17,7 +17,7 @@ LAYERS = [
     {"sequences", "models", "losses", "metrics", "callbacks"},
     {"loading"},
     {"reports", "init"},
-    {"training"},
+    {"training", "inference"},
     {"doctor"},
     {"cli", "__main__"},
 ]

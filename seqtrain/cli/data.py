@@ -75,8 +75,8 @@ def inspect_batches(
     as_json: JsonOption = False,
 ) -> None:
     """Show batches as fit will see them."""
+    from seqtrain.inference.inspected_run import open_inspection
     from seqtrain.reports.sample_epochs import epoch_numbers
-    from seqtrain.training.inspected_run import open_inspection
 
     if config is None and run is None:
         raise typer.BadParameter("name a config, or a run folder with --run", param_hint="CONFIG")
@@ -173,12 +173,12 @@ def init_config(
     as_json: JsonOption = False,
 ) -> None:
     """Look at a folder of data, and write a config that trains on it."""
-    from seqtrain.init.settling import Wishes
+    from seqtrain.init.prompts import InitOptions
     from seqtrain.init.starting import begin
 
     if target and len(target) > 1:
         raise typer.BadParameter("one column; add others under `targets` in the config", param_hint="--target")
-    wishes = Wishes(task, target[0] if target else None, image_size, yes)
+    wishes = InitOptions(task, target[0] if target else None, image_size, yes)
     with stdout_to_stderr():
         started = begin(place, wishes, template, out, force, typer.echo)
     if as_json:

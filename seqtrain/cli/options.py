@@ -51,7 +51,7 @@ class Stage(StrEnum):
     both = "both"
 
 
-class Part(StrEnum):
+class RowRange(StrEnum):
     """What `evaluate` tests a run on."""
 
     train = "train"

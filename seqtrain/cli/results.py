@@ -17,10 +17,10 @@ from seqtrain.cli.options import (
     Checkpoint,
     CheckpointOption,
     JsonOption,
-    Part,
     PredictionFormat,
     Progress,
     ProgressOption,
+    RowRange,
     RunArgument,
     SetOption,
     print_json,
@@ -62,7 +62,7 @@ Examples:
 def evaluate(
     run: RunArgument,
     split: Annotated[
-        Part | None, typer.Option(help="Which samples. [default: val; of another source all]", show_default=False)
+        RowRange | None, typer.Option(help="Which samples. [default: val; of another source all]", show_default=False)
     ] = None,
     settings: SetOption = None,
     checkpoint: CheckpointOption = Checkpoint.best,
@@ -71,8 +71,8 @@ def evaluate(
     as_json: JsonOption = False,
 ) -> None:
     """Test a trained run: its metrics on a side of its split, or on another source with -s source.path=..."""
-    from seqtrain.training.evaluation import evaluate as evaluated
-    from seqtrain.training.trained_run import TrainedRun
+    from seqtrain.inference.evaluation import evaluate as evaluated
+    from seqtrain.inference.trained_run import TrainedRun
 
     _require_no_folder(out)
     with stdout_to_stderr(), showing(progress.value), native_stderr_aside(), _ending_in_order():
@@ -106,9 +106,9 @@ def predict(
     as_json: JsonOption = False,
 ) -> None:
     """Predict new samples with a trained run: classes, values, masks, or whatever its model puts out."""
-    from seqtrain.training.prediction import PredictOptions
-    from seqtrain.training.prediction import predict as predicted
-    from seqtrain.training.prediction_places import OutFormat
+    from seqtrain.inference.prediction import PredictOptions
+    from seqtrain.inference.prediction import predict as predicted
+    from seqtrain.inference.prediction_places import OutFormat
 
     to_stdout = out == Path("-")
     if to_stdout and as_json:

@@ -13,7 +13,7 @@ from seqtrain.config.schema import FitConfig
 from seqtrain.doctor.finding import Finding
 from seqtrain.errors import SeqtrainError
 from seqtrain.loading.buffers import SharedBuffers
-from seqtrain.loading.crew import Part, ProcessCrew
+from seqtrain.loading.worker_pool import RowRange, WorkerPool
 
 _LONGEST_S = 60.0
 _SLOW_S = 5.0
@@ -61,18 +61,18 @@ def _num_cores() -> int:
 
 def _process() -> Finding:
     buffers = SharedBuffers(None, 1, 1)
-    crew = ProcessCrew(SmallBatch(), [], buffers, _LONGEST_S)
+    pool = WorkerPool(SmallBatch(), [], buffers, _LONGEST_S)
     start = time.monotonic()
     try:
         buffer = buffers.take()
         assert buffer is not None
-        batch = crew.maker().make(Part(SmallBatch(), 0, 0, buffer)).batch
+        batch = pool.worker().make(RowRange(SmallBatch(), 0, 0, buffer)).batch
         right = batch is not None and bool((batch[0] == _VALUE).all())
     except (SeqtrainError, OSError) as error:
         return Finding("workers", "process", "problem", str(error), "-s fit.use_multiprocessing=false")
     finally:
-        crew.kill()
-        crew.close()
+        pool.kill()
+        pool.close()
         buffers.close()
     took = time.monotonic() - start
     told = f"a fresh interpreter (no fork) makes a batch {took:.1f} s after its start"

@@ -14,7 +14,7 @@ import numpy.typing as npt
 
 from seqtrain.errors import DataError
 from seqtrain.extras import require
-from seqtrain.init.find import Find
+from seqtrain.init.detection import Detection
 from seqtrain.init.listing import Listing, is_held_out
 from seqtrain.init.number_recipes import array_rows
 from seqtrain.init.picture_recipes import filters
@@ -60,7 +60,7 @@ class _Pair(NamedTuple):
     labels: npt.NDArray[Any]
 
 
-def arrays(listing: Listing) -> Iterator[Find]:
+def arrays(listing: Listing) -> Iterator[Detection]:
     """Finds arrays of as many samples as labels."""
     files = {file.removesuffix(".npy"): file for file in listing.with_extension(".npy")}
     for x, y in _pairs(files, lambda name: npy_array(listing.root / files[name])):
@@ -130,7 +130,7 @@ def _data_sets(path: Path) -> list[str]:
     return found
 
 
-def _finds(kind: str, source: dict[str, Any], places: str, x: StoredArray, y: StoredArray) -> Iterator[Find]:
+def _finds(kind: str, source: dict[str, Any], places: str, x: StoredArray, y: StoredArray) -> Iterator[Detection]:
     if x.shape[0] != y.shape[0] or len(y.shape) > 2 or x.dtype.kind not in "iubf":
         return
     check_numbers(y, "labels")
@@ -146,7 +146,7 @@ def _finds(kind: str, source: dict[str, Any], places: str, x: StoredArray, y: St
     else:
         told = ("targets", f"{'x'.join(map(str, labels.shape[1:])) or 'one'} number(s) each, {labels.dtype}")
     notes = () if pair.dtype != np.float64 else ("float64 takes twice the memory of float32 and trains no better",)
-    yield Find(
+    yield Detection(
         kind, (("samples", f"{x.shape[0]:,} of {size}, {x.dtype}: {places}"), told), lambda answers: recipe, notes=notes
     )
 

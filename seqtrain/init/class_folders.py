@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from seqtrain.init import picture_recipes as recipes
-from seqtrain.init.find import Answers, Find
+from seqtrain.init.detection import Answers, Detection
 from seqtrain.init.listing import Listing, is_held_out, is_training
 from seqtrain.init.picture_recipes import Pictures, Splitting
 from seqtrain.init.picture_sample import PictureSample, sample_pictures
@@ -38,7 +38,7 @@ class _Classes:
     held_out: dict[str, int]
 
 
-def class_folders(listing: Listing) -> Iterator[Find]:
+def class_folders(listing: Listing) -> Iterator[Detection]:
     """Finds classes, and what else can be learnt of them."""
     found = _classes(listing)
     if found is None:
@@ -60,7 +60,7 @@ def class_folders(listing: Listing) -> Iterator[Find]:
         yield _find(kind, listing, found, sample, source)
 
 
-def _find(kind: str, listing: Listing, found: _Classes, sample: PictureSample, source: dict[str, Any]) -> Find:
+def _find(kind: str, listing: Listing, found: _Classes, sample: PictureSample, source: dict[str, Any]) -> Detection:
     num_classes = len(found.counts)
     about = f"{sample.count:,} images in {num_classes} classes, one folder each."
     splitting = Splitting(
@@ -78,7 +78,7 @@ def _find(kind: str, listing: Listing, found: _Classes, sample: PictureSample, s
         make = recipes.backbone if kind == "backbone" else recipes.classification
         return make(about, source, pictures, splitting, {"source": "One folder for each class."})
 
-    return Find(
+    return Detection(
         kind,
         (
             ("images", f"{sample.count:,}, {sample.words()}"),

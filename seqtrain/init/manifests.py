@@ -12,7 +12,7 @@ from seqtrain.errors import DataError
 from seqtrain.init import picture_recipes as recipes
 from seqtrain.init.columns import column_roles, group_column, likely_targets
 from seqtrain.init.csv_sample import CsvSample, csv_samples, is_number
-from seqtrain.init.find import Answers, Find
+from seqtrain.init.detection import Answers, Detection
 from seqtrain.init.listing import Listing, evenly
 from seqtrain.init.picture_recipes import Pictures, Splitting
 from seqtrain.init.picture_sample import PictureSample, sample_pictures
@@ -26,7 +26,7 @@ _SHOWN = 6
 _SAME = ({"0", "1"}, {"same", "different"})
 
 
-def manifests(listing: Listing) -> Iterator[Find]:
+def manifests(listing: Listing) -> Iterator[Detection]:
     """Finds tables with a column, or two, of images that are there."""
     for sample in csv_samples(listing):
         paths = {name: root for name in sample.header if (root := _root(listing, sample, name)) is not None}
@@ -52,7 +52,7 @@ def _root(listing: Listing, sample: CsvSample, name: str) -> str | None:
     return best if exist[best] >= 0.9 * len(cells) else None
 
 
-def _pairs(listing: Listing, sample: CsvSample, paths: list[str], root: str) -> Iterator[Find]:
+def _pairs(listing: Listing, sample: CsvSample, paths: list[str], root: str) -> Iterator[Detection]:
     label = next((c for c in sample.header if c not in paths and set(map(str.lower, sample.column(c))) in _SAME), None)
     pictures = _sample(listing, sample, paths[0], root)
     if label is None or pictures is None:
@@ -80,10 +80,10 @@ def _pairs(listing: Listing, sample: CsvSample, paths: list[str], root: str) -> 
         ("labels", ", ".join(f"{count:,} {name}" for name, count in sorted(same.items()))),
         *((("groups", f"column {group}"),) if group else ()),
     )
-    yield Find("pair_manifest", seen, recipe, Answers(image_size=pictures.image_size()), notes=pictures.notes())
+    yield Detection("pair_manifest", seen, recipe, Answers(image_size=pictures.image_size()), notes=pictures.notes())
 
 
-def _labelled(listing: Listing, sample: CsvSample, path: str, root: str) -> Iterator[Find]:
+def _labelled(listing: Listing, sample: CsvSample, path: str, root: str) -> Iterator[Detection]:
     pictures = _sample(listing, sample, path, root)
     targets, target = likely_targets(sample, column_roles(sample))
     group = group_column(sample)
@@ -102,7 +102,7 @@ def _labelled(listing: Listing, sample: CsvSample, path: str, root: str) -> Iter
         *((("groups", f"column {group}"),) if group else ()),
     )
     suggested = Answers(target, pictures.image_size())
-    yield Find("image_manifest", seen, recipe, suggested, tuple(targets), pictures.notes())
+    yield Detection("image_manifest", seen, recipe, suggested, tuple(targets), pictures.notes())
 
 
 def _labels_recipe(

@@ -13,7 +13,7 @@ import numpy as np
 
 from seqtrain.errors import DataError
 from seqtrain.init import mask_recipes as recipes
-from seqtrain.init.find import Answers, Find
+from seqtrain.init.detection import Answers, Detection
 from seqtrain.init.listing import Listing, by_folder, evenly, is_held_out
 from seqtrain.init.picture_recipes import Pictures
 from seqtrain.init.picture_sample import PictureSample, sample_pictures
@@ -80,7 +80,7 @@ class _Ids(NamedTuple):
     notes: tuple[str, ...]
 
 
-def mask_pairs(listing: Listing) -> Iterator[Find]:
+def mask_pairs(listing: Listing) -> Iterator[Detection]:
     """Finds images with masks."""
     for pair in folder_pairs(listing.images):
         sample = sample_pictures(listing.root, pair.files)
@@ -207,7 +207,7 @@ def _is_jpeg(file: str) -> bool:
     return file.lower().endswith((".jpg", ".jpeg"))
 
 
-def _find(listing: Listing, pair: FolderPair, sample: PictureSample, ids: _Ids) -> Find:
+def _find(listing: Listing, pair: FolderPair, sample: PictureSample, ids: _Ids) -> Detection:
     source: dict[str, Any] = {"name": "image_mask", "images": listing.path(pair.images)}
     source |= {"masks": listing.path(pair.masks), "classes": ids.classes}
     source |= {"mask_suffix": pair.suffix} if pair.suffix else {}
@@ -228,4 +228,6 @@ def _find(listing: Listing, pair: FolderPair, sample: PictureSample, ids: _Ids) 
         ("classes", f"{len(ids.classes)}: {', '.join(ids.classes[:6])}{', ...' if len(ids.classes) > 6 else ''}"),
     )
     size = sample.image_size(multiple=16)
-    return Find("image_mask", seen, recipe, Answers(image_size=size), notes=(*sample.notes(), *pair.notes, *ids.notes))
+    return Detection(
+        "image_mask", seen, recipe, Answers(image_size=size), notes=(*sample.notes(), *pair.notes, *ids.notes)
+    )

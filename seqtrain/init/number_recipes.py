@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Literal
 
-from seqtrain.init.find import Size
+from seqtrain.init.detection import Size
 from seqtrain.init.picture_recipes import filters
 from seqtrain.init.recipe import Recipe
 

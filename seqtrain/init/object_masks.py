@@ -9,7 +9,7 @@ from typing import Any
 from seqtrain.errors import DataError
 from seqtrain.init import mask_recipes as recipes
 from seqtrain.init.csv_sample import CsvSample, csv_samples
-from seqtrain.init.find import Answers, Find
+from seqtrain.init.detection import Answers, Detection
 from seqtrain.init.listing import Listing, evenly, is_held_out
 from seqtrain.init.picture_recipes import Pictures
 from seqtrain.init.picture_sample import sample_pictures
@@ -24,7 +24,7 @@ _SUMMARY_OF_MERGE = (
 )
 
 
-def object_masks(listing: Listing) -> Iterator[Find]:
+def object_masks(listing: Listing) -> Iterator[Detection]:
     """Finds outlines, codes and folders of masks: what names classes first."""
     for path in sorted(listing.with_extension(".json"), key=is_held_out):
         yield from _coco(listing, path)
@@ -33,7 +33,7 @@ def object_masks(listing: Listing) -> Iterator[Find]:
     yield from _mask_folders(listing)
 
 
-def _mask_folders(listing: Listing) -> Iterator[Find]:
+def _mask_folders(listing: Listing) -> Iterator[Detection]:
     """Folders of an image each: with many, `images` and `masks` are folders of pairs."""
     images, masks = _inside(listing, "images"), _inside(listing, "masks")
     ids = [name for name in sorted(images) if name in masks and len(images[name]) == 1]
@@ -56,7 +56,7 @@ def _inside(listing: Listing, name: str) -> dict[str, list[str]]:
     return {folder.rpartition("/")[0]: files for folder, files in folders if folder.endswith(f"/{name}")}
 
 
-def _encoded(listing: Listing, sample: CsvSample) -> Iterator[Find]:
+def _encoded(listing: Listing, sample: CsvSample) -> Iterator[Detection]:
     image, runs = sample.named("imageid", "image", "imgid", "id"), sample.named("encodedpixels", "rle", "segmentation")
     joined = sample.named("imageidclassid")
     if runs is None or (image is None and joined is None) or not listing.images:
@@ -86,7 +86,7 @@ def _encoded(listing: Listing, sample: CsvSample) -> Iterator[Find]:
     yield from _find(listing, "encoded_masks", files if sample.is_whole else _in(folder, listing), source, seen, why)
 
 
-def _coco(listing: Listing, path: str) -> Iterator[Find]:
+def _coco(listing: Listing, path: str) -> Iterator[Detection]:
     with (listing.root / path).open("rb") as file:
         start = file.read(_SNIFFED)
     if not start.lstrip().startswith(b"{") or not any(f'"{k}"'.encode() in start for k in ("images", "annotations")):
@@ -124,7 +124,7 @@ def _find(
     source: dict[str, Any],
     seen: tuple[tuple[str, str], ...],
     why: dict[str, str],
-) -> Iterator[Find]:
+) -> Iterator[Detection]:
     sample = sample_pictures(listing.root, files)
     if sample is None:
         return
@@ -135,7 +135,7 @@ def _find(
         return recipes.segmentation(f"{sample.count:,} images whose objects have masks.", source, pictures, why)
 
     images = ("images", f"{sample.count:,}, {sample.words()}")
-    yield Find(kind, (images, *seen), recipe, Answers(image_size=size), notes=sample.notes())
+    yield Detection(kind, (images, *seen), recipe, Answers(image_size=size), notes=sample.notes())
 
 
 def _files_of(ids: list[str], images: list[str]) -> list[str]:

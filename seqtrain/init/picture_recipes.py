@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any, NamedTuple
 
-from seqtrain.init.find import Size
+from seqtrain.init.detection import Size
 from seqtrain.init.recipe import Recipe
 
 _GRAY_WHY = "The pictures are gray. Add `horizontal_flip: 0.5` where left and right do not matter."

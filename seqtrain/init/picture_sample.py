@@ -11,7 +11,7 @@ from statistics import median_low
 from PIL import Image
 
 from seqtrain.errors import DataError
-from seqtrain.init.find import Size
+from seqtrain.init.detection import Size
 from seqtrain.init.listing import evenly
 from seqtrain.sources.picture_size import picture_size
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from seqtrain.init import picture_recipes as recipes
-from seqtrain.init.find import Answers, Find
+from seqtrain.init.detection import Answers, Detection
 from seqtrain.init.listing import Listing
 from seqtrain.init.picture_recipes import Pictures
 from seqtrain.init.picture_sample import PictureSample, sample_pictures
@@ -14,7 +14,7 @@ from seqtrain.init.recipe import Recipe
 _LARGEST = 64  # a picture that is drawn again; larger ones take long
 
 
-def plain_images(listing: Listing) -> Iterator[Find]:
+def plain_images(listing: Listing) -> Iterator[Detection]:
     """Finds images, to be drawn again."""
     sample = sample_pictures(listing.root, listing.images) if listing.images else None
     if sample is None:
@@ -23,7 +23,7 @@ def plain_images(listing: Listing) -> Iterator[Find]:
         yield _find(kind, listing, sample)
 
 
-def _find(kind: str, listing: Listing, sample: PictureSample) -> Find:
+def _find(kind: str, listing: Listing, sample: PictureSample) -> Detection:
     height, width = sample.image_size(multiple=4)
     size = (min(height, _LARGEST), min(width, _LARGEST))
 
@@ -33,4 +33,4 @@ def _find(kind: str, listing: Listing, sample: PictureSample) -> Find:
         return recipes.autoencoding(f"{sample.count:,} images without labels.", source, pictures, kind)
 
     seen = (("images", f"{sample.count:,}, {sample.words()}"), ("labels", "none"))
-    return Find(kind, seen, recipe, Answers(image_size=size), notes=sample.notes())
+    return Detection(kind, seen, recipe, Answers(image_size=size), notes=sample.notes())

@@ -14,7 +14,7 @@ from seqtrain.errors import ConfigError, DataError, SeqtrainError, did_you_mean,
 from seqtrain.init.arrays import arrays
 from seqtrain.init.class_folders import class_folders
 from seqtrain.init.csv_sample import check_is_text
-from seqtrain.init.find import Find
+from seqtrain.init.detection import Detection
 from seqtrain.init.kinds import KINDS, TASKS
 from seqtrain.init.listing import Listing
 from seqtrain.init.manifests import manifests
@@ -25,7 +25,7 @@ from seqtrain.init.series import series
 from seqtrain.init.tables import pixel_tables, ratings, tables
 from seqtrain.init.volumes import volumes
 
-_LOOKERS: tuple[Callable[[Listing], Iterator[Find]], ...] = (
+_LOOKERS: tuple[Callable[[Listing], Iterator[Detection]], ...] = (
     volumes,
     object_masks,
     mask_pairs,
@@ -45,13 +45,13 @@ _TABLES_OF_OTHERS = frozenset(
 )
 
 
-def recognise(listing: Listing) -> list[Find]:
+def recognise(listing: Listing) -> list[Detection]:
     """Everything that a folder can be, one of each kind.
 
     Raises:
         DataError: when nothing is recognised; where something is nearly right, what is wrong with it.
     """
-    found: dict[str, Find] = {}
+    found: dict[str, Detection] = {}
     problems: list[SeqtrainError] = []
     for look in _LOOKERS:
         try:
@@ -77,14 +77,14 @@ def recognise(listing: Listing) -> list[Find]:
     )
 
 
-def _with_problems(finds: list[Find], problems: list[SeqtrainError]) -> list[Find]:
+def _with_problems(finds: list[Detection], problems: list[SeqtrainError]) -> list[Detection]:
     """What is nearly something else is told with the likeliest find."""
     mistakes = [problem.mistakes[0] for problem in problems]
     notes = tuple(f"passed over: {mistake.where or ''}: {mistake.message}" for mistake in mistakes)
     return [replace(finds[0], notes=(*finds[0].notes, *notes)), *finds[1:]]
 
 
-def chosen(finds: Sequence[Find], task: str) -> Find:
+def chosen(finds: Sequence[Detection], task: str) -> Detection:
     """The first find of a task or a kind.
 
     Raises:

@@ -12,7 +12,7 @@ from typing import Any
 from seqtrain.errors import DataError
 from seqtrain.init.columns import DAY_OR_MONTH_FIRST, column_roles
 from seqtrain.init.csv_sample import CsvSample, csv_samples, is_number
-from seqtrain.init.find import Answers, Find
+from seqtrain.init.detection import Answers, Detection
 from seqtrain.init.listing import Listing
 from seqtrain.init.number_recipes import forecast
 from seqtrain.init.picture_sample import fitting_batch_size
@@ -24,7 +24,7 @@ _HOUR, _DAY, _WEEK = 3600.0, 86400.0, 604800.0
 _SHARE = 5  # a window and its horizon are at most a fifth of the shortest file
 
 
-def series(listing: Listing) -> Iterator[Find]:
+def series(listing: Listing) -> Iterator[Detection]:
     """Finds files of one form whose times ascend: one, or all in a folder."""
     samples = [sample for sample in csv_samples(listing) if sample.header]
     by_form: dict[tuple[str, tuple[str, ...]], list[CsvSample]] = {}
@@ -55,7 +55,7 @@ def sample_time(sample: CsvSample) -> str | None:
     return next((name for name in names if _seconds(sample, name) is not None), None)
 
 
-def _find(alike: list[CsvSample], source: dict[str, Any], numbers: list[str], time: str) -> Find:
+def _find(alike: list[CsvSample], source: dict[str, Any], numbers: list[str], time: str) -> Detection:
     rows = [sample.num_rows for sample in alike]
     step = median(later - earlier for earlier, later in pairwise(_seconds(alike[0], time) or [0.0, 1.0]))
     of_rows = f"{min(rows):,}" if min(rows) == max(rows) else f"{min(rows):,} to {max(rows):,}"
@@ -78,7 +78,7 @@ def _find(alike: list[CsvSample], source: dict[str, Any], numbers: list[str], ti
     )
     notes = ("empty cells are drawn from their neighbours (`missing: interpolate`)",) if has_empty else ()
     target = named if named in numbers else numbers[0]
-    return Find("series", seen, recipe, Answers(target=target), tuple(numbers), notes)
+    return Detection("series", seen, recipe, Answers(target=target), tuple(numbers), notes)
 
 
 def _numbers(sample: CsvSample, time: str | None) -> list[str]:

@@ -12,12 +12,12 @@ from typing import Any
 
 from seqtrain.config import load_config
 from seqtrain.errors import ConfigError, SeqtrainError, did_you_mean, one_of
-from seqtrain.init.find import Answers, Find
+from seqtrain.init.detection import Answers, Detection
 from seqtrain.init.kinds import KINDS
 from seqtrain.init.listing import listing_of
+from seqtrain.init.prompts import InitOptions, settle
 from seqtrain.init.recipe import Recipe
 from seqtrain.init.recognise import chosen, recognise
-from seqtrain.init.settling import Wishes, settle
 from seqtrain.init.templates import template
 from seqtrain.loading.pipeline import first_batch, open_data
 
@@ -34,9 +34,9 @@ class Survey:
     """
 
     place: Path
-    finds: Sequence[Find]
+    finds: Sequence[Detection]
 
-    def text(self, find: Find, with_others: bool = True) -> str:
+    def text(self, find: Detection, with_others: bool = True) -> str:
         """One of the finds at a glance, and what else it could be."""
         width = max(len(name) for name, _ in find.seen)
         lines = [f"{self.place}: {KINDS[find.kind].about}"]
@@ -62,8 +62,8 @@ class Start:
 
     path: Path
     kind: str
-    find: Find | None = None
-    others: Sequence[Find] = ()
+    find: Detection | None = None
+    others: Sequence[Detection] = ()
     answers: Answers = Answers()
     tried: dict[str, Any] | None = None
 
@@ -115,7 +115,7 @@ class KindList:
 
 
 def begin(
-    place: Path, wishes: Wishes, template_name: str | None, config: Path, force: bool, tell: Callable[[str], None]
+    place: Path, wishes: InitOptions, template_name: str | None, config: Path, force: bool, tell: Callable[[str], None]
 ) -> Start | KindList:
     """What the command does.
 
@@ -135,14 +135,14 @@ def begin(
         check_free(config, force)
         found = Survey(place, recognise(listing_of(place, config.parent)))
         return start(found, wishes, config, force, tell)
-    if wishes != Wishes(takes_suggestions=wishes.takes_suggestions) or place != Path():
+    if wishes != InitOptions(takes_suggestions=wishes.takes_suggestions) or place != Path():
         raise ConfigError(
             "--template is for data that is not there yet", fix="leave out the folder and what is said of it"
         )
     return KindList() if template_name == "list" else start_template(template_name, config, force)
 
 
-def start(found: Survey, wishes: Wishes, config: Path, force: bool, tell: Callable[[str], None]) -> Start:
+def start(found: Survey, wishes: InitOptions, config: Path, force: bool, tell: Callable[[str], None]) -> Start:
     """Writes the config of a folder, and opens its data as `fit` will.
 
     Raises:

@@ -11,7 +11,7 @@ import numpy as np
 
 from seqtrain.init.columns import column_roles, group_column, likely_targets, target_kind
 from seqtrain.init.csv_sample import CsvSample, check_decimal_points, csv_samples, fold, is_last, is_number
-from seqtrain.init.find import Answers, Find, Size
+from seqtrain.init.detection import Answers, Detection, Size
 from seqtrain.init.listing import Listing
 from seqtrain.init.number_recipes import picture_rows, rating_rows, table_rows
 from seqtrain.init.picture_sample import fitting_batch_size
@@ -27,7 +27,7 @@ _SHOWN = 8
 _SUPPORTED = (".csv", ".parquet")
 
 
-def ratings(listing: Listing) -> Iterator[Find]:
+def ratings(listing: Listing) -> Iterator[Detection]:
     """Finds who rated what, with a header or as MovieLens's u.data."""
     for sample in csv_samples(listing):
         columns = sample.named(*_USERS), sample.named(*_ITEMS), sample.named(*_RATINGS)
@@ -41,10 +41,10 @@ def ratings(listing: Listing) -> Iterator[Find]:
             source |= {k: c for k, c, w in zip(keys, columns, wanted, strict=True) if c != w}
         recipe = rating_rows(f"Ratings: {sample.words()}.", source, fitting_batch_size(sample.num_rows, 256))
         seen = (("ratings", f"{sample.words()} in {sample.file}"),)
-        yield Find("ratings", seen, lambda answers, recipe=recipe: recipe)  # type: ignore[misc]
+        yield Detection("ratings", seen, lambda answers, recipe=recipe: recipe)  # type: ignore[misc]
 
 
-def pixel_tables(listing: Listing) -> Iterator[Find]:
+def pixel_tables(listing: Listing) -> Iterator[Detection]:
     """Finds tables with a column for each pixel."""
     for sample in csv_samples(listing):
         size = _pixels(sample)
@@ -69,10 +69,10 @@ def pixel_tables(listing: Listing) -> Iterator[Find]:
             ),
             ("classes", f"{len(labels)}: {', '.join(sorted(labels)[:_SHOWN])}{', ...' * (len(labels) > _SHOWN)}"),
         )
-        yield Find("csv_pixels", seen, lambda answers, recipe=recipe: recipe)  # type: ignore[misc]
+        yield Detection("csv_pixels", seen, lambda answers, recipe=recipe: recipe)  # type: ignore[misc]
 
 
-def tables(listing: Listing) -> Iterator[Find]:
+def tables(listing: Listing) -> Iterator[Detection]:
     """Finds tables of samples; of several, those for training first and larger ones before smaller."""
     samples = [sample for sample in csv_samples(listing) if sample.header and sample.path.suffix.lower() in _SUPPORTED]
     for sample in sorted(samples, key=lambda sample: (is_last(sample.file), -sample.path.stat().st_size)):
@@ -95,7 +95,7 @@ def tables(listing: Listing) -> Iterator[Find]:
                 f"{len(sample.header)}: {', '.join(sample.header[:_SHOWN])}{', ...' * (len(sample.header) > _SHOWN)}",
             ),
         )
-        yield Find(
+        yield Detection(
             "table",
             seen,
             lambda answers, sample=sample: _table(listing, sample, answers.target or ""),  # type: ignore[misc]

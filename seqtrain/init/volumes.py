@@ -14,7 +14,7 @@ from seqtrain.errors import DataError
 from seqtrain.init import mask_recipes as recipes
 from seqtrain.init.columns import column_roles, group_column, likely_targets
 from seqtrain.init.csv_sample import CsvSample, csv_samples
-from seqtrain.init.find import Answers, Find
+from seqtrain.init.detection import Answers, Detection
 from seqtrain.init.listing import Listing, by_folder, evenly, is_held_out
 from seqtrain.init.mask_pairs import FolderPair, folder_pairs, is_mask_name
 from seqtrain.init.picture_recipes import Pictures
@@ -47,7 +47,7 @@ class _Shapes(NamedTuple):
     words: str
 
 
-def volumes(listing: Listing) -> Iterator[Find]:
+def volumes(listing: Listing) -> Iterator[Detection]:
     """Finds volumes that something can be learnt from."""
     files = listing.with_extension(*_NIFTI) or _arrays(listing)
     if not files:
@@ -86,7 +86,7 @@ def _folder(files: list[str]) -> str:
     return max(folders, key=lambda name: (not is_held_out(name), folders[name]), default=".")
 
 
-def _with_masks(listing: Listing, pair: FolderPair, shapes: _Shapes, table: _Table | None) -> Iterator[Find]:
+def _with_masks(listing: Listing, pair: FolderPair, shapes: _Shapes, table: _Table | None) -> Iterator[Detection]:
     classes, named = _classes(listing, pair)
     source: dict[str, Any] = {
         "name": "volumes",
@@ -108,17 +108,17 @@ def _with_masks(listing: Listing, pair: FolderPair, shapes: _Shapes, table: _Tab
     notes = () if named else ("the masks hold numbers alone: put names into `classes`",)
     if "unmatched" in source:
         notes = (*pair.notes, *notes)
-    yield Find("volume_patches", seen, lambda answers: recipes.patches(about, source, shapes.median), notes=notes)
+    yield Detection("volume_patches", seen, lambda answers: recipes.patches(about, source, shapes.median), notes=notes)
     height, width = (min(_MOST_SLICE, max(8, edge // 8 * 8)) for edge in shapes.median[1:])
 
     def slices(answers: Answers) -> Recipe:
         pictures = Pictures(answers.image_size or (height, width), "gray", 16)
         return recipes.slices(about, {**source, "name": "volume_slices"}, pictures)
 
-    yield Find("volume_slices", seen, slices, Answers(image_size=(height, width)), notes=notes)
+    yield Detection("volume_slices", seen, slices, Answers(image_size=(height, width)), notes=notes)
 
 
-def _with_labels(listing: Listing, folder: str, shapes: _Shapes, table: _Table) -> Find:
+def _with_labels(listing: Listing, folder: str, shapes: _Shapes, table: _Table) -> Detection:
     def recipe(answers: Answers) -> Recipe:
         source = {"name": "volumes", "images": listing.path(folder), **_table_arguments(listing, table)}
         source["label_column"] = answers.target
@@ -129,7 +129,7 @@ def _with_labels(listing: Listing, folder: str, shapes: _Shapes, table: _Table) 
         ("labels", f"{', '.join(table.labels)} in {table.sample.file}"),
         ("patients", _patients(table)),
     )
-    return Find("volume_classification", seen, recipe, Answers(target=table.likely), tuple(table.labels))
+    return Detection("volume_classification", seen, recipe, Answers(target=table.likely), tuple(table.labels))
 
 
 def _patients(table: _Table | None) -> str:

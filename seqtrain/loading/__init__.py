@@ -1,1 +1,1 @@
-"""How batches reach fit: their order, the workers that make them, and the feeder that Keras reads."""
+"""How batches reach `fit`: their order, the workers that make them, and the dataset that Keras reads."""

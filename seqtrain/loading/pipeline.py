@@ -26,7 +26,7 @@ from seqtrain.config.schema import ComponentConfig, RunConfig
 from seqtrain.errors import ConfigError, SeqtrainError
 from seqtrain.loading.bad_samples import BadSample, BadSamples, Side
 from seqtrain.loading.class_weights import ClassWeightedSequence, weights_of_targets
-from seqtrain.loading.stream import BatchStream, Workers, training_schedule, validation_schedule
+from seqtrain.loading.stream import BatchStream, WorkerOptions, training_schedule, validation_schedule
 from seqtrain.loading.tuning import choose
 from seqtrain.randomness import handout_order
 from seqtrain.registry import Registry, sequences, sources
@@ -91,12 +91,12 @@ class Data:
         return None if self.bad_samples is None else functools.partial(self.bad_samples.add, side)
 
     @functools.cached_property
-    def workers(self) -> Workers:
+    def workers(self) -> WorkerOptions:
         """Who makes the batches; `workers: auto` is measured at the first use."""
         fit = self.config.fit
         count = 1 if fit.workers == "auto" else fit.workers
         imports = tuple(self.config.imports)
-        like = Workers(count, fit.use_multiprocessing, fit.max_queue_size, fit.worker_timeout_s, imports)
+        like = WorkerOptions(count, fit.use_multiprocessing, fit.max_queue_size, fit.worker_timeout_s, imports)
         workers = like if fit.workers != "auto" else self._measured(like)
         wrapped = getattr(self.train, "wrapped", None)
         if workers.count > 1 and not workers.processes and uses_global_random(wrapped):
@@ -107,7 +107,7 @@ class Data:
             )
         return workers
 
-    def _measured(self, like: Workers) -> Workers:
+    def _measured(self, like: WorkerOptions) -> WorkerOptions:
         with console.telling("measuring workers"):
             return choose(self.train, like, log.info)[0]
 
@@ -166,7 +166,7 @@ def first_batch(sequence: Any) -> tuple[Any, ...]:
     Raises:
         SeqtrainError: what goes wrong in making it.
     """
-    with BatchStream(sequence, training_schedule(len(sequence)), Workers(0)) as stream:
+    with BatchStream(sequence, training_schedule(len(sequence)), WorkerOptions(0)) as stream:
         return stream.take().batch
 
 

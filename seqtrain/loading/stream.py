@@ -1,7 +1,7 @@
 """Batches in order, made ahead by workers.
 
 A run is one endless row of batches. A schedule, a pure function, says which batch of which epoch stands at a position.
-The workshop makes them ahead, and the consumer takes them up in order. What is made is therefore the same for any
+The prefetcher makes them ahead, and the consumer takes them up in order. What is made is therefore the same for any
 number of workers, and between epochs nobody stops: while the model validates, the next epoch is being loaded.
 """
 
@@ -13,16 +13,16 @@ from types import TracebackType
 from typing import Any
 
 from seqtrain.loading.bad_samples import BadSample
-from seqtrain.loading.job import Schedule as Schedule
-from seqtrain.loading.job import required
-from seqtrain.loading.workshop import Workers as Workers
-from seqtrain.loading.workshop import Workshop
+from seqtrain.loading.pending_batch import Schedule as Schedule
+from seqtrain.loading.pending_batch import required
+from seqtrain.loading.prefetcher import Prefetcher
+from seqtrain.loading.prefetcher import WorkerOptions as WorkerOptions
 
 _KEPT = 2  # Keras reads up to two batches to learn their form, and then begins again
 
 
 @dataclass(frozen=True)
-class Made:
+class LoadedBatch:
     """A batch and how it came about.
 
     Args:
@@ -66,7 +66,7 @@ class BatchStream:
         self,
         sequence: Any,
         schedule: Schedule,
-        workers: Workers,
+        workers: WorkerOptions,
         start: int = 0,
         end: int | None = None,
         on_bad: Callable[[tuple[BadSample, ...]], None] | None = None,
@@ -76,20 +76,20 @@ class BatchStream:
         self.end = end
         self.workers = workers
         self._on_bad = on_bad
-        self._kept: dict[int, Made] = {}
+        self._kept: dict[int, LoadedBatch] = {}
         self._keep_until = start + _KEPT
-        self._workshop = Workshop(sequence, schedule, workers, start, end, _KEPT)
+        self._prefetcher = Prefetcher(sequence, schedule, workers, start, end, _KEPT)
 
     def reuse_memory(self) -> None:
         """Says that the consumer keeps a batch's arrays for as long as it uses their memory, as TensorFlow does."""
-        self._workshop.buffers.reuse = True
+        self._prefetcher.buffers.reuse = True
 
     @property
     def position(self) -> int:
         """The position that is taken next."""
-        return self._workshop.position
+        return self._prefetcher.position
 
-    def take(self, position: int | None = None, interruptible: bool = True) -> Made:
+    def take(self, position: int | None = None, interruptible: bool = True) -> LoadedBatch:
         """The batch at `position`, by default the next. The first two may be taken again while they are fresh.
 
         Args:
@@ -101,7 +101,7 @@ class BatchStream:
             BaseException: what the stream was interrupted with.
         """
         if interruptible:
-            self._workshop.raise_if_interrupted()
+            self._prefetcher.raise_if_interrupted()
         position = self.position if position is None else position
         if position in self._kept:
             return self._kept[position]
@@ -109,13 +109,13 @@ class BatchStream:
             raise IndexError(f"the stream ends at {self.end}")
         if position != self.position:
             self._kept.clear()
-            self._workshop.seek(position)
-        job = self._workshop.fetch(position, interruptible)
+            self._prefetcher.seek(position)
+        job = self._prefetcher.fetch(position, interruptible)
         if job.error is not None:
             raise job.error
-        batch = self._workshop.buffers.lend(job.buffer, required(job.batch))
-        self._workshop.memory_freed()  # lending may have freed a buffer
-        made = Made(job.epoch, job.index, batch, job.seconds, job.bad_samples)
+        batch = self._prefetcher.buffers.lend(job.buffer, required(job.batch))
+        self._prefetcher.memory_freed()  # lending may have freed a buffer
+        made = LoadedBatch(job.epoch, job.index, batch, job.seconds, job.bad_samples)
         if made.bad and self._on_bad is not None:
             self._on_bad(made.bad)
         if position < self._keep_until:
@@ -137,12 +137,12 @@ class BatchStream:
         Args:
             error: What they raise.
         """
-        self._workshop.interrupt(error)
+        self._prefetcher.interrupt(error)
 
     def close(self) -> None:
         """Ends the workers: processes at once, threads with the part that they are writing, for up to two seconds."""
         self._kept.clear()
-        self._workshop.close()
+        self._prefetcher.close()
 
     def __enter__(self) -> BatchStream:
         return self

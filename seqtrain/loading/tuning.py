@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from seqtrain.errors import WorkerError
-from seqtrain.loading.stream import BatchStream, Workers, training_schedule
+from seqtrain.loading.stream import BatchStream, WorkerOptions, training_schedule
 from seqtrain.structure import named_leaves
 
 _SECONDS_EACH = 0.4
@@ -34,7 +34,7 @@ class Speed:
         first_batch_s: Seconds until the first batch, with the start of the workers.
     """
 
-    workers: Workers
+    workers: WorkerOptions
     samples_per_s: float
     first_batch_s: float
 
@@ -51,7 +51,7 @@ class Speed:
         return f"{named(self.workers)}: {self.samples_per_s:.0f} samples/s"
 
 
-def measure(sequence: Any, workers: Workers, seconds: float) -> Speed:
+def measure(sequence: Any, workers: WorkerOptions, seconds: float) -> Speed:
     """Drains a sequence for about so many seconds.
 
     Raises:
@@ -77,7 +77,7 @@ def num_samples(batch: tuple[Any, ...]) -> int:
     return len(next(leaf for _, leaf in named_leaves(batch)))
 
 
-def choose(sequence: Any, like: Workers, tell: Callable[[str], None]) -> tuple[Workers, list[Speed]]:
+def choose(sequence: Any, like: WorkerOptions, tell: Callable[[str], None]) -> tuple[WorkerOptions, list[Speed]]:
     """Measures for a second or two and chooses the workers.
 
     Args:
@@ -106,7 +106,7 @@ def choose(sequence: Any, like: Workers, tell: Callable[[str], None]) -> tuple[W
     return chosen.workers, speeds
 
 
-def named(workers: Workers) -> str:
+def named(workers: WorkerOptions) -> str:
     """As people say it: 1 thread, 4 processes."""
     if workers.processes:
         return f"{workers.count} {'process' if workers.count == 1 else 'processes'}"
@@ -123,7 +123,7 @@ def num_cores() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
-def _measured(sequence: Any, like: Workers, counts: Iterable[int], processes: bool) -> list[Speed]:
+def _measured(sequence: Any, like: WorkerOptions, counts: Iterable[int], processes: bool) -> list[Speed]:
     return [
         measure(sequence, dataclasses.replace(like, count=count, processes=processes), _SECONDS_EACH)
         for count in counts

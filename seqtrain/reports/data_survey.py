@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from seqtrain.loading.stream import BatchStream, Workers, validation_schedule
+from seqtrain.loading.stream import BatchStream, WorkerOptions, validation_schedule
 from seqtrain.reports.sample_facts import BAD_BATCH, FactSequence
 from seqtrain.reports.value_ranges import Ranges
 from seqtrain.structure import named_leaves
@@ -53,7 +53,7 @@ class Survey:
         self.num_read = 0
         self._kept: dict[str, list[Array]] = {}
 
-    def read(self, workers: Workers, done: Callable[[int], object]) -> None:
+    def read(self, workers: WorkerOptions, done: Callable[[int], object]) -> None:
         """Reads all samples.
 
         Args:

@@ -21,7 +21,7 @@ from seqtrain.config.load import LoadedConfig
 from seqtrain.errors import ConfigError
 from seqtrain.loading.bad_samples import replaced
 from seqtrain.loading.pipeline import Data, open_data
-from seqtrain.loading.stream import BatchStream, Made, Schedule, training_schedule, validation_schedule
+from seqtrain.loading.stream import BatchStream, LoadedBatch, Schedule, training_schedule, validation_schedule
 from seqtrain.reports.batch_predictions import Predictor, batch_predictions
 from seqtrain.reports.contact_sheet import MOST_PICTURES, Panel, Remark, contact_sheet
 from seqtrain.reports.data_check import overlap_warnings
@@ -209,7 +209,9 @@ class Inspection:
             return validation_schedule(self.data.validation_steps)
         return training_schedule(len(self.sequence))
 
-    def _made(self, schedule: Schedule, start: int, count: int) -> Iterator[tuple[int, Made, Made | None]]:
+    def _made(
+        self, schedule: Schedule, start: int, count: int
+    ) -> Iterator[tuple[int, LoadedBatch, LoadedBatch | None]]:
         """Batches by the loader, and with --stage both each as it is before augmentation."""
         sequences = [self.sequence] if self.stage != "raw" else []
         sequences += [self.sequence.without_augmentation()] if self.stage != "augmented" else []
@@ -225,7 +227,13 @@ class Inspection:
         return BatchStream(sequence, schedule, self.data.workers, start, start + count)
 
     def inspected(
-        self, title: str, index: int, items: Any, made: Made, before: Made | None, remarks: Sequence[str] = ()
+        self,
+        title: str,
+        index: int,
+        items: Any,
+        made: LoadedBatch,
+        before: LoadedBatch | None,
+        remarks: Sequence[str] = (),
     ) -> InspectedBatch:
         """Describes one batch, or some rows of batches.
 

@@ -14,11 +14,11 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from seqtrain.config.departures import departures
 from seqtrain.config.load import LoadedConfig, load_config
+from seqtrain.config.non_default import non_default
 from seqtrain.errors import SeqtrainError
-from seqtrain.loading.knowledge import open_known, require_same_data
 from seqtrain.loading.pipeline import Data, first_batch
+from seqtrain.loading.preprocessing_state import open_known, require_same_data
 from seqtrain.reports.contact_sheet import contact_sheet
 from seqtrain.reports.curves import draw_run
 from seqtrain.reports.page import Block, Code, Figures, Heading, Picture, Section, Table, Text, page
@@ -241,7 +241,7 @@ def _config(facts: RunFacts, loaded: LoadedConfig | None, trouble: str) -> Itera
         yield Text(f"It cannot be read any more: {trouble}", is_faint=True)
     else:
         yield Heading("Chosen for this run")
-        yield Table([[value.key, _setting(value.value)] for value in departures(loaded)])
+        yield Table([[value.key, _setting(value.value)] for value in non_default(loaded)])
     yield Heading("Whole, as config.yaml has it")
     yield Code((facts.path / "config.yaml").read_text(encoding="utf-8"))
 

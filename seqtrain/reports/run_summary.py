@@ -12,8 +12,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from seqtrain.config.departures import departures
 from seqtrain.config.load import load_config
+from seqtrain.config.non_default import non_default
 from seqtrain.errors import ConfigError
 from seqtrain.reports.elapsed import ago, elapsed
 from seqtrain.reports.run_record import RunRecord
@@ -133,7 +133,7 @@ def _config_lines(told: Mapping[str, Any], width: int) -> Iterator[str]:
 def _config(folder: Path) -> tuple[list[dict[str, Any]], str | None]:
     """What of the config is not the default; and why it cannot be told, where an older or own version wrote it."""
     try:
-        found = departures(load_config(folder / "config.yaml", needs_files=False))
+        found = non_default(load_config(folder / "config.yaml", needs_files=False))
     except ConfigError as error:
         return [], f"config.yaml is not one of this version: {error.mistakes[0].message}"
     return [{"key": value.key, "value": value.value} for value in found], None

@@ -11,7 +11,7 @@ import numpy.typing as npt
 
 from seqtrain.errors import ConfigError, one_of
 from seqtrain.loading.bad_samples import replaced
-from seqtrain.loading.stream import Made, Schedule
+from seqtrain.loading.stream import LoadedBatch, Schedule
 from seqtrain.sources.base import Source, describe
 from seqtrain.splits import Split
 from seqtrain.structure import map_structure
@@ -105,7 +105,7 @@ def places_of(
                 yield Place(epoch, step, at, rows)
 
 
-def rows_of(made: Sequence[Made], places: Sequence[Place]) -> Made:
+def rows_of(made: Sequence[LoadedBatch], places: Sequence[Place]) -> LoadedBatch:
     """The chosen rows of batches as one."""
     chosen = [
         map_structure(lambda array, rows=place.rows: np.asarray(array)[rows], each.batch)
@@ -113,10 +113,10 @@ def rows_of(made: Sequence[Made], places: Sequence[Place]) -> Made:
     ]
     batch = map_structure(lambda *parts: np.concatenate(parts), *chosen)
     bad = tuple(dict.fromkeys(bad for each in made for bad in each.bad))
-    return Made(made[0].epoch, made[0].index, batch, sum(each.seconds for each in made), bad)
+    return LoadedBatch(made[0].epoch, made[0].index, batch, sum(each.seconds for each in made), bad)
 
 
-def items_of(sequence: Any, made: Sequence[Made], places: Sequence[Place]) -> npt.NDArray[np.integer]:
+def items_of(sequence: Any, made: Sequence[LoadedBatch], places: Sequence[Place]) -> npt.NDArray[np.integer]:
     """The sequence's items in these rows."""
     items = [
         replaced(sequence.sample_indices(*place.at), each.bad)[place.rows]

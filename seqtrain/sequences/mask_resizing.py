@@ -19,7 +19,7 @@ from seqtrain.sequences.resizing import Size, scaled_size
 from seqtrain.types import Resize
 
 Mask = npt.NDArray[np.uint8]
-Part = tuple[int, int, int, int]  # top, left, height, width
+RowRange = tuple[int, int, int, int]  # top, left, height, width
 
 _FACTORS = (8, 4, 2)  # that are cheap to shrink a JPEG by
 
@@ -58,17 +58,17 @@ def shrunk_size(size: Size, row_size: Size, resize: Resize) -> Size:
     return size
 
 
-def _kept(size: Size, row_size: Size) -> Part:
+def _kept(size: Size, row_size: Size) -> RowRange:
     """The middle of a mask that has the row's proportions."""
     scale = max(row_size[0] / size[0], row_size[1] / size[1])
     return _middle(size, (max(1, round(row_size[0] / scale)), max(1, round(row_size[1] / scale))))
 
 
-def _middle(size: Size, part: Size) -> Part:
+def _middle(size: Size, part: Size) -> RowRange:
     return (size[0] - part[0]) // 2, (size[1] - part[1]) // 2, *part
 
 
-def _part(mask: Mask, part: Part) -> Mask:
+def _part(mask: Mask, part: RowRange) -> Mask:
     top, left, height, width = part
     return mask[top : top + height, left : left + width]
 

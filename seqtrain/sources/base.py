@@ -40,7 +40,7 @@ class Source(Protocol):
     - `files`: where a sample is not just the file that `describe` names, all files that samples are read from: one
       list of paths, or several, such as images and masks; a run is not continued on others
     - `column(name)`: one value per sample, an array to group by
-    - `purged(train, val)`: those of the indices `train` whose samples share no data with the samples `val`
+    - `drop_leaking(train, val)`: those of the indices `train` whose samples share no data with the samples `val`
     - `block_size` and `num_blocks_together`: so many neighbours are read in one go, and an epoch's order mixes the
       samples of so many blocks at a time
     - `class_counts(indices)`: where targets are masks, how many pixels each class has in some samples

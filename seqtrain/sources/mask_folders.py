@@ -28,7 +28,7 @@ from seqtrain.sources.picture_size import picture_size
 from seqtrain.sources.run_length import Region, Size
 from seqtrain.types import Positive
 
-Part = tuple[Region, int, int]  # the pixels of an object in a part of the picture, and that part's top and left
+RowRange = tuple[Region, int, int]  # the pixels of an object in a part of the picture, and that part's top and left
 Merge = Literal["union", "border", "touching", "instances"]
 
 _HIGHEST_ID = 255  # of a mask of bytes
@@ -140,7 +140,7 @@ class MaskFolders:
         """The image's path."""
         return self._images[index]
 
-    def _parts(self, index: int, size: Size) -> Iterator[Part]:
+    def _parts(self, index: int, size: Size) -> Iterator[RowRange]:
         end = int(self._ends[index])
         for number in range(int(self._ends[index - 1]) if index else 0, end):
             yield _read_part(self._masks[number], size, self._images[index])
@@ -154,7 +154,7 @@ def _classes(merge: Merge, most_masks: int) -> tuple[str, ...]:
     return ("background", "inside", "border")
 
 
-def _with_borders(parts: Iterable[Part], size: Size, width: int, only_touching: bool) -> Mask:
+def _with_borders(parts: Iterable[RowRange], size: Size, width: int, only_touching: bool) -> Mask:
     """Ids 1 inside the objects, and 2 where they end."""
     owner = np.zeros(size, dtype=np.uint16)
     for number, (region, top, left) in enumerate(parts, start=1):
@@ -169,7 +169,7 @@ def _with_borders(parts: Iterable[Part], size: Size, width: int, only_touching: 
     return mask
 
 
-def _read_part(path: str, size: Size, image: str) -> Part:
+def _read_part(path: str, size: Size, image: str) -> RowRange:
     values = read_ids(path)
     if values.shape != size:
         raise DataError(

@@ -96,7 +96,7 @@ class PairManifestSource:
         """
         return np.array(read_table(self._manifest, [name]).columns[0])
 
-    def purged(self, train: npt.NDArray[np.integer], val: npt.NDArray[np.integer]) -> npt.NDArray[np.integer]:
+    def drop_leaking(self, train: npt.NDArray[np.integer], val: npt.NDArray[np.integer]) -> npt.NDArray[np.integer]:
         """The training pairs without those that share an image with a validation pair; says how many they are."""
         apart = ~np.isin(self._images[train], self._images[val]).any(axis=1)
         if not apart.all():

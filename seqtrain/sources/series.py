@@ -1,8 +1,8 @@
 """The source `series`: windows of time series, each of what is known and of what follows.
 
 The values of all files are kept as one array, four bytes a number; a window is where it begins. No window crosses from
-one file into the next, and `purged` lets none cross from training into validation: neighbours share most of their rows,
-so a split of windows alone would validate on what was trained on.
+one file into the next, and `drop_leaking` lets none cross from training into validation: neighbours share most of their
+rows, so a split of windows alone would validate on what was trained on.
 """
 
 from __future__ import annotations
@@ -157,7 +157,7 @@ class Series:
         rows: npt.NDArray[np.bool_] = np.cumsum(changes[:-1]) > 0
         return rows
 
-    def purged(self, train: npt.NDArray[np.integer], val: npt.NDArray[np.integer]) -> npt.NDArray[np.integer]:
+    def drop_leaking(self, train: npt.NDArray[np.integer], val: npt.NDArray[np.integer]) -> npt.NDArray[np.integer]:
         """The training windows that share no row with a validation window.
 
         Raises:

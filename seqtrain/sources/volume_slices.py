@@ -167,13 +167,13 @@ class VolumeSlices:
         """How many pixels of each class the masks of some slices hold."""
         return count_classes(self, indices)
 
-    def purged(self, train: npt.NDArray[np.integer], val: npt.NDArray[np.integer]) -> npt.NDArray[np.integer]:
+    def drop_leaking(self, train: npt.NDArray[np.integer], val: npt.NDArray[np.integer]) -> npt.NDArray[np.integer]:
         """All of `train`, where no patient is on both sides.
 
         Raises:
             DataError: when one is.
         """
-        self.volumes.purged(*(np.unique(self._ends.searchsorted(side, side="right")) for side in (train, val)))
+        self.volumes.drop_leaking(*(np.unique(self._ends.searchsorted(side, side="right")) for side in (train, val)))
         return train
 
     def describe(self, index: int) -> str:

@@ -237,7 +237,7 @@ class Volumes:
             )
         return np.array(read_table(self._table, [name]).columns[0])
 
-    def purged(self, train: npt.NDArray[np.integer], val: npt.NDArray[np.integer]) -> npt.NDArray[np.integer]:
+    def drop_leaking(self, train: npt.NDArray[np.integer], val: npt.NDArray[np.integer]) -> npt.NDArray[np.integer]:
         """All of `train`, where no patient is on both sides.
 
         Raises:

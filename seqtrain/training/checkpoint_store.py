@@ -40,7 +40,7 @@ log = logging.getLogger("seqtrain")
 
 
 @dataclass(frozen=True)
-class Stored:
+class CheckpointInfo:
     """A checkpoint on disk whose files were found to be what was written.
 
     Args:
@@ -98,7 +98,7 @@ class CheckpointStore:
         self._prune()
         return name
 
-    def load(self) -> Stored | None:
+    def load(self) -> CheckpointInfo | None:
         """The newest checkpoint that is good; corrupt ones are put aside, with a warning.
 
         Returns:
@@ -111,7 +111,7 @@ class CheckpointStore:
         for name in reversed(self._names()):
             reason = _flaw(self.path / name)
             if reason is None:
-                return Stored(self.path / name, _manifest(self.path / name))
+                return CheckpointInfo(self.path / name, _manifest(self.path / name))
             log.warning("%s is corrupt and put aside: %s; the checkpoint before it is used", self.path / name, reason)
             aside = self.path / f"{_CORRUPT}{name}"
             if aside.exists():
@@ -183,7 +183,7 @@ class CheckpointStore:
                 _remove(removed)
 
 
-def stored_checkpoint(path: Path, which: Literal["best", "last"]) -> Stored:
+def stored_checkpoint(path: Path, which: Literal["best", "last"]) -> CheckpointInfo:
     """A checkpoint to look at, of a run that may go on training; nothing is changed.
 
     Args:
@@ -208,7 +208,7 @@ def stored_checkpoint(path: Path, which: Literal["best", "last"]) -> Stored:
         other = "" if is_last else ", or ask for the last one"
         fix = f"bring it back from a copy{other}"
         raise CheckpointError(f"the {which} checkpoint is corrupt: {reason}", where=folder, fix=fix)
-    return Stored(folder, _manifest(folder))
+    return CheckpointInfo(folder, _manifest(folder))
 
 
 def _write(path: Path, content: Content) -> dict[str, Any]:

@@ -21,13 +21,13 @@ from seqtrain.errors import DivergedError, ResourceError
 from seqtrain.training.callback_state import CallbackStates
 from seqtrain.training.checkpoint_store import CheckpointStore
 from seqtrain.training.recorder import Recorder
-from seqtrain.training.state import (
+from seqtrain.training.snapshot import (
     Arrays,
-    Restored,
-    Small,
-    Volatile,
-    capture_small,
-    capture_volatile,
+    Checkpoint,
+    RuntimeState,
+    StepState,
+    capture_runtime_state,
+    capture_step_state,
     files_of,
     has_finite_weights,
 )
@@ -58,7 +58,7 @@ class Checkpoints(keras.callbacks.Callback):
         states: CallbackStates,
         extra: Callable[[], dict[str, Any]],
         *,
-        goes_on: bool = False,
+        resuming: bool = False,
         best: str | None = None,
     ) -> None:
         super().__init__()
@@ -71,14 +71,14 @@ class Checkpoints(keras.callbacks.Callback):
         self._extra = extra
         self._best = best
         self._epoch, self._batch, self._has_begun_epoch, self._has_begun_batch = 0, 0, False, False
-        self._before_validation: Small | None = None
-        self._before_waiting: Volatile = []
+        self._before_validation: RuntimeState | None = None
+        self._before_waiting: StepState = []
         self._began = self._saved_at = time.monotonic()
         self._batches_since = 0
         self._num_saved, self._seconds = 0, 0.0
         self._saved = (0, 0)
         self.failure: Exception | None = None
-        self.is_at_its_place = not goes_on
+        self.is_at_its_place = not resuming
 
     def go_on_from(self, epoch: int, batch: int, has_begun_batch: bool) -> None:
         """Says where the checkpoint stands that a run goes on from.
@@ -124,7 +124,7 @@ class Checkpoints(keras.callbacks.Callback):
 
     def before_waiting(self) -> None:
         """Keeps what a step changes while it still waits for its batch."""
-        self._before_waiting = capture_volatile(self.model)
+        self._before_waiting = capture_step_state(self.model)
 
     def take_back_step(self) -> None:
         """Takes back what a step has changed that was stopped while it waited for its batch."""
@@ -143,7 +143,7 @@ class Checkpoints(keras.callbacks.Callback):
         if self.failure is not None:
             self.save(is_best=self._recorder.is_best)
 
-    def save(self, is_best: bool = False, small: Small | None = None) -> None:
+    def save(self, is_best: bool = False, small: RuntimeState | None = None) -> None:
         """Saves the run as it is now; a failure is told, and kept in `failure`.
 
         Args:
@@ -198,7 +198,7 @@ class Checkpoints(keras.callbacks.Callback):
                 fix="free the disk, or name another --run-dir",
             ) from self.failure
 
-    def hand_over(self, phase: int) -> Restored:
+    def start_next_phase(self, phase: int) -> Checkpoint:
         """Saves what the next phase begins with, and returns it: where it cannot be saved, that is told, as in `save`.
 
         Args:
@@ -207,7 +207,7 @@ class Checkpoints(keras.callbacks.Callback):
         small = self._capture({"phase": phase, "begins_phase": True, "rollbacks": 0})
         small.document["stop_training"] = False
         self.save(small=small)
-        return Restored(files_of(self.model, small), self._best, self._store.path)
+        return Checkpoint(files_of(self.model, small), self._best, self._store.path)
 
     def _require_finite_weights(self) -> None:
         """Raises where a weight became NaN or infinite behind a loss that hides it.
@@ -219,7 +219,7 @@ class Checkpoints(keras.callbacks.Callback):
             since, now = (f"epoch {epoch}, batch {batch}" for epoch, batch in (self._saved, (self._epoch, self._batch)))
             raise DivergedError(f"weights became NaN or infinite between {since}, and {now}")
 
-    def _capture(self, other: Mapping[str, Any] | None = None) -> Small:
+    def _capture(self, other: Mapping[str, Any] | None = None) -> RuntimeState:
         arrays: Arrays = {}
         document = {
             "epoch": self._epoch,
@@ -233,4 +233,4 @@ class Checkpoints(keras.callbacks.Callback):
             **self._extra(),
             **(other or {}),
         }
-        return capture_small(self.model, document, arrays)
+        return capture_runtime_state(self.model, document, arrays)

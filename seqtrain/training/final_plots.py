@@ -23,6 +23,7 @@ from typing import Any, Literal, cast
 
 from seqtrain import console
 from seqtrain.errors import CheckpointError, InterruptedRunError, OutOfTimeError, SeqtrainError
+from seqtrain.inference.trained_run import Predicted, predictions
 from seqtrain.loading.pipeline import Data
 from seqtrain.reports.curves import draw_run
 from seqtrain.reports.fields import fields_of
@@ -32,8 +33,7 @@ from seqtrain.sequences.fitted import scales_of
 from seqtrain.structure import named_leaves
 from seqtrain.training.checkpoint_store import stored_checkpoint
 from seqtrain.training.run_folder import RunFolder
-from seqtrain.training.state import WEIGHTS, load_weights
-from seqtrain.training.trained_run import Predicted, predictions
+from seqtrain.training.snapshot import WEIGHTS, load_weights
 
 RESULTS = "results.json"
 _UNTIL = re.compile(r" to \d+")  # of where a patch lies, its first corner is enough

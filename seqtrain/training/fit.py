@@ -21,7 +21,7 @@ from seqtrain.console import native_stderr_aside, native_stderr_to
 from seqtrain.errors import CheckpointError, DivergedError
 from seqtrain.loading.bad_samples import BadSample, BadSamples
 from seqtrain.loading.pipeline import Data, open_data
-from seqtrain.training.checkpoint_store import CheckpointStore, Stored
+from seqtrain.training.checkpoint_store import CheckpointInfo, CheckpointStore
 from seqtrain.training.options import FitOptions, Outcome
 from seqtrain.training.phases import phases_of
 from seqtrain.training.run_folder import RunFolder
@@ -66,7 +66,7 @@ def _fit(
 ) -> Outcome:
     """Looks whether the run in a folder may go on, and trains; what is refused leaves no word in its log."""
     store = CheckpointStore(folder.checkpoints)
-    stored: Stored | None = None
+    stored: CheckpointInfo | None = None
     changed: list[Difference] = []
     is_begun = folder.holds_run()
     if is_begun:
@@ -108,7 +108,7 @@ def dry_run(loaded: LoadedConfig, options: FitOptions) -> Outcome:
         prepare_keras(loaded.config)
         from seqtrain.training.callbacks import build_callbacks
         from seqtrain.training.recorder import scalar_logs
-        from seqtrain.training.trial import model_and_logs
+        from seqtrain.training.sanity_check import model_and_logs
 
         for phase in phases_of(loaded):
             model, logs = model_and_logs(phase, data)
@@ -126,7 +126,7 @@ def _train(
     folder: RunFolder,
     options: FitOptions,
     store: CheckpointStore,
-    stored: Stored | None,
+    stored: CheckpointInfo | None,
     deadline: float | None,
 ) -> Outcome:
     """Trains, one phase after the other, going back to the last checkpoint as often as `on_nan` allows."""
@@ -134,17 +134,17 @@ def _train(
 
     prepare_keras(loaded.config)  # before anything else imports Keras: flags are read once
     from seqtrain.training.run import Run
-    from seqtrain.training.state import Restored
-    from seqtrain.training.stops import Stops
+    from seqtrain.training.snapshot import Checkpoint
+    from seqtrain.training.stop_signal import StopSignal
 
     on_nan = loaded.config.on_nan
     phases = phases_of(loaded)
     later, epochs = loaded.config.fine_tune, loaded.config.fit.epochs
     if later is not None and epochs <= later.after:
         log.warning("fine_tune.after: the run ends before it, after the %d epochs of fit.epochs", epochs)
-    with Stops(deadline) as stops:
+    with StopSignal(deadline) as stops:
         folder.add_devices(*devices())
-        restored = Restored.of(stored) if stored is not None else None
+        restored = Checkpoint.of(stored) if stored is not None else None
         if restored is not None and _is_more_patient(loaded, restored.document.get("patience", ())):
             restored.document["stop_training"] = False
         rollbacks = restored.document["rollbacks"] if restored else 0
@@ -171,7 +171,7 @@ def _train(
                 rollbacks += 1
                 scale = on_nan.learning_rate_scale**rollbacks
                 log.warning("%s\n  rollback %d of %d, learning rate times %g", error, rollbacks, on_nan.max, scale)
-                restored = Restored.of(stored)
+                restored = Checkpoint.of(stored)
             del run  # and its model
             prepare_keras(loaded.config, again=True)
             data = open_data(loaded)  # a class of the user's may have changed with the epochs
@@ -218,7 +218,7 @@ def _tell_of_going_on(stands: dict[str, Any], data: Data) -> None:
         log.info("going on with epoch %d", epoch)
 
 
-def _with_advice(error: DivergedError, stored: Stored | None, rollbacks: int) -> DivergedError:
+def _with_advice(error: DivergedError, stored: CheckpointInfo | None, rollbacks: int) -> DivergedError:
     kept = f"; the last good checkpoint is {stored.path}" if stored is not None else ""
     often = f" after {rollbacks} rollback{'s' if rollbacks > 1 else ''}" if rollbacks else ""
     back = "" if rollbacks else "set on_nan: rollback, "

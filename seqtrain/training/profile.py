@@ -134,7 +134,7 @@ def _with_model(loaded: LoadedConfig, data: Data) -> dict[str, Any]:
     from seqtrain.training.device import prepare_keras
 
     prepare_keras(loaded.config)  # before anything else imports Keras
-    from seqtrain.loading.feeder import TrainingFeeder
+    from seqtrain.loading.keras_dataset import TrainingDataset
     from seqtrain.training.model import build_model
     from seqtrain.training.stopwatch import SameBatch, timed_fit
 
@@ -144,7 +144,7 @@ def _with_model(loaded: LoadedConfig, data: Data) -> dict[str, Any]:
     with console.telling("measuring the model alone"):
         alone = timed_fit(model, SameBatch(batch), _SECONDS)
     with console.telling("measuring both"), data.training_stream() as stream:
-        both = timed_fit(model, TrainingFeeder(stream), 2 * _SECONDS)
+        both = timed_fit(model, TrainingDataset(stream), 2 * _SECONDS)
     del model
     gc.collect()  # TensorFlow complains of iterators that outlive the interpreter
     return {

@@ -24,11 +24,12 @@ from seqtrain.errors import (
     ResourceError,
     SeqtrainError,
 )
-from seqtrain.loading.crew import describe_batch
-from seqtrain.loading.feeder import TrainingFeeder, ValidationFeeder
+from seqtrain.loading.keras_dataset import TrainingDataset, ValidationDataset
 from seqtrain.loading.pipeline import Data
 from seqtrain.loading.stream import BatchStream
+from seqtrain.loading.worker_pool import describe_batch
 from seqtrain.metric_names import watched_metric
+from seqtrain.training.background_plotter import BackgroundPlotter
 from seqtrain.training.callback_state import CallbackStates
 from seqtrain.training.callbacks import added_logs, build_callbacks, early_stops
 from seqtrain.training.checkpoint_store import CheckpointStore
@@ -37,14 +38,13 @@ from seqtrain.training.final_plots import draw_final_plots
 from seqtrain.training.learning_rate import ScaledSchedule, schedule_of
 from seqtrain.training.memory import is_out_of_memory, out_of_memory, with_batch_size
 from seqtrain.training.options import FitOptions, Outcome
-from seqtrain.training.pace import Pace
-from seqtrain.training.plot_renewal import PlotRenewal
 from seqtrain.training.recorder import Recorder, finite
 from seqtrain.training.run_callbacks import RunCallbacks
 from seqtrain.training.run_folder import RunFolder
-from seqtrain.training.state import Restored, make_shared_seed
-from seqtrain.training.stops import Stops
-from seqtrain.training.trial import model_and_logs
+from seqtrain.training.sanity_check import model_and_logs
+from seqtrain.training.snapshot import Checkpoint, make_shared_seed
+from seqtrain.training.stop_signal import StopSignal
+from seqtrain.training.throughput import Throughput
 
 _SKIP = '-s "on_bad_sample={action: skip, max: 10}"'
 log = logging.getLogger("seqtrain")
@@ -72,9 +72,9 @@ class Run:
         data: Data,
         folder: RunFolder,
         options: FitOptions,
-        stops: Stops,
+        stops: StopSignal,
         store: CheckpointStore,
-        restored: Restored | None,
+        restored: Checkpoint | None,
         rollbacks: int,
         phase: int = 0,
         is_last: bool = True,
@@ -91,7 +91,7 @@ class Run:
         self._phase = phase
         self._is_last = is_last
 
-    def train(self) -> Outcome | Restored:
+    def train(self) -> Outcome | Checkpoint:
         """Trains.
 
         Returns:
@@ -109,7 +109,7 @@ class Run:
         self._recorder = Recorder(
             self._folder, *watched_metric(early_stops(self._config.callbacks), logged), self._name_batches
         )
-        self._renewal = PlotRenewal(self._folder.path)
+        self._renewal = BackgroundPlotter(self._folder.path)
         self._own = build_callbacks(self._loaded, self._data, logs, self._folder.path, self._options.progress)
         states = CallbackStates([callback.name for callback in self._config.callbacks], self._own)
         self._checkpoints = Checkpoints(
@@ -119,7 +119,7 @@ class Run:
             self._recorder,
             states,
             self._extra_state,
-            goes_on=self._restored is not None,
+            resuming=self._restored is not None,
             best=self._restored.best if self._restored else None,
         )
         if self._restored is None:
@@ -138,7 +138,7 @@ class Run:
             self._stops.forget_listeners()
             self._close_callbacks()
         if not self._is_last:
-            return self._checkpoints.hand_over(self._phase + 1)
+            return self._checkpoints.start_next_phase(self._phase + 1)
         self._checkpoints.require_saved()
         stopped = len(self._recorder.history) < self._config.fit.epochs
         try:
@@ -148,7 +148,7 @@ class Run:
 
     def _train(self, states: CallbackStates) -> None:
         if self._restored is not None and self._is_over(self._restored):
-            callbacks = self._callbacks([], states, is_ahead=lambda: True)
+            callbacks = self._callbacks([], states, has_next_batch=lambda: True)
             callbacks.on_train_begin()
             callbacks.on_train_end(self._recorder.history[-1])
             return
@@ -159,9 +159,13 @@ class Run:
             if self._may_break_off_a_step():
                 for stream in filter(None, (training, validation)):
                     self._stops.listen(stream.interrupt)
-            feeder = TrainingFeeder(training, self._model, self._model.steps_per_execution)
-            pace = Pace(feeder, self._data.workers.count)
-            self._fit(feeder, validation, self._callbacks([pace], states, is_ahead=lambda: feeder.is_ahead))
+            dataset = TrainingDataset(training, self._model, self._model.steps_per_execution)
+            throughput = Throughput(dataset, self._data.workers.count)
+            self._fit(
+                dataset,
+                validation,
+                self._callbacks([throughput], states, has_next_batch=lambda: dataset.has_next_batch),
+            )
 
     def _may_break_off_a_step(self) -> bool:
         """Whether a step that waits for data may be broken off; else a stop waits for its data.
@@ -172,7 +176,7 @@ class Run:
         decays = getattr(getattr(optimizer, "inner_optimizer", optimizer), "weight_decay", None)
         return keras.backend.backend() == "tensorflow" and not decays
 
-    def _callbacks(self, first: list[Any], states: CallbackStates, is_ahead: Callable[[], bool]) -> RunCallbacks:
+    def _callbacks(self, first: list[Any], states: CallbackStates, has_next_batch: Callable[[], bool]) -> RunCallbacks:
         listed = [*first, self._recorder, self._renewal, *self._own, self._checkpoints, self._stops]
         return RunCallbacks(
             listed,
@@ -183,10 +187,10 @@ class Run:
             self._model,
             self._config.fit.epochs,
             self._data.steps_per_epoch,
-            is_ahead,
+            has_next_batch,
         )
 
-    def _is_over(self, restored: Restored) -> bool:
+    def _is_over(self, restored: Checkpoint) -> bool:
         """Whether nothing is left to train.
 
         Raises:
@@ -224,19 +228,19 @@ class Run:
     def _validation_stream(self) -> Any:
         return self._data.validation_stream() if self._data.val is not None else contextlib.nullcontext()
 
-    def _fit(self, feeder: Any, validation: BatchStream | None, callbacks: RunCallbacks) -> None:
-        feeders: list[Any] = [feeder]
+    def _fit(self, dataset: Any, validation: BatchStream | None, callbacks: RunCallbacks) -> None:
+        datasets: list[Any] = [dataset]
         if validation is not None:
-            feeders.append(ValidationFeeder(validation, self._data.validation_steps, self._model))
+            datasets.append(ValidationDataset(validation, self._data.validation_steps, self._model))
         if self._restored is None and self._config.on_nan.action == "rollback":
             self._checkpoints.save()  # so that the first epoch has somewhere to go back to
         try:
             self._model.fit(
-                feeders[0],
+                datasets[0],
                 epochs=self._config.fit.epochs,
                 initial_epoch=self._restored.document["epoch"] if self._restored else 0,
                 steps_per_epoch=self._data.steps_per_epoch,
-                validation_data=feeders[1] if len(feeders) > 1 else None,
+                validation_data=datasets[1] if len(datasets) > 1 else None,
                 callbacks=callbacks,
                 shuffle=False,
                 verbose=0,
@@ -244,7 +248,7 @@ class Run:
         except SeqtrainError:
             raise
         except Exception as error:
-            for each in feeders:
+            for each in datasets:
                 if each.error is not None:
                     self._save_before_failure(each.error)
                 if isinstance(each.error, ResourceError):

@@ -15,7 +15,7 @@ import keras
 
 from seqtrain.training.callback_state import CallbackStates
 from seqtrain.training.checkpoints import Checkpoints
-from seqtrain.training.state import Restored
+from seqtrain.training.snapshot import Checkpoint
 
 
 class RunCallbacks(keras.callbacks.CallbackList):
@@ -38,19 +38,19 @@ class RunCallbacks(keras.callbacks.CallbackList):
         callbacks: list[Any],
         checkpoints: Checkpoints,
         states: CallbackStates,
-        restored: Restored | None,
+        restored: Checkpoint | None,
         scale: float,
         model: Any,
         epochs: int,
         steps: int,
-        is_ahead: Callable[[], bool],
+        has_next_batch: Callable[[], bool],
     ) -> None:
         super().__init__(callbacks, add_history=True, model=model, epochs=epochs, steps=steps, verbose=0)
         self._checkpoints = checkpoints
         self._states = states
         self._restored = restored
         self._scale = scale
-        self._is_ahead = is_ahead
+        self._is_ahead = has_next_batch
         self._passed_over, self._was_told = 0, False
         self._give_final_values = model.optimizer.finalize_variable_values
         model.optimizer.finalize_variable_values = lambda weights: None  # which JAX's `fit` calls after a stop too
@@ -116,7 +116,7 @@ class RunCallbacks(keras.callbacks.CallbackList):
             logs.update(told)
         self._on_end()
 
-    def _go_on(self, restored: Restored) -> None:
+    def _go_on(self, restored: Checkpoint) -> None:
         document = restored.document
         restored.apply(self.model)
         if not restored.begins_phase:

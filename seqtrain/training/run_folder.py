@@ -36,7 +36,7 @@ from seqtrain.config.dump import dump
 from seqtrain.config.load import LoadedConfig
 from seqtrain.config.schema import RunConfig
 from seqtrain.errors import CheckpointError, ResourceError
-from seqtrain.loading.knowledge import FITTED, fitted_by, record_of, require_same_data
+from seqtrain.loading.preprocessing_state import FITTED, fitted_by, record_of, require_same_data
 from seqtrain.splits import Split
 from seqtrain.training.folder_lock import FolderLock
 from seqtrain.training.provenance import provenance, resumption

@@ -8,9 +8,9 @@ from typing import Any
 
 import keras
 
-from seqtrain.loading.feeder import Handed, TrainingFeeder
+from seqtrain.loading.keras_dataset import BatchTiming, TrainingDataset
 from seqtrain.loading.tuning import num_samples
-from seqtrain.training.pace import Pace
+from seqtrain.training.throughput import Throughput
 
 _WARM_UP_STEPS = 5
 
@@ -31,34 +31,34 @@ class SameBatch(keras.utils.PyDataset):
     def __getitem__(self, index: int) -> tuple[Any, ...]:
         return self._batch
 
-    def handed(self, count: int) -> list[Handed]:
+    def handed(self, count: int) -> list[BatchTiming]:
         """Handed over at once, whenever that was."""
-        return [Handed(0, num_samples(self._batch), 0.0)] * count
+        return [BatchTiming(0, num_samples(self._batch), 0.0)] * count
 
 
-def timed_fit(model: Any, feeder: TrainingFeeder | SameBatch, seconds: float) -> dict[str, float]:
+def timed_fit(model: Any, dataset: TrainingDataset | SameBatch, seconds: float) -> dict[str, float]:
     """Trains for about so many seconds after a few steps of warming up.
 
     Returns:
-        `samples_per_s` and `data_wait`, as `Pace` counts them.
+        `samples_per_s` and `data_wait`, as `Throughput` counts them.
     """
-    pace = Pace(feeder, sys.maxsize)
-    stop = _StopAfter(pace, seconds)
-    model.fit(feeder, steps_per_epoch=sys.maxsize, verbose=0, shuffle=False, callbacks=[pace, stop])
+    throughput = Throughput(dataset, sys.maxsize)
+    stop = _StopAfter(throughput, seconds)
+    model.fit(dataset, steps_per_epoch=sys.maxsize, verbose=0, shuffle=False, callbacks=[throughput, stop])
     keras.ops.convert_to_numpy(model.trainable_variables[0])  # waits for the device
-    return pace.measured()
+    return throughput.measured()
 
 
 class _StopAfter(keras.callbacks.Callback):
-    def __init__(self, pace: Pace, seconds: float) -> None:
+    def __init__(self, throughput: Throughput, seconds: float) -> None:
         super().__init__()
-        self._pace = pace
+        self._throughput = throughput
         self._seconds = seconds
         self._deadline = 0.0
 
     def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
         if batch + 1 == _WARM_UP_STEPS:
-            self._pace.restart()
+            self._throughput.restart()
             self._deadline = time.perf_counter() + self._seconds
         elif self._deadline and time.perf_counter() > self._deadline:
             self.model.stop_training = True

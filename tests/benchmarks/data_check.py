@@ -23,7 +23,7 @@ import numpy as np
 from seqtrain.config import load_config
 from seqtrain.config.load import LoadedConfig
 from seqtrain.loading.pipeline import open_data, validating_sequence
-from seqtrain.loading.stream import BatchStream, Workers, validation_schedule
+from seqtrain.loading.stream import BatchStream, WorkerOptions, validation_schedule
 from seqtrain.reports.data_survey import Survey
 from seqtrain.reports.sample_facts import FactSequence
 from tests.benchmarks.data import photographs
@@ -70,7 +70,7 @@ def of_arrays(count: int, folder: Path) -> LoadedConfig:
 
 def measure(kind: str, loaded: LoadedConfig, num_workers: int, rounds: int) -> dict[str, Any]:
     """Samples a second of both, by the medians, and the median share."""
-    data, workers = open_data(loaded), Workers(num_workers)
+    data, workers = open_data(loaded), WorkerOptions(num_workers)
     sequence = validating_sequence(loaded, data, np.arange(len(data.source)))
     speeds: dict[str, list[float]] = {"loader": [], "check": []}
     for _ in range(rounds):
@@ -82,7 +82,7 @@ def measure(kind: str, loaded: LoadedConfig, num_workers: int, rounds: int) -> d
     return {"kind": kind, "samples": len(data.source), **medians, "share": round(statistics.median(shares), 3)}
 
 
-def _load(sequence: Any, workers: Workers) -> None:
+def _load(sequence: Any, workers: WorkerOptions) -> None:
     with BatchStream(sequence, validation_schedule(len(sequence)), workers, end=len(sequence)) as stream:
         stream.reuse_memory()
         for position in range(len(sequence)):

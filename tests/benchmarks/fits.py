@@ -143,9 +143,9 @@ class _Streamed:
         self._context = stream(sequence, StreamOptions(workers))
 
     def __enter__(self) -> dict[str, Any]:
-        from seqtrain.loading.feeder import TrainingFeeder
+        from seqtrain.loading.keras_dataset import TrainingDataset
 
-        return {"x": TrainingFeeder(self._context.__enter__(), self._model), "steps_per_epoch": self._steps}
+        return {"x": TrainingDataset(self._context.__enter__(), self._model), "steps_per_epoch": self._steps}
 
     def __exit__(self, *error: Any) -> None:
         self._context.__exit__(*error)

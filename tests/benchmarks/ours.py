@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from seqtrain.loading.stream import BatchStream, Workers, training_schedule
+from seqtrain.loading.stream import BatchStream, WorkerOptions, training_schedule
 from seqtrain.sequences.image import ImageSequence
 from seqtrain.sequences.keras_style import as_sequence
 from seqtrain.sources.image_folder import ImageFolderSource
@@ -58,7 +58,7 @@ def stream(sequence: Any, options: StreamOptions) -> Iterator[BatchStream]:
 
     cv2.setNumThreads(1)  # as for every run: the workers are the parallelism
     sequence = as_sequence(sequence, seed=0, training=False)
-    workers = Workers(count=options.workers, processes=options.processes)
+    workers = WorkerOptions(count=options.workers, processes=options.processes)
     with BatchStream(sequence, training_schedule(len(sequence)), workers) as batches:
         yield batches
 

@@ -22,7 +22,7 @@ def main(config: Path, notes: Path) -> None:
     from seqtrain.training.device import prepare_keras
 
     prepare_keras(loaded.config)
-    from seqtrain.training.trial import model_and_logs
+    from seqtrain.training.sanity_check import model_and_logs
 
     model, _ = model_and_logs(loaded, data)
     assert data.val is not None

@@ -6,7 +6,7 @@ from dataclasses import replace
 import numpy as np
 from PIL import Image
 
-from seqtrain.init.find import Answers
+from seqtrain.init.detection import Answers
 from seqtrain.init.listing import listing_of
 from seqtrain.init.recognise import recognise
 

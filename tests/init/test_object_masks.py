@@ -1,6 +1,6 @@
 import json
 
-from seqtrain.init.find import Answers
+from seqtrain.init.detection import Answers
 from tests.init.places import found, mask, picture, sections, table
 
 

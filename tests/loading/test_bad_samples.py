@@ -12,12 +12,18 @@ from seqtrain.config import load_config
 from seqtrain.errors import ConfigError, DataError
 from seqtrain.loading.bad_samples import BadSample, BadSamples, replaced
 from seqtrain.loading.pipeline import open_data
-from seqtrain.loading.stream import BatchStream, Workers, training_schedule
+from seqtrain.loading.stream import BatchStream, WorkerOptions, training_schedule
 from seqtrain.reports.data_check import check_data
 from seqtrain.reports.inspection import Inspection
 from seqtrain.structure import named_leaves
 
-WORKERS = [Workers(0), Workers(1), Workers(4), Workers(1, processes=True), Workers(2, processes=True)]
+WORKERS = [
+    WorkerOptions(0),
+    WorkerOptions(1),
+    WorkerOptions(4),
+    WorkerOptions(1, processes=True),
+    WorkerOptions(2, processes=True),
+]
 SIZE = 64  # of a JPEG in bytes, when it is cut off: its header is whole, its pixels are not
 BAD = (3, 4, 17, 30)
 
@@ -98,7 +104,7 @@ def test_batches_with_replaced_samples_are_the_same_whoever_makes_them(images, s
 
 def test_the_batch_holds_the_pixels_and_the_label_of_the_replacement(images):
     train = open_data(config(images, {})).train
-    with stream_of(train, Workers(2)) as stream:
+    with stream_of(train, WorkerOptions(2)) as stream:
         for _ in range(8):
             made = stream.take()
             wanted = train.sample_indices(made.epoch, made.index)
@@ -114,7 +120,7 @@ def test_another_epoch_draws_another_replacement_and_validation_draws_one_for_go
     data = open_data(config(images, {}))
 
     def replacements(sequence, epochs):
-        with stream_of(sequence, Workers(0)) as stream:
+        with stream_of(sequence, WorkerOptions(0)) as stream:
             made = [stream.take() for _ in range(epochs * len(sequence))]
         return [[(b.index, b.replaced_by) for m in made if m.epoch == epoch for b in m.bad] for epoch in range(epochs)]
 
@@ -137,7 +143,7 @@ def test_bad_rows_of_a_csv_are_replaced_and_named(tmp_path):
     }
     for workers in WORKERS[1:]:
         assert taken(data.train, workers, count=3) == expected
-    with stream_of(data.train, Workers(2)) as stream:
+    with stream_of(data.train, WorkerOptions(2)) as stream:
         for _ in range(3):
             made = stream.take()
             held = replaced(data.train.sample_indices(0, made.index), made.bad)
@@ -156,7 +162,7 @@ def test_rows_that_a_shortened_array_has_lost_are_replaced(tmp_path):
     lost = {sample.index for *_, bad in expected for sample in bad}
     assert lost == {38, 39} & set(data.train.indices.tolist())
     assert lost
-    assert taken(data.train, Workers(2), count=5) == expected
+    assert taken(data.train, WorkerOptions(2), count=5) == expected
 
 
 def test_where_everything_drawn_is_bad_too_the_error_is_told(images):
@@ -164,7 +170,7 @@ def test_where_everything_drawn_is_bad_too_the_error_is_told(images):
         path = picture(images / "images", number)
         path.write_bytes(path.read_bytes()[:-SIZE])
     train = open_data(config(images, {})).train
-    for workers in (Workers(0), Workers(1, processes=True)):
+    for workers in (WorkerOptions(0), WorkerOptions(1, processes=True)):
         with (
             stream_of(train, workers) as stream,
             pytest.raises(DataError, match=r"jpg  the image is damaged(?s:.*)nor can \d+ other samples"),
@@ -175,7 +181,7 @@ def test_where_everything_drawn_is_bad_too_the_error_is_told(images):
 def test_without_skip_a_bad_sample_ends_the_stream(images):
     data = open_data(config(images, {"on_bad_sample": "error"}))
     assert data.bad_samples is None
-    with stream_of(data.train, Workers(2)) as stream, pytest.raises(DataError, match="damaged or truncated"):
+    with stream_of(data.train, WorkerOptions(2)) as stream, pytest.raises(DataError, match="damaged or truncated"):
         for _ in range(len(data.train)):
             stream.take()
 

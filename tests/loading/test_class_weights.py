@@ -4,7 +4,7 @@ from sklearn.utils.class_weight import compute_class_weight
 
 from seqtrain.errors import ConfigError, DataError, SeqtrainError
 from seqtrain.loading.class_weights import ClassWeightedSequence, class_weights, weights_of_targets
-from seqtrain.loading.stream import BatchStream, Workers, training_schedule
+from seqtrain.loading.stream import BatchStream, WorkerOptions, training_schedule
 from seqtrain.structure import FieldSpec
 
 
@@ -76,7 +76,7 @@ def test_own_weights_are_multiplied():
 def test_targets_that_are_no_classes_are_told_and_stop_the_loader(y, error, told):
     weighted = ClassWeightedSequence(Batches(np.zeros(2), y), np.ones(2, np.float32))
     for workers in (0, 2):
-        with BatchStream(weighted, training_schedule(1), Workers(workers)) as stream:
+        with BatchStream(weighted, training_schedule(1), WorkerOptions(workers)) as stream:
             with pytest.raises(SeqtrainError, match=told) as caught:
                 stream.take()
             assert isinstance(caught.value, error)

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from seqtrain.errors import InterruptedRunError
-from seqtrain.loading.stream import BatchStream, Workers, training_schedule
+from seqtrain.loading.stream import BatchStream, WorkerOptions, training_schedule
 from seqtrain.sequences.keras_style import KerasStyleSequence
 
 
@@ -38,7 +38,7 @@ def blocking():
 
 
 def stream_of(blocking, workers=2):
-    return BatchStream(KerasStyleSequence(blocking, 1, False), training_schedule(6), Workers(workers))
+    return BatchStream(KerasStyleSequence(blocking, 1, False), training_schedule(6), WorkerOptions(workers))
 
 
 def interrupt_when_it_waits(stream, blocking, error):

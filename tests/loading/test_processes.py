@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 
 from seqtrain.errors import ResourceError, WorkerError
-from seqtrain.loading.stream import BatchStream, Workers, training_schedule
+from seqtrain.loading.stream import BatchStream, WorkerOptions, training_schedule
 from seqtrain.sequences.keras_style import KerasStyleSequence
 from seqtrain.user_files import load_file
 from tests.conftest import ROOT
@@ -29,7 +29,7 @@ def faults():
 
 
 def stream(wrapped, workers=2, end=None, timeout_s=60.0, training=False):
-    who = Workers(workers, processes=True, max_queue_size=4, timeout_s=timeout_s, imports=(str(FILE),))
+    who = WorkerOptions(workers, processes=True, max_queue_size=4, timeout_s=timeout_s, imports=(str(FILE),))
     return BatchStream(KerasStyleSequence(wrapped, 1, training), training_schedule(len(wrapped)), who, end=end)
 
 
@@ -40,7 +40,7 @@ def taken(wrapped, count, **options):
 
 def local(wrapped, count, training=False):
     sequence = KerasStyleSequence(wrapped, 1, training)
-    with BatchStream(sequence, training_schedule(len(wrapped)), Workers(0), end=count) as batches:
+    with BatchStream(sequence, training_schedule(len(wrapped)), WorkerOptions(0), end=count) as batches:
         return [batches.take().batch for _ in range(count)]
 
 
@@ -121,14 +121,14 @@ def test_a_worker_that_hangs_is_told_and_killed(faults):
 
 def test_the_start_of_a_worker_counts_for_no_batch(faults, tmp_path):
     (tmp_path / "slow.py").write_text("import time\ntime.sleep(2)\n")
-    workers = Workers(1, processes=True, timeout_s=1.0, imports=(str(FILE), str(tmp_path / "slow.py")))
+    workers = WorkerOptions(1, processes=True, timeout_s=1.0, imports=(str(FILE), str(tmp_path / "slow.py")))
     with BatchStream(KerasStyleSequence(faults.Counting(), 1, False), training_schedule(6), workers) as batches:
         assert batches.take().batch[0][0, 0] == 0
 
 
 def test_what_a_worker_cannot_import_is_told(faults, tmp_path):
     (tmp_path / "here_only.py").write_text("raise OSError('no such library')\n")
-    workers = Workers(1, processes=True, imports=(str(FILE), str(tmp_path / "here_only.py")))
+    workers = WorkerOptions(1, processes=True, imports=(str(FILE), str(tmp_path / "here_only.py")))
     sequence = KerasStyleSequence(faults.Counting(), 1, False)
     with (
         BatchStream(sequence, training_schedule(6), workers) as batches,
@@ -141,7 +141,7 @@ def test_a_thread_that_hangs_is_told_with_where_it_stands(faults, monkeypatch):
     release = threading.Event()
     monkeypatch.setattr(faults.Hang, "fail", lambda self: release.wait())
     sequence = KerasStyleSequence(faults.Hang(), 1, False)
-    with BatchStream(sequence, training_schedule(6), Workers(2, timeout_s=0.5)) as batches:
+    with BatchStream(sequence, training_schedule(6), WorkerOptions(2, timeout_s=0.5)) as batches:
         with pytest.raises(WorkerError, match="batch 2 of epoch 0: not made within 0.5 seconds(?s:.*)release.wait"):
             for _ in range(3):
                 batches.take()
@@ -159,7 +159,7 @@ def test_closing_leaves_no_process_thread_or_file(faults):
     before = (threading.active_count(), num_open_files())
     batches = stream(faults.Counting(), workers=3)
     batches.take()
-    pids = [maker._process.pid for maker in batches._workshop._crew._makers if maker._process]
+    pids = [maker._process.pid for maker in batches._prefetcher._pool._makers if maker._process]
     began = time.monotonic()
     batches.close()
     assert time.monotonic() - began < 2
@@ -177,7 +177,7 @@ def test_workers_die_with_a_run_that_is_killed(tmp_path):
         "from seqtrain.loading.stream import *\n"
         "from seqtrain.sequences.keras_style import KerasStyleSequence\n"
         f"sequence = KerasStyleSequence(faults.Slow(100000, {str(tmp_path)!r}), 1, False)\n"
-        f"who = Workers(2, processes=True, imports=({str(FILE)!r},))\n"
+        f"who = WorkerOptions(2, processes=True, imports=({str(FILE)!r},))\n"
         "stream = BatchStream(sequence, training_schedule(100000), who)\n"
         "while True: stream.take()\n"
     )

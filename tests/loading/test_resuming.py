@@ -10,15 +10,15 @@ import pytest
 
 from seqtrain.config import load_config
 from seqtrain.errors import WorkerError
-from seqtrain.loading.crew import describe_batch
 from seqtrain.loading.pipeline import open_data
-from seqtrain.loading.stream import BatchStream, Workers, training_schedule
+from seqtrain.loading.stream import BatchStream, WorkerOptions, training_schedule
+from seqtrain.loading.worker_pool import describe_batch
 from seqtrain.sequences.keras_style import KerasStyleSequence
 from seqtrain.user_files import load_file
 from tests.conftest import CONFIGS, ROOT
 
 FILE = ROOT / "tests" / "own" / "faults.py"
-WORKERS = [Workers(0), Workers(1), Workers(3), Workers(1, True), Workers(2, True)]
+WORKERS = [WorkerOptions(0), WorkerOptions(1), WorkerOptions(3), WorkerOptions(1, True), WorkerOptions(2, True)]
 LENGTH = 6
 STARTS = [0, 1, 5, 6, 17, 18, 21]  # 18: the first of epoch 3
 
@@ -30,7 +30,7 @@ def faults():
 
 
 def stream_of(wrapped, workers, start=0):
-    workers = Workers(workers.count, workers.processes, 4, imports=(str(FILE),))
+    workers = WorkerOptions(workers.count, workers.processes, 4, imports=(str(FILE),))
     return BatchStream(KerasStyleSequence(wrapped, 1, True), training_schedule(LENGTH), workers, start)
 
 
@@ -40,7 +40,7 @@ def batches(stream, count):
 
 @pytest.mark.parametrize("workers", WORKERS, ids=str)
 def test_a_class_that_changes_between_epochs_is_brought_to_where_a_stream_begins(faults, workers):
-    with stream_of(faults.Counting(), Workers(0)) as whole:
+    with stream_of(faults.Counting(), WorkerOptions(0)) as whole:
         expected = batches(whole, 24)
     assert len({str(sorted(expected[n : n + 6])) for n in (0, 6, 12, 18)}) == 4  # every epoch its own
     for start in STARTS:
@@ -49,9 +49,9 @@ def test_a_class_that_changes_between_epochs_is_brought_to_where_a_stream_begins
             assert batches(stream, 3) == expected[start : start + 3]
 
 
-@pytest.mark.parametrize("workers", [Workers(0), Workers(1), Workers(2, True)], ids=str)
+@pytest.mark.parametrize("workers", [WorkerOptions(0), WorkerOptions(1), WorkerOptions(2, True)], ids=str)
 def test_what_a_class_draws_from_the_global_generators_is_the_same_from_any_start(faults, workers):
-    with stream_of(faults.GlobalRandom(), Workers(0)) as whole:
+    with stream_of(faults.GlobalRandom(), WorkerOptions(0)) as whole:
         expected = batches(whole, 21)
     with stream_of(faults.GlobalRandom(), workers, 18) as stream:
         assert batches(stream, 3) == expected[18:]

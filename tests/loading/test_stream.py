@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from seqtrain.errors import DataError, ResourceError, WorkerError
-from seqtrain.loading.stream import BatchStream, Workers, training_schedule, validation_schedule
+from seqtrain.loading.stream import BatchStream, WorkerOptions, training_schedule, validation_schedule
 from seqtrain.sequences.base import SampleSequence
 from seqtrain.sequences.keras_style import KerasStyleSequence
 from seqtrain.structure import FieldSpec
@@ -60,7 +60,7 @@ class Counting:
 
 def taken(sequence, workers, count, schedule=None, queue=4):
     schedule = schedule or training_schedule(len(sequence))
-    with BatchStream(sequence, schedule, Workers(workers, max_queue_size=queue), end=count) as stream:
+    with BatchStream(sequence, schedule, WorkerOptions(workers, max_queue_size=queue), end=count) as stream:
         return [stream.take() for _ in range(count)]
 
 
@@ -94,7 +94,7 @@ def test_the_consumer_takes_what_is_made_while_on_epoch_end_runs():
     counting = Counting()
     counting.may_end.clear()
     with BatchStream(
-        KerasStyleSequence(counting, 1, True), training_schedule(5), Workers(2, max_queue_size=8)
+        KerasStyleSequence(counting, 1, True), training_schedule(5), WorkerOptions(2, max_queue_size=8)
     ) as stream:
         for _ in range(5):
             stream.take()
@@ -104,7 +104,7 @@ def test_the_consumer_takes_what_is_made_while_on_epoch_end_runs():
 
 
 def test_the_first_two_batches_can_be_taken_again_until_the_third():
-    with BatchStream(NumbersSequence(), training_schedule(7), Workers(2, max_queue_size=4)) as stream:
+    with BatchStream(NumbersSequence(), training_schedule(7), WorkerOptions(2, max_queue_size=4)) as stream:
         first, second = stream.take(0), stream.take(1)
         assert stream.take(0) is first
         assert stream.take(1) is second
@@ -114,7 +114,7 @@ def test_the_first_two_batches_can_be_taken_again_until_the_third():
 
 @pytest.mark.parametrize("workers", [0, 3])
 def test_another_position_begins_there(workers):
-    with BatchStream(NumbersSequence(), training_schedule(7), Workers(workers, max_queue_size=4)) as stream:
+    with BatchStream(NumbersSequence(), training_schedule(7), WorkerOptions(workers, max_queue_size=4)) as stream:
         stream.take(0)
         made = stream.take(9)
         assert (made.epoch, made.index) == (1, 2)
@@ -140,7 +140,7 @@ def test_at_most_max_queue_size_batches_are_made_ahead():
 
     watching = Watching(length=200)
     with BatchStream(
-        KerasStyleSequence(watching, 1, True), training_schedule(200), Workers(4, max_queue_size=3)
+        KerasStyleSequence(watching, 1, True), training_schedule(200), WorkerOptions(4, max_queue_size=3)
     ) as stream:
         for _ in range(100):
             stream.take()
@@ -152,7 +152,7 @@ def test_at_most_max_queue_size_batches_are_made_ahead():
 @pytest.mark.parametrize("workers", [0, 2])
 def test_an_error_comes_out_at_its_batch_and_names_the_sample(workers):
     sequence = NumbersSequence(training=False, bad=20)
-    with BatchStream(sequence, training_schedule(7), Workers(workers, max_queue_size=4)) as stream:
+    with BatchStream(sequence, training_schedule(7), WorkerOptions(workers, max_queue_size=4)) as stream:
         assert stream.take().index == 0
         assert stream.take().index == 1
         with pytest.raises(DataError, match="sample 20  is truncated"):
@@ -173,7 +173,7 @@ def test_a_wrong_batch_is_told(returned, told):
         def __getitem__(self, index):
             return returned
 
-    stream = BatchStream(KerasStyleSequence(Wrong(), 1, True), training_schedule(5), Workers(2, max_queue_size=4))
+    stream = BatchStream(KerasStyleSequence(Wrong(), 1, True), training_schedule(5), WorkerOptions(2, max_queue_size=4))
     with stream, pytest.raises(WorkerError, match=f"Wrong.__getitem__ (?s:.*){told}"):
         stream.take()
 
@@ -183,7 +183,9 @@ def test_an_exception_of_the_users_class_shows_its_traceback():
         def __getitem__(self, index):
             raise KeyError("no such patient")
 
-    stream = BatchStream(KerasStyleSequence(Raising(), 1, True), training_schedule(5), Workers(1, max_queue_size=4))
+    stream = BatchStream(
+        KerasStyleSequence(Raising(), 1, True), training_schedule(5), WorkerOptions(1, max_queue_size=4)
+    )
     with stream, pytest.raises(WorkerError, match="batch 0 of epoch 0 could not be made: KeyError") as caught:
         stream.take()
     assert "in __getitem__" in str(caught.value)
@@ -196,7 +198,7 @@ def test_an_exception_of_on_epoch_end_ends_the_stream():
             raise RuntimeError("no disk")
 
     with BatchStream(
-        KerasStyleSequence(Raising(), 1, True), training_schedule(5), Workers(2, max_queue_size=4)
+        KerasStyleSequence(Raising(), 1, True), training_schedule(5), WorkerOptions(2, max_queue_size=4)
     ) as stream:
         for _ in range(5):
             stream.take()
@@ -205,13 +207,13 @@ def test_an_exception_of_on_epoch_end_ends_the_stream():
 
 
 def test_where_there_is_no_memory_for_a_batch_every_take_from_there_on_says_so(monkeypatch):
-    with BatchStream(NumbersSequence(), training_schedule(7), Workers(2, max_queue_size=1)) as stream:
+    with BatchStream(NumbersSequence(), training_schedule(7), WorkerOptions(2, max_queue_size=1)) as stream:
         stream.take()
 
         def full():
             raise MemoryError("no room")
 
-        monkeypatch.setattr(stream._workshop.buffers, "take", full)
+        monkeypatch.setattr(stream._prefetcher.buffers, "take", full)
         told = []
         while len(told) < 2:  # one or two may have been begun before
             try:
@@ -224,7 +226,7 @@ def test_where_there_is_no_memory_for_a_batch_every_take_from_there_on_says_so(m
 def test_an_on_epoch_end_that_hangs_is_told():
     counting = Counting()
     counting.may_end.clear()
-    workers = Workers(2, timeout_s=0.5)
+    workers = WorkerOptions(2, timeout_s=0.5)
     with BatchStream(KerasStyleSequence(counting, 1, True), training_schedule(5), workers) as stream:
         with pytest.raises(WorkerError, match="on_epoch_end has not returned within 0.5 seconds"):
             for _ in range(6):
@@ -234,7 +236,7 @@ def test_an_on_epoch_end_that_hangs_is_told():
 
 @pytest.mark.parametrize("workers", [0, 2])
 def test_beyond_its_end_a_stream_has_no_batch(workers):
-    with BatchStream(NumbersSequence(), training_schedule(7), Workers(workers), end=2) as stream:
+    with BatchStream(NumbersSequence(), training_schedule(7), WorkerOptions(workers), end=2) as stream:
         stream.take()
         stream.take()
         with pytest.raises(IndexError, match="ends at 2"):
@@ -247,7 +249,7 @@ def test_an_exception_while_a_batch_is_finished_is_told(workers):
         def finish(self, rows):
             raise IndexError("no such class")
 
-    stream = BatchStream(Unfinished(), training_schedule(7), Workers(workers))
+    stream = BatchStream(Unfinished(), training_schedule(7), WorkerOptions(workers))
     with stream, pytest.raises(WorkerError, match="batch 0 of epoch 0 could not be made: IndexError: no such class"):
         stream.take()
 
@@ -264,7 +266,7 @@ def test_a_single_maker_seeds_the_global_generators_for_each_batch(workers):
 
 def test_closing_ends_every_thread():
     before = threading.active_count()
-    stream = BatchStream(NumbersSequence(), training_schedule(7), Workers(8, max_queue_size=4))
+    stream = BatchStream(NumbersSequence(), training_schedule(7), WorkerOptions(8, max_queue_size=4))
     stream.take()
     stream.close()
     assert threading.active_count() == before

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from seqtrain.loading import tuning
-from seqtrain.loading.stream import Workers
+from seqtrain.loading.stream import WorkerOptions
 from seqtrain.loading.tuning import Speed, choose, doubling, measure, named
 from seqtrain.sequences.keras_style import KerasStyleSequence
 
@@ -30,7 +30,7 @@ class Sleeping:
 
 def test_measuring_counts_samples_and_leaves_the_sequence_as_it_was():
     wrapped = Sleeping()
-    speed = measure(KerasStyleSequence(wrapped, 1, True), Workers(1), 0.2)
+    speed = measure(KerasStyleSequence(wrapped, 1, True), WorkerOptions(1), 0.2)
     assert 0 < speed.samples_per_s <= 5 / 0.02
     assert speed.first_batch_s >= 0.02
     assert wrapped.epochs == 0
@@ -49,7 +49,7 @@ def chosen(monkeypatch, table):
         lambda sequence, workers, seconds: Speed(workers, table[workers.processes][workers.count], 0.1),
     )
     told = []
-    workers, _ = choose(None, Workers(1), told.append)
+    workers, _ = choose(None, WorkerOptions(1), told.append)
     return named(workers), told[0]
 
 

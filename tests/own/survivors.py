@@ -131,7 +131,7 @@ class Decays(keras.callbacks.Callback):
 
 
 @callbacks.register("survivors_stops")
-class Stops(keras.callbacks.Callback):
+class StopSignal(keras.callbacks.Callback):
     """Stops training in the middle of an epoch."""
 
     def __init__(self, epoch: int = 2, batch: int = 4):

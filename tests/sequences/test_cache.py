@@ -17,7 +17,7 @@ from PIL import Image
 from seqtrain.config import load_config
 from seqtrain.errors import ConfigError, DataError
 from seqtrain.loading.pipeline import open_data
-from seqtrain.loading.stream import BatchStream, Workers, training_schedule
+from seqtrain.loading.stream import BatchStream, WorkerOptions, training_schedule
 from seqtrain.sequences import image
 from seqtrain.sequences.augmented_image import AugmentedImageSequence
 from seqtrain.sequences.cache import open_caches
@@ -249,7 +249,7 @@ def test_a_class_that_changes_the_pixels_changes_those_of_the_cache_too(folder, 
 def test_workers_fill_and_read_one_cache(processes, folder, tmp_path):
     options = {"kind": AugmentedImageSequence, **ALL}
     sequence, plain = pictures(folder, tmp_path / "cache", **options), pictures(folder, **options)
-    with BatchStream(sequence, training_schedule(len(sequence)), Workers(2, processes)) as stream:
+    with BatchStream(sequence, training_schedule(len(sequence)), WorkerOptions(2, processes)) as stream:
         for position in range(3 * len(sequence)):
             assert_equal(stream.take(position).batch, plain.batch(*divmod(position, len(sequence))))
     assert num_kept(tmp_path / "cache", NUM_FILES) == NUM_FILES
@@ -258,7 +258,7 @@ def test_workers_fill_and_read_one_cache(processes, folder, tmp_path):
 PROGRAM = f"""
 import hashlib, logging, os, pathlib, resource, sys
 import numpy as np
-from seqtrain.loading.stream import BatchStream, Workers, training_schedule
+from seqtrain.loading.stream import BatchStream, WorkerOptions, training_schedule
 from seqtrain.sequences.cache import open_caches
 from seqtrain.sequences.image import ImageSequence
 from seqtrain.sources.image_folder import ImageFolderSource
@@ -271,7 +271,7 @@ if cache:
 if largest_file:
     resource.setrlimit(resource.RLIMIT_FSIZE, (largest_file, largest_file))
 digest = hashlib.sha256()
-with BatchStream(sequence, training_schedule(20), Workers(2, processes)) as stream:
+with BatchStream(sequence, training_schedule(20), WorkerOptions(2, processes)) as stream:
     for position in range(40):
         for array in stream.take(position).batch:
             digest.update(array)

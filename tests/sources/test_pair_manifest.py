@@ -68,10 +68,10 @@ def test_training_pairs_that_share_an_image_with_validation_are_left_out_and_cou
     rows = ["a.png,b.png,1", "c.png,d.png,0", "e.png,b.png,0", "f.png,c.png,1"]
     source = PairManifestSource(write(folder, rows))
     with caplog.at_level(logging.WARNING, "seqtrain"):
-        assert source.purged(np.array([0, 1, 3]), np.array([2])).tolist() == [1, 3]
+        assert source.drop_leaking(np.array([0, 1, 3]), np.array([2])).tolist() == [1, 3]
     assert "1 of 3 training pairs share an image" in caplog.text
     caplog.clear()
-    assert source.purged(np.array([1, 3]), np.array([0, 2])).tolist() == [1, 3]
+    assert source.drop_leaking(np.array([1, 3]), np.array([0, 2])).tolist() == [1, 3]
     assert caplog.text == ""
 
 

@@ -78,7 +78,7 @@ def test_training_shares_no_row_with_validation_and_loses_only_windows_that_woul
     cut = round(0.75 * len(source))
     train, val = np.arange(cut), np.arange(cut, len(source))
     with caplog.at_level(logging.INFO, "seqtrain"):
-        kept = source.purged(train, val)
+        kept = source.drop_leaking(train, val)
     val_rows = set().union(*(rows_of(source, int(index)) for index in val))
     assert kept.tolist() == [index for index in train.tolist() if not rows_of(source, index) & val_rows]
     assert (f"{cut - len(kept)} of {cut} training windows are left out" in caplog.text) == (len(kept) < cut)

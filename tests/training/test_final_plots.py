@@ -9,11 +9,11 @@ import pytest
 
 from seqtrain.config import load_config
 from seqtrain.errors import InterruptedRunError
+from seqtrain.inference.trained_run import Predicted
 from seqtrain.structure import FieldSpec
 from seqtrain.training.final_plots import _short
 from seqtrain.training.fit import fit
 from seqtrain.training.options import FitOptions
-from seqtrain.training.trained_run import Predicted
 from tests.conftest import CONFIGS, ROOT
 
 pytestmark = pytest.mark.filterwarnings(
@@ -59,9 +59,9 @@ def test_pictures_and_the_table_of_classes_are_there(trained):
 
 @pytest.mark.slow
 def test_where_the_best_weights_are_gone_the_last_are_shown_and_said_to_be(trained, tmp_path, caplog):
+    from seqtrain.inference.trained_run import TrainedRun
     from seqtrain.training.final_plots import draw_final_plots
     from seqtrain.training.run_folder import RunFolder
-    from seqtrain.training.trained_run import TrainedRun
 
     shutil.copytree(trained, tmp_path / "run", symlinks=True)
     opened = TrainedRun(tmp_path / "run")
@@ -76,9 +76,9 @@ def test_where_the_best_weights_are_gone_the_last_are_shown_and_said_to_be(train
 
 @pytest.mark.slow
 def test_a_stop_breaks_the_results_off(trained):
+    from seqtrain.inference.trained_run import TrainedRun
     from seqtrain.training.final_plots import draw_final_plots
     from seqtrain.training.run_folder import RunFolder
-    from seqtrain.training.trained_run import TrainedRun
 
     def check():
         raise InterruptedRunError(2)

@@ -16,7 +16,7 @@ from seqtrain.errors import CheckpointError, ConfigError, ResourceError, RunFold
 from seqtrain.training.checkpoint_store import CheckpointStore
 from seqtrain.training.fit import _log_to
 from seqtrain.training.run_folder import RunFolder
-from seqtrain.training.trial import _fix_of_misfit, _tell_untrained
+from seqtrain.training.sanity_check import _fix_of_misfit, _tell_untrained
 from tests.training.resuming import MARKS, assert_alike, load_config_once, moments, run, survivors
 
 pytestmark = MARKS

@@ -13,7 +13,7 @@ import keras
 import pytest
 
 from seqtrain.errors import CheckpointError, InterruptedRunError
-from seqtrain.loading.feeder import TrainingFeeder
+from seqtrain.loading.keras_dataset import TrainingDataset
 from seqtrain.training.run import _cut_back
 from seqtrain.training.run_callbacks import RunCallbacks
 from tests.conftest import ROOT
@@ -44,16 +44,16 @@ def stopped_waiting(monkeypatch):
 
     def stop(folder, epoch=None, batch=0, settings=()):
         begun, sent = threading.Event(), threading.Event()
-        take, begin = TrainingFeeder._take, RunCallbacks.on_train_batch_begin
+        take, begin = TrainingDataset._take, RunCallbacks.on_train_batch_begin
 
-        def taken(feeder, position, **interruptible):
-            wanted = epoch is None or (not feeder._looks and position == epoch * STEPS + batch and begun.wait(30))
+        def taken(dataset, position, **interruptible):
+            wanted = epoch is None or (not dataset._looks and position == epoch * STEPS + batch and begun.wait(30))
             if wanted and not sent.is_set():
                 time.sleep(0.2)  # so that a step that waits does meanwhile all that needs no data
                 sent.set()
                 os.kill(os.getpid(), signal.SIGTERM)
-                wait_for_interruption(feeder)
-            return take(feeder, position, **interruptible)
+                wait_for_interruption(dataset)
+            return take(dataset, position, **interruptible)
 
         def began(callbacks, number, logs=None):
             begin(callbacks, number, logs)
@@ -61,7 +61,7 @@ def stopped_waiting(monkeypatch):
                 begun.set()
 
         with monkeypatch.context() as patch:
-            patch.setattr(TrainingFeeder, "_take", taken)
+            patch.setattr(TrainingDataset, "_take", taken)
             patch.setattr(RunCallbacks, "on_train_batch_begin", began)
             outcome = run(folder, *settings)
         assert outcome.exit_code == 128 + signal.SIGTERM
@@ -70,12 +70,12 @@ def stopped_waiting(monkeypatch):
     return stop
 
 
-def wait_for_interruption(feeder):
+def wait_for_interruption(dataset):
     """Waits until the stop has come to the stream; where none does, the batch is given after a second."""
     end = time.monotonic() + 1
     with contextlib.suppress(InterruptedRunError):
         while time.monotonic() < end:
-            feeder._stream._workshop.raise_if_interrupted()
+            dataset._stream._prefetcher.raise_if_interrupted()
             time.sleep(0.01)
 
 

@@ -1,0 +1,126 @@
+"""The loss and metrics of a trained run on samples: either side of its split, all, or those of another source.
+
+Batches come through the run's loader and Keras's `evaluate`, exactly as in the validation of `fit`, so the numbers of
+the best checkpoint are those that `fit` logged for its best epoch. Class weights are of training alone.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from seqtrain.inference.trained_run import RowRange, TrainedRun
+from seqtrain.loading.bad_samples import BadSample, BadSamples
+from seqtrain.loading.preprocessing_state import deviations_of
+from seqtrain.loading.stream import BatchStream, validation_schedule
+from seqtrain.training.sample_bar import sample_bar
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """What `evaluate` found.
+
+    Args:
+        run_dir: The run folder.
+        checkpoint: "best" or "last".
+        epoch: Of the checkpoint, from 0.
+        split: The side of the split, or "all".
+        source: The settings that name another source than the run's own, if any.
+        samples: How many.
+        metrics: The loss and the metrics, by the names in which `fit` logs them with `val_` before.
+        bad_samples: How many could not be read, so that others took their place.
+        deviations: By the column of a target that was scaled, its standard deviation, which errors are in.
+    """
+
+    run_dir: str
+    checkpoint: str
+    epoch: int
+    split: str
+    source: str | None
+    samples: int
+    metrics: dict[str, float]
+    bad_samples: int
+    deviations: dict[str, float]
+
+    def to_json(self) -> dict[str, Any]:
+        """As `evaluate --json` prints it."""
+        from seqtrain.training.recorder import finite
+
+        return {"status": "evaluated", **self.__dict__, "metrics": finite(self.metrics)}
+
+    def text(self) -> str:
+        """The same for a person."""
+        names = {"train": "training samples", "val": "validation samples", "all": "samples"}
+        whose = f" of {self.source}" if self.source else ""
+        replaced = f" ({self.bad_samples} cannot be read, others took their place)" if self.bad_samples else ""
+        width = max(map(len, self.metrics))
+        lines = [f"  {name:<{width}}  {value:.4g}" for name, value in self.metrics.items()]
+        heading = f"{self.run_dir}, {self.checkpoint} checkpoint (epoch {self.epoch + 1})"
+        lines += [
+            f"errors of {name} are in its standard deviation, {each:.4g}" for name, each in self.deviations.items()
+        ]
+        return "\n".join([f"{heading}: {self.samples} {names[self.split]}{whose}{replaced}", *lines])
+
+
+def evaluate(run: TrainedRun, part: RowRange | None = None) -> Evaluation:
+    """Tests a run's model.
+
+    Args:
+        run: The run, perhaps with another source.
+        part: The side of the split. Default: validation for the run's own source, all samples for another.
+
+    Raises:
+        ConfigError: when the run has no loss, or no such side.
+        DataError: when a sample cannot be read.
+    """
+    part = part or ("all" if run.has_other_source else "val")
+    sequence = run.sequence(part)
+    # As `fit` validated, also where the config says that some batches are enough.
+    own_validation = part == "val" and not run.has_other_source
+    steps = run.data.validation_steps if own_validation else len(sequence)
+    items = getattr(sequence, "indices", run.indices(part))  # a source's sample may give several, such as patches
+    samples = min(len(items), steps * run.loaded.config.batch_size)
+    most = run.loaded.config.on_bad_sample.most(len(items))
+    bad = BadSamples({"val": most}) if sequence.skips_bad_samples else None
+    metrics = _tested(run, sequence, steps, samples, bad)
+    return Evaluation(
+        str(run.path),
+        run.which,
+        run.epoch,
+        part,
+        run.source_settings or None,
+        samples,
+        metrics,
+        0 if bad is None else len(bad),
+        deviations_of(run.data),
+    )
+
+
+def _tested(run: TrainedRun, sequence: Any, steps: int, samples: int, bad: BadSamples | None) -> dict[str, float]:
+    import keras
+
+    from seqtrain.loading.keras_dataset import ValidationDataset
+    from seqtrain.training.recorder import scalar_logs
+
+    batch_size = run.loaded.config.batch_size
+    run.model.steps_per_execution = 1  # which need not divide the steps of any split
+    schedule = validation_schedule(steps)
+
+    def on_bad(found: tuple[BadSample, ...]) -> None:
+        if bad is not None:
+            bad.add("val", found)
+
+    with (
+        sample_bar("evaluating", samples) as tell,
+        BatchStream(sequence, schedule, run.data.workers, on_bad=on_bad) as stream,
+    ):
+        dataset = ValidationDataset(stream, steps, run.model)
+        bar = keras.callbacks.LambdaCallback(
+            on_test_batch_end=lambda batch, logs: tell(min(batch_size, samples - batch * batch_size))
+        )
+        try:
+            return scalar_logs(run.model.evaluate(dataset, callbacks=[bar], verbose=0, return_dict=True))
+        except Exception as error:
+            if dataset.error is not None:
+                raise dataset.error from error
+            raise

@@ -1,0 +1,208 @@
+"""What a trained run makes of new samples, written as it is made.
+
+Samples come through the run's own Sequence and loader, so they are decoded, resized and scaled as in its validation;
+no label is needed. One that cannot be read does not end it: the batch is made without it, its row tells the error, and
+all others are predicted.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
+from typing import Any, Literal, TextIO
+
+import numpy as np
+
+from seqtrain.errors import ConfigError, DataError
+from seqtrain.inference.inputs import require_inputs, source_of
+from seqtrain.inference.output_spec import OutputSpec, output_specs_of, outputs_of
+from seqtrain.inference.prediction_files import Rows
+from seqtrain.inference.prediction_places import OutFormat, writer_for
+from seqtrain.inference.readable_batches import readable_batches
+from seqtrain.inference.trained_run import TrainedRun, names_source, require_run
+from seqtrain.sources.base import Source, describe
+from seqtrain.training.sample_bar import sample_bar
+
+log = logging.getLogger("seqtrain")
+
+_MOST_TOLD = 10
+_MOST_LISTED = 1000
+
+
+@dataclass(frozen=True)
+class PredictOptions:
+    """What the command line says.
+
+    Args:
+        inputs: Files and folders; none where the settings name another source.
+        settings: `key=value` each, laid on the run's config; beside inputs, of the source they say where the run's own
+            data lies now.
+        checkpoint: The best epoch's, or the last.
+        out: A file, a folder, or a stream. Default: `predictions` with what the format ends in.
+        out_format: Default: what `out` ends in; else PNG for pictures, CSV for what fits into rows, else .npy.
+    """
+
+    inputs: Sequence[Path]
+    settings: Sequence[str] = ()
+    checkpoint: Literal["best", "last"] = "best"
+    out: Path | TextIO | None = None
+    out_format: OutFormat | None = None
+
+
+@dataclass
+class Predictions:
+    """What `predict` did.
+
+    Args:
+        run: Whose model predicted.
+        samples: How many were to be predicted.
+        out_format: Of what was written.
+        written: Where, in order of importance; empty for a stream.
+        failed: How many samples could not be read, or are given NaN by the model.
+        allowed: How many may not be.
+        classes: By class, how many samples it was predicted for; where the model has a single output, of classes.
+        errors: By the file or row, why; of the first thousand.
+    """
+
+    run: TrainedRun
+    samples: int
+    out_format: OutFormat
+    written: list[str] = field(default_factory=list)
+    failed: int = 0
+    allowed: int = 0
+    classes: dict[str, int] = field(default_factory=dict)
+    errors: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def exit_code(self) -> int:
+        """0, or 3 where more samples could not be read than the run's config lets pass."""
+        return DataError.exit_code if self.failed > self.allowed else 0
+
+    def to_json(self) -> dict[str, Any]:
+        """As `predict --json` prints it."""
+        return {
+            "status": "predicted" if not self.failed else "incomplete",
+            "run_dir": str(self.run.path),
+            "checkpoint": self.run.which,
+            "epoch": self.run.epoch,
+            "samples": self.samples,
+            "failed": self.failed,
+            "format": self.out_format,
+            "written": self.written,
+            "classes": self.classes,
+            "errors": self.errors,
+        }
+
+    def text(self) -> str:
+        """The same for a person."""
+        failed = f" ({self.failed} have an error)" if self.failed else ""
+        done = f"predicted {self.samples - self.failed} of {self.samples} samples{failed}"
+        counts = sorted(self.classes.items(), key=lambda each: -each[1])[:_MOST_TOLD]
+        lines = [done, *(f"  {name}: {count}" for name, count in counts)]
+        lines += [f"  and {len(self.classes) - _MOST_TOLD} more classes"] * (len(self.classes) > _MOST_TOLD)
+        return "\n".join([*lines, *(f"wrote {path}" for path in self.written)])
+
+
+def predict(path: Path, options: PredictOptions) -> Predictions:
+    """Predicts and writes.
+
+    Args:
+        path: The run folder.
+        options: What to predict, and where it goes.
+
+    Raises:
+        ConfigError: when nothing is to be predicted, or the format does not fit the model's outputs.
+        DataError: when the inputs cannot be listed.
+        KeyboardInterrupt: as ever; what was made is kept.
+    """
+    require_run(path)
+    require_inputs(options.inputs)
+    run = TrainedRun(path, options.settings, options.checkpoint, moves_own=bool(options.inputs))
+    if not options.inputs and not names_source(options.settings):
+        raise ConfigError(
+            "name INPUT, or another source",
+            where="INPUT",
+            fix=f"seqtrain predict {path} FOLDER --out FILE; or in place of INPUT -s source.path=PATH, with what else"
+            " is set of the source",
+        )
+    source = source_of(options.inputs, run.loaded, run.data.source) if options.inputs else run.source
+    heads = output_specs_of(run)
+    done = Predictions(run, len(source), "csv")
+    if run.loaded.config.on_bad_sample.action == "skip":
+        done.allowed = run.loaded.config.on_bad_sample.most(len(source))
+    sequence = _unlimited(run.sequence_of(source))
+    writer, done.out_format = writer_for(options.out, options.out_format, heads, run, options.inputs, sequence, source)
+    whole = False
+    try:
+        with sample_bar("predicting", len(getattr(sequence, "indices", source))) as tell:
+            for rows in _rows(run, sequence, source, done):
+                writer.write(rows)
+                _count(done, heads, rows)
+                tell(len(rows.names))
+        whole = True
+    finally:
+        done.written = writer.close(whole)
+        if not whole and done.written:
+            log.warning("what was predicted so far is in %s", ", ".join(done.written))
+    return done
+
+
+def _unlimited(sequence: Any) -> Any:
+    """The sequence, so that no sample is left out: neither the last ones, nor silently one that cannot be read."""
+    sequence.drop_remainder = False
+    sequence.skips_bad_samples = sequence.splits_rows  # the loader then says which were replaced
+    return sequence
+
+
+def _rows(run: TrainedRun, sequence: Any, source: Source, done: Predictions) -> Iterator[Rows]:
+    """The predictions of each batch; `done` counts what cannot be read."""
+    name = getattr(sequence, "describe", None) or partial(describe, source)
+    sample_of = getattr(sequence, "source_indices", np.asarray)  # of patches, their volume
+    seen, last = 0, -1
+    failed: set[int] = set()
+    for batch in readable_batches(run, sequence, source):
+        names = [name(int(item)) for item in batch.items]
+        samples = sample_of(batch.items)
+        outputs = outputs_of(batch.outputs)
+        errors = {**_not_finite(outputs), **batch.errors}
+        for row, error in errors.items():
+            if int(samples[row]) in failed:  # another part of the same volume
+                continue
+            failed.add(int(samples[row]))
+            if len(failed) <= _MOST_TOLD:
+                log.warning("%s: cannot be %s: %s", names[row], "read" if row in batch.errors else "predicted", error)
+            if len(failed) <= _MOST_LISTED:
+                done.errors[names[row]] = error
+        if len(samples):
+            seen += int(np.count_nonzero(np.diff(samples, prepend=last)))
+            last = int(samples[-1])
+        done.failed = len(failed)
+        yield Rows(batch.items, names, errors, outputs)
+    if seen != done.samples:
+        raise DataError(
+            f"{type(getattr(sequence, 'wrapped', sequence)).__name__} gave {seen} samples of {done.samples}",
+            fix="have it return every sample once, in order, where it does not train",
+        )
+
+
+def _not_finite(outputs: Mapping[str, Any]) -> dict[int, str]:
+    """The rows of which the model puts out no numbers."""
+    rows: set[int] = set()
+    for output in outputs.values():
+        if output.dtype.kind == "f":
+            finite = np.isfinite(output).all(axis=tuple(range(1, output.ndim)))
+            rows |= set(np.flatnonzero(~finite).tolist())
+    return dict.fromkeys(sorted(rows), "the model puts out NaN or infinite numbers; look at the sample for some")
+
+
+def _count(done: Predictions, heads: Sequence[OutputSpec], rows: Rows) -> None:
+    if len(heads) != 1 or heads[0].kind != "classes":
+        return
+    classes = heads[0].classes
+    best = heads[0].probabilities(rows.outputs[heads[0].name]).argmax(axis=1).tolist()
+    for row, index in enumerate(best):
+        if row not in rows.errors:
+            done.classes[classes[index]] = done.classes.get(classes[index], 0) + 1

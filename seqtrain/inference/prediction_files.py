@@ -1,0 +1,243 @@
+"""Where predictions go as they are made: rows of a CSV or JSONL, a .npy, or a folder of PNG.
+
+Each file is written under its name with `.partial` behind it, batch by batch, and renamed when all is done: what was
+interrupted cannot be taken for the whole, and holds every batch that was made. Memory holds one batch.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol, TextIO
+
+import numpy as np
+import numpy.typing as npt
+from PIL import Image, ImageColor
+
+from seqtrain.inference.output_spec import OutputSpec
+from seqtrain.reports.tiles import class_color
+
+Array = npt.NDArray[Any]
+
+_ERROR = "error"
+_COLORS = 256
+
+
+@dataclass(frozen=True)
+class Rows:
+    """Predictions of some samples, in their order.
+
+    Args:
+        items: The sequence's items, whose rows they are.
+        names: The file or row of each.
+        errors: By the position of a row, why its sample could not be read; its outputs mean nothing.
+        outputs: By the name of the output, one row for each sample.
+    """
+
+    items: npt.NDArray[np.integer]
+    names: Sequence[str]
+    errors: Mapping[int, str]
+    outputs: Mapping[str, Array]
+
+
+class Writer(Protocol):
+    """What takes predictions."""
+
+    def write(self, rows: Rows) -> None:
+        """Takes some more."""
+        ...
+
+    def close(self, whole: bool) -> list[str]:
+        """Ends. Where `whole` says that nothing is missing, files get their names.
+
+        Returns:
+            What was written, in order of importance.
+        """
+        ...
+
+
+class TableWriter:
+    """A row for each sample, in CSV or JSONL.
+
+    Args:
+        place: The file, or a stream such as stdout.
+        heads: The outputs, all of them tabular.
+        first: The heading of the column of names.
+        as_json: JSONL in place of CSV.
+    """
+
+    def __init__(self, place: Path | TextIO, heads: Sequence[OutputSpec], first: str, as_json: bool) -> None:
+        self._path = place if isinstance(place, Path) else None
+        self._file: TextIO = _opened(place) if isinstance(place, Path) else place
+        self._heads = heads
+        self._as_json = as_json
+        self._headings = _headings(first, [each for head in heads for each in head.headings()])
+        if not as_json:
+            self._file.write(_csv([self._headings]))
+
+    def write(self, rows: Rows) -> None:
+        """See `Writer`."""
+        parts = [head.cells(rows.outputs[head.name]) for head in self._heads]
+        lines = []
+        for position, name in enumerate(rows.names):
+            error = rows.errors.get(position)
+            cells = [cell if error is None else None for part in parts for cell in part[position]]
+            lines.append([name, *cells, error])
+        self._file.write("".join(map(self._line, lines)) if self._as_json else _csv(lines))
+        self._file.flush()
+
+    def close(self, whole: bool) -> list[str]:
+        """See `Writer`."""
+        self._file.flush()
+        if self._path is None:
+            return []
+        self._file.close()
+        return [str(_named(self._path, whole))]
+
+    def _line(self, cells: list[Any]) -> str:
+        *known, error = zip(self._headings, cells, strict=True)
+        document = dict(known if error[1] is None else (known[0], error))
+        return json.dumps(document, ensure_ascii=False) + "\n"
+
+
+class ArrayWriter:
+    """The outputs in one .npy for each, and a CSV that says which sample each row is; NaN where it was unreadable.
+
+    Values are in the unit of the data; all else is as the model puts it out.
+
+    NumPy leaves room in the header for more rows, so it is written anew in place with each batch.
+
+    Args:
+        path: See `array_files`.
+        heads: The outputs.
+        first: The heading of the column of names.
+    """
+
+    def __init__(self, path: Path, heads: Sequence[OutputSpec], first: str) -> None:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        self._heads = {head.name: head for head in heads}
+        self._paths = array_files(path, list(self._heads))
+        self._files = {name: partial(each).open("w+b") for name, each in self._paths.items()}
+        self._names = TableWriter(inputs_file(path), [], first, as_json=False)
+        self._num_rows = 0
+
+    def write(self, rows: Rows) -> None:
+        """See `Writer`."""
+        self._num_rows += len(rows.names)
+        for name, file in self._files.items():
+            output = self._heads[name].in_units(rows.outputs[name])
+            if rows.errors:
+                output = output.copy()
+                output[list(rows.errors)] = np.nan if output.dtype.kind == "f" else 0
+            file.seek(0)
+            header = {"descr": np.lib.format.dtype_to_descr(output.dtype), "fortran_order": False}
+            np.lib.format.write_array_header_1_0(file, {**header, "shape": (self._num_rows, *output.shape[1:])})
+            file.seek(0, io.SEEK_END)
+            file.write(np.ascontiguousarray(output).tobytes())
+            file.flush()
+        self._names.write(rows)
+
+    def close(self, whole: bool) -> list[str]:
+        """See `Writer`."""
+        for file in self._files.values():
+            file.close()
+        return [*(str(_named(path, whole)) for path in self._paths.values()), *self._names.close(whole)]
+
+
+class PictureWriter:
+    """A PNG for each sample, called as its file is; a mask has the class ids as a palette of colours, black for 0.
+
+    Args:
+        folder: Where they go.
+        head: The output.
+        paint: Makes the picture of a sample: of its name and its output.
+        place: Where the picture of a sample goes in the folder, by the sample's name.
+    """
+
+    def __init__(
+        self, folder: Path, head: OutputSpec, paint: Callable[[str, Array], Array], place: Callable[[str], Path]
+    ) -> None:
+        self._folder = folder
+        self._head = head
+        self._paint = paint
+        self._place = place
+        folder.mkdir(parents=True, exist_ok=True)
+
+    def write(self, rows: Rows) -> None:
+        """See `Writer`."""
+        for position, name in enumerate(rows.names):
+            if position in rows.errors:
+                (self._folder / self._place(name)).unlink(missing_ok=True)  # an earlier prediction's is not this one's
+            else:
+                picture = Image.fromarray(self._paint(name, rows.outputs[self._head.name][position]))
+                if self._head.kind == "mask":
+                    picture.putpalette(palette())
+                path = self._folder / self._place(name)
+                path.parent.mkdir(parents=True, exist_ok=True)
+                picture.save(partial(path), format="PNG")
+                _named(path, whole=True)
+
+    def close(self, whole: bool) -> list[str]:
+        """See `Writer`."""
+        return [str(self._folder)]
+
+
+def array_files(path: Path, outputs: Sequence[str]) -> dict[str, Path]:
+    """The .npy of each output; where a model has several, their names stand before the extension.
+
+    Args:
+        path: With the extension or without.
+        outputs: The names of the outputs, in which a slash becomes an underscore.
+    """
+    stem = _stem(path)
+    return {name: Path(f"{stem}_{name.replace('/', '_')}.npy" if name else f"{stem}.npy") for name in outputs}
+
+
+def inputs_file(path: Path) -> Path:
+    """The CSV beside the .npy that says which sample each row is."""
+    return Path(f"{_stem(path)}.inputs.csv")
+
+
+def _stem(path: Path) -> Path:
+    return path.with_suffix("") if path.suffix.lower() == ".npy" else path
+
+
+def _headings(first: str, of_outputs: Sequence[str]) -> list[str]:
+    """The headings of a table; an output that is called as another column gets "predicted" before its name."""
+    taken = [first, _ERROR]
+    for name in of_outputs:
+        while name in taken:
+            name = f"predicted_{name}"
+        taken.insert(-1, name)
+    return taken
+
+
+def palette() -> list[int]:
+    """The colours of class ids, three numbers each: black, then those of the contact sheet."""
+    colors = [(0, 0, 0), *(ImageColor.getrgb(class_color(number))[:3] for number in range(1, _COLORS))]
+    return [part for color in colors for part in color]
+
+
+def partial(path: Path) -> Path:
+    """What a file is called until it is whole."""
+    return path.with_name(f"{path.name}.partial")
+
+
+def _named(path: Path, whole: bool) -> Path:
+    """Gives a file its name, where it is whole; the file."""
+    return partial(path).replace(path) if whole else partial(path)
+
+
+def _opened(path: Path) -> TextIO:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    return partial(path).open("w", newline="", encoding="utf-8", errors="surrogateescape")
+
+
+def _csv(rows: Sequence[Sequence[Any]]) -> str:
+    text = io.StringIO(newline="")
+    csv.writer(text, lineterminator="\n").writerows(rows)
+    return text.getvalue()

@@ -1,0 +1,299 @@
+"""A run that was trained: its config, its data, and its model with the weights of a checkpoint.
+
+What evaluates, predicts or draws begins here. Nothing in the run folder is changed, and a run that still trains may be
+looked at.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import logging
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+
+from seqtrain.config.load import LoadedConfig, load_config
+from seqtrain.errors import CheckpointError, ConfigError, Mistake
+from seqtrain.inference.other_samples import as_the_run_sees, open_other_source
+from seqtrain.loading.bad_samples import replaced
+from seqtrain.loading.pipeline import Data, first_batch, validating_sequence
+from seqtrain.loading.preprocessing_state import is_same_data, open_known, require_same_data, split_of
+from seqtrain.loading.stream import BatchStream, validation_schedule
+from seqtrain.reports.run_record import no_run_in
+from seqtrain.sources.base import Source
+from seqtrain.splits import Indices, Split, split_source
+from seqtrain.structure import map_structure
+from seqtrain.training.checkpoint_store import CheckpointInfo, stored_checkpoint
+
+RowRange = Literal["train", "val", "all"]
+
+_MOVED = (
+    "bring the run's data back; or say where it lies now with -s {0}=PATH (of predict beside INPUT, of inspect-batches"
+    " without a config), or evaluate other data with the same"
+)
+_NO_STAND_IN = "bring the run's data back, which is not where it was; what stands in for it must be of its form"
+
+
+@dataclasses.dataclass(frozen=True)
+class Predicted:
+    """What the model makes of one batch.
+
+    Args:
+        items: The sequence's items in it, in the order of the rows; None where a class written for Keras does not tell.
+        batch: `(x,)`, `(x, y)` or `(x, y, sample_weight)`.
+        outputs: Nested as the model's outputs are, with a batch axis.
+    """
+
+    items: np.ndarray[Any, Any] | None
+    batch: tuple[Any, ...]
+    outputs: Any
+
+
+@contextlib.contextmanager
+def _without_notes() -> Iterator[None]:
+    log = logging.getLogger("seqtrain")
+    level = log.level
+    log.setLevel(logging.WARNING)
+    try:
+        yield
+    finally:
+        log.setLevel(level)
+
+
+def require_run(path: Path) -> None:
+    """Tells of a folder that is no run's, before anything costs time.
+
+    Raises:
+        CheckpointError: when there is no run in it.
+    """
+    if not (path / "config.yaml").is_file():
+        raise no_run_in(path)
+
+
+class TrainedRun:
+    """A run folder, opened to be looked at.
+
+    Args:
+        path: The run folder.
+        settings: `key=value` each, laid on its config. Where they name another source, its samples are what `sequence`
+            gives, divided as the config divides; the model, and what was fitted on the training part, stay the run's.
+            Where the run's own data is gone, what they name may be that data, which now lies elsewhere; else it stands
+            in for it.
+        which: The checkpoint: the best epoch's, or the last.
+        moves_own: Whether settings of the source say where the run's own data lies now, and name no other source.
+
+    Attributes:
+        data: The run's own.
+        source: What `sequence` draws from: the run's own source, or the one that the settings name.
+        source_settings: The settings that name it; empty for the run's own.
+        has_other_source: Whether they name one.
+        example: What the model makes of a batch of the run's own, nested as its outputs are.
+
+    Raises:
+        CheckpointError: when there is no run in the folder, or no good checkpoint.
+        SeqtrainError: what is wrong with the config or the data.
+    """
+
+    def __init__(
+        self,
+        path: Path,
+        settings: Sequence[str] = (),
+        which: Literal["best", "last"] = "best",
+        moves_own: bool = False,
+    ) -> None:
+        require_run(path)
+        self.path = path
+        self.which = which
+        own, other = (list(settings), []) if moves_own else _divided(settings)
+        self._stands_in = False
+        try:
+            self.loaded: LoadedConfig = _loaded(path / "config.yaml", own)
+        except ConfigError:
+            if not other:
+                raise
+            self.loaded = load_config(path / "config.yaml", settings)
+            self._stands_in = True
+        self.stored: CheckpointInfo = stored_checkpoint(path / "checkpoints", which)
+        self.data: Data = self._own_data()
+        if self._stands_in and is_same_data(path, self.data):
+            self._stands_in, other = False, []
+        self.source = self.data.source
+        self.source_settings = " ".join(other)
+        self._named = load_config(path / "config.yaml", settings) if other else self.loaded
+        self.has_other_source = bool(other)
+        if other and not self._stands_in:
+            self.source = open_other_source(self._named, self.data, f"-s {self.source_settings}")
+        self.model, self.example = self._model()
+
+    @property
+    def source_paths(self) -> list[str]:
+        """The files and folders that the config names for the run's own source and for the one that is drawn from."""
+        named = (loaded.config.source.arguments.values() for loaded in (self.loaded, self._named))
+        listed = [
+            each for values in named for value in values for each in (value if isinstance(value, list) else [value])
+        ]
+        return [str(each) for each in listed if isinstance(each, Path)]
+
+    @property
+    def epoch(self) -> int:
+        """The epoch after which the checkpoint was made, from 0."""
+        about = self.stored.about
+        return int(about["epoch"]) - (0 if about["batch"] else 1)
+
+    def sequence(self, part: RowRange) -> Any:
+        """The samples of a side of the split, or all, in their order and without augmentation.
+
+        Raises:
+            ConfigError: when there is no such side.
+            CheckpointError: when the sides are no longer those that the run trained and validated on.
+        """
+        indices = self.indices(part)
+        if self.has_other_source:
+            return self.sequence_of(self.source, indices)
+        if part == "val":
+            return self.data.val
+        return self._skipping(validating_sequence(self.loaded, self.data, indices))
+
+    def indices(self, part: RowRange) -> Indices:
+        """The samples of a side of the split, or all, as indices of `source`; see `sequence`."""
+        if part == "all":
+            return np.arange(len(self.source))
+        if self.has_other_source and not self._stands_in:
+            split = split_source(self.source, self._named.config.split, self._named.config.seed)
+        else:
+            split = self.own_split("choose all samples")
+        if part == "val" and not len(split.val):
+            raise ConfigError("this run has no validation", where=self.loaded.place("split"), fix="choose train or all")
+        return split.val if part == "val" else split.train
+
+    def sequence_of(self, source: Source, indices: Indices | None = None) -> Any:
+        """Samples of another source, as validation sees the run's own.
+
+        Args:
+            source: Whose samples look as the run's do.
+            indices: Which of them. Default: all.
+        """
+        chosen = np.arange(len(source)) if indices is None else indices
+        return self._skipping(as_the_run_sees(self.loaded, self.data, source, chosen))
+
+    def predictions(self, sequence: Any) -> Iterator[Predicted]:
+        """What the model makes of each batch, through the run's own loader.
+
+        Args:
+            sequence: See `sequence`.
+        """
+        return predictions(self.model, sequence, self.data)
+
+    def _skipping(self, sequence: Any) -> Any:
+        """The sequence, skipping bad samples where the run's own do."""
+        sequence.skips_bad_samples = self.data.train.skips_bad_samples
+        return sequence
+
+    def own_split(self, else_: str) -> Split:
+        """The split that the run was trained on; samples that it has trained on are never called validation.
+
+        Args:
+            else_: What may be done beside bringing the data back.
+
+        Raises:
+            CheckpointError: when data or settings give another.
+        """
+        require_same_data(self.path, self.data, else_)
+        kept, split = split_of(self.path), self.data.split
+        if kept["sha256"] != split.fingerprint():
+            raise CheckpointError(
+                "the run had another split: its seed or its shares were not the same",
+                where=self.path / "split.json",
+                expected=f"sha256 {kept['sha256']}: train {kept['num_train']}, val {kept['num_val']}",
+                received=f"sha256 {split.fingerprint()}: train {len(split.train)}, val {len(split.val)}",
+                fix=f"leave seed and split as they were; or {else_}",
+            )
+        return split
+
+    def _own_data(self) -> Data:
+        try:
+            with _without_notes():  # they were told when it was trained
+                return open_known(self.path, self.loaded)
+        except CheckpointError as error:
+            if not self._stands_in:
+                raise
+            mistakes = [dataclasses.replace(mistake, fix=_NO_STAND_IN) for mistake in error.mistakes]
+            raise CheckpointError(mistakes) from error
+
+    def _model(self) -> tuple[Any, Any]:
+        """The model with its weights, and what it makes of a batch."""
+        from seqtrain.training.device import prepare_keras
+
+        prepare_keras(self.loaded.config)
+        import keras
+
+        from seqtrain.training.model import build_model
+        from seqtrain.training.snapshot import WEIGHTS, load_weights
+
+        first = first_batch(self.data.train)
+        model = build_model(self.loaded, self.data, first)
+        model.predict_on_batch(first[0])  # which makes the weights of a model that declares no inputs
+        while True:
+            try:
+                load_weights(model, self.stored.path / WEIGHTS, self.stored.path)
+                break
+            except (CheckpointError, FileNotFoundError):
+                newer = stored_checkpoint(self.path / "checkpoints", self.which)
+                if newer.path == self.stored.path:
+                    raise
+                self.stored = newer  # a run that trains has removed the other one
+        return model, map_structure(keras.ops.convert_to_numpy, model.predict_on_batch(first[0]))
+
+
+def _loaded(path: Path, settings: Sequence[str]) -> LoadedConfig:
+    """The config of a run, whose data may lie elsewhere by now."""
+    try:
+        return load_config(path, settings)
+    except ConfigError as error:
+        raise ConfigError(map(_with_advice, error.mistakes)) from error
+
+
+def _with_advice(mistake: Mistake) -> Mistake:
+    key, _, what = mistake.message.partition(": ")
+    is_gone = key.startswith("source.") and what == "no such file or folder"
+    if not is_gone or (mistake.where or "").startswith("-s "):
+        return mistake
+    return dataclasses.replace(mistake, fix=_MOVED.format(key))
+
+
+def _divided(settings: Sequence[str]) -> tuple[list[str], list[str]]:
+    """The settings of the run itself, and those of another source and its split; a split alone is the run's."""
+    of_source = [each for each in settings if names_source([each])]
+    other = [each for each in settings if each in of_source or (of_source and _names(each, "split"))]
+    return [each for each in settings if each not in other], other
+
+
+def names_source(settings: Sequence[str]) -> bool:
+    """Whether some settings are of the source."""
+    return any(_names(each, "source") for each in settings)
+
+
+def _names(setting: str, key: str) -> bool:
+    return setting.partition("=")[0].strip().split(".")[0] == key
+
+
+def predictions(model: Any, sequence: Any, data: Data) -> Iterator[Predicted]:
+    """What a model makes of each batch of a sequence.
+
+    Args:
+        model: Any Keras model.
+        sequence: Whose batches come in order.
+        data: Of the run; says who makes the batches.
+    """
+    import keras
+
+    schedule = validation_schedule(len(sequence))
+    with BatchStream(sequence, schedule, data.workers, end=len(sequence)) as stream:
+        for position in range(len(sequence)):
+            made = stream.take(position)
+            items = sequence.sample_indices(0, position)
+            outputs = map_structure(keras.ops.convert_to_numpy, model.predict_on_batch(made.batch[0]))
+            yield Predicted(None if items is None else replaced(items, made.bad), made.batch, outputs)

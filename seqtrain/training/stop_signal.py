@@ -1,0 +1,130 @@
+"""Ends a run in good order: SIGINT, SIGTERM, SIGHUP, or the time that it was given is over.
+
+The main thread may be deep in TensorFlow, waiting for data, where Python runs no signal handler. So signals wake a
+thread of their own (`signal.set_wakeup_fd`), which tells the loader to stop waiting; the run ends after its batch. A
+second signal ends the process at once; but not SIGHUP, which both the kernel and a shell send when a terminal is
+closed, nor one that comes with the first: a wrapper passes on the Ctrl-C that its whole group was sent, and timeout(1)
+sends SIGTERM to its child and to the group of both.
+
+A signal that was ignored when the process began, as SIGHUP is under `nohup`, stays ignored.
+
+Source: Python's documentation of `signal.set_wakeup_fd`; the exit code of a run out of time is that of timeout(1).
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import select
+import signal
+import threading
+import time
+from collections.abc import Callable
+from types import TracebackType
+from typing import Any
+
+import keras
+
+from seqtrain.errors import InterruptedRunError, OutOfTimeError, SeqtrainError
+
+_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+_WITH_THE_FIRST_S = 0.5
+
+
+class StopSignal(keras.callbacks.Callback):
+    """While entered, waits for a reason to stop; as a callback, raises it after a batch.
+
+    Args:
+        deadline: When the run is out of time, by `time.monotonic`.
+
+    Raises:
+        InterruptedRunError: out of `fit`, when a signal has arrived.
+        OutOfTimeError: likewise, when the time is over.
+    """
+
+    def __init__(self, deadline: float | None = None) -> None:
+        super().__init__()
+        self._deadline = deadline
+        self._reason: SeqtrainError | None = None
+        self._listeners: list[Callable[[SeqtrainError], None]] = []
+        self._lock = threading.Lock()
+
+    def listen(self, listener: Callable[[SeqtrainError], None]) -> None:
+        """Has a function called with the reason to stop, from another thread; at once where there is one already."""
+        with self._lock:
+            self._listeners.append(listener)
+            reason = self._reason
+        if reason is not None:
+            listener(reason)
+
+    def forget_listeners(self) -> None:
+        """Tells nobody any more who listened so far."""
+        with self._lock:
+            self._listeners.clear()
+
+    def __enter__(self) -> StopSignal:
+        self._read, self._write = os.pipe()
+        os.set_blocking(self._write, False)
+        self._former_wakeup = signal.set_wakeup_fd(self._write, warn_on_full_buffer=False)
+        self._former: dict[int, Any] = {}
+        for number in _SIGNALS:
+            if signal.getsignal(number) is not signal.SIG_IGN:
+                self._former[number] = signal.signal(number, lambda number, frame: None)
+        self._thread = threading.Thread(target=self._watch, name="seqtrain-stops", daemon=True)
+        self._thread.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        signal.set_wakeup_fd(self._former_wakeup)
+        for number, handler in self._former.items():
+            signal.signal(number, handler)
+        os.close(self._write)
+        self._thread.join()
+        os.close(self._read)
+
+    def check(self) -> None:
+        """Raises when there is a reason to stop."""
+        if self._reason is not None:
+            raise self._reason
+
+    def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
+        """Checks between training batches."""
+        self.check()
+
+    def on_test_batch_end(self, batch: int, logs: Any = None) -> None:
+        """Checks between validation batches."""
+        self.check()
+
+    def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
+        """Checks between epochs."""
+        self.check()
+
+    def _watch(self) -> None:
+        deadline, stopped_at = self._deadline, 0.0
+        while True:
+            wait = None if deadline is None else max(0.0, deadline - time.monotonic())
+            if not select.select([self._read], [], [], wait)[0]:
+                deadline = None
+                self._stop(OutOfTimeError())
+                continue
+            numbers = os.read(self._read, 64)
+            if not numbers:
+                return
+            for number in numbers:
+                if number not in self._former or (number == signal.SIGHUP and self._reason is not None):
+                    continue
+                if not isinstance(self._reason, InterruptedRunError):
+                    stopped_at = time.monotonic()
+                    self._stop(InterruptedRunError(number))
+                elif time.monotonic() - stopped_at > _WITH_THE_FIRST_S:
+                    os._exit(128 + number)
+
+    def _stop(self, reason: SeqtrainError) -> None:
+        with self._lock:
+            self._reason = reason
+            listeners = list(self._listeners)
+        for listener in listeners:
+            with contextlib.suppress(Exception):
+                listener(reason)
