@@ -10,7 +10,18 @@ import pytest
 
 PACKAGE = Path(__file__).parents[1] / "seqtrain"
 LAYERS = [
-    {"errors", "randomness", "structure", "types", "console", "user_files", "metric_names", "durations", "extras"},
+    {
+        "errors",
+        "files",
+        "randomness",
+        "structure",
+        "types",
+        "console",
+        "user_files",
+        "metric_names",
+        "durations",
+        "extras",
+    },
     {"registry", "static_signatures", "keras_api"},
     {"config"},
     {"sources", "splits"},

@@ -7,7 +7,6 @@ the process with a segmentation fault. So the file is made in memory first.
 from __future__ import annotations
 
 import io
-import os
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +14,7 @@ import keras
 from keras.src.saving import saving_lib  # what `save` and `save_weights` call, which refuse files in memory
 
 from seqtrain.errors import ResourceError
+from seqtrain.files import written_whole
 
 
 class ModelCheckpoint(keras.callbacks.ModelCheckpoint):
@@ -61,14 +61,9 @@ class _NamedFile(io.BytesIO):
         return str(self._path)
 
     def put_in_place(self) -> None:
-        temporary = self._path.with_name(f".{self._path.name}.{os.getpid()}")
         try:
-            with temporary.open("wb") as file:
+            with written_whole(self._path, shared=True) as file:
                 file.write(self.getbuffer())
-                os.fsync(file.fileno())
-            temporary.replace(self._path)
         except OSError as error:
             fix = "free the disk, or name another filepath"
             raise ResourceError(f"the model could not be saved: {error}", where=self._path, fix=fix) from error
-        finally:
-            temporary.unlink(missing_ok=True)

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import contextlib
 import io
 import logging
-import os
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +13,7 @@ import numpy.typing as npt
 
 from seqtrain.callbacks.reconstruction_sheet import reconstruction_sheet
 from seqtrain.errors import ConfigError, DataError
+from seqtrain.files import written_whole
 from seqtrain.structure import FieldSpec
 from seqtrain.types import Positive
 
@@ -111,18 +110,13 @@ class Reconstructions(keras.callbacks.Callback):
 
     def _write(self, name: str, content: bytes) -> None:
         """Writes a file whole or not at all; a full disk is no reason to end a run."""
-        path, unfinished = self._folder / name, self._folder / f".{name}.unfinished"
+        path = self._folder / name
         try:
             self._folder.mkdir(parents=True, exist_ok=True)
-            with unfinished.open("wb") as file:
+            with written_whole(path) as file:
                 file.write(content)
-                file.flush()
-                os.fsync(file.fileno())
-            unfinished.replace(path)
         except OSError as error:
             log.warning("%s could not be written: %s", path, error)
-            with contextlib.suppress(OSError):
-                unfinished.unlink(missing_ok=True)
 
 
 def _check(spec: Any) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import json
 import os
 import signal
 from collections.abc import Iterator
@@ -28,6 +27,7 @@ from seqtrain.cli.options import (
 )
 from seqtrain.console import native_stderr_aside, native_stderr_to, showing, stdout_to_stderr
 from seqtrain.errors import ConfigError, InterruptedRunError
+from seqtrain.files import write_json, write_text
 
 _REPORT_EXAMPLES = """\b
 Examples:
@@ -78,7 +78,8 @@ def evaluate(
     with stdout_to_stderr(), showing(progress.value), native_stderr_aside(), _ending_in_order():
         found = evaluated(TrainedRun(run, settings or (), checkpoint.value), split.value if split else None)
     if out is not None:
-        _write(out, json.dumps(found.to_json(), indent=2) + "\n")
+        out.parent.mkdir(parents=True, exist_ok=True)
+        write_json(out, found.to_json())
     if as_json:
         print_json(found.to_json())
     else:
@@ -139,7 +140,8 @@ def report(
     with stdout_to_stderr(), native_stderr_to(Path(os.devnull)):
         html, facts = report(run)
     out = out or run / "report.html"
-    _write(out, html)
+    out.parent.mkdir(parents=True, exist_ok=True)
+    write_text(out, html)
     if as_json:
         print_json({**facts, "page": str(out)})
     else:
@@ -149,14 +151,6 @@ def report(
 def _require_no_folder(out: Path | None) -> None:
     if out is not None and out.is_dir():
         raise ConfigError("is a folder", where=f"--out {out}", fix="name a file")
-
-
-def _write(path: Path, text: str) -> None:
-    """Writes a file whole or not at all."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(f"{path.name}.partial")
-    partial.write_text(text, encoding="utf-8")
-    partial.replace(path)
 
 
 @contextlib.contextmanager

@@ -18,6 +18,7 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image, ImageColor
 
+from seqtrain.files import partial
 from seqtrain.inference.output_spec import OutputSpec
 from seqtrain.reports.tiles import class_color
 
@@ -220,11 +221,6 @@ def palette() -> list[int]:
     """The colours of class ids, three numbers each: black, then those of the contact sheet."""
     colors = [(0, 0, 0), *(ImageColor.getrgb(class_color(number))[:3] for number in range(1, _COLORS))]
     return [part for color in colors for part in color]
-
-
-def partial(path: Path) -> Path:
-    """What a file is called until it is whole."""
-    return path.with_name(f"{path.name}.partial")
 
 
 def _named(path: Path, whole: bool) -> Path:

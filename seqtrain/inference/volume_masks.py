@@ -14,8 +14,9 @@ from typing import Any, Protocol
 import numpy as np
 import numpy.typing as npt
 
+from seqtrain.files import partial
 from seqtrain.inference.output_spec import OutputSpec
-from seqtrain.inference.prediction_files import Rows, partial
+from seqtrain.inference.prediction_files import Rows
 from seqtrain.sequences.volume_patches import VolumePatchSequence
 from seqtrain.sources.volume_slices import VolumeSlices
 from seqtrain.sources.volume_source import Mask, Shape

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import os
 import shlex
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -12,11 +11,11 @@ from typing import Any
 
 from seqtrain.config import load_config
 from seqtrain.errors import ConfigError, SeqtrainError, did_you_mean, one_of
+from seqtrain.files import write_text
 from seqtrain.init.detection import Answers, Detection
 from seqtrain.init.kinds import KINDS
 from seqtrain.init.listing import listing_of
 from seqtrain.init.prompts import InitOptions, settle
-from seqtrain.init.recipe import Recipe
 from seqtrain.init.recognise import chosen, recognise
 from seqtrain.init.templates import template
 from seqtrain.loading.pipeline import first_batch, open_data
@@ -156,7 +155,7 @@ def start(found: Survey, wishes: InitOptions, config: Path, force: bool, tell: C
     find, answers = settle(found.finds, wishes)
     if find is not likely:
         tell(found.text(find, with_others=False))
-    _write(config, find.recipe(answers), f"seqtrain init {found.place}")
+    write_text(config, find.recipe(answers).to_yaml(f"seqtrain init {found.place}"))
     others = [other for other in found.finds if other is not find]
     return Start(config, find.kind, find, others, answers, _tried(config))
 
@@ -172,7 +171,7 @@ def start_template(kind: str, config: Path, force: bool) -> Start:
             f"--template: there is no '{kind}'", expected=one_of(KINDS), fix=did_you_mean(kind, KINDS) or "choose one"
         )
     check_free(config, force)
-    _write(config, template(kind), f"seqtrain init --template {kind}")
+    write_text(config, template(kind).to_yaml(f"seqtrain init --template {kind}"))
     return Start(config, kind)
 
 
@@ -188,13 +187,6 @@ def check_free(config: Path, force: bool) -> None:
         )
     if not config.parent.is_dir():
         raise ConfigError("no such folder", where=config.parent, fix="make it, or name another with --out")
-
-
-def _write(config: Path, recipe: Recipe, origin: str) -> None:
-    """Writes it whole or not at all: a config that is overwritten may be the only one."""
-    partial = config.with_name(f".{config.name}.partial")
-    partial.write_text(recipe.to_yaml(origin), encoding="utf-8")
-    os.replace(partial, config)  # noqa: PTH105 - says what it does
 
 
 def _tried(config: Path) -> dict[str, Any]:

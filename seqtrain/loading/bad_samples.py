@@ -10,7 +10,7 @@ Rows are written in one go, as ever; only where that fails are they written agai
 from __future__ import annotations
 
 import csv
-import os
+import io
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
@@ -21,6 +21,7 @@ import numpy as np
 import numpy.typing as npt
 
 from seqtrain.errors import DataError, Mistake
+from seqtrain.files import write_text
 from seqtrain.randomness import replacement_generator
 from seqtrain.structure import map_structure
 
@@ -149,18 +150,12 @@ class BadSamples:
 
     def write_csv(self, path: Path) -> None:
         """Writes `rows` as a table, whole or not at all."""
-        temporary = path.with_name(f".{path.name}.{os.getpid()}")
+        text = io.StringIO(newline="")
+        table = csv.writer(text, lineterminator="\n")
         with self._lock:
-            try:
-                with temporary.open("w", newline="", encoding="utf-8", errors="surrogateescape") as file:
-                    table = csv.writer(file, lineterminator="\n")
-                    table.writerow(("side", "sample", "file", "error"))
-                    table.writerows(self.rows())
-                    file.flush()
-                    os.fsync(file.fileno())
-                temporary.replace(path)
-            finally:
-                temporary.unlink(missing_ok=True)
+            table.writerow(("side", "sample", "file", "error"))
+            table.writerows(self.rows())
+            write_text(path, text.getvalue())
 
     def state(self) -> dict[str, list[dict[str, Any]]]:
         """What a checkpoint keeps, as plain JSON data."""

@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from seqtrain.files import written_whole
 from seqtrain.reports.tiles import COLORS
 
 TRAINING, VALIDATION = "#0072b2", "#d55e00"
@@ -47,12 +48,11 @@ def saved_figure(path: Path, width: float = 6.0, height: float = 4.0) -> Iterato
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
-    unfinished = path.with_name(f".{path.name}.unfinished")
     with matplotlib.rc_context(_STYLE):
         figure = Figure(figsize=(width, height), dpi=150, layout="constrained")
         yield figure
-        FigureCanvasAgg(figure).print_png(unfinished)
-    unfinished.replace(path)
+        with written_whole(path) as file:
+            FigureCanvasAgg(figure).print_png(file)
 
 
 def shortened(text: str, most: int = 18) -> str:

@@ -20,7 +20,6 @@ that is changed without another size or time of change cannot be told from what 
 
 from __future__ import annotations
 
-import contextlib
 import errno
 import fcntl
 import hashlib
@@ -40,6 +39,7 @@ import numpy as np
 import numpy.typing as npt
 
 from seqtrain.errors import ConfigError, one_of
+from seqtrain.files import written_whole
 from seqtrain.registry import sequences
 
 Picture = npt.NDArray[np.uint8]
@@ -83,7 +83,9 @@ class PictureCache:
         self._run = os.getpid()  # its workers are other processes
         try:
             self._open()
-            _write_whole(self.folder / "about.json", text)
+            if not (self.folder / "about.json").exists():
+                with written_whole(self.folder / "about.json", shared=True) as file:
+                    file.write(f"{text}\n".encode())
         except OSError as error:
             if error.errno not in _NO_ROOM and not self._is_open:
                 raise ConfigError(
@@ -304,13 +306,3 @@ def _open_or_make(path: Path) -> int:
         if error.errno not in (errno.EACCES, errno.EROFS):
             raise
         return os.open(path, os.O_RDONLY | os.O_CLOEXEC)  # another person's, prepared ahead
-
-
-def _write_whole(path: Path, text: str) -> None:
-    if path.exists():
-        return
-    temporary = path.with_name(f"{path.name}.{os.getpid()}")
-    with contextlib.ExitStack() as undo:
-        undo.callback(temporary.unlink, missing_ok=True)
-        temporary.write_text(text + "\n", encoding="utf-8")
-        temporary.replace(path)

@@ -28,6 +28,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from seqtrain.errors import CheckpointError
+from seqtrain.files import sync_folder
 
 _MANIFEST = "manifest.json"
 _FORMAT = 1
@@ -86,7 +87,7 @@ class CheckpointStore:
             entries = {file: _write(unfinished / file, content) for file, content in files.items()}
             manifest = {"format": _FORMAT, "name": name, "best": best, "files": entries, **about}
             _write(unfinished / _MANIFEST, (json.dumps(manifest, indent=2) + "\n").encode())
-            _sync(unfinished)
+            sync_folder(unfinished)
             unfinished.rename(self.path / name)
         except BaseException:
             shutil.rmtree(unfinished, ignore_errors=True)
@@ -94,7 +95,7 @@ class CheckpointStore:
         self._link("last", name)
         if best is not None and (self.path / best).is_dir():
             self._link("best", best)
-        _sync(self.path)
+        sync_folder(self.path)
         self._prune()
         return name
 
@@ -217,15 +218,6 @@ def _write(path: Path, content: Content) -> dict[str, Any]:
         file.flush()
         os.fsync(file.fileno())
     return {"size": len(content), "sha256": hashlib.sha256(content).hexdigest()}
-
-
-def _sync(folder: Path) -> None:
-    """Makes the names in a folder survive a power cut."""
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
 
 
 def _remove(path: Path) -> None:

@@ -13,7 +13,6 @@ from __future__ import annotations
 
 import contextlib
 import itertools
-import json
 import logging
 import os
 import re
@@ -23,6 +22,7 @@ from typing import Any, Literal, cast
 
 from seqtrain import console
 from seqtrain.errors import CheckpointError, InterruptedRunError, OutOfTimeError, SeqtrainError
+from seqtrain.files import write_json, write_text
 from seqtrain.inference.trained_run import Predicted, predictions
 from seqtrain.loading.pipeline import Data
 from seqtrain.reports.curves import draw_run
@@ -77,7 +77,7 @@ def _draw_results(folder: RunFolder, data: Data, model: Any, check: Callable[[],
         document["outputs"] = {each.name: _drawn(each, folder.plots, len(outputs) > 1) for each in outputs}
         if not outputs:
             document["skipped"] = "the batches have no targets"
-    (folder.plots / RESULTS).write_text(json.dumps(document, indent=2) + "\n", encoding="utf-8")
+    write_json(folder.plots / RESULTS, document)
 
 
 def _give_best_weights(folder: RunFolder, model: Any) -> dict[str, Any]:
@@ -173,6 +173,6 @@ def _drawn(output: Output, plots: Path, has_others: bool) -> dict[str, Any]:
         document |= {"column": results.name, "deviation": results.scaling[1]} if results.scaling[1] != 1 else {}
     if results.table is not None:
         text = results.table.csv(with_iou=results.kind == "segmentation")
-        (plots / f"classes{suffix}.csv").write_text(text, encoding="utf-8")
+        write_text(plots / f"classes{suffix}.csv", text)
         document["classes"] = f"classes{suffix}.csv"
     return {**document, "plots": [path.name for path in results.draw(plots, suffix)]}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import csv
+import io
 import logging
 import shlex
 import time
@@ -24,6 +25,7 @@ from seqtrain.errors import (
     ResourceError,
     SeqtrainError,
 )
+from seqtrain.files import write_text
 from seqtrain.loading.keras_dataset import TrainingDataset, ValidationDataset
 from seqtrain.loading.pipeline import Data
 from seqtrain.loading.stream import BatchStream
@@ -380,10 +382,7 @@ def _cut_back(logger: Any, epoch: int) -> None:
     if path.is_file():
         with path.open(newline="") as file:
             rows = [row for row in csv.reader(file, delimiter=logger.sep) if row]
-        unfinished = path.with_name(f".{path.name}.unfinished")
-        with unfinished.open("w", newline="") as file:
-            csv.writer(file, delimiter=logger.sep).writerows(
-                row for row in rows if not row[0].isdigit() or int(row[0]) < epoch
-            )
-        unfinished.replace(path)
+        kept = io.StringIO(newline="")
+        csv.writer(kept, delimiter=logger.sep).writerows(r for r in rows if not r[0].isdigit() or int(r[0]) < epoch)
+        write_text(path, kept.getvalue())
     logger.append = True

@@ -23,7 +23,6 @@ import errno
 import itertools
 import json
 import logging
-import os
 from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
@@ -36,6 +35,7 @@ from seqtrain.config.dump import dump
 from seqtrain.config.load import LoadedConfig
 from seqtrain.config.schema import RunConfig
 from seqtrain.errors import CheckpointError, ResourceError
+from seqtrain.files import is_unfinished, sync_folder, written_whole
 from seqtrain.loading.preprocessing_state import FITTED, fitted_by, record_of, require_same_data
 from seqtrain.splits import Split
 from seqtrain.training.folder_lock import FolderLock
@@ -47,7 +47,6 @@ if TYPE_CHECKING:
 log = logging.getLogger("seqtrain")
 _MOST_IN_JSON = 2_000_000
 _LOCK = ".seqtrain.lock"
-_UNFINISHED = ".{}.unfinished"
 _FOLDERS = ("checkpoints", "plots")
 _BEFORE_CONFIG = {  # what a start may leave that was killed
     *(_LOCK, "split.json", "split.npz", "fitted.json", "meta.json", "train.log")
@@ -73,7 +72,7 @@ class RunFolder:
             self._lock = FolderLock(path / _LOCK)
             try:
                 self._require_own()
-                for leftover in path.glob(_UNFINISHED.format("*")):
+                for leftover in filter(is_unfinished, path.iterdir()):
                     leftover.unlink()
                 for folder in _FOLDERS:
                     (path / folder).mkdir(exist_ok=True)
@@ -166,7 +165,7 @@ class RunFolder:
         """
         try:
             (self.path / "result.json").unlink(missing_ok=True)
-            _sync(self.path)
+            sync_folder(self.path)
         except OSError as error:
             raise ResourceError(f"cannot be removed: {error.strerror}", where=self.path / "result.json") from error
         self.write("config.yaml", dump(config))
@@ -217,17 +216,12 @@ class RunFolder:
         self._write(name, lambda file: file.write(text.encode()))
 
     def _write(self, name: str, fill: Callable[[BinaryIO], object]) -> None:
-        path, unfinished = self.path / name, self.path / _UNFINISHED.format(name)
+        path = self.path / name
         try:
-            with unfinished.open("wb") as file:
+            with written_whole(path) as file:
                 fill(file)
-                file.flush()
-                os.fsync(file.fileno())
-            unfinished.replace(path)
-            _sync(self.path)
+            sync_folder(self.path)
         except OSError as error:
-            with contextlib.suppress(OSError):
-                unfinished.unlink(missing_ok=True)
             raise ResourceError(f"cannot be written: {error.strerror}", where=path) from error
 
     def _require_own(self) -> None:
@@ -305,7 +299,7 @@ def _usable(path: Path) -> Iterator[None]:
 def _is_of_a_start(entry: Path) -> bool:
     if entry.name in _FOLDERS and entry.is_dir():
         return not any(entry.iterdir())
-    return entry.name in _BEFORE_CONFIG or entry.match(_UNFINISHED.format("*"))
+    return entry.name in _BEFORE_CONFIG or is_unfinished(entry)
 
 
 def _is_as_written(kept: dict[str, Any]) -> bool:
@@ -317,15 +311,3 @@ def _is_as_written(kept: dict[str, Any]) -> bool:
     except (KeyError, TypeError, ValueError, OverflowError):
         return False
     return written.fingerprint() == kept.get("sha256")
-
-
-def _sync(folder: Path) -> None:
-    """Makes the names in a folder survive a power cut, where its file system can."""
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    except OSError as error:
-        if error.errno not in (errno.EINVAL, errno.EOPNOTSUPP):
-            raise
-    finally:
-        os.close(descriptor)
