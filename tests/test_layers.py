@@ -19,7 +19,7 @@ LAYERS = [
         "console",
         "user_files",
         "metric_names",
-        "durations",
+        "text",
         "extras",
     },
     {"registry", "static_signatures", "keras_api"},

@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 
 from seqtrain.callbacks.fitted_bar import RowRange
+from seqtrain.text import duration
 
 _PACE_RANK = 1.6  # after the loss and the first metric of both splits, before the other metrics
-_LONG_S = 100
 
 
 def metric_parts(logs: Mapping[str, Any] | None, metrics_format: str, watched: str | None = None) -> list[RowRange]:
@@ -40,14 +40,6 @@ def pace_parts(logs: Mapping[str, Any] | None, seconds: float | None = None) -> 
     if seconds is not None:
         texts.append(duration(seconds))
     return [RowRange(text, _PACE_RANK + place / 10) for place, text in enumerate(texts)]
-
-
-def duration(seconds: float) -> str:
-    """Seconds as people say them: 3.1 s, 12 min 34 s, 2 h 05 min."""
-    if seconds < _LONG_S:
-        return f"{seconds:.1f} s"
-    minutes, rest = divmod(round(seconds), 60)
-    return f"{minutes} min {rest:02} s" if minutes < _LONG_S else f"{minutes // 60} h {minutes % 60:02} min"
 
 
 def is_number(value: Any) -> bool:

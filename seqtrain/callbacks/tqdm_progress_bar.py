@@ -17,9 +17,10 @@ from typing import Any, Literal
 import keras
 
 from seqtrain import console
-from seqtrain.callbacks.epoch_text import duration, metric_parts, pace_parts
+from seqtrain.callbacks.epoch_text import metric_parts, pace_parts
 from seqtrain.callbacks.fitted_bar import FittedBar, RowRange, fitted
 from seqtrain.errors import ConfigError
+from seqtrain.text import duration
 
 Logs = Mapping[str, Any] | None
 _BRIEF_S = 0.5

@@ -36,12 +36,12 @@ def fit(
     as_json: JsonOption = False,
 ) -> None:
     """Train the model of a config, or go on with the run in --run-dir."""
-    from seqtrain import durations
+    from seqtrain.text import parse_duration
     from seqtrain.training import fit as training
     from seqtrain.training.options import FitOptions
 
     try:
-        max_time_s = durations.seconds(max_time) if max_time is not None else None
+        max_time_s = parse_duration(max_time) if max_time is not None else None
     except ValueError as error:
         raise typer.BadParameter(str(error), param_hint="--max-time") from error
     options = FitOptions(run_dir, resume.value, progress.value, sys.argv, max_time_s)

@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
-from seqtrain import durations
+from seqtrain.text import parse_duration
 
 _SWITCHES = {"yes": True, "on": True, "no": False, "off": False}
 
@@ -22,7 +22,7 @@ Switch = Annotated[bool, BeforeValidator(_switch, json_schema_input_type=bool)]
 
 
 def _duration(value: str) -> str:
-    durations.seconds(value)
+    parse_duration(value)
     return value
 
 

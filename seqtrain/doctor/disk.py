@@ -15,8 +15,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from seqtrain.doctor.finding import Finding, Status
-from seqtrain.doctor.memory import gib
 from seqtrain.errors import RunFolderBusyError
+from seqtrain.text import memory_size
 from seqtrain.training.folder_lock import FolderLock
 
 _TOO_LITTLE = 100 * 2**20
@@ -58,7 +58,7 @@ def of_room(name: str, setting: str, folder: Path, free: int, free_files: int) -
         free: Bytes.
         free_files: How many files more there may be; 0 where the file system does not count them.
     """
-    told = f"{gib(free)} free in {folder}"
+    told = f"{memory_size(free)} free in {folder}"
     fix = f"free the disk (`du -xh {folder} | sort -h | tail`), or name another: {setting}"
     status: Status = "problem" if free < _TOO_LITTLE else "warning" if free < _LITTLE else "ok"
     if 0 < free_files < _FEW_FILES:

@@ -9,6 +9,7 @@ from typing import Any, Literal
 
 from seqtrain.errors import ResourceError
 from seqtrain.reports.terminal_style import GREEN, RED, YELLOW, styled
+from seqtrain.text import counted
 
 Status = Literal["ok", "warning", "problem"]
 
@@ -73,8 +74,5 @@ def summary(findings: Sequence[Finding]) -> str:
     """The last line for a terminal."""
     statuses = [finding.status for finding in findings]
     problems, warnings = statuses.count("problem"), statuses.count("warning")
-    return f"{_counted(problems, 'problem')}, {_counted(warnings, 'warning')}, {statuses.count('ok')} ok"
-
-
-def _counted(number: int, what: str) -> str:
-    return f"{number or 'no'} {what}{'' if number == 1 else 's'}"
+    told = [counted(problems, "problem", none="no"), counted(warnings, "warning", none="no")]
+    return f"{', '.join(told)}, {statuses.count('ok')} ok"

@@ -14,6 +14,7 @@ from pathlib import Path
 from seqtrain.doctor.finding import Finding
 from seqtrain.errors import ResourceError
 from seqtrain.loading.shared_file import SharedFile
+from seqtrain.text import memory_size
 
 _GIB = 2**30
 _TOO_LITTLE = _GIB // 2  # Keras and TensorFlow take as much before a batch is read
@@ -29,7 +30,7 @@ def memory() -> Iterator[Finding]:
     yield _shared()
     shm = Path("/dev/shm")
     if shm.is_dir():
-        free = f"{gib(shutil.disk_usage(shm).free)} free; worker processes do not use it"
+        free = f"{memory_size(shutil.disk_usage(shm).free)} free; worker processes do not use it"
         yield Finding("memory", "/dev/shm", "ok", free)
     yield of_open_files(resource.getrlimit(resource.RLIMIT_NOFILE))
 
@@ -44,9 +45,9 @@ def of_ram(available: int | None, limit: tuple[int, int] | None) -> Finding:
     rooms = [room for room in (available, limit and limit[0] - limit[1]) if room is not None]
     if not rooms:
         return Finding("memory", "RAM", "ok", "the system does not say")
-    told = f"{gib(min(rooms))} can be used"
+    told = f"{memory_size(min(rooms))} can be used"
     if limit is not None:
-        told += f"; the container's limit is {gib(limit[0])}"
+        told += f"; the container's limit is {memory_size(limit[0])}"
     if min(rooms) < _TOO_LITTLE:
         fix = "end what else runs (`ps aux --sort=-rss | head`), or give the container more: docker run --memory=8g"
         return Finding("memory", "RAM", "problem", told, fix)
@@ -86,11 +87,6 @@ def container_limit(root: Path = Path("/")) -> tuple[int, int] | None:
         if limit is not None and limit < _NO_LIMIT:
             found.append((limit, used or 0))
     return min(found, key=lambda pair: pair[0] - pair[1], default=None)
-
-
-def gib(size: int) -> str:
-    """A size for people."""
-    return f"{size / _GIB:.1f} GiB" if size >= _GIB else f"{size / 2**20:.0f} MiB"
 
 
 def _cgroup_folders(root: Path) -> Iterator[tuple[Path, str, str]]:

@@ -26,6 +26,7 @@ from seqtrain.sources.cells import Categories
 from seqtrain.sources.ratings import Ratings
 from seqtrain.sources.table import Table
 from seqtrain.splits import Indices
+from seqtrain.text import listed
 
 log = logging.getLogger("seqtrain")
 
@@ -146,7 +147,4 @@ def _other_classes(what: str, expected: Any, received: Any, where: str) -> DataE
 
 
 def _listed(classes: Sequence[str] | None) -> str:
-    if not classes:
-        return "no classes"
-    more = f" ... ({len(classes)} classes)" if len(classes) > _MOST_LISTED else ""
-    return ", ".join(classes[:_MOST_LISTED]) + more
+    return listed(classes, _MOST_LISTED, rest=" ... ({total} classes)") if classes else "no classes"

@@ -23,6 +23,7 @@ from seqtrain.init.recipe import Recipe
 from seqtrain.sources.arrays import StoredArray, check_numbers
 from seqtrain.sources.hdf5_file import open_array
 from seqtrain.sources.npy_files import npy_array, npz_array
+from seqtrain.text import number_range
 
 _SAMPLES = ("x", "images", "image", "data", "features", "inputs", "samples", "imgs", "pixels")
 _LABELS = ("y", "labels", "label", "targets", "target", "classes")
@@ -141,7 +142,7 @@ def _finds(kind: str, source: dict[str, Any], places: str, x: StoredArray, y: St
     size = "x".join(map(str, x.shape[1:])) or "one number"
     if are_classes:
         counts = np.unique(labels, return_counts=True)[1]
-        each = f"{counts.min():,}" if counts.min() == counts.max() else f"{counts.min():,} to {counts.max():,}"
+        each = number_range(counts.min(), counts.max())
         told = ("classes", f"{len(counts)} ({each} each)")
     else:
         told = ("targets", f"{'x'.join(map(str, labels.shape[1:])) or 'one'} number(s) each, {labels.dtype}")

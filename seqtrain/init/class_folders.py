@@ -13,6 +13,7 @@ from seqtrain.init.listing import Listing, is_held_out, is_training
 from seqtrain.init.picture_recipes import Pictures, Splitting
 from seqtrain.init.picture_sample import PictureSample, sample_pictures
 from seqtrain.init.recipe import Recipe
+from seqtrain.text import number_range
 
 _IMBALANCED = 3  # times as many samples in the largest class as in the smallest
 _MANY_CLASSES, _FEW_IMAGES = 20, 20
@@ -121,8 +122,7 @@ def _checked(listing: Listing, base: str, below: dict[str, list[str]], held_out:
 
 def _counted(counts: dict[str, int]) -> str:
     names = ", ".join([*list(counts)[:_SHOWN], *(["..."] if len(counts) > _SHOWN else [])])
-    least, most = min(counts.values()), max(counts.values())
-    each = f"{least:,}" if least == most else f"{least:,} to {most:,}"
+    each = number_range(min(counts.values()), max(counts.values()))
     return f"{len(counts)}: {names} ({each} each)"
 
 

@@ -17,6 +17,7 @@ from seqtrain.init.listing import Listing
 from seqtrain.init.number_recipes import forecast
 from seqtrain.init.picture_sample import fitting_batch_size
 from seqtrain.init.recipe import Recipe
+from seqtrain.text import number_range
 
 _TIMES = ("time", "datetime", "timestamp", "date", "ds", "utc", "datehour", "localtime")
 _TARGETS = ("target", "y", "value", "load", "demand", "close", "sales", "consumption", "price", "ot")
@@ -58,7 +59,7 @@ def sample_time(sample: CsvSample) -> str | None:
 def _find(alike: list[CsvSample], source: dict[str, Any], numbers: list[str], time: str) -> Detection:
     rows = [sample.num_rows for sample in alike]
     step = median(later - earlier for earlier, later in pairwise(_seconds(alike[0], time) or [0.0, 1.0]))
-    of_rows = f"{min(rows):,}" if min(rows) == max(rows) else f"{min(rows):,} to {max(rows):,}"
+    of_rows = number_range(min(rows), max(rows))
     window, horizon = _windows(step, min(rows))
     has_empty = any(len(sample.column(name)) < len(sample.rows) for sample in alike for name in numbers)
 

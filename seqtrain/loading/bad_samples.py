@@ -24,6 +24,7 @@ from seqtrain.errors import DataError, Mistake
 from seqtrain.files import write_text
 from seqtrain.randomness import replacement_generator
 from seqtrain.structure import map_structure
+from seqtrain.text import listed
 
 Side = Literal["train", "val"]
 
@@ -171,11 +172,10 @@ class BadSamples:
 
     def _too_many(self, side: Side) -> DataError:
         found, limit = self._found[side], self._limits[side]
-        named = "\n    ".join(f"{sample.where}: {sample.error}" for sample in list(found.values())[:_MOST_NAMED])
-        more = f"\n    and {len(found) - _MOST_NAMED} more" if len(found) > _MOST_NAMED else ""
+        named = [f"{sample.where}: {sample.error}" for sample in found.values()]
         return DataError(
             f"{len(found)} {_SIDES[side]} samples cannot be read",
             expected=f"at most {limit}, which on_bad_sample.max allows",
-            received=f"{named}{more}",
+            received=listed(named, _MOST_NAMED, rest="\n    and {more} more", separator="\n    "),
             fix="mend or remove these files; or raise on_bad_sample.max",
         )

@@ -19,6 +19,7 @@ from seqtrain.sequences.fitted import scales_of
 from seqtrain.sources.base import Source, classes_of
 from seqtrain.sources.fingerprint import fingerprint
 from seqtrain.sources.ratings import Ratings
+from seqtrain.text import listed
 
 FITTED = "fitted.json"
 _SPLIT = "split.json"
@@ -145,8 +146,7 @@ def _digest(ids: Any) -> str:
 def _listed(names: Any) -> str:
     if not isinstance(names, list):
         return str(names or "none")
-    more = f" ... ({len(names)} in all)" if len(names) > _MOST_LISTED else ""
-    return ", ".join(map(str, names[:_MOST_LISTED])) + more
+    return listed(names, _MOST_LISTED, rest=" ... ({total} in all)")
 
 
 def _read(path: Path) -> dict[str, Any]:

@@ -18,6 +18,7 @@ from typing import Any
 from seqtrain.errors import WorkerError
 from seqtrain.loading.stream import BatchStream, WorkerOptions, training_schedule
 from seqtrain.structure import named_leaves
+from seqtrain.text import counted
 
 _SECONDS_EACH = 0.4
 _SCALES = 1.3  # two threads that are not this much faster than one hold the interpreter
@@ -109,8 +110,8 @@ def choose(sequence: Any, like: WorkerOptions, tell: Callable[[str], None]) -> t
 def named(workers: WorkerOptions) -> str:
     """As people say it: 1 thread, 4 processes."""
     if workers.processes:
-        return f"{workers.count} {'process' if workers.count == 1 else 'processes'}"
-    return f"{workers.count} {'thread' if workers.count == 1 else 'threads'}"
+        return counted(workers.count, "process", "processes")
+    return counted(workers.count, "thread")
 
 
 def doubling(most: int) -> list[int]:

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from seqtrain.reports.fields import Field
+from seqtrain.text import aligned
 
 _MOST_COLUMNS = 12  # of numbers
 
@@ -53,9 +54,7 @@ def table(
     )
     widths = [max(len(line[position]) for line in [header, *rows]) for position in range(len(header))]
     lines = [header, ["-" * width for width in widths], *rows]
-    return "\n".join(
-        "  ".join(word.ljust(width) for word, width in zip(line, widths, strict=True)).rstrip() for line in lines
-    )
+    return "\n".join(aligned(lines))
 
 
 def _named(field: Field, value: Any) -> str:

@@ -17,8 +17,9 @@ import numpy.typing as npt
 from seqtrain.reports.class_table import ClassTable
 from seqtrain.reports.matrix_plot import draw_matrix
 from seqtrain.reports.ranking import average_precision, precision_recall, roc, roc_area
-from seqtrain.reports.style import LINES, saved_figure, shortened
+from seqtrain.reports.style import LINES, saved_figure
 from seqtrain.reports.subsample import Subsample
+from seqtrain.text import shortened
 
 MOST_CLASSES = 2000  # whose matrix is 32 MB
 _MOST_CURVES = 10

@@ -14,8 +14,8 @@ from seqtrain.config.compare import Change
 from seqtrain.config.explain import Explained, section_meanings
 from seqtrain.config.flat import FlatValue
 from seqtrain.reports.terminal_style import DIM, GREEN, RED, styled
+from seqtrain.text import GAP, counted
 
-_GAP = "  "
 _WIDEST_VALUE = 20
 _WIDEST_PLACE = 34
 _WIDEST_COMPARED = 50
@@ -42,7 +42,7 @@ def explained_text(path: Path, values: Sequence[Explained], width: int, whole: b
     rows = list(_rows(values, whole))
     limits = (width, _WIDEST_VALUE, _WIDEST_PLACE)
     columns = [min(limit, max(len(row[column]) for row in rows)) for column, limit in enumerate(limits)]
-    room = width - sum(columns) - 3 * len(_GAP)
+    room = width - sum(columns) - 3 * len(GAP)
     lines = [_summary(path, values)]
     for row in rows:
         if not row[0].startswith(" "):
@@ -68,9 +68,9 @@ def difference_text(first: Path, second: Path, found: Sequence[Change]) -> str:
     for change, pair in zip(found, sides, strict=True):
         lines += ["", ".".join(change.keys)]
         for mark, color, value in pair:
-            text = "(nothing)" if value is None else f"{shown[id(value)]:<{widest}}{_GAP}{_place(value)}"
+            text = "(nothing)" if value is None else f"{shown[id(value)]:<{widest}}{GAP}{_place(value)}"
             lines.append(styled(f"  {mark}{text}", color))
-    return "\n".join([*lines, "", f"{len(found)} {'difference' if len(found) == 1 else 'differences'}"])
+    return "\n".join([*lines, "", counted(len(found), "difference")])
 
 
 def _place(value: FlatValue) -> str:
@@ -134,7 +134,7 @@ def _cells(row: Row, widths: Sequence[int]) -> list[str]:
         [f"{part:<{width}}" for part in [*cell, *[""] * (height - len(cell))]]
         for cell, width in zip(wrapped, widths, strict=True)
     )
-    lines = (_GAP.join(parts).rstrip() for parts in zip(*padded, strict=True))
+    lines = (GAP.join(parts).rstrip() for parts in zip(*padded, strict=True))
     return [styled(line, DIM) if row[2] == "default" else line for line in lines]
 
 

@@ -23,6 +23,7 @@ from seqtrain.reports.data_survey import Survey
 from seqtrain.reports.data_tables import survey_json, surveys_text
 from seqtrain.reports.sample_facts import FactSequence
 from seqtrain.sources.base import describe
+from seqtrain.text import counted, listed
 
 
 @dataclass(frozen=True)
@@ -133,7 +134,7 @@ def overlap_warnings(source: Any, overlapping: Sequence[int]) -> list[str]:
     """A sentence about the samples whose mask has objects that cover each other; none without such samples."""
     if not overlapping:
         return []
-    count = f"{len(overlapping)} sample{'s' if len(overlapping) > 1 else ''}"
+    count = counted(len(overlapping), "sample")
     return [f"objects overlap in {count}, such as {describe(source, overlapping[0])}: a pixel has the class of one"]
 
 
@@ -169,9 +170,9 @@ def _tell_unreadable(side: str, survey: Survey, loaded: LoadedConfig, num_sample
     skips = loaded.config.on_bad_sample
     most = skips.most(num_samples) if skips.action == "skip" else 0
     if told and len(told) <= most:
-        words = "; ".join(str(mistake).splitlines()[0] for mistake in mistakes[:MOST_NAMED])
-        more = f"; and {len(mistakes) - MOST_NAMED} more" if len(mistakes) > MOST_NAMED else ""
-        found.warnings.append(f"{side}: {len(told)} of at most {most} bad samples will be skipped: {words}{more}")
+        lines = [str(mistake).splitlines()[0] for mistake in mistakes]
+        words = listed(lines, MOST_NAMED, rest="; and {more} more", separator="; ")
+        found.warnings.append(f"{side}: {len(told)} of at most {most} bad samples will be skipped: {words}")
     else:
         found.mistakes += mistakes
     for position in survey.bad_batches:

@@ -17,6 +17,7 @@ from seqtrain.reports.file_facts import DIGEST_BYTES, FORMATS, MODES
 from seqtrain.reports.sample_facts import NO_LABEL
 from seqtrain.reports.statistics import SplitStatistics, split_statistics
 from seqtrain.structure import FieldSpec, named_leaves
+from seqtrain.text import counted, listed
 
 MOST_NAMED = 5
 
@@ -95,13 +96,15 @@ def look_at_files(side: str, survey: Survey, found: Findings) -> None:
         misnamed += paths
         if paths:
             kinds = ", ".join(sorted({FORMATS[facts[row, 0]] for row in wrong}))
-            found.warnings.append(f"{side}: {_of(paths)}: by the first bytes {kinds}, by the name something else")
+            found.warnings.append(
+                f"{side}: {listed(paths, MOST_NAMED)}: by the first bytes {kinds}, by the name something else"
+            )
         kinds_of, sizes = _kind_names(facts), _size_names(facts)
         odd_sizes = np.union1d(_outliers(sizes), _strange_sizes(facts))
         for what, values, rows in (("kind", kinds_of, _outliers(kinds_of)), ("size", sizes, odd_sizes)):
             if len(rows):
                 told = [f"{_path(survey, int(items[row]), name)} ({values[row]})" for row in rows.tolist()]
-                found.warnings.append(f"{side}: {_of(told)}: of another {what} than the others")
+                found.warnings.append(f"{side}: {listed(told, MOST_NAMED)}: of another {what} than the others")
 
 
 def file_table(survey: Survey, name: str) -> tuple[Counter[str], Counter[str]]:
@@ -222,19 +225,12 @@ def _breaks(found: Findings, survey: Survey, items: Sequence[int], message: str,
     if items:
         names = [survey.describe(item) for item in items]
         found.bad_files += names if survey.sequence.splits_rows else []
-        found.mistakes.append(Mistake(message, received=_of(names), fix=fix))
+        found.mistakes.append(Mistake(message, received=listed(names, MOST_NAMED), fix=fix))
 
 
 def _warn(found: Findings, survey: Survey, items: Sequence[int], message: str) -> None:
-    names = [survey.describe(item) for item in items[:MOST_NAMED]]
-    more = f" and {len(items) - MOST_NAMED} more" if len(items) > MOST_NAMED else ""
     if items:
-        found.warnings.append(f"{message} {', '.join(names)}{more}")
-
-
-def _of(names: Sequence[str]) -> str:
-    more = f" and {len(names) - MOST_NAMED} more" if len(names) > MOST_NAMED else ""
-    return ", ".join(names[:MOST_NAMED]) + more
+        found.warnings.append(f"{message} {listed([survey.describe(item) for item in items], MOST_NAMED)}")
 
 
 def _copies(count: int) -> str:
@@ -242,7 +238,7 @@ def _copies(count: int) -> str:
 
 
 def _samples(side: str, items: Sequence[int]) -> str:
-    return f"{len(items)} {_SIDES[side]} sample{'s' if len(items) > 1 else ''}"
+    return counted(len(items), f"{_SIDES[side]} sample")
 
 
 def _path(survey: Survey, item: int, name: str) -> str:

@@ -9,6 +9,7 @@ from typing import Any
 from seqtrain.reports.data_findings import class_statistics, classes_of_target, file_table
 from seqtrain.reports.data_survey import Survey
 from seqtrain.structure import FieldSpec, named_leaves
+from seqtrain.text import aligned, listed
 
 _MOST_CLASSES = 20
 _MOST_SIZES = 6
@@ -138,16 +139,10 @@ def _share(counts: Sequence[int]) -> list[float]:
 
 
 def _counts(counter: Counter[str]) -> str:
-    told = ", ".join(f"{name}: {count}" for name, count in counter.most_common(_MOST_SIZES))
-    return told + (f", and {len(counter) - _MOST_SIZES} more" if len(counter) > _MOST_SIZES else "")
+    counts = [f"{name}: {count}" for name, count in counter.most_common()]
+    return listed(counts, _MOST_SIZES, rest=", and {more} more")
 
 
 def _aligned(rows: Sequence[tuple[str, ...]]) -> list[str]:
     """The first column to the left, the others to the right."""
-    widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
-    return [
-        "  "
-        + row[0].ljust(widths[0])
-        + "".join("  " + cell.rjust(width) for cell, width in zip(row[1:], widths[1:], strict=True))
-        for row in rows
-    ]
+    return [f"  {line}" for line in aligned(rows, right=range(1, len(rows[0])))]

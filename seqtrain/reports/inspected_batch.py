@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,8 +13,9 @@ from seqtrain.reports.batch_table import table
 from seqtrain.reports.fields import Field
 from seqtrain.reports.statistics import BatchStatistics, batch_statistics
 from seqtrain.structure import map_structure
+from seqtrain.text import aligned, listed, number
 
-_MOST_CLASSES = 30  # on a line
+MOST_CLASSES = 30  # on a line
 
 
 @dataclass(frozen=True)
@@ -88,18 +88,14 @@ class InspectedBatch:
         """For a person."""
         fields = self.statistics.fields
         rows = [
-            (name, str(f.shape), f.dtype, f"{_number(f.minimum)} to {_number(f.maximum)}", f"mean {_number(f.mean)}")
+            (name, str(f.shape), f.dtype, f"{number(f.minimum)} to {number(f.maximum)}", f"mean {number(f.mean)}")
             for name, f in fields.items()
         ]
-        widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
-        lines = [f"\n{self.title}  ({self.milliseconds:.1f} ms to make)"]
-        for row in rows:
-            cells = (cell.ljust(width) for cell, width in zip(row, widths, strict=True))
-            lines.append(("  " + "  ".join(cells)).rstrip())
+        lines = [f"\n{self.title}  ({self.milliseconds:.1f} ms to make)", *(f"  {line}" for line in aligned(rows))]
         for field in self.fields:
             counts = self.statistics.label_counts.get(field.name, {})
             if counts:
-                words = listed([f"{field.class_name(label)}: {count}" for label, count in counts.items()])
+                words = listed([f"{field.class_name(label)}: {count}" for label, count in counts.items()], MOST_CLASSES)
                 unit = "pixels" if field.kind == "mask" else "labels"
                 lines.append(f"  {unit}{'' if field.name == 'y' else f' of {field.name}'}  {words}")
         lines += [f"  warning: {warning}" for warning in self.statistics.warnings]
@@ -109,17 +105,7 @@ class InspectedBatch:
         return "\n".join(lines)
 
 
-def listed(words: Sequence[str]) -> str:
-    """Words on a line; of many, the first."""
-    rest = f" and {len(words) - _MOST_CLASSES} more" if len(words) > _MOST_CLASSES else ""
-    return ", ".join(words[:_MOST_CLASSES]) + rest
-
-
 def _are_equal(before: tuple[Any, ...], after: tuple[Any, ...]) -> bool:
     same: list[bool] = []
     map_structure(lambda one, other: same.append(np.array_equal(one, other)), before, after)
     return all(same)
-
-
-def _number(value: float | int | None) -> str:
-    return "-" if value is None else f"{value:.4g}" if isinstance(value, float) else str(value)

@@ -26,13 +26,14 @@ from seqtrain.reports.batch_predictions import Predictor, batch_predictions
 from seqtrain.reports.contact_sheet import MOST_PICTURES, Panel, Remark, contact_sheet
 from seqtrain.reports.data_check import overlap_warnings
 from seqtrain.reports.fields import Field, fields_of
-from seqtrain.reports.inspected_batch import InspectedBatch, listed
+from seqtrain.reports.inspected_batch import MOST_CLASSES, InspectedBatch
 from seqtrain.reports.inspection_page import batch_section, overview_section, worst_section
 from seqtrain.reports.page import Section, Text, page
 from seqtrain.reports.sample_epochs import items_of, places_of, refuse_other_side, rows_of, sample_named
 from seqtrain.reports.statistics import SplitStatistics, batch_statistics, split_statistics
 from seqtrain.sources.base import classes_of, describe, file_name, labels_of
 from seqtrain.structure import map_structure
+from seqtrain.text import listed
 
 _MOST_SHEETS = 16
 _MOST_WORST = 20  # predictions in the list of what to look at first
@@ -161,8 +162,8 @@ class Inspection:
             lines.append(f"{side:5}  {document['samples']} samples in {document['batches']} batches")
             statistics = self._class_statistics(side)
             if statistics is not None:
-                classes = statistics.to_json()["classes"]
-                lines.append("       classes  " + listed([f"{name}: {count}" for name, count in classes.items()]))
+                counts = [f"{name}: {count}" for name, count in statistics.to_json()["classes"].items()]
+                lines.append(f"       classes  {listed(counts, MOST_CLASSES)}")
                 lines.append(f"       largest class / smallest: {statistics.imbalance:.2f}")
                 if self.data.config.split.by != "group":  # a group may well be a class
                     lines += [f"       warning: {warning}" for warning in statistics.warnings]

@@ -9,7 +9,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from seqtrain.reports.style import saved_figure, shortened
+from seqtrain.reports.style import saved_figure
+from seqtrain.text import short_count, shortened
 
 _MOST_COUNTED = 20
 _DARK = 0.55
@@ -59,11 +60,4 @@ def _write_counts(axes: Any, counts: npt.NDArray[np.int64], shares: npt.NDArray[
     for (row, column), value in np.ndenumerate(counts):
         if value:
             color = "white" if shares[row, column] > _DARK else "#1a1a1a"
-            axes.text(column, row, _counted(int(value)), ha="center", va="center", color=color, fontsize=size)
-
-
-def _counted(value: int) -> str:
-    """A count in at most five signs: 9999, 152k, 3.1M."""
-    if value < 10_000:
-        return str(value)
-    return f"{value / 1000:.0f}k" if value < 999_500 else f"{value / 1e6:.{1 if value < 99_950_000 else 0}f}M"
+            axes.text(column, row, short_count(int(value)), ha="center", va="center", color=color, fontsize=size)

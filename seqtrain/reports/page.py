@@ -14,6 +14,8 @@ from typing import Any, ClassVar
 
 from PIL import Image
 
+from seqtrain.text import number
+
 
 @dataclass(frozen=True)
 class Text:
@@ -123,11 +125,5 @@ def page(title: str, subtitle: str, sections: Sequence[Section]) -> str:
     environment = jinja2.Environment(
         loader=jinja2.FileSystemLoader(Path(__file__).parent), autoescape=True, trim_blocks=True, lstrip_blocks=True
     )
-    environment.filters["shown"] = _shown
+    environment.filters["shown"] = number
     return environment.get_template("page.html").render(title=title, subtitle=subtitle, sections=sections)
-
-
-def _shown(value: Any) -> str:
-    if value is None:
-        return "-"
-    return f"{value:.4g}" if isinstance(value, float) else str(value)

@@ -16,13 +16,10 @@ from seqtrain.config.flat import Names
 from seqtrain.config.load import load_config
 from seqtrain.errors import ConfigError
 from seqtrain.metric_names import larger_is_better
-from seqtrain.reports.elapsed import elapsed
 from seqtrain.reports.run_record import RunRecord, read_run
-from seqtrain.reports.runs_table import cut_name
-from seqtrain.reports.style import shortened
 from seqtrain.reports.terminal_style import DIM, GREEN, styled
+from seqtrain.text import GAP, number, short_duration, shortened, shortened_middle
 
-_GAP = "  "
 _WIDEST_CELLS = (32, 24, 18, 14, 10)  # the widest that fits is taken
 _PACE = ("samples_per_s", "data_wait", "learning_rate", "lr")  # of which none is the best
 _LOSS = ("compile", "loss")
@@ -76,9 +73,9 @@ class Comparison:
         results = [*self._course(), *(self._metric_row(metric) for metric in self.metrics)]
         for widest in _WIDEST_CELLS:
             config = self._config_rows(widest)
-            heads = [cut_name(name, widest) for name in self.names]
+            heads = [shortened_middle(name, widest) for name in self.names]
             widths = _widths(heads, [*config, *results])
-            if sum(widths) + len(_GAP) * len(widths) <= width:
+            if sum(widths) + len(GAP) * len(widths) <= width:
                 return _titled(config, results, partial(_columns, heads, widths))
         return _titled(self._config_rows(width // 2), results, partial(_stacked, self.names))
 
@@ -95,7 +92,7 @@ class Comparison:
         return [
             ("status", [run.state.words for run in self.runs]),
             ("epochs", [f"{len(run.rows)}/{run.planned_epochs or '?'}" for run in self.runs]),
-            ("trained", [elapsed(run.duration_s) if run.duration_s is not None else "-" for run in self.runs]),
+            ("trained", [short_duration(run.duration_s) if run.duration_s is not None else "-" for run in self.runs]),
             ("best epoch", [str(best.epoch + 1) if best else "-" for best in bests]),
             ("chosen by", [best.monitor if best else "-" for best in bests]),
         ]
@@ -106,7 +103,7 @@ class Comparison:
         numbers = [value for value in values if value is not None]
         best = (max if larger_is_better(metric) else min)(numbers, default=None)
         is_told = metric not in _PACE and len(set(numbers)) > 1 and self._is_comparable(metric)
-        return metric, [_number(value) + (" *" if is_told and value == best else "") for value in values]
+        return metric, [number(value) + (" *" if is_told and value == best else "") for value in values]
 
     def _is_comparable(self, metric: str) -> bool:
         """Whether the numbers mean the same in all runs: their losses may be different ones."""
@@ -166,7 +163,7 @@ def _columns(heads: Sequence[str], widths: Sequence[int], rows: Sequence[Row]) -
 
 def _padded(cells: Sequence[str], widths: Sequence[int]) -> str:
     padded = [f"{cell:<{width}}" for cell, width in zip(cells, widths, strict=True)]
-    return "  " + _GAP.join(_marked(cell) for cell in padded).rstrip()
+    return "  " + GAP.join(_marked(cell) for cell in padded).rstrip()
 
 
 def _stacked(heads: Sequence[str], rows: Sequence[Row]) -> list[str]:
@@ -175,7 +172,7 @@ def _stacked(heads: Sequence[str], rows: Sequence[Row]) -> list[str]:
     for name, values in rows:
         lines.append(f"  {name}")
         pairs = zip(heads, values, strict=True)
-        lines += [f"    {styled(f'{head:<{widest}}', DIM)}{_GAP}{_marked(value)}" for head, value in pairs]
+        lines += [f"    {styled(f'{head:<{widest}}', DIM)}{GAP}{_marked(value)}" for head, value in pairs]
     return lines
 
 
@@ -192,7 +189,3 @@ def _cell(value: Any, widest: int) -> str:
     if text.startswith("/") and len(text) > widest:
         return f"…{text[1 - widest :]}"
     return shortened(text, widest)
-
-
-def _number(value: Any) -> str:
-    return "-" if value is None else f"{value:.4g}"

@@ -9,8 +9,8 @@ from typing import Any
 
 from seqtrain.errors import ConfigError, did_you_mean, one_of
 from seqtrain.reports.run_record import RunRecord
-from seqtrain.reports.runs_table import cut_name
 from seqtrain.reports.style import FAINT, LINES, saved_figure
+from seqtrain.text import shortened_middle
 
 _WIDTH, _PANEL_HEIGHT, _HEIGHT_OF_LABEL = 9.0, 3.6, 0.24  # inches
 _DASHES = ("-", "--", ":", "-.")  # a set of colours each
@@ -74,7 +74,7 @@ def _draw(axes: Any, runs: Sequence[RunRecord], names: Sequence[str], metric: st
         marker = "o" if len(points) <= _MOST_MARKERS else ""
         axes.plot(*zip(*points, strict=True), color=color, linestyle=dashes, marker=marker, markersize=3.5)
         axes.plot(best.epoch + 1, best.value, "o", markersize=11, markerfacecolor="none", markeredgecolor=color)
-        ends.append((*points[-1], f"{cut_name(name, _LABEL_CHARACTERS)}  {best.value:.4g}", color))
+        ends.append((*points[-1], f"{shortened_middle(name, _LABEL_CHARACTERS)}  {best.value:.4g}", color))
     axes.set_title(f"{metric}, the best epoch of each run in a ring")
     axes.set_xlabel("epoch")
     axes.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))

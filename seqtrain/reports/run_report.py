@@ -25,6 +25,7 @@ from seqtrain.reports.page import Block, Code, Figures, Heading, Picture, Sectio
 from seqtrain.reports.run_facts import RunFacts, facts_of
 from seqtrain.reports.statistics import batch_statistics, split_statistics
 from seqtrain.sources.base import classes_of, labels_of
+from seqtrain.text import number
 
 _MOST_EPOCHS = 200
 _KEY_MEASURES = ("macro_f1", "roc_auc", "mean_iou", "mae", "r2")
@@ -106,13 +107,13 @@ def _key_figures(facts: RunFacts) -> Iterator[tuple[str, str]]:
     yield "epochs", str(len(facts.record.rows))
     best = facts.record.best
     if best is not None:
-        yield f"best {best.monitor}, epoch {best.epoch + 1}", _number(best.value)
+        yield f"best {best.monitor}, epoch {best.epoch + 1}", number(best.value)
     for name, output in facts.results.get("outputs", {}).items():
         column = output.get("column") or name.partition(".")[2]
         of = f" of {column}" if column else ""
         known = output.get("numbers", {})
         for measure in [each for each in _KEY_MEASURES if each in known][:2]:
-            yield f"{measure.replace('_', ' ')}{of}", _number(known[measure])
+            yield f"{measure.replace('_', ' ')}{of}", number(known[measure])
     if facts.record.duration_s is not None:
         yield "time", _duration(facts.record.duration_s)
     speeds = [row["samples_per_s"] for row in facts.record.rows if row.get("samples_per_s")]
@@ -134,11 +135,11 @@ def _results(facts: RunFacts) -> Iterator[Block]:
         if "skipped" in output:
             yield Text(f"No plots: {output['skipped']}.", is_faint=True)
             continue
-        yield Figures({measure.replace("_", " "): _number(value) for measure, value in output["numbers"].items()})
+        yield Figures({measure.replace("_", " "): number(value) for measure, value in output["numbers"].items()})
         if "unit" in output:
             yield Text(f"Errors are in {output['unit']} of the targets.", is_faint=True)
         if "deviation" in output:
-            unit = f"its standard deviation, {_number(output['deviation'])}"
+            unit = f"its standard deviation, {number(output['deviation'])}"
             words = f"Errors are in the unit of {output['column']}; the metrics of the epochs are in {unit}."
             yield Text(words, is_faint=True)
         yield from _pictures([facts.path / "plots" / plot for plot in output["plots"]])
@@ -291,10 +292,6 @@ def _cell(text: str) -> Any:
 
 def _setting(value: Any) -> str:
     return ", ".join(map(str, value)) if isinstance(value, list) else str(value)
-
-
-def _number(value: Any) -> str:
-    return f"{value:.4g}" if isinstance(value, float) else str(value)
 
 
 def _duration(seconds: float) -> str:

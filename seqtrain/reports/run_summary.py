@@ -15,11 +15,11 @@ from typing import Any
 from seqtrain.config.load import load_config
 from seqtrain.config.non_default import non_default
 from seqtrain.errors import ConfigError
-from seqtrain.reports.elapsed import ago, elapsed
 from seqtrain.reports.run_record import RunRecord
 from seqtrain.reports.run_state import log_end
 from seqtrain.reports.runs_table import status_color
 from seqtrain.reports.terminal_style import DIM, styled
+from seqtrain.text import ago, file_size, number, short_duration
 
 _IN_GOOD_ORDER = ("completed", "early_stopped", "training")
 _LOG_LINES = 12
@@ -72,7 +72,7 @@ def summary_text(run: RunRecord, told: Mapping[str, Any], width: int) -> str:
 
 def _outcome(run: RunRecord, told: Mapping[str, Any], width: int) -> Iterator[str]:
     planned = f" of {run.planned_epochs}" if run.planned_epochs else ""
-    trained = f" in {elapsed(run.duration_s)}" if run.duration_s is not None else ""
+    trained = f" in {short_duration(run.duration_s)}" if run.duration_s is not None else ""
     when = ago((datetime.now(UTC) - run.starts[-1]).total_seconds())
     epochs = f"{len(run.rows)}{planned} epoch{'' if (run.planned_epochs or len(run.rows)) == 1 else 's'}"
     status = f"{run.state.words} after {epochs}{trained}, started {when}"
@@ -85,7 +85,8 @@ def _outcome(run: RunRecord, told: Mapping[str, Any], width: int) -> Iterator[st
     if run.best:
         yield from _labelled("best", f"{run.best.monitor} {run.best.value:.4g} in epoch {run.best.epoch + 1}", width)
     if told["metrics"]:
-        yield from _labelled("last epoch", ", ".join(f"{k} {_number(v)}" for k, v in told["metrics"].items()), width)
+        metrics = [f"{name} {number(value, none='none')}" for name, value in told["metrics"].items()]
+        yield from _labelled("last epoch", ", ".join(metrics), width)
 
 
 def _facts(told: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
@@ -104,7 +105,7 @@ def _facts(told: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
         yield "resumed", f"{each['time'].replace('T', ' ').replace('+00:00', ' UTC')}{changed}"
     for each in told["checkpoints"]:
         links = f" ({', '.join(each['links'])})" if each["links"] else ""
-        yield "checkpoint", f"{each['name']}{links}, {_size(each['bytes'])}"
+        yield "checkpoint", f"{each['name']}{links}, {file_size(each['bytes'])}"
 
 
 def _labelled(name: str, text: str, width: int) -> list[str]:
@@ -183,11 +184,3 @@ def _go_on(run: RunRecord) -> str | None:
         return None
     folder = str(run.path.resolve())
     return shlex.join(["seqtrain", "fit", f"{folder}/config.yaml", "--run-dir", folder])
-
-
-def _number(value: Any) -> str:
-    return f"{value:.4g}" if isinstance(value, (int, float)) else "none"
-
-
-def _size(num_bytes: int) -> str:
-    return f"{num_bytes / 1e6:.1f} MB" if num_bytes < 1e9 else f"{num_bytes / 1e9:.2f} GB"

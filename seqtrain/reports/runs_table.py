@@ -6,13 +6,12 @@ from collections import Counter
 from collections.abc import Sequence
 from datetime import UTC, datetime
 
-from seqtrain.reports.elapsed import ago, elapsed
 from seqtrain.reports.run_record import Best, RunRecord
 from seqtrain.reports.run_state import RunState
 from seqtrain.reports.runs import Runs
 from seqtrain.reports.terminal_style import DIM, GREEN, RED, YELLOW, styled
+from seqtrain.text import GAP, ago, counted, number, short_duration, shortened_middle
 
-_GAP = "  "
 _NARROWEST_NAME = 12
 _RIGHT = ("epochs", "of epoch", "trained", "started")
 _LESS_NEEDED = ("trained", "started", "of epoch", "epochs")  # is left out first where a terminal is narrow
@@ -39,7 +38,7 @@ def runs_table(runs: Runs, ordered: Sequence[RunRecord], width: int, metric: str
         "epochs": [_epochs(run) for run in ordered],
         of_best: [_value(best, with_name=len(watched) > 1) for best in bests],
         "of epoch": [str(best.epoch + 1) if best else "-" for best in bests],
-        "trained": [elapsed(run.duration_s) if run.duration_s is not None else "-" for run in ordered],
+        "trained": [short_duration(run.duration_s) if run.duration_s is not None else "-" for run in ordered],
         "started": [_age(run) for run in ordered],
     }
     lines = _lines(_fitted(columns, width), [run.state for run in ordered])
@@ -51,12 +50,6 @@ def status_color(state: RunState) -> str:
     return _COLORS.get(state.status, RED)
 
 
-def cut_name(name: str, most: int) -> str:
-    """A name without its middle: the beginning says what it is, the end when."""
-    head = (most - 1) // 3
-    return name if len(name) <= most else f"{name[:head]}…{name[head + 1 - most :]}"
-
-
 def _fitted(columns: dict[str, list[str]], width: int) -> dict[str, list[str]]:
     """The columns that there is room for, and the names cut in the middle to what is left."""
     columns = dict(columns)
@@ -64,22 +57,22 @@ def _fitted(columns: dict[str, list[str]], width: int) -> dict[str, list[str]]:
         if _room(columns, width) < _NARROWEST_NAME:
             del columns[name]
     room = max(_room(columns, width), _NARROWEST_NAME)
-    columns["run"] = [cut_name(name, room) for name in columns["run"]]
+    columns["run"] = [shortened_middle(name, room) for name in columns["run"]]
     return columns
 
 
 def _room(columns: dict[str, list[str]], width: int) -> int:
     """What the columns beside the names leave them."""
-    return width - sum(_widest(name, cells) + len(_GAP) for name, cells in columns.items() if name != "run")
+    return width - sum(_widest(name, cells) + len(GAP) for name, cells in columns.items() if name != "run")
 
 
 def _lines(columns: dict[str, list[str]], states: Sequence[RunState]) -> list[str]:
     widths = {name: _widest(name, cells) for name, cells in columns.items()}
-    lines = [styled(_GAP.join(_aligned(name, name, widths[name]) for name in columns).rstrip(), DIM)]
+    lines = [styled(GAP.join(_aligned(name, name, widths[name]) for name in columns).rstrip(), DIM)]
     for index, state in enumerate(states):
         cells = {name: _aligned(name, cells[index], widths[name]) for name, cells in columns.items()}
         cells["status"] = styled(cells["status"], status_color(state))
-        lines.append(_GAP.join(cells.values()).rstrip())
+        lines.append(GAP.join(cells.values()).rstrip())
     return lines
 
 
@@ -104,7 +97,7 @@ def _epochs(run: RunRecord) -> str:
 def _value(best: Best | None, with_name: bool) -> str:
     if best is None:
         return "-"
-    return f"{best.monitor} {best.value:.4g}" if with_name else f"{best.value:.4g}"
+    return f"{best.monitor} {number(best.value)}" if with_name else number(best.value)
 
 
 def _age(run: RunRecord) -> str:
@@ -114,4 +107,4 @@ def _age(run: RunRecord) -> str:
 def _counts(runs: Sequence[RunRecord]) -> str:
     counts = Counter(run.state.words for run in runs)
     several = ", ".join(f"{count} {words}" for words, count in counts.most_common())
-    return f"{len(runs)} run{'' if len(runs) == 1 else 's'}: {several}"
+    return f"{counted(len(runs), 'run')}: {several}"

@@ -18,8 +18,9 @@ from PIL import Image
 
 from seqtrain.reports.class_table import ClassTable
 from seqtrain.reports.matrix_plot import draw_matrix
-from seqtrain.reports.style import TRAINING, saved_figure, shortened
+from seqtrain.reports.style import TRAINING, saved_figure
 from seqtrain.reports.tiles import NOT_COUNTED, as_bytes, beside, class_color, picture_tile
+from seqtrain.text import shortened
 
 _NUM_WORST = 8
 _IN_A_ROW = 2

@@ -16,8 +16,10 @@ import numpy as np
 import numpy.typing as npt
 
 from seqtrain.reports.fields import Field, fields_of
+from seqtrain.text import listed
 
 _LARGE_IMBALANCE = 10.0
+_MOST_NAMED = 8
 
 Counts = dict[int, int]
 
@@ -238,7 +240,7 @@ def _split_warnings(counts: Sequence[int], names: Sequence[str] | None, imbalanc
     present = len(counts) - len(empty)
     if present == 1:
         return [f"only one class: '{labels[int(np.argmax(counts))]}'"]
-    warnings = [f"no sample of {_listed([repr(label) for label in empty])}"] if empty else []
+    warnings = [f"no sample of {listed([repr(label) for label in empty], _MOST_NAMED)}"] if empty else []
     if imbalance > _LARGE_IMBALANCE:
         warnings.append(
             f"the largest class has {imbalance:.1f} times the samples of the smallest; "
@@ -251,12 +253,7 @@ def _samples(chosen: npt.NDArray[np.bool_], sample_ids: Sequence[int] | None) ->
     rows = np.flatnonzero(chosen).tolist()
     ids = rows if sample_ids is None else [int(sample_ids[row]) for row in rows]
     unit = "row" if sample_ids is None else "sample"
-    return f"{unit}{'s' if len(ids) > 1 else ''} {_listed(list(map(str, ids)))}"
-
-
-def _listed(words: Sequence[str], at_most: int = 8) -> str:
-    rest = f" and {len(words) - at_most} more" if len(words) > at_most else ""
-    return ", ".join(words[:at_most]) + rest
+    return f"{unit}{'s' if len(ids) > 1 else ''} {listed(ids, _MOST_NAMED)}"
 
 
 def _counted(labels: npt.NDArray[Any]) -> Counts:

@@ -53,8 +53,3 @@ def saved_figure(path: Path, width: float = 6.0, height: float = 4.0) -> Iterato
         yield figure
         with written_whole(path) as file:
             FigureCanvasAgg(figure).print_png(file)
-
-
-def shortened(text: str, most: int = 18) -> str:
-    """A name that fits beside a plot."""
-    return text if len(text) <= most else text[: most - 1] + "…"

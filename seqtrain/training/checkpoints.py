@@ -16,8 +16,9 @@ from typing import Any
 
 import keras
 
-from seqtrain import __version__, durations
+from seqtrain import __version__
 from seqtrain.errors import DivergedError, ResourceError
+from seqtrain.text import parse_duration
 from seqtrain.training.callback_state import CallbackStates
 from seqtrain.training.checkpoint_store import CheckpointStore
 from seqtrain.training.recorder import Recorder
@@ -64,7 +65,7 @@ class Checkpoints(keras.callbacks.Callback):
         super().__init__()
         self._store = store
         self._every_batches = every if isinstance(every, int) else None
-        self._every_s = durations.seconds(every) if isinstance(every, str) else None
+        self._every_s = parse_duration(every) if isinstance(every, str) else None
         self._steps_per_epoch = steps_per_epoch
         self._recorder = recorder
         self._states = states

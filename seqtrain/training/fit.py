@@ -21,6 +21,7 @@ from seqtrain.console import native_stderr_aside, native_stderr_to
 from seqtrain.errors import CheckpointError, DivergedError
 from seqtrain.loading.bad_samples import BadSample, BadSamples
 from seqtrain.loading.pipeline import Data, open_data
+from seqtrain.text import counted
 from seqtrain.training.checkpoint_store import CheckpointInfo, CheckpointStore
 from seqtrain.training.options import FitOptions, Outcome
 from seqtrain.training.phases import phases_of
@@ -220,7 +221,7 @@ def _tell_of_going_on(stands: dict[str, Any], data: Data) -> None:
 
 def _with_advice(error: DivergedError, stored: CheckpointInfo | None, rollbacks: int) -> DivergedError:
     kept = f"; the last good checkpoint is {stored.path}" if stored is not None else ""
-    often = f" after {rollbacks} rollback{'s' if rollbacks > 1 else ''}" if rollbacks else ""
+    often = f" after {counted(rollbacks, 'rollback')}" if rollbacks else ""
     back = "" if rollbacks else "set on_nan: rollback, "
     return DivergedError(
         f"{error.mistakes[0].message}{often}",

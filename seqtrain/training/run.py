@@ -15,7 +15,6 @@ from typing import Any
 import keras
 
 from seqtrain import console
-from seqtrain.callbacks.epoch_text import duration
 from seqtrain.config.load import LoadedConfig
 from seqtrain.errors import (
     CheckpointError,
@@ -31,6 +30,7 @@ from seqtrain.loading.pipeline import Data
 from seqtrain.loading.stream import BatchStream
 from seqtrain.loading.worker_pool import describe_batch
 from seqtrain.metric_names import watched_metric
+from seqtrain.text import counted, duration
 from seqtrain.training.background_plotter import BackgroundPlotter
 from seqtrain.training.callback_state import CallbackStates
 from seqtrain.training.callbacks import added_logs, build_callbacks, early_stops
@@ -367,7 +367,7 @@ class Run:
 
     def _tell_end(self, status: str, num_epochs: int) -> None:
         """Says how it ended, the best epoch, and the command that shows the run."""
-        epochs = f"{num_epochs} epoch{'' if num_epochs == 1 else 's'}"
+        epochs = counted(num_epochs, "epoch")
         best = self._recorder.best
         of_best = f"; best {best['monitor']} {best['value']:.4f} in epoch {best['epoch'] + 1}" if best else ""
         took = duration(time.monotonic() - self._options.began)

@@ -10,7 +10,7 @@ import pytest
 
 from seqtrain import console
 from seqtrain.callbacks import tqdm_progress_bar
-from seqtrain.callbacks.epoch_text import duration, metric_parts
+from seqtrain.callbacks.epoch_text import metric_parts
 from seqtrain.callbacks.fitted_bar import FittedBar, RowRange, fitted
 from seqtrain.callbacks.tqdm_progress_bar import TQDMProgressBar
 from seqtrain.errors import ConfigError
@@ -231,13 +231,6 @@ def test_what_matters_least_is_left_out_first():
         *["loss - more - val", "loss  more  val", "loss  more  val"],
         *["loss  val", "loss  val", "loss", "loss", ""],
     ]
-
-
-@pytest.mark.parametrize(
-    ("seconds", "text"), [(3.14, "3.1 s"), (99.9, "99.9 s"), (754, "12 min 34 s"), (7500, "2 h 05 min")]
-)
-def test_durations_are_told_in_two_units_at_most(seconds, text):
-    assert duration(seconds) == text
 
 
 def test_a_terminal_gets_lines_where_they_are_asked_for(model, terminal):

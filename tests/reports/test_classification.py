@@ -7,7 +7,6 @@ from PIL import Image
 from sklearn import metrics
 
 from seqtrain.reports.classification import ClassificationResults
-from seqtrain.reports.matrix_plot import _counted
 
 
 def softmax(logits):
@@ -99,8 +98,3 @@ def test_samples_of_one_class_have_a_matrix_and_no_curves(tmp_path):
     made = results(np.zeros(4, int), np.full((4, 2), 0.5), 2)
     assert [path.name for path in made.draw(tmp_path)] == ["confusion_matrix.png"]
     assert "roc_auc" not in made.numbers()
-
-
-def test_large_counts_fit_into_a_cell():
-    counts = (0, 9999, 10_000, 152_473, 999_499, 999_500, 3_140_000, 250_000_000)
-    assert [_counted(count) for count in counts] == ["0", "9999", "10k", "152k", "999k", "1.0M", "3.1M", "250M"]
