@@ -21,7 +21,10 @@ import re
 import signal
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+
+IMPORT_FAILED, MISSING_FILE, UNKNOWN_COMPONENT = "import_failed", "missing_file", "unknown_component"
+"""Codes of mistakes that a config which is only looked at, and not trained, may have."""
 
 MOST_TOLD = 10
 """How many mistakes of one file are looked for, where looking takes its time."""
@@ -42,6 +45,8 @@ class Mistake:
         expected: What would have been right; follows the word "expected".
         received: What was found instead; follows the word "received".
         fix: What to do.
+        code: What kind of mistake it is, for programs: `unknown_key`, `missing_file`; by default the kind of the error
+            that tells it.
     """
 
     message: str
@@ -49,6 +54,7 @@ class Mistake:
     expected: str | None = None
     received: str | None = None
     fix: str | None = None
+    code: str = ""
 
     def __str__(self) -> str:
         lines = [f"{self.where}  {self.message}" if self.where else self.message]
@@ -70,9 +76,11 @@ class SeqtrainError(Exception):
         expected: See `Mistake`.
         received: See `Mistake`.
         fix: See `Mistake`.
+        code: See `Mistake`.
     """
 
     exit_code = 1
+    code = "bug"
 
     def __init__(
         self,
@@ -82,10 +90,11 @@ class SeqtrainError(Exception):
         expected: str | None = None,
         received: str | None = None,
         fix: str | None = None,
+        code: str = "",
     ) -> None:
         place = None if where is None else str(where)
-        told = [Mistake(message, place, expected, received, fix)] if isinstance(message, str) else message
-        self.mistakes = tuple(told)
+        mistakes = [Mistake(message, place, expected, received, fix, code)] if isinstance(message, str) else message
+        self.mistakes = tuple(each if each.code else replace(each, code=self.code) for each in mistakes)
         super().__init__("\n".join(map(str, self.mistakes)))
 
     def __reduce__(self) -> tuple[type[SeqtrainError], tuple[tuple[Mistake, ...]]]:
@@ -97,12 +106,14 @@ class ConfigError(SeqtrainError):
     """A mistake in the config or on the command line."""
 
     exit_code = 2
+    code = "config"
 
 
 class DataError(SeqtrainError):
     """A file, a row or a sample that cannot be used."""
 
     exit_code = 3
+    code = "data"
 
 
 class GatheredErrors:
@@ -157,30 +168,35 @@ class CheckpointError(SeqtrainError):
     """A checkpoint or a run folder that cannot be used."""
 
     exit_code = 4
+    code = "checkpoint"
 
 
 class WorkerError(SeqtrainError):
     """Loading failed for a reason that is not the data: a worker died, hung, or broke its contract."""
 
     exit_code = 5
+    code = "worker"
 
 
 class ResourceError(SeqtrainError):
     """Out of memory or disk."""
 
     exit_code = 6
+    code = "resource"
 
 
 class DivergedError(SeqtrainError):
     """The loss became NaN or infinite."""
 
     exit_code = 7
+    code = "diverged"
 
 
 class RunFolderBusyError(SeqtrainError):
     """Another process uses the run folder."""
 
     exit_code = 75
+    code = "in_use"
 
 
 class InterruptedRunError(SeqtrainError):
@@ -190,7 +206,7 @@ class InterruptedRunError(SeqtrainError):
         signal_number: SIGHUP (1), SIGINT (2) or SIGTERM (15).
     """
 
-    status = "interrupted"
+    status = code = "interrupted"
 
     def __init__(self, signal_number: int) -> None:
         super().__init__(f"stopped by {signal.Signals(signal_number).name}")
@@ -202,7 +218,7 @@ class OutOfTimeError(SeqtrainError):
     """The time that `--max-time` gave a run is over."""
 
     exit_code = 124
-    status = "max_time"
+    status = code = "max_time"
 
     def __init__(self) -> None:
         super().__init__("--max-time is over")

@@ -25,7 +25,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
-from seqtrain.errors import ConfigError, Mistake, did_you_mean, one_of
+from seqtrain.errors import UNKNOWN_COMPONENT, ConfigError, Mistake, did_you_mean, one_of
 
 T = TypeVar("T", bound=Callable[..., Any])
 
@@ -175,6 +175,7 @@ class Registry:
             expected=one_of(names),
             fix=did_you_mean(name, names)
             or f"register your own in a file named under `imports:` (@{self.family}.register('{name}'))",
+            code=UNKNOWN_COMPONENT,
         )
 
     def names(self) -> list[str]:

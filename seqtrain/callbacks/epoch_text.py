@@ -7,13 +7,13 @@ from typing import Any
 
 import numpy as np
 
-from seqtrain.callbacks.fitted_bar import RowRange
+from seqtrain.callbacks.fitted_bar import Segment
 from seqtrain.text import duration
 
 _PACE_RANK = 1.6  # after the loss and the first metric of both splits, before the other metrics
 
 
-def metric_parts(logs: Mapping[str, Any] | None, metrics_format: str, watched: str | None = None) -> list[RowRange]:
+def metric_parts(logs: Mapping[str, Any] | None, metrics_format: str, watched: str | None = None) -> list[Segment]:
     """The metrics: training before validation, the loss before the others.
 
     Args:
@@ -28,10 +28,10 @@ def metric_parts(logs: Mapping[str, Any] | None, metrics_format: str, watched: s
     sides = (("", 0), ("val_", 1))
     ranks = {f"{side}{base}": 2 * place + later for place, base in enumerate(bases) for side, later in sides}
     ordered = sorted(metrics, key=lambda name: (name == "learning_rate", name.startswith("val_"), ranks[name]))
-    return [RowRange(_metric(name, numbers[name], metrics_format), ranks[name] / 2) for name in ordered]
+    return [Segment(_metric(name, numbers[name], metrics_format), ranks[name] / 2) for name in ordered]
 
 
-def pace_parts(logs: Mapping[str, Any] | None, seconds: float | None = None) -> list[RowRange]:
+def pace_parts(logs: Mapping[str, Any] | None, seconds: float | None = None) -> list[Segment]:
     """How it went: samples/s, the share of the time that the model waited for data, and the time it took."""
     logs = logs or {}
     texts = []
@@ -39,7 +39,7 @@ def pace_parts(logs: Mapping[str, Any] | None, seconds: float | None = None) -> 
         texts += [f"{float(logs['samples_per_s']):.0f} samples/s", f"data wait {float(logs['data_wait']):.0%}"]
     if seconds is not None:
         texts.append(duration(seconds))
-    return [RowRange(text, _PACE_RANK + place / 10) for place, text in enumerate(texts)]
+    return [Segment(text, _PACE_RANK + place / 10) for place, text in enumerate(texts)]
 
 
 def is_number(value: Any) -> bool:

@@ -21,7 +21,7 @@ _WIDEST_BAR = 30
 
 
 @dataclass(frozen=True)
-class RowRange:
+class Segment:
     """A piece of a line.
 
     Args:
@@ -33,12 +33,12 @@ class RowRange:
     rank: float
 
 
-def fitted(parts: Sequence[RowRange], room: float, separator: str) -> str:
+def fitted(parts: Sequence[Segment], room: float, separator: str) -> str:
     """The parts in their order, as many as there is room for, the most important ones."""
     texts = [part.text for part in parts]
     if disp_len(separator.join(texts)) <= room:
         return separator.join(texts)
-    kept: list[RowRange] = []
+    kept: list[Segment] = []
     for part in sorted(parts, key=lambda part: part.rank):
         room -= disp_len(part.text) + (len(_TIGHT) if kept else 0)
         if room < 0:
@@ -59,7 +59,7 @@ class FittedBar(tqdm):  # type: ignore[type-arg]
 
     def __init__(self, heading: str, field: str, separator: str, **options: Any) -> None:
         self.heading = heading
-        self.parts: Callable[[], Sequence[RowRange]] = tuple
+        self.parts: Callable[[], Sequence[Segment]] = tuple
         self._field = field
         self._separator = separator
         self._drawn: tuple[str, int] | None = None

@@ -18,7 +18,7 @@ import keras
 
 from seqtrain import console
 from seqtrain.callbacks.epoch_text import metric_parts, pace_parts
-from seqtrain.callbacks.fitted_bar import FittedBar, RowRange, fitted
+from seqtrain.callbacks.fitted_bar import FittedBar, Segment, fitted
 from seqtrain.errors import ConfigError
 from seqtrain.text import duration
 
@@ -245,13 +245,13 @@ class TQDMProgressBar(keras.callbacks.Callback):
         """With the bars of all epochs below each other."""
         return f"Epoch {epoch + 1:>{len(str(self._epochs))}}/{self._epochs}"
 
-    def _line(self, where: str, parts: list[RowRange]) -> str:
+    def _line(self, where: str, parts: list[Segment]) -> str:
         """A line of a log, with everything in it."""
         heading = f"Epoch {self._epoch + 1}/{self._epochs}" if self._training else "Evaluation"
         texts = self.metrics_separator.join(part.text for part in parts)
         return "  ".join(text for text in (heading, where, texts) if text)
 
-    def _keep(self, parts: list[RowRange], width: int) -> None:
+    def _keep(self, parts: list[Segment], width: int) -> None:
         """Leaves the line of an epoch above the bars, no wider than the terminal is now."""
         heading = self._heading(self._epoch)
         if 0 < width < _NARROW:
@@ -259,10 +259,10 @@ class TQDMProgressBar(keras.callbacks.Callback):
         room = width - len(f"{heading}  ") if width else 10_000
         self._write(f"{heading}  {fitted(parts, room, self.metrics_separator)}")
 
-    def _parts(self, logs: Logs, seconds: float | None = None) -> list[RowRange]:
+    def _parts(self, logs: Logs, seconds: float | None = None) -> list[Segment]:
         return self._metric_parts(logs) + pace_parts(logs, seconds)
 
-    def _metric_parts(self, logs: Logs) -> list[RowRange]:
+    def _metric_parts(self, logs: Logs) -> list[Segment]:
         return metric_parts(logs, self.metrics_format, self.watched_metric)
 
     def _bar(

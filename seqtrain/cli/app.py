@@ -8,6 +8,7 @@ import os
 import signal
 import sys
 from collections.abc import Sequence
+from dataclasses import asdict
 from typing import Annotated, NoReturn
 
 import typer
@@ -49,9 +50,9 @@ def main() -> None:
             sys.exit(128 + signal.SIGPIPE)
         told_by_click = getattr(reason, "format_message", None)
         if told_by_click is not None:
-            _print_failure(ConfigError.exit_code, [Mistake(told_by_click())])
+            _print_failure(ConfigError.exit_code, [Mistake(told_by_click(), code="usage")])
         elif reason is not None and isinstance(reason.__cause__, KeyboardInterrupt):
-            _print_failure(128 + signal.SIGINT, [Mistake("stopped by SIGINT")], "interrupted")
+            _print_failure(128 + signal.SIGINT, [Mistake("stopped by SIGINT", code="interrupted")], "interrupted")
         raise
     except SeqtrainError as error:
         _end(error)
@@ -84,11 +85,11 @@ def _end(error: SeqtrainError) -> NoReturn:
 
 def _print_failure(exit_code: int, mistakes: Sequence[Mistake], status: str = "failed") -> None:
     if "--json" in sys.argv:
-        print_json({"status": status, "exit_code": exit_code, "mistakes": [_mistake(each) for each in mistakes]})
+        print_json({"status": status, "exit_code": exit_code, "mistakes": [asdict(each) for each in mistakes]})
 
 
 def _print_bug(error: Exception) -> None:
-    _print_failure(1, [Mistake(f"{type(error).__name__}: {error}")])
+    _print_failure(1, [Mistake(f"{type(error).__name__}: {error}", code="bug")])
 
 
 def told(error: SeqtrainError) -> str:
@@ -116,16 +117,6 @@ def _root(
     logger = logging.getLogger("seqtrain")
     logger.setLevel(logging.DEBUG)
     logger.handlers = [console]
-
-
-def _mistake(mistake: Mistake) -> dict[str, str | None]:
-    return {
-        "where": mistake.where,
-        "message": mistake.message,
-        "expected": mistake.expected,
-        "received": mistake.received,
-        "fix": mistake.fix,
-    }
 
 
 class _Stderr:

@@ -51,7 +51,7 @@ class Stage(StrEnum):
     both = "both"
 
 
-class RowRange(StrEnum):
+class SplitPart(StrEnum):
     """What `evaluate` tests a run on."""
 
     train = "train"

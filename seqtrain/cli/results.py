@@ -19,9 +19,9 @@ from seqtrain.cli.options import (
     PredictionFormat,
     Progress,
     ProgressOption,
-    RowRange,
     RunArgument,
     SetOption,
+    SplitPart,
     print_json,
     stdout_for_data,
 )
@@ -62,7 +62,7 @@ Examples:
 def evaluate(
     run: RunArgument,
     split: Annotated[
-        RowRange | None, typer.Option(help="Which samples. [default: val; of another source all]", show_default=False)
+        SplitPart | None, typer.Option(help="Which samples. [default: val; of another source all]", show_default=False)
     ] = None,
     settings: SetOption = None,
     checkpoint: CheckpointOption = Checkpoint.best,

@@ -28,7 +28,7 @@ from pydantic import (
 from seqtrain.config.mistakes import mistakes_of
 from seqtrain.config.node import Key, Node
 from seqtrain.config.schema import Switch
-from seqtrain.errors import Mistake, did_you_mean, one_of
+from seqtrain.errors import MISSING_FILE, Mistake, did_you_mean, one_of
 from seqtrain.registry import REQUIRED, Parameter
 
 
@@ -102,12 +102,18 @@ def _unknown(
     place = root.key_place((*path, name))
     dotted = ".".join(map(str, (*path, name)))
     if name in supplied:
-        return Mistake(f"{dotted}: the run itself supplies '{name}' to {title}", place, fix="remove this line")
+        return Mistake(
+            f"{dotted}: the run itself supplies '{name}' to {title}",
+            place,
+            fix="remove this line",
+            code="supplied_argument",
+        )
     return Mistake(
         f"{dotted}: unknown argument of {title}",
         place,
         expected=one_of(parameters) if parameters else "no arguments",
         fix=did_you_mean(name, parameters) or "remove this line",
+        code="unknown_argument",
     )
 
 
@@ -149,6 +155,7 @@ def missing_paths(arguments: Mapping[str, Any], root: Node, path: tuple[Key, ...
                     node.place,
                     received=str(value),
                     fix=near or f"relative paths start from {node.folder} here",
+                    code=MISSING_FILE,
                 )
             )
     return mistakes

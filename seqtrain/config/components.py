@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Mapping
+from collections.abc import Container, Mapping
+from dataclasses import replace
 from typing import Any, TypeVar
 
 from seqtrain import keras_api
@@ -17,11 +18,21 @@ C = TypeVar("C", bound=ComponentConfig)
 Path = tuple[Key, ...]
 
 
-def resolve_components(config: RunConfig, root: Node, mistakes: list[Mistake]) -> RunConfig:
-    """The config with the arguments of every component checked and completed."""
+def resolve_components(
+    config: RunConfig, root: Node, mistakes: list[Mistake], missing: Container[str] = ()
+) -> RunConfig:
+    """The config with the arguments of every component checked and completed.
+
+    Args:
+        config: Checked by its schema.
+        root: The tree that it was made from.
+        mistakes: What is wrong is added here.
+        missing: Sections that hold no component, as they are wrong themselves.
+    """
     registered = {
         family.singular: _resolve(getattr(config, family.singular), root, (family.singular,), family, mistakes)
         for family in (FAMILIES["sources"], FAMILIES["sequences"], FAMILIES["models"])
+        if family.singular not in missing
     }
     callbacks = [
         _resolve(callback, root, ("callbacks", index), FAMILIES["callbacks"], mistakes)
@@ -44,7 +55,7 @@ def _resolve(component: C, root: Node, path: Path, registry: Registry, mistakes:
     if component.name not in registry:
         unknown = registry.unknown(component.name)
         where = _name_place(root, path, component.name)
-        mistakes.append(Mistake(f"{_dotted(path)}: {unknown.message}", where, unknown.expected, None, unknown.fix))
+        mistakes.append(replace(unknown, message=f"{_dotted(path)}: {unknown.message}", where=where))
         return component
     registered = registry.get(component.name)
     inner = arguments_path(root, path, component.name)
@@ -67,7 +78,7 @@ def _check_fine_tune(config: RunConfig, later: FineTuneConfig, root: Node, mista
     """Checks what a second phase changes against what it is to be changed in."""
     models = FAMILIES["models"]
     if config.model.name not in models:
-        return  # told already
+        return  # which is a mistake of its own
     parameters = models.get(config.model.name).arguments
     if "trainable" not in parameters:
         mistakes.append(
@@ -124,6 +135,7 @@ def _check_keras(
                     _name_place(root, path, component.name),
                     expected=one_of(names),
                     fix=did_you_mean(component.name, names),
+                    code="unknown_in_keras",
                 )
             )
         return

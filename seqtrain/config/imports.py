@@ -7,7 +7,7 @@ import traceback
 from collections.abc import Callable
 from pathlib import Path
 
-from seqtrain.errors import ConfigError, SeqtrainError, did_you_mean
+from seqtrain.errors import IMPORT_FAILED, ConfigError, SeqtrainError, did_you_mean
 from seqtrain.user_files import load_file
 
 
@@ -30,7 +30,10 @@ def import_module_or_file(name: str, folder: Path, place: str) -> str:
     if not path.is_file():
         siblings = (file.name for file in path.parent.glob("*.py"))
         raise ConfigError(
-            f"imports: no such file: {path}", where=place, fix=did_you_mean(path.name, siblings) or "mend the path"
+            f"imports: no such file: {path}",
+            where=place,
+            fix=did_you_mean(path.name, siblings) or "mend the path",
+            code=IMPORT_FAILED,
         )
     _run(str(path), place, lambda: load_file(path))
     return str(path)
@@ -40,7 +43,7 @@ def _run(name: str, place: str, load: Callable[[], object]) -> None:
     try:
         load()
     except SeqtrainError as error:
-        raise ConfigError(f"imports: {name}: {error.mistakes[0].message}", where=place) from error
+        raise ConfigError(f"imports: {name}: {error.mistakes[0].message}", where=place, code=IMPORT_FAILED) from error
     except (Exception, SystemExit) as error:
         frames = traceback.extract_tb(error.__traceback__)
         frame = next((f for f in reversed(frames) if f.filename == name), frames[-1])
@@ -52,4 +55,5 @@ def _run(name: str, place: str, load: Callable[[], object]) -> None:
             where=place,
             received=f"{type(error).__name__}: {error} ({line})",
             fix="mend the file; `python FILE` shows the whole traceback",
+            code=IMPORT_FAILED,
         ) from error

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -17,7 +17,7 @@ from seqtrain.config.node import Key, Node, merged
 from seqtrain.config.overrides import apply_override
 from seqtrain.config.reader import read_file
 from seqtrain.config.schema import CacheConfig, RunConfig
-from seqtrain.errors import ConfigError, Mistake
+from seqtrain.errors import IMPORT_FAILED, MISSING_FILE, UNKNOWN_COMPONENT, ConfigError, Mistake
 
 
 @dataclass(frozen=True)
@@ -69,14 +69,12 @@ def load_config(path: Path, overrides: Sequence[str] = (), *, needs_files: bool 
         imports = _load_imports(config, root, mistakes)
         resolved = {"imports": imports, "cache": _resolved_cache(config.cache, root)}
         config = _resolved(config, root, mistakes).model_copy(update=resolved)
-    missing = tuple(mistake for mistake in mistakes if not needs_files and _is_of_files(mistake))
+    missing = tuple(
+        mistake for mistake in mistakes if not needs_files and mistake.code in (IMPORT_FAILED, MISSING_FILE)
+    )
     if len(mistakes) > len(missing) or config is None:
         raise ConfigError(sorted(mistakes, key=_by_place))
     return LoadedConfig(config, path, root, missing)
-
-
-def _is_of_files(mistake: Mistake) -> bool:
-    return mistake.message.startswith("imports: ") or mistake.message.endswith(": no such file or folder")
 
 
 def _with_bases(path: Path, mistakes: list[Mistake], above: tuple[Path, ...]) -> Node:
@@ -106,16 +104,11 @@ def _validated(root: Node, mistakes: list[Mistake]) -> RunConfig | None:
         wrong = {item["loc"][0] for item in error.errors() if item["loc"]}
     needed = {name for name, field in RunConfig.model_fields.items() if field.is_required()}
     kept = {key: value for key, value in plain.items() if key not in wrong}
-    placeholders = {name: _NOTHING for name in needed - kept.keys()}
+    placeholders = dict.fromkeys(needed - kept.keys(), "none")
     config = RunConfig.model_validate_json(json.dumps({**kept, **placeholders}))
     _load_imports(config, root, mistakes)
-    told: list[Mistake] = [*mistakes]
-    _resolved(config, root, told)
-    mistakes.extend(mistake for mistake in told[len(mistakes) :] if f"'{_NOTHING}'" not in mistake.message)
+    _resolved(config, root, mistakes, placeholders)
     return None
-
-
-_NOTHING = "(nothing)"
 
 
 def _by_place(mistake: Mistake) -> tuple[str, int, int]:
@@ -127,13 +120,12 @@ def _resolved_cache(cache: CacheConfig | None, root: Node) -> CacheConfig | None
     return cache and cache.model_copy(update={"path": absolute(cache.path, root.find(("cache", "path")))})
 
 
-def _resolved(config: RunConfig, root: Node, mistakes: list[Mistake]) -> RunConfig:
+def _resolved(config: RunConfig, root: Node, mistakes: list[Mistake], missing: Container[str] = ()) -> RunConfig:
     """The config with its components; one that a failed import may have registered is not called unknown."""
-    import_failed = any(mistake.message.startswith("imports: ") for mistake in mistakes)
+    import_failed = any(mistake.code == IMPORT_FAILED for mistake in mistakes)
     found: list[Mistake] = []
-    resolved = resolve_components(config, root, found)
-    unknown = tuple(f": unknown {family} '" for family in ("source", "sequence", "model", "callback"))
-    mistakes.extend(m for m in found if not (import_failed and any(words in m.message for words in unknown)))
+    resolved = resolve_components(config, root, found, missing)
+    mistakes.extend(each for each in found if not (import_failed and each.code == UNKNOWN_COMPONENT))
     return resolved
 
 

@@ -71,10 +71,13 @@ def _mistake(
             parent.place,
             expected=f"at least {path[-1] + 1}",
             received=json.dumps(parent.plain()),
+            code="wrong_value",
         )
     if items[0]["type"] == "missing":
         of = f" of {title}" if title else ""
-        return Mistake(f"{dotted}: missing{of}", root.find(path[:-1]).place, fix=f"add `{path[-1]}:`")
+        return Mistake(
+            f"{dotted}: missing{of}", root.find(path[:-1]).place, fix=f"add `{path[-1]}:`", code="missing_key"
+        )
     if items[0]["type"] == "extra_forbidden":
         return _unknown_key(root, path, schema)
     expected = " or ".join(dict.fromkeys(_expected(item) for item in items)).replace(
@@ -89,6 +92,7 @@ def _mistake(
         expected=expected,
         received=received if len(received) < 100 else received[:97] + "...",
         fix=did_you_mean(value, choices) if isinstance(value, str) else None,
+        code="wrong_value",
     )
 
 
@@ -109,7 +113,8 @@ def _unknown_key(root: Node, path: tuple[Key, ...], schema: type[BaseModel] | No
     fix = did_you_mean(str(path[-1]), names)
     if elsewhere:
         fix = f"write it as {' or '.join(elsewhere)}"
-    return Mistake(f"{dotted}: unknown key", root.key_place(path), expected=one_of(names) if names else None, fix=fix)
+    expected = one_of(names) if names else None
+    return Mistake(f"{dotted}: unknown key", root.key_place(path), expected, fix=fix, code="unknown_key")
 
 
 def _sections(schema: type[BaseModel]) -> dict[tuple[Key, ...], tuple[str, ...]]:

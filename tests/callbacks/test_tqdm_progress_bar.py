@@ -11,7 +11,7 @@ import pytest
 from seqtrain import console
 from seqtrain.callbacks import tqdm_progress_bar
 from seqtrain.callbacks.epoch_text import metric_parts
-from seqtrain.callbacks.fitted_bar import FittedBar, RowRange, fitted
+from seqtrain.callbacks.fitted_bar import FittedBar, Segment, fitted
 from seqtrain.callbacks.tqdm_progress_bar import TQDMProgressBar
 from seqtrain.errors import ConfigError
 
@@ -226,7 +226,7 @@ def test_the_metric_that_is_watched_stays_where_room_is_short():
 
 
 def test_what_matters_least_is_left_out_first():
-    parts = [RowRange("loss", 0), RowRange("more", 2), RowRange("val", 1)]
+    parts = [Segment("loss", 0), Segment("more", 2), Segment("val", 1)]
     assert [fitted(parts, room, " - ") for room in (17, 16, 15, 14, 9, 8, 4, 3)] == [
         *["loss - more - val", "loss  more  val", "loss  more  val"],
         *["loss  val", "loss  val", "loss", "loss", ""],
