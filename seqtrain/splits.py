@@ -21,7 +21,7 @@ import numpy.typing as npt
 from seqtrain.config.schema import SplitConfig
 from seqtrain.errors import ConfigError, DataError
 from seqtrain.randomness import random_subset, split_generator
-from seqtrain.sources.base import Source, classes_of, labels_of
+from seqtrain.sources.base import Source
 
 Indices = npt.NDArray[np.integer]
 
@@ -62,13 +62,13 @@ def split_source(source: Source, config: SplitConfig, seed: int) -> Split:
     total = len(source)
     generator = split_generator(seed)
     if config.by == "stratified":
-        names = getattr(source, "label_classes", None) or classes_of(source)  # masks have classes of their own
+        names = source.label_classes or source.classes  # masks have classes of their own
         train, val = _stratified(_class_labels(source), config, generator, names)
     elif config.by == "group":
         train, val = _grouped(_groups(source, config.column), config, generator)
     else:
         train, val = _random(total, config, generator) if config.by == "random" else _ordered(total, config)
-    if hasattr(source, "drop_leaking") and len(val):
+    if len(val):
         train = source.drop_leaking(train, val)
     if len(train) == 0 or (len(val) == 0 and config.validation_share > 0):
         side = "training" if len(train) == 0 else "validation"
@@ -163,7 +163,7 @@ def _grouped(groups: npt.NDArray[Any], config: SplitConfig, generator: np.random
 
 
 def _class_labels(source: Source) -> npt.NDArray[Any]:
-    labels = labels_of(source)
+    labels = source.labels
     if labels is None or labels.ndim != 1 or not np.issubdtype(labels.dtype, np.integer):
         raise ConfigError(
             "split: by: stratified needs a source with classes",
@@ -174,14 +174,12 @@ def _class_labels(source: Source) -> npt.NDArray[Any]:
 
 
 def _groups(source: Source, column: str | None) -> npt.NDArray[Any]:
-    if column is not None and hasattr(source, "column"):
-        values: npt.NDArray[Any] = source.column(column)
-        return values
-    groups: npt.NDArray[Any] | None = getattr(source, "groups", None)
-    if groups is None or column is not None:
+    if column is not None and source.has_columns:
+        return source.column(column)
+    if source.groups is None or column is not None:
         raise ConfigError(
             "split: by: group needs a source with groups",
             received=f"a {type(source).__name__}" + (f" without columns (column: {column})" if column else ""),
             fix="name the column with `column:` where the source reads a table, or split `by: random`",
         )
-    return groups
+    return source.groups

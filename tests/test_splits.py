@@ -6,11 +6,12 @@ from sklearn.model_selection import StratifiedShuffleSplit
 
 from seqtrain.config.schema import SplitConfig
 from seqtrain.errors import ConfigError, DataError
+from seqtrain.sources.base import Source
 from seqtrain.splits import split_source
 
 
 @dataclass
-class Samples:
+class Samples(Source):
     labels: np.ndarray | None = None
     groups: np.ndarray | None = None
     classes: tuple[str, ...] | None = None

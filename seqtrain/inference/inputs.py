@@ -16,7 +16,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import cast
 
 from seqtrain.config.load import LoadedConfig
 from seqtrain.errors import ConfigError, DataError, did_you_mean
@@ -30,7 +29,6 @@ from seqtrain.sources.listed_files import ListedArrays, ListedImages, ListedPair
 from seqtrain.sources.manifest_csv import read_table
 from seqtrain.sources.matched_files import MaskNames
 from seqtrain.sources.npy_files import npy_array, npz_array
-from seqtrain.sources.rows import RowSource
 from seqtrain.sources.table import Table
 
 _HDF5 = (".h5", ".hdf5", ".hdf")
@@ -62,19 +60,20 @@ def source_of(inputs: Sequence[Path], loaded: LoadedConfig, own: Source) -> Sour
         DataError: when the inputs are not of the kind that the run was trained on.
     """
     name, arguments = loaded.config.sequence.name, loaded.config.source.arguments
-    if hasattr(own, "of_inputs"):
-        return cast(Source, own.of_inputs(inputs))
+    other = own.of_inputs(inputs)
+    if other is not None:
+        return other
     if isinstance(own, Table):
         return ListedRows(only(inputs, "table"), own)
-    if hasattr(own, "read_rows"):
+    if own.has_rows:
         key = arguments.get("x" if isinstance(own, Hdf5) else "x_key", "x")
-        return ListedArrays([_array(path, key) for path in inputs], cast(RowSource, own))
+        return ListedArrays([_array(path, key) for path in inputs], own)
     if name == "image_pairs":
         columns = (arguments.get("path_a_column", "path_a"), arguments.get("path_b_column", "path_b"))
         return ListedPairs(only(inputs, "table of pairs"), columns, arguments.get("root"))
     if name != "image_triplets" and "path" in own[0]:
         column = str(arguments.get("path_column", "path"))
-        masks = getattr(own, "mask_names", MaskNames(""))
+        masks = MaskNames(*own.mask_names)
         return ListedImages((each for path in inputs for each in _images(path, column, masks)), own)
     raise ConfigError(
         f"the samples of the source '{loaded.config.source.name}' with the sequence '{name}' are no single files",

@@ -18,10 +18,9 @@ import numpy as np
 
 from seqtrain.config.load import LoadedConfig
 from seqtrain.errors import DataError
-from seqtrain.loading.pipeline import Data, build_component, validating_sequence
-from seqtrain.registry import sources
+from seqtrain.loading.pipeline import Data, build_source, validating_sequence
 from seqtrain.sequences.fitted import Vocabulary
-from seqtrain.sources.base import Source, classes_of
+from seqtrain.sources.base import Source
 from seqtrain.sources.cells import Categories
 from seqtrain.sources.ratings import Ratings
 from seqtrain.sources.table import Table
@@ -31,7 +30,6 @@ from seqtrain.text import listed
 log = logging.getLogger("seqtrain")
 
 _MOST_LISTED = 12
-_FORM = ("columns", "targets", "window", "horizon", "label_classes")  # of series and volumes
 
 
 def open_other_source(named: LoadedConfig, data: Data, where: str) -> Source:
@@ -50,7 +48,7 @@ def open_other_source(named: LoadedConfig, data: Data, where: str) -> Source:
     if isinstance(data.source, Table):
         arguments = {**component.arguments, **_pinned(data.source)}
         component = component.model_copy(update={"arguments": arguments})
-    source: Source = build_component(named, sources, component, ("source",), {"seed": named.config.seed})
+    source = build_source(named, component)
     _check_form(data.source, source, where)
     if isinstance(source, Table) and isinstance(data.source, Table):
         source.targets = {
@@ -108,24 +106,22 @@ def _renumbered(name: str, column: Any, own: Any, where: str) -> Any:
 
 def _check_classes(own: Source, other: Source, where: str) -> None:
     """Refuses classes that are not the run's; where some are missing, the others get the run's indices."""
-    names, received = classes_of(own), classes_of(other)
+    names, received = own.classes, other.classes
     if names == received:
         return
     if names and received and set(received) <= set(names) and {"classes", "labels"} <= vars(other).keys():
         numbers = np.array([names.index(each) for each in received], dtype=np.int64)
-        other.labels, other.classes = numbers[vars(other)["labels"]], names  # type: ignore[attr-defined]
+        other.labels, other.classes = numbers[vars(other)["labels"]], names  # type: ignore[misc]
         return
     if names is None or received is None or names[: len(received)] != received:
         raise _other_classes("the source", names, received, where)
     with contextlib.suppress(AttributeError):  # where the source works them out each time
-        other.classes = names  # type: ignore[attr-defined]
+        other.classes = names  # type: ignore[misc]
 
 
 def _check_form(own: Source, other: Source, where: str) -> None:
-    for name in _FORM:
-        if isinstance(own, Table) or not hasattr(own, name):
-            continue
-        expected, received = getattr(own, name), getattr(other, name, None)
+    for name, expected in own.form.items():
+        received = other.form.get(name)
         if expected != received:
             raise DataError(
                 f"the {name.replace('_', ' ')} of this source are not those that the run was trained on",

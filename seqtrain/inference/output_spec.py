@@ -116,7 +116,7 @@ def output_specs_of(run: TrainedRun) -> list[OutputSpec]:
     if specs.keys() != outputs.keys() and len(specs) == len(outputs):
         specs = dict(zip(outputs, specs.values(), strict=True))
     fitted: dict[str, Any] = getattr(sequence, "fitted", dict)()
-    columns = tuple(getattr(run.data.source, "targets", ()))
+    columns = tuple(run.data.source.targets)
     heads = []
     for name, output in outputs.items():
         target: FieldSpec | None = specs.get(name)

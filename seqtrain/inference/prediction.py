@@ -10,7 +10,6 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import partial
 from pathlib import Path
 from typing import Any, Literal, TextIO
 
@@ -23,7 +22,7 @@ from seqtrain.inference.prediction_files import Rows
 from seqtrain.inference.prediction_places import OutFormat, writer_for
 from seqtrain.inference.readable_batches import readable_batches
 from seqtrain.inference.trained_run import TrainedRun, names_source, require_run
-from seqtrain.sources.base import Source, describe
+from seqtrain.sources.base import Source
 from seqtrain.training.sample_bar import sample_bar
 
 log = logging.getLogger("seqtrain")
@@ -159,7 +158,7 @@ def _unlimited(sequence: Any) -> Any:
 
 def _rows(run: TrainedRun, sequence: Any, source: Source, done: Predictions) -> Iterator[Rows]:
     """The predictions of each batch; `done` counts what cannot be read."""
-    name = getattr(sequence, "describe", None) or partial(describe, source)
+    name = getattr(sequence, "describe", source.describe)
     sample_of = getattr(sequence, "source_indices", np.asarray)  # of patches, their volume
     seen, last = 0, -1
     failed: set[int] = set()

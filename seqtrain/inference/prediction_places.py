@@ -28,7 +28,7 @@ from seqtrain.inference.trained_run import TrainedRun
 from seqtrain.inference.volume_masks import PatchCanvas, SliceCanvas, VolumeWriter
 from seqtrain.sequences.resizing import scaled_size
 from seqtrain.sequences.volume_patches import VolumePatchSequence
-from seqtrain.sources.base import Source, describe
+from seqtrain.sources.base import Source
 from seqtrain.sources.matched_files import stem_and_extension
 from seqtrain.sources.picture_size import picture_size
 from seqtrain.sources.volume_slices import VolumeSlices
@@ -71,7 +71,7 @@ def writer_for(
     _check(chosen, heads, volumes, out)
     first = "path" if _are_files(source) else "row"
     folder = out if isinstance(out, Path) else Path("predictions")
-    listed = (paths for each in (source, run.data.source) for paths in getattr(each, "files", ()))
+    listed = (paths for each in (source, run.data.source) for paths in each.files or ())
     data: list[Iterable[str]] = [run.source_paths, _files_of(run.data.source), *listed]
     if chosen == "volumes" and volumes is not None:
         files = [volumes.describe(index) for index in range(len(volumes))]
@@ -79,7 +79,7 @@ def writer_for(
             folder, heads[0], run, sequence, source, _Places(folder, inputs, files, data, as_png=False)
         ), chosen
     if chosen == "png":
-        names = (describe(source, index) for index in range(len(source)))
+        names = (source.describe(index) for index in range(len(source)))
         painter = _Painter(heads[0], run, are_files=first == "path")
         return PictureWriter(folder, heads[0], painter, _Places(folder, inputs, names, data)), chosen
     if isinstance(out, Path) and out.is_dir():
@@ -98,12 +98,12 @@ def writer_for(
 def _are_files(source: Source) -> bool:
     """Whether each sample is a file; some may be missing."""
     some = range(min(len(source), _LOOKED_AT))
-    return any(os.path.isfile(describe(source, index)) for index in some)  # noqa: PTH113 - texts of any length
+    return any(os.path.isfile(source.describe(index)) for index in some)  # noqa: PTH113 - texts of any length
 
 
 def _files_of(source: Source) -> Iterator[str]:
     if _are_files(source):
-        yield from (describe(source, index) for index in range(len(source)))
+        yield from (source.describe(index) for index in range(len(source)))
 
 
 def _require_no_data(places: Iterable[Path], data: Iterable[str]) -> None:

@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from seqtrain.errors import ConfigError, DataError, did_you_mean, one_of
-from seqtrain.sources.base import Source, classes_of, labels_of
+from seqtrain.sources.base import Source
 from seqtrain.structure import FieldSpec, map_structure
 
 Weights = npt.NDArray[np.float32]
@@ -43,7 +43,7 @@ def weights_of_targets(
     if not isinstance(targets, Mapping):
         if by_output:
             raise ConfigError("fit.class_weight names outputs, and this run has one", fix="give the weights themselves")
-        labels = getattr(source, "label_classes", None) or classes_of(source)
+        labels = source.label_classes or source.classes
         if config == "balanced" and targets is not None and targets.kind != "mask" and train.class_names != labels:
             raise ConfigError(
                 "fit.class_weight: balanced counts the source's labels, and the sequence makes targets of its own",
@@ -110,11 +110,8 @@ def _counts(
     source: Source, indices: npt.NDArray[np.integer], num_classes: int, output: str | None, of_pixels: bool
 ) -> npt.NDArray[np.integer]:
     if of_pixels:
-        if not hasattr(source, "class_counts"):
-            raise ConfigError("fit.class_weight: balanced needs a source that counts the pixels of its masks")
-        counts: npt.NDArray[np.integer] = source.class_counts(indices)
-        return counts
-    labels = labels_of(source) if output is None else _column(source, output)
+        return source.class_counts(indices)
+    labels = source.labels if output is None else source.column(output) if source.has_columns else None
     is_class = labels is not None and labels.ndim == 1 and labels.dtype.kind in "iufb"
     if labels is None or not is_class or labels[indices].max() >= num_classes:
         raise ConfigError(
@@ -123,11 +120,6 @@ def _counts(
             fix="give the weights themselves",
         )
     return np.bincount(labels[indices].astype(np.int64), minlength=num_classes)
-
-
-def _column(source: Source, output: str) -> npt.NDArray[Any] | None:
-    column = getattr(source, "column", None)
-    return None if column is None else column(output)
 
 
 def _class_index(name: str, classes: tuple[str, ...]) -> int:

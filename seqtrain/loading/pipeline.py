@@ -31,7 +31,7 @@ from seqtrain.loading.tuning import choose
 from seqtrain.randomness import handout_order
 from seqtrain.registry import Registry, sequences, sources
 from seqtrain.sequences.keras_style import as_sequence, seeded_globals, uses_global_random
-from seqtrain.sources.base import Source, as_columns, classes_of
+from seqtrain.sources.base import Source, as_source
 from seqtrain.splits import Indices, Split, split_source
 
 log = logging.getLogger("seqtrain")
@@ -134,7 +134,7 @@ def open_data(loaded: LoadedConfig, fitted: Mapping[str, Any] | None = None, tra
 def _opened(loaded: LoadedConfig, fitted: Mapping[str, Any] | None) -> Data:
     config = loaded.config
     cv2.setNumThreads(1)  # the loader's workers are the parallelism
-    source = build_component(loaded, sources, config.source, ("source",), {"seed": config.seed})
+    source = build_source(loaded, config.source)
     with _placed(loaded, ("split",)):
         split = split_source(source, config.split, config.seed)
     train = _sequence(loaded, source, split, split.train, True, fitted)
@@ -222,6 +222,11 @@ def _check_steps(loaded: LoadedConfig, data: Data) -> None:
         )
 
 
+def build_source(loaded: LoadedConfig, component: ComponentConfig) -> Source:
+    """Builds a source; see `build_component`."""
+    return as_source(build_component(loaded, sources, component, ("source",), {"seed": loaded.config.seed}))
+
+
 def build_component(
     loaded: LoadedConfig,
     registry: Registry,
@@ -284,13 +289,13 @@ def _sequence(
         # Files come sorted by class; a class that only slices would make batches of one class.
         order = indices[handout_order(config.seed, len(indices))] if training else indices
         with _placed(loaded, ("sequence",)):
-            supplied["x_set"], supplied["y_set"] = as_columns(source, order)
+            supplied["x_set"], supplied["y_set"] = source.as_columns(order)
     with seeded_globals(config.seed):  # a class written for Keras may shuffle as it is made
         built = build_component(loaded, sequences, config.sequence, ("sequence",), supplied)
     with _placed(loaded, ("sequence",)):
         sequence = as_sequence(built, config.seed, training)
     if getattr(sequence, "wrapped", None) is built and sequence.class_names is None:
-        sequence.class_names = classes_of(source)
+        sequence.class_names = source.classes
         sequence.num_classes = sequence.num_classes or (sequence.class_names and len(sequence.class_names))
     if fitted is not None:
         sequence.take_fitted(fitted)

@@ -16,7 +16,7 @@ from seqtrain.config.load import LoadedConfig
 from seqtrain.errors import CheckpointError
 from seqtrain.loading.pipeline import Data, open_data
 from seqtrain.sequences.fitted import scales_of
-from seqtrain.sources.base import Source, classes_of
+from seqtrain.sources.base import Source
 from seqtrain.sources.fingerprint import fingerprint
 from seqtrain.sources.ratings import Ratings
 from seqtrain.text import listed
@@ -57,7 +57,7 @@ def fitted_of(path: Path) -> dict[str, Any] | None:
 def deviations_of(data: Data) -> dict[str, float]:
     """The standard deviation of each target that was scaled by the training part, by its column."""
     scales = scales_of(fitted_by(data))
-    targets = list(getattr(data.source, "targets", ()))
+    targets = list(data.source.targets)
     return {name: scales[name]["deviation"] for name in targets if "deviation" in scales.get(name, {})}
 
 
@@ -132,7 +132,7 @@ def _sha256(data: Data) -> str:
 
 def _known(source: Source) -> dict[str, Any]:
     """As JSON holds it; the names of a user's own source may be numbers."""
-    names = {"classes": classes_of(source), "label_classes": getattr(source, "label_classes", None)}
+    names = {"classes": source.classes, "label_classes": source.label_classes}
     known: dict[str, Any] = {name: list(map(str, value)) for name, value in names.items() if value is not None}
     if isinstance(source, Ratings):
         known |= {"users": _digest(source.user_ids), "items": _digest(source.item_ids)}

@@ -22,7 +22,7 @@ from seqtrain.reports.data_findings import MOST_NAMED, Findings, look_at_files, 
 from seqtrain.reports.data_survey import Survey
 from seqtrain.reports.data_tables import survey_json, surveys_text
 from seqtrain.reports.sample_facts import FactSequence
-from seqtrain.sources.base import describe
+from seqtrain.sources.base import Source
 from seqtrain.text import counted, listed
 
 
@@ -135,7 +135,7 @@ def overlap_warnings(source: Any, overlapping: Sequence[int]) -> list[str]:
     if not overlapping:
         return []
     count = counted(len(overlapping), "sample")
-    return [f"objects overlap in {count}, such as {describe(source, overlapping[0])}: a pixel has the class of one"]
+    return [f"objects overlap in {count}, such as {source.describe(overlapping[0])}: a pixel has the class of one"]
 
 
 def _read(surveys: dict[str, Survey], data: Data) -> None:
@@ -212,9 +212,9 @@ def _mistakes_of_batch(sequence: Any, position: int) -> tuple[Mistake, ...]:
     return (Mistake(f"batch {position} can be made at times only", fix="check the disk or the network"),)
 
 
-def _with_overlaps(source: Any) -> list[int]:
+def _with_overlaps(source: Source) -> list[int]:
     """The samples whose mask is made of objects that cover each other."""
-    if not hasattr(source, "overlaps"):
+    if not source.has_objects:
         return []
 
     def overlaps(index: int) -> bool:

@@ -97,7 +97,7 @@ def file_fields(source: Source, indices: Any) -> tuple[str, ...]:
         source: Any.
         indices: Of its samples; some are looked at.
     """
-    if hasattr(source, "read_picture"):  # many samples are cut from a file
+    if source.has_pictures:  # many samples are cut from a file
         return ()
     found: dict[str, None] = {}
     for index in indices[:_LOOKED_AT].tolist():

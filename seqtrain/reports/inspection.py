@@ -31,7 +31,7 @@ from seqtrain.reports.inspection_page import batch_section, overview_section, wo
 from seqtrain.reports.page import Section, Text, page
 from seqtrain.reports.sample_epochs import items_of, places_of, refuse_other_side, rows_of, sample_named
 from seqtrain.reports.statistics import SplitStatistics, batch_statistics, split_statistics
-from seqtrain.sources.base import classes_of, describe, file_name, labels_of
+from seqtrain.sources.base import file_name
 from seqtrain.structure import map_structure
 from seqtrain.text import listed
 
@@ -188,7 +188,7 @@ class Inspection:
             made.append(each)
             before += [] if plain is None else [plain]
         remarks = [f"epoch {place.epoch}, batch {place.step}" for place in places for _ in place.rows]
-        where_from = "/".join(Path(describe(self.data.source, sample)).parts[-2:])
+        where_from = "/".join(Path(self.data.source.describe(sample)).parts[-2:])
         inspected = self.inspected(
             f"{self.side}, sample {sample}" + ("" if where_from == f"sample {sample}" else f": {where_from}"),
             sample,
@@ -249,8 +249,7 @@ class Inspection:
         ids = None
         if items is not None:
             ids = self.sequence.source_indices(replaced(items, made.bad)).tolist()
-        overlaps = getattr(self.data.source, "overlaps", None)
-        overlapping = [index for index in dict.fromkeys(ids or ()) if overlaps is not None and overlaps(index)]
+        overlapping = [index for index in dict.fromkeys(ids or ()) if self.data.source.overlaps(index)]
         spec, num_classes, names = self.sequence.spec, self.sequence.num_classes, self.sequence.class_names
         statistics = batch_statistics(made.batch, spec=spec, num_classes=num_classes, sample_ids=ids)
         fields = tuple(fields_of(made.batch, spec, num_classes, names))
@@ -352,10 +351,10 @@ class Inspection:
     @property
     def _label_names(self) -> tuple[str, ...] | None:
         """What the source's labels mean; a sequence may have targets of its own, such as pairs that are alike."""
-        return getattr(self.data.source, "label_classes", None) or classes_of(self.data.source)
+        return self.data.source.label_classes or self.data.source.classes
 
     def _class_statistics(self, side: str) -> SplitStatistics | None:
-        labels = labels_of(self.data.source)
+        labels = self.data.source.labels
         indices = self.data.split.train if side == "train" else self.data.split.val
         names = self.data.train.class_names
         if labels is None or not len(indices) or self.data.train.num_classes is None or names != self._label_names:

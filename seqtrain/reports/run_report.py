@@ -24,7 +24,6 @@ from seqtrain.reports.curves import draw_run
 from seqtrain.reports.page import Block, Code, Figures, Heading, Picture, Section, Table, Text, page
 from seqtrain.reports.run_facts import RunFacts, facts_of
 from seqtrain.reports.statistics import batch_statistics, split_statistics
-from seqtrain.sources.base import classes_of, labels_of
 from seqtrain.text import number
 
 _MOST_EPOCHS = 200
@@ -198,7 +197,7 @@ def _data(facts: RunFacts, loaded: LoadedConfig | None, trouble: str) -> Iterato
 
 
 def _classes(data: Data) -> Iterator[Block]:
-    labels, names = labels_of(data.source), classes_of(data.source)
+    labels, names = data.source.labels, data.source.classes
     if labels is None or data.train.num_classes is None or names != data.train.class_names:
         return
     sides = [data.split.train, data.split.val]

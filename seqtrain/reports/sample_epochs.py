@@ -12,7 +12,7 @@ import numpy.typing as npt
 from seqtrain.errors import ConfigError, one_of
 from seqtrain.loading.bad_samples import replaced
 from seqtrain.loading.stream import LoadedBatch, Schedule
-from seqtrain.sources.base import Source, describe
+from seqtrain.sources.base import Source
 from seqtrain.splits import Split
 from seqtrain.structure import map_structure
 
@@ -59,10 +59,10 @@ def sample_named(source: Source, name: str) -> int:
     """
     if name.isdigit() and int(name) < len(source):
         return int(name)
-    found = [index for index in range(len(source)) if describe(source, index).endswith(name)]
+    found = [index for index in range(len(source)) if source.describe(index).endswith(name)]
     if len(found) == 1:
         return found[0]
-    examples = [describe(source, index) for index in found[:_MOST_NAMED] or range(min(3, len(source)))]
+    examples = [source.describe(index) for index in found[:_MOST_NAMED] or range(min(3, len(source)))]
     raise ConfigError(
         f"--sample {name}: {len(found) or 'no'} samples end so",
         expected=f"an index from 0 to {len(source) - 1}, or the end of a path",

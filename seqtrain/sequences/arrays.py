@@ -14,8 +14,7 @@ import numpy.typing as npt
 from seqtrain.errors import ConfigError
 from seqtrain.registry import sequences
 from seqtrain.sequences.base import SampleSequence
-from seqtrain.sources.base import describe, labels_of
-from seqtrain.sources.rows import RowSource
+from seqtrain.sources.base import Source
 from seqtrain.structure import FieldSpec
 from seqtrain.types import DataFormat
 
@@ -31,7 +30,7 @@ class ArraySequence(SampleSequence):
     channels; any other passes through as it is. Dtypes are kept, except that float64 becomes float32.
 
     Args:
-        source: `arrays`, `csv_pixels`, `synthetic_sum`, or any `RowSource`.
+        source: `arrays`, `csv_pixels`, `synthetic_sum`, or any `Source` with rows.
         indices: See `SampleSequence`.
         batch_size: See `SampleSequence`.
         seed: See `SampleSequence`.
@@ -53,11 +52,11 @@ class ArraySequence(SampleSequence):
         sequence: {name: arrays, data_format: channels_first}
     """
 
-    source: RowSource
+    source: Source
 
     def __init__(
         self,
-        source: RowSource,
+        source: Source,
         indices: npt.NDArray[np.integer],
         batch_size: int,
         seed: int,
@@ -68,7 +67,7 @@ class ArraySequence(SampleSequence):
         drop_remainder: bool = False,
     ) -> None:
         super().__init__(source, indices, batch_size, seed, training, drop_remainder)
-        if not hasattr(source, "read_rows"):
+        if not source.has_rows:
             raise ConfigError(
                 f"the sequence 'arrays' cannot read from a {type(source).__name__}",
                 expected="a source with rows of arrays, such as arrays, csv_pixels or synthetic_sum",
@@ -118,12 +117,12 @@ class ArraySequence(SampleSequence):
         if self._one_hot:
             self._class_labels()
             return FieldSpec((self.num_classes or 0,), "float32")
-        if _are_classes(labels_of(self.source)):
+        if _are_classes(self.source.labels):
             return FieldSpec((), "int32")
         return FieldSpec(stored.shape, _cheap(stored.dtype))
 
     def _class_labels(self) -> npt.NDArray[Any]:
-        labels = labels_of(self.source)
+        labels = self.source.labels
         if labels is None or not _are_classes(labels):
             raise ConfigError(
                 "labels: one_hot needs class labels, and the source has other targets",
@@ -149,7 +148,7 @@ class ArraySequence(SampleSequence):
         elif not self._stored_format and shape[0] in _CHANNEL_COUNTS and shape[-1] > max(_CHANNEL_COUNTS):
             raise ConfigError(
                 f"stored_format: samples of shape {shape} look as if their channels came first",
-                where=describe(self.source, 0),
+                where=self.source.describe(0),
                 expected="(height, width, channels)",
                 fix="set sequence.stored_format: channels_first; or channels_last, where the last axis holds them",
             )

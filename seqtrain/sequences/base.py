@@ -35,7 +35,7 @@ import numpy.typing as npt
 from seqtrain.errors import DataError
 from seqtrain.randomness import Order, blocked_order, epoch_order, sample_generator
 from seqtrain.sequences.fitted import require_same
-from seqtrain.sources.base import Source, classes_of, describe
+from seqtrain.sources.base import Source
 from seqtrain.structure import map_structure
 
 
@@ -95,7 +95,7 @@ class SampleSequence:
     @property
     def class_names(self) -> tuple[str, ...] | None:
         """The classes' names by class index, or None for other targets."""
-        return classes_of(self.source)
+        return self.source.classes
 
     @property
     def splits_rows(self) -> bool:
@@ -204,7 +204,7 @@ class SampleSequence:
 
     def describe(self, index: int) -> str:
         """The file or row of one sample, for messages."""
-        return describe(self.source, index)
+        return self.source.describe(index)
 
     def _epoch_order(self, epoch: int) -> Order:
         with self._ordering:  # so that threads do not all compute the same permutation
@@ -215,11 +215,11 @@ class SampleSequence:
             return self._orders[epoch]
 
     def _new_order(self, epoch: int) -> Order:
-        block_size = getattr(self.source, "block_size", 1)
+        block_size = self.source.block_size
         if block_size == 1:
             return epoch_order(self.seed, epoch, len(self.indices))
         blocks = self.source_indices(self.indices) // block_size
-        return blocked_order(self.seed, epoch, blocks, getattr(self.source, "num_blocks_together", 1))
+        return blocked_order(self.seed, epoch, blocks, self.source.num_blocks_together)
 
     def __getstate__(self) -> dict[str, Any]:
         return {**self.__dict__, "_orders": {}, "_ordering": None}

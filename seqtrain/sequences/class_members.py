@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from seqtrain.errors import ConfigError, DataError
-from seqtrain.sources.base import Source, classes_of, labels_of
+from seqtrain.sources.base import Source
 
 Indices = npt.NDArray[np.integer]
 
@@ -84,7 +84,7 @@ def class_labels(source: Source) -> npt.NDArray[np.integer]:
     Raises:
         ConfigError: when the source's labels are no classes.
     """
-    labels = labels_of(source)
+    labels = source.labels
     if labels is None or labels.ndim != 1 or labels.dtype.kind not in "iu":
         raise ConfigError(
             f"the source {type(source).__name__} has no classes to compare samples by",
@@ -96,5 +96,5 @@ def class_labels(source: Source) -> npt.NDArray[np.integer]:
 
 def class_name(source: Source, label: int) -> str:
     """What a class is called."""
-    names = classes_of(source)
+    names = source.classes
     return names[label] if names else str(label)

@@ -16,7 +16,7 @@ from seqtrain.sequences.base import SampleSequence
 from seqtrain.sequences.decoding import read_picture
 from seqtrain.sequences.pictures import CutPictures
 from seqtrain.sequences.resizing import fit, scaled_size
-from seqtrain.sources.base import Source, labels_of
+from seqtrain.sources.base import Source
 from seqtrain.structure import FieldSpec
 from seqtrain.types import Color, DataFormat, ImageSize, Resize
 
@@ -84,7 +84,7 @@ class ImageSequence(SampleSequence):
         self.resize: Resize = resize
         self.data_format = data_format
         self.cache: PictureCache | None = None
-        self._cut = CutPictures(source, color, resize) if hasattr(source, "read_picture") else None  # None: files
+        self._cut = CutPictures(source, color, resize) if source.has_pictures else None  # None: files
         self._one_hot = labels == "one_hot"
         num_channels = 1 if color == "gray" else 3
         shape = (num_channels, *image_size) if data_format == "channels_first" else (*image_size, num_channels)
@@ -194,7 +194,7 @@ class ImageSequence(SampleSequence):
             y[0] = label
 
     def _label_spec(self) -> FieldSpec:
-        labels = labels_of(self.source)
+        labels = self.source.labels
         if labels is None or (self._cut is None and "path" not in self.source[int(self.indices[0])]):
             raise ConfigError(
                 f"the source {type(self.source).__name__} has no labelled pictures",

@@ -26,7 +26,7 @@ from seqtrain.sequences.kept_masks import KeptMasks
 from seqtrain.sequences.mask_resizing import fit_mask, shrunk_size
 from seqtrain.sequences.resizing import fit
 from seqtrain.sources.base import Source
-from seqtrain.sources.mask_source import mask_source
+from seqtrain.sources.mask_source import require_masks
 from seqtrain.sources.picture_size import picture_size
 from seqtrain.structure import FieldSpec
 from seqtrain.types import Color, DataFormat, ImageSize, Probability, Resize
@@ -102,8 +102,8 @@ class ImageMaskSequence(AugmentedImageSequence):
         random_crop: CropFraction | None = None,
         kept_masks_mb: Annotated[int, Field(ge=0)] = 64,
     ) -> None:
-        self._masks = mask_source(source, "image_mask")
-        self._ignored_id: int | None = getattr(source, "ignored_id", None)
+        require_masks(source, "image_mask")
+        self._ignored_id: int | None = source.ignored_id
         self._same_size = bytearray(len(source))  # which samples were found to be; one byte each, set once
         self._kept_masks = KeptMasks(kept_masks_mb * _MB)
         super().__init__(
@@ -127,7 +127,7 @@ class ImageMaskSequence(AugmentedImageSequence):
             contrast,
             random_crop,
         )
-        self._may_differ = self._cut is None and not getattr(source, "masks_fit", False)
+        self._may_differ = self._cut is None and not source.masks_fit
         x, y = self.spec
         weights = () if self._ignored_id is None else (FieldSpec(image_size, "float32"),)
         self.spec = (FieldSpec(x.shape, x.dtype, kind="pixels"), y, *weights)
@@ -165,7 +165,7 @@ class ImageMaskSequence(AugmentedImageSequence):
         fit(read_picture(path, self.color, lambda stored: shrunk_size(stored, size, self.resize)), picture, self.resize)
 
     def _label_spec(self) -> FieldSpec:
-        return FieldSpec(self.image_size, "uint8", kind="mask", classes=self._masks.classes)
+        return FieldSpec(self.image_size, "uint8", kind="mask", classes=self.source.classes)
 
     def _picture_in(self, row: Picture) -> Picture:
         """The row as (height, width) or (height, width, 3); a new array where its channels come first."""
@@ -187,7 +187,7 @@ class ImageMaskSequence(AugmentedImageSequence):
     def _read_mask(self, index: int, row: Picture) -> None:
         if self._kept_masks.read(index, row):
             return
-        mask = self._masks.read_mask(index)
+        mask = self.source.read_mask(index)
         if self._may_differ and not self._same_size[index]:
             self._check_size(index, (mask.shape[0], mask.shape[1]))
             self._same_size[index] = True

@@ -141,7 +141,7 @@ class ImagePairSequence(ComparedImageSequence):
 
     def _are_same(self, indices: npt.NDArray[np.integer], epoch: int) -> npt.NDArray[Any]:
         if self._members is None:
-            labels: npt.NDArray[Any] = self.source.labels[indices]  # type: ignore[attr-defined]
+            labels: npt.NDArray[Any] = np.asarray(self.source.labels)[indices]
             return labels
         with self._dealing:  # so that threads do not all deal the same epoch
             if epoch not in self._dealt:

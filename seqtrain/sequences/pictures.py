@@ -5,7 +5,7 @@ For sequences that need the pictures alone, and not where they come from.
 
 from __future__ import annotations
 
-from typing import Any, Protocol, cast
+from typing import Any, Protocol
 
 import cv2
 import numpy as np
@@ -14,8 +14,7 @@ import numpy.typing as npt
 from seqtrain.errors import ConfigError
 from seqtrain.sequences.decoding import read_picture
 from seqtrain.sequences.resizing import fit, scaled_size
-from seqtrain.sources.base import Source, describe
-from seqtrain.sources.rows import RowSource
+from seqtrain.sources.base import Source
 from seqtrain.types import Color, Resize
 
 Picture = npt.NDArray[np.uint8]
@@ -54,9 +53,9 @@ def pictures_of(source: Source, indices: npt.NDArray[np.integer], color: Color |
     Raises:
         ConfigError: when the source has no pictures, or arrays of another kind.
     """
-    if hasattr(source, "read_rows"):
-        return ArrayPictures(cast(RowSource, source), color, resize)
-    if hasattr(source, "read_picture"):  # its samples may have a `path` too, that of a volume
+    if source.has_rows:
+        return ArrayPictures(source, color, resize)
+    if source.has_pictures:  # its samples may have a `path` too, that of a volume
         return CutPictures(source, color or "rgb", resize)
     if "path" in source[int(indices[0])]:
         return FilePictures(source, color or "rgb", resize)
@@ -129,7 +128,7 @@ class ArrayPictures:
         ConfigError: when the arrays are no such pictures.
     """
 
-    def __init__(self, source: RowSource, color: Color | None, resize: Resize) -> None:
+    def __init__(self, source: Source, color: Color | None, resize: Resize) -> None:
         stored = source.fields["x"]
         self.num_channels = stored.shape[2] if len(stored.shape) == 3 else 1
         _check(source, self.num_channels, color)
@@ -148,12 +147,12 @@ class ArrayPictures:
             fit(as_picture, picture, self._resize)
 
 
-def _check(source: RowSource, num_channels: int, color: Color | None) -> None:
+def _check(source: Source, num_channels: int, color: Color | None) -> None:
     stored = source.fields["x"]
     if stored.dtype != "uint8" or len(stored.shape) not in (2, 3) or num_channels > _MOST_CHANNELS:
         raise ConfigError(
             "the source's arrays are no 8-bit pictures",
-            where=describe(source, 0),
+            where=source.describe(0),
             expected=f"uint8, (height, width) or (height, width, channels) with at most {_MOST_CHANNELS} channels",
             received=f"{stored.dtype}, {stored.shape}",
             fix="save them as uint8, 0 to 255, with the channels last",

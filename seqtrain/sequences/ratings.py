@@ -50,7 +50,7 @@ class RatingSequence(SampleSequence):
         drop_remainder: bool = False,
     ) -> None:
         super().__init__(source, indices, batch_size, seed, training, drop_remainder)
-        if not hasattr(source, "num_users"):
+        if not source.num_users:
             raise ConfigError(
                 f"the sequence 'ratings' cannot read from a {type(source).__name__}",
                 fix="use it with `source: {name: ratings, ...}`",

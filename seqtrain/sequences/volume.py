@@ -125,7 +125,7 @@ class VolumeSequence(SampleSequence):
 
 
 def _labels_of_volumes(source: VolumeSource) -> npt.NDArray[np.int64]:
-    labels = source.labels if hasattr(source, "spacing_mm") else None
+    labels = None if source.spacing_mm(0) is None else source.labels
     if labels is None:
         raise ConfigError(
             f"the sequence 'volumes' cannot read from this {type(source).__name__}",

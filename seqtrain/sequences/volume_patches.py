@@ -194,7 +194,7 @@ class VolumePatchSequence(SampleSequence):
 
 
 def _check_has_masks(source: VolumeSource) -> None:
-    if not getattr(source, "has_masks", False):
+    if not source.has_masks:
         raise ConfigError(
             f"the sequence 'volume_patches' cannot read from this {type(source).__name__}",
             expected="a source of volumes with masks, such as volumes with a folder of labels",

@@ -12,6 +12,7 @@ import numpy.typing as npt
 
 from seqtrain.errors import ConfigError, DataError
 from seqtrain.registry import sources
+from seqtrain.sources.base import Source
 from seqtrain.sources.class_labels import check_finite, class_names
 from seqtrain.sources.npy_files import npy_array, npz_array
 from seqtrain.sources.npy_rows import NpyRows, is_worth_a_call
@@ -45,7 +46,7 @@ class StoredArray(Protocol):
 
 
 @sources.register("arrays")
-class Arrays:
+class Arrays(Source):
     """Arrays on disk, larger than memory if need be: `x.npy` and `y.npy`, or one uncompressed `.npz`.
 
     Whole numbers in `y`, of shape (n,) or (n, 1), are class labels; save targets of a regression as floats.
@@ -67,6 +68,8 @@ class Arrays:
     Example:
         source: {name: arrays, x: data/x.npy, y: data/y.npy}
     """
+
+    classes: tuple[str, ...] | None
 
     def __init__(
         self,

@@ -15,7 +15,7 @@ import numpy.typing as npt
 
 from seqtrain.errors import MOST_TOLD, ConfigError, DataError, Mistake, did_you_mean, one_of
 from seqtrain.registry import sources
-from seqtrain.sources.base import Paths
+from seqtrain.sources.base import Paths, Source
 from seqtrain.sources.coco_listing import CocoListing
 from seqtrain.sources.coco_outline import Outline, OutlineError, outline, outlined
 from seqtrain.sources.json_places import read_item
@@ -31,7 +31,7 @@ log = logging.getLogger("seqtrain")
 
 
 @sources.register("coco_masks")
-class CocoMasks:
+class CocoMasks(Source):
     """Images whose objects a JSON file like COCO's `instances_*.json` outlines, as polygons or run-length codes.
 
     The classes are the categories in the order of their ids, numbered from 1 without gaps; 0 is the background. Where

@@ -20,7 +20,7 @@ import numpy.typing as npt
 
 from seqtrain.errors import MOST_LISTED, ConfigError, DataError, Mistake, did_you_mean, one_of, without_repeats
 from seqtrain.registry import sources
-from seqtrain.sources.base import only
+from seqtrain.sources.base import Source, only
 from seqtrain.sources.class_labels import class_names
 from seqtrain.sources.digits_text import parse_plain, parse_slowly
 from seqtrain.sources.rows import Column, columns
@@ -34,7 +34,7 @@ _HIGHEST_LABEL = 2**31 - 1
 
 
 @sources.register("csv_pixels")
-class CsvPixels:
+class CsvPixels(Source):
     """Pictures as rows of a CSV: a label, and one column per pixel, row by row from the top left.
 
     With a header (`label,pixel0,pixel1,...`) the label may be any column; without one it is the first.
@@ -54,6 +54,9 @@ class CsvPixels:
     Example:
         source: {name: csv_pixels, path: data/train.csv, image_size: [28, 28]}
     """
+
+    labels: npt.NDArray[np.int64]
+    classes: tuple[str, ...]
 
     def __init__(
         self,

@@ -15,7 +15,7 @@ import numpy.typing as npt
 
 from seqtrain.errors import MOST_TOLD, DataError, Mistake
 from seqtrain.registry import sources
-from seqtrain.sources.base import Paths
+from seqtrain.sources.base import Paths, Source
 from seqtrain.sources.images_by_id import ImagesById
 from seqtrain.sources.mask_painting import MaskedObject, painted
 from seqtrain.sources.mask_source import Mask, count_classes
@@ -29,7 +29,7 @@ log = logging.getLogger("seqtrain")
 
 
 @sources.register("encoded_masks")
-class EncodedMasks:
+class EncodedMasks(Source):
     """Images whose masks a table holds as runs, as in Kaggle's competitions: `ImageId,EncodedPixels`.
 
     Runs are pairs of start and length; pixels are counted from 1, down the columns. An image may have several rows; one

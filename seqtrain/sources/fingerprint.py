@@ -21,7 +21,7 @@ from typing import Any
 
 import numpy as np
 
-from seqtrain.sources.base import Paths, Source, classes_of, describe, labels_of
+from seqtrain.sources.base import Paths, Source
 
 _SIZES_LOOKED_AT = 4096
 
@@ -37,16 +37,15 @@ def fingerprint(source: Source, arguments: Mapping[str, Any]) -> str:
         fingerprint(data.source, data.config.source.arguments)
     """
     digest = hashlib.sha256(f"{len(source)} samples\n".encode())
-    fields: Mapping[str, Any] = getattr(source, "fields", {})
-    _add_json(digest, {name: [list(field.shape), field.dtype] for name, field in sorted(fields.items())})
-    _add_json(digest, classes_of(source))
+    _add_json(digest, {name: [list(field.shape), field.dtype] for name, field in sorted(source.fields.items())})
+    _add_json(digest, source.classes)
     looked_at = copy.copy(source)  # what it reads to answer is not kept in the one that trains
-    _add_array(digest, "labels", labels_of(looked_at))
-    _add_array(digest, "groups", getattr(looked_at, "groups", None))
-    if hasattr(source, "files"):
+    _add_array(digest, "labels", looked_at.labels)
+    _add_array(digest, "groups", looked_at.groups)
+    if source.files is not None:
         for paths in source.files:
             _add_files(digest, paths)
-    elif Path(describe(source, 0)).is_file():
+    elif Path(source.describe(0)).is_file():
         _add_files(digest, _Described(source))
         return digest.hexdigest()
     tables = {name: value for name, value in arguments.items() if isinstance(value, Path) and value.is_file()}
@@ -64,10 +63,10 @@ class _Described:
         return len(self._source)
 
     def __getitem__(self, index: int) -> str:
-        return describe(self._source, index)
+        return self._source.describe(index)
 
     def __iter__(self) -> Iterator[str]:
-        return (describe(self._source, index) for index in range(len(self)))
+        return (self._source.describe(index) for index in range(len(self)))
 
 
 def _add_json(digest: Any, value: Any) -> None:

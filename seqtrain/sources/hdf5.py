@@ -40,6 +40,9 @@ class Hdf5(Arrays):
         source: {name: hdf5, path: data/train.h5, x: images, y: labels}
     """
 
+    block_size: int
+    num_blocks_together: int
+
     def __init__(
         self,
         path: Path,

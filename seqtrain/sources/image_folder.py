@@ -19,6 +19,7 @@ from PIL import Image
 
 from seqtrain.errors import ConfigError, DataError, did_you_mean, one_of
 from seqtrain.registry import sources
+from seqtrain.sources.base import Source
 from seqtrain.sources.packed_paths import PackedPaths
 
 # Formats that Pillow knows by name and cannot decode without a program or a handler that it does not bring.
@@ -26,7 +27,7 @@ _NAMED_ONLY = frozenset({"BUFR", "EPS", "GRIB", "HDF5", "MPEG", "WMF"})
 
 
 @sources.register("image_folder")
-class ImageFolderSource:
+class ImageFolderSource(Source):
     """Image files in one folder for each class; the folders' names are the classes.
 
     Files are found at any depth below their class folder, by the extensions that Pillow can open. Hidden files and

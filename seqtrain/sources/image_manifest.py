@@ -11,6 +11,7 @@ import numpy.typing as npt
 
 from seqtrain.errors import MOST_LISTED, DataError, Mistake
 from seqtrain.registry import sources
+from seqtrain.sources.base import Source
 from seqtrain.sources.class_labels import check_finite, class_names
 from seqtrain.sources.manifest_csv import read_table
 from seqtrain.sources.packed_paths import PackedPaths
@@ -21,7 +22,7 @@ _MOST_DIGITS = 18  # of a class index: what int64 holds
 
 
 @sources.register("image_manifest")
-class ImageManifestSource:
+class ImageManifestSource(Source):
     """Image files that a table lists, with their labels; its other columns may group them.
 
     All of the table and the existence of every file are checked at the start, so that no run ends in its last hour at

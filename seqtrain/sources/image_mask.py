@@ -12,7 +12,7 @@ from pydantic import Field
 
 from seqtrain.errors import ConfigError, DataError
 from seqtrain.registry import sources
-from seqtrain.sources.base import Paths
+from seqtrain.sources.base import Paths, Source
 from seqtrain.sources.image_folder import image_extensions
 from seqtrain.sources.mask_file import Ids, read_ids
 from seqtrain.sources.mask_source import Mask, count_classes
@@ -29,7 +29,7 @@ _MOST_IDS_TOLD = 10
 
 
 @sources.register("image_mask")
-class ImageMaskSource:
+class ImageMaskSource(Source):
     """Images with one mask each: `images/cat.jpg` and `masks/cat.png`, or `masks/cat_mask.png` with a suffix.
 
     A mask is an image of class ids: gray of 1, 8 or 16 bits, or a palette, whose colours do not matter. With two
@@ -55,6 +55,8 @@ class ImageMaskSource:
     """
 
     classes: tuple[str, ...]
+    ignored_id: int | None
+    mask_names: MaskNames
 
     def __init__(
         self,

@@ -8,6 +8,7 @@ from typing import Any
 
 from seqtrain.errors import DataError
 from seqtrain.registry import sources
+from seqtrain.sources.base import Source
 from seqtrain.sources.image_folder import image_extensions
 from seqtrain.sources.matched_files import files_below, stem_and_extension
 from seqtrain.sources.packed_paths import PackedPaths
@@ -16,7 +17,7 @@ _MOST_TOLD = 5
 
 
 @sources.register("images")
-class ImagesSource:
+class ImagesSource(Source):
     """Every image file of a folder, at any depth.
 
     Files are found by the extensions that Pillow can open, and come in alphabetical order. Hidden files and folders,

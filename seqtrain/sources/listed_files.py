@@ -19,7 +19,7 @@ import numpy.typing as npt
 
 from seqtrain.errors import DataError
 from seqtrain.sources.arrays import StoredArray
-from seqtrain.sources.base import Source, classes_of, labels_of
+from seqtrain.sources.base import Source
 from seqtrain.sources.cells import Categories, ColumnKind
 from seqtrain.sources.columns_file import read_columns
 from seqtrain.sources.manifest_csv import read_table
@@ -27,12 +27,12 @@ from seqtrain.sources.npy_files import NpyArray
 from seqtrain.sources.packed_paths import PackedPaths
 from seqtrain.sources.pair_manifest import PairManifestSource
 from seqtrain.sources.picture_size import picture_size
-from seqtrain.sources.rows import Column, RowSource, columns
+from seqtrain.sources.rows import Column, columns
 from seqtrain.sources.table import Table
 from seqtrain.structure import FieldSpec
 
 
-class ListedImages:
+class ListedImages(Source):
     """Image files in the order in which they are given.
 
     Args:
@@ -40,10 +40,13 @@ class ListedImages:
         like: The run's source.
     """
 
+    classes: tuple[str, ...] | None
+    labels: npt.NDArray[Any] | None
+
     def __init__(self, paths: Iterable[str], like: Source) -> None:
         self._paths = PackedPaths("", paths)
-        self.classes = classes_of(like)
-        own = labels_of(like)
+        self.classes = like.classes
+        own = like.labels
         self.labels = None if own is None else np.zeros(len(self._paths), own.dtype)
 
     def __len__(self) -> int:
@@ -66,7 +69,7 @@ class ListedImages:
         return [self._paths[index] for index in indices.tolist()], labels
 
 
-class ListedPairs:
+class ListedPairs(Source):
     """Pairs of image files that a CSV names, one in each row.
 
     Args:
@@ -79,6 +82,7 @@ class ListedPairs:
     """
 
     classes = PairManifestSource.classes
+    labels: npt.NDArray[np.int64]
 
     def __init__(self, path: Path, columns: tuple[str, str], root: Path | None) -> None:
         table = read_table(path, columns)
@@ -97,7 +101,7 @@ class ListedPairs:
         return f"{self._path}:{self._lines[index]}"
 
 
-class ListedArrays:
+class ListedArrays(Source):
     """Rows of arrays, one array after the other; an array of the shape of one sample is one.
 
     Args:
@@ -108,12 +112,16 @@ class ListedArrays:
         DataError: when their rows are not like the run's samples.
     """
 
-    def __init__(self, arrays: Sequence[StoredArray], like: RowSource) -> None:
+    fields: Mapping[str, FieldSpec]
+    classes: tuple[str, ...] | None
+    labels: npt.NDArray[Any] | None
+
+    def __init__(self, arrays: Sequence[StoredArray], like: Source) -> None:
         self.fields: Mapping[str, FieldSpec] = dict(like.fields)
         self._files = [_of_samples(array, self.fields["x"]) for array in arrays]
         self._ends = np.cumsum([file.shape[0] for file in self._files])
-        self.classes = classes_of(like)
-        own = labels_of(like)
+        self.classes = like.classes
+        own = like.labels
         self.labels = None if own is None else np.zeros(len(self), own.dtype)
 
     def __len__(self) -> int:
@@ -152,7 +160,7 @@ class ListedArrays:
         return {name: value for name, value in self.__dict__.items() if name != "_arrays"}
 
 
-class ListedRows:
+class ListedRows(Source):
     """Rows of a table whose columns are the features of the run's; columns to predict need not be there.
 
     Args:
@@ -162,6 +170,9 @@ class ListedRows:
     Raises:
         DataError: when the file cannot be read, or lacks a column.
     """
+
+    classes: tuple[str, ...] | None
+    targets: dict[str, npt.NDArray[Any] | Categories]
 
     def __init__(self, path: Path, like: Table) -> None:
         kinds: dict[str, ColumnKind] = {name: "number" for name in like.numeric}

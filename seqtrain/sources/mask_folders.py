@@ -17,7 +17,7 @@ import numpy.typing as npt
 
 from seqtrain.errors import MOST_LISTED, ConfigError, DataError, Mistake
 from seqtrain.registry import sources
-from seqtrain.sources.base import Paths
+from seqtrain.sources.base import Paths, Source
 from seqtrain.sources.image_folder import image_extensions
 from seqtrain.sources.mask_file import Ids, read_ids
 from seqtrain.sources.mask_painting import MaskedObject, painted
@@ -37,7 +37,7 @@ log = logging.getLogger("seqtrain")
 
 
 @sources.register("mask_folders")
-class MaskFolders:
+class MaskFolders(Source):
     """Images with several masks each, in the layout of the 2018 Data Science Bowl: `<id>/images/`, `<id>/masks/`.
 
     An object's mask is a picture of two values, of which 0 is outside. The objects of an image are numbered in the

@@ -17,7 +17,7 @@ import numpy.typing as npt
 
 from seqtrain.errors import MOST_LISTED, DataError, Mistake
 from seqtrain.registry import sources
-from seqtrain.sources.base import Paths
+from seqtrain.sources.base import Paths, Source
 from seqtrain.sources.manifest_csv import read_table
 from seqtrain.sources.packed_paths import PackedPaths
 
@@ -26,7 +26,7 @@ _log = logging.getLogger("seqtrain")
 
 
 @sources.register("pair_manifest")
-class PairManifestSource:
+class PairManifestSource(Source):
     """Pairs of image files that a table lists, as 1 or `same` where they belong together, 0 or `different` where not.
 
     All of the table and the existence of every file are checked at the start.

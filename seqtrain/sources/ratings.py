@@ -21,7 +21,7 @@ import numpy.typing as npt
 
 from seqtrain.errors import MOST_LISTED, ConfigError, DataError, Mistake, did_you_mean, one_of, without_repeats
 from seqtrain.registry import sources
-from seqtrain.sources.base import only
+from seqtrain.sources.base import Source, only
 
 _ROW = {"user": np.int64, "item": np.int64, "rating": np.float32}
 _DEFAULT_COLUMNS = ("userId", "movieId", "rating")
@@ -30,7 +30,7 @@ _LONGEST_ID = 20  # characters
 
 
 @sources.register("ratings")
-class Ratings:
+class Ratings(Source):
     """Ratings of items by users: a CSV with a header, or MovieLens's tab-separated `u.data` without one.
 
     Ids are whole numbers; each gets an index, from 0, in the order of the ids. Without a header the columns are user,
@@ -53,6 +53,9 @@ class Ratings:
     Example:
         source: {name: ratings, path: data/ratings.csv}
     """
+
+    groups: npt.NDArray[np.int32]
+    labels: npt.NDArray[np.float32]
 
     def __init__(
         self, path: Path, user_column: str = "userId", item_column: str = "movieId", rating_column: str = "rating"

@@ -6,32 +6,12 @@ batch, and the source writes into them, in whatever order suits its storage.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from seqtrain.sources.base import Source
-from seqtrain.structure import FieldSpec
-
-
-class RowSource(Source, Protocol):
-    """A source with one array of samples, `x`, and one of labels or targets, `y`."""
-
-    @property
-    def fields(self) -> Mapping[str, FieldSpec]:
-        """Shape and dtype of `x` and `y` as stored."""
-        ...
-
-    def read_rows(self, indices: npt.NDArray[np.integer], rows: Mapping[str, npt.NDArray[Any]]) -> None:
-        """Writes samples into rows.
-
-        Args:
-            indices: Of the samples, in the order of the rows.
-            rows: By the name of the field, those that are wanted; their dtype may differ from the stored one.
-        """
-        ...
 
 
 class Column:
@@ -47,7 +27,7 @@ class Column:
         x[0:2]  # an array of the samples 4 and 2
     """
 
-    def __init__(self, source: RowSource, name: str, indices: npt.NDArray[np.integer]) -> None:
+    def __init__(self, source: Source, name: str, indices: npt.NDArray[np.integer]) -> None:
         self._source = source
         self._name = name
         self._indices = np.asarray(indices)
@@ -83,6 +63,6 @@ class Column:
         return np.asarray(self[:], dtype=dtype)
 
 
-def columns(source: RowSource, indices: npt.NDArray[np.integer]) -> tuple[Column, Column]:
+def columns(source: Source, indices: npt.NDArray[np.integer]) -> tuple[Column, Column]:
     """The samples and the labels of a row source, for `as_columns`."""
     return Column(source, "x", indices), Column(source, "y", indices)

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import copy
 import logging
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal, Self
 
@@ -18,7 +18,7 @@ import numpy.typing as npt
 
 from seqtrain.errors import MOST_LISTED, ConfigError, DataError, Mistake
 from seqtrain.registry import sources
-from seqtrain.sources.base import Paths
+from seqtrain.sources.base import Paths, Source
 from seqtrain.sources.cells import ColumnKind
 from seqtrain.sources.columns_file import TABLE_EXTENSIONS, Columns, RowPlaces, read_columns
 from seqtrain.types import Positive
@@ -30,7 +30,7 @@ Values = npt.NDArray[np.float32]
 
 
 @sources.register("series")
-class Series:
+class Series(Source):
     """Windows of one or many series, each a CSV with a header or a Parquet file, a row a step of time.
 
     Windows are in the order of their place in their file, from its beginning to its end, so that `split: {by: ordered}`
@@ -59,6 +59,9 @@ class Series:
         source: {name: series, path: data/power, target: load, columns: [load, temperature], window: 48, horizon: 24}
     """
 
+    targets: tuple[str, ...]
+    groups: npt.NDArray[Any] | None
+
     def __init__(
         self,
         path: Path | list[Path],
@@ -78,6 +81,11 @@ class Series:
         self.features = np.array([self._names.index(name) for name in self.columns])
         self.target_features = np.array([self._names.index(name) for name in self.targets])
         self._list(_files(path), follows=True)
+
+    @property
+    def form(self) -> Mapping[str, Any]:
+        """See `Source`."""
+        return {"columns": self.columns, "targets": self.targets, "window": self.window, "horizon": self.horizon}
 
     def of_inputs(self, inputs: Sequence[Path]) -> Self:
         """All windows of some files and folders whose future is not known, file after file; what follows is zero.

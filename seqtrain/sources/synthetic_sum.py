@@ -11,6 +11,7 @@ import numpy.typing as npt
 from seqtrain.errors import ConfigError
 from seqtrain.randomness import source_generator
 from seqtrain.registry import sources
+from seqtrain.sources.base import Source
 from seqtrain.sources.rows import Column, columns
 from seqtrain.structure import FieldSpec
 from seqtrain.types import Positive
@@ -19,7 +20,7 @@ _FIELDS = {"x": FieldSpec((2,), "float32"), "y": FieldSpec((1,), "float32")}
 
 
 @sources.register("synthetic_sum")
-class SyntheticSum:
+class SyntheticSum(Source):
     """Two random numbers in, their sum out: made from (seed, index) alone, stored nowhere.
 
     Args:

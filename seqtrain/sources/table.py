@@ -17,6 +17,7 @@ import numpy.typing as npt
 
 from seqtrain.errors import ConfigError, DataError
 from seqtrain.registry import sources
+from seqtrain.sources.base import Source
 from seqtrain.sources.cells import MISSING, Categories, ColumnKind, is_missing, no_target
 from seqtrain.sources.columns_file import Columns, check_names, column_names, read_columns
 
@@ -31,7 +32,7 @@ log = logging.getLogger("seqtrain")
 
 
 @sources.register("table")
-class Table:
+class Table(Source):
     """A CSV with a header (commas, semicolons or tabs) or a Parquet file: a sample a row.
 
     A column that no list names is read as what more than half of its first cells are, numbers or categories.
@@ -56,6 +57,8 @@ class Table:
     Example:
         source: {name: table, path: data/flats.csv, targets: {price: number, heating: class}, ignore: [id]}
     """
+
+    targets: dict[str, npt.NDArray[Any] | Categories]
 
     def __init__(
         self,

@@ -17,7 +17,7 @@ from pydantic import Field
 
 from seqtrain.errors import ConfigError
 from seqtrain.registry import sources
-from seqtrain.sources.base import Paths
+from seqtrain.sources.base import Paths, Source
 from seqtrain.sources.mask_source import count_classes
 from seqtrain.sources.volume_source import Mask, Voxels, Window
 from seqtrain.sources.volumes import SpacingMm, Volumes
@@ -33,7 +33,7 @@ _WHITE = 255
 
 
 @sources.register("volume_slices")
-class VolumeSlices:
+class VolumeSlices(Source):
     """The slices of volumes along one axis, each a gray picture with a mask where there are masks.
 
     Split them `by: group`, the patient: slices of one volume are so alike that any other split tests on what was
@@ -68,6 +68,8 @@ class VolumeSlices:
     Example:
         source: {name: volume_slices, images: data/images, labels: data/labels, classes: [background, lesion]}
     """
+
+    classes: tuple[str, ...] | None
 
     def __init__(
         self,

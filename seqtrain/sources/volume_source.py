@@ -10,7 +10,7 @@ Sequences ask for windows, so that of a volume of gigabytes only a patch is read
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -25,44 +25,19 @@ Window = tuple[slice, slice, slice]  # along the same axes, with a step of 1
 Foreground = Mapping[int, npt.NDArray[np.int32]]
 
 
-class VolumeSource(Source, Protocol):
+class VolumeSource(Source):
     """A source whose samples are volumes.
 
     `groups` says which patient each volume is of; `labels` is None where whole volumes have no class.
     """
 
-    @property
-    def classes(self) -> tuple[str, ...] | None:
-        """The names of the masks' ids, 0 the background; without masks those of the labels, None without either."""
-        ...
-
-    @property
-    def label_classes(self) -> tuple[str, ...] | None:
-        """The names of the labels, by class index; None where whole volumes have no class."""
-        ...
-
-    @property
-    def labels(self) -> npt.NDArray[np.int64] | None:
-        """The class index of each volume, or None."""
-        ...
-
-    @property
-    def groups(self) -> npt.NDArray[np.str_]:
-        """The patient of each volume."""
-        ...
-
-    @property
-    def has_masks(self) -> bool:
-        """Whether each volume has a mask."""
-        ...
-
     def shape(self, index: int) -> Shape:
         """The volume's shape in the canon, from its header."""
-        ...
+        raise NotImplementedError
 
     def spacing_mm(self, index: int) -> Spacing:
         """From voxel to voxel along (z, y, x)."""
-        ...
+        raise NotImplementedError
 
     def read(self, index: int, window: Window | None = None) -> Voxels:
         """Voxels in the canon, integers as stored or float32; perhaps a view that must not be written to.
@@ -74,7 +49,7 @@ class VolumeSource(Source, Protocol):
         Raises:
             DataError: when the file is damaged or truncated, or holds NaN.
         """
-        ...
+        raise NotImplementedError
 
     def read_mask(self, index: int, window: Window | None = None) -> Mask:
         """The ids of the same voxels.
@@ -82,19 +57,15 @@ class VolumeSource(Source, Protocol):
         Raises:
             DataError: when the file is damaged or truncated, or holds an id outside the classes.
         """
-        ...
+        raise NotImplementedError
 
     def some_voxels(self, index: int) -> Voxels:
         """Voxels as stored, in a row: a part that is quickly read, spread evenly over the volume, to measure it by."""
-        ...
+        raise NotImplementedError
 
     def foreground(self, index: int) -> Foreground:
         """By the id of each class but the background that the mask holds: some of its voxels, (n, 3), as (z, y, x).
 
         They are spread evenly over the class, a thousand at most, and found once.
         """
-        ...
-
-    def describe(self, index: int) -> str:
-        """The volume's file."""
-        ...
+        raise NotImplementedError

@@ -24,7 +24,7 @@ from seqtrain.sources.volume_cache import VolumeCache
 from seqtrain.sources.volume_file import VolumeFile, npy_volume, whole
 from seqtrain.sources.volume_list import EXTENSIONS, check_patients_apart, list_table, list_volumes, volumes_below
 from seqtrain.sources.volume_mask import as_ids, not_in_place, spread_voxels
-from seqtrain.sources.volume_source import Foreground, Mask, Shape, Spacing, Voxels, Window
+from seqtrain.sources.volume_source import Foreground, Mask, Shape, Spacing, VolumeSource, Voxels, Window
 from seqtrain.types import Positive
 
 Millimetres = Annotated[float, Field(gt=0, allow_inf_nan=False)]
@@ -35,7 +35,7 @@ _MOST_CLASSES = 256  # ids are uint8
 
 
 @sources.register("volumes")
-class Volumes:
+class Volumes(VolumeSource):
     """Volumes, such as CT or MRI, brought to one orientation and, on request, to one spacing.
 
     Headers are read at the start, voxels when they are asked for: of .nii and .npy files only the part that is wanted,
@@ -68,6 +68,12 @@ class Volumes:
     Example:
         source: {name: volumes, images: data/images, labels: data/labels, classes: [background, lesion]}
     """
+
+    classes: tuple[str, ...] | None
+    label_classes: tuple[str, ...] | None
+    labels: npt.NDArray[np.int64] | None
+    groups: npt.NDArray[np.str_]
+    has_masks: bool
 
     def __init__(
         self,

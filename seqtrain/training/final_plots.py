@@ -130,7 +130,7 @@ def _in_its_unit(output: Output, data: Data) -> Output:
         return output
     scales = scales_of(getattr(data.val, "fitted", dict)())
     name = output.name.partition(".")[2]
-    columns = [name] if name else list(getattr(data.source, "targets", ()))
+    columns = [name] if name else list(data.source.targets)
     scaled = [scales[column] for column in columns if "deviation" in scales.get(column, {})]
     if scaled and len(columns) == 1:
         results.name = columns[0]

@@ -77,7 +77,7 @@ def _num_classes(data: Data, first_batch: tuple[Any, ...]) -> int | None:
     y = first_batch[1]
     if y.ndim == 2 and y.shape[1] > 1 and np.isin(y, (0, 1)).all() and (y.sum(axis=1) == 1).all():
         return int(y.shape[1])
-    labels = getattr(data.source, "labels", None)
+    labels = data.source.labels
     if np.issubdtype(y.dtype, np.integer) and labels is not None and np.issubdtype(labels.dtype, np.integer):
         return int(labels.max()) + 1
     return None

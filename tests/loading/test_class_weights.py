@@ -5,10 +5,11 @@ from sklearn.utils.class_weight import compute_class_weight
 from seqtrain.errors import ConfigError, DataError, SeqtrainError
 from seqtrain.loading.class_weights import ClassWeightedSequence, class_weights, weights_of_targets
 from seqtrain.loading.stream import BatchStream, WorkerOptions, training_schedule
+from seqtrain.sources.base import Source
 from seqtrain.structure import FieldSpec
 
 
-class Labelled:
+class Labelled(Source):
     def __init__(self, labels):
         self.labels = np.asarray(labels)
 
@@ -82,7 +83,7 @@ def test_targets_that_are_no_classes_are_told_and_stop_the_loader(y, error, told
             assert isinstance(caught.value, error)
 
 
-class Masks:
+class Masks(Source):
     """A source of masks."""
 
     classes = ("background", "lesion")
@@ -126,7 +127,7 @@ def test_weights_of_pixels_are_multiplied_by_those_of_their_samples(own):
     assert weighted.batch(0, 0)[2].tolist() == [[[2, 2], [2, 8]], [[3, 3], [3, 3]]]
 
 
-class Flats:
+class Flats(Source):
     kinds = np.array([0, 0, 0, 1])
 
     def __len__(self):
@@ -150,7 +151,7 @@ def test_each_output_has_weights_of_its_own():
     assert given["kind"].tolist() == [1, 3]
 
 
-class Scenes:
+class Scenes(Source):
     """Masks, and no table."""
 
     classes = ("ground", "thing")

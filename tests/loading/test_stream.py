@@ -7,10 +7,11 @@ from seqtrain.errors import DataError, ResourceError, WorkerError
 from seqtrain.loading.stream import BatchStream, WorkerOptions, training_schedule, validation_schedule
 from seqtrain.sequences.base import SampleSequence
 from seqtrain.sequences.keras_style import KerasStyleSequence
+from seqtrain.sources.base import Source
 from seqtrain.structure import FieldSpec
 
 
-class Numbers:
+class Numbers(Source):
     def __init__(self, size):
         self.size = size
 

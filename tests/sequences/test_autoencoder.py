@@ -12,6 +12,7 @@ from seqtrain.errors import ConfigError, DataError
 from seqtrain.sequences.augmented_image import AugmentedImageSequence
 from seqtrain.sequences.autoencoder import AutoencoderSequence
 from seqtrain.sources.arrays import Arrays
+from seqtrain.sources.base import Source, as_source
 from seqtrain.sources.csv_pixels import CsvPixels
 from seqtrain.sources.image_folder import ImageFolderSource
 from seqtrain.sources.image_manifest import ImageManifestSource
@@ -65,7 +66,7 @@ def test_pictures_in_a_csv_may_be_resized() -> None:
     assert abs(half - means).max() <= 1
 
 
-class Slices:
+class Slices(Source):
     """Pictures that are no files, of samples that have the path of something else."""
 
     def __init__(self, *pictures: np.ndarray) -> None:
@@ -178,7 +179,7 @@ def test_a_source_without_pictures_is_refused(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="no 8-bit pictures"):
         of(stored(tmp_path, np.zeros((10, 3, 16, 16), dtype=np.uint8)))
     with pytest.raises(ConfigError, match="has no pictures"):
-        of([{"text": "a"}, {"text": "b"}], image_size=(4, 4))
+        of(as_source([{"text": "a"}, {"text": "b"}]), image_size=(4, 4))
 
 
 def test_arrays_of_another_color_are_refused(tmp_path: Path) -> None:

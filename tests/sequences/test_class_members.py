@@ -3,9 +3,10 @@ import pytest
 
 from seqtrain.errors import ConfigError, DataError
 from seqtrain.sequences.class_members import ClassMembers
+from seqtrain.sources.base import Source
 
 
-class Labelled:
+class Labelled(Source):
     classes = ("x", "y", "z")
 
     def __init__(self, labels) -> None:

@@ -11,6 +11,7 @@ from seqtrain.errors import ConfigError, DataError
 from seqtrain.sequences.augmented_image import AugmentedImageSequence
 from seqtrain.sequences.image import ImageSequence
 from seqtrain.sequences.resizing import fit
+from seqtrain.sources.base import Source
 from seqtrain.sources.image_folder import ImageFolderSource
 from seqtrain.sources.image_manifest import ImageManifestSource
 from seqtrain.sources.volume_slices import VolumeSlices
@@ -140,7 +141,7 @@ def test_slices_are_gray_in_every_channel_and_cannot_be_cached() -> None:
 
 
 def test_a_source_without_image_files_is_refused() -> None:
-    class Numbers:
+    class Numbers(Source):
         labels = np.zeros(3)
 
         def __len__(self) -> int:

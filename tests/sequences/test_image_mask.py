@@ -8,6 +8,7 @@ from PIL import Image
 from seqtrain.errors import ConfigError, DataError
 from seqtrain.sequences.augmented_image import AugmentedImageSequence
 from seqtrain.sequences.image_mask import ImageMaskSequence
+from seqtrain.sources.base import Source, as_source
 from seqtrain.sources.image_folder import ImageFolderSource
 from seqtrain.sources.image_mask import ImageMaskSource
 
@@ -198,7 +199,7 @@ def test_a_jpeg_that_may_be_shrunk_while_it_is_decoded_stays_on_its_mask(tmp_pat
     assert np.abs(x[..., 0] / 255 - y).mean() < 0.036  # half a pixel of each edge is 0.03
 
 
-class Drawn:
+class Drawn(Source):
     """Pictures that are no files."""
 
     classes = ("background", "thing")
@@ -279,7 +280,7 @@ class CountedReads:
 
 
 def test_each_mask_is_read_in_the_first_epoch_alone(like) -> None:
-    counted = CountedReads(like)
+    counted = as_source(CountedReads(like))
     made = sequence(counted, batch_size=3, **GEOMETRY)
     for epoch in range(3):
         for position in range(len(made)):
@@ -291,7 +292,7 @@ def test_each_mask_is_read_in_the_first_epoch_alone(like) -> None:
 
 
 def test_a_mask_that_cannot_be_read_is_told_of_each_time(like) -> None:
-    counted = CountedReads(like, bad=2)
+    counted = as_source(CountedReads(like, bad=2))
     made = sequence(counted)
     for _ in range(3):
         with pytest.raises(DataError, match="the mask cannot be read"):

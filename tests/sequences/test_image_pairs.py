@@ -8,6 +8,7 @@ from PIL import Image
 from seqtrain.errors import ConfigError, DataError
 from seqtrain.loading.bad_samples import write_rows
 from seqtrain.sequences.image_pairs import ImagePairSequence
+from seqtrain.sources.base import Source
 from seqtrain.sources.image_folder import ImageFolderSource
 from seqtrain.sources.pair_manifest import PairManifestSource
 from tests.sequences.numbered_images import numbered_images, shown
@@ -150,7 +151,7 @@ def test_listed_pairs_are_shuffled_whole_and_each_comes_once(listed):
 
 
 def test_a_source_without_image_files_is_refused():
-    class Rows:
+    class Rows(Source):
         labels = np.array([0, 0, 1, 1])
         classes = ("no", "yes")
 

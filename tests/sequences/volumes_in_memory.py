@@ -6,8 +6,10 @@ from typing import Any
 
 import numpy as np
 
+from seqtrain.sources.volume_source import VolumeSource
 
-class VolumesInMemory:
+
+class VolumesInMemory(VolumeSource):
     """A `VolumeSource` of arrays.
 
     Args:

@@ -8,7 +8,6 @@ import pytest
 
 from seqtrain.errors import ConfigError, DataError
 from seqtrain.sources.arrays import Arrays
-from seqtrain.sources.base import as_columns, classes_of, describe, labels_of
 
 
 def saved(folder: Path, x: np.ndarray, y: np.ndarray) -> dict[str, Path]:
@@ -23,30 +22,30 @@ def test_samples_are_the_rows_of_both_arrays(tmp_path: Path) -> None:
     assert len(source) == 4
     np.testing.assert_array_equal(source[1]["x"], [3, 4, 5])
     assert source[3]["y"] == 2
-    assert labels_of(source).tolist() == [2, 0, 1, 2]
-    assert classes_of(source) == ("0", "1", "2")
-    assert describe(source, 3) == f"{tmp_path / 'x.npy'}[3]"
+    assert source.labels.tolist() == [2, 0, 1, 2]
+    assert source.classes == ("0", "1", "2")
+    assert source.describe(3) == f"{tmp_path / 'x.npy'}[3]"
 
 
 def test_one_npz_serves_as_well_under_any_keys(tmp_path: Path) -> None:
     np.savez(tmp_path / "both.npz", images=np.ones((2, 3)), targets=np.array([0.5, 1.5]))
     source = Arrays(file=tmp_path / "both.npz", x_key="images", y_key="targets")
     assert source[1]["y"] == 1.5
-    assert classes_of(source) is None
-    assert labels_of(source).tolist() == [0.5, 1.5]
+    assert source.classes is None
+    assert source.labels.tolist() == [0.5, 1.5]
 
 
 def test_labels_of_shape_n_1_are_class_labels_too(tmp_path: Path) -> None:
     source = Arrays(**saved(tmp_path, np.zeros((3, 2)), np.array([[1], [0], [1]], np.uint8)))
-    assert labels_of(source).tolist() == [1, 0, 1]
+    assert source.labels.tolist() == [1, 0, 1]
     assert source.fields["y"].shape == ()
 
 
 def test_targets_of_more_than_one_number_are_no_labels(tmp_path: Path) -> None:
     one_hot = np.eye(3, dtype=np.float32)
     source = Arrays(**saved(tmp_path, np.zeros((3, 2)), one_hot), classes=["a", "b", "c"])
-    assert labels_of(source) is None
-    assert classes_of(source) == ("a", "b", "c")
+    assert source.labels is None
+    assert source.classes == ("a", "b", "c")
     assert source.fields["y"].shape == (3,)
 
 
@@ -73,7 +72,7 @@ def test_a_source_pickles_small_and_maps_again(tmp_path: Path) -> None:
 
 def test_columns_read_only_what_is_indexed(tmp_path: Path) -> None:
     x = np.arange(20, dtype=np.int16).reshape(10, 2)
-    x_set, y_set = as_columns(Arrays(**saved(tmp_path, x, np.arange(10))), np.array([5, 3, 8]))
+    x_set, y_set = Arrays(**saved(tmp_path, x, np.arange(10))).as_columns(np.array([5, 3, 8]))
     assert len(x_set) == 3 and x_set.shape == (3, 2) and x_set.dtype == np.int16
     assert x_set[0:2].tolist() == [[10, 11], [6, 7]]
     assert x_set[-1].tolist() == [16, 17]

@@ -9,7 +9,6 @@ import numpy as np
 import pytest
 
 from seqtrain.errors import MOST_LISTED, ConfigError, DataError
-from seqtrain.sources.base import as_columns, classes_of, labels_of
 from seqtrain.sources.csv_pixels import CsvPixels
 
 HEADER = "label,pixel0,pixel1,pixel2,pixel3,pixel4,pixel5\n"
@@ -37,8 +36,8 @@ def table(folder: Path, text: str) -> Path:
 def test_rows_become_pictures_and_labels(tmp_path: Path, text: str, first_row: int) -> None:
     source = CsvPixels(table(tmp_path, text), image_size=SIZE)
     assert len(source) == 2
-    assert labels_of(source).tolist() == [1, 0]
-    assert classes_of(source) == ("0", "1")
+    assert source.labels.tolist() == [1, 0]
+    assert source.classes == ("0", "1")
     assert source[0]["x"][..., 0].tolist() == [[0, 1, 2], [3, 4, 5]]
     assert source[1]["x"][..., 0].tolist() == [[10, 20, 30], [40, 50, 255]]
     assert source[1]["y"] == 0
@@ -91,7 +90,7 @@ def test_the_index_is_sixteen_bytes_a_row_however_wide_the_rows_are(tmp_path: Pa
 
 def test_a_column_reads_pictures_and_labels(tmp_path: Path) -> None:
     path, pixels = sample_table(tmp_path, 10)
-    x_set, y_set = as_columns(CsvPixels(path, image_size=SIZE), np.array([9, 4]))
+    x_set, y_set = CsvPixels(path, image_size=SIZE).as_columns(np.array([9, 4]))
     assert x_set[0:2].reshape(2, 6).tolist() == pixels[[9, 4]].tolist()
     assert y_set[:].tolist() == [0, 1]
 

@@ -8,6 +8,7 @@ from PIL import Image
 
 from seqtrain.registry import sources
 from seqtrain.sources.arrays import Arrays
+from seqtrain.sources.base import as_source
 from seqtrain.sources.csv_pixels import CsvPixels
 from seqtrain.sources.fingerprint import fingerprint
 from seqtrain.sources.image_folder import ImageFolderSource
@@ -205,4 +206,4 @@ class OfAUser:
 
 def test_a_users_own_source_is_known_by_its_labels_whatever_they_are():
     lists = ([0, 1], [1, 0], ["a", "b"], np.array(["a", None], dtype=object))
-    assert len({fingerprint(OfAUser(labels), {}) for labels in lists}) == 4
+    assert len({fingerprint(as_source(OfAUser(labels)), {}) for labels in lists}) == 4

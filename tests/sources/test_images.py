@@ -30,8 +30,8 @@ def test_images_at_any_depth_come_in_alphabetical_order(tmp_path: Path) -> None:
 def test_there_are_neither_labels_nor_classes() -> None:
     source = ImagesSource(DIGITS)
     assert len(source) == 1000
-    assert not hasattr(source, "labels")
-    assert not hasattr(source, "classes")
+    assert source.labels is None
+    assert source.classes is None
 
 
 def test_hidden_files_and_other_extensions_are_passed_over(tmp_path: Path) -> None:

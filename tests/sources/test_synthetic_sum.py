@@ -6,7 +6,6 @@ import numpy as np
 import pytest
 
 from seqtrain.errors import ConfigError
-from seqtrain.sources.base import as_columns
 from seqtrain.sources.synthetic_sum import SyntheticSum
 
 
@@ -30,7 +29,7 @@ def test_rows_and_columns_hold_the_same_samples() -> None:
     rows = {"x": np.empty((2, 2), np.float32), "y": np.empty((2, 1), np.float32)}
     source.read_rows(np.array([7, 4]), rows)
     assert rows["x"][1].tolist() == source[4]["x"].tolist()
-    x_set, y_set = as_columns(source, np.array([7, 4]))
+    x_set, y_set = source.as_columns(np.array([7, 4]))
     assert x_set[:].tolist() == rows["x"].tolist()
     assert y_set[1].tolist() == source[4]["y"].tolist() == rows["y"][1].tolist()
 
