@@ -17,11 +17,10 @@ import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
-from types import MappingProxyType
 from typing import Any, Literal
 
 from seqtrain.registry import REQUIRED, Parameter
-from seqtrain.static_signatures import SourceModules, module_path
+from seqtrain.static_signatures import SourceModules, module_path, read_once
 
 Kind = Literal["callback", "optimizer", "loss", "metric", "schedule"]
 
@@ -87,15 +86,24 @@ class Offer:
     string: str | None = None
 
 
-@functools.cache
+@dataclass(frozen=True)
+class _Catalog:
+    """Everything of a kind.
+
+    Args:
+        offers: By their canonical names, functions and classes both.
+        by_folded_name: The same by every name that people write, without case and underscores.
+        strings: The strings that `compile` understands, spelled so.
+    """
+
+    offers: Mapping[str, Offer]
+    by_folded_name: Mapping[str, Offer]
+    strings: frozenset[str]
+
+
 def offered(kind: Kind) -> Mapping[str, Offer]:
     """Everything of a kind by its canonical name, functions and classes both."""
-    sources = _sources(kind)
-    offers = dict(sorted((offer.name, offer) for offer in _read(kind, sources)))
-    for name in _ANY_OUTPUT.get(kind, {}).values():
-        summary = f"Binary, categorical or sparse categorical {name}, by the shapes of targets and predictions."
-        offers[name] = Offer(name, "", {}, summary=summary, is_class=False, string=name)
-    return MappingProxyType(offers)
+    return _catalog(kind).offers
 
 
 def find(kind: Kind, name: str) -> Offer | None:
@@ -104,10 +112,10 @@ def find(kind: Kind, name: str) -> Offer | None:
     Case and underscores do not count, and Keras's aliases are known. `accuracy` is Keras's string, which picks the
     accuracy that fits the output; so Keras reads `Accuracy` too.
     """
-    offer = _by_folded_name(kind).get(_fold(name))
+    offer = _catalog(kind).by_folded_name.get(_fold(name))
     if offer is None:
         return None
-    understood = name in _strings(kind) or (kind == "optimizer" and name.lower() == offer.string)
+    understood = name in _catalog(kind).strings or (kind == "optimizer" and name.lower() == offer.string)
     return replace(offer, string=name) if understood else offer
 
 
@@ -122,7 +130,8 @@ def spellings(kind: Kind, name: str) -> list[str]:
     if meant is None:
         return [name]
     canonical = [offer.name for offer in offered(kind).values() if _fold(offer.name) == _fold(name)]
-    aliases = [alias for alias, offer in _by_folded_name(kind).items() if offer.target == meant.target and offer.target]
+    folded = _catalog(kind).by_folded_name
+    aliases = [alias for alias, offer in folded.items() if offer.target == meant.target and offer.target]
     any_output = [alias for alias, string in _ANY_OUTPUT.get(kind, {}).items() if string == meant.name]
     short = [alias for alias in aliases if alias not in map(_fold, canonical)]
     return sorted({name, *canonical, *short, *any_output})
@@ -136,10 +145,30 @@ def snake_case(name: str) -> str:
 
 
 @functools.cache
-def _sources(kind: Kind) -> SourceModules:
-    folders = [module_path("keras") / "src" / folder for folder in _FOLDERS[kind]]
-    paths = [path for folder in folders for path in sorted(folder.glob("*.py")) if not path.stem.endswith("_test")]
-    return SourceModules(paths)
+def _catalog(kind: Kind) -> _Catalog:
+    return _catalogs()[kind]
+
+
+@functools.cache
+def _catalogs() -> Mapping[Kind, _Catalog]:
+    """What is offered of every kind, read once per version of Keras."""
+    files = {kind: list(_files(kind)) for kind in _FOLDERS}
+    read_again = [Path(__file__), *dict.fromkeys(path for paths in files.values() for path in paths)]
+    return read_once(read_again, lambda: {kind: _read_catalog(kind, SourceModules(files[kind])) for kind in files})
+
+
+def _files(kind: Kind) -> Iterator[Path]:
+    for folder in _FOLDERS[kind]:
+        paths = sorted((module_path("keras") / "src" / folder).glob("*.py"))
+        yield from (path for path in paths if not path.stem.endswith("_test"))
+
+
+def _read_catalog(kind: Kind, sources: SourceModules) -> _Catalog:
+    offers = dict(sorted((offer.name, offer) for offer in _read(kind, sources)))
+    for name in _ANY_OUTPUT.get(kind, {}).values():
+        summary = f"Binary, categorical or sparse categorical {name}, by the shapes of targets and predictions."
+        offers[name] = Offer(name, "", {}, summary=summary, is_class=False, string=name)
+    return _Catalog(offers, _by_folded_name(kind, offers, sources), _strings(kind, offers, sources))
 
 
 def _read(kind: Kind, sources: SourceModules) -> Iterator[Offer]:
@@ -182,10 +211,7 @@ def _known_to_get(sources: SourceModules) -> Iterator[str]:
                 yield from (member.id for member in members if isinstance(member, ast.Name))
 
 
-@functools.cache
-def _by_folded_name(kind: Kind) -> Mapping[str, Offer]:
-    sources = _sources(kind)
-    by_name = offered(kind)
+def _by_folded_name(kind: Kind, by_name: Mapping[str, Offer], sources: SourceModules) -> Mapping[str, Offer]:
     found = {_fold(name): offer for name, offer in by_name.items()}
     found |= {_fold(name): offer for name, offer in by_name.items() if offer.is_class}
     for name in by_name:
@@ -198,15 +224,12 @@ def _by_folded_name(kind: Kind) -> Mapping[str, Offer]:
     return found | {alias: by_name[name] for alias, name in _ANY_OUTPUT.get(kind, {}).items()}
 
 
-@functools.cache
-def _strings(kind: Kind) -> frozenset[str]:
-    """The strings that `compile` understands, spelled so."""
+def _strings(kind: Kind, by_name: Mapping[str, Offer], sources: SourceModules) -> frozenset[str]:
     if kind not in ("loss", "metric"):
         return frozenset()
-    offers = [offer for offer in offered(kind).values() if offer.string]
+    offers = [offer for offer in by_name.values() if offer.string]
     objects = ast.ClassDef if kind == "metric" else ast.FunctionDef
-    definitions = _sources(kind).definitions
-    aliases = {alias for alias, name in _aliases(_sources(kind)) if isinstance(definitions.get(name), objects)}
+    aliases = {alias for alias, name in _aliases(sources) if isinstance(sources.definitions.get(name), objects)}
     any_output = set(_ANY_OUTPUT[kind])
     return frozenset({offer.name for offer in offers} | {str(offer.string) for offer in offers} | aliases | any_output)
 

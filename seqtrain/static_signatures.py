@@ -3,25 +3,35 @@
 Callbacks derive from Keras's classes, and importing those takes seconds and hundreds of megabytes. `seqtrain check`
 and `list` need the signatures alone, so they are parsed: names, literal defaults, annotations where there are any, and
 the `Args:` of the docstring. `**kwargs` that are handed on to `super().__init__` stand for the arguments of the base
-class, and are resolved through it. A file costs about a millisecond.
+class, and are resolved through it. A file costs about a millisecond; what was read of many is kept (`read_once`).
 """
 
 from __future__ import annotations
 
 import ast
+import contextlib
+import hashlib
 import importlib.util
 import inspect
+import logging
+import os
 import pathlib
+import pickle
+import sys
 import typing
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar, cast
 
 import pydantic
 
-from seqtrain import types
+from seqtrain import registry, types
+from seqtrain.files import written_whole
 from seqtrain.registry import REQUIRED, Parameter, argument_meanings, summary_of
+
+T = TypeVar("T")
+log = logging.getLogger("seqtrain")
 
 _ANNOTATION_NAMES = {**vars(typing), **vars(types), "Path": pathlib.Path, "Field": pydantic.Field}
 
@@ -115,6 +125,37 @@ def module_path(module: str) -> Path:
         raise ModuleNotFoundError(f"no package '{package}'", name=package)
     path = Path(specification.submodule_search_locations[0], *rest)
     return path if path.is_dir() else path.with_suffix(".py")
+
+
+def read_once(sources: Sequence[Path], read: Callable[[], T]) -> T:
+    """What `read` makes of source files: from the user's cache folder, where the same files were read before.
+
+    Where that folder cannot be used, everything is read each time.
+
+    Args:
+        sources: The files. Where the size or the time of one has changed, all are read again.
+        read: Reads them; what it returns is pickled.
+    """
+    kept = _kept_file([Path(__file__), Path(registry.__file__), *sources], read.__qualname__)
+    try:
+        return cast(T, pickle.loads(kept.read_bytes()))
+    except FileNotFoundError:
+        pass
+    except Exception as error:  # a damaged pickle raises anything
+        log.debug("%s is not used: %s", kept, error)
+    found = read()
+    with contextlib.suppress(OSError):
+        kept.parent.mkdir(parents=True, exist_ok=True)
+        with written_whole(kept, shared=True) as file:
+            file.write(pickle.dumps(found))
+    return found
+
+
+def _kept_file(sources: Iterable[Path], what: str) -> Path:
+    folder = os.environ.get("XDG_CACHE_HOME") or Path("~/.cache").expanduser()
+    facts = [(str(path), (about := path.stat()).st_size, about.st_mtime_ns) for path in sources]
+    digest = hashlib.sha256(repr((what, sys.version, facts)).encode()).hexdigest()[:16]
+    return Path(folder, "seqtrain", f"signatures-{digest}.pickle")
 
 
 def signature_of_class(module: str, class_name: str) -> Signature:

@@ -1,7 +1,7 @@
 import pytest
 
 from seqtrain.registry import REQUIRED, parameters_of
-from seqtrain.static_signatures import SourceModules, module_path, signature_of_class
+from seqtrain.static_signatures import SourceModules, module_path, read_once, signature_of_class
 
 SOURCE = '''
 from keras import Callback
@@ -76,3 +76,36 @@ def test_the_static_signature_of_the_progress_bar_is_the_real_one():
 def test_a_missing_package_is_told_by_name():
     with pytest.raises(ModuleNotFoundError, match="no package 'not_there'"):
         module_path("not_there.module")
+
+
+@pytest.fixture
+def source(tmp_path, monkeypatch):
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    path = tmp_path / "module.py"
+    path.write_text("x = 1")
+    return path
+
+
+def test_source_that_has_not_changed_is_read_once(source):
+    texts = iter(["first", "second"])
+
+    def read():
+        return next(texts)
+
+    assert [read_once([source], read) for _ in range(3)] == ["first"] * 3
+    source.write_text("x = 10")
+    assert read_once([source], read) == "second"
+
+
+@pytest.mark.parametrize("damage", [b"", b"no pickle", b"cos\nnot_there\n."])
+def test_what_was_kept_and_is_damaged_is_read_again(source, damage):
+    for _ in range(2):
+        assert read_once([source], str) == ""
+        (kept,) = source.with_name("cache").rglob("*.pickle")
+        assert kept.read_bytes() != damage
+        kept.write_bytes(damage)
+
+
+def test_a_cache_folder_that_cannot_be_made_costs_nothing_but_the_reading(source):
+    source.with_name("cache").write_text("a file where the folder would be")
+    assert read_once([source], str) == ""
