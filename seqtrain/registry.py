@@ -11,6 +11,20 @@ Its signature is its schema: parameter names are the YAML keys, annotations thei
 the `Args:` of the docstring their meaning. Names that the run itself supplies (the source, the batch size, the shape of
 the input) are declared like any other parameter, and never appear in the YAML.
 
+Arguments that belong together may be one value, so that a signature stays short:
+
+    @argument_group
+    @dataclass(frozen=True)
+    class ImageFormat:
+        image_size: ImageSize
+        color: Color = "rgb"
+
+    @sequences.register("my_sequence")
+    class MySequence:
+        def __init__(self, image_format: ImageFormat, ...): ...
+
+The YAML does not know of it: there, `image_size` and `color` are keys of the sequence like any other.
+
 The first look-up imports the family's package and then the entry points `seqtrain.<family>` of installed packages.
 """
 
@@ -28,8 +42,21 @@ from typing import Any, TypeVar
 from seqtrain.errors import UNKNOWN_COMPONENT, ConfigError, Mistake, did_you_mean, one_of
 
 T = TypeVar("T", bound=Callable[..., Any])
+C = TypeVar("C", bound=type[Any])
 
 REQUIRED: Any = inspect.Parameter.empty
+
+_argument_groups: set[type[Any]] = set()
+
+
+def argument_group(group: C) -> C:
+    """Marks a class of values, such as a frozen dataclass, whose fields are arguments of the component that takes one.
+
+    The fields stand in the place of the component's parameter, in their order. What the component's own docstring says
+    of a field counts before what the group's says, and a field of the parameter's default before the group's default.
+    """
+    _argument_groups.add(group)
+    return group
 
 
 @dataclass(frozen=True)
@@ -61,6 +88,7 @@ class Component:
         supplied: The names that the run supplies to components of this family.
         takes_any_keyword: Whether its signature ends in `**kwargs`.
         summary: The first line of its docstring.
+        groups: Those parameters of the signature whose values are argument groups; `parameters` has their fields.
     """
 
     family: str
@@ -70,6 +98,7 @@ class Component:
     supplied: frozenset[str]
     takes_any_keyword: bool = False
     summary: str = ""
+    groups: Mapping[str, type[Any]] = field(default_factory=dict)
 
     @property
     def arguments(self) -> dict[str, Parameter]:
@@ -78,8 +107,11 @@ class Component:
 
     def build(self, arguments: Mapping[str, Any], supplied: Mapping[str, Any]) -> Any:
         """Calls the component with the YAML's arguments and with those supplied names that it declares."""
-        declared = {name: value for name, value in supplied.items() if name in self.parameters}
-        return self.load()(**arguments, **declared)
+        values = dict(arguments)
+        values |= {name: value for name, value in supplied.items() if name in self.parameters}
+        for name, group in self.groups.items():
+            values[name] = group(**{own: values.pop(own) for own in _signature(group) if own in values})
+        return self.load()(**values)
 
 
 @dataclass
@@ -122,6 +154,7 @@ class Registry:
                     supplied=self.supplied,
                     takes_any_keyword=takes_any_keyword,
                     summary=summary_of(inspect.getdoc(target)),
+                    groups=_groups_of(target),
                 )
             )
             return target
@@ -230,16 +263,34 @@ def parameters_of(target: Callable[..., Any]) -> tuple[dict[str, Parameter], boo
 
     Annotations that cannot be evaluated count as `Any`: a user's class need not be annotated for us.
     """
-    meanings = argument_meanings(inspect.getdoc(target))
+    meanings = _meanings(target)
     hints = _hints(target)
+    groups = _groups_of(target)
     parameters: dict[str, Parameter] = {}
     takes_any_keyword = False
     for name, parameter in _signature(target).items():
         if parameter.kind is inspect.Parameter.VAR_KEYWORD:
             takes_any_keyword = True
+        elif name in groups:
+            for own in parameters_of(groups[name])[0].values():
+                default = own.default if parameter.default is REQUIRED else getattr(parameter.default, own.name)
+                meaning = meanings.get(own.name, own.meaning)
+                parameters[own.name] = Parameter(own.name, own.annotation, default, meaning)
         elif parameter.kind is not inspect.Parameter.VAR_POSITIONAL:
             parameters[name] = Parameter(name, hints.get(name, Any), parameter.default, meanings.get(name, ""))
     return parameters, takes_any_keyword
+
+
+def _groups_of(target: Callable[..., Any]) -> dict[str, type[Any]]:
+    hints = _hints(target)
+    classes = {name: typing.get_origin(hints.get(name)) or hints.get(name) for name in _signature(target)}
+    return {name: group for name, group in classes.items() if group in _argument_groups}
+
+
+def _meanings(target: Callable[..., Any]) -> dict[str, str]:
+    """What docstrings say of each argument: that of a class, and of its bases where it says nothing."""
+    described = reversed(target.__mro__) if inspect.isclass(target) else (target,)
+    return {name: meaning for each in described for name, meaning in argument_meanings(each.__doc__).items()}
 
 
 def summary_of(docstring: str | None) -> str:
@@ -266,7 +317,7 @@ def argument_meanings(docstring: str | None) -> dict[str, str]:
 
 
 def _signature(target: Callable[..., Any]) -> Mapping[str, inspect.Parameter]:
-    if not inspect.isclass(target):
+    if not inspect.isclass(target) or target in _argument_groups:
         return inspect.signature(target).parameters
     initializer = inspect.signature(target.__init__).parameters
     if target.__init__ is object.__init__:
@@ -275,7 +326,7 @@ def _signature(target: Callable[..., Any]) -> Mapping[str, inspect.Parameter]:
 
 
 def _hints(target: Callable[..., Any]) -> dict[str, Any]:
-    function = target.__init__ if inspect.isclass(target) else target
+    function = target.__init__ if inspect.isclass(target) and target not in _argument_groups else target
     try:
         return typing.get_type_hints(function, include_extras=True)
     except (NameError, TypeError, AttributeError, SyntaxError):

@@ -7,6 +7,9 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 Probability = Annotated[float, Field(ge=0, le=1)]
+Fraction = Annotated[float, Field(ge=0, le=1)]
+ProperFraction = Annotated[float, Field(ge=0, lt=1)]
+Degrees = Annotated[float, Field(ge=0, le=180)]
 Positive = Annotated[int, Field(ge=1)]
 ImageSize = Annotated[tuple[Positive, Positive], Field(description="[height, width] in pixels")]
 Color = Literal["gray", "rgb"]

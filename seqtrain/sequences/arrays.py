@@ -13,7 +13,7 @@ import numpy.typing as npt
 
 from seqtrain.errors import ConfigError
 from seqtrain.registry import sequences
-from seqtrain.sequences.base import SampleSequence
+from seqtrain.sequences.base import Samples, SampleSequence
 from seqtrain.sources.base import Source
 from seqtrain.structure import FieldSpec
 from seqtrain.types import DataFormat
@@ -30,11 +30,7 @@ class ArraySequence(SampleSequence):
     channels; any other passes through as it is. Dtypes are kept, except that float64 becomes float32.
 
     Args:
-        source: `arrays`, `csv_pixels`, `synthetic_sum`, or any `Source` with rows.
-        indices: See `SampleSequence`.
-        batch_size: See `SampleSequence`.
-        seed: See `SampleSequence`.
-        training: See `SampleSequence`.
+        samples: Of `arrays`, `csv_pixels`, `synthetic_sum`, or any other source with rows.
         data_format: Where the model wants the channels of images.
         stored_format: Where the channels of stored images are. Default: last.
         labels: "sparse" (the class index) or "one_hot".
@@ -56,17 +52,14 @@ class ArraySequence(SampleSequence):
 
     def __init__(
         self,
-        source: Source,
-        indices: npt.NDArray[np.integer],
-        batch_size: int,
-        seed: int,
-        training: bool,
+        samples: Samples[Source],
         data_format: DataFormat = "channels_last",
         stored_format: DataFormat | None = None,
         labels: Literal["sparse", "one_hot"] = "sparse",
         drop_remainder: bool = False,
     ) -> None:
-        super().__init__(source, indices, batch_size, seed, training, drop_remainder)
+        super().__init__(*samples, drop_remainder=drop_remainder)
+        source = samples.source
         if not source.has_rows:
             raise ConfigError(
                 f"the sequence 'arrays' cannot read from a {type(source).__name__}",

@@ -6,21 +6,21 @@ input. So a denoiser's target is never noisy, and an autoencoder's target equals
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 from seqtrain.errors import ConfigError
 from seqtrain.registry import sequences
-from seqtrain.sequences.augmented_image import CropFraction, Degrees, Fraction, ProperFraction
-from seqtrain.sequences.base import SampleSequence
-from seqtrain.sequences.geometry import GeometryRange, draw, matrix, warp
+from seqtrain.sequences.augment import NO_AUGMENTATION, GeometricAugmentation
+from seqtrain.sequences.base import Samples, SampleSequence
+from seqtrain.sequences.image_format import Picture
 from seqtrain.sequences.noise import Noise, with_noise
-from seqtrain.sequences.pictures import Picture, pictures_of
+from seqtrain.sequences.pictures import pictures_of
 from seqtrain.sources.base import Source
 from seqtrain.structure import FieldSpec
-from seqtrain.types import Color, DataFormat, ImageSize, Probability, Resize
+from seqtrain.types import Color, DataFormat, ImageSize, Resize
 
 _WHITE = np.float32(255)
 
@@ -33,23 +33,15 @@ class AutoencoderSequence(SampleSequence):
     training other noise in each epoch, for validation always the same. Both depend on (seed, epoch, sample) alone.
 
     Args:
-        source: Whose samples have a `path`, or which has rows of arrays of 8-bit pictures or `read_picture(index)`.
-        indices: See `SampleSequence`.
-        batch_size: See `SampleSequence`.
-        seed: See `SampleSequence`.
-        training: Whether to augment; see also `SampleSequence`.
+        samples: Of a source whose samples have a `path`, or which has rows of arrays of 8-bit pictures or
+            `read_picture(index)`.
         image_size: Height and width in pixels. Files and slices need it; rows of arrays are as stored by default.
         color: "rgb" or "gray". Default: "rgb" for files and slices, which are converted; as stored for rows of arrays,
             which are not.
         resize: Where proportions differ: "stretch" the picture, "crop" its edges, or "pad" it with black.
         data_format: Where the channels are.
         drop_remainder: Leave out the last batch where it would be smaller.
-        horizontal_flip: Probability that left and right change places.
-        vertical_flip: Probability that top and bottom change places.
-        rotation: Turn about the centre by up to so many degrees to either side.
-        shift: Move by up to this fraction of the width and of the height.
-        zoom: Grow or shrink by up to this fraction.
-        random_crop: Cut out a window with this fraction of the picture's height and width at a random place.
+        augmentation: See `GeometricAugmentation`.
         noise: What the input has and the target has not: {name: gaussian, scale: S} with a standard deviation of S
             times white; {name: salt_and_pepper, fraction: F}, F of the pixels black or white; {name: masking,
             fraction: F}, F of the pixels black.
@@ -68,30 +60,20 @@ class AutoencoderSequence(SampleSequence):
 
     def __init__(
         self,
-        source: Source,
-        indices: npt.NDArray[np.integer],
-        batch_size: int,
-        seed: int,
-        training: bool,
+        samples: Samples[Source],
         image_size: ImageSize | None = None,
         color: Color | None = None,
         resize: Resize = "stretch",
         data_format: DataFormat = "channels_last",
         drop_remainder: bool = False,
-        horizontal_flip: Probability = 0.0,
-        vertical_flip: Probability = 0.0,
-        rotation: Degrees = 0.0,
-        shift: Fraction = 0.0,
-        zoom: ProperFraction = 0.0,
-        random_crop: CropFraction | None = None,
+        augmentation: GeometricAugmentation = NO_AUGMENTATION,
         noise: Noise | None = None,
     ) -> None:
-        super().__init__(source, indices, batch_size, seed, training, drop_remainder)
-        self._pictures = pictures_of(source, indices, color, resize)
+        super().__init__(*samples, drop_remainder=drop_remainder)
+        self._pictures = pictures_of(samples.source, samples.indices, color, resize)
         self._size = image_size or _stored_size(self._pictures.stored_size)
         self.data_format = data_format
-        self._geometry = GeometryRange(horizontal_flip, vertical_flip, rotation, shift, zoom)
-        self._margin = random_crop or 1.0
+        self._augmentation = augmentation
         self._noise = noise
         channels = self._pictures.num_channels
         shape = (channels, *self._size) if data_format == "channels_first" else (*self._size, channels)
@@ -105,28 +87,16 @@ class AutoencoderSequence(SampleSequence):
     def write_sample(self, index: int, generator: np.random.Generator, rows: tuple[Any, ...]) -> None:
         """Writes one sample: what the target shows, with noise, is the input."""
         x, y = rows
-        picture = self._empty(self._size)
+        channels = self._pictures.num_channels
+        picture = np.empty(self._size if channels == 1 else (*self._size, channels), dtype=np.uint8)
+        read = partial(self._pictures.read, index)
         if self.augmenting:
-            self._read_augmented(index, generator, picture)
+            self._augmentation.draw(generator, self._size).apply(read, picture)
         else:
-            self._pictures.read(index, picture)
+            read(picture)
         np.divide(self._as_row(picture), _WHITE, out=y[0])
         noise = self._noise if self.augments else None
         x[0] = self._as_row(picture if noise is None else with_noise(noise, picture, generator))
-
-    def _read_augmented(self, index: int, generator: np.random.Generator, picture: Picture) -> None:
-        canvas_size = round(self._size[0] / self._margin), round(self._size[1] / self._margin)
-        to_canvas = matrix(draw(self._geometry, generator), canvas_size, self._size)
-        if canvas_size == self._size and np.array_equal(to_canvas, np.eye(2, 3)):
-            self._pictures.read(index, picture)
-            return
-        canvas = self._empty(canvas_size)
-        self._pictures.read(index, canvas)
-        warp(canvas, to_canvas, picture)
-
-    def _empty(self, size: tuple[int, int]) -> Picture:
-        channels = self._pictures.num_channels
-        return np.empty(size if channels == 1 else (*size, channels), dtype=np.uint8)
 
     def _as_row(self, picture: Picture) -> Picture:
         """A view of a picture in the layout of a row."""

@@ -27,16 +27,38 @@ import json
 import math
 import threading
 from collections.abc import Mapping
-from typing import Any, Self
+from typing import Any, Generic, NamedTuple, Self, TypeVar
 
 import numpy as np
 import numpy.typing as npt
 
 from seqtrain.errors import DataError
 from seqtrain.randomness import Order, blocked_order, epoch_order, sample_generator
+from seqtrain.registry import argument_group
 from seqtrain.sequences.fitted import require_same
 from seqtrain.sources.base import Source
 from seqtrain.structure import map_structure
+
+S = TypeVar("S", bound=Source)
+
+
+@argument_group
+class Samples(NamedTuple, Generic[S]):
+    """What the run supplies to a sequence, as one argument: `super().__init__(*samples)`.
+
+    Args:
+        source: Where the samples come from.
+        indices: The samples of this side of the split, as indices of the source.
+        batch_size: Samples in a batch; the last may be smaller.
+        seed: Of the order and of the augmentation.
+        training: Whether to shuffle and augment.
+    """
+
+    source: S
+    indices: npt.NDArray[np.integer]
+    batch_size: int
+    seed: int
+    training: bool
 
 
 class SampleSequence:

@@ -6,24 +6,21 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from seqtrain.errors import DataError
-from seqtrain.sequences.augmented_image import AugmentedImageSequence
-from seqtrain.structure import FieldSpec
+from seqtrain.sequences.base import SampleSequence
+from seqtrain.sequences.image import ImageSequence
 
 _MOST_DRAWS = 8  # of partners, where some cannot be read
 
 
-class ComparedImageSequence(AugmentedImageSequence):
+class ComparedImageSequence(ImageSequence):
     """Samples of several pictures, for models that compare them; see `image_pairs` and `image_triplets`."""
 
-    @property
-    def picture_spec(self) -> FieldSpec:
-        """Of each of the pictures."""
-        num_channels = 1 if self.color == "gray" else 3
-        channels_first = self.data_format == "channels_first"
-        shape = (num_channels, *self.image_size) if channels_first else (*self.image_size, num_channels)
-        return FieldSpec(shape, "uint8", kind="pixels")
+    def write(self, indices: npt.NDArray[np.integer], epoch: int, rows: tuple[Any, ...]) -> None:
+        """Writes samples one by one: a cache that reads many in one go cannot know the partners."""
+        SampleSequence.write(self, indices, epoch, rows)
 
     def write_partner(self, partner: int, draw: Callable[[], int], generator: np.random.Generator, row: Any) -> None:
         """Writes the picture of a partner; where the run skips bad samples and this is one, that of another.

@@ -4,8 +4,8 @@ Axes are z, y, x: depth, height, width. Flips and quarter turns move voxels onto
 z, in the plane where scanners have their finest voxels, and done in millimetres, so that a ball stays a ball where
 voxels are no squares. What is turned is cut out larger first: the corners of a patch show what lies there, not a fill.
 
-Three steps: `draw` the numbers, `cut_size` says how much to cut out, `apply` makes the patch of it. A mask goes through
-the same numbers with `nearest=True`, and stays on its volume.
+Three steps: `VolumeAugmentation.draw` the numbers, `cut_size` says how much to cut out, `apply` makes the patch of it.
+A mask goes through the same numbers with `nearest=True`, and stays on its volume.
 """
 
 from __future__ import annotations
@@ -18,22 +18,65 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
+from seqtrain.registry import argument_group
 from seqtrain.sources.volume_source import Shape, Spacing
+from seqtrain.types import Degrees, Fraction, Probability
 
 
+@argument_group
 @dataclass(frozen=True)
-class VolumeGeometryRange:
-    """What may be drawn.
+class VolumeAugmentation:
+    """How volumes are flipped, turned and re-lit at random.
 
     Args:
-        flips: Probability that the ends of the depth, the height and the width change places.
-        rotation: Degrees about z, to either side.
-        rotate_90: Whether to turn about z by a number of quarter turns.
+        horizontal_flip: Probability that left and right change places, in training.
+        vertical_flip: Probability that front and back change places, in training.
+        depth_flip: Probability that top and bottom change places, in training.
+        rotation: Turn about the depth axis by up to so many degrees to either side, in training.
+        rotate_90: Turn about the depth axis by a random number of quarter turns, in training.
+        brightness: Add or take away up to so much of the scaled range, in training.
+        contrast: Draw voxels away from or towards the middle of the range by up to this fraction, in training.
     """
 
-    flips: tuple[float, float, float] = (0.0, 0.0, 0.0)
-    rotation: float = 0.0
+    horizontal_flip: Probability = 0.0
+    vertical_flip: Probability = 0.0
+    depth_flip: Probability = 0.0
+    rotation: Degrees = 0.0
     rotate_90: bool = False
+    brightness: Fraction = 0.0
+    contrast: Fraction = 0.0
+
+    def draw(self, generator: np.random.Generator) -> VolumeGeometry:
+        """Draws what happens to one sample.
+
+        The same five numbers are drawn whatever is possible: turning one augmentation on leaves the others as they
+        were.
+        """
+        depth, height, width, turn, quarter = generator.random(5).tolist()
+        return VolumeGeometry(
+            flips=(depth < self.depth_flip, height < self.vertical_flip, width < self.horizontal_flip),
+            rotation_degrees=(2 * turn - 1) * self.rotation,
+            quarter_turns=int(4 * quarter) if self.rotate_90 else 0,
+        )
+
+    def relight(self, voxels: npt.NDArray[np.float32], generator: np.random.Generator, middle: float) -> None:
+        """Makes scaled voxels lighter or darker and stronger or weaker at random, in place.
+
+        The same two numbers are drawn whatever is possible. What was clipped to 0 and 1 may leave them by as much.
+
+        Args:
+            voxels: Scaled already.
+            generator: For this sample in this epoch.
+            middle: What contrast is drawn away from; see `Intensity.middle`.
+        """
+        lighter, stronger = (2 * generator.random(2) - 1).tolist()
+        if self.brightness or self.contrast:
+            factor = 1 + stronger * self.contrast
+            voxels *= np.float32(factor)
+            voxels += np.float32(middle * (1 - factor) + lighter * self.brightness)
+
+
+NO_VOLUME_AUGMENTATION = VolumeAugmentation()
 
 
 @dataclass(frozen=True)
@@ -49,20 +92,6 @@ class VolumeGeometry:
     flips: tuple[bool, bool, bool] = (False, False, False)
     rotation_degrees: float = 0.0
     quarter_turns: int = 0
-
-
-def draw(possible: VolumeGeometryRange, generator: np.random.Generator) -> VolumeGeometry:
-    """Draws what happens to one sample.
-
-    The same five numbers are drawn whatever is possible: turning one augmentation on leaves the others as they were.
-    """
-    *ends, turn, quarter = generator.random(5).tolist()
-    z, y, x = (drawn < probability for drawn, probability in zip(ends, possible.flips, strict=True))
-    return VolumeGeometry(
-        flips=(z, y, x),
-        rotation_degrees=(2 * turn - 1) * possible.rotation,
-        quarter_turns=int(4 * quarter) if possible.rotate_90 else 0,
-    )
 
 
 def unturned_size(geometry: VolumeGeometry, size: Shape) -> Shape:

@@ -1,7 +1,12 @@
-"""The sequence `image`: pictures decoded and resized straight into their rows of a uint8 batch."""
+"""The sequence `image`: pictures decoded, resized and perhaps augmented straight into their rows of a uint8 batch.
+
+The other sequences of pictures derive from it: `augmented_image` gives it an `Augmentation`, others more pictures or a
+mask for each sample.
+"""
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, Any, Literal
 
 import cv2
@@ -12,22 +17,20 @@ import simplejpeg
 
 from seqtrain.errors import ConfigError
 from seqtrain.registry import sequences
-from seqtrain.sequences.base import SampleSequence
-from seqtrain.sequences.decoding import read_picture
-from seqtrain.sequences.pictures import CutPictures
-from seqtrain.sequences.resizing import fit, scaled_size
+from seqtrain.sequences.augment import NO_AUGMENTATION, Augmentation, Warp
+from seqtrain.sequences.base import Samples, SampleSequence
+from seqtrain.sequences.image_format import ImageFormat, Picture
+from seqtrain.sequences.pictures import CutPictures, read_resized
 from seqtrain.sources.base import Source
 from seqtrain.structure import FieldSpec
-from seqtrain.types import Color, DataFormat, ImageSize, Resize
 
 if TYPE_CHECKING:
     from seqtrain.sequences.cache import PictureCache
 
-Picture = npt.NDArray[np.uint8]
 Key = str | int
 
 # What makes pixels of files. Raise `ours` when `decoding` or `resizing` changes a pixel: caches are then made anew.
-_DECODERS = {"ours": 2, "simplejpeg": simplejpeg.__version__, "opencv": cv2.__version__, "pillow": PIL.__version__}
+DECODERS = {"ours": 2, "simplejpeg": simplejpeg.__version__, "opencv": cv2.__version__, "pillow": PIL.__version__}
 
 
 @sequences.register("image")
@@ -37,16 +40,9 @@ class ImageSequence(SampleSequence):
     Pixels stay uint8, a quarter of float32 on the way to the GPU; the model scales them.
 
     Args:
-        source: `image_folder`, `image_manifest`, `volume_slices` with labels, or any other whose samples have a `label`
-            and a `path`, or which has `read_picture(index)`.
-        indices: See `SampleSequence`.
-        batch_size: See `SampleSequence`.
-        seed: See `SampleSequence`.
-        training: See `SampleSequence`.
-        image_size: Height and width in pixels.
-        color: "rgb" or "gray"; a file of the other kind is converted.
-        resize: Where proportions differ: "stretch" the picture, "crop" its edges, or "pad" it with black.
-        data_format: Where the channels are.
+        samples: Of `image_folder`, `image_manifest`, `volume_slices` with labels, or of any other source whose samples
+            have a `label` and a `path`, or which has `read_picture(index)`.
+        image_format: See `ImageFormat`.
         labels: "sparse" (the class index) or "one_hot".
         drop_remainder: Leave out the last batch where it would be smaller.
 
@@ -64,31 +60,24 @@ class ImageSequence(SampleSequence):
         sequence: {name: image, image_size: [224, 224], resize: crop}
     """
 
+    augmentation: Augmentation = NO_AUGMENTATION
+
     def __init__(
         self,
-        source: Source,
-        indices: npt.NDArray[np.integer],
-        batch_size: int,
-        seed: int,
-        training: bool,
-        image_size: ImageSize,
-        color: Color = "rgb",
-        resize: Resize = "stretch",
-        data_format: DataFormat = "channels_last",
+        samples: Samples[Source],
+        image_format: ImageFormat,
         labels: Literal["sparse", "one_hot"] = "sparse",
         drop_remainder: bool = False,
     ) -> None:
-        super().__init__(source, indices, batch_size, seed, training, drop_remainder)
-        self.image_size = image_size
-        self.color: Color = color
-        self.resize: Resize = resize
-        self.data_format = data_format
+        super().__init__(*samples, drop_remainder=drop_remainder)
+        self.image_format = image_format
+        self.data_format = image_format.data_format
         self.cache: PictureCache | None = None
-        self._cut = CutPictures(source, color, resize) if source.has_pictures else None  # None: files
+        source = samples.source
+        cuts = source.has_pictures  # else they are files
+        self._cut = CutPictures(source, image_format.color, image_format.resize) if cuts else None
         self._one_hot = labels == "one_hot"
-        num_channels = 1 if color == "gray" else 3
-        shape = (num_channels, *image_size) if data_format == "channels_first" else (*image_size, num_channels)
-        self.spec = (FieldSpec(shape, "uint8"), self._label_spec())
+        self.spec = (image_format.field(), self._label_spec())
 
     def write(self, indices: npt.NDArray[np.integer], epoch: int, rows: tuple[Any, ...]) -> None:
         """Writes samples: those that a cache keeps in one go."""
@@ -115,37 +104,42 @@ class ImageSequence(SampleSequence):
 
     def write_picture(self, key: Key, generator: np.random.Generator, row: Picture) -> None:
         """Writes a picture into its row, which has a batch axis of 1."""
-        if self.color == "gray":
-            self.paint(key, generator, row[0].reshape(self.image_size))
-        elif self.data_format == "channels_last":
-            self.paint(key, generator, row[0])
-        else:
-            picture = np.empty((*self.image_size, 3), dtype=np.uint8)
-            self.paint(key, generator, picture)
-            row[0] = np.moveaxis(picture, -1, 0)
+        self.image_format.write(row[0], partial(self.paint, key, generator))
 
     def paint(self, key: Key, generator: np.random.Generator, picture: Picture) -> None:
-        """Writes a picture into (height, width) or (height, width, 3); a subclass may augment it."""
-        self.read(key, picture)
+        """Writes a picture into (height, width) or (height, width, 3), augmented in training."""
+        self.draw_warp(generator).apply(partial(self.read, key), picture)
+        if self.augmenting:
+            self.augmentation.relight(generator, picture)
+
+    def draw_warp(self, generator: np.random.Generator) -> Warp:
+        """Draws how a picture is shown; as it is, where nothing is to be changed at random."""
+        size = self.image_format.image_size
+        return self.augmentation.draw(generator, size) if self.augmenting else Warp(size, None)
 
     def read(self, key: Key, picture: Picture) -> None:
         """Writes a picture, resized, into one of any size; what a cache keeps is not decoded again."""
         if self._cut is not None:
             self._cut.read(int(key), picture)
         elif self.cache is None:
-            self._decode(str(key), picture)
+            self.decode(str(key), picture)
         else:
-            self.cache.read(str(key), picture, self._decode)
+            self.cache.read(str(key), picture, self.decode)
+
+    def decode(self, path: str, picture: Picture) -> None:
+        """Reads a file and writes it, resized, into a picture of any size."""
+        read_resized(path, picture, self.image_format.color, self.image_format.resize)
 
     @property
     def read_shape(self) -> tuple[int, ...]:
         """Of the pictures that files are read into, before they are augmented."""
-        return self._read_size if self.color == "gray" else (*self._read_size, 3)
+        size = self.image_format.image_size
+        return self.image_format.picture_shape(self.augmentation.canvas_size(size) if self.training else size)
 
     @property
     def shaped_by(self) -> dict[str, Any]:
         """What the pixels of a picture depend on, besides its file and its shape."""
-        return {"color": self.color, "resize": self.resize, "decoders": _DECODERS}
+        return {"color": self.image_format.color, "resize": self.image_format.resize, "decoders": DECODERS}
 
     def use_cache(self, cache: PictureCache) -> None:
         """Keeps decoded pictures in a cache, and takes those that it holds.
@@ -167,24 +161,19 @@ class ImageSequence(SampleSequence):
             Whether it had been there.
         """
         picture = np.empty(self.read_shape, dtype=np.uint8)
-        return self.cache is not None and self.cache.read(self.source[index]["path"], picture, self._decode)
+        return self.cache is not None and self.cache.read(self.source[index]["path"], picture, self.decode)
 
     @property
     def _writes_as_read(self) -> bool:
-        """Whether a row of a batch holds what was read, byte for byte."""
-        return self._writes_like(ImageSequence)
-
-    def _writes_like(self, owner: type[ImageSequence]) -> bool:
-        same = all(getattr(type(self), name) is getattr(owner, name) for name in ("write_sample", "paint", "read"))
-        return same and (self.color == "gray" or self.data_format == "channels_last")
-
-    @property
-    def _read_size(self) -> tuple[int, int]:
-        return self.image_size
-
-    def _decode(self, path: str, picture: Picture) -> None:
-        size = picture.shape[0], picture.shape[1]
-        fit(read_picture(path, self.color, lambda stored: scaled_size(stored, size, self.resize)), picture, self.resize)
+        """Whether a row of a batch holds what was read, byte for byte; not where a subclass changes it."""
+        own = type(self)
+        is_changed = (
+            own.write_sample is not ImageSequence.write_sample
+            or own.paint is not ImageSequence.paint
+            or own.read is not ImageSequence.read
+            or (self.training and self.augmentation != NO_AUGMENTATION)
+        )
+        return not is_changed and (self.image_format.color == "gray" or self.data_format == "channels_last")
 
     def _write_label(self, label: Any, y: npt.NDArray[Any]) -> None:
         if self._one_hot:

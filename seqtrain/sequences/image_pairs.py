@@ -16,13 +16,13 @@ import numpy.typing as npt
 
 from seqtrain.errors import DataError
 from seqtrain.registry import sequences
-from seqtrain.sequences.augmented_image import CropFraction, Degrees, Fraction, ProperFraction
-from seqtrain.sequences.base import SampleSequence
+from seqtrain.sequences.augment import NO_AUGMENTATION, Augmentation
+from seqtrain.sequences.base import Samples
 from seqtrain.sequences.class_members import ClassMembers
 from seqtrain.sequences.compared_images import ComparedImageSequence
+from seqtrain.sequences.image_format import ImageFormat
 from seqtrain.sources.base import Source
 from seqtrain.structure import FieldSpec
-from seqtrain.types import Color, DataFormat, ImageSize, Probability, Resize
 
 CLASSES = ("different", "same")
 
@@ -36,25 +36,12 @@ class ImagePairSequence(ComparedImageSequence):
     for more than half of the samples, fewer than half of the pairs are of one class.
 
     Args:
-        source: `image_folder`, `image_manifest` or any other with classes, whose samples have a `path`; or
-            `pair_manifest`.
-        indices: See `SampleSequence`.
-        batch_size: See `SampleSequence`.
-        seed: See `SampleSequence`; of the partners too.
-        training: See `AugmentedImageSequence`.
-        image_size: Height and width in pixels.
-        color: "rgb" or "gray"; a file of the other kind is converted.
-        resize: Where proportions differ: "stretch" the picture, "crop" its edges, or "pad" it with black.
-        data_format: Where the channels are.
+        samples: Of `image_folder`, `image_manifest` or any other source with classes, whose samples have a `path`; or
+            of `pair_manifest`. The seed is that of the partners too.
+        image_format: See `ImageFormat`.
         drop_remainder: Leave out the last batch where it would be smaller.
+        augmentation: See `Augmentation`.
         horizontal_flip: Probability that left and right change places; each picture of a pair has its own luck.
-        vertical_flip: Probability that top and bottom change places.
-        rotation: Turn about the centre by up to so many degrees to either side.
-        shift: Move by up to this fraction of the width and of the height.
-        zoom: Grow or shrink by up to this fraction.
-        brightness: Add or take away up to this fraction of white.
-        contrast: Draw pixels away from or towards middle gray by up to this fraction.
-        random_crop: Cut out a window with this fraction of the picture's height and width at a random place.
 
     Shapes:
         x: {"a", "b"}, each (batch, height, width, channels) or (batch, channels, height, width), uint8, 0 to 255
@@ -70,50 +57,19 @@ class ImagePairSequence(ComparedImageSequence):
 
     def __init__(
         self,
-        source: Source,
-        indices: npt.NDArray[np.integer],
-        batch_size: int,
-        seed: int,
-        training: bool,
-        image_size: ImageSize,
-        color: Color = "rgb",
-        resize: Resize = "stretch",
-        data_format: DataFormat = "channels_last",
+        samples: Samples[Source],
+        image_format: ImageFormat,
         drop_remainder: bool = False,
-        horizontal_flip: Probability = 0.0,
-        vertical_flip: Probability = 0.0,
-        rotation: Degrees = 0.0,
-        shift: Fraction = 0.0,
-        zoom: ProperFraction = 0.0,
-        brightness: Fraction = 0.0,
-        contrast: Fraction = 0.0,
-        random_crop: CropFraction | None = None,
+        augmentation: Augmentation = NO_AUGMENTATION,
     ) -> None:
+        source, indices, *_ = samples
         self._members = None if lists_pairs(source) else ClassMembers(source, indices)
         self._dealt: dict[int, npt.NDArray[np.bool_]] = {}
         self._dealing = threading.Lock()
-        super().__init__(
-            source,
-            indices,
-            batch_size,
-            seed,
-            training,
-            image_size,
-            color,
-            resize,
-            data_format,
-            "sparse",
-            drop_remainder,
-            horizontal_flip,
-            vertical_flip,
-            rotation,
-            shift,
-            zoom,
-            brightness,
-            contrast,
-            random_crop,
-        )
-        self.spec = ({"a": self.picture_spec, "b": self.picture_spec}, self._label_spec())
+        super().__init__(samples, image_format, drop_remainder=drop_remainder)
+        self.augmentation = augmentation
+        picture = image_format.field("pixels")
+        self.spec = ({"a": picture, "b": picture}, self._label_spec())
 
     @property
     def class_names(self) -> tuple[str, ...]:
@@ -123,7 +79,7 @@ class ImagePairSequence(ComparedImageSequence):
     def write(self, indices: npt.NDArray[np.integer], epoch: int, rows: tuple[Any, ...]) -> None:
         """Writes pairs: first whether each is of one class, then its pictures."""
         rows[1][...] = self._are_same(indices, self.draw_epoch(epoch))
-        SampleSequence.write(self, indices, epoch, rows)
+        super().write(indices, epoch, rows)
 
     def write_sample(self, index: int, generator: np.random.Generator, rows: tuple[Any, ...]) -> None:
         """Writes the pictures of one pair, of one class or of two as its label says."""

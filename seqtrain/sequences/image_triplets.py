@@ -6,17 +6,16 @@ from functools import partial
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 from seqtrain.errors import DataError
 from seqtrain.registry import sequences
-from seqtrain.sequences.augmented_image import CropFraction, Degrees, Fraction, ProperFraction
-from seqtrain.sequences.base import SampleSequence
+from seqtrain.sequences.augment import NO_AUGMENTATION, Augmentation
+from seqtrain.sequences.base import Samples
 from seqtrain.sequences.class_members import ClassMembers, class_name
 from seqtrain.sequences.compared_images import ComparedImageSequence
+from seqtrain.sequences.image_format import ImageFormat
 from seqtrain.sources.base import Source
 from seqtrain.structure import FieldSpec
-from seqtrain.types import Color, DataFormat, ImageSize, Probability, Resize
 
 _MOST_NAMED = 5
 
@@ -28,24 +27,12 @@ class ImageTripletSequence(ComparedImageSequence):
     They come from the same side of the split, anew in each epoch of training, the same ones in every validation.
 
     Args:
-        source: `image_folder`, `image_manifest` or any other with classes, whose samples have a `path`.
-        indices: See `SampleSequence`.
-        batch_size: See `SampleSequence`.
-        seed: See `SampleSequence`; of the positives and negatives too.
-        training: See `AugmentedImageSequence`.
-        image_size: Height and width in pixels.
-        color: "rgb" or "gray"; a file of the other kind is converted.
-        resize: Where proportions differ: "stretch" the picture, "crop" its edges, or "pad" it with black.
-        data_format: Where the channels are.
+        samples: Of `image_folder`, `image_manifest` or any other source with classes, whose samples have a `path`. The
+            seed is that of the positives and negatives too.
+        image_format: See `ImageFormat`.
         drop_remainder: Leave out the last batch where it would be smaller.
+        augmentation: See `Augmentation`.
         horizontal_flip: Probability that left and right change places; each picture has its own luck.
-        vertical_flip: Probability that top and bottom change places.
-        rotation: Turn about the centre by up to so many degrees to either side.
-        shift: Move by up to this fraction of the width and of the height.
-        zoom: Grow or shrink by up to this fraction.
-        brightness: Add or take away up to this fraction of white.
-        contrast: Draw pixels away from or towards middle gray by up to this fraction.
-        random_crop: Cut out a window with this fraction of the picture's height and width at a random place.
 
     Shapes:
         x: {"anchor", "positive", "negative"}, each (batch, height, width, channels) or (batch, channels, height,
@@ -62,57 +49,17 @@ class ImageTripletSequence(ComparedImageSequence):
 
     def __init__(
         self,
-        source: Source,
-        indices: npt.NDArray[np.integer],
-        batch_size: int,
-        seed: int,
-        training: bool,
-        image_size: ImageSize,
-        color: Color = "rgb",
-        resize: Resize = "stretch",
-        data_format: DataFormat = "channels_last",
+        samples: Samples[Source],
+        image_format: ImageFormat,
         drop_remainder: bool = False,
-        horizontal_flip: Probability = 0.0,
-        vertical_flip: Probability = 0.0,
-        rotation: Degrees = 0.0,
-        shift: Fraction = 0.0,
-        zoom: ProperFraction = 0.0,
-        brightness: Fraction = 0.0,
-        contrast: Fraction = 0.0,
-        random_crop: CropFraction | None = None,
+        augmentation: Augmentation = NO_AUGMENTATION,
     ) -> None:
-        super().__init__(
-            source,
-            indices,
-            batch_size,
-            seed,
-            training,
-            image_size,
-            color,
-            resize,
-            data_format,
-            "sparse",
-            drop_remainder,
-            horizontal_flip,
-            vertical_flip,
-            rotation,
-            shift,
-            zoom,
-            brightness,
-            contrast,
-            random_crop,
-        )
-        self._members = ClassMembers(source, indices)
+        super().__init__(samples, image_format, drop_remainder=drop_remainder)
+        self.augmentation = augmentation
+        self._members = ClassMembers(samples.source, samples.indices)
         self._refuse_classes_of_one()
-        names = ("anchor", "positive", "negative")
-        self.spec = (
-            dict.fromkeys(names, self.picture_spec),
-            FieldSpec((), "int32", classes=self.class_names),
-        )
-
-    def write(self, indices: npt.NDArray[np.integer], epoch: int, rows: tuple[Any, ...]) -> None:
-        """Writes triplets one by one: a cache that reads many in one go cannot know the partners."""
-        SampleSequence.write(self, indices, epoch, rows)
+        pictures = dict.fromkeys(("anchor", "positive", "negative"), image_format.field("pixels"))
+        self.spec = (pictures, FieldSpec((), "int32", classes=self.class_names))
 
     def write_sample(self, index: int, generator: np.random.Generator, rows: tuple[Any, ...]) -> None:
         """Writes one triplet."""

@@ -11,6 +11,7 @@ can be read quickly; never on the patch, which would make tissue look different 
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Annotated, NamedTuple
 
 import numpy as np
@@ -18,6 +19,7 @@ import numpy.typing as npt
 from pydantic import Field
 
 from seqtrain.errors import ConfigError
+from seqtrain.registry import argument_group
 from seqtrain.sources.volume_source import VolumeSource
 
 Voxels = npt.NDArray[np.float32]
@@ -42,57 +44,27 @@ class Scale(NamedTuple):
         return np.clip(scaled, 0, 1, out=scaled) if self.clips else scaled
 
 
+@argument_group
+@dataclass(frozen=True)
 class Intensity:
-    """How the volumes of a source are scaled.
+    """How volumes are scaled.
 
     Args:
-        source: Volumes that are measured where the scale is their own.
-        window: What becomes 0 and what becomes 1.
-        percentiles: The same, in percent of each volume's voxels.
-        mean_std: What becomes 0, and how much above it becomes 1.
+        window: [low, high]: voxels from low to high become 0 to 1, others are clipped.
+        percentiles: [low, high]: the same, from so many percent of each volume's voxels.
+        mean_std: [mean, standard deviation] to scale by. Default, without window, percentiles and mean_std: those of
+            each volume.
 
     Raises:
         ConfigError: when more than one of them is given, or one is no range.
     """
 
-    def __init__(
-        self,
-        source: VolumeSource,
-        window: tuple[float, float] | None = None,
-        percentiles: tuple[float, float] | None = None,
-        mean_std: tuple[float, float] | None = None,
-    ) -> None:
-        self._source = source
-        self._window = window
-        self._percentiles = percentiles
-        self._mean_std = mean_std
-        self._measured: dict[int, Scale] = {}
-        self._check()
+    window: Range | None = None
+    percentiles: Percentiles | None = None
+    mean_std: MeanStd | None = None
 
-    @property
-    def middle(self) -> float:
-        """What contrast is drawn away from: half of the range, or zero where the mean is zero."""
-        return 0.0 if self._window is None and self._percentiles is None else 0.5
-
-    def scale(self, index: int) -> Scale:
-        """How one volume is scaled; where it depends on the volume, it is measured once in each process."""
-        if self._window is not None:
-            return _from_range(*self._window)
-        if self._mean_std is not None:
-            return Scale(*self._mean_std, clips=False)
-        if index not in self._measured:  # two threads may measure the same volume at once, and find the same
-            self._measured[index] = self._measure(index)
-        return self._measured[index]
-
-    def _measure(self, index: int) -> Scale:
-        voxels = self._source.some_voxels(index)
-        if self._percentiles is not None:
-            return _from_range(*np.percentile(voxels, self._percentiles).tolist())
-        return Scale(float(voxels.mean(dtype=np.float64)), _unit(float(voxels.std(dtype=np.float64))), clips=False)
-
-    def _check(self) -> None:
-        ranges = {"window": self._window, "percentiles": self._percentiles, "mean_std": self._mean_std}
-        given = [name for name, value in ranges.items() if value is not None]
+    def __post_init__(self) -> None:
+        given = [name for name, value in vars(self).items() if value is not None]
         if len(given) > 1:
             raise ConfigError(
                 f"{given[1]}: the volumes are scaled by {given[0]} already",
@@ -100,32 +72,48 @@ class Intensity:
                 fix=f"remove {given[0]} or {given[1]}",
             )
         for name in given:
-            low, high = ranges[name] or (0, 0)
+            low, high = vars(self)[name]
             if name == "mean_std" and high <= 0:
                 raise ConfigError(f"mean_std: the standard deviation is {high:g}", expected="a number above 0")
             if name != "mean_std" and high <= low:
                 raise ConfigError(f"{name}: {low:g} is not below {high:g}", expected="[low, high]")
 
+    @property
+    def middle(self) -> float:
+        """What contrast is drawn away from: half of the range, or zero where the mean is zero."""
+        return 0.0 if self.window is None and self.percentiles is None else 0.5
 
-def relight(
-    voxels: Voxels, generator: np.random.Generator, brightness: float, contrast: float, middle: float = 0.5
-) -> None:
-    """Makes a patch lighter or darker and stronger or weaker at random, in place.
 
-    The same two numbers are drawn whatever is possible. What was clipped to 0 and 1 may leave them by as much.
+NO_INTENSITY = Intensity()
+
+
+class VolumeScales:
+    """The scale of each volume of a source; where it depends on the volume, measured once in each process.
 
     Args:
-        voxels: Scaled already.
-        generator: For this sample in this epoch.
-        brightness: Most that is added or taken away.
-        contrast: Largest fraction by which voxels are drawn away from the middle, or towards it.
-        middle: See `Intensity.middle`.
+        source: Of the volumes.
+        intensity: How they are scaled.
     """
-    lighter, stronger = (2 * generator.random(2) - 1).tolist()
-    if brightness or contrast:
-        factor = 1 + stronger * contrast
-        voxels *= np.float32(factor)
-        voxels += np.float32(middle * (1 - factor) + lighter * brightness)
+
+    def __init__(self, source: VolumeSource, intensity: Intensity) -> None:
+        self._source = source
+        self._intensity = intensity
+        self._measured: dict[int, Scale] = {}
+
+    def __getitem__(self, index: int) -> Scale:
+        if self._intensity.window is not None:
+            return _from_range(*self._intensity.window)
+        if self._intensity.mean_std is not None:
+            return Scale(*self._intensity.mean_std, clips=False)
+        if index not in self._measured:  # two threads may measure the same volume at once, and find the same
+            self._measured[index] = self._measure(index)
+        return self._measured[index]
+
+    def _measure(self, index: int) -> Scale:
+        voxels = self._source.some_voxels(index)
+        if self._intensity.percentiles is not None:
+            return _from_range(*np.percentile(voxels, self._intensity.percentiles).tolist())
+        return Scale(float(voxels.mean(dtype=np.float64)), _unit(float(voxels.std(dtype=np.float64))), clips=False)
 
 
 def _from_range(low: float, high: float) -> Scale:

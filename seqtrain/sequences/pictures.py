@@ -5,6 +5,7 @@ For sequences that need the pictures alone, and not where they come from.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any, Protocol
 
 import cv2
@@ -13,14 +14,12 @@ import numpy.typing as npt
 
 from seqtrain.errors import ConfigError
 from seqtrain.sequences.decoding import read_picture
-from seqtrain.sequences.resizing import fit, scaled_size
+from seqtrain.sequences.image_format import CHANNELS, Picture
+from seqtrain.sequences.resizing import Size, fit, scaled_size
 from seqtrain.sources.base import Source
 from seqtrain.types import Color, Resize
 
-Picture = npt.NDArray[np.uint8]
-
 _MOST_CHANNELS = 4
-_CHANNELS: dict[Color, int] = {"gray": 1, "rgb": 3}
 
 
 class Pictures(Protocol):
@@ -66,6 +65,26 @@ def pictures_of(source: Source, indices: npt.NDArray[np.integer], color: Color |
     )
 
 
+def read_resized(
+    path: str,
+    picture: Picture,
+    color: Color,
+    resize: Resize,
+    smallest: Callable[[Size, Size, Resize], Size] = scaled_size,
+) -> None:
+    """Reads an image file and writes it, resized, into a picture of any size.
+
+    Args:
+        path: Of the file.
+        picture: (height, width) for gray, else (height, width, 3).
+        color: "rgb" or "gray"; a file of the other kind is converted.
+        resize: See `resizing`.
+        smallest: From the sizes of file and picture, the smallest size that a JPEG may be decoded at.
+    """
+    size = picture.shape[0], picture.shape[1]
+    fit(read_picture(path, color, lambda stored: smallest(stored, size, resize)), picture, resize)
+
+
 class FilePictures:
     """Pictures in files.
 
@@ -78,18 +97,14 @@ class FilePictures:
     stored_size = None
 
     def __init__(self, source: Source, color: Color, resize: Resize) -> None:
-        self.num_channels = _CHANNELS[color]
+        self.num_channels = CHANNELS[color]
         self._source = source
         self._color = color
         self._resize: Resize = resize
 
     def read(self, index: int, picture: Picture) -> None:
         """See `Pictures`."""
-        size = picture.shape[0], picture.shape[1]
-        read = read_picture(
-            self._source[index]["path"], self._color, lambda stored: scaled_size(stored, size, self._resize)
-        )
-        fit(read, picture, self._resize)
+        read_resized(self._source[index]["path"], picture, self._color, self._resize)
 
 
 class CutPictures:
@@ -104,7 +119,7 @@ class CutPictures:
     stored_size = None
 
     def __init__(self, source: Any, color: Color, resize: Resize) -> None:
-        self.num_channels = _CHANNELS[color]
+        self.num_channels = CHANNELS[color]
         self._source = source
         self._resize: Resize = resize
 
@@ -157,7 +172,7 @@ def _check(source: Source, num_channels: int, color: Color | None) -> None:
             received=f"{stored.dtype}, {stored.shape}",
             fix="save them as uint8, 0 to 255, with the channels last",
         )
-    if color is not None and num_channels != _CHANNELS[color]:
+    if color is not None and num_channels != CHANNELS[color]:
         raise ConfigError(
             f"color: the stored pictures are not {color}, they have {num_channels} channels",
             fix="leave color out: arrays are taken as they are",

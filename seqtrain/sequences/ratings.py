@@ -9,7 +9,7 @@ import numpy.typing as npt
 
 from seqtrain.errors import ConfigError, DataError
 from seqtrain.registry import sequences
-from seqtrain.sequences.base import SampleSequence
+from seqtrain.sequences.base import Samples, SampleSequence
 from seqtrain.sources.ratings import Ratings
 from seqtrain.structure import FieldSpec
 
@@ -19,11 +19,7 @@ class RatingSequence(SampleSequence):
     """User and item in, rating out. The spec tells the model how many users and items there are.
 
     Args:
-        source: The source `ratings`.
-        indices: See `SampleSequence`.
-        batch_size: See `SampleSequence`.
-        seed: See `SampleSequence`.
-        training: See `SampleSequence`.
+        samples: Of the source `ratings`.
         drop_remainder: Leave out the last batch where it would be smaller.
 
     Shapes:
@@ -42,14 +38,11 @@ class RatingSequence(SampleSequence):
 
     def __init__(
         self,
-        source: Ratings,
-        indices: npt.NDArray[np.integer],
-        batch_size: int,
-        seed: int,
-        training: bool,
+        samples: Samples[Ratings],
         drop_remainder: bool = False,
     ) -> None:
-        super().__init__(source, indices, batch_size, seed, training, drop_remainder)
+        super().__init__(*samples, drop_remainder=drop_remainder)
+        source = samples.source
         if not source.num_users:
             raise ConfigError(
                 f"the sequence 'ratings' cannot read from a {type(source).__name__}",

@@ -14,7 +14,7 @@ import numpy.typing as npt
 
 from seqtrain.errors import ConfigError, DataError
 from seqtrain.registry import sequences
-from seqtrain.sequences.base import SampleSequence
+from seqtrain.sequences.base import Samples, SampleSequence
 from seqtrain.sequences.fitted import Scaling, Vocabulary, require_same
 from seqtrain.sources.cells import Categories
 from seqtrain.sources.table import Table
@@ -33,12 +33,8 @@ class TableSequence(SampleSequence):
     training part does not hold, 1 for an empty cell, and from 2 on the categories in the order of their names.
 
     Args:
-        source: The source `table`.
-        indices: See `SampleSequence`.
+        samples: Of the source `table`.
         training_indices: The rows that scaling and vocabularies are fitted on.
-        batch_size: See `SampleSequence`.
-        seed: See `SampleSequence`.
-        training: See `SampleSequence`.
         min_count: Categories in fewer rows of the training part count as unknown, so that the model learns what to
             make of an unknown one.
         scale_targets: Scale targets that are numbers too: to mean 0 and deviation 1 in the training part. Errors are
@@ -64,17 +60,14 @@ class TableSequence(SampleSequence):
 
     def __init__(
         self,
-        source: Table,
-        indices: npt.NDArray[np.integer],
+        samples: Samples[Table],
         training_indices: npt.NDArray[np.integer],
-        batch_size: int,
-        seed: int,
-        training: bool,
         min_count: Positive = 1,
         scale_targets: bool = True,
         drop_remainder: bool = False,
     ) -> None:
-        super().__init__(source, indices, batch_size, seed, training, drop_remainder)
+        super().__init__(*samples, drop_remainder=drop_remainder)
+        source = samples.source
         _check(source)
         self.scaling = _fit_numbers(source, training_indices)
         self.vocabularies = {

@@ -9,15 +9,14 @@ import numpy.typing as npt
 
 from seqtrain.errors import ConfigError
 from seqtrain.registry import sequences
-from seqtrain.sequences.augmented_image import Degrees, Fraction
-from seqtrain.sequences.base import SampleSequence
-from seqtrain.sequences.geometry_3d import VolumeGeometryRange, apply, draw, unturned_size
-from seqtrain.sequences.intensity import Intensity, MeanStd, Percentiles, Range, Voxels, relight
+from seqtrain.sequences.base import Samples, SampleSequence
+from seqtrain.sequences.geometry_3d import NO_VOLUME_AUGMENTATION, VolumeAugmentation, apply, unturned_size
+from seqtrain.sequences.intensity import NO_INTENSITY, Intensity, VolumeScales, Voxels
 from seqtrain.sequences.resizing_3d import fit, resample
 from seqtrain.sequences.volume_patches import VolumeSize
 from seqtrain.sources.volume_source import Shape, Spacing, VolumeSource
 from seqtrain.structure import FieldSpec
-from seqtrain.types import Probability, Resize
+from seqtrain.types import Resize
 
 
 @sequences.register("volumes")
@@ -25,25 +24,12 @@ class VolumeSequence(SampleSequence):
     """Volumes by class, each brought to one size; augmented in training.
 
     Args:
-        source: `volumes` with labels for whole volumes, or any other `VolumeSource` that has them.
-        indices: See `SampleSequence`.
-        batch_size: See `SampleSequence`.
-        seed: See `SampleSequence`.
-        training: Whether to augment; see also `SampleSequence`.
+        samples: Of `volumes` with labels for whole volumes, or of any other `VolumeSource` that has them.
         volume_size: Depth, height and width in voxels.
         resize: Where proportions differ: "stretch" the volume, "crop" its edges, or "pad" it with its lowest value. The
             proportions are those in millimetres.
-        window: [low, high]: voxels from low to high become 0 to 1, others are clipped.
-        percentiles: [low, high]: the same, from so many percent of each volume's voxels.
-        mean_std: [mean, standard deviation] to scale by. Default, without window, percentiles and mean_std: those of
-            each volume.
-        horizontal_flip: Probability that left and right change places, in training.
-        vertical_flip: Probability that front and back change places, in training.
-        depth_flip: Probability that top and bottom change places, in training.
-        rotation: Turn about the depth axis by up to so many degrees to either side, in training.
-        rotate_90: Turn about the depth axis by a random number of quarter turns, in training.
-        brightness: Add or take away up to so much of the scaled range, in training.
-        contrast: Draw voxels away from or towards the middle of the range by up to this fraction, in training.
+        intensity: See `Intensity`.
+        augmentation: See `VolumeAugmentation`.
         drop_remainder: Leave out the last batch where it would be smaller.
 
     Shapes:
@@ -62,33 +48,21 @@ class VolumeSequence(SampleSequence):
 
     def __init__(
         self,
-        source: VolumeSource,
-        indices: npt.NDArray[np.integer],
-        batch_size: int,
-        seed: int,
-        training: bool,
+        samples: Samples[VolumeSource],
         volume_size: VolumeSize,
         resize: Resize = "stretch",
-        window: Range | None = None,
-        percentiles: Percentiles | None = None,
-        mean_std: MeanStd | None = None,
-        horizontal_flip: Probability = 0.0,
-        vertical_flip: Probability = 0.0,
-        depth_flip: Probability = 0.0,
-        rotation: Degrees = 0.0,
-        rotate_90: bool = False,
-        brightness: Fraction = 0.0,
-        contrast: Fraction = 0.0,
+        intensity: Intensity = NO_INTENSITY,
+        augmentation: VolumeAugmentation = NO_VOLUME_AUGMENTATION,
         drop_remainder: bool = False,
     ) -> None:
-        super().__init__(source, indices, batch_size, seed, training, drop_remainder)
+        super().__init__(*samples, drop_remainder=drop_remainder)
+        source = samples.source
         self._labels = _labels_of_volumes(source)
         self.volume_size = volume_size
         self.resize: Resize = resize
-        self._intensity = Intensity(source, window, percentiles, mean_std)
-        self._geometry = VolumeGeometryRange((depth_flip, vertical_flip, horizontal_flip), rotation, rotate_90)
-        self._brightness = brightness
-        self._contrast = contrast
+        self._scales = VolumeScales(source, intensity)
+        self._middle = intensity.middle
+        self._augmentation = augmentation
         self.spec = (
             FieldSpec((*volume_size, 1), "float32", kind="pixels"),
             FieldSpec((), "int32", classes=source.label_classes),
@@ -103,10 +77,10 @@ class VolumeSequence(SampleSequence):
         """Writes one volume and its label."""
         x, y = rows
         if self.augmenting:
-            geometry = draw(self._geometry, generator)
+            geometry = self._augmentation.draw(generator)
             volume, spacing_mm = self._resized(index, unturned_size(geometry, self.volume_size))
             x[0, ..., 0] = apply(geometry, volume, self.volume_size, spacing_mm)
-            relight(x, generator, self._brightness, self._contrast, self._intensity.middle)
+            self._augmentation.relight(x, generator, self._middle)
         else:
             x[0, ..., 0], _ = self._resized(index, self.volume_size)
         y[0] = self._labels[index]
@@ -114,7 +88,7 @@ class VolumeSequence(SampleSequence):
     def _resized(self, index: int, size: Shape) -> tuple[Voxels, Spacing]:
         """A volume in the size, and the spacing that it has there."""
         fitted = fit(self.source.shape(index), self.source.spacing_mm(index), size, self.resize)
-        voxels = self._intensity.scale(index).apply(self.source.read(index, fitted.read))
+        voxels = self._scales[index].apply(self.source.read(index, fitted.read))
         z, y, x = (part.stop - part.start for part in fitted.placed)
         volume = resample(voxels, (z, y, x))
         if volume.shape != size:

@@ -16,19 +16,18 @@ from pydantic import Field
 from seqtrain.errors import ConfigError
 from seqtrain.registry import sequences
 from seqtrain.sequences import boxes
-from seqtrain.sequences.augmented_image import Degrees, Fraction, ProperFraction
-from seqtrain.sequences.base import SampleSequence
+from seqtrain.sequences.base import Samples, SampleSequence
 from seqtrain.sequences.geometry_3d import (
-    VolumeGeometryRange,
+    NO_VOLUME_AUGMENTATION,
+    VolumeAugmentation,
     apply,
     cut_size,
-    draw,
     unturned_size,
 )
-from seqtrain.sequences.intensity import Intensity, MeanStd, Percentiles, Range, Voxels, relight
+from seqtrain.sequences.intensity import NO_INTENSITY, Intensity, VolumeScales, Voxels
 from seqtrain.sources.volume_source import Mask, Shape, VolumeSource
 from seqtrain.structure import FieldSpec
-from seqtrain.types import Positive, Probability
+from seqtrain.types import Positive, Probability, ProperFraction
 
 VolumeSize = Annotated[tuple[Positive, Positive, Positive], Field(description="[depth, height, width] in voxels")]
 
@@ -43,28 +42,16 @@ class VolumePatchSequence(SampleSequence):
     smaller than a patch or a patch is turned at its edge, get the patch's lowest value and the id 0.
 
     Args:
-        source: `volumes` with masks, or any other `VolumeSource` that has them.
-        indices: See `SampleSequence`.
-        batch_size: See `SampleSequence`.
-        seed: See `SampleSequence`.
-        training: Whether to place patches at random and augment; else they come from a grid that covers every voxel.
+        samples: Of `volumes` with masks, or of any other `VolumeSource` that has them.
         patch_size: Depth, height and width in voxels.
         patches_per_volume: How many patches each training volume gives in an epoch.
         foreground: Share of the training patches that have a voxel of a class other than the background in their
             middle, or as near to it as the volume's edge lets them; classes that a volume holds are drawn alike.
         overlap: Share of a patch that the next one in the grid of validation covers too.
-        window: [low, high]: voxels from low to high become 0 to 1, others are clipped.
-        percentiles: [low, high]: the same, from so many percent of each volume's voxels.
-        mean_std: [mean, standard deviation] to scale by. Default, without window, percentiles and mean_std: those of
-            each volume.
-        horizontal_flip: Probability that left and right change places, in training.
-        vertical_flip: Probability that front and back change places, in training.
-        depth_flip: Probability that top and bottom change places, in training.
-        rotation: Turn about the depth axis by up to so many degrees to either side, in training.
+        intensity: See `Intensity`.
+        augmentation: See `VolumeAugmentation`.
         rotate_90: Turn about the depth axis by a random number of quarter turns, in training; voxel onto voxel, so it
             is for volumes whose height and width have the same spacing.
-        brightness: Add or take away up to so much of the scaled range, in training.
-        contrast: Draw voxels away from or towards the middle of the range by up to this fraction, in training.
         drop_remainder: Leave out the last batch where it would be smaller.
 
     Shapes:
@@ -83,27 +70,16 @@ class VolumePatchSequence(SampleSequence):
 
     def __init__(
         self,
-        source: VolumeSource,
-        indices: npt.NDArray[np.integer],
-        batch_size: int,
-        seed: int,
-        training: bool,
+        samples: Samples[VolumeSource],
         patch_size: VolumeSize,
         patches_per_volume: Positive = 4,
         foreground: Probability = 0.33,
         overlap: ProperFraction = 0.0,
-        window: Range | None = None,
-        percentiles: Percentiles | None = None,
-        mean_std: MeanStd | None = None,
-        horizontal_flip: Probability = 0.0,
-        vertical_flip: Probability = 0.0,
-        depth_flip: Probability = 0.0,
-        rotation: Degrees = 0.0,
-        rotate_90: bool = False,
-        brightness: Fraction = 0.0,
-        contrast: Fraction = 0.0,
+        intensity: Intensity = NO_INTENSITY,
+        augmentation: VolumeAugmentation = NO_VOLUME_AUGMENTATION,
         drop_remainder: bool = False,
     ) -> None:
+        source, indices, batch_size, seed, training = samples
         _check_has_masks(source)
         self.patch_size = patch_size
         self._volumes = np.asarray(indices)
@@ -116,10 +92,9 @@ class VolumePatchSequence(SampleSequence):
         )
         super().__init__(source, np.arange(self._ends[-1]), batch_size, seed, training, drop_remainder)
         self._foreground = foreground
-        self._intensity = Intensity(source, window, percentiles, mean_std)
-        self._geometry = VolumeGeometryRange((depth_flip, vertical_flip, horizontal_flip), rotation, rotate_90)
-        self._brightness = brightness
-        self._contrast = contrast
+        self._scales = VolumeScales(source, intensity)
+        self._middle = intensity.middle
+        self._augmentation = augmentation
         self.spec = (
             FieldSpec((*patch_size, 1), "float32", kind="pixels"),
             FieldSpec(patch_size, "uint8", kind="mask", classes=source.classes),
@@ -151,7 +126,7 @@ class VolumePatchSequence(SampleSequence):
             x[0, ..., 0], y[0] = self._cut_out(*self.place(index), self.patch_size)
             return
         volume, _ = self._volume_and_number(index)
-        geometry = draw(self._geometry, generator)
+        geometry = self._augmentation.draw(generator)
         if not self.augments:
             corner = self._random_corner(volume, self.patch_size, generator)
             x[0, ..., 0], y[0] = self._cut_out(volume, corner, self.patch_size)
@@ -163,7 +138,7 @@ class VolumePatchSequence(SampleSequence):
         voxels, mask = self._cut_out(volume, boxes.grown(corner, placed, size), size)
         x[0, ..., 0] = apply(geometry, voxels, self.patch_size, spacing_mm)
         y[0] = apply(geometry, mask, self.patch_size, spacing_mm, nearest=True)
-        relight(x, generator, self._brightness, self._contrast, self._intensity.middle)
+        self._augmentation.relight(x, generator, self._middle)
 
     def _volume_and_number(self, item: int) -> tuple[int, int]:
         position = int(np.searchsorted(self._ends, item, side="right"))
@@ -183,7 +158,7 @@ class VolumePatchSequence(SampleSequence):
 
     def _cut_out(self, volume: int, corner: boxes.Corner, size: Shape) -> tuple[Voxels, Mask]:
         shape = self.source.shape(volume)
-        scale = self._intensity.scale(volume)
+        scale = self._scales[volume]
         voxels = boxes.cut_out(
             lambda window: scale.apply(self.source.read(volume, window)), shape, corner, size, fill=np.min
         )

@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 from seqtrain.errors import ConfigError
 from seqtrain.registry import sequences
-from seqtrain.sequences.base import SampleSequence
+from seqtrain.sequences.base import Samples, SampleSequence
 from seqtrain.sequences.fitted import Scaling, require_same
 from seqtrain.sources.series import Series
 from seqtrain.structure import FieldSpec
@@ -24,12 +24,8 @@ class WindowSequence(SampleSequence):
     between the two sides, and not on those of validation. The errors of a model are in these standard deviations.
 
     Args:
-        source: The source `series`.
-        indices: See `SampleSequence`.
+        samples: Of the source `series`.
         training_indices: The windows that the scaling is fitted on.
-        batch_size: See `SampleSequence`.
-        seed: See `SampleSequence`.
-        training: See `SampleSequence`.
         scale: Leave the values as they are where it is off.
         drop_remainder: Leave out the last batch where it would be smaller.
 
@@ -49,16 +45,13 @@ class WindowSequence(SampleSequence):
 
     def __init__(
         self,
-        source: Series,
-        indices: npt.NDArray[np.integer],
+        samples: Samples[Series],
         training_indices: npt.NDArray[np.integer],
-        batch_size: int,
-        seed: int,
-        training: bool,
         scale: bool = True,
         drop_remainder: bool = False,
     ) -> None:
-        super().__init__(source, indices, batch_size, seed, training, drop_remainder)
+        super().__init__(*samples, drop_remainder=drop_remainder)
+        source = samples.source
         if not isinstance(source, Series):
             raise ConfigError(
                 f"the sequence 'windows' cannot read from a {type(source).__name__}",

@@ -100,7 +100,9 @@ class Digits:
 
 def decoded_digits(data: Path, pictures: Path) -> Path:
     """Decodes the digits of `data_samples/` into .npy files, when they are not there."""
+    from seqtrain.sequences.base import Samples
     from seqtrain.sequences.image import ImageSequence
+    from seqtrain.sequences.image_format import ImageFormat
     from seqtrain.sources.image_folder import ImageFolderSource
 
     folder = data / "digits"
@@ -108,7 +110,8 @@ def decoded_digits(data: Path, pictures: Path) -> Path:
         folder.mkdir(parents=True, exist_ok=True)
         source = ImageFolderSource(pictures)
         everything = np.random.default_rng(0).permutation(len(source))
-        sequence = ImageSequence(source, everything, len(source), 0, False, image_size=(64, 64), color="gray")
+        samples = Samples(source, everything, len(source), 0, training=False)
+        sequence = ImageSequence(samples, ImageFormat((64, 64), "gray"))
         for name, array in zip("xy", sequence[0], strict=True):
             np.save(folder / f"{name}.npy", array)
     return folder
@@ -120,6 +123,7 @@ def digits_session(digits: Digits, feed: Feed) -> FitSession:
 
     from seqtrain.models.cnn import cnn
     from seqtrain.sequences.arrays import ArraySequence
+    from seqtrain.sequences.base import Samples
     from seqtrain.sources.arrays import Arrays
 
     keras.utils.set_random_seed(0)
@@ -131,7 +135,7 @@ def digits_session(digits: Digits, feed: Feed) -> FitSession:
         arrays = {"x": np.load(x), "y": np.load(y), "batch_size": digits.batch_size}
         return FitSession(model, steps, digits.epochs, lambda: nullcontext(arrays))
     source = Arrays(x, y)
-    sequence = ArraySequence(source, np.arange(len(source)), digits.batch_size, 0, training=True)
+    sequence = ArraySequence(Samples(source, np.arange(len(source)), digits.batch_size, 0, training=True))
     return FitSession(model, steps, digits.epochs, lambda: _Streamed(sequence, digits.workers, model))
 
 

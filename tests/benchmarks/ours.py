@@ -12,7 +12,9 @@ from typing import Any
 import numpy as np
 
 from seqtrain.loading.stream import BatchStream, WorkerOptions, training_schedule
+from seqtrain.sequences.base import Samples
 from seqtrain.sequences.image import ImageSequence
+from seqtrain.sequences.image_format import ImageFormat
 from seqtrain.sequences.keras_style import as_sequence
 from seqtrain.sources.image_folder import ImageFolderSource
 from tests.benchmarks.data import Images
@@ -48,7 +50,7 @@ def image_sequence(images: Images) -> ImageSequence:
     """The sequence `image`, in the order of the files as all peers read them."""
     source = ImageFolderSource(images.folder)
     indices = np.argsort([source[index]["path"] for index in range(len(source))])
-    return ImageSequence(source, indices, images.batch_size, seed=0, training=False, image_size=images.image_size)
+    return ImageSequence(Samples(source, indices, images.batch_size, 0, training=False), ImageFormat(images.image_size))
 
 
 @contextmanager

@@ -13,13 +13,14 @@ from seqtrain.sequences.image_pairs import ImagePairSequence
 from seqtrain.sequences.image_triplets import ImageTripletSequence
 from seqtrain.sources.image_folder import ImageFolderSource
 from seqtrain.sources.pair_manifest import PairManifestSource
+from tests.sequences.building import build
 from tests.sequences.numbered_images import numbered_images
 
 GLYPHS = Path(__file__).parents[2] / "data_samples" / "glyphs"
 
 
 def sequence_of(source, kind=ImagePairSequence, size=(4, 4)):
-    return kind(source, np.arange(len(source)), 8, 7, False, size, color="gray")
+    return build(kind, source, np.arange(len(source)), 8, 7, False, image_size=size, color="gray")
 
 
 def model_with(embedding):

@@ -12,6 +12,7 @@ from seqtrain.registry import callbacks, models
 from seqtrain.sequences.autoencoder import AutoencoderSequence
 from seqtrain.sequences.image import ImageSequence
 from seqtrain.sources.image_folder import ImageFolderSource
+from tests.sequences.building import build
 
 TILE = 72  # what pictures of 8x8 are enlarged to
 
@@ -30,7 +31,7 @@ def pictures(tmp_path):
 
 def sequence(source, training=False, **options):
     arguments = {"image_size": (8, 8), "color": "gray", **options}
-    return AutoencoderSequence(source, np.arange(len(source)), 2, 7, training, **arguments)
+    return build(AutoencoderSequence, source, np.arange(len(source)), 2, 7, training, **arguments)
 
 
 def identity(shape=(8, 8, 1)):
@@ -124,7 +125,7 @@ def test_a_folder_that_takes_no_file_ends_no_run(pictures, tmp_path, caplog):
 
 
 def test_targets_that_are_no_pictures_are_refused(pictures, tmp_path):
-    labelled = ImageSequence(pictures, np.arange(5), 2, 7, False, image_size=(8, 8))
+    labelled = build(ImageSequence, pictures, np.arange(5), 2, 7, False, image_size=(8, 8))
     with pytest.raises(ConfigError, match="targets are no pictures"):
         Reconstructions(run_dir=tmp_path, train_sequence=labelled)
 

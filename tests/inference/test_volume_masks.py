@@ -22,6 +22,7 @@ from seqtrain.sequences.volume_patches import VolumePatchSequence
 from seqtrain.sources.volume_slices import VolumeSlices
 from seqtrain.sources.volumes import Volumes
 from tests.conftest import CONFIGS, DATA
+from tests.sequences.building import build
 from tests.sources.volumes_on_disk import save_nifti
 
 CLASSES = ("background", "brain", "lesion")
@@ -88,7 +89,7 @@ def assert_same(out, labels):
 @pytest.mark.parametrize("size", [(4, 5, 6), (20, 4, 20)])  # larger than some volumes, too
 def test_patches_become_the_masks_on_the_disk_whatever_the_axes_of_a_file(disk, overlap, size):
     volumes = volumes_of(disk)
-    sequence = VolumePatchSequence(volumes, np.arange(6), 5, 0, False, size, overlap=overlap)
+    sequence = build(VolumePatchSequence, volumes, np.arange(6), 5, 0, False, patch_size=size, overlap=overlap)
     write_patches(disk / "out", sequence)
     assert_same(disk / "out", disk / "labels")
 
@@ -126,7 +127,7 @@ def test_masks_of_another_spacing_come_back_into_the_volumes_own(tmp_path):
     save_nifti(tmp_path / "images" / "a.nii.gz", mask.astype(np.float32), "LPS")
     save_nifti(tmp_path / "labels" / "a.nii.gz", mask, "LPS")
     volumes = volumes_of(tmp_path, spacing_mm=(1.5, 1.0, 1.0))
-    sequence = VolumePatchSequence(volumes, np.arange(1), 5, 0, False, (8, 8, 8))
+    sequence = build(VolumePatchSequence, volumes, np.arange(1), 5, 0, False, patch_size=(8, 8, 8))
     write_patches(tmp_path / "out", sequence)
     assert_same(tmp_path / "out", tmp_path / "labels")
 
@@ -134,8 +135,8 @@ def test_masks_of_another_spacing_come_back_into_the_volumes_own(tmp_path):
 def test_where_patches_overlap_probabilities_are_averaged(disk):
     volumes = volumes_of(disk)
     number = [volumes.describe(index) for index in range(6)].index(str(disk / "images" / "array.npy"))
-    sequence = VolumePatchSequence(volumes, np.array([number]), 2, 0, False, (7, 12, 8))  # at x 0 and x 2
-    canvas = PatchCanvas(sequence, number, HEAD, False)
+    sequence = build(VolumePatchSequence, volumes, np.array([number]), 2, 0, False, patch_size=(7, 12, 8))
+    canvas = PatchCanvas(sequence, number, HEAD, False)  # of patches at x 0 and x 2
     canvas.add(0, np.broadcast_to(np.array([0.6, 0.4, 0], np.float32), (7, 12, 8, 3)))
     canvas.add(1, np.broadcast_to(np.array([0.3, 0.7, 0], np.float32), (7, 12, 8, 3)))
     assert canvas.mask()[0, 0].tolist() == [0, 0, 1, 1, 1, 1, 1, 1, 1, 1]
@@ -143,7 +144,7 @@ def test_where_patches_overlap_probabilities_are_averaged(disk):
 
 def test_one_number_a_voxel_and_logits_and_channels_first_mean_the_same(disk):
     volumes = volumes_of(disk)
-    sequence = VolumePatchSequence(volumes, np.array([0]), 2, 0, False, (20, 20, 20))
+    sequence = build(VolumePatchSequence, volumes, np.array([0]), 2, 0, False, patch_size=(20, 20, 20))
     y = sequence[0][1][0]
     two = OutputSpec("", "volume", CLASSES[:2], from_logits=True)
     canvas = PatchCanvas(sequence, 0, two, channels_first=True)
@@ -153,7 +154,7 @@ def test_one_number_a_voxel_and_logits_and_channels_first_mean_the_same(disk):
 
 def test_a_volume_with_a_part_that_cannot_be_read_has_no_mask(disk):
     volumes = volumes_of(disk)
-    sequence = VolumePatchSequence(volumes, np.arange(6), 5, 0, False, (4, 5, 6))
+    sequence = build(VolumePatchSequence, volumes, np.arange(6), 5, 0, False, patch_size=(4, 5, 6))
     write_patches(disk / "out", sequence, bad=(1,))
     missing = Path(volumes.describe(1)).name
     assert not (disk / "out" / missing).exists()
@@ -202,7 +203,7 @@ def test_files_that_predict_is_given_become_masks_called_as_they_are(tmp_path, n
                 )
             else:
                 y = Image.fromarray(np.ascontiguousarray(masks[volume][place].squeeze(source.axis)[::-1]))
-                y = np.asarray(y.resize(sequence.image_size[::-1], Image.Resampling.NEAREST))
+                y = np.asarray(y.resize(sequence.image_format.image_size[::-1], Image.Resampling.NEAREST))
             outputs.append(perfect(y))
         writer.write(Rows(items, [""] * len(items), {}, {"": np.stack(outputs)}))
     writer.close(whole=True)

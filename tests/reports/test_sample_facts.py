@@ -16,6 +16,7 @@ from seqtrain.sequences.image_pairs import ImagePairSequence
 from seqtrain.sources.image_folder import ImageFolderSource
 from seqtrain.sources.pair_manifest import PairManifestSource
 from seqtrain.structure import map_structure
+from tests.sequences.building import build
 
 
 def areas(picture: np.ndarray) -> np.ndarray:
@@ -81,7 +82,7 @@ def save_pictures(folder, *names):
 def test_a_file_is_read_once_for_its_pixels_and_its_facts(tmp_path, monkeypatch, name):
     source = ImageFolderSource(save_pictures(tmp_path, f"cats/{name}", f"dogs/{name}"))
     monkeypatch.setattr(file_facts, "look_at", None)
-    facts, found = facts_of(ImageSequence(source, np.arange(2), 2, 1, False, (9, 9)))
+    facts, found = facts_of(build(ImageSequence, source, np.arange(2), 2, 1, False, image_size=(9, 9)))
     assert facts.file_fields == ("path",)
     wanted = [xxhash.xxh3_128_digest((tmp_path / kind / name).read_bytes()) for kind in ("cats", "dogs")]
     assert list(map(bytes, found["digest"])) == wanted
@@ -92,7 +93,7 @@ def test_pairs_are_copies_where_both_of_their_files_are(tmp_path):
     rows = ["path_a,path_b,label", "a.png,b.png,0", "a.png,c.png,0", "a.png,b.png,1", "b.png,a.png,1", ""]
     (tmp_path / "pairs.csv").write_text("\n".join(rows))
     source = PairManifestSource(tmp_path / "pairs.csv")
-    _, found = facts_of(ImagePairSequence(source, np.arange(4), 4, 1, False, (9, 9)))
+    _, found = facts_of(build(ImagePairSequence, source, np.arange(4), 4, 1, False, image_size=(9, 9)))
     first, second, third, fourth = map(bytes, found["digest"])
     assert first == third
     assert len({first, second, fourth}) == 3

@@ -13,6 +13,7 @@ from seqtrain.sources.arrays import Arrays
 from seqtrain.sources.csv_pixels import CsvPixels
 from seqtrain.sources.ratings import Ratings
 from seqtrain.sources.synthetic_sum import SyntheticSum
+from tests.sequences.building import build
 
 DATA_SAMPLES = Path(__file__).parents[2] / "data_samples"
 
@@ -24,7 +25,7 @@ def stored(folder: Path, x: np.ndarray, y: np.ndarray, **arguments: Any) -> Arra
 
 
 def batches(source: Any, batch_size: int = 4, training: bool = False, **arguments: Any) -> ArraySequence:
-    return ArraySequence(source, np.arange(len(source)), batch_size, seed=7, training=training, **arguments)
+    return build(ArraySequence, source, np.arange(len(source)), batch_size, seed=7, training=training, **arguments)
 
 
 def all_x(sequence: ArraySequence) -> np.ndarray:
@@ -35,8 +36,8 @@ def test_a_thousand_slices_split_by_0_8_are_800_and_200(tmp_path: Path) -> None:
     x = np.random.default_rng(0).integers(0, 256, (1000, 64, 64, 1), dtype=np.uint8)
     source = stored(tmp_path, x, np.arange(1000) % 2)
     indices = np.random.default_rng(1).permutation(1000)
-    training = ArraySequence(source, indices[:800], 64, seed=7, training=True)
-    validation = ArraySequence(source, indices[800:], 64, seed=7, training=False)
+    training = build(ArraySequence, source, indices[:800], 64, seed=7, training=True)
+    validation = build(ArraySequence, source, indices[800:], 64, seed=7, training=False)
     assert all_x(training).shape == (800, 64, 64, 1)
     assert all_x(validation).shape == (200, 64, 64, 1)
     np.testing.assert_array_equal(all_x(validation), x[indices[800:]])

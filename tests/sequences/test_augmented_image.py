@@ -8,6 +8,7 @@ from seqtrain.sequences.augmented_image import AugmentedImageSequence
 from seqtrain.sequences.image import ImageSequence
 from seqtrain.sources.image_folder import ImageFolderSource
 from seqtrain.sources.image_manifest import ImageManifestSource
+from tests.sequences.building import build
 
 SAMPLES = Path(__file__).parents[2] / "data_samples"
 ALL = {
@@ -24,7 +25,7 @@ ALL = {
 
 def photos(kind=AugmentedImageSequence, **options):
     arguments = {"batch_size": 16, "seed": 7, "training": True, "image_size": (48, 48), **options}
-    return kind(ImageManifestSource(SAMPLES / "photos" / "manifest.csv"), np.arange(120), **arguments)
+    return build(kind, ImageManifestSource(SAMPLES / "photos" / "manifest.csv"), np.arange(120), **arguments)
 
 
 @pytest.mark.parametrize("color", ["gray", "rgb"])
@@ -96,7 +97,9 @@ def gray(tmp_path: Path, pixels: np.ndarray, **options) -> np.ndarray:
     (tmp_path / "one").mkdir(exist_ok=True)
     Image.fromarray(pixels).save(tmp_path / "one" / "1.png")
     source = ImageFolderSource(tmp_path)
-    sequence = AugmentedImageSequence(source, np.arange(1), 1, 7, True, pixels.shape, color="gray", **options)
+    sequence = build(
+        AugmentedImageSequence, source, np.arange(1), 1, 7, True, image_size=pixels.shape, color="gray", **options
+    )
     return np.stack([sequence.batch(epoch, 0)[0][0, ..., 0] for epoch in range(50)])
 
 
@@ -123,7 +126,8 @@ def test_a_random_crop_is_a_window_of_the_picture_read_larger(tmp_path: Path) ->
     larger = np.empty((50, 50), dtype=np.uint8)
     (tmp_path / "one").mkdir()
     Image.fromarray(pixels).save(tmp_path / "one" / "1.png")
-    plain = ImageSequence(ImageFolderSource(tmp_path), np.arange(1), 1, 7, False, (50, 50), color="gray")
+    source = ImageFolderSource(tmp_path)
+    plain = build(ImageSequence, source, np.arange(1), 1, 7, False, image_size=(50, 50), color="gray")
     larger[...] = plain[0][0][0, ..., 0]
     corners = set()
     for picture in gray(tmp_path, pixels, random_crop=0.8):

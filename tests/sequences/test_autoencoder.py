@@ -18,6 +18,7 @@ from seqtrain.sources.image_folder import ImageFolderSource
 from seqtrain.sources.image_manifest import ImageManifestSource
 from seqtrain.sources.images import ImagesSource
 from seqtrain.sources.synthetic_sum import SyntheticSum
+from tests.sequences.building import build
 
 SAMPLES = Path(__file__).parents[2] / "data_samples"
 GAUSSIAN = {"name": "gaussian", "scale": 0.2}
@@ -26,7 +27,7 @@ GEOMETRY = {"horizontal_flip": 0.5, "rotation": 20.0, "shift": 0.1, "zoom": 0.2,
 
 def of(source: Any, training: bool = True, **options: Any) -> AutoencoderSequence:
     arguments = {"batch_size": 8, "seed": 7, **options}
-    return AutoencoderSequence(source, np.arange(len(source)), training=training, **arguments)
+    return build(AutoencoderSequence, source, np.arange(len(source)), training=training, **arguments)
 
 
 def photos(**options: Any) -> AutoencoderSequence:
@@ -99,7 +100,7 @@ def test_input_and_target_are_augmented_alike_and_as_augmented_image_does() -> N
     x, y = ours.batch(2, 1)
     assert np.array_equal(y, x / np.float32(255))
     source = ImageManifestSource(SAMPLES / "photos" / "manifest.csv")
-    theirs = AugmentedImageSequence(source, np.arange(len(source)), 8, 7, True, image_size=(48, 48), **GEOMETRY)
+    theirs = build(AugmentedImageSequence, source, np.arange(len(source)), 8, 7, True, image_size=(48, 48), **GEOMETRY)
     assert np.array_equal(x, theirs.batch(2, 1)[0])
     assert not np.array_equal(x, photos().batch(2, 1)[0])
 

@@ -19,6 +19,7 @@ from seqtrain.errors import ConfigError, DataError
 from seqtrain.loading.pipeline import open_data
 from seqtrain.loading.stream import BatchStream, WorkerOptions, training_schedule
 from seqtrain.sequences import image
+from seqtrain.sequences import pictures as pictures_module
 from seqtrain.sequences.augmented_image import AugmentedImageSequence
 from seqtrain.sequences.cache import open_caches
 from seqtrain.sequences.image import ImageSequence
@@ -26,6 +27,7 @@ from seqtrain.sequences.keras_style import KerasStyleSequence
 from seqtrain.sources.image_folder import ImageFolderSource
 from seqtrain.sources.image_manifest import ImageManifestSource
 from tests.conftest import CONFIGS, DATA
+from tests.sequences.building import build
 
 NUM_FILES = 12
 
@@ -45,20 +47,20 @@ def folder(tmp_path: Path) -> Path:
 def decoded(monkeypatch) -> list[str]:
     """The paths that are decoded, as it happens."""
     paths: list[str] = []
-    read_picture = image.read_picture
+    read_picture = pictures_module.read_picture
 
     def noting(path, *arguments):
         paths.append(path)
         return read_picture(path, *arguments)
 
-    monkeypatch.setattr(image, "read_picture", noting)
+    monkeypatch.setattr(pictures_module, "read_picture", noting)
     return paths
 
 
 def pictures(folder: Path, cache: Path | None = None, kind=ImageSequence, **options):
     source = options.pop("source", None) or ImageFolderSource(folder)
     arguments = {"batch_size": 5, "seed": 3, "training": True, "image_size": (9, 11), **options}
-    sequence = kind(source, np.arange(len(source)), **arguments)
+    sequence = build(kind, source, np.arange(len(source)), **arguments)
     if cache is not None:
         open_caches(cache, "image", [sequence])
     return sequence
@@ -219,7 +221,7 @@ def test_what_leaves_the_pixels_as_they_are_shares_a_cache(options, folder, tmp_
 
 def test_other_decoders_make_another_cache(folder, tmp_path, monkeypatch):
     assert len(folders_of(folder, tmp_path / "cache")) == 1
-    monkeypatch.setitem(image._DECODERS, "ours", image._DECODERS["ours"] + 1)
+    monkeypatch.setitem(image.DECODERS, "ours", image.DECODERS["ours"] + 1)
     assert len(folders_of(folder, tmp_path / "cache")) == 1
 
 
@@ -259,13 +261,15 @@ PROGRAM = f"""
 import hashlib, logging, os, pathlib, resource, sys
 import numpy as np
 from seqtrain.loading.stream import BatchStream, WorkerOptions, training_schedule
+from seqtrain.sequences.base import Samples
 from seqtrain.sequences.cache import open_caches
 from seqtrain.sequences.image import ImageSequence
+from seqtrain.sequences.image_format import ImageFormat
 from seqtrain.sources.image_folder import ImageFolderSource
 
 cache, processes, largest_file = sys.argv[1], sys.argv[2] == "processes", int(sys.argv[3])
 source = ImageFolderSource(pathlib.Path({str(DATA / "digits")!r}))
-sequence = ImageSequence(source, np.arange(1000), 50, 3, True, (64, 64), "gray")
+sequence = ImageSequence(Samples(source, np.arange(1000), 50, 3, True), ImageFormat((64, 64), "gray"))
 if cache:
     open_caches(pathlib.Path(cache), "image", [sequence])
 if largest_file:

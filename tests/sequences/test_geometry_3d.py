@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from seqtrain.sequences.geometry_3d import VolumeGeometry, VolumeGeometryRange, apply, cut_size, draw
+from seqtrain.sequences.geometry_3d import VolumeAugmentation, VolumeGeometry, apply, cut_size
 
 CUBE = (1.0, 1.0, 1.0)
 
@@ -66,7 +66,7 @@ def test_a_mask_keeps_its_ids_and_lies_where_its_volume_lies():
     mask.flags.writeable = False
     generator = np.random.default_rng(1)
     for _ in range(20):
-        geometry = draw(VolumeGeometryRange((0.5, 0.5, 0.5), 30.0, True), generator)
+        geometry = VolumeAugmentation(0.5, 0.5, 0.5, 30.0, True).draw(generator)
         turned = apply(geometry, mask, (4, 16, 16), CUBE, nearest=True)
         assert set(np.unique(turned)) <= {0, 2, 7}
         voxels = apply(geometry, (mask == 7).astype(np.float32), (4, 16, 16), CUBE)
@@ -76,8 +76,8 @@ def test_a_mask_keeps_its_ids_and_lies_where_its_volume_lies():
 
 def test_turning_one_augmentation_on_leaves_the_others_as_they_were():
     flips = (0.5, 0.5, 0.5)
-    one = [draw(VolumeGeometryRange(flips), np.random.default_rng(i)) for i in range(50)]
-    all_on = [draw(VolumeGeometryRange(flips, 10.0, True), np.random.default_rng(i)) for i in range(50)]
+    one = [VolumeAugmentation(*flips).draw(np.random.default_rng(i)) for i in range(50)]
+    all_on = [VolumeAugmentation(*flips, 10.0, True).draw(np.random.default_rng(i)) for i in range(50)]
     assert [geometry.flips for geometry in one] == [geometry.flips for geometry in all_on]
     assert {geometry.quarter_turns for geometry in all_on} == {0, 1, 2, 3}
     degrees = [geometry.rotation_degrees for geometry in all_on]

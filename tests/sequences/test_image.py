@@ -15,6 +15,7 @@ from seqtrain.sources.base import Source
 from seqtrain.sources.image_folder import ImageFolderSource
 from seqtrain.sources.image_manifest import ImageManifestSource
 from seqtrain.sources.volume_slices import VolumeSlices
+from tests.sequences.building import build
 
 SAMPLES = Path(__file__).parents[2] / "data_samples"
 
@@ -22,14 +23,14 @@ SAMPLES = Path(__file__).parents[2] / "data_samples"
 def digits(**options) -> ImageSequence:
     arguments = {"indices": np.arange(1000), "batch_size": 64, "seed": 7, "training": True, "color": "gray"}
     arguments.update({"image_size": (64, 64)}, **options)
-    return ImageSequence(ImageFolderSource(SAMPLES / "digits"), **arguments)
+    return build(ImageSequence, ImageFolderSource(SAMPLES / "digits"), **arguments)
 
 
 def photos(**options) -> ImageSequence:
     source = options.pop("source", None) or ImageManifestSource(SAMPLES / "photos" / "manifest.csv")
     arguments = {"indices": np.arange(len(source)), "batch_size": 8, "seed": 7, "training": False}
     arguments.update({"image_size": (64, 64)}, **options)
-    return ImageSequence(source, **arguments)
+    return build(ImageSequence, source, **arguments)
 
 
 def test_batches_are_the_files_pixels_and_class_indices() -> None:
@@ -121,7 +122,7 @@ def test_slices_of_volumes_are_pictures_with_the_labels_of_their_volumes(kind, t
     pytest.importorskip("nibabel")
     source = slices()
     indices = np.arange(0, len(source), 29)
-    sequence = kind(source, indices, batch_size=8, seed=7, training=training, image_size=(20, 22), color="gray")
+    sequence = build(kind, source, indices, batch_size=8, seed=7, training=training, image_size=(20, 22), color="gray")
     x, y = pickle.loads(pickle.dumps(sequence)).batch(0, 0)
     for row, index in enumerate(sequence.sample_indices(0, 0).tolist()):
         expected = np.empty((20, 22), np.uint8)

@@ -11,6 +11,7 @@ from seqtrain.sequences.image_mask import ImageMaskSequence
 from seqtrain.sources.base import Source, as_source
 from seqtrain.sources.image_folder import ImageFolderSource
 from seqtrain.sources.image_mask import ImageMaskSource
+from tests.sequences.building import build
 
 GEOMETRY = {
     "horizontal_flip": 0.5,
@@ -40,7 +41,7 @@ def source(folder: Path, pictures: list[np.ndarray], masks: list[np.ndarray], **
 
 def sequence(masks, **options) -> ImageMaskSequence:
     arguments = {"batch_size": 8, "seed": 7, "training": True, "image_size": (32, 32), "color": "gray", **options}
-    return ImageMaskSequence(masks, np.arange(len(masks)), **arguments)
+    return build(ImageMaskSequence, masks, np.arange(len(masks)), **arguments)
 
 
 @pytest.fixture
@@ -118,9 +119,8 @@ def test_batches_are_the_same_however_they_are_made(like) -> None:
 
 def test_images_are_those_of_augmented_image(tmp_path, like) -> None:
     options = {**GEOMETRY, "brightness": 0.3, "contrast": 0.3}
-    other = AugmentedImageSequence(
-        ImageFolderSource(tmp_path, classes=["images"]), np.arange(8), 8, 7, True, (32, 32), color="gray", **options
-    )
+    source, arguments = ImageFolderSource(tmp_path, classes=["images"]), {"image_size": (32, 32), "color": "gray"}
+    other = build(AugmentedImageSequence, source, np.arange(8), 8, 7, True, **arguments, **options)
     assert np.array_equal(sequence(like, **options)[0][0], other[0][0])
 
 

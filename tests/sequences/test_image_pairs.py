@@ -11,6 +11,7 @@ from seqtrain.sequences.image_pairs import ImagePairSequence
 from seqtrain.sources.base import Source
 from seqtrain.sources.image_folder import ImageFolderSource
 from seqtrain.sources.pair_manifest import PairManifestSource
+from tests.sequences.building import build
 from tests.sequences.numbered_images import numbered_images, shown
 
 GLYPHS = Path(__file__).parents[2] / "data_samples" / "glyphs"
@@ -18,7 +19,7 @@ GLYPHS = Path(__file__).parents[2] / "data_samples" / "glyphs"
 
 def pairs(source, indices=None, **options):
     arguments = {"batch_size": 8, "seed": 7, "training": True, "image_size": (4, 4), "color": "gray", **options}
-    return ImagePairSequence(source, np.arange(len(source)) if indices is None else indices, **arguments)
+    return build(ImagePairSequence, source, np.arange(len(source)) if indices is None else indices, **arguments)
 
 
 def epoch_of(sequence, epoch):

@@ -6,12 +6,13 @@ import pytest
 from seqtrain.errors import DataError
 from seqtrain.loading.bad_samples import write_rows
 from seqtrain.sequences.image_triplets import ImageTripletSequence
+from tests.sequences.building import build
 from tests.sequences.numbered_images import numbered_images, shown
 
 
 def triplets(source, indices=None, **options):
     arguments = {"batch_size": 8, "seed": 7, "training": True, "image_size": (4, 4), "color": "gray", **options}
-    return ImageTripletSequence(source, np.arange(len(source)) if indices is None else indices, **arguments)
+    return build(ImageTripletSequence, source, np.arange(len(source)) if indices is None else indices, **arguments)
 
 
 def epoch_of(sequence, epoch):

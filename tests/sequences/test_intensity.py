@@ -2,14 +2,15 @@ import numpy as np
 import pytest
 
 from seqtrain.errors import ConfigError
-from seqtrain.sequences.intensity import Intensity, relight
+from seqtrain.sequences.geometry_3d import VolumeAugmentation
+from seqtrain.sequences.intensity import Intensity, VolumeScales
 from tests.sequences.volumes_in_memory import VolumesInMemory
 
 VOLUME = np.array([-1000, -100, 100, 300, 3000], dtype=np.int16).reshape(1, 1, 5)
 
 
 def scaled(volume, **options):
-    return Intensity(VolumesInMemory([volume]), **options).scale(0).apply(volume)
+    return VolumeScales(VolumesInMemory([volume]), Intensity(**options))[0].apply(volume)
 
 
 def test_a_window_becomes_0_to_1_and_clips():
@@ -42,15 +43,15 @@ def test_a_blank_volume_becomes_zeros():
 
 def test_a_volume_is_measured_once():
     source = VolumesInMemory([VOLUME])
-    intensity = Intensity(source)
-    assert intensity.scale(0) == intensity.scale(0)
+    scales = VolumeScales(source, Intensity())
+    assert scales[0] == scales[0]
     assert source.windows == ["some voxels"]
 
 
 def test_fixed_ranges_need_no_voxels():
     source = VolumesInMemory([VOLUME])
-    Intensity(source, window=(0, 1)).scale(0)
-    Intensity(source, mean_std=(0, 1)).scale(0)
+    for intensity in (Intensity(window=(0, 1)), Intensity(mean_std=(0, 1))):
+        assert VolumeScales(source, intensity)[0].zero == 0
     assert source.windows == []
 
 
@@ -65,14 +66,14 @@ def test_fixed_ranges_need_no_voxels():
 )
 def test_what_is_no_range_is_refused(options, message):
     with pytest.raises(ConfigError, match=message):
-        Intensity(VolumesInMemory([VOLUME]), **options)
+        Intensity(**options)
 
 
 def test_relighting_adds_and_stretches_about_the_middle_within_its_bounds():
     seen = []
     for i in range(200):
         voxels = np.array([0.5, 1.0], dtype=np.float32)
-        relight(voxels, np.random.default_rng(i), brightness=0.1, contrast=0.4)
+        VolumeAugmentation(brightness=0.1, contrast=0.4).relight(voxels, np.random.default_rng(i), middle=0.5)
         seen.append((voxels[0] - 0.5, (voxels[1] - voxels[0]) / 0.5))
     added, factor = np.array(seen).T
     assert -0.1001 <= added.min() < -0.09
@@ -83,5 +84,5 @@ def test_relighting_adds_and_stretches_about_the_middle_within_its_bounds():
 
 def test_no_relighting_leaves_the_voxels():
     voxels = np.array([0.25, 3.0], dtype=np.float32)
-    relight(voxels, np.random.default_rng(0), brightness=0.0, contrast=0.0)
+    VolumeAugmentation().relight(voxels, np.random.default_rng(0), middle=0.5)
     assert voxels.tolist() == [0.25, 3.0]

@@ -10,6 +10,7 @@ from seqtrain.errors import ConfigError, DataError
 from seqtrain.sequences.table import TableSequence
 from seqtrain.sources.synthetic_sum import SyntheticSum
 from seqtrain.sources.table import Table
+from tests.sequences.building import build
 
 ROWS = ["1,0,red,10,yes", "3,,,30,no", "5,4,blue,20,yes", "70,,green,90,no"]
 TRAINING = np.array([0, 1, 2])
@@ -22,9 +23,8 @@ def table(folder: Path, rows: list[str] = ROWS, targets: dict[str, str] | None =
 
 
 def validation(source: Table, **arguments: object) -> TableSequence:
-    return TableSequence(
-        source, np.arange(4), batch_size=4, seed=1, training=False, **{"training_indices": TRAINING, **arguments}
-    )
+    fitted_on = {"training_indices": TRAINING, **arguments}
+    return build(TableSequence, source, np.arange(4), 4, 1, False, **fitted_on)
 
 
 def test_numbers_are_scaled_filled_and_marked_and_categories_are_ids(tmp_path: Path) -> None:
@@ -79,7 +79,9 @@ def test_rare_categories_are_unknown_and_targets_may_keep_their_unit(tmp_path: P
 def test_a_single_target_is_an_array_and_a_table_of_one_kind_has_inputs_of_that_kind_alone(tmp_path: Path) -> None:
     path = tmp_path / "one.csv"
     path.write_text("color,sold\nred,yes\nblue,no\n")
-    sequence = TableSequence(Table(path, target="sold"), np.arange(2), np.arange(2), 2, seed=1, training=False)
+    sequence = build(
+        TableSequence, Table(path, target="sold"), np.arange(2), 2, 1, False, training_indices=np.arange(2)
+    )
     x, y = sequence[0]
     assert set(x) == {"color"}
     assert y.tolist() == [1, 0]
@@ -96,19 +98,19 @@ def test_what_cannot_be_fitted_or_read_is_refused(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="the column 'b' has no value in the training part"):
         validation(table(tmp_path), training_indices=np.array([1, 3]))
     with pytest.raises(ConfigError, match="the sequence 'table' cannot read from a SyntheticSum"):
-        TableSequence(SyntheticSum(4, seed=1), np.arange(4), np.arange(4), 2, seed=1, training=True)
+        build(TableSequence, SyntheticSum(4, seed=1), np.arange(4), 2, 1, True, training_indices=np.arange(4))
     path = tmp_path / "named.csv"
     path.write_text("numeric,y\nred,1.5\nblue,2\n")
     with pytest.raises(ConfigError, match="cannot be called 'numeric'"):
-        TableSequence(Table(path, target="y", categorical=["numeric"]), np.arange(2), np.arange(2), 2, 1, True)
+        validation(Table(path, target="y", categorical=["numeric"]), training_indices=np.arange(2))
 
 
 def test_a_slash_which_keras_allows_in_no_input_becomes_an_underscore(tmp_path: Path) -> None:
     path = tmp_path / "t.csv"
     path.write_text("city/part,y/m2\nred,1.5\nblue,2\n")
-    x, y = TableSequence(Table(path, target="y/m2"), np.arange(2), np.arange(2), 2, seed=1, training=False)[0]
+    x, y = build(TableSequence, Table(path, target="y/m2"), np.arange(2), 2, 1, False, training_indices=np.arange(2))[0]
     assert x["city_part"].tolist() == [3, 2]
     assert y.tolist() == [-1, 1]
     path.write_text("a/b,a_b,y\nred,x,1.5\nblue,x,2\n")
     with pytest.raises(ConfigError, match="another input goes by 'a_b'"):
-        TableSequence(Table(path, target="y"), np.arange(2), np.arange(2), 2, seed=1, training=False)
+        build(TableSequence, Table(path, target="y"), np.arange(2), 2, 1, False, training_indices=np.arange(2))

@@ -5,6 +5,7 @@ import pytest
 
 from seqtrain.errors import ConfigError
 from seqtrain.sequences.volume import VolumeSequence
+from tests.sequences.building import build
 from tests.sequences.volumes_in_memory import VolumesInMemory
 
 AUGMENTED = {"horizontal_flip": 0.5, "vertical_flip": 0.5, "depth_flip": 0.5, "rotation": 15.0, "brightness": 0.1}
@@ -19,7 +20,7 @@ def source(**options):
 def volumes(training=False, of=None, **options):
     options = {"volume_size": (6, 8, 10), "window": (0, 1000), **options}
     of = of or source()
-    return VolumeSequence(of, np.arange(len(of)), 3, seed=7, training=training, **options)
+    return build(VolumeSequence, of, np.arange(len(of)), 3, seed=7, training=training, **options)
 
 
 def test_volumes_of_any_size_come_in_one_with_their_labels():

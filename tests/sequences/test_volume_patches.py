@@ -8,6 +8,7 @@ from seqtrain.errors import ConfigError
 from seqtrain.sequences.volume_patches import VolumePatchSequence
 from seqtrain.sources.volumes import Volumes
 from tests.conftest import DATA
+from tests.sequences.building import build
 from tests.sequences.volumes_in_memory import VolumesInMemory
 
 SHAPES = [(8, 12, 10), (5, 9, 16), (3, 20, 11)]
@@ -35,7 +36,9 @@ def source(spacing_mm=(1.0, 1.0, 1.0)):
 
 def patches(training, of=None, indices=(0, 1, 2), batch_size=4, **options):
     options = {"mean_std": (0, 1), "patch_size": SIZE, **options}
-    return VolumePatchSequence(of or source(), np.array(indices), batch_size, seed=7, training=training, **options)
+    return build(
+        VolumePatchSequence, of or source(), np.array(indices), batch_size, seed=7, training=training, **options
+    )
 
 
 def test_training_gives_so_many_patches_of_each_volume_and_maps_them_back():

@@ -10,6 +10,7 @@ from seqtrain.errors import ConfigError
 from seqtrain.sequences.windows import WindowSequence
 from seqtrain.sources.series import Series
 from seqtrain.sources.synthetic_sum import SyntheticSum
+from tests.sequences.building import build
 
 
 def series(folder: Path, values: list[float]) -> Series:
@@ -20,7 +21,7 @@ def series(folder: Path, values: list[float]) -> Series:
 
 def sequence(source: Series, train: list[int], **arguments: object) -> WindowSequence:
     val = np.arange(len(source))
-    return WindowSequence(source, val, np.array(train), len(val), seed=1, training=False, **arguments)
+    return build(WindowSequence, source, val, len(val), 1, False, training_indices=np.array(train), **arguments)
 
 
 def test_windows_are_scaled_by_the_rows_of_training_windows_each_counted_once(tmp_path: Path) -> None:
@@ -54,7 +55,7 @@ def test_what_was_fitted_is_told_by_the_names_of_columns(tmp_path: Path) -> None
 def test_both_sides_are_scaled_alike(tmp_path: Path) -> None:
     source = series(tmp_path, [1, 3, 5, 7, 40, 50])
     train = np.array([0, 1])
-    training = WindowSequence(source, train, train, 2, seed=1, training=True)
+    training = build(WindowSequence, source, train, 2, 1, True, training_indices=train)
     order = training.sample_indices(0, 0)
     np.testing.assert_array_equal(training.batch(0, 0)[0], sequence(source, [0, 1])[0][0][order])
 
@@ -78,4 +79,4 @@ def test_it_pickles_and_makes_the_same_batches(tmp_path: Path) -> None:
 
 def test_another_source_is_refused() -> None:
     with pytest.raises(ConfigError, match="the sequence 'windows' cannot read from a SyntheticSum"):
-        WindowSequence(SyntheticSum(4, seed=1), np.arange(4), np.arange(4), 2, seed=1, training=True)
+        build(WindowSequence, SyntheticSum(4, seed=1), np.arange(4), 2, 1, True, training_indices=np.arange(4))

@@ -13,6 +13,7 @@ from seqtrain.errors import ConfigError, DataError
 from seqtrain.sequences.arrays import ArraySequence
 from seqtrain.sources import hdf5_file
 from seqtrain.sources.hdf5 import Hdf5
+from tests.sequences.building import build
 
 X = np.random.default_rng(5).integers(0, 255, (50, 6, 4), dtype=np.uint8)
 Y = np.arange(50) % 3
@@ -129,7 +130,7 @@ def test_an_epoch_follows_the_chunks_and_is_exactly_once(tmp_path, monkeypatch):
         hdf5_file.ChunkedRows, "_read_block", lambda self, o, block: read.append(block) or original(self, o, block)
     )
     source = opened(written(tmp_path, chunks=(5, 6, 4), compression="gzip"), chunks_together=2)
-    sequence = ArraySequence(source, np.arange(50), 4, seed=3, training=True)
+    sequence = build(ArraySequence, source, np.arange(50), 4, seed=3, training=True)
     for epoch in (0, 1):
         read.clear()
         seen = []
@@ -150,7 +151,7 @@ def test_an_epoch_follows_the_chunks_and_is_exactly_once(tmp_path, monkeypatch):
 
 def test_any_row_may_come_at_any_time_on_request(tmp_path):
     source = opened(written(tmp_path, chunks=(5, 6, 4)), order="rows")
-    sequence = ArraySequence(source, np.arange(50), 10, seed=3, training=True)
+    sequence = build(ArraySequence, source, np.arange(50), 10, seed=3, training=True)
     assert len(set(sequence.sample_indices(0, 0) // 5)) > 3
 
 

@@ -1,20 +1,22 @@
 import numpy as np
 import pytest
 
-from seqtrain.sequences.geometry import Geometry, GeometryRange, draw, matrix, pass_over, warp
+from seqtrain.sequences.augment import GeometricAugmentation, Geometry, Warp
 
 PICTURE = np.random.default_rng(0).integers(0, 256, (12, 12, 3), dtype=np.uint8)
 
 
 def shown(picture: np.ndarray, geometry: Geometry, size: tuple[int, int] | None = None, nearest=False) -> np.ndarray:
     rows = np.full((3, *(size or picture.shape[:2]), *picture.shape[2:]), 77, dtype=np.uint8)
-    warp(picture, matrix(geometry, picture.shape[:2], rows.shape[1:3]), rows[1], nearest)
+    canvas_size = picture.shape[:2]
+    warp = Warp(canvas_size, geometry.matrix(canvas_size, rows.shape[1:3]))
+    warp.apply(lambda canvas: np.copyto(canvas, picture), rows[1], nearest)
     assert (rows[[0, 2]] == 77).all()
     return rows[1]
 
 
 def test_nothing_drawn_is_the_identity() -> None:
-    assert np.array_equal(matrix(Geometry(), (5, 7), (5, 7)), np.eye(2, 3))
+    assert np.array_equal(Geometry().matrix((5, 7), (5, 7)), np.eye(2, 3))
 
 
 @pytest.mark.parametrize("nearest", [False, True])
@@ -74,7 +76,7 @@ def test_a_mask_warped_with_nearest_has_no_new_ids() -> None:
 
 def test_what_is_drawn_lies_in_the_range_and_fills_it() -> None:
     generator = np.random.default_rng(0)
-    drawn = [draw(GeometryRange(0.25, 1.0, 30, 0.1, 0.2), generator) for _ in range(2000)]
+    drawn = [GeometricAugmentation(0.25, 1.0, 30, 0.1, 0.2).draw_geometry(generator) for _ in range(2000)]
     assert np.mean([g.flips[0] for g in drawn]) == pytest.approx(0.25, abs=0.04)  # 4 standard deviations
     assert all(g.flips[1] for g in drawn)
     for values, low, high in (
@@ -87,13 +89,13 @@ def test_what_is_drawn_lies_in_the_range_and_fills_it() -> None:
 
 
 def test_one_range_does_not_change_what_another_draws() -> None:
-    alone = draw(GeometryRange(rotation=30), np.random.default_rng(5))
-    both = draw(GeometryRange(rotation=30, shift=0.5, horizontal_flip=0.5), np.random.default_rng(5))
+    alone = GeometricAugmentation(rotation=30).draw_geometry(np.random.default_rng(5))
+    both = GeometricAugmentation(rotation=30, shift=0.5, horizontal_flip=0.5).draw_geometry(np.random.default_rng(5))
     assert alone.rotation_degrees == both.rotation_degrees
 
 
-def test_passing_over_leaves_the_generator_where_drawing_leaves_it() -> None:
+def test_where_nothing_can_change_the_picture_is_read_as_it_is_and_as_many_numbers_are_drawn() -> None:
     drawn, passed = np.random.default_rng(3), np.random.default_rng(3)
-    assert np.array_equal(matrix(draw(GeometryRange(), drawn), (5, 7), (5, 7)), np.eye(2, 3))
-    pass_over(passed)
+    assert np.array_equal(GeometricAugmentation().draw_geometry(drawn).matrix((5, 7), (5, 7)), np.eye(2, 3))
+    assert GeometricAugmentation().draw(passed, (5, 7)).matrix is None
     assert drawn.random() == passed.random()

@@ -1,0 +1,108 @@
+"""Arguments that belong together: one value in the signature, keys of their own in the YAML."""
+
+from dataclasses import dataclass, field
+
+import pytest
+
+from seqtrain.registry import REQUIRED, Component, Registry, argument_group
+from seqtrain.types import Probability
+
+
+@argument_group
+@dataclass(frozen=True)
+class Noise:
+    """What is added.
+
+    Args:
+        scale: How much.
+        share: To how many.
+        seeded: Whether the same each time.
+    """
+
+    scale: float
+    share: Probability = 0.5
+    seeded: bool = field(default=False, kw_only=True)
+
+
+@argument_group
+@dataclass(frozen=True)
+class ColoredNoise(Noise):
+    """The same, with a colour.
+
+    Args:
+        color: Which.
+    """
+
+    color: str = "gray"
+
+
+class Plain:
+    """Takes what is written.
+
+    Args:
+        size: Of all.
+        noise: See `Noise`.
+        share: To how many of its own.
+        name: At the end.
+    """
+
+    def __init__(self, size: int, noise: Noise, name: str = "") -> None:
+        self.given = (size, noise, name)
+
+
+def component_of(target: object, supplied: frozenset[str] = frozenset()) -> Component:
+    registry = Registry("sequences", supplied)
+    registry.register("built")(target)
+    return registry.get("built")
+
+
+def test_the_fields_of_a_group_are_arguments_in_its_place() -> None:
+    arguments = component_of(Plain).arguments
+    assert list(arguments) == ["size", "scale", "share", "seeded", "name"]
+    assert arguments["scale"].default is REQUIRED
+    assert (arguments["share"].default, arguments["share"].annotation) == (0.5, Probability)
+
+
+def test_what_a_component_says_of_a_field_counts_before_what_the_group_says() -> None:
+    arguments = component_of(Plain).arguments
+    assert arguments["scale"].meaning == "How much."
+    assert arguments["share"].meaning == "To how many of its own."
+
+
+def test_a_component_is_built_from_flat_arguments() -> None:
+    built = component_of(Plain).build({"size": 3, "scale": 0.1, "seeded": True}, {})
+    assert built.given == (3, Noise(0.1, seeded=True), "")
+
+
+def test_a_group_that_derives_from_another_has_its_fields_and_their_meanings() -> None:
+    def colored(noise: ColoredNoise) -> ColoredNoise:
+        return noise
+
+    component = component_of(colored)
+    assert list(component.arguments) == ["scale", "share", "color", "seeded"]
+    meanings = [argument.meaning for argument in component.arguments.values()]
+    assert meanings == ["How much.", "To how many.", "Which.", "Whether the same each time."]
+    assert component.build({"scale": 1.0, "color": "red"}, {}) == ColoredNoise(1.0, color="red")
+
+
+def test_the_default_of_a_component_gives_its_own_defaults_of_the_fields() -> None:
+    def loud(noise: Noise = Noise(2.0, share=1.0)) -> Noise:  # noqa: B008 - it is frozen
+        return noise
+
+    component = component_of(loud)
+    assert {name: argument.default for name, argument in component.arguments.items()} == {
+        "scale": 2.0,
+        "share": 1.0,
+        "seeded": False,
+    }
+
+
+def test_fields_that_the_run_supplies_are_no_arguments() -> None:
+    component = component_of(Plain, frozenset({"scale"}))
+    assert list(component.arguments) == ["size", "share", "seeded", "name"]
+    assert component.build({"size": 1}, {"scale": 0.3, "unknown": 1}).given == (1, Noise(0.3), "")
+
+
+def test_a_field_that_is_missing_is_told_by_its_name() -> None:
+    with pytest.raises(TypeError, match="scale"):
+        component_of(Plain).build({"size": 1}, {})
