@@ -21,13 +21,12 @@ from seqtrain.config.load import LoadedConfig
 from seqtrain.errors import ConfigError, DataError, did_you_mean
 from seqtrain.sources.arrays import StoredArray
 from seqtrain.sources.base import Source, only
+from seqtrain.sources.file_listing import MaskNames
 from seqtrain.sources.hdf5 import Hdf5
 from seqtrain.sources.hdf5_file import open_array
-from seqtrain.sources.image_folder import image_extensions
-from seqtrain.sources.images import images_below
+from seqtrain.sources.image_files import image_extensions, images_below
 from seqtrain.sources.listed_files import ListedArrays, ListedImages, ListedPairs, ListedRows
 from seqtrain.sources.manifest_csv import read_table
-from seqtrain.sources.matched_files import MaskNames
 from seqtrain.sources.npy_files import npy_array, npz_array
 from seqtrain.sources.table import Table
 

@@ -29,7 +29,7 @@ from seqtrain.inference.volume_masks import PatchCanvas, SliceCanvas, VolumeWrit
 from seqtrain.sequences.resizing import scaled_size
 from seqtrain.sequences.volume_patches import VolumePatchSequence
 from seqtrain.sources.base import Source
-from seqtrain.sources.matched_files import stem_and_extension
+from seqtrain.sources.file_listing import stem_and_extension
 from seqtrain.sources.picture_size import picture_size
 from seqtrain.sources.volume_slices import VolumeSlices
 from seqtrain.sources.volumes import Volumes

@@ -13,8 +13,8 @@ from functools import cached_property
 from pathlib import Path
 
 from seqtrain.errors import DataError
-from seqtrain.sources.image_folder import image_extensions
-from seqtrain.sources.matched_files import stem_and_extension
+from seqtrain.sources.file_listing import stem_and_extension
+from seqtrain.sources.image_files import image_extensions
 
 TRAINING = frozenset({"train", "training", "trainset"})
 HELD_OUT = frozenset({"val", "valid", "validation", "valset", "test", "testing", "testset", "dev", "eval"})

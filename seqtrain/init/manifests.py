@@ -17,7 +17,7 @@ from seqtrain.init.listing import Listing, evenly
 from seqtrain.init.picture_recipes import Pictures, Splitting
 from seqtrain.init.picture_sample import PictureSample, sample_pictures
 from seqtrain.init.recipe import Recipe
-from seqtrain.sources.image_folder import image_extensions
+from seqtrain.sources.image_files import image_extensions
 from seqtrain.sources.manifest_csv import read_table
 
 _CHECKED = 40

@@ -18,8 +18,8 @@ from seqtrain.init.listing import Listing, by_folder, evenly, is_held_out
 from seqtrain.init.picture_recipes import Pictures
 from seqtrain.init.picture_sample import PictureSample, sample_pictures
 from seqtrain.init.recipe import Recipe
+from seqtrain.sources.file_listing import stem_and_extension
 from seqtrain.sources.mask_file import read_ids
-from seqtrain.sources.matched_files import stem_and_extension
 
 MASK_WORDS = (
     "mask",

@@ -14,7 +14,7 @@ from seqtrain.init.listing import Listing, evenly, is_held_out
 from seqtrain.init.picture_recipes import Pictures
 from seqtrain.init.picture_sample import sample_pictures
 from seqtrain.init.recipe import Recipe
-from seqtrain.sources.coco_listing import CocoListing
+from seqtrain.sources.coco_file import CocoFile
 
 _MOST_BATCH = 16
 _CHECKED = 50
@@ -92,7 +92,7 @@ def _coco(listing: Listing, path: str) -> Iterator[Detection]:
     if not start.lstrip().startswith(b"{") or not any(f'"{k}"'.encode() in start for k in ("images", "annotations")):
         return
     try:
-        found = CocoListing(listing.root / path)
+        found = CocoFile(listing.root / path)
     except DataError:
         return
     names = [name for name, _ in found.images.values()]

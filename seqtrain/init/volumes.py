@@ -19,7 +19,7 @@ from seqtrain.init.listing import Listing, by_folder, evenly, is_held_out
 from seqtrain.init.mask_pairs import FolderPair, folder_pairs, is_mask_name
 from seqtrain.init.picture_recipes import Pictures
 from seqtrain.init.recipe import Recipe
-from seqtrain.sources.matched_files import stem_and_extension
+from seqtrain.sources.file_listing import stem_and_extension
 from seqtrain.sources.nifti import nifti_volume
 from seqtrain.sources.volume_file import VolumeFile, npy_volume
 

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from seqtrain.errors import DataError
+from seqtrain.errors import ConfigError, DataError
 
 _PLAUSIBLE_CLASSES = 100_000
 
@@ -41,6 +42,19 @@ def class_names(
                 else "number the classes 0, 1, 2 ...; for regression save the targets as float32",
             )
     return tuple(names) if names else tuple(str(number) for number in range(int(labels[highest]) + 1))
+
+
+def check_distinct(classes: Sequence[str]) -> None:
+    """Refuses an empty list of class names, and one that names a class twice.
+
+    Raises:
+        ConfigError: when it is one.
+    """
+    if not classes:
+        raise ConfigError("classes: the list is empty", fix="name every class once, or leave classes out")
+    name, count = Counter(classes).most_common(1)[0]
+    if count > 1:
+        raise ConfigError(f"classes: '{name}' is named twice", fix="name every class once")
 
 
 def check_finite(targets: npt.NDArray[np.floating[Any]], where: Callable[[int], str]) -> None:

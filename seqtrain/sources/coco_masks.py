@@ -11,27 +11,22 @@ from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
-import numpy.typing as npt
 
-from seqtrain.errors import MOST_TOLD, ConfigError, DataError, Mistake, did_you_mean, one_of
+from seqtrain.errors import MOST_TOLD, DataError, Mistake, did_you_mean, one_of
 from seqtrain.registry import sources
-from seqtrain.sources.base import Paths, Source
-from seqtrain.sources.coco_listing import CocoListing
-from seqtrain.sources.coco_outline import Outline, OutlineError, outline, outlined
+from seqtrain.sources.class_labels import check_distinct
+from seqtrain.sources.coco_file import CocoFile, Outline, OutlineError, outline, outlined
 from seqtrain.sources.json_places import read_item
-from seqtrain.sources.mask_painting import painted
-from seqtrain.sources.mask_source import Mask, count_classes
+from seqtrain.sources.mask_source import HIGHEST_ID
+from seqtrain.sources.object_masks import MaskedObject, ObjectMasks
 from seqtrain.sources.packed_paths import PackedPaths
-from seqtrain.sources.picture_size import picture_size
 from seqtrain.sources.run_length import Size
-
-_HIGHEST_ID = 255  # of a mask of bytes
 
 log = logging.getLogger("seqtrain")
 
 
 @sources.register("coco_masks")
-class CocoMasks(Source):
+class CocoMasks(ObjectMasks):
     """Images whose objects a JSON file like COCO's `instances_*.json` outlines, as polygons or run-length codes.
 
     The classes are the categories in the order of their ids, numbered from 1 without gaps; 0 is the background. Where
@@ -58,9 +53,6 @@ class CocoMasks(Source):
         source: {name: coco_masks, path: data/annotations/instances_val2017.json, images: data/val2017}
     """
 
-    classes: tuple[str, ...]
-    masks_fit = True  # outlines are decoded to the size of the picture
-
     def __init__(
         self,
         path: Path,
@@ -70,70 +62,30 @@ class CocoMasks(Source):
         unmatched: Literal["error", "skip"] = "error",
     ) -> None:
         self._path = path
-        listing = CocoListing(path)
-        names = [listing.categories[category] for category in sorted(listing.categories)]
+        file = CocoFile(path)
+        names = [file.categories[category] for category in sorted(file.categories)]
         chosen = _chosen(names, classes, path)
         self.classes = ("background", *chosen)
-        kept = _present(listing.images, images, path, skip=unmatched == "skip")
-        self._paths = PackedPaths(str(images), [listing.images[number][0] for number in kept])
-        self._sizes = np.array([listing.images[number][1] for number in kept], dtype=np.int32)
+        kept = _present(file.images, images, path, skip=unmatched == "skip")
+        self._sizes = np.array([file.images[number][1] for number in kept], dtype=np.int32)
         sample = {number: position for position, number in enumerate(kept)}
-        class_id = {category: chosen.index(name) + 1 for category, name in listing.categories.items() if name in chosen}
-        self._keep(listing.rows(sample, class_id, with_crowds=crowd == "use"))
-
-    def __len__(self) -> int:
-        return len(self._paths)
-
-    def __getitem__(self, index: int) -> dict[str, Any]:
-        return {"path": self._paths[index]}
-
-    @property
-    def files(self) -> tuple[Paths, ...]:
-        """The images."""
-        return (self._paths,)
-
-    def read_mask(self, index: int) -> Mask:
-        """The class id of each pixel, (height, width).
-
-        Raises:
-            DataError: when an annotation's outline is none, or the image has another size than the file says.
-        """
-        return self._painted(index)[0]
-
-    def overlaps(self, index: int) -> int:
-        """How often a pixel of one object lies in a smaller one too."""
-        return self._painted(index)[1]
-
-    def class_counts(self, indices: npt.NDArray[np.integer]) -> npt.NDArray[np.int64]:
-        """The pixels of each class in the masks of some samples."""
-        return count_classes(self, indices)
-
-    def describe(self, index: int) -> str:
-        """The image's path."""
-        return self._paths[index]
-
-    def _keep(self, rows: npt.NDArray[np.int64]) -> None:
-        """Keeps where the annotations stand, by sample.
-
-        Args:
-            rows: Sample, class id, first byte and number of bytes of each annotation.
-        """
+        class_id = {category: chosen.index(name) + 1 for category, name in file.categories.items() if name in chosen}
+        rows = file.rows(sample, class_id, with_crowds=crowd == "use")
         rows = rows[np.argsort(rows[:, 0], kind="stable")]
-        self._ends = np.cumsum(np.bincount(rows[:, 0], minlength=len(self)))
         self._class_ids = rows[:, 1].astype(np.uint8)
         self._starts = rows[:, 2].astype(np.uint64)
         self._lengths = rows[:, 3].astype(np.uint32)
+        paths = PackedPaths(str(images), [file.images[number][0] for number in kept])
+        super().__init__(paths, np.bincount(rows[:, 0], minlength=len(kept)))
 
-    def _painted(self, index: int) -> tuple[Mask, int]:
-        size = self._size(index)
-        start, end = int(self._ends[index - 1]) if index else 0, int(self._ends[index])
-        outlines = [self._outline(number, size) for number in range(start, end)]
-        objects = outlined(outlines, self._class_ids[start:end].tolist(), size)
-        objects.sort(key=lambda item: -int(np.count_nonzero(item.region)))
-        return painted(objects, size, down_columns=True)
+    def _objects(self, index: int, numbers: range, size: Size) -> list[MaskedObject]:
+        """The larger an object, the earlier it is painted."""
+        outlines = [self._outline(number, size) for number in numbers]
+        objects = outlined(outlines, self._class_ids[numbers.start : numbers.stop].tolist(), size)
+        return sorted(objects, key=lambda item: -int(np.count_nonzero(item.region)))
 
     def _size(self, index: int) -> Size:
-        size = picture_size(self._paths[index])
+        size = super()._size(index)
         said = tuple(self._sizes[index].tolist())
         if said != size:
             raise DataError(
@@ -159,19 +111,19 @@ class CocoMasks(Source):
 
 
 def _chosen(names: list[str], classes: list[str] | None, path: Path) -> list[str]:
-    if classes is not None and (not classes or len(set(classes)) < len(classes)):
-        raise ConfigError("classes: name every category once, and at least one", fix="or leave classes out")
+    if classes is not None:
+        check_distinct(classes)
     for name in classes or []:
         if name not in names:
             raise DataError(
                 f"there is no category '{name}'", where=path, expected=one_of(names), fix=did_you_mean(name, names)
             )
     chosen = classes or names
-    if not 1 <= len(chosen) <= _HIGHEST_ID:
+    if not 1 <= len(chosen) <= HIGHEST_ID:
         raise DataError(
             f"the file lists {len(chosen)} categories",
             where=path,
-            expected=f"1 to {_HIGHEST_ID}, which a mask of bytes can tell apart",
+            expected=f"1 to {HIGHEST_ID}, which a mask of bytes can tell apart",
             fix="name those to use in `classes`",
         )
     return chosen

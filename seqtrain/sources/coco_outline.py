@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from seqtrain.sources.mask_painting import MaskedObject
+from seqtrain.sources.object_masks import MaskedObject
 from seqtrain.sources.polygon import Points, filled
 from seqtrain.sources.run_length import Region, RunLengthError, Size, region_of_counts, uncompressed
 

@@ -7,21 +7,19 @@ from __future__ import annotations
 
 import logging
 from array import array
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
-import numpy.typing as npt
 
-from seqtrain.errors import MOST_TOLD, DataError, Mistake
+from seqtrain.errors import MOST_TOLD, ConfigError, DataError, Mistake, one_of
 from seqtrain.registry import sources
-from seqtrain.sources.base import Paths, Source
-from seqtrain.sources.images_by_id import ImagesById
-from seqtrain.sources.mask_painting import MaskedObject, painted
-from seqtrain.sources.mask_source import Mask, count_classes
-from seqtrain.sources.object_classes import object_classes
+from seqtrain.sources.class_labels import check_distinct
+from seqtrain.sources.image_files import ImagesById
+from seqtrain.sources.mask_source import HIGHEST_ID
+from seqtrain.sources.object_masks import MaskedObject, ObjectMasks
 from seqtrain.sources.packed_paths import PackedPaths
-from seqtrain.sources.picture_size import picture_size
 from seqtrain.sources.run_length import RunLengthError, Size, region_of_pairs
 from seqtrain.sources.run_table import RunTable
 
@@ -29,7 +27,7 @@ log = logging.getLogger("seqtrain")
 
 
 @sources.register("encoded_masks")
-class EncodedMasks(Source):
+class EncodedMasks(ObjectMasks):
     """Images whose masks a table holds as runs, as in Kaggle's competitions: `ImageId,EncodedPixels`.
 
     Runs are pairs of start and length; pixels are counted from 1, down the columns. An image may have several rows; one
@@ -63,9 +61,6 @@ class EncodedMasks(Source):
         source: {name: encoded_masks, path: data/train.csv, images: data/train_images}
     """
 
-    classes: tuple[str, ...]
-    masks_fit = True  # runs are decoded to the size of the picture
-
     def __init__(
         self,
         path: Path,
@@ -79,76 +74,35 @@ class EncodedMasks(Source):
     ) -> None:
         self._table = RunTable(path, image_column, class_column, runs_column)
         listing = _Listing(self._table)
-        self.classes, ids = object_classes(listing.labels, classes, path)
+        self.classes, ids = _object_classes(listing.labels, classes, path)
         class_ids = np.array([ids[label] for label in listing.labels or [""]], dtype=np.uint8)
         found = ImagesById(images, pattern)
         files = [found.find(name) for name in listing.images]
         _check_matched(listing, files, found, skip=unmatched == "skip")
         used = sorted({file for file in files if file is not None})
-        self._paths = PackedPaths(str(images), used)
         position = {file: number for number, file in enumerate(used)}
         sample = np.array([-1 if file is None else position[file] for file in files], dtype=np.int64)
-        self._keep(sample[listing.rows[:, 0]], class_ids[listing.rows[:, 1]], listing.rows[:, 2])
-
-    def __len__(self) -> int:
-        return len(self._paths)
-
-    def __getitem__(self, index: int) -> dict[str, Any]:
-        return {"path": self._paths[index]}
-
-    @property
-    def files(self) -> tuple[Paths, ...]:
-        """The images."""
-        return (self._paths,)
-
-    def read_mask(self, index: int) -> Mask:
-        """The class id of each pixel, (height, width).
-
-        Raises:
-            DataError: when the runs of a row are damaged, or do not fit into the image.
-        """
-        return self._painted(index)[0]
-
-    def overlaps(self, index: int) -> int:
-        """How often a pixel of one row's object lies in a later row's too."""
-        return self._painted(index)[1]
-
-    def class_counts(self, indices: npt.NDArray[np.integer]) -> npt.NDArray[np.int64]:
-        """The pixels of each class in the masks of some samples."""
-        return count_classes(self, indices)
-
-    def describe(self, index: int) -> str:
-        """The image's path."""
-        return self._paths[index]
-
-    def _keep(
-        self, samples: npt.NDArray[np.int64], class_ids: npt.NDArray[np.uint8], starts: npt.NDArray[np.int64]
-    ) -> None:
-        """Keeps the rows of the images that are used, by sample, otherwise in the order of the file."""
-        order = np.argsort(samples, kind="stable")
+        samples = sample[listing.rows[:, 0]]
+        order = np.argsort(samples, kind="stable")  # by sample, otherwise in the order of the file
         order = order[np.count_nonzero(samples < 0) :]
-        self._ends = np.cumsum(np.bincount(samples[order], minlength=len(self)))
-        self._class_ids = class_ids[order]
-        self._starts = starts[order]
+        self._class_ids = class_ids[listing.rows[order, 1]]
+        self._starts = listing.rows[order, 2]
+        super().__init__(PackedPaths(str(images), used), np.bincount(samples[order], minlength=len(used)))
 
-    def _painted(self, index: int) -> tuple[Mask, int]:
-        size = picture_size(self._paths[index])
-        first = int(self._ends[index - 1]) if index else 0
-        rows = range(first, int(self._ends[index]))
-        return painted((self._object(row, size, index) for row in rows), size, down_columns=True)
-
-    def _object(self, row: int, size: Size, index: int) -> MaskedObject:
-        start = int(self._starts[row])
-        try:
-            region, left = region_of_pairs(self._table.runs_at(start), size)
-        except RunLengthError as error:
-            raise DataError(
-                f"{error}",
-                where=self._table.where(start),
-                expected=error.expected,
-                fix=f"mend the row, or remove it; its image is {self._paths[index]}",
-            ) from error
-        return MaskedObject(int(self._class_ids[row]), region, left=left)
+    def _objects(self, index: int, numbers: range, size: Size) -> Iterator[MaskedObject]:
+        """In the order of the rows."""
+        for number in numbers:
+            start = int(self._starts[number])
+            try:
+                region, left = region_of_pairs(self._table.runs_at(start), size)
+            except RunLengthError as error:
+                raise DataError(
+                    f"{error}",
+                    where=self._table.where(start),
+                    expected=error.expected,
+                    fix=f"mend the row, or remove it; its image is {self._paths[index]}",
+                ) from error
+            yield MaskedObject(int(self._class_ids[number]), region, left=left)
 
 
 class _Listing:
@@ -208,3 +162,47 @@ def _no_row(file: Path, table: Path) -> Mistake:
         str(file),
         fix=f"add one to {table}, with blank runs where the image has no object; or set `unmatched: skip`",
     )
+
+
+def _object_classes(
+    labels: Sequence[str], classes: Sequence[str] | None, path: Path
+) -> tuple[tuple[str, ...], Mapping[str, int]]:
+    """The names of all ids, the background's first, and the id of each label.
+
+    Args:
+        labels: The classes that occur in the table, as they are written; none where it has no classes.
+        classes: The names that the config gives. Numbers of the table count from 1 through them, or from 0 where a 0
+            occurs, so that a class that never occurs moves no other.
+        path: Of the table, for messages.
+
+    Raises:
+        ConfigError: when `classes` is empty, names a class twice, or leaves out one that occurs.
+        DataError: when there are more classes than ids.
+    """
+    if classes is not None:
+        check_distinct(classes)
+    if not labels:
+        names, ids = classes or ["object"], {"": 1}
+        if len(names) > 1:
+            raise ConfigError(f"classes: {path} names no classes", expected="one name", received=str(len(names)))
+    elif all(label.isdecimal() for label in labels):
+        names, ids = _of_numbers(labels, classes)
+    else:
+        names = classes or sorted(labels)
+        ids = {label: names.index(label) + 1 for label in labels if label in names}
+    for label in labels:
+        if not 1 <= ids.get(label, 0) <= len(names):
+            raise ConfigError(
+                f"classes: {path} has the class '{label}'", expected=one_of(names), fix="name every class of the table"
+            )
+    if len(names) > HIGHEST_ID:
+        raise DataError(f"there are {len(names)} classes", where=path, expected=f"at most {HIGHEST_ID}, in one byte")
+    return ("background", *names), ids
+
+
+def _of_numbers(labels: Sequence[str], classes: Sequence[str] | None) -> tuple[Sequence[str], dict[str, int]]:
+    numbers = sorted({int(label) for label in labels})
+    if classes is None:
+        return [str(number) for number in numbers], {label: numbers.index(int(label)) + 1 for label in labels}
+    first = min(1, numbers[0])
+    return classes, {label: int(label) - first + 1 for label in labels}

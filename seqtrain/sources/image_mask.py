@@ -2,21 +2,20 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import numpy as np
-import numpy.typing as npt
 from pydantic import Field
 
 from seqtrain.errors import ConfigError, DataError
 from seqtrain.registry import sources
-from seqtrain.sources.base import Paths, Source
-from seqtrain.sources.image_folder import image_extensions
+from seqtrain.sources.base import Paths
+from seqtrain.sources.class_labels import check_distinct
+from seqtrain.sources.file_listing import MaskNames, matched_by_stem
+from seqtrain.sources.image_files import image_extensions
 from seqtrain.sources.mask_file import Ids, read_ids
-from seqtrain.sources.mask_source import Mask, count_classes
-from seqtrain.sources.matched_files import MaskNames, matched_by_stem, tell_left_out
+from seqtrain.sources.mask_source import Mask, MaskSource
 from seqtrain.sources.packed_paths import PackedPaths
 
 StoredId = Annotated[int, Field(ge=0, le=65535)]
@@ -29,7 +28,7 @@ _MOST_IDS_TOLD = 10
 
 
 @sources.register("image_mask")
-class ImageMaskSource(Source):
+class ImageMaskSource(MaskSource):
     """Images with one mask each: `images/cat.jpg` and `masks/cat.png`, or `masks/cat_mask.png` with a suffix.
 
     A mask is an image of class ids: gray of 1, 8 or 16 bits, or a palette, whose colours do not matter. With two
@@ -54,7 +53,6 @@ class ImageMaskSource(Source):
                  classes: [background, disc, square]}
     """
 
-    classes: tuple[str, ...]
     ignored_id: int | None
     mask_names: MaskNames
 
@@ -68,25 +66,21 @@ class ImageMaskSource(Source):
         unmatched: Literal["error", "skip"] = "error",
     ) -> None:
         _check_classes(classes, ignore)
-        matched = matched_by_stem(images, masks, image_extensions(), mask_suffix, unmatched == "skip")
+        matched = matched_by_stem((images, masks), image_extensions(), ("", mask_suffix), unmatched == "skip")
+        super().__init__(PackedPaths(str(images), matched.first))
+        self._masks = PackedPaths(str(masks), matched.second)
         self.classes = tuple(classes)
         self.ignored_id = None if ignore is None else IGNORED
         self._ignore = ignore
-        self._images = PackedPaths(str(images), matched.first)
-        self._masks = PackedPaths(str(masks), matched.second)
-        self.mask_names = MaskNames("" if masks.name == images.name else masks.name, mask_suffix)
-        tell_left_out("image_mask", matched)
-
-    def __len__(self) -> int:
-        return len(self._images)
+        self.mask_names = MaskNames.beside(images, masks, mask_suffix)
 
     def __getitem__(self, index: int) -> dict[str, Any]:
-        return {"path": self._images[index], "mask": self._masks[index]}
+        return {"path": self._paths[index], "mask": self._masks[index]}
 
     @property
     def files(self) -> tuple[Paths, ...]:
         """The images and the masks."""
-        return self._images, self._masks
+        return self._paths, self._masks
 
     def read_mask(self, index: int) -> Mask:
         """The class id of each pixel, (height, width); `IGNORED` where a pixel does not count.
@@ -99,14 +93,6 @@ class ImageMaskSource(Source):
         if ids.max() < len(self.classes) and ids.min() >= 0:
             return ids.astype(np.uint8, copy=False)
         return self._numbered(ids, path)
-
-    def class_counts(self, indices: npt.NDArray[np.integer]) -> npt.NDArray[np.int64]:
-        """How many pixels of each class the masks of some samples hold."""
-        return count_classes(self, indices)
-
-    def describe(self, index: int) -> str:
-        """The image's path."""
-        return self._images[index]
 
     def _numbered(self, ids: Ids, path: str) -> Mask:
         """The ids of a mask that holds others than the classes' own, with white as 1 and the ignored ones marked."""
@@ -138,9 +124,7 @@ class ImageMaskSource(Source):
 
 
 def _check_classes(classes: list[str], ignore: int | None) -> None:
-    repeated = [name for name, count in Counter(classes).items() if count > 1]
-    if repeated:
-        raise ConfigError(f"classes: '{repeated[0]}' is named twice", fix="name every class once")
+    check_distinct(classes)
     if not 2 <= len(classes) <= IGNORED:
         raise ConfigError(
             "classes: masks need a background and at least one more class",

@@ -7,37 +7,32 @@ one array of class ids in one of several ways, according to what a model is to l
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 import cv2
 import numpy as np
-import numpy.typing as npt
 
 from seqtrain.errors import MOST_LISTED, ConfigError, DataError, Mistake
 from seqtrain.registry import sources
-from seqtrain.sources.base import Paths, Source
-from seqtrain.sources.image_folder import image_extensions
+from seqtrain.sources.base import Paths
+from seqtrain.sources.file_listing import MaskNames
+from seqtrain.sources.image_files import image_extensions
 from seqtrain.sources.mask_file import Ids, read_ids
-from seqtrain.sources.mask_painting import MaskedObject, painted
-from seqtrain.sources.mask_source import Mask, count_classes
-from seqtrain.sources.matched_files import MaskNames
+from seqtrain.sources.mask_source import HIGHEST_ID, Mask
+from seqtrain.sources.object_masks import MaskedObject, ObjectMasks, with_borders
 from seqtrain.sources.packed_paths import PackedPaths
-from seqtrain.sources.picture_size import picture_size
 from seqtrain.sources.run_length import Region, Size
 from seqtrain.types import Positive
 
-RowRange = tuple[Region, int, int]  # the pixels of an object in a part of the picture, and that part's top and left
 Merge = Literal["union", "border", "touching", "instances"]
-
-_HIGHEST_ID = 255  # of a mask of bytes
 
 log = logging.getLogger("seqtrain")
 
 
 @sources.register("mask_folders")
-class MaskFolders(Source):
+class MaskFolders(ObjectMasks):
     """Images with several masks each, in the layout of the 2018 Data Science Bowl: `<id>/images/`, `<id>/masks/`.
 
     An object's mask is a picture of two values, of which 0 is outside. The objects of an image are numbered in the
@@ -67,9 +62,8 @@ class MaskFolders(Source):
         source: {name: mask_folders, path: data/stage1_train, merge: border}
     """
 
-    classes: tuple[str, ...]
     mask_names = MaskNames("masks")
-    masks_fit = True  # masks of another size than the picture are refused
+    _down_columns = False
 
     def __init__(self, path: Path, merge: Merge = "union", border_width: Positive | None = None) -> None:
         if border_width and merge not in ("border", "touching"):
@@ -84,66 +78,41 @@ class MaskFolders(Source):
             images.append(image)
             masks += its_masks
             counts.append(len(its_masks))
-        self._images = PackedPaths(str(path), images)
+        super().__init__(PackedPaths(str(path), images), counts)
         self._masks = PackedPaths(str(path), masks)
-        self._ends = np.cumsum(counts, dtype=np.int64)
         if empty := counts.count(0):
-            first = self._images[counts.index(0)]
+            first = self._paths[counts.index(0)]
             log.warning("mask_folders: images without an object, all background: %d, such as %s", empty, first)
         self._merge = merge
         self._border_width = (border_width or 1) if merge in ("border", "touching") else None
-        if merge == "instances" and max(counts) > _HIGHEST_ID:
+        self._id_type = np.uint8 if self._border_width is None else np.uint16  # of numbers, which become borders
+        if merge == "instances" and max(counts) > HIGHEST_ID:
             most = int(np.argmax(counts))
             raise DataError(
                 f"the image has {counts[most]} masks: their numbers do not fit into the ids of a mask",
-                where=self._images[most],
-                expected=f"at most {_HIGHEST_ID} masks for `merge: instances`",
+                where=self._paths[most],
+                expected=f"at most {HIGHEST_ID} masks for `merge: instances`",
                 fix="set `merge` to union, border or touching, or cut the image up",
             )
         self.classes = _classes(merge, max(counts))
 
-    def __len__(self) -> int:
-        return len(self._images)
-
-    def __getitem__(self, index: int) -> dict[str, Any]:
-        return {"path": self._images[index]}
-
     @property
     def files(self) -> tuple[Paths, ...]:
         """The images and the masks of their objects."""
-        return self._images, self._masks
+        return self._paths, self._masks
 
-    def read_mask(self, index: int) -> Mask:
-        """The class id of each pixel, (height, width).
+    def _painted(self, index: int) -> tuple[Mask, int]:
+        mask, overlaps = super()._painted(index)
+        if self._border_width is None:
+            return mask, overlaps
+        return with_borders(mask, self._border_width, only_touching=self._merge == "touching"), overlaps
 
-        Raises:
-            DataError: when a mask cannot be read, has another size than the image, or is not binary.
-        """
-        size = picture_size(self._images[index])
-        parts = self._parts(index, size)
-        if self._border_width is not None:
-            return _with_borders(parts, size, self._border_width, only_touching=self._merge == "touching")
-        by_number = self._merge == "instances"
-        numbered = (MaskedObject(n if by_number else 1, *part) for n, part in enumerate(parts, start=1))
-        return painted(numbered, size)[0]
-
-    def overlaps(self, index: int) -> int:
-        """How often a pixel of one object lies in a later one too."""
-        size = picture_size(self._images[index])
-        return painted((MaskedObject(1, *part) for part in self._parts(index, size)), size)[1]
-
-    def class_counts(self, indices: npt.NDArray[np.integer]) -> npt.NDArray[np.int64]:
-        """The pixels of each class in the masks of some samples."""
-        return count_classes(self, indices)
-
-    def describe(self, index: int) -> str:
-        """The image's path."""
-        return self._images[index]
-
-    def _parts(self, index: int, size: Size) -> Iterator[RowRange]:
-        end = int(self._ends[index])
-        for number in range(int(self._ends[index - 1]) if index else 0, end):
-            yield _read_part(self._masks[number], size, self._images[index])
+    def _objects(self, index: int, numbers: range, size: Size) -> Iterator[MaskedObject]:
+        """In the order of their files."""
+        image = self._paths[index]
+        for count, number in enumerate(numbers, start=1):
+            region, top, left = _read_part(self._masks[number], size, image)
+            yield MaskedObject(1 if self._merge == "union" else count, region, top, left)
 
 
 def _classes(merge: Merge, most_masks: int) -> tuple[str, ...]:
@@ -154,22 +123,8 @@ def _classes(merge: Merge, most_masks: int) -> tuple[str, ...]:
     return ("background", "inside", "border")
 
 
-def _with_borders(parts: Iterable[RowRange], size: Size, width: int, only_touching: bool) -> Mask:
-    """Ids 1 inside the objects, and 2 where they end."""
-    owner = np.zeros(size, dtype=np.uint16)
-    for number, (region, top, left) in enumerate(parts, start=1):
-        owner[top : top + region.shape[0], left : left + region.shape[1]][region] = number
-    # The lowest and the highest number nearby differ where objects meet; for objects that touch, not counting 0.
-    square = np.ones((2 * width + 1, 2 * width + 1), dtype=np.uint8)
-    highest = cv2.dilate(owner, square)
-    others = np.where(owner == 0, np.uint16(np.iinfo(np.uint16).max), owner) if only_touching else owner
-    lowest = cv2.erode(others, square)
-    mask: Mask = np.where(lowest != highest, np.uint8(2), np.uint8(1))
-    mask[owner == 0] = 0
-    return mask
-
-
-def _read_part(path: str, size: Size, image: str) -> RowRange:
+def _read_part(path: str, size: Size, image: str) -> tuple[Region, int, int]:
+    """The pixels of an object in a part of the picture, and that part's top and left."""
     values = read_ids(path)
     if values.shape != size:
         raise DataError(

@@ -1,4 +1,4 @@
-"""What a sequence of pictures with masks asks of a source, however the masks are stored.
+"""What sources of images with masks have in common, however the masks are stored.
 
 A mask is read as one array of class ids in the size of its picture; whether it was a PNG, several of them, runs in a
 table, polygons or a slice of a volume is the source's affair.
@@ -13,14 +13,33 @@ import numpy as np
 import numpy.typing as npt
 
 from seqtrain.errors import ConfigError, DataError
-from seqtrain.sources.base import Source
+from seqtrain.sources.base import Paths, Source
+from seqtrain.sources.image_files import ImageFiles
 
 Mask = npt.NDArray[np.uint8]
+
+HIGHEST_ID = 255
+"""Of a mask, whose pixels are bytes."""
 
 _COUNTED_IN_ONE_GO = 64
 _THREADS = 4  # decoders release the GIL
 
 log = logging.getLogger("seqtrain")
+
+
+class MaskSource(ImageFiles):
+    """Image files with a mask each, which a subclass reads in `read_mask`."""
+
+    classes: tuple[str, ...]
+
+    @property
+    def files(self) -> tuple[Paths, ...]:
+        """The images."""
+        return (self._paths,)
+
+    def class_counts(self, indices: npt.NDArray[np.integer]) -> npt.NDArray[np.int64]:
+        """How many pixels of each class the masks of some samples hold."""
+        return count_classes(self, indices)
 
 
 def require_masks(source: Source, sequence: str) -> None:

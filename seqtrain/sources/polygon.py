@@ -1,4 +1,4 @@
-"""The pixels inside a polygon: those whose centre is.
+"""The pixels inside a polygon: those whose centre is. Written by hand, since no library's drawing function does that.
 
 Points are given as annotation tools give them: (0, 0) is the corner of the picture, so that the first pixel reaches
 from 0 to 1 and its centre is at 0.5. Drawing functions (OpenCV's `fillPoly`, Pillow's `polygon`) take whole pixels and

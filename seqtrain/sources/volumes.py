@@ -15,14 +15,14 @@ from pydantic import Field
 from seqtrain.errors import MOST_TOLD, ConfigError, DataError, one_of
 from seqtrain.registry import sources
 from seqtrain.sources.base import Paths
+from seqtrain.sources.file_listing import MaskNames, by_stem, stem_and_extension
 from seqtrain.sources.manifest_csv import read_table
 from seqtrain.sources.mask_source import count_classes
-from seqtrain.sources.matched_files import MaskNames, stem_and_extension
 from seqtrain.sources.nifti import nifti_volume, save_mask
 from seqtrain.sources.spacing import Resampling
 from seqtrain.sources.volume_cache import VolumeCache
 from seqtrain.sources.volume_file import VolumeFile, npy_volume, whole
-from seqtrain.sources.volume_list import EXTENSIONS, check_patients_apart, list_table, list_volumes, volumes_below
+from seqtrain.sources.volume_list import EXTENSIONS, list_table, list_volumes
 from seqtrain.sources.volume_mask import as_ids, not_in_place, spread_voxels
 from seqtrain.sources.volume_source import Foreground, Mask, Shape, Spacing, VolumeSource, Voxels, Window
 from seqtrain.types import Positive
@@ -74,6 +74,7 @@ class Volumes(VolumeSource):
     labels: npt.NDArray[np.int64] | None
     groups: npt.NDArray[np.str_]
     has_masks: bool
+    mask_names: MaskNames
 
     def __init__(
         self,
@@ -101,7 +102,7 @@ class Volumes(VolumeSource):
         self._spacing_mm = spacing_mm
         self._images = [_volume_file(images / path) for path in listed.images]
         self._image_suffix = image_suffix
-        self._mask_names = MaskNames(labels.name if labels and labels.name != images.name else "", label_suffix)
+        self.mask_names = MaskNames.beside(images, labels, label_suffix)
         self._masks: Sequence[VolumeFile] | None = None
         if labels is not None:
             self._masks = [_volume_file(labels / path) for path in listed.masks or ()]
@@ -139,12 +140,7 @@ class Volumes(VolumeSource):
         for path in inputs:
             if not path.is_dir() and stem_and_extension(path.name)[1] not in EXTENSIONS:
                 raise DataError("is no volume that can be read", where=path, expected=one_of(EXTENSIONS))
-        listed = [
-            [each / path for path in volumes_below(each, self._image_suffix, self._mask_names)]
-            if each.is_dir()
-            else [each]
-            for each in inputs
-        ]
+        listed = [[each / path for path in self._volumes_below(each)] if each.is_dir() else [each] for each in inputs]
         other._images = [_volume_file(path) for path in itertools.chain(*listed)]
         other._masks, other._table = None, None
         other._check_spacing()
@@ -152,6 +148,11 @@ class Volumes(VolumeSource):
         other.labels = None if self.labels is None else np.zeros(len(other._images), np.int64)
         other._cache, other._foreground = VolumeCache(self._cache_bytes), {}
         return other
+
+    def _volumes_below(self, folder: Path) -> list[str]:
+        """The volumes of a folder; those that are masks by their names are left out."""
+        volumes = by_stem(folder, EXTENSIONS, self._image_suffix, "volumes")
+        return self.mask_names.images_of(folder, list(volumes.values()))
 
     def shape(self, index: int) -> Shape:
         """The volume's shape, (depth, height, width), in the spacing that it is read in."""
@@ -249,7 +250,15 @@ class Volumes(VolumeSource):
         Raises:
             DataError: when one is.
         """
-        check_patients_apart(self.groups, train, val, self._listed_in)
+        both = np.intersect1d(self.groups[train], self.groups[val])
+        if both.size:
+            raise DataError(
+                f"patient '{both[0]}' is on both sides of the split",
+                where=self._listed_in,
+                expected="each patient either in training or in validation",
+                received=f"{both.size} of {np.unique(self.groups).size} patients on both sides",
+                fix="split: {train: ..., by: group}",
+            )
         return train
 
     def describe(self, index: int) -> str:

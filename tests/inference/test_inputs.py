@@ -9,7 +9,7 @@ from seqtrain.errors import ConfigError, DataError
 from seqtrain.inference.inputs import require_inputs, source_of
 from seqtrain.inference.other_samples import as_the_run_sees, open_other_source
 from seqtrain.loading.pipeline import open_data
-from seqtrain.sources.matched_files import MaskNames
+from seqtrain.sources.file_listing import MaskNames
 from tests.conftest import CONFIGS, DATA
 
 

@@ -213,7 +213,7 @@ def test_a_file_of_another_form_is_told(tmp_path, text, message):
 def test_classes_that_are_not_there_are_told(folder):
     with pytest.raises(DataError, match=r"no category 'lime'\n  expected one of: Fläche, unused, line\n.*'line'"):
         opened(folder, classes=["lime"])
-    with pytest.raises(ConfigError, match="classes: name every category once"):
+    with pytest.raises(ConfigError, match="classes: '.*' is named twice"):
         opened(folder, classes=["line", "line"])
 
 

@@ -227,8 +227,8 @@ def test_a_bad_table_is_told_with_its_row(folder, table, message):
     ("table", "classes", "message"),
     [
         (CLASSES[0], ["pit"], r"has the class '3'\n  expected one of: pit"),
-        (CLASSES[0], [], "classes: name every class once"),
-        (CLASSES[0], ["pit", "pit"], "classes: name every class once"),
+        (CLASSES[0], [], "classes: the list is empty"),
+        (CLASSES[0], ["pit", "pit"], "classes: 'pit' is named twice"),
         (PLAIN, ["pit", "crack"], r"runs.csv names no classes\n  expected one name\n  received 2"),
         ("ImageId,ClassId,EncodedPixels\na,Fish,1 1\n", ["Bird"], r"has the class 'Fish'\n  expected one of: Bird"),
     ],

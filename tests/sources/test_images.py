@@ -43,7 +43,7 @@ def test_hidden_files_and_other_extensions_are_passed_over(tmp_path: Path) -> No
 def test_a_folder_without_images_is_told_with_what_it_holds(tmp_path: Path) -> None:
     for name in ("a.txt", "b.txt", "README"):
         (tmp_path / name).write_text("no picture")
-    with pytest.raises(DataError, match="there are no images") as told:
+    with pytest.raises(DataError, match="the folder holds no image") as told:
         ImagesSource(tmp_path)
     assert "2 of .txt, 1 of no extension" in str(told.value)
     assert str(tmp_path) in str(told.value)

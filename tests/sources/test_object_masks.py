@@ -1,6 +1,6 @@
 import numpy as np
 
-from seqtrain.sources.mask_painting import MaskedObject, painted
+from seqtrain.sources.object_masks import MaskedObject, painted
 
 SQUARE = np.ones((2, 2), dtype=bool)
 
