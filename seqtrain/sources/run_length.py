@@ -10,8 +10,9 @@ Compressed counts are numbers in base 32, the lowest digit first, one character 
 in 5 bits, and 32 is added while further digits follow. As in signed LEB128, bit 16 of the last digit is the sign. From
 the fourth number on, each is the difference to the number two places before it, since runs of an object are alike.
 
-Written by hand, because the usual library, pycocotools, reads counts alone, checks none of them, and so cannot say which
-run of which file is wrong. Decoding costs one pass over the pixels of the mask, or of those of its columns that hold runs, and memory for them.
+Written by hand, because the usual library, pycocotools, reads counts alone and checks none of them, and so cannot say
+which run of which file is wrong. Decoding costs one pass over the pixels of the mask, or of those of its columns that
+hold runs, and memory for them.
 
 Source: the rules of the 2018 Data Science Bowl (kaggle.com) for pairs; T.-Y. Lin et al., 2014, Microsoft COCO: Common
 Objects in Context, and the description in its API, for counts.
