@@ -6,6 +6,7 @@ processes load neither.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -48,10 +49,10 @@ class FieldSpec:
     def empty(self, rows: int) -> npt.NDArray[Any]:
         """An uninitialised array of `rows` samples whose memory is aligned to 64 bytes."""
         dtype = np.dtype(self.dtype)
-        size = rows * int(np.prod(self.shape, dtype=np.int64)) * dtype.itemsize
+        size = rows * math.prod(self.shape) * dtype.itemsize
         memory = np.empty(size + ALIGNMENT, dtype=np.uint8)
-        start = -memory.ctypes.data % ALIGNMENT
-        return memory[start : start + size].view(dtype).reshape(rows, *self.shape)
+        start = -memory.__array_interface__["data"][0] % ALIGNMENT
+        return np.ndarray((rows, *self.shape), dtype, memory, start)
 
 
 def map_structure(function: Callable[..., Any], *structures: Any) -> Any:

@@ -13,6 +13,7 @@ LAYERS = [
     {
         "errors",
         "files",
+        "global_random",
         "randomness",
         "structure",
         "types",

@@ -24,13 +24,14 @@ from seqtrain.config.load import LoadedConfig
 from seqtrain.config.node import Key
 from seqtrain.config.schema import ComponentConfig, RunConfig
 from seqtrain.errors import ConfigError, SeqtrainError
+from seqtrain.global_random import seeded_globals, uses_global_random
 from seqtrain.loading.bad_samples import BadSample, BadSamples, Side
 from seqtrain.loading.class_weights import ClassWeightedSequence, weights_of_targets
 from seqtrain.loading.stream import BatchStream, WorkerOptions, training_schedule, validation_schedule
 from seqtrain.loading.tuning import choose
 from seqtrain.randomness import handout_order
 from seqtrain.registry import Registry, sequences, sources
-from seqtrain.sequences.keras_style import as_sequence, seeded_globals, uses_global_random
+from seqtrain.sequences.keras_style import as_sequence
 from seqtrain.sources.base import Source, as_source
 from seqtrain.splits import Indices, Split, split_source
 

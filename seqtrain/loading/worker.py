@@ -26,11 +26,11 @@ import numpy as np
 import numpy.typing as npt
 
 from seqtrain.errors import SeqtrainError
+from seqtrain.global_random import seeded_globals
 from seqtrain.loading.bad_samples import BadSample, write_rows
 from seqtrain.loading.buffers import Layout
 from seqtrain.loading.shared_file import map_shared
 from seqtrain.randomness import batch_seed
-from seqtrain.sequences.keras_style import seeded_globals
 from seqtrain.structure import FieldSpec, map_structure, named_leaves
 from seqtrain.user_files import load_file
 

@@ -26,12 +26,12 @@ import numpy.typing as npt
 
 import seqtrain
 from seqtrain.errors import ResourceError, SeqtrainError, WorkerError
+from seqtrain.global_random import seeded_globals
 from seqtrain.loading.bad_samples import BadSample, write_rows
 from seqtrain.loading.buffers import Buffer, Layout, SharedBuffers
 from seqtrain.loading.shared_file import SharedFile
 from seqtrain.loading.worker import Failure, Make, Payload, Write
 from seqtrain.randomness import batch_seed
-from seqtrain.sequences.keras_style import seeded_globals
 from seqtrain.structure import map_structure
 
 _MOST_ATTEMPTS = 3

@@ -126,7 +126,7 @@ class Vocabulary:
 
     def apply(self, codes: npt.NDArray[np.int32]) -> npt.NDArray[np.int32]:
         """The ids of codes."""
-        return self.ids[codes]
+        return self.ids.take(codes)
 
 
 def scales_of(fitted: Mapping[str, Any]) -> dict[str, Mapping[str, Any]]:

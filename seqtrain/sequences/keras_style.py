@@ -7,17 +7,14 @@ return lists, tuples, dicts or arrays, and need not have called its base's const
 
 from __future__ import annotations
 
-import contextlib
-import inspect
-import random
-import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from typing import Any, Protocol, cast
 
 import numpy as np
 import numpy.typing as npt
 
 from seqtrain.errors import DataError, WorkerError
+from seqtrain.global_random import seeded_globals
 from seqtrain.randomness import Order, epoch_end_seed, epoch_order
 from seqtrain.sequences.fitted import require_same
 from seqtrain.structure import map_structure, named_leaves
@@ -141,34 +138,6 @@ def _arrays_at_leaves(part: Any) -> Any:
         same = len({(item.shape, item.dtype) for item in part}) == 1
         return np.stack(part) if same else tuple(part)
     return np.asarray(part)
-
-
-_GLOBAL_RANDOM = re.compile(
-    r"\b(np|numpy)\.random\.(?!default_rng|Generator|RandomState|SeedSequence|PCG64|Philox)\w+\("
-    r"|(?<![\w.])random\.(?!Random\b)\w+\("
-)
-
-
-def uses_global_random(wrapped: object) -> bool:
-    """Whether a class seems to draw from the global generators, which threads share."""
-    try:
-        source = inspect.getsource(vars(type(wrapped))["__getitem__"])
-    except (KeyError, OSError, TypeError):
-        return False
-    return _GLOBAL_RANDOM.search(source) is not None
-
-
-@contextlib.contextmanager
-def seeded_globals(seed: int) -> Iterator[None]:
-    """Seeds the global generators of `random` and NumPy for classes that use them, and puts their states back."""
-    states = random.getstate(), np.random.get_state()  # noqa: NPY002 - they use the global state
-    random.seed(seed)
-    np.random.seed(seed)  # noqa: NPY002
-    try:
-        yield
-    finally:
-        random.setstate(states[0])
-        np.random.set_state(states[1])  # noqa: NPY002
 
 
 def is_sample_sequence(sequence: object) -> bool:

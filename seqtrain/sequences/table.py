@@ -84,14 +84,20 @@ class TableSequence(SampleSequence):
         """Writes samples into rows, many in one go."""
         x, y = rows
         if self.source.numeric:
-            numbers = self.source.numbers[indices]
-            width = numbers.shape[1]
-            x[NUMERIC][:, :width] = np.nan_to_num(self.scaling.apply(numbers), copy=False)
-            x[NUMERIC][:, width:] = np.isnan(numbers[:, self._indicators])
+            self._write_numbers(self.source.numbers.take(indices, axis=0), x[NUMERIC])
         for name, vocabulary in self.vocabularies.items():
             x[_input_name(name)][...] = vocabulary.apply(self.source.categories[name].codes[indices])
         for name in self.source.targets:
             (y[name] if isinstance(y, dict) else y)[...] = self._target(name, indices)
+
+    def _write_numbers(self, numbers: npt.NDArray[np.float32], rows: npt.NDArray[np.float32]) -> None:
+        width = numbers.shape[1]
+        missing = np.isnan(numbers)
+        scaled = self.scaling.apply(numbers)
+        if missing.any():
+            scaled[missing] = 0
+        rows[:, :width] = scaled
+        rows[:, width:] = missing[:, self._indicators]
 
     def fitted(self) -> dict[str, Any]:
         """Scales of columns in the order of `numeric`, the names of ids from 2 on, classes or scales of targets."""

@@ -1,0 +1,77 @@
+"""The global random generators of `random` and NumPy, which classes written for Keras draw from.
+
+Where one thread makes all batches, the generators are seeded for each batch, so that what a class draws depends on the
+seed, the epoch and the batch alone; afterwards they are as if nothing had been drawn. `np.random.get_state` and
+`set_state` convert 624 words one by one, which takes longer than many a batch. So the memory of the words is copied.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import ctypes
+import functools
+import inspect
+import random
+import re
+import sys
+import threading
+from collections.abc import Callable, Iterator
+
+import numpy as np
+
+_Words = ctypes.c_char * (624 * 4 + 4)  # NumPy's `mt19937_state`: the words, and how many of them are used up
+_GLOBAL_RANDOM = re.compile(
+    r"\b(np|numpy)\.random\.(?!default_rng|Generator|RandomState|SeedSequence|PCG64|Philox)\w+\("
+    r"|(?<![\w.])random\.(?!Random\b)\w+\("
+)
+_seeding = threading.RLock()
+_known = b""  # words beside which no normal number is kept
+
+
+@contextlib.contextmanager
+def seeded_globals(seed: int) -> Iterator[None]:
+    """Seeds the global generators of `random` and NumPy, and puts their states back; for one thread at a time."""
+    with _seeding:
+        state, restore_numpy = random.getstate(), _numpy_restorer()
+        random.seed(seed)
+        np.random.seed(seed)  # noqa: NPY002 - what users draw from
+        try:
+            yield
+        finally:
+            random.setstate(state)
+            restore_numpy()
+
+
+def uses_global_random(wrapped: object) -> bool:
+    """Whether a class seems to draw from the global generators, which threads share."""
+    try:
+        source = inspect.getsource(vars(type(wrapped))["__getitem__"])
+    except (KeyError, OSError, TypeError):
+        return False
+    return _GLOBAL_RANDOM.search(source) is not None
+
+
+def _numpy_restorer() -> Callable[[], None]:
+    """What puts NumPy's global generator back to where it is now.
+
+    It draws normal numbers in pairs and keeps the second beside the words. Only `get_state` tells whether one is kept;
+    but as long as the words are those that were put back without one, none has been drawn.
+    """
+    generator = np.random.get_bit_generator()
+    if type(generator) is not np.random.MT19937:
+        raise TypeError(f"NumPy's global generator is a {type(generator).__name__}, which cannot be seeded")
+    words = _Words.from_address(generator.ctypes.state_address)
+    saved = words.raw
+    if saved != _known:
+        state = np.random.get_state()  # noqa: NPY002
+        _, key, position, has_normal, _ = state
+        if has_normal or saved != key.tobytes() + position.to_bytes(4, sys.byteorder):
+            return functools.partial(np.random.set_state, state)  # noqa: NPY002
+    return functools.partial(_put_back, words, saved)
+
+
+def _put_back(words: ctypes.Array[ctypes.c_char], saved: bytes) -> None:
+    global _known
+    np.random.seed(0)  # noqa: NPY002 - forgets a normal number that is kept
+    words.raw = saved
+    _known = saved
