@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shutil
 from pathlib import Path
 from typing import Annotated
 
@@ -66,14 +65,15 @@ def config_explain(
     """Print every value, defaults included, with where it came from and what it means."""
     from seqtrain.config.compare import config_file
     from seqtrain.config.explain import explain
-    from seqtrain.reports.config_tables import explained_text
+    from seqtrain.reports.config_tables import explained as explained_parts
+    from seqtrain.reports.terminal import show, terminal_width
 
     config = config_file(config)
     explained = explain(load(config, settings), key)
     if as_json:
         print_json({"config": str(config), "values": [value.to_json() for value in explained]})
     else:
-        typer.echo(explained_text(config, explained, shutil.get_terminal_size((120, 24)).columns, whole=bool(key)))
+        show(*explained_parts(config, explained, terminal_width(), whole=bool(key)))
 
 
 @config_app.command("diff", epilog=_DIFF_EXAMPLES)
@@ -84,15 +84,16 @@ def config_diff(
 ) -> None:
     """Print what differs between two configs or run folders, and where. Exits with 0 also where something does."""
     from seqtrain.config.compare import compare
-    from seqtrain.reports.config_tables import difference_text
+    from seqtrain.reports.config_tables import differences
+    from seqtrain.reports.terminal import show
 
     with stdout_to_stderr(), native_stderr_to(Path(os.devnull)):
         found = compare(first, second)
     if as_json:
-        differences = [change.to_json() for change in found]
-        print_json({"a": str(first), "b": str(second), "same": not found, "differences": differences})
+        changed = [change.to_json() for change in found]
+        print_json({"a": str(first), "b": str(second), "same": not found, "differences": changed})
     else:
-        typer.echo(difference_text(first, second, found))
+        show(*differences(first, second, found))
 
 
 @config_app.command("schema")

@@ -35,11 +35,12 @@ def doctor(
     """
     from seqtrain.doctor import finding
     from seqtrain.doctor.examination import examine
+    from seqtrain.reports.terminal import show
 
     findings: list[finding.Finding] = []
     for found in examine(load(config, settings) if config else None, run_dir):
         if not as_json:
-            typer.echo(found.text(after=findings[-1] if findings else None))
+            show(*found.parts(after=findings[-1] if findings else None))
         findings.append(found)
     if as_json:
         print_json(finding.to_json(findings))

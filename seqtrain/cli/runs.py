@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shutil
 from pathlib import Path
 from typing import Annotated
 
@@ -56,6 +55,7 @@ def runs_ls(
     """List runs: how each stands, its epochs, its best value and epoch."""
     from seqtrain.reports.runs import find_runs
     from seqtrain.reports.runs_table import runs_table
+    from seqtrain.reports.terminal import show, terminal_width
 
     runs = find_runs(places or [Path("runs")])
     metric = None if sort == "time" else sort
@@ -64,22 +64,23 @@ def runs_ls(
     if as_json:
         print_json(runs.to_json(ordered))
     else:
-        typer.echo(runs_table(runs, ordered, shutil.get_terminal_size((100, 24)).columns, metric))
+        show(*runs_table(runs, ordered, terminal_width(), metric))
 
 
 @runs_app.command("show", epilog=_RUNS_SHOW_EXAMPLES)
 def runs_show(run: RunArgument, as_json: JsonOption = False) -> None:
     """Show one run: how it stands and why, its results, what it was made from, and how to go on with it."""
-    from seqtrain.reports.run_record import read_run
-    from seqtrain.reports.run_summary import summary, summary_text
+    from seqtrain.reports.run_folder import read_run
+    from seqtrain.reports.run_summary import summary, summary_parts
+    from seqtrain.reports.terminal import show
 
     with stdout_to_stderr(), native_stderr_to(Path(os.devnull)):
         record = read_run(run)
-        told = summary(record)
+        document = summary(record)
     if as_json:
-        print_json(told)
+        print_json(document)
     else:
-        typer.echo(summary_text(record, told, shutil.get_terminal_size((100, 24)).columns))
+        show(*summary_parts(record, document))
 
 
 @runs_app.command("compare", epilog=_RUNS_COMPARE_EXAMPLES)
@@ -94,6 +95,7 @@ def runs_compare(
     """Compare runs: what differs between their configs, their results, and their curves in one picture."""
     from seqtrain.reports.run_comparison import compare_runs
     from seqtrain.reports.run_curves import draw_runs
+    from seqtrain.reports.terminal import show, terminal_width
 
     with stdout_to_stderr(), native_stderr_to(Path(os.devnull)):
         compared = compare_runs(runs)
@@ -101,8 +103,7 @@ def runs_compare(
     if as_json:
         print_json({**compared.to_json(), "picture": str(out) if out else None, "drawn": drawn})
     else:
-        typer.echo(compared.text(shutil.get_terminal_size((100, 24)).columns))
-        typer.echo(f"\nwrote {out}" if out else "\nadd --out compare.png for their curves")
+        show(*compared.parts(terminal_width()), "", f"wrote {out}" if out else "add --out compare.png for their curves")
 
 
 @runs_app.command("best", epilog=_RUNS_BEST_EXAMPLES)

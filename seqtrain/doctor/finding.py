@@ -2,21 +2,23 @@
 
 from __future__ import annotations
 
-import textwrap
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from seqtrain.errors import ResourceError
-from seqtrain.reports.terminal_style import GREEN, RED, YELLOW, styled
+from seqtrain.reports.terminal import columns, styled
 from seqtrain.text import counted
+
+if TYPE_CHECKING:
+    from rich.console import RenderableType
+    from rich.text import Text
 
 Status = Literal["ok", "warning", "problem"]
 
 _ORDER: tuple[Status, ...] = ("ok", "warning", "problem")
-_STYLES: dict[Status, str] = {"ok": GREEN, "warning": YELLOW, "problem": RED}
-_NAME_WIDTH = 17
-_WIDTH = 110
+_STYLES: dict[Status, str] = {"ok": "green", "warning": "yellow", "problem": "red"}
+_WIDTHS = (9, 17, 0)  # of the columns, so that all findings stand in line
 
 
 @dataclass(frozen=True)
@@ -41,18 +43,17 @@ class Finding:
         """For scripts."""
         return asdict(self)
 
-    def text(self, after: Finding | None = None) -> str:
+    def parts(self, after: Finding | None = None) -> list[RenderableType]:
         """For a terminal.
 
         Args:
             after: The finding before; the first of a group has its heading.
         """
         heading = [self.group] if after is None else ["", self.group] if after.group != self.group else []
-        head = f"  {self.status:<7}  {self.name:<{_NAME_WIDTH}}  "
-        below = " " * len(head)
-        lines = textwrap.wrap(self.told, _WIDTH, initial_indent=head, subsequent_indent=below, break_on_hyphens=False)
-        lines[0] = lines[0].replace(self.status, styled(self.status, _STYLES[self.status]), 1)
-        return "\n".join([*heading, *lines, *([f"{below}fix: {self.fix}"] if self.fix else [])])
+        status = styled(f"  {self.status}", _STYLES[self.status])
+        rows: list[tuple[str | Text, str, str]] = [(status, self.name, self.told)]
+        rows += [("", "", f"fix: {self.fix}")] if self.fix else []
+        return [*heading, columns(rows, ("", "", ""), min_widths=_WIDTHS)]
 
 
 def to_json(findings: Sequence[Finding]) -> dict[str, Any]:

@@ -22,7 +22,7 @@ from seqtrain.loading.bad_samples import replaced
 from seqtrain.loading.pipeline import Data, first_batch, validating_sequence
 from seqtrain.loading.preprocessing_state import is_same_data, open_known, require_same_data, split_of
 from seqtrain.loading.stream import BatchStream, validation_schedule
-from seqtrain.reports.run_record import no_run_in
+from seqtrain.reports.run_folder import no_run_in
 from seqtrain.sources.base import Source
 from seqtrain.splits import Indices, Split, split_source
 from seqtrain.structure import map_structure

@@ -5,16 +5,20 @@ from __future__ import annotations
 import json
 import os
 import re
-import textwrap
 from collections.abc import Iterable, Iterator, Sequence
+from itertools import pairwise
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from seqtrain.config.compare import Change
 from seqtrain.config.explain import Explained, section_meanings
 from seqtrain.config.flat import FlatValue
-from seqtrain.reports.terminal_style import DIM, GREEN, RED, styled
+from seqtrain.reports.terminal import UNLIMITED, columns, indented, styled
 from seqtrain.text import GAP, counted
+
+if TYPE_CHECKING:
+    from rich.console import RenderableType
+    from rich.table import Table
 
 _WIDEST_VALUE = 20
 _WIDEST_PLACE = 34
@@ -30,7 +34,7 @@ _SENTENCE_END = re.compile(r"(?<=[.;]) (?=[A-Z])")
 Row = tuple[str, str, str, str]
 
 
-def explained_text(path: Path, values: Sequence[Explained], width: int, whole: bool) -> str:
+def explained(path: Path, values: Sequence[Explained], width: int = UNLIMITED, *, whole: bool) -> list[RenderableType]:
     """Key, value, origin and meaning of each value, laid out like the config itself.
 
     Args:
@@ -40,18 +44,38 @@ def explained_text(path: Path, values: Sequence[Explained], width: int, whole: b
         whole: Whether meanings of many sentences are told whole.
     """
     rows = list(_rows(values, whole))
-    limits = (width, _WIDEST_VALUE, _WIDEST_PLACE)
-    columns = [min(limit, max(len(row[column]) for row in rows)) for column, limit in enumerate(limits)]
-    room = width - sum(columns) - 3 * len(GAP)
-    lines = [_summary(path, values)]
+    limits = (width, width, width) if width == UNLIMITED else (width, _WIDEST_VALUE, _WIDEST_PLACE)
+    widths = [min(limit, max(len(row[column]) for row in rows)) for column, limit in enumerate(limits)]
+    is_narrow = width - sum(widths) - len(widths) * len(GAP) < _NARROWEST_MEANING
+    parts: list[RenderableType] = [_summary(path, values)]
+    for section in _sections(rows):
+        parts.append("")
+        if is_narrow:
+            for key, value, origin, meaning in section:
+                line = f"{key:<{widths[0]}}{GAP}{value:<{widths[1]}}{GAP}{origin}".rstrip()
+                parts.append(styled(line, "dim" if origin == "default" else ""))
+                parts.append(indented(styled(meaning, "dim", wraps=True), len(key) - len(key.lstrip()) + 4))
+        else:
+            parts.append(_table(section, widths))
+    return parts
+
+
+def _table(rows: Sequence[Row], widths: Sequence[int]) -> Table:
+    table = columns((), [""] * 4, min_widths=[*widths, 0])
+    for column, width in zip(table.columns, widths, strict=False):
+        column.max_width = width
     for row in rows:
-        if not row[0].startswith(" "):
-            lines.append("")
-        lines += _cells(row, [*columns, room]) if room >= _NARROWEST_MEANING else _stacked(row, columns, width)
-    return "\n".join(lines)
+        table.add_row(*row, style="dim" if row[2] == "default" else None)
+    return table
 
 
-def difference_text(first: Path, second: Path, found: Sequence[Change]) -> str:
+def _sections(rows: Sequence[Row]) -> Iterator[list[Row]]:
+    """The rows of each key that stands at the left edge, with what is indented below it."""
+    starts = [place for place, row in enumerate(rows) if not row[0].startswith(" ")]
+    yield from (list(rows[start:end]) for start, end in pairwise([*starts, len(rows)]))
+
+
+def differences(first: Path, second: Path, found: Sequence[Change]) -> list[RenderableType]:
     """Each key that differs with the value and the place of both sides, as `diff` marks them.
 
     Args:
@@ -60,17 +84,17 @@ def difference_text(first: Path, second: Path, found: Sequence[Change]) -> str:
         found: What differs.
     """
     if not found:
-        return f"{first} and {second} mean the same"
-    sides = [(("- ", RED, change.before), ("+ ", GREEN, change.after)) for change in found]
+        return [f"{first} and {second} mean the same"]
+    sides = [(("- ", "red", change.before), ("+ ", "green", change.after)) for change in found]
     shown = {id(value): _shown(value.value) for pair in sides for *_, value in pair if value is not None}
     widest = min(_WIDEST_COMPARED, max(map(len, shown.values())))
-    lines = [f"--- {first}", f"+++ {second}"]
+    parts: list[RenderableType] = [f"--- {first}", f"+++ {second}"]
     for change, pair in zip(found, sides, strict=True):
-        lines += ["", ".".join(change.keys)]
+        parts += ["", ".".join(change.keys)]
         for mark, color, value in pair:
             text = "(nothing)" if value is None else f"{shown[id(value)]:<{widest}}{GAP}{_place(value)}"
-            lines.append(styled(f"  {mark}{text}", color))
-    return "\n".join([*lines, "", counted(len(found), "difference")])
+            parts.append(styled(f"  {mark}{text}", color))
+    return [*parts, "", counted(len(found), "difference")]
 
 
 def _place(value: FlatValue) -> str:
@@ -123,26 +147,6 @@ def _summary(path: Path, values: Iterable[Explained]) -> str:
     told = [f"{counts.get(str(path), 0)} here", *(f"{count} from {name} (extends)" for name, count in files.items())]
     told += [f"{counts['-s']} by -s"] if "-s" in counts else []
     return f"{path}: {', '.join(told)}, {counts.get('default', 0)} by default"
-
-
-def _cells(row: Row, widths: Sequence[int]) -> list[str]:
-    """The row's cells side by side, each wrapped to its width."""
-    wrapped = [textwrap.wrap(cell.strip(), width) or [""] for cell, width in zip(row, widths, strict=True)]
-    wrapped[0] = [row[0]]
-    height = max(map(len, wrapped))
-    padded = (
-        [f"{part:<{width}}" for part in [*cell, *[""] * (height - len(cell))]]
-        for cell, width in zip(wrapped, widths, strict=True)
-    )
-    lines = (GAP.join(parts).rstrip() for parts in zip(*padded, strict=True))
-    return [styled(line, DIM) if row[2] == "default" else line for line in lines]
-
-
-def _stacked(row: Row, widths: Sequence[int], width: int) -> list[str]:
-    """The meaning below the rest, for a narrow terminal."""
-    indent = " " * (len(row[0]) - len(row[0].lstrip()) + 4)
-    meaning = textwrap.wrap(row[3], width, initial_indent=indent, subsequent_indent=indent)
-    return [*_cells((*row[:3], ""), [*widths, 1]), *(styled(line, DIM) for line in meaning)]
 
 
 def _shown(value: Any) -> str:

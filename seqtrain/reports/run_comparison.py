@@ -9,18 +9,23 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from seqtrain.config.compare import Flat, by_key, changes, with_mappings
 from seqtrain.config.flat import Names
 from seqtrain.config.load import load_config
 from seqtrain.errors import ConfigError
 from seqtrain.metric_names import larger_is_better
-from seqtrain.reports.run_record import RunRecord, read_run
-from seqtrain.reports.terminal_style import DIM, GREEN, styled
-from seqtrain.text import GAP, number, short_duration, shortened, shortened_middle
+from seqtrain.reports.run_folder import RunFolder, read_run
+from seqtrain.reports.runs_table import trained_time
+from seqtrain.reports.terminal import UNLIMITED, columns, indented, styled
+from seqtrain.text import GAP, number, shortened, shortened_middle
 
-_WIDEST_CELLS = (32, 24, 18, 14, 10)  # the widest that fits is taken
+if TYPE_CHECKING:
+    from rich.console import RenderableType
+    from rich.text import Text
+
+_WIDEST_CELLS = (UNLIMITED, 32, 24, 18, 14, 10)  # the widest that fits is taken
 _PACE = ("samples_per_s", "data_wait", "learning_rate", "lr")  # of which none is the best
 _LOSS = ("compile", "loss")
 
@@ -37,7 +42,7 @@ class Comparison:
         differences: The keys of the configs that are not alike everywhere.
     """
 
-    runs: Sequence[RunRecord]
+    runs: Sequence[RunFolder]
     configs: Sequence[Flat]
     differences: Sequence[Names]
 
@@ -68,15 +73,16 @@ class Comparison:
         ]
         return {"runs": runs, "differences": differences}
 
-    def text(self, width: int) -> str:
-        """As tables of one column a run, or where these are too wide of one line a run."""
+    def parts(self, width: int = UNLIMITED) -> list[RenderableType]:
+        """For people: tables of one column a run, or where these are too wide of one line a run."""
         results = [*self._course(), *(self._metric_row(metric) for metric in self.metrics)]
         for widest in _WIDEST_CELLS:
             config = self._config_rows(widest)
             heads = [shortened_middle(name, widest) for name in self.names]
-            widths = _widths(heads, [*config, *results])
-            if sum(widths) + len(GAP) * len(widths) <= width:
-                return _titled(config, results, partial(_columns, heads, widths))
+            cells = [["", *heads], *([f"  {name}", *values] for name, values in [*config, *results])]
+            widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
+            if sum(widths) + len(GAP) * (len(widths) - 1) <= width:
+                return _titled(config, results, partial(_side_by_side, heads, widths))
         return _titled(self._config_rows(width // 2), results, partial(_stacked, self.names))
 
     def _config_rows(self, widest: int) -> list[Row]:
@@ -92,7 +98,7 @@ class Comparison:
         return [
             ("status", [run.state.words for run in self.runs]),
             ("epochs", [f"{len(run.rows)}/{run.planned_epochs or '?'}" for run in self.runs]),
-            ("trained", [short_duration(run.duration_s) if run.duration_s is not None else "-" for run in self.runs]),
+            ("trained", [trained_time(run) for run in self.runs]),
             ("best epoch", [str(best.epoch + 1) if best else "-" for best in bests]),
             ("chosen by", [best.monitor if best else "-" for best in bests]),
         ]
@@ -138,47 +144,35 @@ def short_names(paths: Sequence[Path]) -> list[str]:
     return [str(path.relative_to(common)) for path in whole]
 
 
-def _row_of_best(run: RunRecord) -> dict[str, Any]:
+def _row_of_best(run: RunFolder) -> dict[str, Any]:
     best = run.best
     rows = {row["epoch"]: index for index, row in enumerate(run.rows)}
     return run.logged(rows[best.epoch]) if best and best.epoch in rows else {}
 
 
-def _widths(heads: Sequence[str], rows: Sequence[Row]) -> list[int]:
-    table = [("", list(heads)), *rows]
-    cells = [[name, *values] for name, values in table]
-    return [max(map(len, column)) for column in zip(*cells, strict=True)]
+def _titled(
+    config: Sequence[Row], results: Sequence[Row], lay_out: Callable[[Sequence[Row]], list[RenderableType]]
+) -> list[RenderableType]:
+    shown = lay_out(config) if config else ["  their configs mean the same"]
+    title = styled("results of the best epoch, * the best run", "dim")
+    return [styled("configs, where they differ", "dim"), *shown, "", title, *lay_out(results)]
 
 
-def _titled(config: Sequence[Row], results: Sequence[Row], lay: Callable[[Sequence[Row]], list[str]]) -> str:
-    lines = [styled("configs, where they differ", DIM)]
-    lines += lay(config) if config else ["  their configs mean the same"]
-    return "\n".join([*lines, "", styled("results of the best epoch, * the best run", DIM), *lay(results)])
+def _side_by_side(heads: Sequence[str], widths: Sequence[int], rows: Sequence[Row]) -> list[RenderableType]:
+    cells = [[f"  {name}", *map(_marked, values)] for name, values in rows]
+    return [columns(cells, ["", *heads], min_widths=widths)]
 
 
-def _columns(heads: Sequence[str], widths: Sequence[int], rows: Sequence[Row]) -> list[str]:
-    lines = [styled(_padded(["", *heads], widths), DIM)]
-    return [*lines, *(_padded([name, *values], widths) for name, values in rows)]
-
-
-def _padded(cells: Sequence[str], widths: Sequence[int]) -> str:
-    padded = [f"{cell:<{width}}" for cell, width in zip(cells, widths, strict=True)]
-    return "  " + GAP.join(_marked(cell) for cell in padded).rstrip()
-
-
-def _stacked(heads: Sequence[str], rows: Sequence[Row]) -> list[str]:
-    widest = max(map(len, heads))
-    lines = []
+def _stacked(heads: Sequence[str], rows: Sequence[Row]) -> list[RenderableType]:
+    parts: list[RenderableType] = []
     for name, values in rows:
-        lines.append(f"  {name}")
-        pairs = zip(heads, values, strict=True)
-        lines += [f"    {styled(f'{head:<{widest}}', DIM)}{GAP}{_marked(value)}" for head, value in pairs]
-    return lines
+        pairs = [(styled(head, "dim"), _marked(value)) for head, value in zip(heads, values, strict=True)]
+        parts += [f"  {name}", indented(columns(pairs, ("", "")), 4)]
+    return parts
 
 
-def _marked(cell: str) -> str:
-    text = cell.rstrip()
-    return styled(text, GREEN) + cell[len(text) :] if text.endswith(" *") else cell
+def _marked(cell: str) -> str | Text:
+    return styled(cell, "green") if cell.endswith(" *") else cell
 
 
 def _cell(value: Any, widest: int) -> str:

@@ -8,7 +8,7 @@ from statistics import median_low
 from typing import Any
 
 from seqtrain.errors import ConfigError, did_you_mean, one_of
-from seqtrain.reports.run_record import RunRecord
+from seqtrain.reports.run_folder import RunFolder
 from seqtrain.reports.style import FAINT, LINES, saved_figure
 from seqtrain.text import shortened_middle
 
@@ -21,7 +21,7 @@ _LEADER = {"arrowstyle": "-", "linestyle": ":", "linewidth": 1.1, "shrinkA": 2, 
 _FAR = 10  # a curve that leaves by so many times what the others need is cut off: that of a run that diverged
 
 
-def draw_runs(runs: Sequence[RunRecord], names: Sequence[str], path: Path, metric: str | None = None) -> list[str]:
+def draw_runs(runs: Sequence[RunFolder], names: Sequence[str], path: Path, metric: str | None = None) -> list[str]:
     """Draws a metric of several runs by epoch, the best epoch of each marked.
 
     Args:
@@ -53,7 +53,7 @@ def draw_runs(runs: Sequence[RunRecord], names: Sequence[str], path: Path, metri
     return metrics
 
 
-def _watched(runs: Sequence[RunRecord]) -> list[str]:
+def _watched(runs: Sequence[RunFolder]) -> list[str]:
     """What the runs chose their best epoch by, the most frequent first; then the validation loss."""
     watched = [best.monitor for run in runs if (best := run.best)]
     frequent = sorted(dict.fromkeys(watched), key=watched.count, reverse=True)[:1]
@@ -61,7 +61,7 @@ def _watched(runs: Sequence[RunRecord]) -> list[str]:
     return list(dict.fromkeys([*frequent, *loss]))
 
 
-def _draw(axes: Any, runs: Sequence[RunRecord], names: Sequence[str], metric: str, height: float) -> None:
+def _draw(axes: Any, runs: Sequence[RunFolder], names: Sequence[str], metric: str, height: float) -> None:
     from matplotlib.ticker import MaxNLocator
 
     ends: list[tuple[float, float, str, str]] = []

@@ -22,9 +22,9 @@ from seqtrain.loading.preprocessing_state import open_known, require_same_data
 from seqtrain.reports.contact_sheet import contact_sheet
 from seqtrain.reports.curves import draw_run
 from seqtrain.reports.page import Block, Code, Figures, Heading, Picture, Section, Table, Text, page
-from seqtrain.reports.run_facts import RunFacts, facts_of
+from seqtrain.reports.run_folder import RunFolder, read_run
 from seqtrain.reports.statistics import batch_statistics, split_statistics
-from seqtrain.text import number
+from seqtrain.text import duration, number
 
 _MOST_EPOCHS = 200
 _KEY_MEASURES = ("macro_f1", "roc_auc", "mean_iou", "mae", "r2")
@@ -64,22 +64,41 @@ def report(path: Path) -> tuple[str, dict[str, Any]]:
     Raises:
         CheckpointError: when there is no run in it.
     """
-    facts = facts_of(path)
+    run = read_run(path)
     loaded, trouble = _loaded(path)
-    title = " / ".join(facts.path.resolve().parts[-2:])
+    title = " / ".join(run.path.resolve().parts[-2:])
     sections = [
-        Section("Overview", list(_overview(facts))),
-        Section("Results", list(_results(facts))),
-        Section("Curves", list(_curves(facts))),
-        Section("Data", list(_data(facts, loaded, trouble))),
-        Section("Config", list(_config(facts, loaded, trouble))),
-        Section("Environment", list(_environment(facts))),
-        Section("History", list(_history(facts))),
-        Section("Go on", list(_commands(facts))),
+        Section("Overview", list(_overview(run))),
+        Section("Results", list(_results(run))),
+        Section("Curves", list(_curves(run))),
+        Section("Data", list(_data(run, loaded, trouble))),
+        Section("Config", list(_config(run, loaded, trouble))),
+        Section("Environment", list(_environment(run))),
+        Section("History", list(_history(run))),
+        Section("Go on", list(_commands(run))),
     ]
-    begun = facts.record.meta.get("started", "").replace("T", " ").removesuffix("+00:00")
+    begun = run.meta.get("started", "").replace("T", " ").removesuffix("+00:00")
     html = page(title, f"seqtrain run, begun {begun} UTC" if begun else "seqtrain run", sections)
-    return html.replace("</style>", _SIDE_BY_SIDE, 1), facts.to_json()
+    return html.replace("</style>", _SIDE_BY_SIDE, 1), _key_facts(run)
+
+
+def _key_facts(run: RunFolder) -> dict[str, Any]:
+    best = run.best
+    return {
+        "run_dir": str(run.path),
+        "status": run.state.status,
+        "epochs": len(run.rows),
+        "metrics": (run.result or {}).get("metrics") or run.last,
+        "best": best.to_json() if best else None,
+        "results": {name: each.get("numbers") for name, each in run.results.get("outputs", {}).items()},
+        "warnings": run.warnings,
+        "error": _error(run),
+    }
+
+
+def _error(run: RunFolder) -> str | None:
+    """What ended a run that failed."""
+    return run.state.reason if run.state.status in ("failed", "diverged") else None
 
 
 def _loaded(path: Path) -> tuple[LoadedConfig | None, str]:
@@ -89,45 +108,45 @@ def _loaded(path: Path) -> tuple[LoadedConfig | None, str]:
         return None, str(error)
 
 
-def _overview(facts: RunFacts) -> Iterator[Block]:
-    yield Figures(dict(_key_figures(facts)))
-    yield Text(_STATUS.get(facts.status, f"It has ended: {facts.status}."))
-    if facts.error:
-        yield Code(facts.error)
-    if facts.warnings:
+def _overview(run: RunFolder) -> Iterator[Block]:
+    yield Figures(dict(_key_figures(run)))
+    yield Text(_STATUS.get(run.state.status, f"It has ended: {run.state.status}."))
+    if error := _error(run):
+        yield Code(error)
+    if run.warnings:
         yield Heading("Warnings")
-        yield Table([[each] for each in facts.warnings[:20]])
-        if len(facts.warnings) > 20:
-            yield Text(f"{len(facts.warnings) - 20} more are in train.log", is_faint=True)
+        yield Table([[each] for each in run.warnings[:20]])
+        if len(run.warnings) > 20:
+            yield Text(f"{len(run.warnings) - 20} more are in train.log", is_faint=True)
 
 
-def _key_figures(facts: RunFacts) -> Iterator[tuple[str, str]]:
-    yield "status", facts.status.replace("_", " ")
-    yield "epochs", str(len(facts.record.rows))
-    best = facts.record.best
+def _key_figures(run: RunFolder) -> Iterator[tuple[str, str]]:
+    yield "status", run.state.status.replace("_", " ")
+    yield "epochs", str(len(run.rows))
+    best = run.best
     if best is not None:
         yield f"best {best.monitor}, epoch {best.epoch + 1}", number(best.value)
-    for name, output in facts.results.get("outputs", {}).items():
+    for name, output in run.results.get("outputs", {}).items():
         column = output.get("column") or name.partition(".")[2]
         of = f" of {column}" if column else ""
         known = output.get("numbers", {})
         for measure in [each for each in _KEY_MEASURES if each in known][:2]:
             yield f"{measure.replace('_', ' ')}{of}", number(known[measure])
-    if facts.record.duration_s is not None:
-        yield "time", _duration(facts.record.duration_s)
-    speeds = [row["samples_per_s"] for row in facts.record.rows if row.get("samples_per_s")]
+    if run.duration_s is not None:
+        yield "time", duration(run.duration_s)
+    speeds = [row["samples_per_s"] for row in run.rows if row.get("samples_per_s")]
     if speeds:
         yield "samples/s", f"{statistics.median(speeds):.0f}"
-    yield "warnings", str(len(facts.warnings))
+    yield "warnings", str(len(run.warnings))
 
 
-def _results(facts: RunFacts) -> Iterator[Block]:
-    outputs = facts.results.get("outputs", {})
+def _results(run: RunFolder) -> Iterator[Block]:
+    outputs = run.results.get("outputs", {})
     if not outputs:
-        reason = facts.results.get("skipped", "they are drawn when a run ends")
+        reason = run.results.get("skipped", "they are drawn when a run ends")
         yield Text(f"No results of the best weights: {reason}.", is_faint=True)
         return
-    yield Text(f"Of the best weights (epoch {facts.results['epoch'] + 1}), on the validation.", is_faint=True)
+    yield Text(f"Of the best weights (epoch {run.results['epoch'] + 1}), on the validation.", is_faint=True)
     for name, output in outputs.items():
         if len(outputs) > 1:
             yield Heading(name)
@@ -141,9 +160,9 @@ def _results(facts: RunFacts) -> Iterator[Block]:
             unit = f"its standard deviation, {number(output['deviation'])}"
             words = f"Errors are in the unit of {output['column']}; the metrics of the epochs are in {unit}."
             yield Text(words, is_faint=True)
-        yield from _pictures([facts.path / "plots" / plot for plot in output["plots"]])
+        yield from _pictures([run.path / "plots" / plot for plot in output["plots"]])
         if "classes" in output:
-            yield from _class_table(facts.path / "plots" / output["classes"])
+            yield from _class_table(run.path / "plots" / output["classes"])
 
 
 def _class_table(path: Path) -> Iterator[Block]:
@@ -154,18 +173,18 @@ def _class_table(path: Path) -> Iterator[Block]:
         yield Table([[row[0], *map(_cell, row[1:])] for row in rows], header)
 
 
-def _curves(facts: RunFacts) -> Iterator[Block]:
+def _curves(run: RunFolder) -> Iterator[Block]:
     """The curves as they are now: the folder's own may be older, or missing after a kill."""
     import tempfile
 
-    if not facts.record.rows:
+    if not run.rows:
         yield Text("No epoch has ended yet.", is_faint=True)
         return
-    if not (facts.path / "history.csv").is_file():
+    if not (run.path / "history.csv").is_file():
         yield Text("There are no curves without history.csv.", is_faint=True)
         return
     with tempfile.TemporaryDirectory() as folder:
-        paths = draw_run(facts.path, Path(folder))
+        paths = draw_run(run.path, Path(folder))
         last = [path for path in paths if path.stem in _RATES]
         first = [path for path in paths if path not in last]
         first.sort(key=lambda path: path.stem != "loss")
@@ -179,8 +198,8 @@ def _pictures(paths: list[Path], *, read: bool = False) -> Iterator[Block]:
             yield Picture(path.read_bytes() if read else path, caption)
 
 
-def _data(facts: RunFacts, loaded: LoadedConfig | None, trouble: str) -> Iterator[Block]:
-    sizes = {name.removeprefix("num_"): value for name, value in facts.split.items() if name.startswith("num_")}
+def _data(run: RunFolder, loaded: LoadedConfig | None, trouble: str) -> Iterator[Block]:
+    sizes = {name.removeprefix("num_"): value for name, value in run.split.items() if name.startswith("num_")}
     left_out = sizes.get("samples", 0) - sizes.get("train", 0) - sizes.get("val", 0)
     rows = [[{"train": "training", "val": "validation"}.get(n, n), value] for n, value in sizes.items()]
     yield Table(rows + [["of them left out", left_out]] * (left_out > 0))
@@ -188,8 +207,8 @@ def _data(facts: RunFacts, loaded: LoadedConfig | None, trouble: str) -> Iterato
         yield Text(f"The data are not shown, as the config cannot be read: {trouble}", is_faint=True)
         return
     try:
-        data = open_known(facts.path, loaded)
-        require_same_data(facts.path, data, "train anew")
+        data = open_known(run.path, loaded)
+        require_same_data(run.path, data, "train anew")
         yield from _classes(data)
         yield from _first_batch(data)
     except (SeqtrainError, OSError) as error:
@@ -236,18 +255,18 @@ def _first_batch(data: Data) -> Iterator[Block]:
         yield Picture(sheet, "the first training batch, as the model sees it")
 
 
-def _config(facts: RunFacts, loaded: LoadedConfig | None, trouble: str) -> Iterator[Block]:
+def _config(run: RunFolder, loaded: LoadedConfig | None, trouble: str) -> Iterator[Block]:
     if loaded is None:
         yield Text(f"It cannot be read any more: {trouble}", is_faint=True)
     else:
         yield Heading("Chosen for this run")
         yield Table([[value.key, _setting(value.value)] for value in non_default(loaded)])
     yield Heading("Whole, as config.yaml has it")
-    yield Code((facts.path / "config.yaml").read_text(encoding="utf-8"))
+    yield Code((run.path / "config.yaml").read_text(encoding="utf-8"))
 
 
-def _environment(facts: RunFacts) -> Iterator[Block]:
-    meta = facts.record.meta
+def _environment(run: RunFolder) -> Iterator[Block]:
+    meta = run.meta
     rows = [[name, meta[name]] for name in ("seqtrain", "python", "backend") if meta.get(name)]
     rows += [["devices", ", ".join(meta.get("devices", []))]]
     rows += [[name, meta[name]] for name in ("cpus", "platform", "hostname", "git_commit") if meta.get(name)]
@@ -258,28 +277,29 @@ def _environment(facts: RunFacts) -> Iterator[Block]:
         yield Table([[each.get("time"), " ".join(each.get("argv", []))] for each in meta["resumed"]])
 
 
-def _history(facts: RunFacts) -> Iterator[Block]:
-    if not facts.record.rows:
+def _history(run: RunFolder) -> Iterator[Block]:
+    if not run.rows:
         yield Text("No epoch has ended yet.", is_faint=True)
         return
-    names = facts.record.metrics
-    every = math.ceil(len(facts.record.rows) / _MOST_EPOCHS)
-    shown = [row for row in facts.record.rows if row["epoch"] % every == 0 or row is facts.record.rows[-1]]
+    names = run.metrics
+    every = math.ceil(len(run.rows) / _MOST_EPOCHS)
+    shown = [row for row in run.rows if row["epoch"] % every == 0 or row is run.rows[-1]]
     if every > 1:
         yield Text(f"Every {every}th epoch; all are in history.csv.", is_faint=True)
     yield Table([[row["epoch"] + 1, *(row.get(name) for name in names)] for row in shown], ["epoch", *names])
 
 
-def _commands(facts: RunFacts) -> Iterator[Block]:
-    if facts.status in ("completed", "early_stopped"):
+def _commands(run: RunFolder) -> Iterator[Block]:
+    if run.state.status in ("completed", "early_stopped"):
         yield Text("It is done. More epochs: add -s fit.epochs=N.")
     yield Text("Go on with it:")
-    yield Code(facts.going_on)
+    yield Code(run.resume_command())
     yield Text("Train the same anew:")
-    yield Code(facts.reproducing)
-    if facts.record.meta.get("argv"):
+    again = run.path.with_name(f"{run.path.name}-again")
+    yield Code(shlex.join(["seqtrain", "fit", str(run.path / "config.yaml"), "--run-dir", str(again)]))
+    if run.meta.get("argv"):
         yield Text("It was begun with:")
-        yield Code(shlex.join(["seqtrain", *facts.record.meta["argv"][1:]]))
+        yield Code(shlex.join(["seqtrain", *run.meta["argv"][1:]]))
 
 
 def _cell(text: str) -> Any:
@@ -291,10 +311,3 @@ def _cell(text: str) -> Any:
 
 def _setting(value: Any) -> str:
     return ", ".join(map(str, value)) if isinstance(value, list) else str(value)
-
-
-def _duration(seconds: float) -> str:
-    hours, minutes = divmod(round(seconds) // 60, 60)
-    if hours:
-        return f"{hours} h {minutes} min"
-    return f"{minutes} min {round(seconds) % 60} s" if minutes else f"{round(seconds)} s"

@@ -16,7 +16,7 @@ from typing import Any
 
 from seqtrain.errors import CheckpointError, ConfigError, Mistake, did_you_mean, one_of
 from seqtrain.metric_names import larger_is_better
-from seqtrain.reports.run_record import Best, RunRecord, read_run
+from seqtrain.reports.run_folder import Best, RunFolder, read_run
 
 _MARKS = {"config.yaml", "meta.json", "split.json", "history.csv", "result.json"}
 _FEWEST_MARKS = 2  # one alone is anybody's
@@ -35,7 +35,7 @@ class Runs:
     """
 
     places: Sequence[Path]
-    found: Sequence[RunRecord]
+    found: Sequence[RunFolder]
     skipped: Sequence[Mistake]
 
     @property
@@ -43,13 +43,13 @@ class Runs:
         """All that any of them logged."""
         return list(dict.fromkeys(name for run in self.found for name in run.metrics))
 
-    def name(self, run: RunRecord) -> str:
+    def name(self, run: RunFolder) -> str:
         """What to call a run: its path from the one folder that was asked for, as it is where there were several."""
         if len(self.places) == 1 and run.path != self.places[0]:
             return str(run.path.relative_to(self.places[0]))
         return str(run.path)
 
-    def by_metric(self, metric: str, mode: str = "auto") -> list[tuple[RunRecord, Best]]:
+    def by_metric(self, metric: str, mode: str = "auto") -> list[tuple[RunFolder, Best]]:
         """The runs that have a metric, each with its best epoch by it; the best run first. Warns of different losses.
 
         Raises:
@@ -67,7 +67,7 @@ class Runs:
             log.warning("warning: the runs minimise different losses, which %s does not compare", metric)
         return sorted(rated, key=lambda each: each[1].value, reverse=is_max)
 
-    def sorted_by(self, metric: str) -> list[RunRecord]:
+    def sorted_by(self, metric: str) -> list[RunFolder]:
         """All runs, the best by a metric first, and those without it last.
 
         Raises:
@@ -81,7 +81,7 @@ class Runs:
         for mistake in self.skipped:
             log.warning("warning: skipped: %s", mistake)
 
-    def best(self, metric: str | None, mode: str = "auto") -> tuple[RunRecord, Best]:
+    def best(self, metric: str | None, mode: str = "auto") -> tuple[RunFolder, Best]:
         """The best run.
 
         Args:
@@ -101,7 +101,7 @@ class Runs:
             log.warning(words, run.path, run.best.epoch + 1, run.best.monitor, best.monitor, best.epoch + 1)
         return run, best
 
-    def to_json(self, runs: Sequence[RunRecord]) -> dict[str, Any]:
+    def to_json(self, runs: Sequence[RunFolder]) -> dict[str, Any]:
         """For scripts: the runs in an order, and what was skipped."""
         skipped = [{"run_dir": mistake.where, "reason": mistake.message} for mistake in self.skipped]
         return {"runs": [{"name": self.name(run), **run.to_json()} for run in runs], "skipped": skipped}
@@ -127,7 +127,7 @@ def find_runs(places: Sequence[Path]) -> Runs:
     Raises:
         CheckpointError: when one of the folders is not there.
     """
-    found: list[RunRecord] = []
+    found: list[RunFolder] = []
     skipped: list[Mistake] = []
     for place in places:
         if not place.is_dir():

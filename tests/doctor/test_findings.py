@@ -6,6 +6,7 @@ import pytest
 
 from seqtrain.doctor import decoders, versions, workers
 from seqtrain.doctor.finding import Finding, exit_code, summary, to_json, worst
+from seqtrain.reports.terminal import drawn
 
 FINE = Finding("disk", "run folder", "ok", "much is free")
 SLOW = Finding("disk", "sync", "warning", "slow", "name another")
@@ -20,16 +21,14 @@ def test_only_a_problem_ends_with_6():
     assert to_json([SLOW])["findings"][0]["fix"] == "name another"
 
 
-def test_a_finding_is_a_line_with_its_fix_below_and_a_group_has_a_heading(monkeypatch):
-    monkeypatch.delenv("NO_COLOR", raising=False)
-    assert "\x1b[33mwarning\x1b[0m" in SLOW.text()
-    monkeypatch.setenv("NO_COLOR", "1")
-    assert FINE.text() == "disk\n  ok       run folder         much is free"
-    assert SLOW.text(after=FINE).splitlines() == [
+def test_a_finding_is_a_line_with_its_fix_below_and_a_group_has_a_heading():
+    assert "\x1b[33m  warning" in drawn(*SLOW.parts(), is_colored=True)
+    assert drawn(*FINE.parts()) == "disk\n  ok       run folder         much is free"
+    assert drawn(*SLOW.parts(after=FINE)).splitlines() == [
         "  warning  sync               slow",
         "                              fix: name another",
     ]
-    assert NONE.text(after=SLOW).startswith("\nmemory\n  problem  RAM")
+    assert drawn(*NONE.parts(after=SLOW)).startswith("\nmemory\n  problem  RAM")
 
 
 def test_a_package_that_is_missing_or_old_is_a_problem_with_its_command(monkeypatch):

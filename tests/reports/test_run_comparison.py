@@ -7,15 +7,19 @@ from PIL import Image
 from seqtrain.errors import CheckpointError, ConfigError
 from seqtrain.reports.run_comparison import compare_runs
 from seqtrain.reports.run_curves import _spread, draw_runs
+from seqtrain.reports.terminal import drawn
 from tests.conftest import seqtrain
 from tests.reports.run_folders import make_run
 
 ORANGE, SKY_BLUE = (0xE6, 0x9F, 0x00), (0x56, 0xB4, 0xE9)
 
 
+def told(runs, width=100):
+    return drawn(*compare_runs(runs).parts(width), width=width)
+
+
 @pytest.fixture
-def two(tmp_path, monkeypatch):
-    monkeypatch.setenv("NO_COLOR", "1")
+def two(tmp_path):
     one = make_run(tmp_path / "runs" / "one", (0.5, 0.9))
     other = make_run(tmp_path / "runs" / "other", (0.4, 0.8), config={"fit": {"epochs": 9}, "batch_size": 16})
     return [one, other]
@@ -48,7 +52,7 @@ def test_a_loss_by_output_stands_beside_one_for_all(two, tmp_path):
 
 
 def test_metrics_stand_side_by_side_with_a_mark_at_the_best(two):
-    rows = [line.split() for line in compare_runs(two).text(100).splitlines()]
+    rows = [line.split() for line in told(two).splitlines()]
     assert ["batch_size", "32", "16"] in rows
     assert ["val_accuracy", "0.9", "*", "0.8"] in rows
     assert ["val_loss", "0.2", "*", "0.4"] in rows
@@ -57,7 +61,7 @@ def test_metrics_stand_side_by_side_with_a_mark_at_the_best(two):
 
 def test_no_loss_is_the_best_of_different_ones(two, tmp_path):
     other = make_run(tmp_path / "runs" / "third", (0.3, 0.7), config={"compile": {"loss": "mae"}})
-    rows = [line.split() for line in compare_runs([*two, other]).text(100).splitlines()]
+    rows = [line.split() for line in told([*two, other]).splitlines()]
     assert ["val_accuracy", "0.9", "*", "0.8", "0.7"] in rows
     assert ["val_loss", "0.2", "0.4", "0.6"] in rows
     comparison = compare_runs([*two, other])
@@ -67,13 +71,13 @@ def test_no_loss_is_the_best_of_different_ones(two, tmp_path):
 
 def test_on_a_narrow_terminal_the_runs_stand_below_each_other(two, tmp_path):
     more = [make_run(tmp_path / "runs" / f"number-{i}", config={"batch_size": i}) for i in range(1, 9)]
-    lines = compare_runs([*two, *more]).text(60).splitlines()
+    lines = told([*two, *more], 60).splitlines()
     assert max(map(len, lines)) <= 60
     assert "    number-3  3" in lines
 
 
 def test_runs_that_mean_the_same_are_said_to(two, tmp_path):
-    assert "their configs mean the same" in compare_runs([two[0], make_run(tmp_path / "again")]).text(100)
+    assert "their configs mean the same" in told([two[0], make_run(tmp_path / "again")])
 
 
 def test_one_run_and_what_is_none_are_refused(two, tmp_path):

@@ -8,7 +8,7 @@ import subprocess
 import pytest
 
 from seqtrain.errors import CheckpointError
-from seqtrain.reports.run_facts import facts_of
+from seqtrain.reports.run_folder import read_run
 from seqtrain.reports.run_report import report
 from tests.conftest import DATA, seqtrain
 from tests.reports.test_page import read
@@ -148,20 +148,20 @@ def test_errors_that_are_not_in_the_units_of_the_data_are_said_to_be(run):
 def test_a_run_that_holds_its_lock_is_training(run):
     with (run / ".seqtrain.lock").open("w") as file:
         fcntl.flock(file, fcntl.LOCK_EX)
-        assert facts_of(run).status == "training"
+        assert read_run(run).state.status == "training"
     finish(run)
-    assert facts_of(run).status == "completed"
+    assert read_run(run).state.status == "completed"
 
 
 def test_an_error_that_ended_it_is_told_until_it_goes_on(run):
     with (run / "train.log").open("a") as log:
         log.write("2026-03-01 10:05:00,000 DEBUG ended by DivergedError: the loss became nan in batch 3\nTraceback\n")
-    facts = facts_of(run)
-    assert facts.status == "diverged" and facts.error == "DivergedError: the loss became nan in batch 3"
+    facts = report(run)[1]
+    assert facts["status"] == "diverged" and facts["error"] == "DivergedError: the loss became nan in batch 3"
     assert "the loss became nan in batch 3" in words(report(run)[0])
     with (run / "train.log").open("a") as log:
         log.write(LOG)
-    assert facts_of(run).status == "killed"
+    assert read_run(run).state.status == "killed"
 
 
 def test_a_run_that_has_just_begun_has_a_page(run):

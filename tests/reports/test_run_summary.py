@@ -3,8 +3,9 @@ import shutil
 
 import pytest
 
-from seqtrain.reports.run_record import read_run
-from seqtrain.reports.run_summary import summary, summary_text
+from seqtrain.reports.run_folder import read_run
+from seqtrain.reports.run_summary import summary, summary_parts
+from seqtrain.reports.terminal import drawn
 from tests.conftest import seqtrain
 from tests.reports.run_folders import LOG, make_run
 
@@ -19,14 +20,9 @@ DAMAGED = (
 )
 
 
-@pytest.fixture(autouse=True)
-def no_color(monkeypatch):
-    monkeypatch.setenv("NO_COLOR", "1")
-
-
 def told(path, width=100):
     run = read_run(path)
-    return summary_text(run, summary(run), width)
+    return drawn(*summary_parts(run, summary(run)), width=width)
 
 
 def test_what_is_not_the_default_is_told_though_the_folder_writes_all(tmp_path):

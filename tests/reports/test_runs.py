@@ -8,9 +8,10 @@ from datetime import UTC, datetime
 import pytest
 
 from seqtrain.errors import CheckpointError, ConfigError
-from seqtrain.reports.run_record import read_run
+from seqtrain.reports.run_folder import read_run
 from seqtrain.reports.runs import find_runs
 from seqtrain.reports.runs_table import runs_table
+from seqtrain.reports.terminal import drawn
 from tests.conftest import seqtrain
 from tests.reports.run_folders import LOG, make_run
 
@@ -21,11 +22,6 @@ DIVERGED = (
     '  File "run.py", line 1, in train\n'
 )
 FAILED = "2026-11-21 09:00:02,100 DEBUG ended by DataError: a.jpg  the image is damaged\nTraceback (most recent\n"
-
-
-@pytest.fixture(autouse=True)
-def no_color(monkeypatch):
-    monkeypatch.setenv("NO_COLOR", "1")
 
 
 @pytest.fixture
@@ -107,7 +103,7 @@ def test_without_metrics_jsonl_the_history_tells_all_but_the_times(runs):
 )
 def test_the_log_says_why_a_run_without_a_result_has_ended(tmp_path, log, status, told):
     state = read_run(make_run(tmp_path / "run", status=None, log=log)).state
-    assert (state.status, state.told) == (status, told)
+    assert (state.status, state.reason) == (status, told)
 
 
 def test_a_run_whose_lock_is_held_trains_and_its_lock_stays_free_to_take_after(tmp_path):
@@ -117,7 +113,7 @@ def test_a_run_whose_lock_is_held_trains_and_its_lock_stays_free_to_take_after(t
         lock.flush()
         fcntl.flock(lock, fcntl.LOCK_EX)
         state = read_run(path).state
-        assert (state.status, state.told) == ("training", "host box, process 42")
+        assert (state.status, state.reason) == ("training", "host box, process 42")
     assert read_run(path).state.status == "failed"
     with (path / ".seqtrain.lock").open() as lock:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -172,7 +168,7 @@ def test_the_best_run_needs_one_metric_to_be_chosen_by(runs):
 
 def test_the_table_fits_and_says_of_each_run_how_it_stands(runs):
     found = find_runs([runs])
-    lines = runs_table(found, found.found, 100).splitlines()
+    lines = drawn(*runs_table(found, found.found, 100), width=100).splitlines()
     assert lines[0].split() == ["run", "status", "epochs", "val_accuracy", "of", "epoch", "trained", "started"]
     assert lines[1].split()[:6] == ["a/2", "interrupted", "2/4", "0.8", "2", "15s"]
     assert lines[2].split()[:7] == ["a/1", "early", "stopped", "3/4", "0.9", "2", "30s"]
@@ -184,7 +180,7 @@ def test_the_table_fits_and_says_of_each_run_how_it_stands(runs):
 def test_nothing_in_the_table_is_wider_than_the_terminal(runs, width):
     make_run(runs / ("a-name-that-is-very-long-" * 4) / "20261121T093000Z", config={"callbacks": []})
     found = find_runs([runs])
-    *lines, _, _counts = runs_table(found, found.found, width).splitlines()
+    *lines, _, _counts = drawn(*runs_table(found, found.found, width), width=width).splitlines()
     assert max(map(len, lines)) <= width
     assert any("…" in line and line.split()[0].endswith("Z") for line in lines)
 

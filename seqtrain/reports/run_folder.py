@@ -1,15 +1,29 @@
-"""What a run folder tells of its run, without Keras, without its data, and whatever has become of it.
+"""Reads a run folder: what its run was made from, how it stands and what came out; without Keras and without its data.
 
-Read are config.yaml, meta.json, metrics.jsonl (history.csv where it is missing), result.json, and of a run without a
-result the lock and the end of the log. Epochs count from 0 here.
+Nothing in the folder is changed, and whatever has become of the run, its folder can be read. Epochs count from 0. How a
+run stands:
+
+    result.json there      what it says: completed, early_stopped, interrupted or max_time
+    its lock is held       training; a run that is resumed has no result any more
+    the log says why       diverged, failed or interrupted
+    none of these          killed: its process is gone without a word
+
+The lock is asked only where there is no result, by taking it shared for an instant: the folder of a finished run is not
+touched, and a run that is being started is disturbed only in that very instant.
 """
 
 from __future__ import annotations
 
+import contextlib
+import fcntl
 import json
 import math
+import os
+import platform
+import re
+import shlex
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from functools import cached_property
 from itertools import pairwise
@@ -21,12 +35,19 @@ import yaml
 from seqtrain.errors import CheckpointError, DataError
 from seqtrain.metric_names import larger_is_better, watched_metric
 from seqtrain.reports.curves import read_history
-from seqtrain.reports.run_state import RunState, run_state
 
 # Some ten times faster than the one in Python, where libyaml is there.
 _YamlLoader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 _NO_METRICS = ("epoch", "time")
 _FIX = "bring the file back from a copy; a damaged result.json may also be removed: the run can go on without it"
+
+_LOCK = ".seqtrain.lock"
+_LOG_END = 1 << 16  # bytes; a traceback of TensorFlow's has some thousand
+_MOST_OF_LOG = 5_000_000  # bytes from the end that are searched for warnings
+_BEGUN = re.compile(r"^\S+ \S+ DEBUG command: ", re.MULTILINE)
+_ENDED = re.compile(r"^\S+ \S+ DEBUG ended by (\w+): (.*(?:\n  .*)*)", re.MULTILINE)
+_WARNING = re.compile(r"^\d{4}-\d\d-\d\d [\d:,]+ (?:WARNING|ERROR) (.*)$", re.MULTILINE)
+_BY_ERROR = {"DivergedError": "diverged", "KeyboardInterrupt": "interrupted"}
 
 
 @dataclass(frozen=True)
@@ -39,11 +60,29 @@ class Best:
 
     def to_json(self) -> dict[str, Any]:
         """For scripts."""
-        return {"epoch": self.epoch, "monitor": self.monitor, "value": self.value}
+        return asdict(self)
 
 
 @dataclass(frozen=True)
-class RunRecord:
+class RunState:
+    """How a run stands.
+
+    Args:
+        status: One word: training, completed, early_stopped, interrupted, max_time, diverged, failed or killed.
+        reason: Who trains it, or the error that ended it.
+    """
+
+    status: str
+    reason: str = ""
+
+    @property
+    def words(self) -> str:
+        """The status for people."""
+        return {"max_time": "out of time"}.get(self.status, self.status.replace("_", " "))
+
+
+@dataclass(frozen=True)
+class RunFolder:
     """A run, as its folder tells.
 
     Args:
@@ -62,7 +101,7 @@ class RunRecord:
 
     @cached_property
     def starts(self) -> list[datetime]:
-        """When it began, and when it went on."""
+        """When it was started, and when it was resumed."""
         times = [each["time"] for each in self.meta.get("resumed", ())]
         if "started" in self.meta:
             times.insert(0, self.meta["started"])
@@ -71,7 +110,7 @@ class RunRecord:
 
     @cached_property
     def plain_config(self) -> Mapping[str, Any]:
-        """config.yaml as it is written; nothing where it is no config."""
+        """config.yaml as it is written; empty where it is no config."""
         try:
             config = yaml.load((self.path / "config.yaml").read_bytes(), _YamlLoader)
         except (OSError, UnicodeDecodeError, yaml.YAMLError):
@@ -87,7 +126,7 @@ class RunRecord:
 
     @property
     def loss(self) -> Any:
-        """What it minimises, as the config has it; None where the model has one of its own."""
+        """What it minimises, as the config has it; None where the model has a loss of its own."""
         compiled = self.plain_config.get("compile")
         return compiled.get("loss") if isinstance(compiled, dict) else None
 
@@ -125,6 +164,43 @@ class RunRecord:
             total += max(((end - start).total_seconds() for end in ends if start <= end < following), default=0.0)
         return total
 
+    @property
+    def age_s(self) -> float:
+        """How long ago it was started or resumed last."""
+        return (datetime.now(UTC) - self.starts[-1]).total_seconds()
+
+    @cached_property
+    def split(self) -> dict[str, Any]:
+        """What split.json counts; empty where it cannot be read."""
+        split = _json_or_nothing(self.path / "split.json")
+        return {name: value for name, value in split.items() if name not in ("train", "val")}
+
+    @cached_property
+    def results(self) -> dict[str, Any]:
+        """What plots/results.json says of the best weights; empty where it cannot be read."""
+        return _json_or_nothing(self.path / "plots" / "results.json")
+
+    @cached_property
+    def warnings(self) -> list[str]:
+        """The warnings in the log, each once."""
+        return list(dict.fromkeys(_WARNING.findall(_end_of_log(self.path, _MOST_OF_LOG))))
+
+    @property
+    def log_end(self) -> str:
+        """The end of train.log: what was written since the last start, as far as it is near the end."""
+        return _since_last_start(_end_of_log(self.path, _LOG_END))
+
+    def checkpoints(self) -> list[dict[str, Any]]:
+        """Each checkpoint with its size and the links to it."""
+        folder = self.path / "checkpoints"
+        found: list[dict[str, Any]] = []
+        links = {name: (folder / name).resolve() for name in ("best", "last")}
+        for path in sorted(folder.glob("*step-*")):
+            size = sum(file.stat().st_size for file in path.rglob("*") if file.is_file())
+            own = [name for name, target in links.items() if target == path.resolve()]
+            found.append({"name": path.name, "bytes": size, "links": own})
+        return found
+
     def logged(self, index: int) -> dict[str, Any]:
         """The metrics of one row."""
         return {name: value for name, value in self.rows[index].items() if name not in _NO_METRICS}
@@ -145,13 +221,18 @@ class RunRecord:
         epoch, value = choose(self.points(metric), key=lambda point: point[1], default=(None, math.nan))
         return None if epoch is None else Best(epoch, metric, value)
 
+    def resume_command(self) -> str:
+        """The command that goes on with the run, in any folder: the run's own config has absolute paths."""
+        folder = str(self.path.resolve())
+        return shlex.join(["seqtrain", "fit", f"{folder}/config.yaml", "--run-dir", folder])
+
     def to_json(self) -> dict[str, Any]:
         """For scripts."""
         best = self.best
         return {
             "run_dir": str(self.path.resolve()),
             "status": self.state.status,
-            "told": self.state.told or None,
+            "told": self.state.reason or None,
             "epochs": len(self.rows),
             "planned_epochs": self.planned_epochs,
             "best": best.to_json() if best else None,
@@ -169,7 +250,7 @@ class RunRecord:
         return [arguments for arguments in stops if isinstance(arguments, dict)]
 
 
-def read_run(path: Path) -> RunRecord:
+def read_run(path: Path) -> RunFolder:
     """Reads a run folder.
 
     Raises:
@@ -181,12 +262,12 @@ def read_run(path: Path) -> RunRecord:
         raise no_run_in(path)
     try:
         result = _document(path / "result.json") if (path / "result.json").exists() else None
-        record = RunRecord(path, _meta(path / "meta.json"), result, _rows(path), run_state(path, result))
-        record.to_json()  # whatever is not as a run writes it is found now
+        run = RunFolder(path, _json_or_nothing(path / "meta.json"), result, _rows(path), _state(path, result))
+        run.to_json()  # whatever is not as a run writes it is found now
     except (OSError, ValueError, KeyError, TypeError, AttributeError, DataError) as error:
         words = f"it has no {error}" if isinstance(error, KeyError) else str(error).splitlines()[0]
         raise CheckpointError(f"cannot be read as a run: {words}", where=path, fix=_FIX) from error
-    return record
+    return run
 
 
 def no_run_in(path: Path) -> CheckpointError:
@@ -194,13 +275,6 @@ def no_run_in(path: Path) -> CheckpointError:
     below = sorted(each.parent for each in [*path.glob("*/config.yaml"), *path.glob("*/*/config.yaml")])
     such = f", such as {below[-1]}" if below else ": runs/NAME/TIME"
     return CheckpointError("there is no run in this folder", where=path, fix=f"name a run folder{such}")
-
-
-def _meta(path: Path) -> dict[str, Any]:
-    try:
-        return _document(path)
-    except ValueError:
-        return {}
 
 
 def _document(path: Path) -> dict[str, Any]:
@@ -213,6 +287,12 @@ def _document(path: Path) -> dict[str, Any]:
     if not isinstance(document, dict):
         raise ValueError(f"{path.name} holds no mapping")
     return document
+
+
+def _json_or_nothing(path: Path) -> dict[str, Any]:
+    with contextlib.suppress(OSError, ValueError):
+        return _document(path)
+    return {}
 
 
 def _rows(folder: Path) -> list[dict[str, Any]]:
@@ -236,3 +316,53 @@ def _rows_of_history(path: Path) -> list[dict[str, Any]]:
         {"epoch": epoch - 1, **{k: v[index] if math.isfinite(v[index]) else None for k, v in columns.items()}}
         for index, epoch in enumerate(epochs)
     ]
+
+
+def _state(folder: Path, result: Mapping[str, Any] | None) -> RunState:
+    if result is not None:
+        return RunState(str(result["status"]))
+    holder = _lock_holder(folder)
+    if holder is not None:
+        return RunState("training", holder)
+    ended = _ENDED.findall(_since_last_start(_end_of_log(folder, _LOG_END)))
+    if not ended:
+        return RunState("killed")
+    error, words = ended[-1]
+    return RunState(_BY_ERROR.get(error, "failed"), f"{error}: {words}")
+
+
+def _lock_holder(folder: Path) -> str | None:
+    """Who holds the folder's lock, in the words of the lock; None where nobody does."""
+    try:
+        descriptor = os.open(folder / _LOCK, os.O_RDONLY | os.O_CLOEXEC)
+    except OSError:
+        return None
+    try:
+        holder = os.pread(descriptor, 200, 0).partition(b"\n")[0].decode(errors="replace")
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return holder or "a process that does not say who it is"
+        except OSError:  # a file system without locks
+            return holder if _lives_here(holder) else None
+        return None
+    finally:
+        os.close(descriptor)
+
+
+def _lives_here(holder: str) -> bool:
+    match = re.fullmatch(r"host (.*), process (\d+)", holder)
+    return match is not None and match[1] == platform.node() and Path("/proc", match[2]).exists()
+
+
+def _end_of_log(folder: Path, most: int) -> str:
+    """The last bytes of train.log as text; "" where there is none."""
+    with contextlib.suppress(OSError), (folder / "train.log").open("rb") as file:
+        file.seek(max(0, file.seek(0, os.SEEK_END) - most))
+        return file.read().decode(errors="replace")
+    return ""
+
+
+def _since_last_start(log: str) -> str:
+    starts = [match.start() for match in _BEGUN.finditer(log)]
+    return log[starts[-1] :] if starts else log
