@@ -1,0 +1,86 @@
+"""The folder that the commands run in, and the commands themselves, with what differs from run to run taken out."""
+
+import json
+import os
+import re
+import shutil
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from tests import command
+
+ROOT = Path(__file__).parents[2]
+TIMEOUT_S = 600
+
+VOLATILE = {"samples_per_s", "data_wait", "ms", "duration_s", "starts", "machine", "log", "bytes"}
+"""Keys of documents and columns of tables that tell of times, of speeds and of this machine."""
+
+
+@dataclass
+class Done:
+    """A command that has ended, without what differs from run to run."""
+
+    code: int
+    out: str
+    err: str
+
+    @property
+    def document(self) -> Any:
+        """What it printed as JSON."""
+        return without_times(json.loads(self.out)) if self.out.strip() else None
+
+
+class Workplace:
+    """A folder with copies of the configs and of the sample data, so that no path depends on the checkout."""
+
+    def __init__(self) -> None:
+        self.folder = Path(tempfile.mkdtemp(prefix="seqtrain-record-")).resolve()
+        for name in ("configs", "data_samples"):
+            shutil.copytree(ROOT / name, self.folder / name)
+        self.environment = {
+            **{name: value for name, value in os.environ.items() if not name.startswith(("SEQTRAIN_", "KERAS_"))},
+            **{"COLUMNS": "100", "LINES": "40", "NO_COLOR": "1", "TERM": "dumb", "TZ": "UTC", "LC_ALL": "C.UTF-8"},
+            **{"TF_NUM_INTRAOP_THREADS": "2", "TF_NUM_INTEROP_THREADS": "2"},
+        }
+
+    @property
+    def configs(self) -> list[Path]:
+        return sorted((self.folder / "configs").glob("*.yaml"))
+
+    def seqtrain(self, *words: object, cwd: Path | None = None) -> Done:
+        """Runs the command line."""
+        with tempfile.TemporaryDirectory() as folder:
+            code = command.run([*map(str, words)], cwd or self.folder, self.environment, folder, TIMEOUT_S)
+            out, err = ((Path(folder) / name).read_bytes().decode(errors="replace") for name in ("out", "err"))
+        return Done(code, self.plain(out), self.plain(err))
+
+    def plain(self, text: str) -> str:
+        """Text without the paths of this machine and this checkout."""
+        return text.replace(str(self.folder), "<work>").replace(str(ROOT), "<tree>")
+
+    def plain_bytes(self, content: bytes) -> bytes:
+        """The same for the content of a file."""
+        return content.replace(str(self.folder).encode(), b"<work>")
+
+    def remove(self) -> None:
+        shutil.rmtree(self.folder)
+
+
+def without_times(value: Any) -> Any:
+    """A document without times and speeds."""
+    if isinstance(value, dict):
+        return {key: without_times(item) for key, item in value.items() if key not in VOLATILE}
+    return [without_times(item) for item in value] if isinstance(value, list) else value
+
+
+def steady(text: str) -> str:
+    """What people read, without times and without the traceback of a bug, which names lines of code."""
+    lines: list[str] = []
+    in_traceback = False
+    for line in text.splitlines():
+        in_traceback = line.startswith("Traceback") or (in_traceback and line.startswith((" ", "\t")))
+        if not in_traceback:
+            lines.append(re.sub(r"\b\d+(\.\d+)? ?(ms|s|min)\b", "<time>", line))
+    return "\n".join(lines)
