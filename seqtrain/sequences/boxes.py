@@ -1,19 +1,28 @@
-"""Boxes of voxels: where they lie in a volume, and how one is cut out that reaches beyond it.
+"""Boxes of voxels: where they lie in a volume, how one is cut out that reaches beyond it, and how a volume fits in one.
 
 A box is a corner and a size, along (z, y, x). Its corner may be negative and its end outside: where a volume is smaller
 than a patch, or a patch is turned at the volume's edge. Only what lies inside is read; the rest is filled.
+
+A whole volume comes into a box in one of three ways. Proportions are those of the body, in millimetres: for crop and
+pad, the voxels of the result are cubes.
+
+    stretch  the whole volume, its proportions given up
+    crop     the middle of the volume, as much as has the box's proportions
+    pad      the whole volume in its own proportions, in the middle of the box
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from seqtrain.sources.volume_source import Shape, Window
+from seqtrain.sources.volume_source import Shape, Spacing, Window
+from seqtrain.types import Resize
 
 Corner = tuple[int, int, int]
 
@@ -98,6 +107,43 @@ def cut_out(
     return box
 
 
+@dataclass(frozen=True)
+class FittedBox:
+    """How one volume comes into a box.
+
+    Args:
+        read: The part of the volume that is shown.
+        placed: The part of the box that shows it.
+        spacing_mm: Of the result.
+    """
+
+    read: Window
+    placed: Window
+    spacing_mm: Spacing
+
+
+def fitted(shape: Shape, spacing_mm: Spacing, size: Shape, resize: Resize) -> FittedBox:
+    """How a volume comes into a box.
+
+    Args:
+        shape: Of the volume.
+        spacing_mm: Of the volume.
+        size: Of the box.
+        resize: What to do where the proportions differ.
+    """
+    lengths_mm = [length * step for length, step in zip(shape, spacing_mm, strict=True)]
+    steps = [length / side for length, side in zip(lengths_mm, size, strict=True)]
+    if resize == "crop":
+        steps = [min(steps)] * 3
+    elif resize == "pad":
+        steps = [max(steps)] * 3
+    read, placed = [], []
+    for length, spacing, side, step in zip(shape, spacing_mm, size, steps, strict=True):
+        read.append(_middle(length, round(side * step / spacing)))
+        placed.append(_middle(side, round(length * spacing / step)))
+    return FittedBox((read[0], read[1], read[2]), (placed[0], placed[1], placed[2]), (steps[0], steps[1], steps[2]))
+
+
 def _starts(length: int, side: int, overlap: float) -> list[int]:
     if length <= side:
         return [_centred(length, side)]
@@ -107,3 +153,9 @@ def _starts(length: int, side: int, overlap: float) -> list[int]:
 
 def _centred(length: int, side: int) -> int:
     return -((side - length) // 2)
+
+
+def _middle(length: int, part: int) -> slice:
+    part = min(max(part, 1), length)
+    start = (length - part) // 2
+    return slice(start, start + part)

@@ -10,10 +10,11 @@ import numpy.typing as npt
 from seqtrain.errors import ConfigError
 from seqtrain.registry import sequences
 from seqtrain.sequences.base import Samples, SampleSequence
+from seqtrain.sequences.boxes import fitted as fitted_box
 from seqtrain.sequences.geometry_3d import NO_VOLUME_AUGMENTATION, VolumeAugmentation, apply, unturned_size
-from seqtrain.sequences.intensity import NO_INTENSITY, Intensity, VolumeScales, Voxels
-from seqtrain.sequences.resizing_3d import fit, resample
 from seqtrain.sequences.volume_patches import VolumeSize
+from seqtrain.sources.intensity import NO_INTENSITY, Intensity, VolumeScales, Voxels
+from seqtrain.sources.resampling import resized
 from seqtrain.sources.volume_source import Shape, Spacing, VolumeSource
 from seqtrain.structure import FieldSpec
 from seqtrain.types import Resize
@@ -87,10 +88,10 @@ class VolumeSequence(SampleSequence):
 
     def _resized(self, index: int, size: Shape) -> tuple[Voxels, Spacing]:
         """A volume in the size, and the spacing that it has there."""
-        fitted = fit(self.source.shape(index), self.source.spacing_mm(index), size, self.resize)
+        fitted = fitted_box(self.source.shape(index), self.source.spacing_mm(index), size, self.resize)
         voxels = self._scales[index].apply(self.source.read(index, fitted.read))
         z, y, x = (part.stop - part.start for part in fitted.placed)
-        volume = resample(voxels, (z, y, x))
+        volume = resized(voxels, (z, y, x))
         if volume.shape != size:
             box = np.full(size, volume.min(), dtype=np.float32)
             box[fitted.placed] = volume

@@ -24,7 +24,7 @@ from seqtrain.sequences.geometry_3d import (
     cut_size,
     unturned_size,
 )
-from seqtrain.sequences.intensity import NO_INTENSITY, Intensity, VolumeScales, Voxels
+from seqtrain.sources.intensity import NO_INTENSITY, Intensity, VolumeScales, Voxels
 from seqtrain.sources.volume_source import Mask, Shape, VolumeSource
 from seqtrain.structure import FieldSpec
 from seqtrain.types import Positive, Probability, ProperFraction

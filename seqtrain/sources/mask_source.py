@@ -56,6 +56,7 @@ def require_masks(source: Source, sequence: str) -> None:
         raise ConfigError(
             f"the sequence '{sequence}' cannot read from a {type(source).__name__}",
             expected="a source of pictures with masks, such as image_mask, mask_folders, encoded_masks or coco_masks",
+            fix="use one of them; or give volume_slices the folder of its masks with `labels:`",
         )
 
 

@@ -8,12 +8,24 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Annotated, Literal
 
-from seqtrain.errors import MOST_TOLD, DataError, Mistake, did_you_mean
+from pydantic import Field
+
+from seqtrain.errors import MOST_TOLD, ConfigError, DataError, Mistake, did_you_mean
+from seqtrain.registry import argument_group
+from seqtrain.sources.class_labels import check_distinct
 from seqtrain.sources.file_listing import by_stem, matched_by_stem, stem_and_extension
 from seqtrain.sources.manifest_csv import read_table
+from seqtrain.types import Positive
+
+Millimetres = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+SpacingMm = Annotated[tuple[Millimetres, Millimetres, Millimetres], Field(description="[z, y, x] in millimetres")]
 
 EXTENSIONS = (".nii", ".nii.gz", ".npy")
+
+_DEFAULT_COLUMNS = ("volume", "patient", None)
+_MOST_CLASSES = 256  # ids are uint8
 
 
 @dataclass(frozen=True)
@@ -33,59 +45,125 @@ class VolumeList:
     labels: tuple[str, ...] | None = None
 
 
-def list_volumes(images: Path, labels: Path | None, suffixes: tuple[str, str], skip_unmatched: bool) -> VolumeList:
-    """All volumes of a folder, by stem.
-
-    A volume in a folder below `images` is of the patient whom that folder is named after; any other is of a patient
-    of its own.
-
-    Args:
-        images: The folder of the volumes.
-        labels: The folder of the masks; None without masks.
-        suffixes: What the stems of volumes and of masks end in besides what they have in common.
-        skip_unmatched: Whether to leave out files without a partner.
-
-    Raises:
-        DataError: when a folder is missing or empty, or a file has no partner.
-    """
-    if labels is None:
-        volumes = by_stem(images, EXTENSIONS, suffixes[0], "volumes")
-        return VolumeList(tuple(volumes.values()), None, tuple(map(_folder_or_stem, volumes)))
-    matched = matched_by_stem((images, labels), EXTENSIONS, suffixes, skip_unmatched, ("volumes", "masks"))
-    return VolumeList(matched.first, matched.second, tuple(map(_folder_or_stem, matched.stems)))
-
-
-def list_table(
-    table: Path, columns: tuple[str, str, str | None], images: Path, labels: Path | None, suffixes: tuple[str, str]
-) -> VolumeList:
-    """The volumes that a table names, by file or by stem, in the table's order.
+@argument_group
+@dataclass(frozen=True)
+class VolumeFiles:
+    """Which volumes there are, and how they are read.
 
     Args:
-        table: A CSV file with a header.
-        columns: Of the volume, the patient and the label; None for no labels.
-        images: See `list_volumes`.
-        labels: See `list_volumes`.
-        suffixes: See `list_volumes`.
+        images: The folder of the volumes: .nii, .nii.gz or .npy files at any depth.
+        labels: The folder of their masks, matched by stem: a class id for each voxel, in the volume's shape and place.
+        classes: The names of the masks' ids; 0 is the background.
+        image_suffix: What the names of the volumes end in besides: "_0000" for `case_1_0000.nii.gz` with the mask
+            `case_1.nii.gz`. Other files are passed over.
+        label_suffix: What the names of the masks end in besides: "_seg" for `case_1_seg.nii` beside `case_1.nii`.
+        unmatched: What to do with a volume without a mask, or a mask without a volume: "error" or "skip". Files that a
+            table does not name are passed over anyway.
+        table: A CSV file that names the volumes to use, by file or stem, with their patients and perhaps labels.
+        volume_column: The table's column of the volumes, relative to `images`.
+        patient_column: The table's column of the patients. Without a table, the volumes in one folder below `images`
+            are one patient's, and each other volume is a patient of its own.
+        label_column: The table's column of the class of each whole volume, for classification.
+        spacing_mm: From voxel to voxel, as [z, y, x], that every volume is resampled to while it is read: linear, and
+            by nearest neighbour for masks. Default: as stored.
+        cache_mb: Memory for decompressed volumes, in each worker process; the latest one is kept, however large it is.
 
     Raises:
-        DataError: when the table cannot be read, a cell is empty, or a volume is missing, has no mask, or is named
-            twice.
+        ConfigError: when labels come without classes or the reverse, or columns without a table.
     """
-    names = [column for column in columns if column is not None]
-    read = read_table(table, names)
-    places = [f"{table}:{line}" for line in read.lines]
-    for name, cells in zip(names, read.columns, strict=True):
-        _tell([Mistake(f"the {name} is empty", at) for cell, at in zip(cells, places, strict=True) if not cell])
-    volumes = by_stem(images, EXTENSIONS, suffixes[0], "volumes")
-    masks = None if labels is None else by_stem(labels, EXTENSIONS, suffixes[1], "masks")
-    stems = list(map(_stem, read.columns[0]))
-    _check_stems(dict(zip(places, stems, strict=True)), (volumes, images), (masks, labels))
-    return VolumeList(
-        tuple(volumes[stem] for stem in stems),
-        None if masks is None else tuple(masks[stem] for stem in stems),
-        tuple(read.columns[1]),
-        None if columns[2] is None else tuple(read.columns[2]),
-    )
+
+    images: Path
+    labels: Path | None = None
+    classes: list[str] | None = None
+    image_suffix: str = ""
+    label_suffix: str = ""
+    unmatched: Literal["error", "skip"] = "error"
+    table: Path | None = None
+    volume_column: str = "volume"
+    patient_column: str = "patient"
+    label_column: str | None = None
+    spacing_mm: SpacingMm | None = None
+    cache_mb: Positive = 512
+
+    def __post_init__(self) -> None:
+        if self.labels is None and (self.classes is not None or self.label_suffix):
+            raise ConfigError(
+                "classes and label_suffix are for masks, and there are no masks",
+                fix="name their folder with `labels:`",
+            )
+        if self.labels is not None and not 2 <= len(self.classes or ()) <= _MOST_CLASSES:
+            raise ConfigError(
+                "labels needs classes: the names of the masks' ids, the background first",
+                expected=f"2 to {_MOST_CLASSES} names",
+                received=str(self.classes),
+                fix="classes: [background, lesion]",
+            )
+        if self.classes is not None:
+            check_distinct(self.classes)
+        if self.table is None and (self.volume_column, self.patient_column, self.label_column) != _DEFAULT_COLUMNS:
+            raise ConfigError("columns are named, and there is no table", fix="name the CSV file with `table:`")
+        if self.table is not None and self.unmatched == "skip":
+            raise ConfigError(
+                "unmatched: skip is for folders; here the table says which volumes to use",
+                fix="leave unmatched out, and the rows of volumes without a mask too",
+            )
+
+    def listed(self) -> VolumeList:
+        """The volumes of the table in its order, or else all of the folder, by stem.
+
+        Without a table, a volume in a folder below `images` is of the patient whom that folder is named after.
+
+        Raises:
+            DataError: when a folder or the table cannot be read, or a volume is missing, has no mask or no patient, or
+                is named twice.
+        """
+        if self.table is not None:
+            return self._named_by(self.table)
+        if self.labels is None:
+            volumes = by_stem(self.images, EXTENSIONS, self.image_suffix, "volumes")
+            return VolumeList(tuple(volumes.values()), None, tuple(map(_folder_or_stem, volumes)))
+        suffixes = self.image_suffix, self.label_suffix
+        skips = self.unmatched == "skip"
+        matched = matched_by_stem((self.images, self.labels), EXTENSIONS, suffixes, skips, ("volumes", "masks"))
+        return VolumeList(matched.first, matched.second, tuple(map(_folder_or_stem, matched.stems)))
+
+    def _named_by(self, table: Path) -> VolumeList:
+        names = [self.volume_column, self.patient_column, *([self.label_column] if self.label_column else [])]
+        read = read_table(table, names)
+        places = [f"{table}:{line}" for line in read.lines]
+        for name, cells in zip(names, read.columns, strict=True):
+            _tell([Mistake(f"the {name} is empty", at) for cell, at in zip(cells, places, strict=True) if not cell])
+        volumes = by_stem(self.images, EXTENSIONS, self.image_suffix, "volumes")
+        masks = None if self.labels is None else by_stem(self.labels, EXTENSIONS, self.label_suffix, "masks")
+        stems = list(map(_stem, read.columns[0]))
+        self._check_stems(dict(zip(places, stems, strict=True)), volumes, masks)
+        return VolumeList(
+            tuple(volumes[stem] for stem in stems),
+            None if masks is None else tuple(masks[stem] for stem in stems),
+            tuple(read.columns[1]),
+            tuple(read.columns[2]) if self.label_column else None,
+        )
+
+    def _check_stems(
+        self, named: Mapping[str, str], volumes: Mapping[str, str], masks: Mapping[str, str] | None
+    ) -> None:
+        """Refuses stems of a table, by their places, that have no volume or no mask, or stand there twice."""
+        mistakes: list[Mistake] = []
+        first: dict[str, str] = {}
+        for where, stem in named.items():
+            if stem not in volumes:
+                fix = did_you_mean(stem, volumes) or "add the volume, or remove the row"
+                mistakes.append(Mistake(f"there is no volume '{stem}' in {self.images}", where, fix=fix))
+            elif masks is not None and stem not in masks:
+                fix = "add the mask, or remove the row"
+                mistakes.append(Mistake(f"the volume '{stem}' has no mask in {self.labels}", where, fix=fix))
+            elif stem in first:
+                fix = f"remove this row or {first[stem]}"
+                mistakes.append(Mistake(f"the volume '{stem}' is named twice", where, fix=fix))
+            first.setdefault(stem, where)
+            if len(mistakes) == MOST_TOLD:  # each looks for the nearest of all names, which takes its time
+                break
+        _tell(mistakes)
 
 
 def _stem(cell: str) -> str:
@@ -96,30 +174,6 @@ def _stem(cell: str) -> str:
 
 def _folder_or_stem(stem: str) -> str:
     return stem.split("/", maxsplit=1)[0]
-
-
-def _check_stems(
-    named: Mapping[str, str],
-    volumes: tuple[Mapping[str, str], Path],
-    masks: tuple[Mapping[str, str] | None, Path | None],
-) -> None:
-    """Refuses stems of a table, by their places, that have no volume or no mask, or stand there twice."""
-    mistakes: list[Mistake] = []
-    first: dict[str, str] = {}
-    for where, stem in named.items():
-        if stem not in volumes[0]:
-            fix = did_you_mean(stem, volumes[0]) or "add the volume, or remove the row"
-            mistakes.append(Mistake(f"there is no volume '{stem}' in {volumes[1]}", where, fix=fix))
-        elif masks[0] is not None and stem not in masks[0]:
-            fix = "add the mask, or remove the row"
-            mistakes.append(Mistake(f"the volume '{stem}' has no mask in {masks[1]}", where, fix=fix))
-        elif stem in first:
-            fix = f"remove this row or {first[stem]}"
-            mistakes.append(Mistake(f"the volume '{stem}' is named twice", where, fix=fix))
-        first.setdefault(stem, where)
-        if len(mistakes) == MOST_TOLD:  # each looks for the nearest of all names, which takes its time
-            break
-    _tell(mistakes)
 
 
 def _tell(mistakes: list[Mistake]) -> None:

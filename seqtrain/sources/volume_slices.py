@@ -9,26 +9,23 @@ from __future__ import annotations
 import copy
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self
+from typing import Any, Literal, Self
 
 import numpy as np
 import numpy.typing as npt
-from pydantic import Field
 
-from seqtrain.errors import ConfigError
 from seqtrain.registry import sources
 from seqtrain.sources.base import Paths, Source
+from seqtrain.sources.intensity import Intensity, Percentiles, Range, VolumeScales
 from seqtrain.sources.mask_source import count_classes
+from seqtrain.sources.volume_list import VolumeFiles
 from seqtrain.sources.volume_source import Mask, Voxels, Window
-from seqtrain.sources.volumes import SpacingMm, Volumes
-from seqtrain.types import Positive
+from seqtrain.sources.volumes import Volumes
 
 Plane = Literal["axial", "coronal", "sagittal"]
-Range = Annotated[tuple[float, float], Field(description="[low, high]")]
-Percent = Annotated[float, Field(ge=0, le=100)]
-Percentiles = Annotated[tuple[Percent, Percent], Field(description="[low, high] in percent")]
 
 _AXES: dict[Plane, int] = {"axial": 0, "coronal": 1, "sagittal": 2}
+_DEFAULT_PERCENTILES = (0.5, 99.5)
 _WHITE = 255
 
 
@@ -40,19 +37,9 @@ class VolumeSlices(Source):
     learnt, and is refused. Slices of .nii and .npy files are read alone; see `volumes` for .nii.gz.
 
     Args:
-        images: See `volumes`.
-        labels: See `volumes`.
-        classes: See `volumes`.
-        image_suffix: See `volumes`.
-        label_suffix: See `volumes`.
-        unmatched: See `volumes`.
-        table: See `volumes`.
-        volume_column: See `volumes`.
-        patient_column: See `volumes`.
+        listing: See `VolumeFiles`.
         label_column: The table's column of the class of each whole volume, which is each slice's where there are no
             masks.
-        spacing_mm: See `volumes`.
-        cache_mb: See `volumes`.
         plane: Which slices: "axial" (across z), "coronal" (across y) or "sagittal" (across x).
         window: [low, high]: voxels from low to high become 0 to 255, others are clipped; for CT.
         percentiles: [low, high]: the same, from so many percent of each volume's voxels; for MRI. Default, without
@@ -69,47 +56,19 @@ class VolumeSlices(Source):
         source: {name: volume_slices, images: data/images, labels: data/labels, classes: [background, lesion]}
     """
 
-    classes: tuple[str, ...] | None
-
     def __init__(
         self,
-        images: Path,
-        labels: Path | None = None,
-        classes: list[str] | None = None,
-        image_suffix: str = "",
-        label_suffix: str = "",
-        unmatched: Literal["error", "skip"] = "error",
-        table: Path | None = None,
-        volume_column: str = "volume",
-        patient_column: str = "patient",
-        label_column: str | None = None,
-        spacing_mm: SpacingMm | None = None,
-        cache_mb: Positive = 512,
+        listing: VolumeFiles,
         plane: Plane = "axial",
         window: Range | None = None,
         percentiles: Percentiles | None = None,
     ) -> None:
-        _check_range(window, percentiles)
-        self.volumes = Volumes(
-            images,
-            labels,
-            classes,
-            image_suffix,
-            label_suffix,
-            unmatched,
-            table,
-            volume_column,
-            patient_column,
-            label_column,
-            spacing_mm,
-            cache_mb,
-        )
-        self.classes = self.volumes.classes
+        if window is None and percentiles is None:
+            percentiles = _DEFAULT_PERCENTILES
+        self._intensity = Intensity(window, percentiles)
         self._plane: Plane = plane
         self.axis = _AXES[plane]
-        self._window = window
-        self._percentiles = percentiles or (0.5, 99.5)
-        self._cut()
+        self._cut(Volumes(listing))
 
     def __len__(self) -> int:
         return int(self._ends[-1])
@@ -117,6 +76,16 @@ class VolumeSlices(Source):
     def __getitem__(self, index: int) -> dict[str, Any]:
         volume, position = self._place(index)
         return {**self.volumes[volume], "plane": self._plane, "slice": position}
+
+    @property
+    def classes(self) -> tuple[str, ...] | None:
+        """See `Volumes`."""
+        return self.volumes.classes
+
+    @property
+    def has_masks(self) -> bool:
+        """Whether the volumes have masks."""
+        return self.volumes.has_masks
 
     @property
     def labels(self) -> npt.NDArray[np.int64] | None:
@@ -150,9 +119,9 @@ class VolumeSlices(Source):
             DataError: when the volume's file is damaged or truncated, or holds NaN.
         """
         volume, position = self._place(index)
-        low, high = self._window or self._range(volume)
+        scale = self._scales[volume]
         voxels = self._upright(self.volumes.read(volume, self._slice(volume, position)))
-        scaled = (voxels.astype(np.float32) - low) * (_WHITE / (high - low))
+        scaled = (voxels.astype(np.float32) - scale.zero) * (_WHITE / scale.unit)
         picture: npt.NDArray[np.uint8] = np.rint(np.clip(scaled, 0, _WHITE)).astype(np.uint8)
         return picture
 
@@ -186,8 +155,7 @@ class VolumeSlices(Source):
     def of_inputs(self, inputs: Sequence[Path]) -> Self:
         """The slices of the volumes of some files and folders; see `Volumes.of_inputs`."""
         other = copy.copy(self)
-        other.volumes = self.volumes.of_inputs(inputs)
-        other._cut()
+        other._cut(self.volumes.of_inputs(inputs))
         return other
 
     def place(self, index: int) -> tuple[int, Window]:
@@ -199,10 +167,11 @@ class VolumeSlices(Source):
         """A mask of a slice, as its voxels lie in the volume."""
         return np.expand_dims(mask[::-1], self.axis)
 
-    def _cut(self) -> None:
-        self._num_slices = np.array([self.volumes.shape(n)[self.axis] for n in range(len(self.volumes))])
+    def _cut(self, volumes: Volumes) -> None:
+        self.volumes = volumes
+        self._scales = VolumeScales(volumes, self._intensity)
+        self._num_slices = np.array([volumes.shape(n)[self.axis] for n in range(len(volumes))])
         self._ends = np.cumsum(self._num_slices)
-        self._measured: dict[int, tuple[float, float]] = {}
 
     def _place(self, index: int) -> tuple[int, int]:
         """The volume that a slice is of, and its number there."""
@@ -218,18 +187,3 @@ class VolumeSlices(Source):
 
     def _upright(self, voxels: Voxels) -> Voxels:
         return np.ascontiguousarray(voxels.squeeze(self.axis)[::-1])
-
-    def _range(self, volume: int) -> tuple[float, float]:
-        """What becomes black and what white in a volume; two threads that look at once find the same."""
-        if volume not in self._measured:
-            low, high = np.percentile(self.volumes.some_voxels(volume), self._percentiles).tolist()
-            self._measured[volume] = low, high if high > low else low + 1  # a flat volume is black
-        return self._measured[volume]
-
-
-def _check_range(window: tuple[float, float] | None, percentiles: tuple[float, float] | None) -> None:
-    if window is not None and percentiles is not None:
-        raise ConfigError("window and percentiles exclude each other", fix="leave one of them out")
-    for name, given in (("window", window), ("percentiles", percentiles)):
-        if given is not None and not given[0] < given[1]:
-            raise ConfigError(f"{name}: is no range", expected="[low, high], low first", received=str(list(given)))

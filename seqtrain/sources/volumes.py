@@ -6,11 +6,10 @@ import copy
 import itertools
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self
+from typing import Any, Self
 
 import numpy as np
 import numpy.typing as npt
-from pydantic import Field
 
 from seqtrain.errors import MOST_TOLD, ConfigError, DataError, one_of
 from seqtrain.registry import sources
@@ -19,19 +18,12 @@ from seqtrain.sources.file_listing import MaskNames, by_stem, stem_and_extension
 from seqtrain.sources.manifest_csv import read_table
 from seqtrain.sources.mask_source import count_classes
 from seqtrain.sources.nifti import nifti_volume, save_mask
-from seqtrain.sources.spacing import Resampling
+from seqtrain.sources.resampling import Resampling
 from seqtrain.sources.volume_cache import VolumeCache
 from seqtrain.sources.volume_file import VolumeFile, npy_volume, whole
-from seqtrain.sources.volume_list import EXTENSIONS, list_table, list_volumes
+from seqtrain.sources.volume_list import EXTENSIONS, VolumeFiles
 from seqtrain.sources.volume_mask import as_ids, not_in_place, spread_voxels
 from seqtrain.sources.volume_source import Foreground, Mask, Shape, Spacing, VolumeSource, Voxels, Window
-from seqtrain.types import Positive
-
-Millimetres = Annotated[float, Field(gt=0, allow_inf_nan=False)]
-SpacingMm = Annotated[tuple[Millimetres, Millimetres, Millimetres], Field(description="[z, y, x] in millimetres")]
-
-_DEFAULT_COLUMNS = ("volume", "patient", None)
-_MOST_CLASSES = 256  # ids are uint8
 
 
 @sources.register("volumes")
@@ -43,22 +35,7 @@ class Volumes(VolumeSource):
     the patient's superior, anterior and right side; a .npy file is taken to be so.
 
     Args:
-        images: The folder of the volumes: .nii, .nii.gz or .npy files at any depth.
-        labels: The folder of their masks, matched by stem: a class id for each voxel, in the volume's shape and place.
-        classes: The names of the masks' ids; 0 is the background.
-        image_suffix: What the names of the volumes end in besides: "_0000" for `case_1_0000.nii.gz` with the mask
-            `case_1.nii.gz`. Other files are passed over.
-        label_suffix: What the names of the masks end in besides: "_seg" for `case_1_seg.nii` beside `case_1.nii`.
-        unmatched: What to do with a volume without a mask, or a mask without a volume: "error" or "skip". Files that a
-            table does not name are passed over anyway.
-        table: A CSV file that names the volumes to use, by file or stem, with their patients and perhaps labels.
-        volume_column: The table's column of the volumes, relative to `images`.
-        patient_column: The table's column of the patients. Without a table, the volumes in one folder below `images`
-            are one patient's, and each other volume is a patient of its own.
-        label_column: The table's column of the class of each whole volume, for classification.
-        spacing_mm: From voxel to voxel, as [z, y, x], that every volume is resampled to while it is read: linear, and
-            by nearest neighbour for masks. Default: as stored.
-        cache_mb: Memory for decompressed volumes, in each worker process; the latest one is kept, however large it is.
+        listing: See `VolumeFiles`.
 
     Raises:
         ConfigError: when labels come without classes or the reverse, columns without a table, or nibabel is missing.
@@ -76,45 +53,21 @@ class Volumes(VolumeSource):
     has_masks: bool
     mask_names: MaskNames
 
-    def __init__(
-        self,
-        images: Path,
-        labels: Path | None = None,
-        classes: list[str] | None = None,
-        image_suffix: str = "",
-        label_suffix: str = "",
-        unmatched: Literal["error", "skip"] = "error",
-        table: Path | None = None,
-        volume_column: str = "volume",
-        patient_column: str = "patient",
-        label_column: str | None = None,
-        spacing_mm: SpacingMm | None = None,
-        cache_mb: Positive = 512,
-    ) -> None:
-        columns = (volume_column, patient_column, label_column)
-        _check_masks_wanted(labels, classes, label_suffix)
-        _check_table_wanted(table, columns, unmatched)
-        if table is None:
-            listed = list_volumes(images, labels, (image_suffix, label_suffix), unmatched == "skip")
-        else:
-            listed = list_table(table, columns, images, labels, (image_suffix, label_suffix))
-        self._table, self._patient_column, self._listed_in = table, patient_column, table or images
-        self._spacing_mm = spacing_mm
-        self._images = [_volume_file(images / path) for path in listed.images]
-        self._image_suffix = image_suffix
-        self.mask_names = MaskNames.beside(images, labels, label_suffix)
-        self._masks: Sequence[VolumeFile] | None = None
-        if labels is not None:
-            self._masks = [_volume_file(labels / path) for path in listed.masks or ()]
-        self.has_masks = labels is not None
+    def __init__(self, listing: VolumeFiles) -> None:
+        listed = listing.listed()
+        self._listing = listing
+        self._images = [_volume_file(listing.images / path) for path in listed.images]
+        self._masks: list[VolumeFile] | None = None
+        if listing.labels is not None:
+            self._masks = [_volume_file(listing.labels / path) for path in listed.masks or ()]
+        self.has_masks = listing.labels is not None
+        self.mask_names = MaskNames.beside(listing.images, listing.labels, listing.label_suffix)
         self._check_masks()
         self._check_spacing()
         self.groups = np.array(listed.patients)
         self.labels, self.label_classes = _class_indices(listed.labels)
-        self.classes = self.label_classes if classes is None else tuple(classes)
-        self._cache_bytes = cache_mb << 20
-        self._cache = VolumeCache(self._cache_bytes)
-        self._foreground: dict[int, Foreground] = {}
+        self.classes = self.label_classes if listing.classes is None else tuple(listing.classes)
+        self._forget()
 
     def __len__(self) -> int:
         return len(self._images)
@@ -137,22 +90,13 @@ class Volumes(VolumeSource):
             DataError: when an input is no volume, or a folder holds none.
         """
         other = copy.copy(self)
-        for path in inputs:
-            if not path.is_dir() and stem_and_extension(path.name)[1] not in EXTENSIONS:
-                raise DataError("is no volume that can be read", where=path, expected=one_of(EXTENSIONS))
-        listed = [[each / path for path in self._volumes_below(each)] if each.is_dir() else [each] for each in inputs]
-        other._images = [_volume_file(path) for path in itertools.chain(*listed)]
-        other._masks, other._table = None, None
+        other._images = [_volume_file(path) for path in itertools.chain(*map(self._volumes_of, inputs))]
+        other._masks = None
         other._check_spacing()
         other.groups = np.array([file.path.name for file in other._images])
         other.labels = None if self.labels is None else np.zeros(len(other._images), np.int64)
-        other._cache, other._foreground = VolumeCache(self._cache_bytes), {}
+        other._forget()
         return other
-
-    def _volumes_below(self, folder: Path) -> list[str]:
-        """The volumes of a folder; those that are masks by their names are left out."""
-        volumes = by_stem(folder, EXTENSIONS, self._image_suffix, "volumes")
-        return self.mask_names.images_of(folder, list(volumes.values()))
 
     def shape(self, index: int) -> Shape:
         """The volume's shape, (depth, height, width), in the spacing that it is read in."""
@@ -160,18 +104,10 @@ class Volumes(VolumeSource):
 
     def spacing_mm(self, index: int) -> Spacing:
         """From voxel to voxel along (z, y, x), as the volume is read; 1 for an array."""
-        return self._spacing_mm or self._images[index].spacing_mm
+        return self._listing.spacing_mm or self._images[index].spacing_mm
 
     def read(self, index: int, window: Window | None = None) -> Voxels:
-        """Voxels, integers as stored or float32; perhaps a view that must not be written to.
-
-        Args:
-            index: Of the volume.
-            window: The part to read, inside the volume. Default: all of it.
-
-        Raises:
-            DataError: when the file is damaged or truncated, or holds NaN.
-        """
+        """See `VolumeSource`."""
         resampling = self._resampling(index)
         window = window or whole(resampling.shape)
         file = self._images[index]
@@ -180,11 +116,7 @@ class Volumes(VolumeSource):
         return resampling.linear(self._part(file, resampling.needed(window)), window)
 
     def read_mask(self, index: int, window: Window | None = None) -> Mask:
-        """The ids of the same voxels, uint8.
-
-        Raises:
-            DataError: when the file is damaged or truncated, or holds an id outside the classes.
-        """
+        """See `VolumeSource`."""
         if not self.has_masks:
             raise ConfigError("the volumes have no masks", fix="name their folder with `labels:` in the source")
         resampling = self._resampling(index)
@@ -210,16 +142,12 @@ class Volumes(VolumeSource):
             save_mask(path, stored, file)
 
     def some_voxels(self, index: int) -> Voxels:
-        """Voxels as stored, in a row: a part that is quickly read, spread evenly over the volume, to measure it by.
-
-        Raises:
-            DataError: when the file is damaged or truncated, or they hold NaN.
-        """
+        """See `VolumeSource`."""
         file = self._images[index]
         return np.concatenate([self._part(file, plane).reshape(-1) for plane in file.spread_planes()])
 
     def foreground(self, index: int) -> Foreground:
-        """By the id of each class but the background that the mask holds: some of its voxels, (n, 3), as (z, y, x)."""
+        """See `VolumeSource`."""
         if index not in self._foreground:
             self._foreground[index] = spread_voxels(self.read_mask(index), len(self.classes or ()))
         return self._foreground[index]
@@ -234,18 +162,18 @@ class Volumes(VolumeSource):
         Raises:
             ConfigError: when there is no table, and it is not the patients.
         """
-        if name in ("patient", self._patient_column):
+        if name in ("patient", self._listing.patient_column):
             return self.groups
-        if self._table is None:
+        if self._listing.table is None:
             raise ConfigError(
                 f"volumes without a table have no column '{name}'",
                 expected=one_of(["patient"]),
                 fix="name the CSV file with `table:`",
             )
-        return np.array(read_table(self._table, [name]).columns[0])
+        return np.array(read_table(self._listing.table, [name]).columns[0])
 
     def drop_leaking(self, train: npt.NDArray[np.integer], val: npt.NDArray[np.integer]) -> npt.NDArray[np.integer]:
-        """All of `train`, where no patient is on both sides.
+        """All of `train`, where no patient is on both sides: what is learnt of one would be tested on the same one.
 
         Raises:
             DataError: when one is.
@@ -254,7 +182,7 @@ class Volumes(VolumeSource):
         if both.size:
             raise DataError(
                 f"patient '{both[0]}' is on both sides of the split",
-                where=self._listed_in,
+                where=self._listing.table or self._listing.images,
                 expected="each patient either in training or in validation",
                 received=f"{both.size} of {np.unique(self.groups).size} patients on both sides",
                 fix="split: {train: ..., by: group}",
@@ -265,9 +193,23 @@ class Volumes(VolumeSource):
         """The volume's file."""
         return str(self._images[index].path)
 
+    def _forget(self) -> None:
+        """Begins with nothing read."""
+        self._cache = VolumeCache(self._listing.cache_mb << 20)
+        self._foreground: dict[int, Foreground] = {}
+
+    def _volumes_of(self, path: Path) -> list[Path]:
+        """A volume, or those of a folder that are no masks by their names."""
+        if path.is_dir():
+            volumes = by_stem(path, EXTENSIONS, self._listing.image_suffix, "volumes")
+            return [path / file for file in self.mask_names.images_of(path, list(volumes.values()))]
+        if stem_and_extension(path.name)[1] not in EXTENSIONS:
+            raise DataError("is no volume that can be read", where=path, expected=one_of(EXTENSIONS))
+        return [path]
+
     def _resampling(self, index: int) -> Resampling:
         file = self._images[index]
-        return Resampling(file.shape, file.spacing_mm, self._spacing_mm)
+        return Resampling(file.shape, file.spacing_mm, self._listing.spacing_mm)
 
     def _part(self, file: VolumeFile, window: Window) -> Voxels:
         if not file.is_compressed:
@@ -282,17 +224,14 @@ class Volumes(VolumeSource):
         return ids
 
     def _check_masks(self) -> None:
-        mistakes = [
-            mistake
-            for image, mask in zip(self._images, self._masks or self._images, strict=True)
-            if (mistake := not_in_place(image, mask)) is not None
-        ]
+        pairs = zip(self._images, self._masks or self._images, strict=True)
+        mistakes = [mistake for image, mask in pairs if (mistake := not_in_place(image, mask)) is not None]
         if mistakes:
             raise DataError(mistakes[:MOST_TOLD])
 
     def _check_spacing(self) -> None:
         unknown = [file.path for file in self._images if file.affine is None]
-        if self._spacing_mm is not None and unknown:
+        if self._listing.spacing_mm is not None and unknown:
             raise DataError(
                 "a .npy file does not say its spacing, so it cannot be resampled",
                 where=unknown[0],
@@ -301,32 +240,6 @@ class Volumes(VolumeSource):
 
     def __getstate__(self) -> dict[str, Any]:
         return {**self.__dict__, "_foreground": {}}
-
-
-def _check_masks_wanted(labels: Path | None, classes: list[str] | None, label_suffix: str) -> None:
-    if labels is None and (classes is not None or label_suffix):
-        raise ConfigError(
-            "classes and label_suffix are for masks, and there are no masks", fix="name their folder with `labels:`"
-        )
-    if labels is not None and not 2 <= len(classes or ()) <= _MOST_CLASSES:
-        raise ConfigError(
-            "labels needs classes: the names of the masks' ids, the background first",
-            expected=f"2 to {_MOST_CLASSES} names",
-            received=str(classes),
-            fix="classes: [background, lesion]",
-        )
-    if classes is not None and len(set(classes)) < len(classes):
-        raise ConfigError("classes: a name is given twice", received=str(classes), fix="name every class once")
-
-
-def _check_table_wanted(table: Path | None, columns: tuple[str, str, str | None], unmatched: str) -> None:
-    if table is None and columns != _DEFAULT_COLUMNS:
-        raise ConfigError("columns are named, and there is no table", fix="name the CSV file with `table:`")
-    if table is not None and unmatched == "skip":
-        raise ConfigError(
-            "unmatched: skip is for folders; here the table says which volumes to use",
-            fix="leave unmatched out, and the rows of volumes without a mask too",
-        )
 
 
 def _volume_file(path: Path) -> VolumeFile:

@@ -19,6 +19,7 @@ from seqtrain.inference.volume_masks import PatchCanvas, SliceCanvas, VolumeWrit
 from seqtrain.loading.pipeline import open_data
 from seqtrain.sequences.boxes import cut_out
 from seqtrain.sequences.volume_patches import VolumePatchSequence
+from seqtrain.sources.volume_list import VolumeFiles
 from seqtrain.sources.volume_slices import VolumeSlices
 from seqtrain.sources.volumes import Volumes
 from tests.conftest import CONFIGS, DATA
@@ -46,7 +47,7 @@ def disk(tmp_path):
 
 
 def volumes_of(folder, **options):
-    return Volumes(folder / "images", folder / "labels", list(CLASSES), **options)
+    return Volumes(VolumeFiles(folder / "images", folder / "labels", list(CLASSES), **options))
 
 
 def perfect(y):
@@ -96,7 +97,7 @@ def test_patches_become_the_masks_on_the_disk_whatever_the_axes_of_a_file(disk, 
 
 @pytest.mark.parametrize("plane", ["axial", "coronal", "sagittal"])
 def test_slices_become_the_masks_on_the_disk_whatever_the_plane(disk, plane):
-    slices = VolumeSlices(disk / "images", disk / "labels", list(CLASSES), plane=plane)
+    slices = VolumeSlices(VolumeFiles(disk / "images", disk / "labels", list(CLASSES)), plane=plane)
 
     class Each:
         def __len__(self):
@@ -208,7 +209,7 @@ def test_files_that_predict_is_given_become_masks_called_as_they_are(tmp_path, n
         writer.write(Rows(items, [""] * len(items), {}, {"": np.stack(outputs)}))
     writer.close(whole=True)
     for scan, mask in zip(scans, masks, strict=True):
-        written = Volumes(DATA / "volumes" / "images").of_inputs([tmp_path / "out" / scan.name])
+        written = Volumes(VolumeFiles(DATA / "volumes" / "images")).of_inputs([tmp_path / "out" / scan.name])
         assert written.read(0).shape == mask.shape
         assert (written.read(0) == mask).mean() > (0.9 if name == "volume_slices" else 1 - 1e-9)  # slices are resized
     with pytest.raises(ConfigError, match="over a file of the data"):

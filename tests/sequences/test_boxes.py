@@ -3,6 +3,8 @@ import pytest
 
 from seqtrain.sequences import boxes
 
+CUBE = (1.0, 1.0, 1.0)
+
 
 def grid_corners(*of):
     return [boxes.grid_corner(number, *of) for number in range(boxes.num_grid_boxes(*of))]
@@ -67,3 +69,39 @@ def test_what_is_cut_out_is_as_numpy_pads_it():
     inside = volume[0:4, 1:4, 3:6]
     np.testing.assert_array_equal(box, np.pad(inside, ((2, 2), (0, 0), (0, 1)), constant_values=-inside.max()))
     assert windows == [(slice(0, 4), slice(1, 4), slice(3, 6))]
+
+
+def test_stretch_shows_all_in_all_of_the_box():
+    fitted = boxes.fitted((10, 20, 30), (3.0, 1.0, 1.0), (8, 8, 8), "stretch")
+    assert fitted.read == (slice(0, 10), slice(0, 20), slice(0, 30))
+    assert fitted.placed == (slice(0, 8),) * 3
+    assert fitted.spacing_mm == (30 / 8, 20 / 8, 30 / 8)
+
+
+def test_crop_keeps_the_proportions_in_millimetres():
+    # 30 x 60 x 40 mm into cubes of 30/10 = 3 mm: of the height 30 of 60 mm are kept, of the width 30 of 40.
+    fitted = boxes.fitted((10, 60, 40), (3.0, 1.0, 1.0), (10, 10, 10), "crop")
+    assert fitted.read == (slice(0, 10), slice(15, 45), slice(5, 35))
+    assert fitted.placed == (slice(0, 10),) * 3
+    assert fitted.spacing_mm == (3.0, 3.0, 3.0)
+
+
+def test_pad_shows_all_in_the_middle_with_cubic_voxels():
+    # 30 x 60 x 40 mm into cubes of 60/12 = 5 mm: 6 x 12 x 8 voxels.
+    fitted = boxes.fitted((10, 60, 40), (3.0, 1.0, 1.0), (12, 12, 12), "pad")
+    assert fitted.read == (slice(0, 10), slice(0, 60), slice(0, 40))
+    assert fitted.placed == (slice(3, 9), slice(0, 12), slice(2, 10))
+    assert fitted.spacing_mm == (5.0, 5.0, 5.0)
+
+
+def test_a_slab_keeps_at_least_one_slice():
+    assert boxes.fitted((1, 100, 100), CUBE, (16, 16, 16), "pad").placed == (
+        slice(7, 8),
+        slice(0, 16),
+        slice(0, 16),
+    )
+    assert boxes.fitted((100, 100, 1), CUBE, (16, 16, 16), "crop").read == (
+        slice(49, 50),
+        slice(49, 50),
+        slice(0, 1),
+    )

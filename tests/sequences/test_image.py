@@ -14,6 +14,7 @@ from seqtrain.sequences.resizing import fit
 from seqtrain.sources.base import Source
 from seqtrain.sources.image_folder import ImageFolderSource
 from seqtrain.sources.image_manifest import ImageManifestSource
+from seqtrain.sources.volume_list import VolumeFiles
 from seqtrain.sources.volume_slices import VolumeSlices
 from tests.sequences.building import build
 
@@ -113,7 +114,7 @@ def test_numbers_to_predict_cannot_be_one_hot(numbers: ImageManifestSource) -> N
 
 def slices() -> VolumeSlices:
     volumes = SAMPLES / "volumes"
-    return VolumeSlices(volumes / "images", table=volumes / "patients.csv", label_column="diagnosis")
+    return VolumeSlices(VolumeFiles(volumes / "images", table=volumes / "patients.csv", label_column="diagnosis"))
 
 
 @pytest.mark.parametrize("kind", [ImageSequence, AugmentedImageSequence])

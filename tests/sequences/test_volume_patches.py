@@ -6,6 +6,7 @@ import pytest
 
 from seqtrain.errors import ConfigError
 from seqtrain.sequences.volume_patches import VolumePatchSequence
+from seqtrain.sources.volume_list import VolumeFiles
 from seqtrain.sources.volumes import Volumes
 from tests.conftest import DATA
 from tests.sequences.building import build
@@ -191,7 +192,9 @@ def test_a_source_without_masks_is_refused():
 def test_patches_of_nifti_files_are_what_nibabel_reads(name):
     folder = DATA / "volumes"
     classes = ["background", "brain", "lesion"]
-    of = Volumes(images=folder / "images", labels=folder / "labels", classes=classes, table=folder / "patients.csv")
+    of = Volumes(
+        VolumeFiles(images=folder / "images", labels=folder / "labels", classes=classes, table=folder / "patients.csv")
+    )
     index = next(i for i in range(len(of)) if of.describe(i).endswith(name))
     x, y = patches(False, of, indices=(index,), batch_size=1, mean_std=None, window=(0, 800))[0]
 

@@ -8,6 +8,7 @@ import pytest
 from seqtrain.config.schema import SplitConfig
 from seqtrain.errors import ConfigError, DataError
 from seqtrain.sources import volume_list
+from seqtrain.sources.volume_list import VolumeFiles
 from seqtrain.sources.volumes import Volumes
 from seqtrain.splits import split_source
 from tests.sources.volumes_on_disk import (
@@ -27,7 +28,7 @@ def folder(tmp_path):
 
 def test_without_masks_the_classes_are_those_of_the_labels(folder):
     listed = table(folder, "volume,patient,diagnosis", "b.nii.gz,p2,sick", "a,p1,healthy")
-    source = Volumes(folder / "images", table=listed, label_column="diagnosis")
+    source = Volumes(VolumeFiles(folder / "images", table=listed, label_column="diagnosis"))
     assert not source.has_masks
     assert source.classes == source.label_classes == ("healthy", "sick")
     assert source.labels.tolist() == [1, 0]
@@ -39,7 +40,7 @@ def test_without_masks_the_classes_are_those_of_the_labels(folder):
 
 def test_labels_that_are_numbers_stand_in_the_order_of_the_numbers(folder):
     listed = table(folder, "volume,patient,grade", "a,p1,10", "b,p2,9")
-    assert Volumes(folder / "images", table=listed, label_column="grade").label_classes == ("9", "10")
+    assert Volumes(VolumeFiles(folder / "images", table=listed, label_column="grade")).label_classes == ("9", "10")
 
 
 def test_any_column_of_the_table_groups(folder):
@@ -54,14 +55,14 @@ def test_any_column_of_the_table_groups(folder):
 def test_without_a_table_a_folder_is_a_patient(tmp_path):
     for name in ("anna/one.nii", "anna/two.nii", "ben/one.nii", "solo.nii"):
         save_nifti(tmp_path / "images" / name, counted())
-    assert Volumes(tmp_path / "images").groups.tolist() == ["anna", "anna", "ben", "solo"]
+    assert Volumes(VolumeFiles(tmp_path / "images")).groups.tolist() == ["anna", "anna", "ben", "solo"]
 
 
 def test_a_patient_on_both_sides_is_refused_and_a_split_by_group_is_not(tmp_path):
     for patient in "abcdefgh":
         for scan in "12":
             save_nifti(tmp_path / "images" / patient / f"{scan}.nii", counted())
-    source = Volumes(tmp_path / "images")
+    source = Volumes(VolumeFiles(tmp_path / "images"))
     with pytest.raises(
         DataError, match=r"images  patient '\w' is on both sides of the split(.|\n)*of 8 patients(.|\n)*by: group"
     ):
@@ -91,7 +92,7 @@ def test_volumes_may_have_a_suffix_that_their_masks_have_not(tmp_path):
     source = opened(tmp_path, image_suffix="_0000")
     assert [Path(sample["volume"]).name for sample in source] == ["a_0000.nii", "b_0000.nii"]
     assert [Path(sample["mask"]).name for sample in source] == ["a.nii", "b.nii"]
-    assert len(Volumes(tmp_path / "images", image_suffix="_0001")) == 1
+    assert len(Volumes(VolumeFiles(tmp_path / "images", image_suffix="_0001"))) == 1
     (tmp_path / "labels" / "b.nii").unlink()
     with pytest.raises(DataError, match=r"b_0000\.nii  the file has no partner 'b\.\*'"):
         opened(tmp_path, image_suffix="_0000")
@@ -129,7 +130,7 @@ def test_a_table_of_another_data_set_is_refused_without_comparing_all_its_names(
 def test_a_folder_without_volumes_and_two_of_one_name_are_named(folder):
     (folder / "none").mkdir()
     with pytest.raises(DataError, match=re.escape(f"{folder / 'none'}  the folder holds no volumes")):
-        Volumes(folder / "none")
+        Volumes(VolumeFiles(folder / "none"))
     save_nifti(folder / "images" / "a.nii.gz", counted())
     with pytest.raises(DataError, match="two volumes are called 'a'"):
-        Volumes(folder / "images")
+        Volumes(VolumeFiles(folder / "images"))

@@ -8,6 +8,7 @@ import pytest
 
 from seqtrain.errors import ConfigError, DataError
 from seqtrain.sources import volumes as volumes_module
+from seqtrain.sources.volume_list import VolumeFiles
 from seqtrain.sources.volumes import Volumes
 from tests.conftest import DATA
 from tests.sources.volumes_on_disk import (
@@ -31,7 +32,7 @@ def folder(tmp_path):
 
 def test_the_sample_scans_have_masks_patients_and_diagnoses():
     source = Volumes(
-        SCANS / "images", SCANS / "labels", CLASSES, table=SCANS / "patients.csv", label_column="diagnosis"
+        VolumeFiles(SCANS / "images", SCANS / "labels", CLASSES, table=SCANS / "patients.csv", label_column="diagnosis")
     )
     assert len(source) == 32
     assert np.unique(source.groups).size == 24
@@ -85,7 +86,7 @@ def test_a_compressed_file_is_decompressed_once_for_all_windows(folder, monkeypa
 def test_a_deep_volume_is_measured_on_planes_spread_over_it(tmp_path, orientation, slowest):
     gradient = np.arange(200, dtype=np.int16).reshape(200, 1, 1) + np.zeros((200, 2, 130), np.int16)
     save_nifti(tmp_path / "a.nii", gradient, orientation)
-    voxels = Volumes(tmp_path).some_voxels(0)
+    voxels = Volumes(VolumeFiles(tmp_path)).some_voxels(0)
     assert 40 <= voxels.size / (gradient.size / slowest) <= 64  # planes
     assert voxels.mean() == pytest.approx(99.5, abs=1)
     assert voxels.std() == pytest.approx(np.arange(200).std(), rel=0.01)
@@ -105,7 +106,7 @@ def test_no_more_of_a_deep_volume_is_read_than_is_measured(tmp_path, monkeypatch
         lambda file, stream, content: read.append(content.nbytes) or fill(file, stream, content),
     )
     np.save(tmp_path / "a.npy", np.zeros((8, 9, 300), np.float64, order="F"))  # as get_fdata gives it
-    source = Volumes(tmp_path)
+    source = Volumes(VolumeFiles(tmp_path))
     assert sum(read) == 0
     assert source.some_voxels(0).nbytes * 2 == sum(read) <= 64 * 8 * 9 * 8
 
@@ -211,12 +212,12 @@ def test_ids_that_a_tool_scaled_to_integers_are_ids(tmp_path, dtype):
     nibabel.save(nibabel.Nifti1Image(ids.astype(float), np.diag([2.0, 3.0, 5.0, 1.0]), header), tmp_path / "a.nii")
     (tmp_path / "labels").mkdir()
     (tmp_path / "a.nii").rename(tmp_path / "labels" / "a.nii")
-    source = Volumes(tmp_path / "images", tmp_path / "labels", [f"organ {n}" for n in range(15)])
+    source = Volumes(VolumeFiles(tmp_path / "images", tmp_path / "labels", [f"organ {n}" for n in range(15)]))
     assert np.array_equal(source.read_mask(0), ids.transpose(2, 1, 0))
 
 
 def test_volumes_that_are_named_as_masks_too_are_refused_once_they_are_kept(folder):
-    source = Volumes(folder / "images", folder / "images", CLASSES)
+    source = Volumes(VolumeFiles(folder / "images", folder / "images", CLASSES))
     source.read(1)
     with pytest.raises(DataError, match=r"b\.nii\.gz  the mask holds ids outside the classes"):
         source.read_mask(1)
@@ -233,7 +234,7 @@ def test_a_mask_that_names_no_unit_lies_where_its_volume_does(tmp_path):
 
 def test_arrays_of_true_and_false_are_numbers(tmp_path):
     np.save(tmp_path / "a.npy", masked() > 0)
-    voxels = Volumes(tmp_path).read(0)
+    voxels = Volumes(VolumeFiles(tmp_path)).read(0)
     assert voxels.dtype == np.uint8
     assert np.array_equal(voxels, masked() > 0)
 
@@ -247,7 +248,7 @@ def test_probabilities_are_no_ids(tmp_path):
     mask = nibabel.Nifti1Image(shares, np.diag([2.0, 3.0, 5.0, 1.0]), header)
     nibabel.save(mask, tmp_path / "labels" / "a.nii")
     with pytest.raises(DataError, match="the mask holds ids outside the classes"):
-        Volumes(tmp_path / "images", tmp_path / "labels", ["background", "organ"]).read_mask(0)
+        Volumes(VolumeFiles(tmp_path / "images", tmp_path / "labels", ["background", "organ"])).read_mask(0)
 
 
 def test_masks_saved_as_floats_are_ids(folder):
@@ -259,15 +260,15 @@ def test_masks_saved_as_floats_are_ids(folder):
 
 def test_arguments_that_do_not_fit_are_refused(folder):
     with pytest.raises(ConfigError, match="there are no masks"):
-        Volumes(folder / "images", classes=CLASSES)
+        Volumes(VolumeFiles(folder / "images", classes=CLASSES))
     with pytest.raises(ConfigError, match="labels needs classes"):
-        Volumes(folder / "images", folder / "labels")
-    with pytest.raises(ConfigError, match="a name is given twice"):
-        Volumes(folder / "images", folder / "labels", ["a", "b", "a"])
+        Volumes(VolumeFiles(folder / "images", folder / "labels"))
+    with pytest.raises(ConfigError, match="classes: 'a' is named twice"):
+        Volumes(VolumeFiles(folder / "images", folder / "labels", ["a", "b", "a"]))
     with pytest.raises(ConfigError, match="label_suffix are for masks, and there are no masks"):
-        Volumes(folder / "images", label_suffix="_seg")
+        Volumes(VolumeFiles(folder / "images", label_suffix="_seg"))
     with pytest.raises(ConfigError, match="there is no table"):
-        Volumes(folder / "images", label_column="diagnosis")
+        Volumes(VolumeFiles(folder / "images", label_column="diagnosis"))
     with pytest.raises(ConfigError, match="unmatched: skip is for folders"):
         opened(folder, table=table(folder, "volume,patient", "a,p1"), unmatched="skip")
 
@@ -275,7 +276,7 @@ def test_arguments_that_do_not_fit_are_refused(folder):
 def test_an_image_of_two_axes_is_no_volume(tmp_path):
     np.save(tmp_path / "a.npy", np.zeros((4, 5)))
     with pytest.raises(DataError, match=r"a\.npy  has 2 axes, and is no volume"):
-        Volumes(tmp_path)
+        Volumes(VolumeFiles(tmp_path))
 
 
 def test_a_source_that_was_read_pickles_small_and_reads_on(folder):

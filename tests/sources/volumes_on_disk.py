@@ -5,6 +5,7 @@ from pathlib import Path
 import nibabel
 import numpy as np
 
+from seqtrain.sources.volume_list import VolumeFiles
 from seqtrain.sources.volumes import Volumes
 
 CLASSES = ["background", "brain", "lesion"]
@@ -52,7 +53,7 @@ def two_scans(folder):
 
 
 def opened(folder, **arguments):
-    return Volumes(folder / "images", folder / "labels", CLASSES, **arguments)
+    return Volumes(VolumeFiles(folder / "images", folder / "labels", CLASSES, **arguments))
 
 
 def table(folder, *rows):

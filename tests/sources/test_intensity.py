@@ -3,7 +3,7 @@ import pytest
 
 from seqtrain.errors import ConfigError
 from seqtrain.sequences.geometry_3d import VolumeAugmentation
-from seqtrain.sequences.intensity import Intensity, VolumeScales
+from seqtrain.sources.intensity import Intensity, VolumeScales
 from tests.sequences.volumes_in_memory import VolumesInMemory
 
 VOLUME = np.array([-1000, -100, 100, 300, 3000], dtype=np.int16).reshape(1, 1, 5)

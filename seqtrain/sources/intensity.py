@@ -68,7 +68,7 @@ class Intensity:
         if len(given) > 1:
             raise ConfigError(
                 f"{given[1]}: the volumes are scaled by {given[0]} already",
-                expected="one of window, percentiles and mean_std; or none, for each volume's own mean and deviation",
+                expected="one of them, or none",
                 fix=f"remove {given[0]} or {given[1]}",
             )
         for name in given:

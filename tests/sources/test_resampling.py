@@ -1,8 +1,9 @@
 import numpy as np
 import pytest
+from PIL import Image
 from scipy import ndimage
 
-from seqtrain.sources.spacing import Resampling
+from seqtrain.sources.resampling import Resampling, resized
 from seqtrain.sources.volume_file import whole
 
 SHAPE, STORED = (7, 9, 10), (4.0, 1.5, 1.0)
@@ -59,3 +60,21 @@ def test_equal_spacing_changes_nothing():
     assert Resampling(SHAPE, STORED, None).is_identity
     assert Resampling(SHAPE, STORED, (4.0001, 1.5, 1.0)).is_identity
     assert not Resampling(SHAPE, STORED, (4.1, 1.5, 1.0)).is_identity
+
+
+@pytest.mark.parametrize("size", [(5, 9), (13, 31), (40, 12), (20, 30), (1, 1)])
+def test_a_plane_is_resampled_as_pillow_does(size):
+    plane = np.random.default_rng(0).random((20, 30)).astype(np.float32)
+    expected = np.asarray(Image.fromarray(plane).resize(size[::-1], Image.Resampling.BILINEAR))
+    for axis in range(3):  # the plane stands across each axis in turn
+        volume = np.repeat(np.expand_dims(plane, axis), 3, axis=axis)
+        wanted = [*size]
+        wanted.insert(axis, 3)
+        result = resized(volume, tuple(wanted))
+        for part in np.moveaxis(result, axis, 0):
+            np.testing.assert_allclose(part, expected, atol=1e-5)
+
+
+def test_the_same_size_is_the_same_volume():
+    volume = np.random.default_rng(0).random((3, 4, 5)).astype(np.float32)
+    assert resized(volume, (3, 4, 5)) is volume

@@ -1,16 +1,20 @@
-"""Brings volumes to one spacing while they are read, so that a patch is of the same size in every patient.
+"""Volumes in another spacing or another size: the places of new voxels among the old ones, axis by axis.
 
-Voxels are boxes: the edges of the volume stay where they are, and the middle of each new voxel is looked up among
-the middles of the old ones. Values between them are linear, along one axis after the other; masks take the voxel that
-the middle lies in. Only what a window needs is read: its own place in the old voxels and one more at each side.
+Voxels are boxes: the edges of the volume stay where they are, and the middle of each new voxel is looked up among the
+middles of the old ones.
 
-A much coarser spacing skips voxels between those it looks at; smooth such volumes before.
+- `Resampling` brings volumes to one spacing while they are read, so that a patch is of the same size in every patient.
+  It takes what is at those places: values are linear between voxels, ids those of the voxel that the place lies in. So
+  a window needs its own place in the old voxels and one more at each side, and no more is read. A much coarser spacing
+  skips voxels between those it looks at; smooth such volumes before.
+- `resized` brings whole volumes to one size. Where an axis shrinks, it takes the mean of the voxels around, so that
+  fine detail does not alias.
 """
 
 from __future__ import annotations
 
 import math
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -18,30 +22,6 @@ import numpy.typing as npt
 from seqtrain.sources.volume_source import Mask, Shape, Spacing, Voxels, Window
 
 _SAME = 1e-3  # spacings that differ by less, of 1, are taken for equal
-
-
-class _Axis(NamedTuple):
-    """One axis of a volume.
-
-    Args:
-        old_length: In voxels as stored.
-        new_length: In voxels of the wanted spacing.
-        ratio: Of the wanted spacing to the stored one.
-    """
-
-    old_length: int
-    new_length: int
-    ratio: float
-
-    def positions(self, part: slice) -> npt.NDArray[np.float64]:
-        """Where the middles of new voxels lie among the old ones, of which the first has its middle at 0."""
-        middles = (np.arange(*part.indices(self.new_length)) + 0.5) * self.ratio - 0.5
-        return np.clip(middles, 0, self.old_length - 1)
-
-    def needed(self, part: slice) -> slice:
-        """The old voxels around the new ones."""
-        positions = self.positions(part)
-        return slice(math.floor(positions[0]), min(math.ceil(positions[-1]) + 1, self.old_length))
 
 
 class Resampling:
@@ -108,3 +88,51 @@ class Resampling:
                 positions = ((np.arange(axis.old_length) + 0.5) / axis.ratio).astype(np.intp)
                 mask = mask.take(np.minimum(positions, axis.new_length - 1), number)
         return mask
+
+
+def resized(volume: npt.NDArray[np.float32], size: Shape) -> npt.NDArray[np.float32]:
+    """A volume in another size, by linear interpolation that takes in every voxel."""
+    axes = sorted(range(3), key=lambda axis: size[axis] / volume.shape[axis])  # first those that leave the least to do
+    for axis in axes:
+        if volume.shape[axis] != size[axis]:
+            resampled: npt.NDArray[Any] = np.tensordot(_weights(volume.shape[axis], size[axis]), volume, (1, axis))
+            volume = np.moveaxis(resampled, 0, axis)
+    return volume
+
+
+class _Axis(NamedTuple):
+    """One axis of a volume.
+
+    Args:
+        old_length: In voxels as stored.
+        new_length: In voxels of the wanted spacing.
+        ratio: Of the wanted spacing to the stored one.
+    """
+
+    old_length: int
+    new_length: int
+    ratio: float
+
+    def positions(self, part: slice) -> npt.NDArray[np.floating[Any]]:
+        """Where new voxels lie among the old ones."""
+        numbers = np.arange(*part.indices(self.new_length))
+        return np.clip(_middles(numbers, self.ratio), 0, self.old_length - 1)
+
+    def needed(self, part: slice) -> slice:
+        """The old voxels around the new ones."""
+        positions = self.positions(part)
+        return slice(math.floor(positions[0]), min(math.ceil(positions[-1]) + 1, self.old_length))
+
+
+def _middles(numbers: npt.NDArray[np.integer], step: float) -> npt.NDArray[np.floating[Any]]:
+    """Where the middles of new voxels lie among the old ones, of which the first has its middle at 0."""
+    return (numbers + 0.5) * step - 0.5
+
+
+def _weights(length: int, new_length: int) -> npt.NDArray[np.float32]:
+    """What each old place (column) adds to each new one (row)."""
+    step = length / new_length
+    middles = _middles(np.arange(new_length), step)
+    distances = np.abs(middles[:, None] - np.arange(length)) / max(step, 1)
+    triangle = np.clip(1 - distances, 0, None)
+    return np.asarray(triangle / triangle.sum(axis=1, keepdims=True), dtype=np.float32)
