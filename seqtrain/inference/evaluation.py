@@ -11,7 +11,7 @@ from typing import Any
 
 from seqtrain.inference.trained_run import RowRange, TrainedRun
 from seqtrain.loading.bad_samples import BadSample, BadSamples
-from seqtrain.loading.preprocessing_state import deviations_of
+from seqtrain.loading.preprocessing_state import target_scales
 from seqtrain.loading.stream import BatchStream, validation_schedule
 from seqtrain.training.sample_bar import sample_bar
 
@@ -29,7 +29,7 @@ class Evaluation:
         samples: How many.
         metrics: The loss and the metrics, by the names in which `fit` logs them with `val_` before.
         bad_samples: How many could not be read, so that others took their place.
-        deviations: By the column of a target that was scaled, its standard deviation, which errors are in.
+        deviations: By the column of a target that was scaled, its std, which errors are in.
     """
 
     run_dir: str
@@ -92,7 +92,7 @@ def evaluate(run: TrainedRun, part: RowRange | None = None) -> Evaluation:
         samples,
         metrics,
         0 if bad is None else len(bad),
-        deviations_of(run.data),
+        {name: scale.std for name, scale in target_scales(run.data).items()},
     )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -14,7 +15,9 @@ from seqtrain.loading.pipeline import Data
 from seqtrain.loading.preprocessing_state import fitted_by, fitted_of, is_same_data, open_known
 from seqtrain.reports.batch_predictions import Predictor
 from seqtrain.reports.inspection import Inspection, Side, Stage
-from seqtrain.structure import map_structure, named_leaves
+from seqtrain.reports.output_spec import TrainingInfo
+from seqtrain.structure import named_leaves
+from seqtrain.training.predictions import predict_on_batch
 
 _LEAVE_OUT = "leave the config out, so that the run's own batches are looked at; or name a config of the same form"
 
@@ -100,9 +103,8 @@ class InspectedRun:
                 received=_words(other),
                 fix=_LEAVE_OUT,
             )
-        config = self._run.loaded.config
-        loss = str(config.compile.loss if config.compile else self._run.model.loss).lower()
-        return Predictor(self._predict, loss, own.data_format == "channels_first")
+        model = self._run.model
+        return Predictor(functools.partial(predict_on_batch, model), TrainingInfo.of(self._run.data, model))
 
     def _data_of(self, config: LoadedConfig) -> Data:
         try:
@@ -114,11 +116,6 @@ class InspectedRun:
             place = config.place("source")
             mistakes = [dataclasses.replace(each, where=place, fix=_LEAVE_OUT) for each in error.mistakes]
             raise ConfigError(mistakes) from error
-
-    def _predict(self, x: Any) -> Any:
-        import keras
-
-        return map_structure(keras.ops.convert_to_numpy, self._run.model.predict_on_batch(x))
 
 
 def _shapes(sequence: Any) -> dict[str, tuple[tuple[int, ...], str]]:

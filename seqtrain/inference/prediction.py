@@ -8,7 +8,7 @@ all others are predicted.
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal, TextIO
@@ -17,17 +17,15 @@ import numpy as np
 
 from seqtrain.errors import ConfigError, DataError
 from seqtrain.inference.inputs import require_inputs, source_of
-from seqtrain.inference.output_spec import OutputSpec, output_specs_of, outputs_of
-from seqtrain.inference.prediction_files import Rows
 from seqtrain.inference.prediction_places import OutFormat, writer_for
-from seqtrain.inference.readable_batches import readable_batches
+from seqtrain.inference.readable_batches import NOT_FINITE, readable_batches
 from seqtrain.inference.trained_run import TrainedRun, names_source, require_run
-from seqtrain.sources.base import Source
+from seqtrain.training.predictions import PredictedBatch
 from seqtrain.training.sample_bar import sample_bar
 
 log = logging.getLogger("seqtrain")
 
-_MOST_TOLD = 10
+_MOST_SHOWN = 10
 _MOST_LISTED = 1000
 
 
@@ -59,21 +57,64 @@ class Predictions:
         run: Whose model predicted.
         samples: How many were to be predicted.
         out_format: Of what was written.
+        allowed: How many samples may fail.
         written: Where, in order of importance; empty for a stream.
-        failed: How many samples could not be read, or are given NaN by the model.
-        allowed: How many may not be.
         classes: By class, how many samples it was predicted for; where the model has a single output, of classes.
-        errors: By the file or row, why; of the first thousand.
+        errors: By the file or row of a sample that failed, why; of the first thousand.
     """
 
     run: TrainedRun
     samples: int
     out_format: OutFormat
-    written: list[str] = field(default_factory=list)
-    failed: int = 0
     allowed: int = 0
+    written: list[str] = field(default_factory=list)
     classes: dict[str, int] = field(default_factory=dict)
     errors: dict[str, str] = field(default_factory=dict)
+    _failed: set[int] = field(default_factory=set)
+    _seen: int = 0
+    _last: int = -1
+
+    def add(self, batch: PredictedBatch, samples: Any) -> None:
+        """Counts a batch.
+
+        Args:
+            batch: With names.
+            samples: The sample of the source that each row is of; several rows may be patches of one.
+        """
+        for row, error in batch.errors.items():
+            if int(samples[row]) in self._failed:
+                continue
+            self._failed.add(int(samples[row]))
+            if self.failed <= _MOST_SHOWN:
+                done = "predicted" if error == NOT_FINITE else "read"
+                log.warning("%s: cannot be %s: %s", batch.names[row], done, error)
+            if self.failed <= _MOST_LISTED:
+                self.errors[batch.names[row]] = error
+        if len(samples):
+            self._seen += int(np.count_nonzero(np.diff(samples, prepend=self._last)))
+            self._last = int(samples[-1])
+        specs = list(self.run.output_specs.values())
+        if len(specs) == 1 and specs[0].kind == "classes" and specs[0].classes:
+            best = specs[0].probabilities(batch.outputs[specs[0].name]).argmax(axis=1).tolist()
+            for name in (specs[0].classes[index] for row, index in enumerate(best) if row not in batch.errors):
+                self.classes[name] = self.classes.get(name, 0) + 1
+
+    def require_all(self, sequence: Any) -> None:
+        """Refuses a sequence that gave too few samples, or some twice.
+
+        Raises:
+            DataError: when it did.
+        """
+        if self._seen != self.samples:
+            raise DataError(
+                f"{type(getattr(sequence, 'wrapped', sequence)).__name__} gave {self._seen} samples of {self.samples}",
+                fix="have it return every sample once, in order, where it does not train",
+            )
+
+    @property
+    def failed(self) -> int:
+        """How many samples could not be read, or are given NaN by the model."""
+        return len(self._failed)
 
     @property
     def exit_code(self) -> int:
@@ -99,9 +140,9 @@ class Predictions:
         """The same for a person."""
         failed = f" ({self.failed} have an error)" if self.failed else ""
         done = f"predicted {self.samples - self.failed} of {self.samples} samples{failed}"
-        counts = sorted(self.classes.items(), key=lambda each: -each[1])[:_MOST_TOLD]
+        counts = sorted(self.classes.items(), key=lambda each: -each[1])[:_MOST_SHOWN]
         lines = [done, *(f"  {name}: {count}" for name, count in counts)]
-        lines += [f"  and {len(self.classes) - _MOST_TOLD} more classes"] * (len(self.classes) > _MOST_TOLD)
+        lines += [f"  and {len(self.classes) - _MOST_SHOWN} more classes"] * (len(self.classes) > _MOST_SHOWN)
         return "\n".join([*lines, *(f"wrote {path}" for path in self.written)])
 
 
@@ -128,19 +169,20 @@ def predict(path: Path, options: PredictOptions) -> Predictions:
             " is set of the source",
         )
     source = source_of(options.inputs, run.loaded, run.data.source) if options.inputs else run.source
-    heads = output_specs_of(run)
     done = Predictions(run, len(source), "csv")
     if run.loaded.config.on_bad_sample.action == "skip":
         done.allowed = run.loaded.config.on_bad_sample.most(len(source))
     sequence = _unlimited(run.sequence_of(source))
-    writer, done.out_format = writer_for(options.out, options.out_format, heads, run, options.inputs, sequence, source)
+    sample_of = getattr(sequence, "source_indices", np.asarray)  # of patches, their volume
+    writer, done.out_format = writer_for(options.out, options.out_format, run, options.inputs, sequence, source)
     whole = False
     try:
-        with sample_bar("predicting", len(getattr(sequence, "indices", source))) as tell:
-            for rows in _rows(run, sequence, source, done):
-                writer.write(rows)
-                _count(done, heads, rows)
-                tell(len(rows.names))
+        with sample_bar("predicting", len(getattr(sequence, "indices", source))) as advance:
+            for batch in readable_batches(run, sequence, source):
+                done.add(batch, sample_of(batch.items))
+                writer.write(batch)
+                advance(len(batch.names))
+        done.require_all(sequence)
         whole = True
     finally:
         done.written = writer.close(whole)
@@ -154,54 +196,3 @@ def _unlimited(sequence: Any) -> Any:
     sequence.drop_remainder = False
     sequence.skips_bad_samples = sequence.splits_rows  # the loader then says which were replaced
     return sequence
-
-
-def _rows(run: TrainedRun, sequence: Any, source: Source, done: Predictions) -> Iterator[Rows]:
-    """The predictions of each batch; `done` counts what cannot be read."""
-    name = getattr(sequence, "describe", source.describe)
-    sample_of = getattr(sequence, "source_indices", np.asarray)  # of patches, their volume
-    seen, last = 0, -1
-    failed: set[int] = set()
-    for batch in readable_batches(run, sequence, source):
-        names = [name(int(item)) for item in batch.items]
-        samples = sample_of(batch.items)
-        outputs = outputs_of(batch.outputs)
-        errors = {**_not_finite(outputs), **batch.errors}
-        for row, error in errors.items():
-            if int(samples[row]) in failed:  # another part of the same volume
-                continue
-            failed.add(int(samples[row]))
-            if len(failed) <= _MOST_TOLD:
-                log.warning("%s: cannot be %s: %s", names[row], "read" if row in batch.errors else "predicted", error)
-            if len(failed) <= _MOST_LISTED:
-                done.errors[names[row]] = error
-        if len(samples):
-            seen += int(np.count_nonzero(np.diff(samples, prepend=last)))
-            last = int(samples[-1])
-        done.failed = len(failed)
-        yield Rows(batch.items, names, errors, outputs)
-    if seen != done.samples:
-        raise DataError(
-            f"{type(getattr(sequence, 'wrapped', sequence)).__name__} gave {seen} samples of {done.samples}",
-            fix="have it return every sample once, in order, where it does not train",
-        )
-
-
-def _not_finite(outputs: Mapping[str, Any]) -> dict[int, str]:
-    """The rows of which the model puts out no numbers."""
-    rows: set[int] = set()
-    for output in outputs.values():
-        if output.dtype.kind == "f":
-            finite = np.isfinite(output).all(axis=tuple(range(1, output.ndim)))
-            rows |= set(np.flatnonzero(~finite).tolist())
-    return dict.fromkeys(sorted(rows), "the model puts out NaN or infinite numbers; look at the sample for some")
-
-
-def _count(done: Predictions, heads: Sequence[OutputSpec], rows: Rows) -> None:
-    if len(heads) != 1 or heads[0].kind != "classes":
-        return
-    classes = heads[0].classes
-    best = heads[0].probabilities(rows.outputs[heads[0].name]).argmax(axis=1).tolist()
-    for row, index in enumerate(best):
-        if row not in rows.errors:
-            done.classes[classes[index]] = done.classes.get(classes[index], 0) + 1

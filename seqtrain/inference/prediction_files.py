@@ -9,8 +9,7 @@ from __future__ import annotations
 import csv
 import io
 import json
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, Protocol, TextIO
 
@@ -19,8 +18,9 @@ import numpy.typing as npt
 from PIL import Image, ImageColor
 
 from seqtrain.files import partial
-from seqtrain.inference.output_spec import OutputSpec
+from seqtrain.reports.output_spec import OutputSpec
 from seqtrain.reports.tiles import class_color
+from seqtrain.training.predictions import PredictedBatch
 
 Array = npt.NDArray[Any]
 
@@ -28,27 +28,10 @@ _ERROR = "error"
 _COLORS = 256
 
 
-@dataclass(frozen=True)
-class Rows:
-    """Predictions of some samples, in their order.
-
-    Args:
-        items: The sequence's items, whose rows they are.
-        names: The file or row of each.
-        errors: By the position of a row, why its sample could not be read; its outputs mean nothing.
-        outputs: By the name of the output, one row for each sample.
-    """
-
-    items: npt.NDArray[np.integer]
-    names: Sequence[str]
-    errors: Mapping[int, str]
-    outputs: Mapping[str, Array]
-
-
 class Writer(Protocol):
     """What takes predictions."""
 
-    def write(self, rows: Rows) -> None:
+    def write(self, batch: PredictedBatch) -> None:
         """Takes some more."""
         ...
 
@@ -66,26 +49,26 @@ class TableWriter:
 
     Args:
         place: The file, or a stream such as stdout.
-        heads: The outputs, all of them tabular.
+        specs: The outputs, all of them tabular.
         first: The heading of the column of names.
         as_json: JSONL in place of CSV.
     """
 
-    def __init__(self, place: Path | TextIO, heads: Sequence[OutputSpec], first: str, as_json: bool) -> None:
+    def __init__(self, place: Path | TextIO, specs: Sequence[OutputSpec], first: str, as_json: bool) -> None:
         self._path = place if isinstance(place, Path) else None
         self._file: TextIO = _opened(place) if isinstance(place, Path) else place
-        self._heads = heads
+        self._specs = specs
         self._as_json = as_json
-        self._headings = _headings(first, [each for head in heads for each in head.headings()])
+        self._headings = _headings(first, [each for spec in specs for each in spec.headings()])
         if not as_json:
             self._file.write(_csv([self._headings]))
 
-    def write(self, rows: Rows) -> None:
+    def write(self, batch: PredictedBatch) -> None:
         """See `Writer`."""
-        parts = [head.cells(rows.outputs[head.name]) for head in self._heads]
+        parts = [spec.cells(batch.outputs[spec.name]) for spec in self._specs]
         lines = []
-        for position, name in enumerate(rows.names):
-            error = rows.errors.get(position)
+        for position, name in enumerate(batch.names):
+            error = batch.errors.get(position)
             cells = [cell if error is None else None for part in parts for cell in part[position]]
             lines.append([name, *cells, error])
         self._file.write("".join(map(self._line, lines)) if self._as_json else _csv(lines))
@@ -114,33 +97,33 @@ class ArrayWriter:
 
     Args:
         path: See `array_files`.
-        heads: The outputs.
+        specs: The outputs.
         first: The heading of the column of names.
     """
 
-    def __init__(self, path: Path, heads: Sequence[OutputSpec], first: str) -> None:
+    def __init__(self, path: Path, specs: Sequence[OutputSpec], first: str) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
-        self._heads = {head.name: head for head in heads}
-        self._paths = array_files(path, list(self._heads))
+        self._specs = {spec.name: spec for spec in specs}
+        self._paths = array_files(path, list(self._specs))
         self._files = {name: partial(each).open("w+b") for name, each in self._paths.items()}
         self._names = TableWriter(inputs_file(path), [], first, as_json=False)
         self._num_rows = 0
 
-    def write(self, rows: Rows) -> None:
+    def write(self, batch: PredictedBatch) -> None:
         """See `Writer`."""
-        self._num_rows += len(rows.names)
+        self._num_rows += len(batch.names)
         for name, file in self._files.items():
-            output = self._heads[name].in_units(rows.outputs[name])
-            if rows.errors:
+            output = self._specs[name].in_units(batch.outputs[name])
+            if batch.errors:
                 output = output.copy()
-                output[list(rows.errors)] = np.nan if output.dtype.kind == "f" else 0
+                output[list(batch.errors)] = np.nan if output.dtype.kind == "f" else 0
             file.seek(0)
             header = {"descr": np.lib.format.dtype_to_descr(output.dtype), "fortran_order": False}
             np.lib.format.write_array_header_1_0(file, {**header, "shape": (self._num_rows, *output.shape[1:])})
             file.seek(0, io.SEEK_END)
             file.write(np.ascontiguousarray(output).tobytes())
             file.flush()
-        self._names.write(rows)
+        self._names.write(batch)
 
     def close(self, whole: bool) -> list[str]:
         """See `Writer`."""
@@ -154,28 +137,28 @@ class PictureWriter:
 
     Args:
         folder: Where they go.
-        head: The output.
+        spec: Of the output.
         paint: Makes the picture of a sample: of its name and its output.
         place: Where the picture of a sample goes in the folder, by the sample's name.
     """
 
     def __init__(
-        self, folder: Path, head: OutputSpec, paint: Callable[[str, Array], Array], place: Callable[[str], Path]
+        self, folder: Path, spec: OutputSpec, paint: Callable[[str, Array], Array], place: Callable[[str], Path]
     ) -> None:
         self._folder = folder
-        self._head = head
+        self._spec = spec
         self._paint = paint
         self._place = place
         folder.mkdir(parents=True, exist_ok=True)
 
-    def write(self, rows: Rows) -> None:
+    def write(self, batch: PredictedBatch) -> None:
         """See `Writer`."""
-        for position, name in enumerate(rows.names):
-            if position in rows.errors:
+        for position, name in enumerate(batch.names):
+            if position in batch.errors:
                 (self._folder / self._place(name)).unlink(missing_ok=True)  # an earlier prediction's is not this one's
             else:
-                picture = Image.fromarray(self._paint(name, rows.outputs[self._head.name][position]))
-                if self._head.kind == "mask":
+                picture = Image.fromarray(self._paint(name, batch.outputs[self._spec.name][position]))
+                if self._spec.kind == "mask":
                     picture.putpalette(palette())
                 path = self._folder / self._place(name)
                 path.parent.mkdir(parents=True, exist_ok=True)

@@ -15,7 +15,6 @@ import numpy.typing as npt
 from PIL import Image
 
 from seqtrain.errors import ConfigError
-from seqtrain.inference.output_spec import OutputSpec
 from seqtrain.inference.prediction_files import (
     ArrayWriter,
     PictureWriter,
@@ -26,6 +25,7 @@ from seqtrain.inference.prediction_files import (
 )
 from seqtrain.inference.trained_run import TrainedRun
 from seqtrain.inference.volume_masks import PatchCanvas, SliceCanvas, VolumeWriter
+from seqtrain.reports.output_spec import OutputSpec
 from seqtrain.sequences.resizing import scaled_size
 from seqtrain.sequences.volume_patches import VolumePatchSequence
 from seqtrain.sources.base import Source
@@ -45,7 +45,6 @@ _LOOKED_AT = 100
 def writer_for(
     out: Path | TextIO | None,
     wanted: OutFormat | None,
-    heads: Sequence[OutputSpec],
     run: TrainedRun,
     inputs: Sequence[Path],
     sequence: Any,
@@ -57,7 +56,6 @@ def writer_for(
         out: A file, a folder, or a stream. Default: `predictions` with what the format ends in.
         wanted: The format. Default: what `out` ends in; else PNG for pictures, masks of volumes for volumes, CSV for
             rows, .npy for all else.
-        heads: The outputs of the model.
         run: Whose model predicts.
         inputs: What was named on the command line.
         sequence: What the model is given.
@@ -66,9 +64,10 @@ def writer_for(
     Raises:
         ConfigError: when the format cannot hold the outputs, does not go to `out`, or would write over the data.
     """
-    volumes = _volumes(heads, sequence, source)
-    chosen = wanted or (isinstance(out, Path) and _FORMATS.get(out.suffix.lower())) or _fitting(heads, volumes)
-    _check(chosen, heads, volumes, out)
+    specs = list(run.output_specs.values())
+    volumes = _volumes(specs, sequence, source)
+    chosen = wanted or (isinstance(out, Path) and _FORMATS.get(out.suffix.lower())) or _fitting(specs, volumes)
+    _check(chosen, specs, volumes, out)
     first = "path" if _are_files(source) else "row"
     folder = out if isinstance(out, Path) else Path("predictions")
     listed = (paths for each in (source, run.data.source) for paths in each.files or ())
@@ -76,23 +75,23 @@ def writer_for(
     if chosen == "volumes" and volumes is not None:
         files = [volumes.describe(index) for index in range(len(volumes))]
         return _volume_writer(
-            folder, heads[0], run, sequence, source, _Places(folder, inputs, files, data, as_png=False)
+            folder, specs[0], run, sequence, source, _Places(folder, inputs, files, data, as_png=False)
         ), chosen
     if chosen == "png":
         names = (source.describe(index) for index in range(len(source)))
-        painter = _Painter(heads[0], run, are_files=first == "path")
-        return PictureWriter(folder, heads[0], painter, _Places(folder, inputs, names, data)), chosen
+        painter = _Painter(specs[0], run, are_files=first == "path")
+        return PictureWriter(folder, specs[0], painter, _Places(folder, inputs, names, data)), chosen
     if isinstance(out, Path) and out.is_dir():
         out = out / f"predictions.{chosen}"
     place = Path(f"predictions.{chosen}") if out is None else out
     kept = itertools.chain(map(str, inputs), _files_of(source), *data)
     if isinstance(place, Path) and chosen == "npy":
-        arrays = array_files(place, [head.name for head in heads]).values()
+        arrays = array_files(place, [spec.name for spec in specs]).values()
         _require_no_data([*arrays, inputs_file(place)], kept)
-        return ArrayWriter(place, heads, first), chosen
+        return ArrayWriter(place, specs, first), chosen
     if isinstance(place, Path):
         _require_no_data([place], kept)
-    return TableWriter(place, heads, first, as_json=chosen == "jsonl"), chosen
+    return TableWriter(place, specs, first, as_json=chosen == "jsonl"), chosen
 
 
 def _are_files(source: Source) -> bool:
@@ -124,52 +123,51 @@ def _require_no_data(places: Iterable[Path], data: Iterable[str]) -> None:
             )
 
 
-def _volumes(heads: Sequence[OutputSpec], sequence: Any, source: Source) -> Volumes | None:
+def _volumes(specs: Sequence[OutputSpec], sequence: Any, source: Source) -> Volumes | None:
     """The volumes that the model makes masks of, patch by patch or slice by slice; None where it does not."""
-    kinds = [head.kind for head in heads]
+    kinds = [spec.kind for spec in specs]
     if kinds == ["volume"] and isinstance(sequence, VolumePatchSequence) and isinstance(source, Volumes):
         return source
     return source.volumes if kinds == ["mask"] and isinstance(source, VolumeSlices) else None
 
 
 def _volume_writer(
-    folder: Path, head: OutputSpec, run: TrainedRun, sequence: Any, source: Source, place: Callable[[str], Path]
+    folder: Path, spec: OutputSpec, run: TrainedRun, sequence: Any, source: Source, place: Callable[[str], Path]
 ) -> VolumeWriter:
     if isinstance(source, VolumeSlices):
-        painter, volumes, slices = _Painter(head, run, are_files=False), source.volumes, source
+        painter, volumes, slices = _Painter(spec, run, are_files=False), source.volumes, source
         return VolumeWriter(
             folder,
-            head.name,
+            spec.name,
             volumes,
             lambda item: slices.place(item)[0],
             lambda volume: SliceCanvas(slices, volumes.shape(volume), painter.sized),
             place,
         )
-    channels_first = run.data.train.data_format == "channels_first"
     return VolumeWriter(
         folder,
-        head.name,
+        spec.name,
         sequence.source,
         lambda item: int(sequence.place(item)[0]),
-        lambda volume: PatchCanvas(sequence, volume, head, channels_first),
+        lambda volume: PatchCanvas(sequence, volume, spec),
         place,
     )
 
 
-def _fitting(heads: Sequence[OutputSpec], volumes: Volumes | None) -> OutFormat:
+def _fitting(specs: Sequence[OutputSpec], volumes: Volumes | None) -> OutFormat:
     if volumes is not None:
         return "volumes"
-    if all(head.is_tabular for head in heads):
+    if all(spec.is_tabular for spec in specs):
         return "csv"
-    return "png" if len(heads) == 1 and heads[0].kind in _DRAWN else "npy"
+    return "png" if len(specs) == 1 and specs[0].kind in _DRAWN else "npy"
 
 
-def _check(chosen: OutFormat, heads: Sequence[OutputSpec], volumes: Volumes | None, out: Path | TextIO | None) -> None:
-    kinds = ", ".join(f"{head.name or 'the output'}: {head.kind}" for head in heads)
-    fitting = _fitting(heads, volumes)
-    if chosen in ("csv", "jsonl") and not all(head.is_tabular for head in heads):
+def _check(chosen: OutFormat, specs: Sequence[OutputSpec], volumes: Volumes | None, out: Path | TextIO | None) -> None:
+    kinds = ", ".join(f"{spec.name or 'the output'}: {spec.kind}" for spec in specs)
+    fitting = _fitting(specs, volumes)
+    if chosen in ("csv", "jsonl") and not all(spec.is_tabular for spec in specs):
         raise _misfit(chosen, kinds, fitting if fitting == "npy" else f"{fitting}, or --format npy")
-    if chosen == "png" and (len(heads) != 1 or heads[0].kind not in _DRAWN):
+    if chosen == "png" and (len(specs) != 1 or specs[0].kind not in _DRAWN):
         raise _misfit(chosen, kinds, fitting)
     if chosen == "volumes" and volumes is None:
         raise _misfit(chosen, kinds, fitting)
@@ -263,20 +261,19 @@ class _Painter:
     """Makes the picture of a sample; a mask in the size that the sample's own picture has.
 
     Args:
-        head: The output.
+        spec: Of the output.
         run: Whose model predicts.
         are_files: Whether the samples are pictures in files, whose size can be looked up.
     """
 
-    def __init__(self, head: OutputSpec, run: TrainedRun, are_files: bool) -> None:
-        self._head = head
-        self._channels_first = run.data.train.data_format == "channels_first"
+    def __init__(self, spec: OutputSpec, run: TrainedRun, are_files: bool) -> None:
+        self._spec = spec
         self._resize = run.loaded.config.sequence.arguments.get("resize", "stretch")
-        self._sizes = are_files and head.kind == "mask"
+        self._sizes = are_files and spec.kind == "mask"
 
     def __call__(self, name: str, output: npt.NDArray[Any]) -> npt.NDArray[np.uint8]:
-        if self._head.kind == "picture":
-            return self._head.picture(output, self._channels_first)
+        if self._spec.kind == "picture":
+            return self._spec.picture(output)
         return self.sized(output, picture_size(name)) if self._sizes else self._mask(output)
 
     def sized(self, output: npt.NDArray[Any], size: tuple[int, int]) -> npt.NDArray[np.uint8]:
@@ -284,7 +281,7 @@ class _Painter:
         return _unfitted(self._mask(output), size, self._resize)
 
     def _mask(self, output: npt.NDArray[Any]) -> npt.NDArray[np.uint8]:
-        return self._head.mask(output, self._channels_first)
+        return np.asarray(self._spec.class_ids(output[None])[0], np.uint8)
 
 
 def _unfitted(mask: npt.NDArray[np.uint8], size: tuple[int, int], resize: str) -> npt.NDArray[np.uint8]:

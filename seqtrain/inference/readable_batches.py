@@ -6,8 +6,8 @@ finds none that can be read, or a class written for Keras raises, the batch is m
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+import dataclasses
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import numpy as np
@@ -17,41 +17,31 @@ from seqtrain.errors import DataError, SeqtrainError, WorkerError
 from seqtrain.inference.trained_run import TrainedRun
 from seqtrain.loading.stream import BatchStream, LoadedBatch, validation_schedule
 from seqtrain.sources.base import Source
-from seqtrain.structure import map_structure, named_leaves
+from seqtrain.structure import map_structure
+from seqtrain.training.predictions import PredictedBatch, items_of, predict_on_batch
+
+NOT_FINITE = "the model puts out NaN or infinite numbers; look at the sample for some"
 
 
-@dataclass(frozen=True)
-class Readable:
-    """What the model makes of a batch.
-
-    Args:
-        items: The sequence's items, in the order of the rows.
-        outputs: Nested as the model's outputs are.
-        errors: By row, why its sample could not be read; its outputs mean nothing.
-    """
-
-    items: npt.NDArray[np.integer]
-    outputs: Any
-    errors: dict[int, str]
-
-
-def readable_batches(run: TrainedRun, sequence: Any, source: Source) -> Iterator[Readable]:
-    """All batches of a sequence, in order.
+def readable_batches(run: TrainedRun, sequence: Any, source: Source) -> Iterator[PredictedBatch]:
+    """All batches of a sequence in order, with the names of their samples.
 
     Args:
         run: Whose model predicts.
         sequence: In which no augmentation is left.
         source: What it reads from.
     """
+    name = getattr(sequence, "describe", source.describe)
     done = 0
     for batch in _batches(run, sequence, source):
-        if batch.items.size == 0:
-            batch = Readable(np.arange(done, done + _num_rows(batch.outputs)), batch.outputs, batch.errors)
-        done += len(batch.items)
-        yield batch
+        num_rows = len(next(iter(batch.outputs.values())))
+        items = batch.items if len(batch.items) else np.arange(done, done + num_rows)
+        done += len(items)
+        errors = {**dict.fromkeys(_not_finite(batch.outputs), NOT_FINITE), **batch.errors}
+        yield dataclasses.replace(batch, items=items, names=[name(each) for each in items.tolist()], errors=errors)
 
 
-def _batches(run: TrainedRun, sequence: Any, source: Source) -> Iterator[Readable]:
+def _batches(run: TrainedRun, sequence: Any, source: Source) -> Iterator[PredictedBatch]:
     steps, position = len(sequence), 0
     while position < steps:
         with BatchStream(sequence, validation_schedule(steps), run.data.workers, position, steps) as stream:
@@ -71,15 +61,14 @@ def _batches(run: TrainedRun, sequence: Any, source: Source) -> Iterator[Readabl
                 position += 1
 
 
-def _predicted(run: TrainedRun, sequence: Any, position: int, made: LoadedBatch) -> Readable:
-    items = sequence.sample_indices(0, position)
-    if items is None:
-        return Readable(np.empty(0, np.int64), _outputs(run, made.batch), {})
+def _predicted(run: TrainedRun, sequence: Any, position: int, made: LoadedBatch) -> PredictedBatch:
+    items = items_of(sequence, position)
     rows = {item: row for row, item in enumerate(items.tolist())}
-    return Readable(items, _outputs(run, made.batch), {rows[bad.index]: bad.error for bad in made.bad})
+    errors = {rows[bad.index]: bad.error for bad in made.bad}
+    return PredictedBatch(items, predict_on_batch(run.model, made.batch[0]), errors=errors)
 
 
-def _one_by_one(run: TrainedRun, sequence: Any, position: int) -> Readable:
+def _one_by_one(run: TrainedRun, sequence: Any, position: int) -> PredictedBatch:
     """The batch without the loader, row by row."""
     errors: dict[int, str] = {}
     items = sequence.sample_indices(0, position)
@@ -89,12 +78,12 @@ def _one_by_one(run: TrainedRun, sequence: Any, position: int) -> Readable:
         try:
             sequence.write(items[row : row + 1], 0, one)
         except DataError as error:
-            errors[row] = _words(error)
+            errors[row] = _message(error)
             map_structure(lambda array: array.fill(0), one)
-    return Readable(items, _outputs(run, sequence.finish(rows)), errors)
+    return PredictedBatch(items, predict_on_batch(run.model, sequence.finish(rows)[0]), errors=errors)
 
 
-def _each_alone(run: TrainedRun, source: Source, position: int, failed: SeqtrainError) -> Readable:
+def _each_alone(run: TrainedRun, source: Source, position: int, failed: SeqtrainError) -> PredictedBatch:
     """The batch of a class written for Keras, which makes it in one go: of a sequence for each sample.
 
     Raises:
@@ -108,25 +97,25 @@ def _each_alone(run: TrainedRun, source: Source, position: int, failed: Seqtrain
         try:
             batch = run.sequence_of(source, items[row : row + 1]).batch(0, 0)
         except Exception as error:  # a class of the user's raises what it likes
-            errors[row] = _words(error)
-            outputs.append(map_structure(lambda each: np.zeros_like(each[:1]), run.example))
+            errors[row] = _message(error)
+            outputs.append({name: np.zeros_like(each[:1]) for name, each in run.example.items()})
         else:
-            outputs.append(_outputs(run, batch))
+            outputs.append(predict_on_batch(run.model, batch[0]))
     if len(errors) == len(items):
         raise failed
-    return Readable(items, map_structure(lambda *parts: np.concatenate(parts), *outputs), errors)
+    return PredictedBatch(items, map_structure(lambda *parts: np.concatenate(parts), *outputs), errors=errors)
 
 
-def _outputs(run: TrainedRun, batch: tuple[Any, ...]) -> Any:
-    import keras
+def _not_finite(outputs: Mapping[str, npt.NDArray[Any]]) -> list[int]:
+    """The rows of which the model puts out no numbers."""
+    rows: set[int] = set()
+    for output in outputs.values():
+        if output.dtype.kind == "f":
+            finite = np.isfinite(output).all(axis=tuple(range(1, output.ndim)))
+            rows |= set(np.flatnonzero(~finite).tolist())
+    return sorted(rows)
 
-    return map_structure(keras.ops.convert_to_numpy, run.model.predict_on_batch(batch[0]))
 
-
-def _num_rows(outputs: Any) -> int:
-    return len(next(leaf for _, leaf in named_leaves((outputs,))))
-
-
-def _words(error: Exception) -> str:
+def _message(error: Exception) -> str:
     message = error.mistakes[0].message if isinstance(error, SeqtrainError) else f"{type(error).__name__}: {error}"
     return message.splitlines()[0]

@@ -18,15 +18,15 @@ import numpy as np
 from seqtrain.config.load import LoadedConfig, load_config
 from seqtrain.errors import CheckpointError, ConfigError, Mistake
 from seqtrain.inference.other_samples import as_the_run_sees, open_other_source
-from seqtrain.loading.bad_samples import replaced
 from seqtrain.loading.pipeline import Data, first_batch, validating_sequence
 from seqtrain.loading.preprocessing_state import is_same_data, open_known, require_same_data, split_of
-from seqtrain.loading.stream import BatchStream, validation_schedule
+from seqtrain.reports.fields import fields_of
+from seqtrain.reports.output_spec import TrainingInfo, output_specs
 from seqtrain.reports.run_folder import no_run_in
 from seqtrain.sources.base import Source
 from seqtrain.splits import Indices, Split, split_source
-from seqtrain.structure import map_structure
 from seqtrain.training.checkpoint_store import CheckpointInfo, stored_checkpoint
+from seqtrain.training.predictions import PredictedBatch, predict_on_batch, predicted_batches
 
 RowRange = Literal["train", "val", "all"]
 
@@ -35,21 +35,6 @@ _MOVED = (
     " without a config), or evaluate other data with the same"
 )
 _NO_STAND_IN = "bring the run's data back, which is not where it was; what stands in for it must be of its form"
-
-
-@dataclasses.dataclass(frozen=True)
-class Predicted:
-    """What the model makes of one batch.
-
-    Args:
-        items: The sequence's items in it, in the order of the rows; None where a class written for Keras does not tell.
-        batch: `(x,)`, `(x, y)` or `(x, y, sample_weight)`.
-        outputs: Nested as the model's outputs are, with a batch axis.
-    """
-
-    items: np.ndarray[Any, Any] | None
-    batch: tuple[Any, ...]
-    outputs: Any
 
 
 @contextlib.contextmanager
@@ -90,7 +75,8 @@ class TrainedRun:
         source: What `sequence` draws from: the run's own source, or the one that the settings name.
         source_settings: The settings that name it; empty for the run's own.
         has_other_source: Whether they name one.
-        example: What the model makes of a batch of the run's own, nested as its outputs are.
+        example: The outputs of the model for a training batch, by their names.
+        output_specs: What each of them is.
 
     Raises:
         CheckpointError: when there is no run in the folder, or no good checkpoint.
@@ -126,7 +112,11 @@ class TrainedRun:
         self.has_other_source = bool(other)
         if other and not self._stands_in:
             self.source = open_other_source(self._named, self.data, f"-s {self.source_settings}")
-        self.model, self.example = self._model()
+        self.model, batch = self._model()
+        self.example = predict_on_batch(self.model, batch[0])
+        train = self.data.train
+        fields = fields_of(batch, train.spec, train.num_classes, train.class_names)
+        self.output_specs = output_specs(fields, self.example, TrainingInfo.of(self.data, self.model))
 
     @property
     def source_paths(self) -> list[str]:
@@ -179,13 +169,13 @@ class TrainedRun:
         chosen = np.arange(len(source)) if indices is None else indices
         return self._skipping(as_the_run_sees(self.loaded, self.data, source, chosen))
 
-    def predictions(self, sequence: Any) -> Iterator[Predicted]:
+    def predictions(self, sequence: Any) -> Iterator[PredictedBatch]:
         """What the model makes of each batch, through the run's own loader.
 
         Args:
             sequence: See `sequence`.
         """
-        return predictions(self.model, sequence, self.data)
+        return predicted_batches(self.model, sequence, self.data)
 
     def _skipping(self, sequence: Any) -> Any:
         """The sequence, skipping bad samples where the run's own do."""
@@ -223,13 +213,11 @@ class TrainedRun:
             mistakes = [dataclasses.replace(mistake, fix=_NO_STAND_IN) for mistake in error.mistakes]
             raise CheckpointError(mistakes) from error
 
-    def _model(self) -> tuple[Any, Any]:
-        """The model with its weights, and what it makes of a batch."""
+    def _model(self) -> tuple[Any, tuple[Any, ...]]:
+        """The model with its weights, and a training batch."""
         from seqtrain.training.device import prepare_keras
 
         prepare_keras(self.loaded.config)
-        import keras
-
         from seqtrain.training.model import build_model
         from seqtrain.training.snapshot import WEIGHTS, load_weights
 
@@ -245,7 +233,7 @@ class TrainedRun:
                 if newer.path == self.stored.path:
                     raise
                 self.stored = newer  # a run that trains has removed the other one
-        return model, map_structure(keras.ops.convert_to_numpy, model.predict_on_batch(first[0]))
+        return model, first
 
 
 def _loaded(path: Path, settings: Sequence[str]) -> LoadedConfig:
@@ -278,22 +266,3 @@ def names_source(settings: Sequence[str]) -> bool:
 
 def _names(setting: str, key: str) -> bool:
     return setting.partition("=")[0].strip().split(".")[0] == key
-
-
-def predictions(model: Any, sequence: Any, data: Data) -> Iterator[Predicted]:
-    """What a model makes of each batch of a sequence.
-
-    Args:
-        model: Any Keras model.
-        sequence: Whose batches come in order.
-        data: Of the run; says who makes the batches.
-    """
-    import keras
-
-    schedule = validation_schedule(len(sequence))
-    with BatchStream(sequence, schedule, data.workers, end=len(sequence)) as stream:
-        for position in range(len(sequence)):
-            made = stream.take(position)
-            items = sequence.sample_indices(0, position)
-            outputs = map_structure(keras.ops.convert_to_numpy, model.predict_on_batch(made.batch[0]))
-            yield Predicted(None if items is None else replaced(items, made.bad), made.batch, outputs)

@@ -15,12 +15,12 @@ import numpy as np
 import numpy.typing as npt
 
 from seqtrain.files import partial
-from seqtrain.inference.output_spec import OutputSpec
-from seqtrain.inference.prediction_files import Rows
+from seqtrain.reports.output_spec import OutputSpec
 from seqtrain.sequences.volume_patches import VolumePatchSequence
 from seqtrain.sources.volume_slices import VolumeSlices
 from seqtrain.sources.volume_source import Mask, Shape
 from seqtrain.sources.volumes import Volumes
+from seqtrain.training.predictions import PredictedBatch
 
 Array = npt.NDArray[Any]
 
@@ -43,21 +43,19 @@ class PatchCanvas:
     Args:
         sequence: Whose items the patches are.
         volume: The volume.
-        head: The output.
-        channels_first: Whether an output has its classes before its voxels.
+        spec: Of the output.
     """
 
-    def __init__(self, sequence: VolumePatchSequence, volume: int, head: OutputSpec, channels_first: bool) -> None:
+    def __init__(self, sequence: VolumePatchSequence, volume: int, spec: OutputSpec) -> None:
         self._sequence = sequence
         self._shape = sequence.source.shape(volume)
-        self._head = head
-        self._channels_first = channels_first
-        self._sums = np.zeros((*self._shape, max(len(head.classes), 2)), np.float32)
+        self._spec = spec
+        self._sums = np.zeros((*self._shape, max(len(spec.classes), 2)), np.float32)
 
     def add(self, item: int, output: Array) -> None:
         """See `Canvas`."""
-        output = np.moveaxis(output, 0, -1) if self._channels_first else output
-        probabilities = self._head.probabilities(output.reshape(-1, output.shape[-1]))
+        output = np.moveaxis(output, 0, -1) if self._spec.channels_first else output
+        probabilities = self._spec.probabilities(output.reshape(-1, output.shape[-1]))
         patch = probabilities.reshape(*output.shape[:-1], -1)
         _, corner = self._sequence.place(item)
         in_volume = [slice(max(at, 0), at + side) for at, side in zip(corner, patch.shape, strict=False)]
@@ -127,18 +125,18 @@ class VolumeWriter:
         self._canvas: Canvas | None = None
         folder.mkdir(parents=True, exist_ok=True)
 
-    def write(self, rows: Rows) -> None:
+    def write(self, batch: PredictedBatch) -> None:
         """See `Writer`; the parts of a volume follow each other."""
-        for position, item in enumerate(rows.items.tolist()):
+        for position, item in enumerate(batch.items.tolist()):
             volume = self._volume_of(item)
             if volume != self._volume:
                 self._finish()
                 self._volume, self._canvas = volume, self._canvas_of(volume)
-            if position in rows.errors:
+            if position in batch.errors:
                 self._canvas = None
                 self._path.unlink(missing_ok=True)  # an earlier prediction's is not this one's
             elif self._canvas is not None:
-                self._canvas.add(item, rows.outputs[self._name][position])
+                self._canvas.add(item, batch.outputs[self._name][position])
 
     def close(self, whole: bool) -> list[str]:
         """See `Writer`."""

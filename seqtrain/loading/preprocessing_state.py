@@ -15,7 +15,7 @@ from typing import Any
 from seqtrain.config.load import LoadedConfig
 from seqtrain.errors import CheckpointError
 from seqtrain.loading.pipeline import Data, open_data
-from seqtrain.sequences.fitted import scales_of
+from seqtrain.sequences.fitted import Scale, scales_of
 from seqtrain.sources.base import Source
 from seqtrain.sources.fingerprint import fingerprint
 from seqtrain.sources.ratings import Ratings
@@ -54,11 +54,10 @@ def fitted_of(path: Path) -> dict[str, Any] | None:
     return _read(path / FITTED) if (path / FITTED).is_file() or split_of(path).get("has_fitted") else None
 
 
-def deviations_of(data: Data) -> dict[str, float]:
-    """The standard deviation of each target that was scaled by the training part, by its column."""
+def target_scales(data: Data) -> dict[str, Scale]:
+    """The mean and std of each target that was scaled by the training part, by its column."""
     scales = scales_of(fitted_by(data))
-    targets = list(data.source.targets)
-    return {name: scales[name]["deviation"] for name in targets if "deviation" in scales.get(name, {})}
+    return {name: scales[name] for name in data.source.targets if name in scales}
 
 
 def split_of(path: Path) -> dict[str, Any]:

@@ -7,18 +7,17 @@ everything else there is no confidence, and the largest errors come first.
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from seqtrain.reports.classification import ClassificationResults
 from seqtrain.reports.contact_sheet import Panel, Remark
 from seqtrain.reports.fields import Field
-from seqtrain.reports.outputs import flat_mask, mask_ids, pairs_of, results_of
-from seqtrain.reports.segmentation import SegmentationResults
+from seqtrain.reports.output_spec import OutputSpec, TrainingInfo, flat_mask, output_specs, pairs_of
+from seqtrain.reports.outputs import pixel_weights, with_logits_seen
 from seqtrain.reports.statistics import class_indices
 from seqtrain.reports.tiles import COLORS
 
@@ -30,14 +29,12 @@ class Predictor:
     """A trained model.
 
     Args:
-        predict: What it makes of the inputs of a batch, nested as its outputs are.
-        loss: The words of its loss: a single score is a class only where a loss takes it as one.
-        channels_first: Whether the classes of masks come before height and width.
+        predict: What it makes of the inputs of a batch, by the name of the output.
+        info: How it was trained.
     """
 
-    predict: Callable[[Any], Any]
-    loss: str
-    channels_first: bool = False
+    predict: Callable[[Any], Mapping[str, npt.NDArray[Any]]]
+    info: TrainingInfo
 
 
 @dataclass(frozen=True)
@@ -140,19 +137,21 @@ class BatchPredictions:
         return told + [f"no predictions of {name}: {why}" for name, why in self.skipped.items()]
 
 
-def batch_predictions(fields: Sequence[Field], outputs: Any, predictor: Predictor) -> BatchPredictions:
+def batch_predictions(
+    fields: Sequence[Field], outputs: Mapping[str, npt.NDArray[Any]], info: TrainingInfo
+) -> BatchPredictions:
     """What there is to say of a batch.
 
     Args:
         fields: Of the batch.
-        outputs: What the model makes of it.
-        predictor: The model.
+        outputs: What the model makes of it, by the name of the output.
+        info: How the model was trained.
     """
-    pairs = pairs_of(fields, outputs)
+    pairs, specs = pairs_of(fields, outputs), output_specs(fields, outputs, info)
     made: list[Prediction] = []
     skipped = {} if pairs else {"y": "the outputs of the model do not stand for the targets"}
-    for field, predicted in pairs:
-        found = _prediction(field, np.asarray(predicted), fields, predictor)
+    for field, name in pairs:
+        found = _prediction(field, outputs[name], specs[name], fields)
         if isinstance(found, str):
             skipped[field.name] = found
         else:
@@ -161,24 +160,23 @@ def batch_predictions(fields: Sequence[Field], outputs: Any, predictor: Predicto
 
 
 def _prediction(
-    field: Field, predicted: npt.NDArray[Any], fields: Sequence[Field], predictor: Predictor
+    field: Field, predicted: npt.NDArray[Any], spec: OutputSpec, fields: Sequence[Field]
 ) -> Prediction | str:
     if field.kind in ("pixels", "series") and predicted.size == field.array.size:
         return _of_drawn(field, predicted, fields)
-    class_axis = 1 if predictor.channels_first else -1
-    results = results_of(field, predicted, predictor.loss, class_axis)
-    if isinstance(results, str):
-        return results
-    if isinstance(results, SegmentationResults):
-        return _of_masks(field, mask_ids(predicted, field.array, class_axis), fields)
-    if isinstance(results, ClassificationResults):
-        truth = class_indices(field.array, field.num_classes or results.num_classes)
-        return "some targets are no single class" if truth is None else _of_classes(field, truth, predicted)
+    if spec.skipped:
+        return spec.skipped
+    if spec.kind in ("mask", "volume"):
+        return _of_masks(field, with_logits_seen(spec, predicted).class_ids(predicted), fields)
+    if spec.kind == "classes":
+        truth = class_indices(field.array, field.num_classes or spec.num_classes)
+        if truth is None:
+            return "some targets are no single class"
+        return _of_classes(field, truth, with_logits_seen(spec, predicted).probabilities(predicted))
     return _of_values(field, predicted)
 
 
-def _of_classes(field: Field, truth: npt.NDArray[np.int64], scores: npt.NDArray[Any]) -> Prediction:
-    probabilities = _probabilities(scores.reshape(len(truth), -1).astype(np.float64))
+def _of_classes(field: Field, truth: npt.NDArray[np.int64], probabilities: Floats) -> Prediction:
     predicted, confidence = probabilities.argmax(axis=1), probabilities.max(axis=1)
     wrong = predicted != truth
     document = {
@@ -195,28 +193,15 @@ def _of_classes(field: Field, truth: npt.NDArray[np.int64], scores: npt.NDArray[
     return Prediction(field.name, document, remarks, np.where(wrong, -confidence, confidence), truth=truths)
 
 
-def _probabilities(scores: Floats) -> Floats:
-    """Of each class; outputs that leave 0 to 1 are logits."""
-    are_logits = bool(((scores < 0) | (scores > 1)).any())
-    if scores.shape[1] == 1:
-        positive = 1 / (1 + np.exp(-scores)) if are_logits else scores
-        return np.concatenate([1 - positive, positive], axis=1)
-    if are_logits:
-        powers = np.exp(scores - scores.max(axis=1, keepdims=True))
-        return np.asarray(powers / powers.sum(axis=1, keepdims=True))
-    return scores
-
-
 def _of_masks(field: Field, ids: npt.NDArray[np.integer[Any]], fields: Sequence[Field]) -> Prediction:
     truth = flat_mask(field.array)
-    wanted = field.name.replace("y", "sample_weight", 1)
-    weights = [each for each in fields if each.name == wanted and each.array.shape == truth.shape]
-    counted = weights[0].array > 0 if weights else np.ones(truth.shape, bool)
+    weights = pixel_weights(field, fields)
+    counted = np.ones(truth.shape, bool) if weights is None else weights.array > 0
     iou = [_mean_iou(*row) for row in zip(truth, ids, counted, strict=True)]
     document = {"kind": "segmentation", "iou": [round(each, 6) for each in iou]}
     remarks = [Remark(f"predicted: IoU {each:.2f}", each < 0.5) for each in iou]
     pictures = [each for each in fields if each.is_input and each.kind == "pixels"]
-    drawn = [*pictures, dataclasses.replace(field, array=ids), *weights]
+    drawn = [*pictures, dataclasses.replace(field, array=ids), *([] if weights is None else [weights])]
     return Prediction(field.name, document, remarks, np.array(iou), drawn)
 
 

@@ -21,7 +21,6 @@ from seqtrain.reports.style import LINES, saved_figure
 from seqtrain.reports.subsample import Subsample
 from seqtrain.text import shortened
 
-MOST_CLASSES = 2000  # whose matrix is 32 MB
 _MOST_CURVES = 10
 _MOST_SCORES = 4_000_000
 _FEWEST_ROWS = 1000
@@ -36,16 +35,17 @@ class ClassificationResults:
     Args:
         num_classes: How many there are.
         class_names: By class index; the index is shown where they are left out.
+        from_logits: Whether scores are known to be logits; those that leave 0 to 1 are found to be.
     """
 
     kind = "classification"
 
-    def __init__(self, num_classes: int, class_names: Sequence[str] | None = None) -> None:
+    def __init__(self, num_classes: int, class_names: Sequence[str] | None = None, from_logits: bool = False) -> None:
         self.num_classes = num_classes
         self.class_names = tuple(class_names or map(str, range(num_classes)))
         self._by_half = np.zeros((num_classes, num_classes), np.int64)  # a single score is cut at 0.5, or
         self._by_sign = np.zeros((num_classes, num_classes), np.int64)  # at 0, where scores turn out to be logits
-        self._are_logits = False
+        self._are_logits = from_logits
         self._kept = Subsample(max(_FEWEST_ROWS, _MOST_SCORES // num_classes))
 
     def add(self, truth: npt.NDArray[np.integer[Any]], scores: Floats) -> None:

@@ -26,6 +26,7 @@ class Field:
         num_classes: Where it holds class ids.
         class_names: By class id, where they are known.
         columns: The names of the channels of a series, where they are known.
+        in_spec: Whether the sequence's spec tells its shape.
     """
 
     name: str
@@ -35,6 +36,7 @@ class Field:
     num_classes: int | None = None
     class_names: tuple[str, ...] | None = None
     columns: tuple[str, ...] = ()
+    in_spec: bool = False
 
     @property
     def is_input(self) -> bool:
@@ -77,7 +79,7 @@ def fields_of(
         if name == "y":
             names = names or (tuple(class_names) if class_names else None)
             count = count or num_classes
-        found.append(Field(name, array, kind, field.kind is not None, count, names, field.columns))
+        found.append(Field(name, array, kind, field.kind is not None, count, names, field.columns, name in declared))
     return found
 
 

@@ -255,7 +255,7 @@ class Inspection:
         fields = tuple(fields_of(made.batch, spec, num_classes, names))
         predictions = None
         if self.predictor is not None:
-            predictions = batch_predictions(fields, self.predictor.predict(made.batch[0]), self.predictor)
+            predictions = batch_predictions(fields, self.predictor.predict(made.batch[0]), self.predictor.info)
         return InspectedBatch(
             title=title,
             index=index,

@@ -14,6 +14,7 @@ import numpy.typing as npt
 
 from seqtrain.reports.style import FAINT, TRAINING, saved_figure
 from seqtrain.reports.subsample import Subsample
+from seqtrain.sequences.fitted import Scale
 
 _MOST_DRAWN = 50_000
 _FAR = 2  # times as far as nearly all
@@ -27,19 +28,17 @@ class RegressionResults:
 
     Args:
         name: Of what is predicted.
-
-    Attributes:
+        scale: The mean and std that the values were scaled by, and are brought back with.
         unit: Of the values, where it is not that of the data.
-        scaling: The mean and the deviation that were taken out of the values, and are put back into them.
     """
 
     kind = "regression"
     table = None
 
-    def __init__(self, name: str = "") -> None:
+    def __init__(self, name: str = "", scale: Scale = Scale(0.0, 1.0), unit: str = "") -> None:  # noqa: B008 - a constant
         self.name = name
-        self.unit = ""
-        self.scaling = (0.0, 1.0)
+        self.scale = scale
+        self.unit = unit
         self._kept = Subsample(_MOST_DRAWN)
         self._num_samples = 0
         self._count = 0
@@ -52,8 +51,8 @@ class RegressionResults:
         self._num_samples += int(np.count_nonzero(finite.any(axis=tuple(range(1, finite.ndim)))))
         truth, predicted, finite = (values.ravel() for values in (*np.asarray([truth, predicted], np.float64), finite))
         truth, error = truth[finite], (predicted - truth)[finite]
-        mean, deviation = self.scaling
-        truth, error = truth * deviation + mean, error * deviation
+        mean, std = self.scale
+        truth, error = truth * std + mean, error * std
         if not self._count and truth.size:
             self._shift = float(truth.mean())
         self._count += truth.size

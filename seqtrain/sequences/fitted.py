@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -26,19 +26,19 @@ class Scaling:
 
     Args:
         mean: Of each column; NaN where the training part holds no value.
-        deviation: Of each column, over all values; 1 for a constant.
+        std: Of each column, over all values; 1 for a constant.
         has_missing: Whether values of the column were missing.
     """
 
     mean: npt.NDArray[np.float64]
-    deviation: npt.NDArray[np.float64]
+    std: npt.NDArray[np.float64]
     has_missing: npt.NDArray[np.bool_]
 
     @classmethod
     def fit(cls, values: npt.NDArray[np.floating[Any]], rows: npt.NDArray[np.integer]) -> Scaling:
         """Fits on some rows of (rows, columns); NaN is left out.
 
-        Two passes, in blocks: sums of squares alone lose all digits where the mean is large beside the deviation.
+        Two passes, in blocks: sums of squares alone lose all digits where the mean is large beside the std.
         """
         counts, total = np.zeros(values.shape[1], np.int64), np.zeros(values.shape[1])
         for start in range(0, len(rows), _ROWS_IN_A_BLOCK):
@@ -50,9 +50,9 @@ class Scaling:
         for start in range(0, len(rows), _ROWS_IN_A_BLOCK):
             block = values[rows[start : start + _ROWS_IN_A_BLOCK]].astype(np.float64)
             squares += np.nansum((block - mean) ** 2, axis=0)
-        deviation = np.sqrt(squares / np.maximum(counts, 1))
-        constant = deviation <= np.abs(mean) * np.finfo(np.float32).eps
-        return cls(mean, np.where(constant | (counts == 0), 1.0, deviation), counts < len(rows))
+        std = np.sqrt(squares / np.maximum(counts, 1))
+        constant = std <= np.abs(mean) * np.finfo(np.float32).eps
+        return cls(mean, np.where(constant | (counts == 0), 1.0, std), counts < len(rows))
 
     @classmethod
     def from_json(cls, fitted: Mapping[str, Mapping[str, Any]]) -> Scaling:
@@ -66,7 +66,7 @@ class Scaling:
 
     def to_json(self, names: Sequence[str]) -> dict[str, dict[str, Any]]:
         """What was fitted, by the names of the columns."""
-        fitted = zip(self.mean.tolist(), self.deviation.tolist(), self.has_missing.tolist(), strict=True)
+        fitted = zip(self.mean.tolist(), self.std.tolist(), self.has_missing.tolist(), strict=True)
         parts = ("mean", "deviation", "has_missing")
         return {name: dict(zip(parts, column, strict=True)) for name, column in zip(names, fitted, strict=True)}
 
@@ -78,7 +78,7 @@ class Scaling:
             columns: Which of the fitted columns they are, in order. Default: all.
         """
         scaled: npt.NDArray[np.float64] = values - self.mean[columns]
-        scaled /= self.deviation[columns]
+        scaled /= self.std[columns]
         return scaled
 
 
@@ -129,9 +129,19 @@ class Vocabulary:
         return self.ids.take(codes)
 
 
-def scales_of(fitted: Mapping[str, Any]) -> dict[str, Mapping[str, Any]]:
+class Scale(NamedTuple):
+    """What was taken out of a column of numbers."""
+
+    mean: float
+    std: float
+
+
+def scales_of(fitted: Mapping[str, Any]) -> dict[str, Scale]:
     """The scale of each column that may be a target, of what `fitted` of a table or of windows gives."""
-    return {**fitted.get("columns", {}), **fitted.get("targets", {})}
+    columns = {**fitted.get("columns", {}), **fitted.get("targets", {})}
+    return {
+        name: Scale(column["mean"], column["deviation"]) for name, column in columns.items() if "deviation" in column
+    }
 
 
 def require_same(what: str, expected: Any, received: Any) -> None:

@@ -23,15 +23,15 @@ from typing import Any, Literal, cast
 from seqtrain import console
 from seqtrain.errors import CheckpointError, InterruptedRunError, OutOfTimeError, SeqtrainError
 from seqtrain.files import write_json, write_text
-from seqtrain.inference.trained_run import Predicted, predictions
 from seqtrain.loading.pipeline import Data
 from seqtrain.reports.curves import draw_run
 from seqtrain.reports.fields import fields_of
-from seqtrain.reports.outputs import Output, pairs_of
+from seqtrain.reports.output_spec import TrainingInfo, output_specs, pairs_of
+from seqtrain.reports.outputs import OutputResults
 from seqtrain.reports.regression import RegressionResults
-from seqtrain.sequences.fitted import scales_of
 from seqtrain.structure import named_leaves
 from seqtrain.training.checkpoint_store import stored_checkpoint
+from seqtrain.training.predictions import PredictedBatch, predicted_batches
 from seqtrain.training.run_folder import RunFolder
 from seqtrain.training.snapshot import WEIGHTS, load_weights
 
@@ -71,9 +71,10 @@ def _draw_results(folder: RunFolder, data: Data, model: Any, check: Callable[[],
         document["skipped"] = "the run has no validation"
     else:
         document |= _give_best_weights(folder, model)
-        loss = str(data.config.compile.loss if data.config.compile else model.loss).lower()
-        with contextlib.closing(cast("Generator[Predicted]", predictions(model, data.val, data))) as predicted:
-            outputs = gathered(data, itertools.islice(predicted, data.validation_steps), loss, check)
+        batches = cast("Generator[PredictedBatch]", predicted_batches(model, data.val, data))
+        with contextlib.closing(batches):
+            some = itertools.islice(batches, data.validation_steps)
+            outputs = results_of_outputs(data.val, some, TrainingInfo.of(data, model), check)
         document["outputs"] = {each.name: _drawn(each, folder.plots, len(outputs) > 1) for each in outputs}
         if not outputs:
             document["skipped"] = "the batches have no targets"
@@ -93,55 +94,33 @@ def _give_best_weights(folder: RunFolder, model: Any) -> dict[str, Any]:
     return {"checkpoint": which, "epoch": int(stored.about["epoch"]) - (0 if stored.about["batch"] else 1)}
 
 
-def gathered(
-    data: Data, batches: Iterator[Predicted], loss: str, check: Callable[[], None] = lambda: None
-) -> list[Output]:
-    """What is to be said of each output of a model, over all batches.
+def results_of_outputs(
+    sequence: Any, batches: Iterator[PredictedBatch], info: TrainingInfo, check: Callable[[], None] = lambda: None
+) -> list[OutputResults]:
+    """How well each output does over all batches.
 
     Args:
-        data: Of the run.
+        sequence: That the batches are of.
         batches: What the model makes of them.
-        loss: The words of the config's loss.
+        info: How the model was trained.
         check: Raises where there is a reason to stop.
     """
-    outputs: list[Output] = []
-    sequence = data.val
+    results: dict[str, OutputResults] = {}
     for batch in batches:
         check()
         fields = fields_of(batch.batch, sequence.spec, sequence.num_classes, sequence.class_names)
         pairs = pairs_of(fields, batch.outputs)
-        channels_first = sequence.data_format == "channels_first"
-        outputs = outputs or [
-            _in_its_unit(Output(field, predicted, loss, channels_first), data) for field, predicted in pairs
-        ]
+        if not results:
+            specs = output_specs(fields, batch.outputs, info)
+            results = {name: OutputResults(specs[name]) for _, name in pairs}
         names = _names(sequence, batch)
-        for output, (_, predicted) in zip(outputs, pairs, strict=True):
-            output.add(fields, predicted, names)
-    return outputs
+        for _, name in pairs:
+            results[name].add(fields, batch.outputs[name], names)
+    return list(results.values())
 
 
-def _in_its_unit(output: Output, data: Data) -> Output:
-    """The output; values that were scaled by the training part get their unit back, where they have one.
-
-    Those of several columns are said to be in standard deviations.
-    """
-    results = output.results
-    if not isinstance(results, RegressionResults):
-        return output
-    scales = scales_of(getattr(data.val, "fitted", dict)())
-    name = output.name.partition(".")[2]
-    columns = [name] if name else list(data.source.targets)
-    scaled = [scales[column] for column in columns if "deviation" in scales.get(column, {})]
-    if scaled and len(columns) == 1:
-        results.name = columns[0]
-        results.scaling = scaled[0]["mean"], scaled[0]["deviation"]
-    elif scaled:
-        results.unit = "standard deviations"
-    return output
-
-
-def _names(sequence: Any, batch: Predicted) -> list[str]:
-    if batch.items is None:
+def _names(sequence: Any, batch: PredictedBatch) -> list[str]:
+    if not len(batch.items):
         size = len(next(array for _, array in named_leaves(batch.batch)))
         return [f"row {row}" for row in range(size)]
     indices = sequence.source_indices(batch.items).tolist()
@@ -158,7 +137,7 @@ def _short(described: str) -> str:
     return "\n".join(filter(None, [Path(file).name, part])) if file else ""
 
 
-def _drawn(output: Output, plots: Path, has_others: bool) -> dict[str, Any]:
+def _drawn(output: OutputResults, plots: Path, has_others: bool) -> dict[str, Any]:
     """Draws an output's pictures and writes its table; what `results.json` says of it."""
     results = output.results
     if results is None:
@@ -170,7 +149,7 @@ def _drawn(output: Output, plots: Path, has_others: bool) -> dict[str, Any]:
     document: dict[str, Any] = {"kind": results.kind, "numbers": numbers}
     if isinstance(results, RegressionResults):
         document |= {"unit": results.unit} if results.unit else {}
-        document |= {"column": results.name, "deviation": results.scaling[1]} if results.scaling[1] != 1 else {}
+        document |= {"column": results.name, "deviation": results.scale.std} if results.scale.std != 1 else {}
     if results.table is not None:
         text = results.table.csv(with_iou=results.kind == "segmentation")
         write_text(plots / f"classes{suffix}.csv", text)

@@ -39,7 +39,7 @@ def test_accuracy_is_what_scikit_learn_counts_from_the_predictions():
     run = TrainedRun(little_run())
     batches = list(run.predictions(run.sequence("train")))
     y = np.concatenate([each.batch[1] for each in batches])
-    outputs = np.concatenate([each.outputs for each in batches]).astype(np.float64)
+    outputs = np.concatenate([each.outputs[""] for each in batches]).astype(np.float64)
     outputs /= outputs.sum(axis=1, keepdims=True)
     found = evaluate(run, "train").metrics
     assert found["accuracy"] == pytest.approx(metrics.accuracy_score(y, outputs.argmax(axis=1)))

@@ -1,6 +1,5 @@
 import contextlib
 import csv
-import dataclasses
 import io
 import json
 import os
@@ -14,17 +13,19 @@ from PIL import Image
 from seqtrain.cli import results
 from seqtrain.config import load_config
 from seqtrain.errors import ConfigError, DataError, InterruptedRunError
-from seqtrain.inference import prediction
-from seqtrain.inference.output_spec import OutputSpec
+from seqtrain.inference import prediction, readable_batches
 from seqtrain.inference.prediction import PredictOptions, predict
-from seqtrain.inference.prediction_files import ArrayWriter, PictureWriter, Rows, TableWriter, palette
+from seqtrain.inference.prediction_files import ArrayWriter, PictureWriter, TableWriter, palette
 from seqtrain.inference.prediction_places import _check, _Places, _unfitted
 from seqtrain.inference.trained_run import TrainedRun
+from seqtrain.reports.output_spec import OutputSpec
+from seqtrain.sequences.fitted import Scale
 from seqtrain.sources.listed_files import ListedArrays
 from seqtrain.sources.npy_files import npy_array
 from seqtrain.structure import FieldSpec
 from seqtrain.training.fit import fit
 from seqtrain.training.options import FitOptions
+from seqtrain.training.predictions import PredictedBatch, predict_on_batch
 from tests.conftest import CONFIGS, DATA, seqtrain
 from tests.training.little_run import MARKS, little_run, save
 
@@ -53,7 +54,7 @@ def test_what_fit_validated_is_predicted_alike_from_its_files(tmp_path):
     paths = [run.source.describe(index) for each in batches for index in each.items]
     done = predict(little_run(), PredictOptions([*map(type(tmp_path), paths)], out=tmp_path / "p.npy"))
     assert (done.exit_code, done.samples) == (0, 12)
-    assert np.array_equal(np.load(tmp_path / "p.npy"), np.concatenate([each.outputs for each in batches]))
+    assert np.array_equal(np.load(tmp_path / "p.npy"), np.concatenate([each.outputs[""] for each in batches]))
     assert [row["path"] for row in rows_of((tmp_path / "p.inputs.csv").read_text())] == paths
 
 
@@ -181,19 +182,19 @@ def test_two_classes_may_come_as_one_number_or_as_logits():
 
 
 def test_values_go_back_into_the_units_of_the_data_and_no_number_becomes_an_empty_cell(tmp_path):
-    head = OutputSpec("", "values", columns=("price", "rooms"), mean=np.array([100, 3]), deviation=np.array([10, 2]))
-    writer = TableWriter(tmp_path / "v.csv", [head], "row", as_json=False)
-    writer.write(Rows(np.arange(2), ["f:2", "f:3"], {}, {"": np.array([[1.5, -1], [np.nan, 0]], np.float32)}))
+    spec = OutputSpec("", "values", columns=("price", "rooms"), scales={"price": Scale(100, 10), "rooms": Scale(3, 2)})
+    writer = TableWriter(tmp_path / "v.csv", [spec], "row", as_json=False)
+    writer.write(
+        PredictedBatch(np.arange(2), {"": np.array([[1.5, -1], [np.nan, 0]], np.float32)}, names=["f:2", "f:3"])
+    )
     assert writer.close(whole=True) == [str(tmp_path / "v.csv")]
     assert (tmp_path / "v.csv").read_text() == "row,price,rooms,error\nf:2,115.0,1.0,\nf:3,,3.0,\n"
 
 
 def test_values_in_a_npy_are_in_the_unit_of_the_data(tmp_path):
-    head = OutputSpec(
-        "", "values", columns=("a_1", "b_1"), mean=np.array([10.0, 100.0]), deviation=np.array([2.0, 4.0])
-    )
-    writer = ArrayWriter(tmp_path / "p.npy", [head], "row")
-    writer.write(Rows(np.arange(1), ["1"], {}, {"": np.array([[[0.5, -1.0]]], np.float16)}))
+    spec = OutputSpec("", "values", columns=("a_1", "b_1"), scales={"a": Scale(10.0, 2.0), "b": Scale(100.0, 4.0)})
+    writer = ArrayWriter(tmp_path / "p.npy", [spec], "row")
+    writer.write(PredictedBatch(np.arange(1), {"": np.array([[[0.5, -1.0]]], np.float16)}, names=["1"]))
     writer.close(whole=True)
     written = np.load(tmp_path / "p.npy")
     assert (written.tolist(), written.dtype) == ([[[11.0, 96.0]]], np.float32)
@@ -205,7 +206,12 @@ def test_rows_of_a_npy_that_could_not_be_read_are_nan(tmp_path):
     writer = ArrayWriter(tmp_path / "p.npy", [OutputSpec("", "array")], "path")
     for batch in (np.ones((2, 3), np.float32), np.full((1, 3), 2, np.float32)):
         writer.write(
-            Rows(np.arange(len(batch)), ["a", "b"][: len(batch)], {0: "no"} if len(batch) == 2 else {}, {"": batch})
+            PredictedBatch(
+                np.arange(len(batch)),
+                {"": batch},
+                names=["a", "b"][: len(batch)],
+                errors={0: "no"} if len(batch) == 2 else {},
+            )
         )
     writer.close(whole=True)
     expected = np.array([[np.nan] * 3, [1, 1, 1], [2, 2, 2]])
@@ -215,10 +221,12 @@ def test_rows_of_a_npy_that_could_not_be_read_are_nan(tmp_path):
 def test_masks_are_palette_pictures_called_as_their_files(tmp_path):
     (tmp_path / "in").mkdir()
     places = _Places(tmp_path / "out", [tmp_path / "in"], [str(tmp_path / "in/a/x.jpg"), str(tmp_path / "in/y.tif")])
-    head = OutputSpec("", "mask", ("ground", "disc"))
-    writer = PictureWriter(tmp_path / "out", head, lambda name, output: head.mask(output, False), places)
+    spec = OutputSpec("", "mask", ("ground", "disc"))
+    writer = PictureWriter(
+        tmp_path / "out", spec, lambda name, output: spec.class_ids(output[None])[0].astype(np.uint8), places
+    )
     scores = np.array([[[0.9, 0.1], [0.2, 0.8]]], np.float32)  # one row of two pixels
-    writer.write(Rows(np.arange(1), [str(tmp_path / "in/a/x.jpg")], {}, {"": scores[None]}))
+    writer.write(PredictedBatch(np.arange(1), {"": scores[None]}, names=[str(tmp_path / "in/a/x.jpg")]))
     picture = Image.open(tmp_path / "out/a/x.png")
     assert picture.mode == "P"
     assert np.asarray(picture).tolist() == [[0, 1]]
@@ -307,30 +315,28 @@ def test_a_missing_first_picture_does_not_make_rows_of_files(photos, first_is_mi
 
 
 def test_an_output_that_is_called_as_another_column_loses_nothing(tmp_path):
-    heads = [OutputSpec(name, "values", columns=(name,)) for name in ("error", "row", "price/m2")]
-    rows = Rows(np.arange(2), ["t.csv:2", "t.csv:3"], {1: "is damaged"}, {h.name: np.ones((2, 1)) for h in heads})
-    writer = TableWriter(tmp_path / "p.jsonl", heads, "row", as_json=True)
+    names = ("error", "row", "price/m2")
+    specs = [OutputSpec(name, "values", columns=(name,)) for name in names]
+    outputs = {name: np.ones((2, 1)) for name in names}
+    rows = PredictedBatch(np.arange(2), outputs, names=["t.csv:2", "t.csv:3"], errors={1: "is damaged"})
+    writer = TableWriter(tmp_path / "p.jsonl", specs, "row", as_json=True)
     writer.write(rows)
     writer.close(whole=True)
     first, second = map(json.loads, (tmp_path / "p.jsonl").read_text().splitlines())
     assert first == {"row": "t.csv:2", "predicted_error": 1, "predicted_row": 1, "price/m2": 1}
     assert second == {"row": "t.csv:3", "error": "is damaged"}
-    arrays = ArrayWriter(tmp_path / "result.v2", heads, "row")
+    arrays = ArrayWriter(tmp_path / "result.v2", specs, "row")
     arrays.write(rows)
     written = [Path(path).name for path in arrays.close(whole=True)]
     assert written == ["result.v2_error.npy", "result.v2_row.npy", "result.v2_price_m2.npy", "result.v2.inputs.csv"]
 
 
 def test_a_sample_of_which_the_model_puts_out_nan_has_an_error(photos, tmp_path, monkeypatch):
-    batches = prediction.readable_batches
+    def with_nan(model, x):
+        outputs = predict_on_batch(model, x)
+        return {name: np.concatenate([np.full_like(rows[:1], np.nan), rows[1:]]) for name, rows in outputs.items()}
 
-    def with_nan(*arguments):
-        for batch in batches(*arguments):
-            outputs = np.array(batch.outputs)
-            outputs[[path.endswith("/e.png") for path in map(arguments[1].describe, batch.items.tolist())]] = np.nan
-            yield dataclasses.replace(batch, outputs=outputs)
-
-    monkeypatch.setattr(prediction, "readable_batches", with_nan)
+    monkeypatch.setattr(readable_batches, "predict_on_batch", with_nan)
     done = predict(little_run(), PredictOptions([photos / "e.png", photos / "a.png"], out=tmp_path / "p.csv"))
     first, second = rows_of((tmp_path / "p.csv").read_text())
     assert (first["class"], first["error"].partition(";")[0]) == ("", "the model puts out NaN or infinite numbers")
@@ -343,12 +349,12 @@ def test_names_that_have_no_folder_in_common_are_no_reason_to_fail(tmp_path):
 
 
 def test_a_picture_of_an_earlier_prediction_is_not_taken_for_one_of_a_sample_that_cannot_be_read(tmp_path):
-    head = OutputSpec("", "mask", ("ground", "disc"))
-    writer = PictureWriter(tmp_path, head, lambda name, output: head.mask(output, False), lambda name: f"{name}.png")
+    spec = OutputSpec("", "mask", ("ground", "disc"))
+    writer = PictureWriter(tmp_path, spec, lambda name, output: np.zeros((1, 1), np.uint8), lambda name: f"{name}.png")
     scores = np.array([[[[0.9, 0.1]]]], np.float32)
-    writer.write(Rows(np.arange(1), ["x"], {}, {"": scores}))
+    writer.write(PredictedBatch(np.arange(1), {"": scores}, names=["x"]))
     assert (tmp_path / "x.png").exists()
-    writer.write(Rows(np.arange(1), ["x"], {0: "is damaged"}, {"": scores}))
+    writer.write(PredictedBatch(np.arange(1), {"": scores}, names=["x"], errors={0: "is damaged"}))
     assert not (tmp_path / "x.png").exists()
 
 
@@ -358,7 +364,8 @@ def test_a_batch_of_no_samples_is_none_that_is_missing(photos, tmp_path, monkeyp
     def with_an_empty_one(*arguments):
         for batch in batches(*arguments):
             yield batch
-        yield dataclasses.replace(batch, items=batch.items[:0], outputs=batch.outputs[:0], errors={})
+        outputs = {name: rows[:0] for name, rows in batch.outputs.items()}
+        yield PredictedBatch(batch.items[:0], outputs)
 
     monkeypatch.setattr(prediction, "readable_batches", with_an_empty_one)
     done = predict(little_run(), PredictOptions([photos / "b"], out=tmp_path / "p.csv"))

@@ -31,7 +31,7 @@ def test_predictions_come_in_the_order_of_the_split_with_probabilities_that_add_
     predicted = list(run.predictions(run.sequence("val")))
     kept = json.loads((little_run() / "split.json").read_text())
     assert np.concatenate([each.items for each in predicted]).tolist() == kept["val"]
-    assert np.concatenate([each.outputs for each in predicted]).sum(axis=1) == pytest.approx(np.ones(12), abs=1e-5)
+    assert np.concatenate([each.outputs[""] for each in predicted]).sum(axis=1) == pytest.approx(np.ones(12), abs=1e-5)
 
 
 def test_the_best_checkpoint_is_of_the_epoch_with_the_lowest_validation_loss():

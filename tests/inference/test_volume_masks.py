@@ -12,22 +12,22 @@ from seqtrain.config import load_config
 from seqtrain.errors import ConfigError
 from seqtrain.inference.inputs import source_of
 from seqtrain.inference.other_samples import as_the_run_sees
-from seqtrain.inference.output_spec import OutputSpec
-from seqtrain.inference.prediction_files import Rows
 from seqtrain.inference.prediction_places import _check, _fitting, _unfitted, writer_for
 from seqtrain.inference.volume_masks import PatchCanvas, SliceCanvas, VolumeWriter
 from seqtrain.loading.pipeline import open_data
+from seqtrain.reports.output_spec import OutputSpec
 from seqtrain.sequences.boxes import cut_out
 from seqtrain.sequences.volume_patches import VolumePatchSequence
 from seqtrain.sources.volume_list import VolumeFiles
 from seqtrain.sources.volume_slices import VolumeSlices
 from seqtrain.sources.volumes import Volumes
+from seqtrain.training.predictions import PredictedBatch
 from tests.conftest import CONFIGS, DATA
 from tests.sequences.building import build
 from tests.sources.volumes_on_disk import save_nifti
 
 CLASSES = ("background", "brain", "lesion")
-HEAD = OutputSpec("", "volume", CLASSES)
+SPEC = OutputSpec("", "volume", CLASSES)
 ORIENTATIONS = ("RAS", "LPS", "SLA", "PSR", "IRP")
 
 
@@ -60,13 +60,13 @@ def write(out, volumes, sequence, volume_of, canvas, outputs=perfect, bad=()):
     for position in range(len(sequence)):
         items = sequence.sample_indices(0, position)
         errors = {row: "cannot be read" for row, item in enumerate(items.tolist()) if volume_of(item) in bad}
-        writer.write(Rows(items, [str(item) for item in items], errors, {"": outputs(sequence[position][1])}))
+        writer.write(PredictedBatch(items, {"": outputs(sequence[position][1])}, errors=errors))
     assert writer.close(whole=True) == [str(out)]
 
 
 def write_patches(out, sequence, bad=()):
     def canvas(volume):
-        return PatchCanvas(sequence, volume, HEAD, False)
+        return PatchCanvas(sequence, volume, SPEC)
 
     write(out, sequence.source, sequence, lambda item: sequence.place(item)[0], canvas, bad=bad)
 
@@ -137,7 +137,7 @@ def test_where_patches_overlap_probabilities_are_averaged(disk):
     volumes = volumes_of(disk)
     number = [volumes.describe(index) for index in range(6)].index(str(disk / "images" / "array.npy"))
     sequence = build(VolumePatchSequence, volumes, np.array([number]), 2, 0, False, patch_size=(7, 12, 8))
-    canvas = PatchCanvas(sequence, number, HEAD, False)  # of patches at x 0 and x 2
+    canvas = PatchCanvas(sequence, number, SPEC)  # of patches at x 0 and x 2
     canvas.add(0, np.broadcast_to(np.array([0.6, 0.4, 0], np.float32), (7, 12, 8, 3)))
     canvas.add(1, np.broadcast_to(np.array([0.3, 0.7, 0], np.float32), (7, 12, 8, 3)))
     assert canvas.mask()[0, 0].tolist() == [0, 0, 1, 1, 1, 1, 1, 1, 1, 1]
@@ -147,8 +147,8 @@ def test_one_number_a_voxel_and_logits_and_channels_first_mean_the_same(disk):
     volumes = volumes_of(disk)
     sequence = build(VolumePatchSequence, volumes, np.array([0]), 2, 0, False, patch_size=(20, 20, 20))
     y = sequence[0][1][0]
-    two = OutputSpec("", "volume", CLASSES[:2], from_logits=True)
-    canvas = PatchCanvas(sequence, 0, two, channels_first=True)
+    two = OutputSpec("", "volume", CLASSES[:2], from_logits=True, channels_first=True)
+    canvas = PatchCanvas(sequence, 0, two)
     canvas.add(0, np.where(y > 0, 3.0, -3.0)[None].astype(np.float32))
     assert np.array_equal(canvas.mask(), volumes.read_mask(0) > 0)
 
@@ -167,10 +167,10 @@ def test_a_volume_with_a_part_that_cannot_be_read_has_no_mask(disk):
 
 def test_volumes_are_what_their_models_write_and_no_others():
     volumes = open_data(load_config(CONFIGS / "volume_patches.yaml")).source
-    assert _fitting([HEAD], volumes) == "volumes"
-    _check("npy", [HEAD], volumes, None)
+    assert _fitting([SPEC], volumes) == "volumes"
+    _check("npy", [SPEC], volumes, None)
     with pytest.raises(ConfigError, match="csv cannot hold") as told:
-        _check("csv", [HEAD], volumes, None)
+        _check("csv", [SPEC], volumes, None)
     assert "--format volumes, or --format npy" in str(told.value)
     with pytest.raises(ConfigError, match="volumes cannot hold"):
         _check("volumes", [OutputSpec("", "classes", CLASSES)], None, None)
@@ -185,9 +185,9 @@ def test_files_that_predict_is_given_become_masks_called_as_they_are(tmp_path, n
     sequence = as_the_run_sees(loaded, data, source, np.arange(len(source)))
     own = getattr(data.source, "volumes", data.source)
     masks = [own.read_mask(own.files[0].index(str(scan))) for scan in scans]
-    head = OutputSpec("", "volume" if name == "volume_patches" else "mask", CLASSES)
-    run = SimpleNamespace(loaded=loaded, data=data, source_paths=[])
-    writer, chosen = writer_for(tmp_path / "out", None, [head], run, scans, sequence, source)
+    spec = OutputSpec("", "volume" if name == "volume_patches" else "mask", CLASSES)
+    run = SimpleNamespace(loaded=loaded, data=data, source_paths=[], output_specs={"": spec})
+    writer, chosen = writer_for(tmp_path / "out", None, run, scans, sequence, source)
     assert chosen == "volumes"
     for position in range(len(sequence)):
         items = sequence.sample_indices(0, position)
@@ -206,11 +206,11 @@ def test_files_that_predict_is_given_become_masks_called_as_they_are(tmp_path, n
                 y = Image.fromarray(np.ascontiguousarray(masks[volume][place].squeeze(source.axis)[::-1]))
                 y = np.asarray(y.resize(sequence.image_format.image_size[::-1], Image.Resampling.NEAREST))
             outputs.append(perfect(y))
-        writer.write(Rows(items, [""] * len(items), {}, {"": np.stack(outputs)}))
+        writer.write(PredictedBatch(items, {"": np.stack(outputs)}))
     writer.close(whole=True)
     for scan, mask in zip(scans, masks, strict=True):
         written = Volumes(VolumeFiles(DATA / "volumes" / "images")).of_inputs([tmp_path / "out" / scan.name])
         assert written.read(0).shape == mask.shape
         assert (written.read(0) == mask).mean() > (0.9 if name == "volume_slices" else 1 - 1e-9)  # slices are resized
     with pytest.raises(ConfigError, match="over a file of the data"):
-        writer_for(scans[0].parent, None, [head], run, scans, sequence, source)
+        writer_for(scans[0].parent, None, run, scans, sequence, source)

@@ -1,13 +1,14 @@
 import numpy as np
 import pytest
 
-from seqtrain.reports.batch_predictions import Predictor, batch_predictions
+from seqtrain.reports.batch_predictions import batch_predictions
 from seqtrain.reports.fields import fields_of
+from seqtrain.reports.output_spec import TrainingInfo
 from seqtrain.structure import FieldSpec
 
 
 def predicted(batch, spec, outputs, loss="sparse_categorical_crossentropy", **of_target):
-    return batch_predictions(fields_of(batch, spec, **of_target), outputs, Predictor(lambda x: outputs, loss))
+    return batch_predictions(fields_of(batch, spec, **of_target), {"": outputs}, TrainingInfo(loss))
 
 
 def classes(outputs, truth=(0, 1, 1, 0), names=("cat", "dog"), loss="sparse_categorical_crossentropy"):
@@ -77,7 +78,7 @@ def test_of_several_outputs_the_one_that_can_be_wrong_says_what_is_looked_at_fir
     made = batch_predictions(
         fields_of((np.zeros((3, 2), np.float32), targets), spec),
         outputs,
-        Predictor(lambda x: outputs, "{'kind': 'sparse_categorical_crossentropy', 'price': 'mse'}"),
+        TrainingInfo({"kind": "sparse_categorical_crossentropy", "price": "mse"}),
     )
     assert made.order == [2, 1, 0]
     assert [row[1:] for row in made.worst()] == [

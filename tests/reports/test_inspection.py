@@ -10,6 +10,7 @@ from seqtrain.errors import ConfigError
 from seqtrain.reports import inspection as module
 from seqtrain.reports.batch_predictions import Predictor
 from seqtrain.reports.inspection import Inspection
+from seqtrain.reports.output_spec import TrainingInfo
 from seqtrain.reports.sample_epochs import epoch_numbers
 
 CONFIGS = Path(__file__).parents[2] / "configs"
@@ -90,7 +91,9 @@ def test_epochs_are_numbers_and_ranges():
 
 def test_predictions_stand_in_the_order_of_the_rows_and_on_the_page(tmp_path):
     look = inspection(tmp_path, config="digits", batch_size=4)
-    look.predictor = Predictor(lambda x: np.eye(10, dtype=np.float32)[[3] * len(x)] * 0.9, "crossentropy")
+    look.predictor = Predictor(
+        lambda x: {"": np.eye(10, dtype=np.float32)[[3] * len(x)] * 0.9}, TrainingInfo("crossentropy")
+    )
     batch = only(look)
     look.finish()
     document = batch.to_json()["predictions"]["y"]
@@ -119,9 +122,9 @@ def test_the_most_confident_mistakes_of_all_batches_are_listed_first(tmp_path):
     def predict(x):
         """The sure class 9, surer from batch to batch."""
         share = 0.5 + next(steps) / 50
-        return np.tile(np.array([(1 - share) / 9] * 9 + [share], np.float32), (len(x), 1))
+        return {"": np.tile(np.array([(1 - share) / 9] * 9 + [share], np.float32), (len(x), 1))}
 
-    look.predictor = Predictor(predict, "crossentropy")
+    look.predictor = Predictor(predict, TrainingInfo("crossentropy"))
     labels = {}
     for batch in look.batches(None):
         labels |= {f"#{index}": str(label) for index, label in zip(batch.sample_ids, batch.batch[1], strict=True)}
@@ -137,7 +140,9 @@ def test_each_predicted_series_is_drawn_over_its_own_sample(tmp_path, monkeypatc
     drawn = {}
     monkeypatch.setattr(module, "contact_sheet", lambda batch, **options: drawn.update(options, batch=batch))
     look = inspection(tmp_path, stage, side="val", config="series")
-    look.predictor = Predictor(lambda x: x[:, -12:, :1] * np.linspace(2, 3, len(x))[:, None, None], "mse")
+    look.predictor = Predictor(
+        lambda x: {"": x[:, -12:, :1] * np.linspace(2, 3, len(x))[:, None, None]}, TrainingInfo("mse")
+    )
     shown = only(look)
     if stage == "both":  # what is augmented is not what it was before
         drawn.clear()

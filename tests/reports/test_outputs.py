@@ -5,7 +5,8 @@ import pytest
 
 from seqtrain.reports.classification import ClassificationResults
 from seqtrain.reports.fields import Field
-from seqtrain.reports.outputs import Output
+from seqtrain.reports.output_spec import TrainingInfo, output_specs
+from seqtrain.reports.outputs import OutputResults
 from seqtrain.reports.regression import RegressionResults
 from seqtrain.reports.segmentation import SegmentationResults
 
@@ -16,10 +17,12 @@ MASKS = np.array([[[0, 1], [1, 0]]] * 4, np.uint8)
 NAMES = ["#0", "#1", "#2", "#3"]
 
 
-def output(field, predicted, loss="sparse_categorical_crossentropy", channels_first=False):
-    made = Output(field, predicted, loss, channels_first)
+def output(field, predicted, loss="sparse_categorical_crossentropy", channels_first=False, others=()):
+    name = field.name.partition(".")[2]
+    specs = output_specs([field], {name: predicted}, TrainingInfo(loss, channels_first=channels_first))
+    made = OutputResults(specs[name])
     if made.results is not None:
-        made.add([field], predicted, NAMES)
+        made.add([field, *others], predicted, NAMES)
     return made
 
 
@@ -77,8 +80,7 @@ def test_masks_come_from_the_largest_score_or_the_sign_of_the_only_one(predicted
 def test_pixels_of_weight_zero_do_not_count():
     weights = Field("sample_weight", (MASKS == 0).astype(np.float32))
     field = Field("y", MASKS, "mask", num_classes=2)
-    made = Output(field, np.eye(2)[MASKS], "", False)
-    made.add([field, weights], np.eye(2)[MASKS], NAMES)
+    made = output(field, np.eye(2)[MASKS], others=[weights])
     assert made.results.counts.tolist() == [[8, 0], [0, 0]]
 
 

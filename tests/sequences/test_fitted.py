@@ -15,7 +15,7 @@ def test_scaling_is_that_of_scikit_learn_also_with_gaps_and_a_large_mean() -> No
     scaling = Scaling.fit(values, rows)
     expected = StandardScaler().fit(values[rows])
     np.testing.assert_allclose(scaling.mean, expected.mean_, rtol=1e-12, atol=1e-12)
-    np.testing.assert_allclose(scaling.deviation, expected.scale_, rtol=1e-9)
+    np.testing.assert_allclose(scaling.std, expected.scale_, rtol=1e-9)
     np.testing.assert_allclose(scaling.apply(values[:9]), expected.transform(values[:9]), rtol=1e-6, atol=1e-6)
     assert scaling.has_missing.all()
 

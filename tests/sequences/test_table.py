@@ -55,7 +55,7 @@ def test_changing_validation_rows_changes_nothing_that_was_fitted(tmp_path: Path
                 assert left.names == right.names
             else:
                 assert left.mean.tolist() == right.mean.tolist()
-                assert left.deviation.tolist() == right.deviation.tolist()
+                assert left.std.tolist() == right.std.tolist()
                 assert left.has_missing.tolist() == right.has_missing.tolist()
     x_before, x_after = before[0][0], after[0][0]
     assert all(np.array_equal(x_before[name][:3], x_after[name][:3]) for name in x_before)

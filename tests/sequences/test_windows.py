@@ -40,7 +40,7 @@ def test_changing_rows_outside_training_windows_changes_nothing_that_was_fitted(
     assert one is not None
     assert other is not None
     assert moved is not None
-    assert (one.mean.tolist(), one.deviation.tolist()) == (other.mean.tolist(), other.deviation.tolist())
+    assert (one.mean.tolist(), one.std.tolist()) == (other.mean.tolist(), other.std.tolist())
     assert one.mean.tolist() != moved.mean.tolist()
 
 

@@ -9,11 +9,12 @@ import pytest
 
 from seqtrain.config import load_config
 from seqtrain.errors import InterruptedRunError
-from seqtrain.inference.trained_run import Predicted
+from seqtrain.reports.output_spec import TrainingInfo
 from seqtrain.structure import FieldSpec
 from seqtrain.training.final_plots import _short
 from seqtrain.training.fit import fit
 from seqtrain.training.options import FitOptions
+from seqtrain.training.predictions import PredictedBatch
 from tests.conftest import CONFIGS, ROOT
 
 pytestmark = pytest.mark.filterwarnings(
@@ -121,7 +122,7 @@ def test_a_run_without_validation_says_so(tmp_path):
 
 
 def test_each_of_several_outputs_has_results_of_its_own(tmp_path):
-    from seqtrain.training.final_plots import _drawn, gathered
+    from seqtrain.training.final_plots import _drawn, results_of_outputs
 
     spec = (
         FieldSpec((1,), "float32"),
@@ -132,10 +133,8 @@ def test_each_of_several_outputs_has_results_of_its_own(tmp_path):
     )
     targets = {"kind": np.array([0, 1, 1], np.int32), "price": np.array([1, 2, 3], np.float32)}
     made = {"price": np.array([[1.5], [2], [3]]), "kind": np.array([[0.9, 0.1], [0.2, 0.8], [0.6, 0.4]])}
-    batch = Predicted(np.arange(3), (np.zeros((3, 1)), targets), made)
-    outputs = gathered(
-        SimpleNamespace(val=sequence, source=None), iter([batch, batch]), "{'kind': ..., 'price': 'mse'}"
-    )
+    batch = PredictedBatch(np.arange(3), made, (np.zeros((3, 1)), targets))
+    outputs = results_of_outputs(sequence, iter([batch, batch]), TrainingInfo({"kind": ..., "price": "mse"}))
     documents = {each.name: _drawn(each, tmp_path, has_others=True) for each in outputs}
     assert documents["y.kind"]["numbers"]["accuracy"] == pytest.approx(2 / 3)
     assert documents["y.price"]["numbers"]["mae"] == pytest.approx(0.5 / 3)
@@ -146,7 +145,7 @@ def test_each_of_several_outputs_has_results_of_its_own(tmp_path):
 @pytest.mark.parametrize("scale_targets", [True, False])
 def test_values_that_were_scaled_are_judged_in_the_unit_of_the_data(scale_targets, tmp_path):
     from seqtrain.loading.pipeline import open_data
-    from seqtrain.training.final_plots import _drawn, gathered
+    from seqtrain.training.final_plots import _drawn, results_of_outputs
 
     settings = [
         f"sequence.scale_targets={str(scale_targets).lower()}",
@@ -156,7 +155,8 @@ def test_values_that_were_scaled_are_judged_in_the_unit_of_the_data(scale_target
     settings += ["compile.loss=mse", "compile.metrics=[]"]
     data = open_data(load_config(CONFIGS / "table.yaml", settings))
     batch = data.val[0]
-    (output,) = gathered(data, iter([Predicted(np.arange(len(batch[1])), batch, batch[1][:, None] + 1)]), "mse")
+    predicted = PredictedBatch(np.arange(len(batch[1])), {"": batch[1][:, None] + 1}, batch)
+    (output,) = results_of_outputs(data.val, iter([predicted]), TrainingInfo.of(data, None))
     deviation = data.source.targets["price"][data.split.train].std() if scale_targets else 1
     numbers = output.results.numbers()
     assert (numbers["mae"], numbers["rmse"]) == pytest.approx((deviation, deviation), rel=1e-4)
@@ -170,10 +170,11 @@ def test_values_that_were_scaled_are_judged_in_the_unit_of_the_data(scale_target
 
 def test_values_of_several_columns_are_said_to_be_in_standard_deviations(tmp_path):
     from seqtrain.loading.pipeline import open_data
-    from seqtrain.training.final_plots import _drawn, gathered
+    from seqtrain.training.final_plots import _drawn, results_of_outputs
 
     data = open_data(load_config(CONFIGS / "series.yaml", ["source.target=[load_mw, temperature_c]"]))
     batch = data.val[0]
-    (output,) = gathered(data, iter([Predicted(np.arange(len(batch[1])), batch, batch[1])]), "mse")
-    assert output.results.unit == "standard deviations" and output.results.scaling == (0, 1)
+    predicted = PredictedBatch(np.arange(len(batch[1])), {"": batch[1]}, batch)
+    (output,) = results_of_outputs(data.val, iter([predicted]), TrainingInfo.of(data, None))
+    assert output.results.unit == "standard deviations" and output.results.scale == (0, 1)
     assert _drawn(output, tmp_path, has_others=False)["unit"] == "standard deviations"

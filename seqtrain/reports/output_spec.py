@@ -1,0 +1,300 @@
+"""What the numbers that a model puts out mean: probabilities of classes, values, masks, pictures, or just an array.
+
+Decided in one function, `output_specs`, by the targets that the outputs are trained to predict: their kind, the names
+of their classes, and the scale that was taken out of them. `predict` writes, the plots of a run judge, and
+`inspect-batches --run` draws by what it says.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+import numpy as np
+import numpy.typing as npt
+
+from seqtrain.loading.pipeline import Data
+from seqtrain.loading.preprocessing_state import target_scales
+from seqtrain.reports.fields import Field
+from seqtrain.reports.statistics import class_indices
+from seqtrain.sequences.fitted import Scale
+from seqtrain.structure import named_leaves
+
+OutputKind = Literal["classes", "values", "mask", "volume", "picture", "array"]
+Array = npt.NDArray[Any]
+
+MOST_CLASSES = 2000  # whose confusion matrix is 32 MB
+_DIGITS = 6
+_MOST_COLUMNS = 1000
+_WHITE = 255
+
+
+@dataclass(frozen=True)
+class OutputSpec:
+    """One output of a model.
+
+    Args:
+        name: Of the output; empty where there is one.
+        kind: What its numbers are.
+        classes: The names of classes, where they are known.
+        columns: The names of its numbers, where they fit into a row of a table.
+        scales: Of values, by the column of the target: the mean and std that the training part was scaled by.
+        from_logits: Whether the loss takes logits, so that probabilities are still to be made of them.
+        channels_first: Whether the channels of masks and pictures come before their height.
+        target: The name of the field that it predicts, such as `y.price`; None where no target is known to be its.
+        num_classes: Of classes and masks.
+        skipped: Why it cannot be compared with its target; empty where it can.
+    """
+
+    name: str
+    kind: OutputKind
+    classes: tuple[str, ...] = ()
+    columns: tuple[str, ...] = ()
+    scales: Mapping[str, Scale] = field(default_factory=dict)
+    from_logits: bool = False
+    channels_first: bool = False
+    target: str | None = None
+    num_classes: int = 0
+    skipped: str = ""
+
+    @property
+    def is_tabular(self) -> bool:
+        """Whether it fits into the rows of a table: named classes, or as many values as there are columns."""
+        return self._has_named_classes or bool(self.columns)
+
+    def headings(self) -> list[str]:
+        """The columns that it takes in a table."""
+        if not self._has_named_classes:
+            return list(self.columns)
+        prefix = f"{self.name}_" if self.name else ""
+        return [self.name or "class", f"{prefix}probability", *(f"{prefix}p_{each}" for each in self.classes)]
+
+    def cells(self, output: Array) -> list[list[Any]]:
+        """The cells of each row, in the order of `headings`; None for what is no finite number."""
+        if not self._has_named_classes:
+            return [
+                [_rounded(each) for each in row] for row in self._in_units(output).reshape(len(output), -1).tolist()
+            ]
+        rows = self.probabilities(output)
+        best = rows.argmax(axis=1).tolist()
+        shown = [[_rounded(each) for each in row] for row in rows.tolist()]
+        return [[self.classes[index], row[index], *row] for index, row in zip(best, shown, strict=True)]
+
+    def probabilities(self, output: Array) -> Array:
+        """(rows, classes), also where a model puts out the second of two alone."""
+        numbers = _flat(output).astype(np.float64)
+        if numbers.shape[1] == 1:
+            second = np.exp(-np.logaddexp(0, -numbers)) if self.from_logits else numbers
+            return np.concatenate([1 - second, second], axis=1)
+        if not self.from_logits:
+            return numbers
+        powers = np.exp(numbers - numbers.max(axis=1, keepdims=True))
+        return np.asarray(powers / powers.sum(axis=1, keepdims=True))
+
+    def in_units(self, output: Array) -> Array:
+        """The output; values that were scaled are in the unit of the data again, in float32 at least."""
+        if not self.columns or not self.scales:
+            return output
+        return self._in_units(output).astype(np.float64 if output.dtype == np.float64 else np.float32)
+
+    def class_ids(self, output: Array) -> npt.NDArray[np.integer[Any]]:
+        """Masks (rows, height, width) or (rows, depth, height, width): the class of each pixel or voxel."""
+        axis = 1 if self.channels_first else -1
+        has_channels = output.ndim > (3 if self.kind == "mask" else 4)
+        if has_channels and output.shape[axis] > 1:
+            return np.asarray(output.argmax(axis=axis))
+        scores = np.take(output, 0, axis) if has_channels else output
+        return (scores > (0.0 if self.from_logits else 0.5)).astype(np.int64)
+
+    def picture(self, output: Array) -> npt.NDArray[np.uint8]:
+        """The picture of one sample, (height, width) or (height, width, 3), of numbers from 0 to 1."""
+        picture = np.moveaxis(output, 0, -1) if self.channels_first else output
+        pixels = np.clip(np.rint(picture.astype(np.float32) * _WHITE), 0, _WHITE).astype(np.uint8)
+        return pixels[..., 0] if pixels.shape[-1] == 1 else pixels
+
+    @property
+    def _has_named_classes(self) -> bool:
+        return self.kind == "classes" and bool(self.classes)
+
+    def _in_units(self, output: Array) -> Array:
+        scales = list(self.scales.values())
+        mean, std = np.array([each.mean for each in scales] or [0.0]), np.array([each.std for each in scales] or [1.0])
+        return np.asarray(output.astype(np.float64) * std + mean)
+
+
+@dataclass(frozen=True)
+class TrainingInfo:
+    """What the config and the data of a run say of how its outputs were trained.
+
+    Args:
+        loss: The config's loss, or those of the outputs by their names.
+        columns: The columns to predict, of a table or a series.
+        scales: By column, what was taken out of it by the training part.
+        channels_first: Whether the channels of pictures and masks come before their height.
+    """
+
+    loss: Any
+    columns: Sequence[str] = ()
+    scales: Mapping[str, Scale] = field(default_factory=dict)
+    channels_first: bool = False
+
+    @classmethod
+    def of(cls, data: Data, model: Any) -> TrainingInfo:
+        """Of a run, whose model may have compiled itself."""
+        loss = data.config.compile.loss if data.config.compile else getattr(model, "loss", None)
+        return cls(loss, tuple(data.source.targets), target_scales(data), data.train.data_format == "channels_first")
+
+    def loss_of(self, output: str) -> Any:
+        """The loss of one output."""
+        return self.loss.get(output) if isinstance(self.loss, Mapping) else self.loss
+
+
+def outputs_of(outputs: Any) -> dict[str, Array]:
+    """The arrays of a model's outputs by name; the name of a single one is empty."""
+    return {_short(name): leaf for name, leaf in named_leaves((None, outputs))}
+
+
+def pairs_of(fields: Sequence[Field], outputs: Mapping[str, Array]) -> list[tuple[Field, str]]:
+    """Each target with the name of the output that predicts it: the same name, else the same place.
+
+    Args:
+        fields: Of a batch.
+        outputs: See `outputs_of`.
+    """
+    targets = [field for field in fields if field.is_target]
+    if all(_short(field.name) in outputs for field in targets):
+        return [(field, _short(field.name)) for field in targets]
+    return list(zip(targets, outputs, strict=True)) if len(targets) == len(outputs) else []
+
+
+def output_specs(fields: Sequence[Field], outputs: Mapping[str, Array], info: TrainingInfo) -> dict[str, OutputSpec]:
+    """What each output is, by its name.
+
+    Args:
+        fields: Of a batch, the targets among them.
+        outputs: What the model makes of it; see `outputs_of`.
+        info: Of the run.
+    """
+    targets = {name: field for field, name in pairs_of(fields, outputs)}
+    return {name: _spec(name, output, targets.get(name), info) for name, output in outputs.items()}
+
+
+def _spec(name: str, output: Array, target: Field | None, info: TrainingInfo) -> OutputSpec:
+    columns = _columns(name, output, target, info)
+    if target is None:
+        kind: OutputKind = "values" if columns else "array"
+        return OutputSpec(name, kind, columns=columns, skipped="the outputs of the model do not stand for the targets")
+    loss = info.loss_of(name)
+    compared, num_classes, skipped = _compared(output, target, str(loss).lower(), info.channels_first)
+    names = target.class_names or ()
+    fits_names = output.ndim <= 2 and _are_scores(int(np.prod(output.shape[1:])), len(names))
+    kind = compared or ("classes" if fits_names and output.ndim == 2 else "values" if columns else "array")
+    of_target = [name] if name in info.columns else info.columns
+    is_scaled = kind == "values" and any(each in info.scales for each in of_target)
+    return OutputSpec(
+        name,
+        kind,
+        classes=names if kind in ("mask", "volume") or (kind == "classes" and fits_names) else (),
+        columns=columns if kind in ("classes", "values") else (),
+        scales={each: info.scales.get(each, Scale(0.0, 1.0)) for each in of_target} if is_scaled else {},
+        from_logits=bool(getattr(loss, "arguments", {}).get("from_logits", False)),
+        channels_first=info.channels_first,
+        target=target.name,
+        num_classes=num_classes,
+        skipped=skipped,
+    )
+
+
+def _compared(output: Array, target: Field, loss: str, channels_first: bool) -> tuple[OutputKind | None, int, str]:
+    """As what an output is compared with its target: the kind, the number of classes, and why it cannot be.
+
+    The kind is None where the target does not say it.
+    """
+    values, count = target.array, target.num_classes
+    if target.kind == "mask":
+        return _masks(output, target, channels_first)
+    if target.kind == "pixels":
+        return "picture" if target.is_declared and values.ndim == 4 else "array", 0, "the targets are pictures"
+    if not count and output.size == len(output) == values.size:
+        is_class = _takes_score(loss) and bool(np.isin(values, (0, 1)).all())
+        return ("classes", 2, "") if is_class else ("values", 0, "")
+    if (count or values.dtype.kind in "iub") and class_indices(values, count) is not None:
+        return _classes(output, target, loss)
+    if values.dtype.kind != "f" or count:
+        return None, 0, "the targets are neither a class nor values"
+    if values.size != output.size or len(values) != len(output):
+        return None, 0, f"targets {values.shape[1:]} and outputs {output.shape[1:]} have no one shape"
+    return "values", 0, ""
+
+
+def _masks(output: Array, target: Field, channels_first: bool) -> tuple[OutputKind | None, int, str]:
+    flat = flat_mask(target.array)
+    axis = 1 if channels_first else -1
+    channels = output.shape[axis] if output.ndim > flat.ndim else 1
+    count = target.num_classes or max(2, channels)
+    fits = channels in (1, count) and (channels > 1 or count == 2)
+    kind: OutputKind = "mask" if flat.ndim == 3 else "volume"
+    is_mask = output.ndim in (flat.ndim, flat.ndim + 1)
+    return (
+        kind if is_mask else None,
+        count,
+        "" if fits else f"outputs {output.shape[1:]} are no masks of {count} classes",
+    )
+
+
+def _classes(output: Array, target: Field, loss: str) -> tuple[OutputKind | None, int, str]:
+    width = int(np.prod(output.shape[1:]))
+    count = target.num_classes or max(2, width)
+    if output.ndim > 2 or not _are_scores(width, count):
+        return None, count, f"outputs {output.shape[1:]} are no scores of {count} classes"
+    if width == 1 and not _takes_score(loss):
+        return None, count, f"outputs {output.shape[1:]} are no scores: the loss compares something else"
+    return "classes", count, f"{count} classes are more than a picture can show" if count > MOST_CLASSES else ""
+
+
+def _are_scores(width: int, num_classes: int) -> bool:
+    """Whether so many numbers are the scores of the classes; of two, the second may stand for both."""
+    return width == num_classes > 0 or (width, num_classes) == (1, 2)
+
+
+def _takes_score(loss: str) -> bool:
+    """Whether a loss takes a single output as the score of a class."""
+    return any(word in loss for word in ("crossentropy", "cross_entropy", "focal"))
+
+
+def _columns(name: str, output: Array, target: Field | None, info: TrainingInfo) -> tuple[str, ...]:
+    """The names of the numbers of a row; none where they are too many, or not of the form of the target's."""
+    if target is not None and target.in_spec:
+        fits = output.shape[1:] in (target.array.shape[1:], (*target.array.shape[1:], 1))
+    else:
+        fits = output.ndim == 2
+    size = int(np.prod(output.shape[1:]))
+    if not fits:
+        return ()
+    of_target = (name,) if name in info.columns else tuple(info.columns)
+    if target is not None and target.kind == "series" and of_target:
+        columns = tuple(f"{column}_{step + 1}" for step in range(output.shape[1]) for column in of_target)
+    elif len(of_target) == size:
+        columns = of_target
+    else:
+        columns = (name or "value",) if size == 1 else tuple(f"{name or 'value'}_{each}" for each in range(size))
+    return columns if len(columns) <= _MOST_COLUMNS else ()
+
+
+def flat_mask(mask: Array) -> Array:
+    """Masks without the axis of their one channel."""
+    return mask[..., 0] if mask.shape[-1] == 1 and mask.ndim > 3 else mask
+
+
+def _flat(output: Array) -> Array:
+    """A row of numbers for each sample; there may be no sample."""
+    return output.reshape(len(output), int(np.prod(output.shape[1:])))
+
+
+def _short(name: str) -> str:
+    return name.partition(".")[2]
+
+
+def _rounded(number: float) -> float | None:
+    return float(f"{number:.{_DIGITS}g}") if np.isfinite(number) else None

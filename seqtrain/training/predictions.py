@@ -1,0 +1,64 @@
+"""What a model makes of the batches of a sequence, through the run's own loader."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from seqtrain.loading.bad_samples import replaced
+from seqtrain.loading.pipeline import Data
+from seqtrain.loading.stream import BatchStream, validation_schedule
+from seqtrain.reports.output_spec import outputs_of
+from seqtrain.structure import map_structure
+
+
+@dataclass(frozen=True)
+class PredictedBatch:
+    """What the model makes of one batch.
+
+    Args:
+        items: The sequence's items in it, by row; empty where a class written for Keras does not tell.
+        outputs: By the name of the output, a row for each sample.
+        batch: `(x,)`, `(x, y)` or `(x, y, sample_weight)`; empty where it could not be made as a whole.
+        names: The file or row of each sample, where they were asked for.
+        errors: By row, why its sample could not be read or predicted; its outputs mean nothing.
+    """
+
+    items: npt.NDArray[np.integer]
+    outputs: Mapping[str, npt.NDArray[Any]]
+    batch: tuple[Any, ...] = ()
+    names: Sequence[str] = ()
+    errors: Mapping[int, str] = field(default_factory=dict)
+
+
+def predict_on_batch(model: Any, x: Any) -> dict[str, npt.NDArray[Any]]:
+    """The outputs of any Keras model by their names; see `outputs_of`."""
+    import keras
+
+    return outputs_of(map_structure(keras.ops.convert_to_numpy, model.predict_on_batch(x)))
+
+
+def predicted_batches(model: Any, sequence: Any, data: Data) -> Iterator[PredictedBatch]:
+    """What a model makes of each batch of a sequence, in order.
+
+    Args:
+        model: Any Keras model.
+        sequence: Without augmentation.
+        data: Of the run; says who makes the batches.
+    """
+    schedule = validation_schedule(len(sequence))
+    with BatchStream(sequence, schedule, data.workers, end=len(sequence)) as stream:
+        for position in range(len(sequence)):
+            made = stream.take(position)
+            items = replaced(items_of(sequence, position), made.bad)
+            yield PredictedBatch(items, predict_on_batch(model, made.batch[0]), made.batch)
+
+
+def items_of(sequence: Any, position: int) -> npt.NDArray[np.integer]:
+    """The items in a batch, by its position; none where a class written for Keras does not tell."""
+    items: npt.NDArray[np.integer] | None = sequence.sample_indices(0, position)
+    return np.empty(0, np.int64) if items is None else items
