@@ -14,9 +14,7 @@ from seqtrain.errors import ConfigError, DataError
 from seqtrain.registry import sources
 from seqtrain.sources.base import Source
 from seqtrain.sources.class_labels import check_finite, class_names
-from seqtrain.sources.npy_files import npy_array, npz_array
-from seqtrain.sources.npy_rows import NpyRows, is_worth_a_call
-from seqtrain.sources.rows import Column, columns
+from seqtrain.sources.npy_files import NpyRows, npy_array, npz_array
 from seqtrain.structure import FieldSpec
 
 _CACHED = ("_arrays", "labels", "groups")  # what can be read again: never pickled
@@ -42,6 +40,10 @@ class StoredArray(Protocol):
 
     def map(self) -> Any:
         """The array, read where it is indexed."""
+        ...
+
+    def rows(self) -> NpyRows | None:
+        """Its rows, where they are read one by one faster than from the mapped array."""
         ...
 
 
@@ -95,7 +97,7 @@ class Arrays(Source):
 
     def _list(self, groups: StoredArray | None, classes: list[str] | None) -> None:
         """Checks what was found, without reading samples."""
-        self._rows = {name: NpyRows(array) for name, array in self._files.items() if is_worth_a_call(array)}
+        self._rows = {name: rows for name, array in self._files.items() if (rows := array.rows()) is not None}
         self._group_file = groups
         check_numbers(self._files["x"], "samples")
         check_numbers(self._files["y"], "labels or targets")
@@ -133,10 +135,6 @@ class Arrays(Source):
                 self._rows[name].read(indices, out)
             else:
                 out[order] = self._arrays[name][ascending]
-
-    def as_columns(self, indices: npt.NDArray[np.integer]) -> tuple[Column, Column]:
-        """What a class written for Keras takes as `x_set` and `y_set`."""
-        return columns(self, indices)
 
     def describe(self, index: int) -> str:
         """The row, as Python would write it."""

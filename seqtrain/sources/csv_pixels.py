@@ -23,7 +23,6 @@ from seqtrain.registry import sources
 from seqtrain.sources.base import Source, only
 from seqtrain.sources.class_labels import class_names
 from seqtrain.sources.digits_text import parse_plain, parse_slowly
-from seqtrain.sources.rows import Column, columns
 from seqtrain.structure import FieldSpec
 from seqtrain.types import ImageSize, Positive
 
@@ -126,10 +125,6 @@ class CsvPixels(Source):
             order = np.argsort(indices)
             pixels = self._pixels(indices[order].tolist())
             rows["x"][order] = pixels.reshape(-1, *self._shape)
-
-    def as_columns(self, indices: npt.NDArray[np.integer]) -> tuple[Column, Column]:
-        """What a class written for Keras takes as `x_set` and `y_set`."""
-        return columns(self, indices)
 
     def describe(self, index: int) -> str:
         """The file and the row, counted from 1 with the header."""

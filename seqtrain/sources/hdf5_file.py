@@ -66,6 +66,9 @@ class ChunkedArray:
         num_rows = min(self.num_kept * self.chunk[0], self.shape[0])
         return num_rows * math.prod(self.shape[1:]) * self.dtype.itemsize
 
+    def rows(self) -> None:
+        """Rows of chunks are read together, and not one by one."""
+
     def map(self) -> ChunkedRows | npt.NDArray[Any]:
         """Its rows, to be read when they are asked for; of one value a row, such as labels, the whole array."""
         rows = ChunkedRows(self)

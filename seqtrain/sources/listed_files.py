@@ -22,17 +22,17 @@ from seqtrain.sources.arrays import StoredArray
 from seqtrain.sources.base import Source
 from seqtrain.sources.cells import Categories, ColumnKind
 from seqtrain.sources.columns_file import read_columns
+from seqtrain.sources.image_files import ImageFiles
 from seqtrain.sources.manifest_csv import read_table
 from seqtrain.sources.npy_files import NpyArray
 from seqtrain.sources.packed_paths import PackedPaths
 from seqtrain.sources.pair_manifest import PairManifestSource
 from seqtrain.sources.picture_size import picture_size
-from seqtrain.sources.rows import Column, columns
 from seqtrain.sources.table import Table
 from seqtrain.structure import FieldSpec
 
 
-class ListedImages(Source):
+class ListedImages(ImageFiles):
     """Image files in the order in which they are given.
 
     Args:
@@ -40,33 +40,24 @@ class ListedImages(Source):
         like: The run's source.
     """
 
-    classes: tuple[str, ...] | None
     labels: npt.NDArray[Any] | None
+    classes: tuple[str, ...] | None
 
     def __init__(self, paths: Iterable[str], like: Source) -> None:
-        self._paths = PackedPaths("", paths)
-        self.classes = like.classes
-        own = like.labels
-        self.labels = None if own is None else np.zeros(len(self._paths), own.dtype)
-
-    def __len__(self) -> int:
-        return len(self._paths)
+        super().__init__(PackedPaths("", paths))
+        self.labels, self.classes = _zero_labels(like, len(self)), like.classes
 
     def __getitem__(self, index: int) -> dict[str, Any]:
         return {"path": self._paths[index], "label": 0}
-
-    def describe(self, index: int) -> str:
-        """The sample's path."""
-        return self._paths[index]
 
     def read_mask(self, index: int) -> npt.NDArray[np.uint8]:
         """Background, in the size of the picture."""
         return np.zeros(picture_size(self._paths[index]), dtype=np.uint8)
 
-    def as_columns(self, indices: npt.NDArray[np.integer]) -> tuple[list[str], npt.NDArray[Any]]:
+    def as_columns(self, indices: npt.NDArray[np.integer]) -> tuple[Any, Any]:
         """The paths, and zeros."""
-        labels = np.zeros(len(indices), np.int64) if self.labels is None else self.labels[indices]
-        return [self._paths[index] for index in indices.tolist()], labels
+        labels = np.zeros(len(self), np.int64) if self.labels is None else self.labels
+        return [self._paths[index] for index in indices.tolist()], labels[indices]
 
 
 class ListedPairs(Source):
@@ -120,9 +111,7 @@ class ListedArrays(Source):
         self.fields: Mapping[str, FieldSpec] = dict(like.fields)
         self._files = [_of_samples(array, self.fields["x"]) for array in arrays]
         self._ends = np.cumsum([file.shape[0] for file in self._files])
-        self.classes = like.classes
-        own = like.labels
-        self.labels = None if own is None else np.zeros(len(self), own.dtype)
+        self.labels, self.classes = _zero_labels(like, len(self)), like.classes
 
     def __len__(self) -> int:
         return int(self._ends[-1])
@@ -138,10 +127,6 @@ class ListedArrays(Source):
             out[...] = self._arrays[which][row]
         if "y" in rows:
             rows["y"][...] = 0
-
-    def as_columns(self, indices: npt.NDArray[np.integer]) -> tuple[Column, Column]:
-        """What a class written for Keras takes as `x_set` and `y_set`."""
-        return columns(self, indices)
 
     def describe(self, index: int) -> str:
         """The row, as Python would write it."""
@@ -194,6 +179,10 @@ class ListedRows(Source):
     def describe(self, index: int) -> str:
         """The file and the line."""
         return self._places.of(index)
+
+
+def _zero_labels(like: Source, length: int) -> npt.NDArray[Any] | None:
+    return None if like.labels is None else np.zeros(length, like.labels.dtype)
 
 
 def _of_samples(array: StoredArray, sample: FieldSpec) -> StoredArray:

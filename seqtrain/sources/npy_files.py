@@ -1,19 +1,28 @@
-"""Arrays in .npy and .npz files, mapped into memory where they lie and never loaded whole.
+"""Arrays in .npy and .npz files, mapped into memory or read row by row where they lie, and never loaded whole.
 
 `np.load` maps a .npy but not a .npz, although the members that `np.savez` writes are plain .npy files inside a zip
 that is not compressed. So both are opened the same way: find where the .npy begins, parse its header, map the bytes
 behind it. Nothing here can unpickle, and an array is known by its place alone, so that it pickles in a few bytes.
 
-Source: NumPy enhancement proposal 1, the .npy format; PKWARE, APPNOTE.TXT, section 4.3.7, the local file header.
+Large rows are read straight into the rows of a batch: one call reads a row, or several that follow each other. Mapped,
+each page of it would be a fault of its own, around which the kernel reads 128 KB more that a shuffled order never uses,
+and what is mapped counts as resident. A file that is cut short while a run reads it is an error in words, where a
+mapping would kill the process.
+
+Source: NumPy enhancement proposal 1, the .npy format; PKWARE, APPNOTE.TXT, section 4.3.7, the local file header; Linux
+manual page preadv(2).
 """
 
 from __future__ import annotations
 
 import math
+import os
 import struct
 import tokenize
+import weakref
 import zipfile
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -24,6 +33,7 @@ from seqtrain.errors import DataError, did_you_mean, one_of
 
 _LOCAL_HEADER = struct.Struct("<4s22xHH")  # signature; length of the file name, length of the extra field
 _ENCRYPTED = 1
+_PAGE = 4096
 # NumPy parses the header as a Python literal: a damaged one fails in any of these ways.
 _HEADER_ERRORS = (ValueError, TypeError, SyntaxError, tokenize.TokenError, RecursionError, MemoryError)
 
@@ -58,6 +68,82 @@ class NpyArray:
                 f"cannot be mapped: {error}", where=self.name, fix="check that the file is still there"
             ) from error
         return np.asarray(mapped)
+
+    def rows(self) -> NpyRows | None:
+        """Its rows, where they are of a page or more and in one piece; smaller ones are read faster from a mapping."""
+        if row_bytes(self) < _PAGE or self.fortran_order or not hasattr(os, "preadv"):
+            return None
+        return NpyRows(self)
+
+
+class NpyRows:
+    """The rows of an array on disk, each in one piece.
+
+    Args:
+        array: Where it lies.
+    """
+
+    def __init__(self, array: NpyArray) -> None:
+        self._array = array
+        self._row_bytes = row_bytes(array)
+
+    def read(self, indices: npt.NDArray[np.integer], out: npt.NDArray[Any]) -> None:
+        """Writes the rows `indices` into `out`, whose dtype may differ; the disk is read in its own order.
+
+        Raises:
+            DataError: when the file has become shorter, or cannot be read any more.
+        """
+        if not len(indices):
+            return
+        order = np.argsort(indices, kind="stable")
+        first = indices[order]
+        if out.dtype == self._array.dtype and out[:1].flags.c_contiguous:
+            is_next = (np.diff(first) == 1) & (np.diff(order) == 1) & out.flags.c_contiguous
+            for run in np.split(np.arange(len(order)), np.flatnonzero(~is_next) + 1):
+                start = int(order[run[0]])
+                self._read_rows(int(first[run[0]]), out[start : start + len(run)])
+            return
+        row: npt.NDArray[Any] = np.empty((1, *self._array.shape[1:]), self._array.dtype)
+        for position, index in zip(order.tolist(), first.tolist(), strict=True):
+            self._read_rows(index, row)
+            out[position] = row[0]
+
+    def _read_rows(self, index: int, rows: npt.NDArray[Any]) -> None:
+        """Reads rows that follow each other, from `index` on."""
+        memory = rows.reshape(-1).view(np.uint8).data
+        offset = self._array.offset + index * self._row_bytes
+        while memory:
+            row = (offset - self._array.offset) // self._row_bytes
+            try:
+                count = os.preadv(self._descriptor, [memory], offset)
+            except OSError as error:
+                raise DataError(
+                    f"row {row} cannot be read: {error.strerror}", where=self._array.name, fix="check the disk"
+                ) from error
+            if count == 0:
+                raise DataError(
+                    f"ends before row {row}: the file has become shorter",
+                    where=self._array.name,
+                    fix="save the whole array again",
+                )
+            memory, offset = memory[count:], offset + count
+
+    @cached_property
+    def _descriptor(self) -> int:
+        try:
+            descriptor = os.open(self._array.path, os.O_RDONLY | os.O_CLOEXEC)
+        except OSError as error:
+            raise DataError(f"cannot be opened: {error.strerror}", where=self._array.name) from error
+        weakref.finalize(self, os.close, descriptor).atexit = False
+        return descriptor
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {"_array": self._array, "_row_bytes": self._row_bytes}
+
+
+def row_bytes(array: NpyArray) -> int:
+    """The size of a row."""
+    return int(np.prod(array.shape[1:], dtype=np.int64)) * array.dtype.itemsize
 
 
 def npy_array(path: Path) -> NpyArray:

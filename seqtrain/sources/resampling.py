@@ -113,10 +113,11 @@ class _Axis(NamedTuple):
     new_length: int
     ratio: float
 
-    def positions(self, part: slice) -> npt.NDArray[np.floating[Any]]:
+    def positions(self, part: slice) -> npt.NDArray[Any]:
         """Where new voxels lie among the old ones."""
         numbers = np.arange(*part.indices(self.new_length))
-        return np.clip(_middles(numbers, self.ratio), 0, self.old_length - 1)
+        places: npt.NDArray[Any] = np.clip(_middles(numbers, self.ratio), 0, self.old_length - 1)
+        return places
 
     def needed(self, part: slice) -> slice:
         """The old voxels around the new ones."""
@@ -124,9 +125,10 @@ class _Axis(NamedTuple):
         return slice(math.floor(positions[0]), min(math.ceil(positions[-1]) + 1, self.old_length))
 
 
-def _middles(numbers: npt.NDArray[np.integer], step: float) -> npt.NDArray[np.floating[Any]]:
+def _middles(numbers: npt.NDArray[np.integer], step: float) -> npt.NDArray[Any]:
     """Where the middles of new voxels lie among the old ones, of which the first has its middle at 0."""
-    return (numbers + 0.5) * step - 0.5
+    middles: npt.NDArray[Any] = (numbers + 0.5) * step - 0.5
+    return middles
 
 
 def _weights(length: int, new_length: int) -> npt.NDArray[np.float32]:

@@ -12,7 +12,6 @@ from seqtrain.errors import ConfigError
 from seqtrain.randomness import source_generator
 from seqtrain.registry import sources
 from seqtrain.sources.base import Source
-from seqtrain.sources.rows import Column, columns
 from seqtrain.structure import FieldSpec
 from seqtrain.types import Positive
 
@@ -61,10 +60,6 @@ class SyntheticSum(Source):
         values = {"x": pairs, "y": pairs.sum(axis=1, keepdims=True)}
         for name, out in rows.items():
             out[...] = values[name]
-
-    def as_columns(self, indices: npt.NDArray[np.integer]) -> tuple[Column, Column]:
-        """What a class written for Keras takes as `x_set` and `y_set`."""
-        return columns(self, indices)
 
     def _pair(self, index: int) -> npt.NDArray[np.float32]:
         return source_generator(self._seed, index).uniform(self._low, self._high, 2).astype(np.float32)

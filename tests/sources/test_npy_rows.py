@@ -7,8 +7,7 @@ import numpy as np
 import pytest
 
 from seqtrain.errors import DataError
-from seqtrain.sources.npy_files import npy_array
-from seqtrain.sources.npy_rows import NpyRows, is_worth_a_call
+from seqtrain.sources.npy_files import NpyRows, npy_array
 
 
 @pytest.fixture
@@ -53,9 +52,9 @@ def test_rows_pickle_as_a_place(stored: tuple[Path, np.ndarray]) -> None:
     assert np.array_equal(out[0], values[5])
 
 
-def test_only_large_rows_in_one_piece_are_worth_a_call(tmp_path: Path) -> None:
+def test_only_large_rows_in_one_piece_are_read_by_calls(tmp_path: Path) -> None:
     np.save(tmp_path / "small.npy", np.zeros((5, 100)))
     np.save(tmp_path / "large.npy", np.zeros((5, 64, 64)))
     np.save(tmp_path / "columns.npy", np.asfortranarray(np.zeros((5, 64, 64))))
-    worth = [is_worth_a_call(npy_array(tmp_path / f"{name}.npy")) for name in ("small", "large", "columns")]
+    worth = [npy_array(tmp_path / f"{name}.npy").rows() is not None for name in ("small", "large", "columns")]
     assert worth == [False, True, False]
