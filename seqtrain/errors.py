@@ -224,6 +224,27 @@ class OutOfTimeError(SeqtrainError):
         super().__init__("--max-time is over")
 
 
+def unreadable(
+    path: object, error: OSError, what: str = "file", expected: str | None = None, fix: str | None = None
+) -> DataError:
+    """What is wrong with a file or a folder that cannot be opened.
+
+    Args:
+        path: Of it.
+        error: That opening it raised.
+        what: "file" or "folder", perhaps with a word before.
+        expected: See `Mistake`.
+        fix: See `Mistake`.
+    """
+    if isinstance(error, FileNotFoundError):
+        message = f"no such {what}"
+    elif isinstance(error, NotADirectoryError):
+        message = f"not a {what}"
+    else:
+        message = f"the {what} cannot be read: {error.strerror or error}"
+    return DataError(message, where=path, expected=expected, fix=fix)
+
+
 def nearest(name: str, names: Iterable[str]) -> str | None:
     """The name most like `name`, or None where none is close."""
     by_folded = {known.lower(): known for known in names}

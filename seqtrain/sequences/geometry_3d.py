@@ -93,74 +93,65 @@ class VolumeGeometry:
     rotation_degrees: float = 0.0
     quarter_turns: int = 0
 
+    def unturned_size(self, size: Shape) -> Shape:
+        """The size of a patch before its quarter turns."""
+        depth, height, width = size
+        return (depth, width, height) if self.quarter_turns % 2 else size
 
-def unturned_size(geometry: VolumeGeometry, size: Shape) -> Shape:
-    """The size of a patch before its quarter turns."""
-    depth, height, width = size
-    return (depth, width, height) if geometry.quarter_turns % 2 else size
+    def cut_size(self, size: Shape, spacing_mm: Spacing) -> Shape:
+        """The size of what must be cut out, about the same middle, so that the patch shows nothing else.
 
+        Args:
+            size: Of the patch.
+            spacing_mm: Of its voxels.
+        """
+        depth, *plane = self.unturned_size(size)
+        if not self.rotation_degrees:
+            return depth, plane[0], plane[1]
+        extents = np.abs(self._rotation(spacing_mm)) @ (np.array(plane[::-1]) - 1.0)
+        margins = [
+            max(0, math.ceil((extent + 1 - side) / 2)) for extent, side in zip(extents[::-1], plane, strict=True)
+        ]
+        return depth, plane[0] + 2 * margins[0], plane[1] + 2 * margins[1]
 
-def cut_size(geometry: VolumeGeometry, size: Shape, spacing_mm: Spacing) -> Shape:
-    """The size of what must be cut out, about the same middle, so that the patch shows nothing else.
+    def apply(self, cut: npt.NDArray[Any], size: Shape, spacing_mm: Spacing, nearest: bool = False) -> npt.NDArray[Any]:
+        """The patch that it makes of what was cut out; beyond its edges, the nearest voxel of the edge.
 
-    Args:
-        geometry: What was drawn.
-        size: Of the patch.
-        spacing_mm: Of its voxels.
-    """
-    depth, *plane = unturned_size(geometry, size)
-    if not geometry.rotation_degrees:
-        return depth, plane[0], plane[1]
-    extents = np.abs(_rotation(geometry, spacing_mm)) @ (np.array(plane[::-1]) - 1.0)
-    margins = [max(0, math.ceil((extent + 1 - side) / 2)) for extent, side in zip(extents[::-1], plane, strict=True)]
-    return depth, plane[0] + 2 * margins[0], plane[1] + 2 * margins[1]
+        Args:
+            cut: (depth, height, width), of the size that `cut_size` says, or any other about the same middle.
+            size: Of the patch.
+            spacing_mm: Of its voxels.
+            nearest: Take the nearest voxel instead of interpolating: for class ids.
 
+        Returns:
+            An array or a view of `cut`.
+        """
+        unturned = self.unturned_size(size)
+        if self.rotation_degrees or cut.shape != unturned:
+            cut = self._rotated(cut, unturned, spacing_mm, nearest)
+        turned = np.rot90(cut, self.quarter_turns, axes=(1, 2))
+        z, y, x = (slice(None, None, -1 if flips else 1) for flips in self.flips)
+        return turned[z, y, x]
 
-def apply(
-    geometry: VolumeGeometry, cut: npt.NDArray[Any], size: Shape, spacing_mm: Spacing, nearest: bool = False
-) -> npt.NDArray[Any]:
-    """The patch that the geometry makes of what was cut out; beyond its edges, the nearest voxel of the edge.
+    def _rotation(self, spacing_mm: Spacing) -> npt.NDArray[np.float64]:
+        """From a step (x, y) in the patch's plane, in voxels, to the step in what was cut out."""
+        angle = np.deg2rad(self.rotation_degrees)
+        turn = np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])
+        spacing = np.array(spacing_mm[:0:-1])
+        return np.asarray(turn * spacing[None, :] / spacing[:, None])
 
-    Args:
-        geometry: What was drawn.
-        cut: (depth, height, width), of the size that `cut_size` says, or any other about the same middle.
-        size: Of the patch.
-        spacing_mm: Of its voxels.
-        nearest: Take the nearest voxel instead of interpolating: for class ids.
-
-    Returns:
-        An array or a view of `cut`.
-    """
-    unturned = unturned_size(geometry, size)
-    if geometry.rotation_degrees or cut.shape != unturned:
-        cut = _rotated(geometry, cut, unturned, spacing_mm, nearest)
-    turned = np.rot90(cut, geometry.quarter_turns, axes=(1, 2))
-    z, y, x = (slice(None, None, -1 if flips else 1) for flips in geometry.flips)
-    return turned[z, y, x]
-
-
-def _rotation(geometry: VolumeGeometry, spacing_mm: Spacing) -> npt.NDArray[np.float64]:
-    """From a step (x, y) in the patch's plane, in voxels, to the step in what was cut out."""
-    angle = np.deg2rad(geometry.rotation_degrees)
-    turn = np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])
-    spacing = np.array(spacing_mm[:0:-1])
-    return np.asarray(turn * spacing[None, :] / spacing[:, None])
-
-
-def _rotated(
-    geometry: VolumeGeometry, cut: npt.NDArray[Any], size: Shape, spacing_mm: Spacing, nearest: bool
-) -> npt.NDArray[Any]:
-    linear = _rotation(geometry, spacing_mm)
-    height, width = size[1:]
-    offset = (np.array(cut.shape[:0:-1]) - 1) / 2 - linear @ ((np.array([width, height]) - 1) / 2)
-    out = np.empty(size, dtype=cut.dtype)
-    for plane, turned in zip(cut, out, strict=True):
-        cv2.warpAffine(
-            plane,
-            np.column_stack([linear, offset]),
-            (width, height),
-            dst=turned,
-            flags=(cv2.INTER_NEAREST if nearest else cv2.INTER_LINEAR) | cv2.WARP_INVERSE_MAP,
-            borderMode=cv2.BORDER_REPLICATE,
-        )
-    return out
+    def _rotated(self, cut: npt.NDArray[Any], size: Shape, spacing_mm: Spacing, nearest: bool) -> npt.NDArray[Any]:
+        linear = self._rotation(spacing_mm)
+        height, width = size[1:]
+        offset = (np.array(cut.shape[:0:-1]) - 1) / 2 - linear @ ((np.array([width, height]) - 1) / 2)
+        out = np.empty(size, dtype=cut.dtype)
+        for plane, turned in zip(cut, out, strict=True):
+            cv2.warpAffine(
+                plane,
+                np.column_stack([linear, offset]),
+                (width, height),
+                dst=turned,
+                flags=(cv2.INTER_NEAREST if nearest else cv2.INTER_LINEAR) | cv2.WARP_INVERSE_MAP,
+                borderMode=cv2.BORDER_REPLICATE,
+            )
+        return out

@@ -11,7 +11,7 @@ from seqtrain.errors import ConfigError
 from seqtrain.registry import sequences
 from seqtrain.sequences.base import Samples, SampleSequence
 from seqtrain.sequences.boxes import fitted as fitted_box
-from seqtrain.sequences.geometry_3d import NO_VOLUME_AUGMENTATION, VolumeAugmentation, apply, unturned_size
+from seqtrain.sequences.geometry_3d import NO_VOLUME_AUGMENTATION, VolumeAugmentation
 from seqtrain.sequences.volume_patches import VolumeSize
 from seqtrain.sources.intensity import NO_INTENSITY, Intensity, VolumeScales, Voxels
 from seqtrain.sources.resampling import resized
@@ -79,8 +79,8 @@ class VolumeSequence(SampleSequence):
         x, y = rows
         if self.augmenting:
             geometry = self._augmentation.draw(generator)
-            volume, spacing_mm = self._resized(index, unturned_size(geometry, self.volume_size))
-            x[0, ..., 0] = apply(geometry, volume, self.volume_size, spacing_mm)
+            volume, spacing_mm = self._resized(index, geometry.unturned_size(self.volume_size))
+            x[0, ..., 0] = geometry.apply(volume, self.volume_size, spacing_mm)
             self._augmentation.relight(x, generator, self._middle)
         else:
             x[0, ..., 0], _ = self._resized(index, self.volume_size)

@@ -20,9 +20,6 @@ from seqtrain.sequences.base import Samples, SampleSequence
 from seqtrain.sequences.geometry_3d import (
     NO_VOLUME_AUGMENTATION,
     VolumeAugmentation,
-    apply,
-    cut_size,
-    unturned_size,
 )
 from seqtrain.sources.intensity import NO_INTENSITY, Intensity, VolumeScales, Voxels
 from seqtrain.sources.volume_source import Mask, Shape, VolumeSource
@@ -131,13 +128,13 @@ class VolumePatchSequence(SampleSequence):
             corner = self._random_corner(volume, self.patch_size, generator)
             x[0, ..., 0], y[0] = self._cut_out(volume, corner, self.patch_size)
             return
-        placed = unturned_size(geometry, self.patch_size)
+        placed = geometry.unturned_size(self.patch_size)
         corner = self._random_corner(volume, placed, generator)
         spacing_mm = self.source.spacing_mm(volume)
-        size = cut_size(geometry, self.patch_size, spacing_mm)
+        size = geometry.cut_size(self.patch_size, spacing_mm)
         voxels, mask = self._cut_out(volume, boxes.grown(corner, placed, size), size)
-        x[0, ..., 0] = apply(geometry, voxels, self.patch_size, spacing_mm)
-        y[0] = apply(geometry, mask, self.patch_size, spacing_mm, nearest=True)
+        x[0, ..., 0] = geometry.apply(voxels, self.patch_size, spacing_mm)
+        y[0] = geometry.apply(mask, self.patch_size, spacing_mm, nearest=True)
         self._augmentation.relight(x, generator, self._middle)
 
     def _volume_and_number(self, item: int) -> tuple[int, int]:

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
 
-from seqtrain.errors import MOST_TOLD, DataError, Mistake
+from seqtrain.errors import MOST_TOLD, DataError, Mistake, unreadable
 
 log = logging.getLogger("seqtrain")
 
@@ -33,6 +33,27 @@ def files_below(folder: Path, follow_links: bool = False) -> Iterator[str]:
     if not folder.is_dir():
         raise DataError("not a folder" if folder.exists() else "no such folder", where=folder)
     return _files_below(str(folder), "", follow_links)
+
+
+def files_and_folders(folder: Path, expected: str | None = None, fix: str | None = None) -> tuple[list[str], list[str]]:
+    """The names of the files and of the folders in a folder, in alphabetical order; hidden ones are passed over.
+
+    Args:
+        folder: To look into.
+        expected: What it should be, for messages.
+        fix: What to do where it is a file.
+
+    Raises:
+        DataError: when the folder is missing or cannot be read.
+    """
+    try:
+        with os.scandir(folder) as entries:
+            visible = {entry.name: entry.is_dir() for entry in entries if not entry.name.startswith(".")}
+    except OSError as error:
+        is_file = isinstance(error, NotADirectoryError)
+        raise unreadable(folder, error, "folder", expected, fix if is_file else None) from error
+    names = sorted(visible)
+    return [name for name in names if not visible[name]], [name for name in names if visible[name]]
 
 
 def stem_and_extension(path: str) -> tuple[str, str]:
@@ -180,7 +201,7 @@ def _files_below(folder: str, prefix: str, follow_links: bool) -> Iterator[str]:
                 elif not entry.is_symlink() or (follow_links and not _leads_back(entry, folder)):
                     yield from _files_below(entry.path, f"{prefix}{entry.name}/", follow_links)
     except OSError as error:
-        raise DataError(f"the folder cannot be read: {error.strerror}", where=folder) from error
+        raise unreadable(folder, error, "folder") from error
 
 
 def _leads_back(entry: os.DirEntry[str], folder: str) -> bool:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +10,7 @@ import numpy.typing as npt
 from seqtrain.errors import ConfigError, DataError, did_you_mean, one_of
 from seqtrain.registry import sources
 from seqtrain.sources.class_labels import check_distinct
+from seqtrain.sources.file_listing import files_and_folders
 from seqtrain.sources.image_files import ImageFiles, images_below
 from seqtrain.sources.packed_paths import PackedPaths
 
@@ -63,29 +63,14 @@ class ImageFolderSource(ImageFiles):
 
 
 def _class_folders(path: Path) -> list[str]:
-    try:
-        with os.scandir(path) as entries:
-            visible = [entry for entry in entries if not entry.name.startswith(".")]
-            folders = sorted(entry.name for entry in visible if entry.is_dir())
-    except FileNotFoundError as error:
-        raise DataError(
-            "no such folder", where=path, expected="a folder with one folder of images for each class"
-        ) from error
-    except NotADirectoryError as error:
-        raise DataError(
-            "not a folder",
-            where=path,
-            expected="a folder with one folder of images for each class",
-            fix="for a table of paths and labels use the source `image_manifest`",
-        ) from error
-    except OSError as error:
-        raise DataError(f"the folder cannot be read: {error.strerror}", where=path) from error
+    fix = "for a table of paths and labels use the source `image_manifest`"
+    files, folders = files_and_folders(path, "a folder with one folder of images for each class", fix)
     if not folders:
         raise DataError(
             "there are no class folders",
             where=path,
             expected="one folder of images for each class",
-            received=f"{len(visible)} files and no folder" if visible else "an empty folder",
+            received=f"{len(files)} files and no folder" if files else "an empty folder",
             fix="put the images of each class into a folder of its own, or use the source `image_manifest`",
         )
     return folders

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from seqtrain.errors import DataError
+from seqtrain.errors import DataError, unreadable
 
 _SPACE = re.compile(r"[ \t\n\r]*")
 _BYTE_ORDER_MARK = "\xef\xbb\xbf"
@@ -48,10 +48,7 @@ def json_items(path: Path, keys: Collection[str]) -> Iterator[JSONItem]:
     try:
         text = path.read_bytes().decode("latin-1")
     except OSError as error:
-        missing = isinstance(error, FileNotFoundError)
-        raise DataError(
-            "no such file" if missing else f"the file cannot be read: {error.strerror}", where=path
-        ) from error
+        raise unreadable(path, error) from error
     found: set[str] = set()
     try:
         yield from _walk(text, keys, found)

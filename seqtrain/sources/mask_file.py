@@ -20,7 +20,7 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
-from seqtrain.errors import DataError
+from seqtrain.errors import DataError, unreadable
 
 Ids = npt.NDArray[np.integer[Any]]
 
@@ -42,7 +42,7 @@ def read_ids(path: str) -> Ids:
     except MemoryError:
         raise
     except FileNotFoundError as error:
-        raise DataError("no such mask file", where=path, fix="put it back, or list the data set anew") from error
+        raise unreadable(path, error, "mask file", fix="put it back, or list the data set anew") from error
     except Exception as error:  # a decoder that meets damage raises whatever it stumbles on
         raise DataError(
             f"the mask cannot be read: {error}", where=path, expected="a whole image file", fix="save or fetch it again"

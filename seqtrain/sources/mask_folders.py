@@ -17,7 +17,7 @@ import numpy as np
 from seqtrain.errors import MOST_LISTED, ConfigError, DataError, Mistake
 from seqtrain.registry import sources
 from seqtrain.sources.base import Paths
-from seqtrain.sources.file_listing import MaskNames
+from seqtrain.sources.file_listing import MaskNames, files_and_folders
 from seqtrain.sources.image_files import image_extensions
 from seqtrain.sources.mask_file import Ids, read_ids
 from seqtrain.sources.mask_source import HIGHEST_ID, Mask
@@ -161,7 +161,7 @@ def _listed(path: Path) -> Iterator[tuple[str, list[str]]]:
     """The image of each folder and its masks, as paths below `path`."""
     mistakes: list[Mistake] = []
     found = False
-    for folder in _names(path, folders=True):
+    for folder in files_and_folders(path)[1]:
         images = _pictures(path, f"{folder}/images")
         masks = _pictures(path, f"{folder}/masks")
         if len(images) != 1:
@@ -187,21 +187,9 @@ def _listed(path: Path) -> Iterator[tuple[str, list[str]]]:
 
 
 def _pictures(path: Path, folder: str) -> list[str]:
-    extensions = image_extensions()
-    names = _names(path / folder) if (path / folder).is_dir() else []
-    return [f"{folder}/{name}" for name in names if Path(name).suffix.lower() in extensions]
+    names = files_and_folders(path / folder)[0] if (path / folder).is_dir() else []
+    return [f"{folder}/{name}" for name in names if Path(name).suffix.lower() in image_extensions()]
 
 
 def _is_empty(folder: Path) -> bool:
-    return folder.is_dir() and not _names(folder)
-
-
-def _names(folder: Path, folders: bool = False) -> list[str]:
-    try:
-        entries = [entry for entry in folder.iterdir() if not entry.name.startswith(".")]
-    except OSError as error:
-        missing = isinstance(error, FileNotFoundError)
-        raise DataError(
-            "no such folder" if missing else f"the folder cannot be read: {error.strerror}", where=folder
-        ) from error
-    return sorted(entry.name for entry in entries if not folders or entry.is_dir())
+    return folder.is_dir() and not any(files_and_folders(folder))

@@ -29,11 +29,12 @@ from typing import Any, BinaryIO
 import numpy as np
 import numpy.typing as npt
 
-from seqtrain.errors import DataError, did_you_mean, one_of
+from seqtrain.errors import DataError, did_you_mean, one_of, unreadable
 
 _LOCAL_HEADER = struct.Struct("<4s22xHH")  # signature; length of the file name, length of the extra field
 _ENCRYPTED = 1
 _PAGE = 4096
+_CHECK_PATH = "check the path; relative ones are relative to the config file"
 # NumPy parses the header as a Python literal: a damaged one fails in any of these ways.
 _HEADER_ERRORS = (ValueError, TypeError, SyntaxError, tokenize.TokenError, RecursionError, MemoryError)
 
@@ -156,7 +157,7 @@ def npy_array(path: Path) -> NpyArray:
         with path.open("rb") as file:
             return _parse(file, path, str(path), path.stat().st_size)
     except OSError as error:
-        raise _unreadable(path, error) from error
+        raise unreadable(path, error, fix=_CHECK_PATH) from error
 
 
 def npz_array(path: Path, key: str) -> NpyArray:
@@ -179,7 +180,7 @@ def npz_array(path: Path, key: str) -> NpyArray:
             f"is no readable .npz: {error}", where=path, fix="save it again with np.savez(path, x=x, y=y)"
         ) from error
     except OSError as error:
-        raise _unreadable(path, error) from error
+        raise unreadable(path, error, fix=_CHECK_PATH) from error
 
 
 def _member(archive: zipfile.ZipFile, path: Path, key: str) -> zipfile.ZipInfo:
@@ -246,8 +247,3 @@ def _check(array: NpyArray, end: int) -> None:
             received=f"{max(end - array.offset, 0)} bytes",
             fix="copy or save the file again",
         )
-
-
-def _unreadable(path: Path, error: OSError) -> DataError:
-    reason = "does not exist" if isinstance(error, FileNotFoundError) else f"cannot be read: {error.strerror or error}"
-    return DataError(reason, where=path, fix="check the path; relative ones are relative to the config file")

@@ -56,6 +56,8 @@ class VolumeSlices(Source):
         source: {name: volume_slices, images: data/images, labels: data/labels, classes: [background, lesion]}
     """
 
+    classes: tuple[str, ...] | None
+
     def __init__(
         self,
         listing: VolumeFiles,
@@ -76,11 +78,6 @@ class VolumeSlices(Source):
     def __getitem__(self, index: int) -> dict[str, Any]:
         volume, position = self._place(index)
         return {**self.volumes[volume], "plane": self._plane, "slice": position}
-
-    @property
-    def classes(self) -> tuple[str, ...] | None:
-        """See `Volumes`."""
-        return self.volumes.classes
 
     @property
     def has_masks(self) -> bool:
@@ -169,6 +166,7 @@ class VolumeSlices(Source):
 
     def _cut(self, volumes: Volumes) -> None:
         self.volumes = volumes
+        self.classes = volumes.classes
         self._scales = VolumeScales(volumes, self._intensity)
         self._num_slices = np.array([volumes.shape(n)[self.axis] for n in range(len(volumes))])
         self._ends = np.cumsum(self._num_slices)

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from seqtrain.sequences.geometry_3d import VolumeAugmentation, VolumeGeometry, apply, cut_size
+from seqtrain.sequences.geometry_3d import VolumeAugmentation, VolumeGeometry
 
 CUBE = (1.0, 1.0, 1.0)
 
@@ -12,15 +12,15 @@ def a_volume(shape=(3, 6, 8)):
 
 def test_nothing_drawn_changes_nothing():
     volume = a_volume()
-    np.testing.assert_array_equal(apply(VolumeGeometry(), volume, volume.shape, CUBE), volume)
-    assert cut_size(VolumeGeometry(), (3, 6, 8), CUBE) == (3, 6, 8)
+    np.testing.assert_array_equal(VolumeGeometry().apply(volume, volume.shape, CUBE), volume)
+    assert VolumeGeometry().cut_size((3, 6, 8), CUBE) == (3, 6, 8)
 
 
 def test_flips_and_quarter_turns_move_voxels_onto_voxels():
     volume = a_volume((3, 8, 6))
     geometry = VolumeGeometry(flips=(True, False, True), quarter_turns=1)
-    assert cut_size(geometry, (3, 6, 8), CUBE) == (3, 8, 6)
-    result = apply(geometry, volume, (3, 6, 8), CUBE)
+    assert geometry.cut_size((3, 6, 8), CUBE) == (3, 8, 6)
+    result = geometry.apply(volume, (3, 6, 8), CUBE)
     # A quarter turn from y towards x takes the last column to the first row; then the depth and the width are reversed.
     assert result.shape == (3, 6, 8)
     np.testing.assert_array_equal(result[2, 0, ::-1], volume[0, :, 5])
@@ -30,7 +30,7 @@ def test_flips_and_quarter_turns_move_voxels_onto_voxels():
 @pytest.mark.parametrize("degrees", [-23.0, 10.0, 45.0, 90.0])
 def test_what_is_cut_out_holds_every_corner_of_the_turned_patch(degrees):
     size = (2, 20, 12)
-    depth, height, width = cut_size(VolumeGeometry(rotation_degrees=degrees), size, CUBE)
+    depth, height, width = VolumeGeometry(rotation_degrees=degrees).cut_size(size, CUBE)
     angle = np.deg2rad(abs(degrees))
     assert depth == 2
     assert height >= 19 * np.cos(angle) + 11 * np.sin(angle) + 1 - 1e-9
@@ -41,9 +41,9 @@ def test_what_is_cut_out_holds_every_corner_of_the_turned_patch(degrees):
 def test_a_rotation_takes_a_linear_ramp_to_the_turned_ramp():
     size = (1, 9, 9)
     geometry = VolumeGeometry(rotation_degrees=30.0)
-    cut = cut_size(geometry, size, CUBE)
+    cut = geometry.cut_size(size, CUBE)
     y, x = np.mgrid[: cut[1], : cut[2]] - (np.array(cut[1:])[:, None, None] - 1) / 2
-    turned = apply(geometry, (2 * x + 5 * y)[None].astype(np.float32), size, CUBE)
+    turned = geometry.apply((2 * x + 5 * y)[None].astype(np.float32), size, CUBE)
     rows, columns = np.mgrid[:9, :9] - 4.0
     seen_x = np.cos(np.pi / 6) * columns - np.sin(np.pi / 6) * rows
     seen_y = np.sin(np.pi / 6) * columns + np.cos(np.pi / 6) * rows
@@ -53,9 +53,9 @@ def test_a_rotation_takes_a_linear_ramp_to_the_turned_ramp():
 def test_a_disk_stays_a_disk_in_millimetres_where_voxels_are_no_squares():
     y, x = np.mgrid[-20:21, -40:41]
     disk = np.exp(-np.hypot(y * 2.0, x * 1.0) / 10).astype(np.float32)[None]
-    turned = apply(VolumeGeometry(rotation_degrees=40.0), disk, disk.shape, (1.0, 2.0, 1.0))
+    turned = VolumeGeometry(rotation_degrees=40.0).apply(disk, disk.shape, (1.0, 2.0, 1.0))
     assert np.abs(turned - disk).mean() < 0.002
-    stretched = apply(VolumeGeometry(rotation_degrees=40.0), disk, disk.shape, CUBE)
+    stretched = VolumeGeometry(rotation_degrees=40.0).apply(disk, disk.shape, CUBE)
     assert np.abs(stretched - disk).mean() > 0.02
 
 
@@ -67,9 +67,9 @@ def test_a_mask_keeps_its_ids_and_lies_where_its_volume_lies():
     generator = np.random.default_rng(1)
     for _ in range(20):
         geometry = VolumeAugmentation(0.5, 0.5, 0.5, 30.0, True).draw(generator)
-        turned = apply(geometry, mask, (4, 16, 16), CUBE, nearest=True)
+        turned = geometry.apply(mask, (4, 16, 16), CUBE, nearest=True)
         assert set(np.unique(turned)) <= {0, 2, 7}
-        voxels = apply(geometry, (mask == 7).astype(np.float32), (4, 16, 16), CUBE)
+        voxels = geometry.apply((mask == 7).astype(np.float32), (4, 16, 16), CUBE)
         assert np.array_equal(turned[voxels > 0.99] == 7, np.ones((voxels > 0.99).sum(), bool))
         assert not (turned[voxels < 0.01] == 7).any()
 
