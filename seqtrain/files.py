@@ -18,12 +18,13 @@ _UNFINISHED = ".{}.unfinished"
 
 
 @contextlib.contextmanager
-def written_whole(path: Path, *, shared: bool = False) -> Iterator[BinaryIO]:
+def written_whole(path: Path, *, shared: bool = False, durable: bool = True) -> Iterator[BinaryIO]:
     """A file to write to, which takes the place of `path` at the end of the block; where that raises, it is removed.
 
     Args:
         path: Of the file.
         shared: Whether other processes may write the same file at the same time.
+        durable: Whether it must survive a power cut; not what can be made anew, such as plots.
 
     Raises:
         OSError: when it cannot be written, as on a full disk; what was there before is untouched.
@@ -32,8 +33,9 @@ def written_whole(path: Path, *, shared: bool = False) -> Iterator[BinaryIO]:
     try:
         with unfinished.open("wb") as file:
             yield file
-            file.flush()
-            os.fsync(file.fileno())
+            if durable:
+                file.flush()
+                os.fsync(file.fileno())
         unfinished.replace(path)
     except BaseException:
         with contextlib.suppress(OSError):

@@ -33,6 +33,7 @@ _STYLE = {
     "lines.linewidth": 2.0,
     "text.parse_math": False,  # a class may be called `$5`
 }
+_QUICKLY = {"compress_level": 1}  # as large by a half, in a quarter of the time
 
 
 @contextlib.contextmanager
@@ -51,5 +52,5 @@ def saved_figure(path: Path, width: float = 6.0, height: float = 4.0) -> Iterato
     with matplotlib.rc_context(_STYLE):
         figure = Figure(figsize=(width, height), dpi=150, layout="constrained")
         yield figure
-        with written_whole(path) as file:
-            FigureCanvasAgg(figure).print_png(file)
+        with written_whole(path, durable=False) as file:
+            FigureCanvasAgg(figure).print_png(file, pil_kwargs=_QUICKLY)

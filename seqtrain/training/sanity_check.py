@@ -6,6 +6,7 @@ import logging
 from collections.abc import Mapping
 from typing import Any
 
+import keras
 import numpy as np
 
 from seqtrain.config.load import LoadedConfig
@@ -51,10 +52,15 @@ def _tell_untrained(loaded: LoadedConfig, model: Any) -> None:
 
 
 def _tested(loaded: LoadedConfig, model: Any, batch: tuple[Any, ...]) -> dict[str, float]:
+    """What testing one batch logs; on TensorFlow without making a graph, which takes longer than the batch."""
+    eager = model.run_eagerly or keras.backend.backend() == "tensorflow"
+    former, model.run_eagerly = model.run_eagerly, eager
     try:
         return scalar_logs(model.test_on_batch(*batch, return_dict=True))
     except Exception as error:
         raise _misfit(loaded, model, batch, error) from error
+    finally:
+        model.run_eagerly, model.test_function = former, None
 
 
 def _misfit(loaded: LoadedConfig, model: Any, batch: tuple[Any, ...], error: Exception) -> ConfigError:
