@@ -109,7 +109,7 @@ def predict(
     """Predict new samples with a trained run: classes, values, masks, or whatever its model puts out."""
     from seqtrain.inference.prediction import PredictOptions
     from seqtrain.inference.prediction import predict as predicted
-    from seqtrain.inference.prediction_places import OutFormat
+    from seqtrain.inference.prediction_format import OutFormat
 
     to_stdout = out == Path("-")
     if to_stdout and as_json:

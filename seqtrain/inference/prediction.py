@@ -17,7 +17,7 @@ import numpy as np
 
 from seqtrain.errors import ConfigError, DataError
 from seqtrain.inference.inputs import require_inputs, source_of
-from seqtrain.inference.prediction_places import OutFormat, writer_for
+from seqtrain.inference.prediction_format import OutFormat, writer_for
 from seqtrain.inference.readable_batches import NOT_FINITE, readable_batches
 from seqtrain.inference.trained_run import TrainedRun, names_source, require_run
 from seqtrain.training.predictions import PredictedBatch

@@ -18,8 +18,10 @@ import numpy.typing as npt
 from PIL import Image, ImageColor
 
 from seqtrain.files import partial
+from seqtrain.inference.mask_size import in_picture_size
 from seqtrain.reports.output_spec import OutputSpec
 from seqtrain.reports.tiles import class_color
+from seqtrain.sources.picture_size import picture_size
 from seqtrain.training.predictions import PredictedBatch
 
 Array = npt.NDArray[Any]
@@ -138,32 +140,37 @@ class PictureWriter:
     Args:
         folder: Where they go.
         spec: Of the output.
-        paint: Makes the picture of a sample: of its name and its output.
-        place: Where the picture of a sample goes in the folder, by the sample's name.
+        place: The file for a sample, by the sample's name.
+        resize: How pictures were resized for the model, where masks are to have the size of theirs; else None.
     """
 
-    def __init__(
-        self, folder: Path, spec: OutputSpec, paint: Callable[[str, Array], Array], place: Callable[[str], Path]
-    ) -> None:
+    def __init__(self, folder: Path, spec: OutputSpec, place: Callable[[str], Path], resize: str | None) -> None:
         self._folder = folder
         self._spec = spec
-        self._paint = paint
         self._place = place
+        self._resize = resize
         folder.mkdir(parents=True, exist_ok=True)
 
     def write(self, batch: PredictedBatch) -> None:
         """See `Writer`."""
         for position, name in enumerate(batch.names):
+            path = self._place(name)
             if position in batch.errors:
-                (self._folder / self._place(name)).unlink(missing_ok=True)  # an earlier prediction's is not this one's
-            else:
-                picture = Image.fromarray(self._paint(name, batch.outputs[self._spec.name][position]))
-                if self._spec.kind == "mask":
-                    picture.putpalette(palette())
-                path = self._folder / self._place(name)
-                path.parent.mkdir(parents=True, exist_ok=True)
-                picture.save(partial(path), format="PNG")
-                _named(path, whole=True)
+                path.unlink(missing_ok=True)  # an earlier prediction's is not this one's
+                continue
+            path.parent.mkdir(parents=True, exist_ok=True)
+            self._picture(name, batch.outputs[self._spec.name][position]).save(partial(path), format="PNG")
+            _named(path, whole=True)
+
+    def _picture(self, name: str, output: Array) -> Image.Image:
+        if self._spec.kind == "picture":
+            return Image.fromarray(self._spec.picture(output))
+        mask = self._spec.mask(output)
+        picture = Image.fromarray(
+            mask if self._resize is None else in_picture_size(mask, picture_size(name), self._resize)
+        )
+        picture.putpalette(palette())
+        return picture
 
     def close(self, whole: bool) -> list[str]:
         """See `Writer`."""

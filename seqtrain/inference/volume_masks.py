@@ -7,7 +7,7 @@ be read has none.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -15,83 +15,126 @@ import numpy as np
 import numpy.typing as npt
 
 from seqtrain.files import partial
+from seqtrain.inference.mask_size import in_picture_size
 from seqtrain.reports.output_spec import OutputSpec
 from seqtrain.sequences.volume_patches import VolumePatchSequence
+from seqtrain.sources.base import Source
 from seqtrain.sources.volume_slices import VolumeSlices
-from seqtrain.sources.volume_source import Mask, Shape
+from seqtrain.sources.volume_source import Mask
 from seqtrain.sources.volumes import Volumes
 from seqtrain.training.predictions import PredictedBatch
 
 Array = npt.NDArray[Any]
 
 
-class Canvas(Protocol):
-    """A volume's mask in the making."""
+class VolumeParts(Protocol):
+    """What is made of the outputs for the parts of volumes, one volume after the other."""
+
+    volumes: Volumes
+
+    def volume_of(self, item: int) -> int:
+        """The volume that an item of the sequence is a part of."""
+        ...
+
+    def begin(self, volume: int) -> None:
+        """Begins with a volume; what was made of another is dropped."""
+        ...
 
     def add(self, item: int, output: Array) -> None:
-        """Adds what the model made of one patch or slice."""
+        """Adds the output for one part of it."""
         ...
 
     def mask(self) -> Mask:
-        """The ids of all voxels, when all is added."""
+        """The ids of all its voxels, when all parts are added."""
         ...
 
 
-class PatchCanvas:
-    """The probabilities that patches of one volume add up to.
+class PatchParts:
+    """Patches, which may overlap.
 
     Args:
-        sequence: Whose items the patches are.
-        volume: The volume.
+        volumes: That they are of.
+        sequence: Whose items they are.
         spec: Of the output.
     """
 
-    def __init__(self, sequence: VolumePatchSequence, volume: int, spec: OutputSpec) -> None:
+    def __init__(self, volumes: Volumes, sequence: VolumePatchSequence, spec: OutputSpec) -> None:
+        self.volumes = volumes
         self._sequence = sequence
-        self._shape = sequence.source.shape(volume)
         self._spec = spec
-        self._sums = np.zeros((*self._shape, max(len(spec.classes), 2)), np.float32)
+
+    def volume_of(self, item: int) -> int:
+        """See `VolumeParts`."""
+        return int(self._sequence.place(item)[0])
+
+    def begin(self, volume: int) -> None:
+        """See `VolumeParts`."""
+        self._sums = np.zeros((*self.volumes.shape(volume), max(len(self._spec.classes), 2)), np.float32)
 
     def add(self, item: int, output: Array) -> None:
-        """See `Canvas`."""
+        """See `VolumeParts`."""
         output = np.moveaxis(output, 0, -1) if self._spec.channels_first else output
         probabilities = self._spec.probabilities(output.reshape(-1, output.shape[-1]))
         patch = probabilities.reshape(*output.shape[:-1], -1)
         _, corner = self._sequence.place(item)
         in_volume = [slice(max(at, 0), at + side) for at, side in zip(corner, patch.shape, strict=False)]
-        in_patch = [slice(max(-at, 0), length - at) for at, length in zip(corner, self._shape, strict=True)]
+        in_patch = [slice(max(-at, 0), side - at) for at, side in zip(corner, self._sums.shape, strict=False)]
         self._sums[*in_volume] += patch[*in_patch]
 
     def mask(self) -> Mask:
-        """See `Canvas`."""
+        """See `VolumeParts`."""
         ids: Mask = self._sums.argmax(axis=-1).astype(np.uint8)
         return ids
 
 
-class SliceCanvas:
-    """The slices of one volume.
+class SliceParts:
+    """Slices.
 
     Args:
-        source: Whose samples the slices are.
-        shape: Of the volume.
-        paint: Makes the mask of a slice of its output, in a size.
+        source: Whose samples they are.
+        spec: Of the output.
+        resize: How slices were resized for the model.
     """
 
-    def __init__(self, source: VolumeSlices, shape: Shape, paint: Callable[[Array, tuple[int, int]], Mask]) -> None:
+    def __init__(self, source: VolumeSlices, spec: OutputSpec, resize: str) -> None:
+        self.volumes = source.volumes
         self._source = source
-        self._paint = paint
-        self._ids = np.zeros(shape, np.uint8)
+        self._spec = spec
+        self._resize = resize
+
+    def volume_of(self, item: int) -> int:
+        """See `VolumeParts`."""
+        return self._source.place(item)[0]
+
+    def begin(self, volume: int) -> None:
+        """See `VolumeParts`."""
+        self._ids = np.zeros(self.volumes.shape(volume), np.uint8)
 
     def add(self, item: int, output: Array) -> None:
-        """See `Canvas`."""
-        _, window = self._source.place(item)
-        part = self._ids[window]
+        """See `VolumeParts`."""
+        part = self._ids[self._source.place(item)[1]]
         height, width = (side for axis, side in enumerate(part.shape) if axis != self._source.axis)
-        part[...] = self._source.laid_back(self._paint(output, (height, width)))
+        mask = in_picture_size(self._spec.mask(output), (height, width), self._resize)
+        part[...] = self._source.laid_back(mask)
 
     def mask(self) -> Mask:
-        """See `Canvas`."""
+        """See `VolumeParts`."""
         return self._ids
+
+
+def volume_parts(specs: Sequence[OutputSpec], sequence: Any, source: Source, resize: str) -> VolumeParts | None:
+    """The parts of volumes that a model makes masks of; None where it does not.
+
+    Args:
+        specs: The outputs.
+        sequence: What the model is given.
+        source: The samples.
+        resize: How pictures are resized for the model.
+    """
+    kinds = [spec.kind for spec in specs]
+    if kinds == ["volume"] and isinstance(sequence, VolumePatchSequence) and isinstance(source, Volumes):
+        return PatchParts(source, sequence, specs[0])
+    return SliceParts(source, specs[0], resize) if kinds == ["mask"] and isinstance(source, VolumeSlices) else None
 
 
 class VolumeWriter:
@@ -99,44 +142,32 @@ class VolumeWriter:
 
     Args:
         folder: Where they go.
-        name: Of the output.
-        volumes: The volumes.
-        volume_of: The volume that an item of the sequence is a part of.
-        canvas: What the parts of a volume are laid on.
-        place: Where the mask of a volume goes in the folder, by the volume's file.
+        parts: What the outputs are for.
+        place: The file of the mask of a volume, by the volume's file.
     """
 
-    def __init__(
-        self,
-        folder: Path,
-        name: str,
-        volumes: Volumes,
-        volume_of: Callable[[int], int],
-        canvas: Callable[[int], Canvas],
-        place: Callable[[str], Path],
-    ) -> None:
+    def __init__(self, folder: Path, parts: VolumeParts, place: Callable[[str], Path]) -> None:
         self._folder = folder
-        self._name = name
-        self._volumes = volumes
-        self._volume_of = volume_of
-        self._canvas_of = canvas
+        self._parts = parts
         self._place = place
         self._volume = -1
-        self._canvas: Canvas | None = None
+        self._is_readable = False
         folder.mkdir(parents=True, exist_ok=True)
 
     def write(self, batch: PredictedBatch) -> None:
         """See `Writer`; the parts of a volume follow each other."""
+        (output,) = batch.outputs.values()
         for position, item in enumerate(batch.items.tolist()):
-            volume = self._volume_of(item)
+            volume = self._parts.volume_of(item)
             if volume != self._volume:
                 self._finish()
-                self._volume, self._canvas = volume, self._canvas_of(volume)
+                self._volume, self._is_readable = volume, True
+                self._parts.begin(volume)
             if position in batch.errors:
-                self._canvas = None
+                self._is_readable = False
                 self._path.unlink(missing_ok=True)  # an earlier prediction's is not this one's
-            elif self._canvas is not None:
-                self._canvas.add(item, batch.outputs[self._name][position])
+            elif self._is_readable:
+                self._parts.add(item, output[position])
 
     def close(self, whole: bool) -> list[str]:
         """See `Writer`."""
@@ -146,13 +177,13 @@ class VolumeWriter:
 
     @property
     def _path(self) -> Path:
-        return self._folder / self._place(self._volumes.describe(self._volume))
+        return self._place(self._parts.volumes.describe(self._volume))
 
     def _finish(self) -> None:
-        if self._canvas is None:
+        if not self._is_readable:
             return
         path = self._path
         path.parent.mkdir(parents=True, exist_ok=True)
-        self._volumes.save_mask(self._volume, self._canvas.mask(), partial(path))
+        self._parts.volumes.save_mask(self._volume, self._parts.mask(), partial(path))
         partial(path).replace(path)
-        self._canvas = None
+        self._is_readable = False

@@ -107,6 +107,10 @@ class OutputSpec:
         scores = np.take(output, 0, axis) if has_channels else output
         return (scores > (0.0 if self.from_logits else 0.5)).astype(np.int64)
 
+    def mask(self, output: Array) -> npt.NDArray[np.uint8]:
+        """The mask of one sample; see `class_ids`."""
+        return np.asarray(self.class_ids(output[None])[0], np.uint8)
+
     def picture(self, output: Array) -> npt.NDArray[np.uint8]:
         """The picture of one sample, (height, width) or (height, width, 3), of numbers from 0 to 1."""
         picture = np.moveaxis(output, 0, -1) if self.channels_first else output

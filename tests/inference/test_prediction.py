@@ -14,9 +14,11 @@ from seqtrain.cli import results
 from seqtrain.config import load_config
 from seqtrain.errors import ConfigError, DataError, InterruptedRunError
 from seqtrain.inference import prediction, readable_batches
+from seqtrain.inference.mask_size import in_picture_size
 from seqtrain.inference.prediction import PredictOptions, predict
 from seqtrain.inference.prediction_files import ArrayWriter, PictureWriter, TableWriter, palette
-from seqtrain.inference.prediction_places import _check, _Places, _unfitted
+from seqtrain.inference.prediction_format import check_format
+from seqtrain.inference.prediction_places import Places
 from seqtrain.inference.trained_run import TrainedRun
 from seqtrain.reports.output_spec import OutputSpec
 from seqtrain.sequences.fitted import Scale
@@ -220,11 +222,9 @@ def test_rows_of_a_npy_that_could_not_be_read_are_nan(tmp_path):
 
 def test_masks_are_palette_pictures_called_as_their_files(tmp_path):
     (tmp_path / "in").mkdir()
-    places = _Places(tmp_path / "out", [tmp_path / "in"], [str(tmp_path / "in/a/x.jpg"), str(tmp_path / "in/y.tif")])
+    places = Places(tmp_path / "out", [tmp_path / "in"], [str(tmp_path / "in/a/x.jpg"), str(tmp_path / "in/y.tif")])
     spec = OutputSpec("", "mask", ("ground", "disc"))
-    writer = PictureWriter(
-        tmp_path / "out", spec, lambda name, output: spec.class_ids(output[None])[0].astype(np.uint8), places
-    )
+    writer = PictureWriter(tmp_path / "out", spec, places, None)
     scores = np.array([[[0.9, 0.1], [0.2, 0.8]]], np.float32)  # one row of two pixels
     writer.write(PredictedBatch(np.arange(1), {"": scores[None]}, names=[str(tmp_path / "in/a/x.jpg")]))
     picture = Image.open(tmp_path / "out/a/x.png")
@@ -236,29 +236,29 @@ def test_masks_are_palette_pictures_called_as_their_files(tmp_path):
 
 
 def test_pictures_of_one_stem_keep_their_extensions_and_of_one_name_are_refused(tmp_path):
-    assert _Places(Path("out"), [tmp_path], ["in/cat.jpg", "in/cat.png"])("in/cat.jpg").name == "cat.jpg.png"
-    assert _Places(Path("out"), [tmp_path], ["x.npy[3]"])("x.npy[3]").name == "x_000003.png"
+    assert Places(Path("out"), [tmp_path], ["in/cat.jpg", "in/cat.png"])("in/cat.jpg").name == "cat.jpg.png"
+    assert Places(Path("out"), [tmp_path], ["x.npy[3]"])("x.npy[3]").name == "x_000003.png"
     with pytest.raises(ConfigError, match="two predictions would be called cat.png"):
-        _Places(Path("out"), [tmp_path], ["a/cat.png", "b/cat.png"])
+        Places(Path("out"), [tmp_path], ["a/cat.png", "b/cat.png"])
 
 
 def test_without_inputs_the_folders_below_that_of_all_files_are_kept(tmp_path):
-    places = _Places(tmp_path, [], ["/data/a/scan.nii.gz", "/data/b/scan.nii.gz"], as_png=False)
-    assert places("/data/b/scan.nii.gz").as_posix() == "b/scan.nii.gz"
+    places = Places(tmp_path, [], ["/data/a/scan.nii.gz", "/data/b/scan.nii.gz"], as_png=False)
+    assert places("/data/b/scan.nii.gz") == tmp_path / "b/scan.nii.gz"
 
 
 def test_no_prediction_is_written_over_an_input_or_over_the_data(photos):
     names = [str(photos / "a.png"), str(photos / "b/c.png"), str(photos / "b/a.png")]
     save(photos / "b/a.png", 100, np.random.default_rng(0))
-    _Places(photos.parent / "out", [photos], names)
+    Places(photos.parent / "out", [photos], names)
     for out in (photos, photos / "b"):  # its own, and another one
         with pytest.raises(ConfigError, match="written over a file of the data"):
-            _Places(out, [photos], names)
+            Places(out, [photos], names)
     masks = photos.parent / "masks"
     mask = save(masks / "a.png", 1, np.random.default_rng(0))
-    _Places(masks, [photos], names, [["elsewhere.png"]])
+    Places(masks, [photos], names, ["elsewhere.png"])
     with pytest.raises(ConfigError, match="written over a file of the data"):
-        _Places(masks, [photos], names, [["elsewhere.png"], [str(mask)]])
+        Places(masks, [photos], names, ["elsewhere.png", str(mask)])
 
 
 def test_no_sample_is_left_out_of_the_last_batch(photos):
@@ -272,15 +272,15 @@ def test_no_sample_is_left_out_of_the_last_batch(photos):
 
 def test_masks_go_into_a_folder(photos):
     with pytest.raises(ConfigError, match="png needs a folder, and this is a file"):
-        _check("png", [OutputSpec("", "mask", ("a", "b"))], None, photos / "a.png")
+        check_format("png", [OutputSpec("", "mask", ("a", "b"))], None, photos / "a.png")
 
 
 def test_predictions_do_not_go_among_the_inputs(photos):
     (photos / "masks").mkdir()
     with pytest.raises(ConfigError, match="would lie among the inputs"):
-        _Places(photos / "masks", [photos], [str(photos / "a.png")])
+        Places(photos / "masks", [photos], [str(photos / "a.png")])
     with pytest.raises(ConfigError, match=r"the same sample is named twice\n(.|\n)*a\.png\n  fix: name it once"):
-        _Places(photos.parent / "masks", [], [str(photos / "a.png")] * 2)
+        Places(photos.parent / "masks", [], [str(photos / "a.png")] * 2)
 
 
 @pytest.mark.parametrize("name", ["list.csv", "photos/a.png", "run"])
@@ -345,12 +345,12 @@ def test_a_sample_of_which_the_model_puts_out_nan_has_an_error(photos, tmp_path,
 
 
 def test_names_that_have_no_folder_in_common_are_no_reason_to_fail(tmp_path):
-    assert _Places(tmp_path, [], ["/data/a.png", "b.png"])("/data/a.png").as_posix() == "a.png"
+    assert Places(tmp_path, [], ["/data/a.png", "b.png"])("/data/a.png") == tmp_path / "a.png"
 
 
 def test_a_picture_of_an_earlier_prediction_is_not_taken_for_one_of_a_sample_that_cannot_be_read(tmp_path):
     spec = OutputSpec("", "mask", ("ground", "disc"))
-    writer = PictureWriter(tmp_path, spec, lambda name, output: np.zeros((1, 1), np.uint8), lambda name: f"{name}.png")
+    writer = PictureWriter(tmp_path, spec, lambda name: tmp_path / f"{name}.png", None)
     scores = np.array([[[[0.9, 0.1]]]], np.float32)
     writer.write(PredictedBatch(np.arange(1), {"": scores}, names=["x"]))
     assert (tmp_path / "x.png").exists()
@@ -374,13 +374,13 @@ def test_a_batch_of_no_samples_is_none_that_is_missing(photos, tmp_path, monkeyp
 
 def test_masks_come_in_the_size_of_their_pictures_however_these_were_resized():
     mask = np.array([[1, 2], [3, 4]], np.uint8)
-    assert _unfitted(mask, (2, 4), "stretch").tolist() == [[1, 1, 2, 2], [3, 3, 4, 4]]
+    assert in_picture_size(mask, (2, 4), "stretch").tolist() == [[1, 1, 2, 2], [3, 3, 4, 4]]
     # A picture of 2 x 4 was scaled to 2 x 4 pixels and cut to its middle: its edges are not known.
-    assert _unfitted(mask, (2, 4), "crop").tolist() == [[0, 1, 2, 0], [0, 3, 4, 0]]
+    assert in_picture_size(mask, (2, 4), "crop").tolist() == [[0, 1, 2, 0], [0, 3, 4, 0]]
     # One of 2 x 8 became 1 x 4 in the middle of 4 x 4.
     padded = np.zeros((4, 4), np.uint8)
     padded[1] = [1, 2, 3, 4]
-    assert _unfitted(padded, (2, 8), "pad").tolist() == [[1, 1, 2, 2, 3, 3, 4, 4]] * 2
+    assert in_picture_size(padded, (2, 8), "pad").tolist() == [[1, 1, 2, 2, 3, 3, 4, 4]] * 2
 
 
 @pytest.mark.slow

@@ -12,8 +12,8 @@ from seqtrain.config import load_config
 from seqtrain.errors import ConfigError
 from seqtrain.inference.inputs import source_of
 from seqtrain.inference.other_samples import as_the_run_sees
-from seqtrain.inference.prediction_places import _check, _fitting, _unfitted, writer_for
-from seqtrain.inference.volume_masks import PatchCanvas, SliceCanvas, VolumeWriter
+from seqtrain.inference.prediction_format import check_format, fitting_format, writer_for
+from seqtrain.inference.volume_masks import PatchParts, SliceParts, VolumeWriter, volume_parts
 from seqtrain.loading.pipeline import open_data
 from seqtrain.reports.output_spec import OutputSpec
 from seqtrain.sequences.boxes import cut_out
@@ -55,20 +55,17 @@ def perfect(y):
     return np.eye(3, dtype=np.float32)[y] * 0.1 + 0.3
 
 
-def write(out, volumes, sequence, volume_of, canvas, outputs=perfect, bad=()):
-    writer = VolumeWriter(out, "", volumes, volume_of, canvas, lambda path: Path(Path(path).name))
+def write(out, parts, sequence, bad=()):
+    writer = VolumeWriter(out, parts, lambda path: out / Path(path).name)
     for position in range(len(sequence)):
         items = sequence.sample_indices(0, position)
-        errors = {row: "cannot be read" for row, item in enumerate(items.tolist()) if volume_of(item) in bad}
-        writer.write(PredictedBatch(items, {"": outputs(sequence[position][1])}, errors=errors))
+        errors = {row: "cannot be read" for row, item in enumerate(items.tolist()) if parts.volume_of(item) in bad}
+        writer.write(PredictedBatch(items, {"": perfect(sequence[position][1])}, errors=errors))
     assert writer.close(whole=True) == [str(out)]
 
 
 def write_patches(out, sequence, bad=()):
-    def canvas(volume):
-        return PatchCanvas(sequence, volume, SPEC)
-
-    write(out, sequence.source, sequence, lambda item: sequence.place(item)[0], canvas, bad=bad)
+    write(out, PatchParts(sequence.source, sequence, SPEC), sequence, bad)
 
 
 def load(path):
@@ -109,16 +106,7 @@ def test_slices_become_the_masks_on_the_disk_whatever_the_plane(disk, plane):
         def __getitem__(self, position):
             return None, slices.read_mask(position)[None]
 
-    def paint(output, size):
-        return _unfitted(output.argmax(axis=-1).astype(np.uint8), size, "stretch")
-
-    write(
-        disk / "out",
-        slices.volumes,
-        Each(),
-        lambda item: slices.place(item)[0],
-        lambda volume: SliceCanvas(slices, slices.volumes.shape(volume), paint),
-    )
+    write(disk / "out", SliceParts(slices, OutputSpec("", "mask", CLASSES), "stretch"), Each())
     assert_same(disk / "out", disk / "labels")
 
 
@@ -137,10 +125,11 @@ def test_where_patches_overlap_probabilities_are_averaged(disk):
     volumes = volumes_of(disk)
     number = [volumes.describe(index) for index in range(6)].index(str(disk / "images" / "array.npy"))
     sequence = build(VolumePatchSequence, volumes, np.array([number]), 2, 0, False, patch_size=(7, 12, 8))
-    canvas = PatchCanvas(sequence, number, SPEC)  # of patches at x 0 and x 2
-    canvas.add(0, np.broadcast_to(np.array([0.6, 0.4, 0], np.float32), (7, 12, 8, 3)))
-    canvas.add(1, np.broadcast_to(np.array([0.3, 0.7, 0], np.float32), (7, 12, 8, 3)))
-    assert canvas.mask()[0, 0].tolist() == [0, 0, 1, 1, 1, 1, 1, 1, 1, 1]
+    parts = PatchParts(sequence.source, sequence, SPEC)  # of patches at x 0 and x 2
+    parts.begin(number)
+    parts.add(0, np.broadcast_to(np.array([0.6, 0.4, 0], np.float32), (7, 12, 8, 3)))
+    parts.add(1, np.broadcast_to(np.array([0.3, 0.7, 0], np.float32), (7, 12, 8, 3)))
+    assert parts.mask()[0, 0].tolist() == [0, 0, 1, 1, 1, 1, 1, 1, 1, 1]
 
 
 def test_one_number_a_voxel_and_logits_and_channels_first_mean_the_same(disk):
@@ -148,9 +137,10 @@ def test_one_number_a_voxel_and_logits_and_channels_first_mean_the_same(disk):
     sequence = build(VolumePatchSequence, volumes, np.array([0]), 2, 0, False, patch_size=(20, 20, 20))
     y = sequence[0][1][0]
     two = OutputSpec("", "volume", CLASSES[:2], from_logits=True, channels_first=True)
-    canvas = PatchCanvas(sequence, 0, two)
-    canvas.add(0, np.where(y > 0, 3.0, -3.0)[None].astype(np.float32))
-    assert np.array_equal(canvas.mask(), volumes.read_mask(0) > 0)
+    parts = PatchParts(sequence.source, sequence, two)
+    parts.begin(0)
+    parts.add(0, np.where(y > 0, 3.0, -3.0)[None].astype(np.float32))
+    assert np.array_equal(parts.mask(), volumes.read_mask(0) > 0)
 
 
 def test_a_volume_with_a_part_that_cannot_be_read_has_no_mask(disk):
@@ -166,14 +156,15 @@ def test_a_volume_with_a_part_that_cannot_be_read_has_no_mask(disk):
 
 
 def test_volumes_are_what_their_models_write_and_no_others():
-    volumes = open_data(load_config(CONFIGS / "volume_patches.yaml")).source
-    assert _fitting([SPEC], volumes) == "volumes"
-    _check("npy", [SPEC], volumes, None)
+    data = open_data(load_config(CONFIGS / "volume_patches.yaml"))
+    parts = volume_parts([SPEC], data.train, data.source, "stretch")
+    assert fitting_format([SPEC], parts) == "volumes"
+    check_format("npy", [SPEC], parts, None)
     with pytest.raises(ConfigError, match="csv cannot hold") as told:
-        _check("csv", [SPEC], volumes, None)
+        check_format("csv", [SPEC], parts, None)
     assert "--format volumes, or --format npy" in str(told.value)
     with pytest.raises(ConfigError, match="volumes cannot hold"):
-        _check("volumes", [OutputSpec("", "classes", CLASSES)], None, None)
+        check_format("volumes", [OutputSpec("", "classes", CLASSES)], None, None)
 
 
 @pytest.mark.parametrize("name", ["volume_patches", "volume_slices"])
