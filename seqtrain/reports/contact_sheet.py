@@ -18,7 +18,7 @@ import numpy.typing as npt
 from PIL import Image, ImageDraw
 
 from seqtrain.reports.batch_table import cell_text
-from seqtrain.reports.fields import Field, fields_of
+from seqtrain.reports.fields import Field
 from seqtrain.reports.font import Font, font
 from seqtrain.reports.series_chart import series_charts
 from seqtrain.reports.statistics import class_indices
@@ -50,10 +50,10 @@ Scales = dict[tuple[str, str], tuple[float, float]]
 
 @dataclass(frozen=True)
 class Panel:
-    """What else is drawn of the same samples, beside what the batch holds of them.
+    """What is drawn of the samples side by side: first what the batch holds of them, then such as what is predicted.
 
     Args:
-        name: That people know it by, such as "predicted".
+        name: That people know it by, such as "predicted"; "" for the names of the fields.
         fields: With a row for each row of the batch.
         over: Series that are laid over those of the fields that have their names.
     """
@@ -77,80 +77,65 @@ class Remark:
 
 
 def contact_sheet(
-    batch: tuple[Any, ...],
+    panels: Sequence[Panel],
     *,
     title: str,
-    spec: tuple[Any, ...] | None = None,
-    class_names: Sequence[str] | None = None,
-    num_classes: int | None = None,
     sample_ids: Sequence[int] | None = None,
     sample_names: Sequence[str] = (),
     data_format: DataFormat = "channels_last",
-    panels: Sequence[Panel] = (),
-    over: Sequence[Field] = (),
-    own_name: str = "",
     remarks: Sequence[Sequence[Remark]] = (),
 ) -> Image.Image | None:
     """Draws the samples of a batch in a grid, each with its label and its number; None where nothing can be drawn.
 
     Args:
-        batch: At most `MOST_PICTURES` samples of it are drawn.
+        panels: The batch, of which at most `MOST_PICTURES` samples are drawn, and what is drawn beside it.
         title: The line on top, such as "train, epoch 1, batch 3".
-        spec: The sequence's; without it, what looks like pictures is drawn.
-        class_names: Of a single target, by class index; the index is shown where they are left out.
-        num_classes: Of a single target; None for values, unless there are class names.
         sample_ids: The samples' indices in the source, in the order of the rows.
         sample_names: Their files' names, which stand beside these.
         data_format: Where the channels of pictures are, if there are any.
-        panels: What else is drawn of each sample.
-        over: Series that are laid over those of the batch that have their names.
-        own_name: What the batch's own pictures are called beside these. Default: by their fields.
         remarks: Lines under each sample, by row.
     """
-    fields = fields_of(batch, spec, num_classes or (len(class_names) if class_names else None), class_names)
+    fields = panels[0].fields
     scales: Scales = {}
-    drawings, notes = _drawings(fields, data_format, scales, over)
-    if not drawings:
-        return None
-    names = _panel_names(fields, own_name)
+    drawings: list[Draw] = []
+    notes: list[str] = []
+    names: list[str] = []
     for panel in panels:
-        more, of_panel = _drawings(panel.fields, data_format, scales, panel.over)
-        drawings += more
-        notes += [f"{panel.name}: {note}" for note in of_panel if note not in notes]
-        names += _panel_names(panel.fields, panel.name)
+        of_panel, notes_of_panel = _drawings(panel, data_format, scales)
+        if not drawings and not of_panel:
+            return None
+        prefix = f"{panel.name}: " if drawings else ""
+        notes += [f"{prefix}{note}" for note in notes_of_panel if note not in notes]
+        drawings += of_panel
+        names += _panel_names(panel)
     if len(names) > 1:
         notes.insert(0, " | ".join(names))
     size = len(fields[0].array)
     count = min(size, MOST_PICTURES)
     if size > count:
         notes.append(f"first {count} of {size}")
-    title += "".join(f"  ({note})" for note in notes)
     tiles, captions = [], []
     for row in range(count):
         drawn = [draw(row) for draw in drawings]
         tiles.append(beside([tile for tile, _ in drawn]))
         number = f"#{sample_ids[row]}" if sample_ids is not None else f"row {row}"
-        where = "  ".join([*sample_names[row : row + 1], *(words for _, words in drawn if words)])
+        where = "  ".join([number, *sample_names[row : row + 1], *(words for _, words in drawn if words)])
         said = [(each.text, _ALARM if each.is_alarming else _INK) for each in (remarks[row] if remarks else ())]
-        captions.append(
-            [*((label, _INK) for label in _labels(fields, row)), *said, (f"{number}  {where}".rstrip(), _FAINT)]
-        )
-    return _sheet(tiles, captions, title, _legend([Panel("", fields, over), *panels]))
+        captions.append([*((label, _INK) for label in _labels(fields, row)), *said, (where.rstrip(), _FAINT)])
+    return _sheet(tiles, captions, title + "".join(f"  ({note})" for note in notes), _legend(panels))
 
 
-def _drawings(
-    fields: Sequence[Field], data_format: DataFormat, scales: Scales, over: Sequence[Field]
-) -> tuple[list[Draw], list[str]]:
+def _drawings(panel: Panel, data_format: DataFormat, scales: Scales) -> tuple[list[Draw], list[str]]:
     """What to draw of each sample, and what the title is to say of it.
 
     Args:
-        fields: Of the batch, or of what is drawn beside it.
+        panel: With the fields to draw.
         data_format: Where the channels of pictures are.
         scales: What is black and white of the fields so far, which others of the same name and type go by.
-        over: Series that are laid over those of the fields.
     """
     drawings: list[Draw] = []
     notes: list[str] = []
+    fields = panel.fields
     pictures = [field for field in fields if field.kind == "pixels"]
     masks = [field for field in fields if field.kind == "mask"]
     for field in pictures:
@@ -162,19 +147,19 @@ def _drawings(
         if field.array.dtype != np.uint8:
             name = f"{field.name}: " if len(pictures) > 1 else ""
             notes.append(f"{name}{field.array.dtype}, black = {low:.4g}, white = {high:.4g}")
-    for chart in series_charts(fields, over):
+    for chart in series_charts(fields, panel.over):
         drawings.append(chart.draw)
         notes += [chart.note] if chart.note else []
     return drawings, list(dict.fromkeys(notes))
 
 
-def _panel_names(fields: Sequence[Field], of_all: str) -> list[str]:
+def _panel_names(panel: Panel) -> list[str]:
     """What the pictures are called from left to right; charts of series come last."""
-    pictures = [field for field in fields if field.kind == "pixels"]
+    pictures = [field for field in panel.fields if field.kind == "pixels"]
     names = [field.name.partition(".")[2] or ("input" if field.is_input else "target") for field in pictures]
-    names += [chart.name for chart in series_charts(fields)]
-    if of_all:
-        return [of_all] if len(names) == 1 else [f"{of_all} {name}" for name in names]
+    names += [chart.name for chart in series_charts(panel.fields)]
+    if panel.name:
+        return [panel.name] if len(names) == 1 else [f"{panel.name} {name}" for name in names]
     return names
 
 

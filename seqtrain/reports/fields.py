@@ -78,9 +78,14 @@ def fields_of(
         names, count = field.classes, len(field.classes) if field.classes else None
         if name == "y":
             names = names or (tuple(class_names) if class_names else None)
-            count = count or num_classes
+            count = count or num_classes or (len(class_names) if class_names else None)
         found.append(Field(name, array, kind, field.kind is not None, count, names, field.columns, name in declared))
     return found
+
+
+def fields_of_sequence(sequence: Any, batch: tuple[Any, ...]) -> list[Field]:
+    """The fields of a batch, with what its sequence knows of them."""
+    return fields_of(batch, sequence.spec, sequence.num_classes, sequence.class_names)
 
 
 def is_image(array: npt.NDArray[Any]) -> bool:

@@ -1,21 +1,28 @@
-"""One batch that `inspect-batches` looks at, described in words and as a document."""
+"""One batch that `inspect-batches` looks at: in words, as a document, as a picture and as a part of the page."""
 
 from __future__ import annotations
 
+import dataclasses
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
+from PIL import Image
 
 from seqtrain.loading.bad_samples import BadSample
 from seqtrain.reports.batch_predictions import BatchPredictions
 from seqtrain.reports.batch_table import table
+from seqtrain.reports.contact_sheet import MOST_PICTURES, Panel, Remark, contact_sheet
 from seqtrain.reports.fields import Field
+from seqtrain.reports.page import Block, Code, Heading, Picture, Section, Table, Text
 from seqtrain.reports.statistics import BatchStatistics, batch_statistics
-from seqtrain.structure import map_structure
 from seqtrain.text import aligned, listed, number
+from seqtrain.types import DataFormat
 
 MOST_CLASSES = 30  # on a line
+_MOST_IN_A_TABLE = 60
 
 
 @dataclass(frozen=True)
@@ -28,8 +35,9 @@ class InspectedBatch:
         sample_ids: The source's indices of its rows; None where a class written for Keras does not tell.
         statistics: In numbers.
         milliseconds: What the loader took to make it.
-        batch: The batch.
         fields: Its arrays, and what they hold.
+        name_of: The file name of a sample of the source; "" where it is no file.
+        data_format: Where the channels of its pictures are.
         bad: The samples that could not be read, and what stands in their place.
         before: The same samples before augmentation, where both are looked at.
         predictions: What a model makes of it.
@@ -41,10 +49,11 @@ class InspectedBatch:
     sample_ids: list[int] | None
     statistics: BatchStatistics
     milliseconds: float
-    batch: tuple[Any, ...]
-    fields: tuple[Field, ...] = ()
+    fields: Sequence[Field]
+    name_of: Callable[[int], str]
+    data_format: DataFormat
     bad: tuple[BadSample, ...] = ()
-    before: tuple[Any, ...] | None = None
+    before: Sequence[Field] | None = None
     predictions: BatchPredictions | None = None
     remarks: tuple[str, ...] = ()
 
@@ -67,7 +76,8 @@ class InspectedBatch:
     @property
     def is_unchanged(self) -> bool:
         """Whether it is looked at before augmentation too, and is the same there."""
-        return self.before is not None and _are_equal(self.before, self.batch)
+        pairs = zip(self.fields, self.before or (), strict=False)
+        return self.before is not None and all(np.array_equal(after.array, before.array) for after, before in pairs)
 
     @property
     def lines(self) -> list[str]:
@@ -84,28 +94,78 @@ class InspectedBatch:
             return table(self.fields, self.sample_ids)
         return table(self.fields, self.sample_ids, order=self.predictions.order, beside=self.predictions.columns())
 
+    def sample_name(self, row: int) -> str:
+        """What to call the sample of a row: its index and its file."""
+        ids = self.sample_ids
+        return f"row {row}" if ids is None else f"#{ids[row]} {self.name_of(ids[row])}".rstrip()
+
     def text(self) -> str:
         """For a person."""
-        fields = self.statistics.fields
         rows = [
-            (name, str(f.shape), f.dtype, f"{number(f.minimum)} to {number(f.maximum)}", f"mean {number(f.mean)}")
-            for name, f in fields.items()
+            (name, str(f.shape), f.dtype, f"{number(f.min)} to {number(f.max)}", f"mean {number(f.mean)}")
+            for name, f in self.statistics.fields.items()
         ]
         lines = [f"\n{self.title}  ({self.milliseconds:.1f} ms to make)", *(f"  {line}" for line in aligned(rows))]
-        for field in self.fields:
-            counts = self.statistics.label_counts.get(field.name, {})
-            if counts:
-                words = listed([f"{field.class_name(label)}: {count}" for label, count in counts.items()], MOST_CLASSES)
-                unit = "pixels" if field.kind == "mask" else "labels"
-                lines.append(f"  {unit}{'' if field.name == 'y' else f' of {field.name}'}  {words}")
+        for field, counts in self._label_counts():
+            words = listed([f"{field.class_name(label)}: {count}" for label, count in counts.items()], MOST_CLASSES)
+            unit = "pixels" if field.kind == "mask" else "labels"
+            lines.append(f"  {unit}{'' if field.name == 'y' else f' of {field.name}'}  {words}")
         lines += [f"  warning: {warning}" for warning in self.statistics.warnings]
         lines += [f"  {line}" for line in self.lines]
         if all(field.kind is None for field in self.fields):
             lines += ["", *("  " + line for line in self.rows.splitlines())]
         return "\n".join(lines)
 
+    def section(self, sheet: Path | None) -> Section:
+        """For the page: its picture or its first rows, its numbers and labels, and what is likely wrong.
 
-def _are_equal(before: tuple[Any, ...], after: tuple[Any, ...]) -> bool:
-    same: list[bool] = []
-    map_structure(lambda one, other: same.append(np.array_equal(one, other)), before, after)
-    return all(same)
+        Args:
+            sheet: The PNG that was drawn of it.
+        """
+        blocks: list[Block] = [Text(f"Warning: {warning}") for warning in self.statistics.warnings]
+        blocks += [Text(line) for line in self.lines]
+        blocks.append(Code(self.rows) if sheet is None else Picture(sheet, f"{self.title}: {sheet.name}"))
+        blocks.append(statistics_table(self.statistics))
+        for field, counts in self._label_counts():
+            of_classes = [[field.class_name(label), count] for label, count in list(counts.items())[:_MOST_IN_A_TABLE]]
+            unit = "pixels" if field.kind == "mask" else "samples"
+            blocks.append(Heading(f"Labels{'' if field.name == 'y' else f' of {field.name}'}"))
+            blocks.append(Table(of_classes, ["", unit]))
+        return Section(self.title, blocks)
+
+    def sheet(self) -> Image.Image | None:
+        """The contact sheet; where there are predictions, what is to be looked at first comes first."""
+        predictions, ids = self.predictions, self.sample_ids
+        order = (predictions.order if predictions else None) or list(range(len(self.fields[0].array)))
+        panels, over = (predictions.panels, predictions.over) if predictions else ([], [])
+        if self.before is not None and not self.is_unchanged:  # what is predicted is made of what is after
+            panels = [Panel("before", self.before), Panel("after", self.fields, over), *panels]
+        else:
+            shows_targets = any(field.kind == "mask" for panel in panels for field in panel.fields)
+            panels = [Panel("target" if shows_targets else "", self.fields, over), *panels]
+        remarks = [
+            [*(predictions.remarks(row) if predictions else ()), *map(Remark, self.remarks[row : row + 1])]
+            for row in order
+        ]
+        return contact_sheet(
+            [Panel(each.name, _in_order(each.fields, order), _in_order(each.over, order)) for each in panels],
+            title=self.title,
+            sample_ids=None if ids is None else [ids[row] for row in order],
+            sample_names=() if ids is None else [self.name_of(ids[row]) for row in order[:MOST_PICTURES]],
+            data_format=self.data_format,
+            remarks=remarks,
+        )
+
+    def _label_counts(self) -> list[tuple[Field, dict[int, int]]]:
+        counts = self.statistics.label_counts
+        return [(field, counts[field.name]) for field in self.fields if counts.get(field.name)]
+
+
+def statistics_table(statistics: BatchStatistics) -> Table:
+    """The arrays of a batch in numbers, for a page."""
+    rows = [[name, str(f.shape), f.dtype, f.min, f.max, f.mean] for name, f in statistics.fields.items()]
+    return Table(rows, ["field", "shape", "dtype", "min", "max", "mean"])
+
+
+def _in_order(fields: Sequence[Field], rows: Sequence[int]) -> list[Field]:
+    return [dataclasses.replace(field, array=field.array[rows]) for field in fields]

@@ -11,11 +11,9 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 from collections.abc import Iterator, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any, Literal
-
-import numpy as np
-from PIL import Image
 
 from seqtrain.config.load import LoadedConfig
 from seqtrain.errors import ConfigError
@@ -23,19 +21,17 @@ from seqtrain.loading.bad_samples import replaced
 from seqtrain.loading.pipeline import Data, open_data
 from seqtrain.loading.stream import BatchStream, LoadedBatch, Schedule, training_schedule, validation_schedule
 from seqtrain.reports.batch_predictions import Predictor, batch_predictions
-from seqtrain.reports.contact_sheet import MOST_PICTURES, Panel, Remark, contact_sheet
 from seqtrain.reports.data_check import overlap_warnings
-from seqtrain.reports.fields import Field, fields_of
+from seqtrain.reports.fields import fields_of_sequence
 from seqtrain.reports.inspected_batch import MOST_CLASSES, InspectedBatch
-from seqtrain.reports.inspection_page import batch_section, overview_section, worst_section
-from seqtrain.reports.page import Section, Text, page
+from seqtrain.reports.page import Block, Figures, Heading, Section, Table, Text, page
 from seqtrain.reports.sample_epochs import items_of, places_of, refuse_other_side, rows_of, sample_named
-from seqtrain.reports.statistics import SplitStatistics, batch_statistics, split_statistics
+from seqtrain.reports.statistics import batch_statistics, side_statistics
 from seqtrain.sources.base import file_name
-from seqtrain.structure import map_structure
 from seqtrain.text import listed
 
 _MOST_SHEETS = 16
+_MOST_IN_A_TABLE = 60  # classes
 _MOST_WORST = 20  # predictions in the list of what to look at first
 
 Side = Literal["train", "val"]
@@ -56,6 +52,7 @@ class Inspection:
     Attributes:
         predictor: Set it to have predictions shown beside the targets.
         about: More words for the line under the page's title.
+        worst: What to look at first of all batches: of each its rank, sample, batch, target and prediction.
 
     Raises:
         ConfigError: when the run has no validation and `side` is "val", or nothing is known before augmentation.
@@ -89,7 +86,7 @@ class Inspection:
         self.about: list[str] = []
         self._sheets: list[Path] = []
         self._sections: list[Section] = []
-        self._worst: list[tuple[float, str, str, str, str]] = []
+        self.worst: list[tuple[float, str, str, str, str]] = []
         self._others: list[str] = []  # warnings of batches that have no section of their own
 
     def batches(self, number: int | None) -> Iterator[InspectedBatch]:
@@ -129,7 +126,10 @@ class Inspection:
         self.out.mkdir(parents=True, exist_ok=True)
         epochs = f"{'training' if self.side == 'train' else 'validation'}, epoch {self.epoch}"
         stage = {"raw": "before augmentation", "augmented": "as fit sees it", "both": "before and after augmentation"}
-        sections = [overview_section(self._sides()), *([worst_section(self._worst)] if self._worst else [])]
+        sections = [self._overview_section()]
+        if self.worst:
+            worst = Table([row[1:] for row in self.worst], ["sample", "batch", "target", "prediction"])
+            sections.append(Section("To look at first", [worst]))
         sections += self._sections
         if self._others:
             sections.append(Section("Other batches", [Text(line) for line in self._others]))
@@ -151,23 +151,37 @@ class Inspection:
         """Samples, batches and classes of both sides, what is looked at, and where the page is."""
         return {**self._sides(), "stage": self.stage, "page": str(self.page)}
 
-    def _sides(self) -> dict[str, Any]:
-        return {side: self._side_json(side) for side in ("train", "val")}
-
     def overview(self) -> str:
         """The same for a person."""
         lines = []
-        for side in ("train", "val"):
-            document = self._side_json(side)
+        for side, document in self._sides().items():
             lines.append(f"{side:5}  {document['samples']} samples in {document['batches']} batches")
-            statistics = self._class_statistics(side)
-            if statistics is not None:
-                counts = [f"{name}: {count}" for name, count in statistics.to_json()["classes"].items()]
+            if "classes" in document:
+                counts = [f"{name}: {count}" for name, count in document["classes"].items()]
                 lines.append(f"       classes  {listed(counts, MOST_CLASSES)}")
-                lines.append(f"       largest class / smallest: {statistics.imbalance:.2f}")
+                lines.append(f"       largest class / smallest: {document['imbalance']:.2f}")
                 if self.data.config.split.by != "group":  # a group may well be a class
-                    lines += [f"       warning: {warning}" for warning in statistics.warnings]
+                    lines += [f"       warning: {warning}" for warning in document["warnings"]]
         return "\n".join(lines)
+
+    def _sides(self) -> dict[str, Any]:
+        return {side: self._side_json(side) for side in ("train", "val")}
+
+    def _overview_section(self) -> Section:
+        sides = self._sides()
+        figures: dict[str, str] = {}
+        for side, title in (("train", "training"), ("val", "validation")):
+            figures |= {f"{title} {unit}": str(sides[side][unit]) for unit in ("samples", "batches")}
+        blocks: list[Block] = [Figures(figures)]
+        counts = {side: document.get("classes") or {} for side, document in sides.items()}
+        names = list(dict.fromkeys(name for each in counts.values() for name in each))
+        if names:
+            rows = [[name, *(each.get(name) for each in counts.values())] for name in names[:_MOST_IN_A_TABLE]]
+            blocks += [Heading("Classes"), Table(rows, ["class", *counts])]
+        if len(names) > _MOST_IN_A_TABLE:
+            blocks.append(Text(f"and {len(names) - _MOST_IN_A_TABLE} more classes", is_faint=True))
+        warnings = [f"{side}: {warning}" for side in sides for warning in sides[side].get("warnings", ())]
+        return Section("Split", [*blocks, *(Text(f"Warning: {warning}") for warning in warnings)])
 
     @property
     def _num_batches(self) -> int:
@@ -246,13 +260,12 @@ class Inspection:
             before: The same before augmentation.
             remarks: A line under each sample.
         """
-        ids = None
-        if items is not None:
-            ids = self.sequence.source_indices(replaced(items, made.bad)).tolist()
-        overlapping = [index for index in dict.fromkeys(ids or ()) if self.data.source.overlaps(index)]
-        spec, num_classes, names = self.sequence.spec, self.sequence.num_classes, self.sequence.class_names
-        statistics = batch_statistics(made.batch, spec=spec, num_classes=num_classes, sample_ids=ids)
-        fields = tuple(fields_of(made.batch, spec, num_classes, names))
+        sequence, source = self.sequence, self.data.source
+        ids = None if items is None else sequence.source_indices(replaced(items, made.bad)).tolist()
+        overlapping = [index for index in dict.fromkeys(ids or ()) if source.overlaps(index)]
+        fields = fields_of_sequence(sequence, made.batch)
+        statistics = batch_statistics(fields, ids)
+        warnings = (*statistics.warnings, *overlap_warnings(source, overlapping))
         predictions = None
         if self.predictor is not None:
             predictions = batch_predictions(fields, self.predictor.predict(made.batch[0]), self.predictor.info)
@@ -260,14 +273,13 @@ class Inspection:
             title=title,
             index=index,
             sample_ids=ids,
-            statistics=dataclasses.replace(
-                statistics, warnings=(*statistics.warnings, *overlap_warnings(self.data.source, overlapping))
-            ),
+            statistics=dataclasses.replace(statistics, warnings=warnings),
             milliseconds=made.seconds * 1000,
-            batch=made.batch,
             fields=fields,
+            name_of=partial(file_name, source),
+            data_format=sequence.data_format,
             bad=made.bad,
-            before=None if before is None else before.batch,
+            before=None if before is None else fields_of_sequence(sequence, before.batch),
             predictions=predictions,
             remarks=tuple(remarks),
         )
@@ -283,84 +295,26 @@ class Inspection:
         if len(self._sections) >= _MOST_SHEETS:
             self._others += [f"{inspected.title}: {warning}" for warning in inspected.statistics.warnings]
             return
-        sheet = self._drawn(inspected)
-        path = None
+        sheet, path = inspected.sheet(), None
         if sheet is not None:
             self.out.mkdir(parents=True, exist_ok=True)
             path = self.out / f"{name}.png"
             sheet.save(path)
             self._sheets.append(path)
-        about = inspected.statistics, inspected.fields, inspected.rows if path is None else ""
-        self._sections.append(batch_section(inspected.title, *about, path, inspected.lines))
+        self._sections.append(inspected.section(path))
 
     def _rank(self, inspected: InspectedBatch) -> None:
         """Keeps the worst predictions of all batches."""
         if inspected.predictions is None:
             return
-        ids = inspected.sample_ids
         for rank, row, target, prediction in inspected.predictions.worst()[:_MOST_WORST]:
-            sample = f"row {row}" if ids is None else f"#{ids[row]} {file_name(self.data.source, ids[row])}".rstrip()
             batch = str(inspected.remarks[row] if inspected.remarks else inspected.index)
-            self._worst.append((rank, sample, batch, target, prediction))
-        self._worst = sorted(self._worst, key=lambda each: each[0])[:_MOST_WORST]
-
-    def _drawn(self, inspected: InspectedBatch) -> Image.Image | None:
-        """The contact sheet; where there are predictions, what is to be looked at first comes first."""
-        predictions = inspected.predictions
-        size = len(inspected.fields[0].array)
-        order = (predictions.order if predictions is not None else None) or list(range(size))
-        panels, over = (predictions.panels, predictions.over) if predictions is not None else ([], [])
-        before = None if inspected.is_unchanged else inspected.before
-        if before is not None:  # the prediction is one of what is after
-            panels.insert(0, Panel("after", inspected.fields, over))
-            over = []
-        remarks = [
-            [
-                *(predictions.remarks(row) if predictions is not None else ()),
-                *(Remark(line) for line in inspected.remarks[row : row + 1]),
-            ]
-            for row in order
-        ]
-        shows_targets = any(field.kind == "mask" for panel in panels for field in panel.fields)
-        ids = inspected.sample_ids
-        shown = inspected.batch if before is None else before
-        return contact_sheet(
-            map_structure(lambda array: np.asarray(array)[order], shown),
-            title=inspected.title,
-            spec=self.sequence.spec,
-            class_names=self.sequence.class_names,
-            num_classes=self.sequence.num_classes,
-            sample_ids=None if ids is None else [ids[row] for row in order],
-            sample_names=()
-            if ids is None
-            else [file_name(self.data.source, ids[row]) for row in order[:MOST_PICTURES]],
-            data_format=self.sequence.data_format,
-            panels=[Panel(each.name, _in_order(each.fields, order), _in_order(each.over, order)) for each in panels],
-            over=_in_order(over, order),
-            own_name="before" if before is not None else "target" if shows_targets else "",
-            remarks=remarks,
-        )
+            self.worst.append((rank, inspected.sample_name(row), batch, target, prediction))
+        self.worst = sorted(self.worst, key=lambda each: each[0])[:_MOST_WORST]
 
     def _side_json(self, side: str) -> dict[str, Any]:
         sequence = self.data.train if side == "train" else self.data.val
         indices = self.data.split.train if side == "train" else self.data.split.val
         document = {"samples": len(indices), "batches": 0 if sequence is None else len(sequence)}
-        statistics = self._class_statistics(side)
+        statistics = side_statistics(self.data, indices)
         return document if statistics is None else {**document, **statistics.to_json()}
-
-    @property
-    def _label_names(self) -> tuple[str, ...] | None:
-        """What the source's labels mean; a sequence may have targets of its own, such as pairs that are alike."""
-        return self.data.source.label_classes or self.data.source.classes
-
-    def _class_statistics(self, side: str) -> SplitStatistics | None:
-        labels = self.data.source.labels
-        indices = self.data.split.train if side == "train" else self.data.split.val
-        names = self.data.train.class_names
-        if labels is None or not len(indices) or self.data.train.num_classes is None or names != self._label_names:
-            return None
-        return split_statistics(labels[indices], num_classes=self.data.train.num_classes, names=names)
-
-
-def _in_order(fields: Sequence[Field], rows: Sequence[int]) -> list[Field]:
-    return [dataclasses.replace(field, array=field.array[rows]) for field in fields]

@@ -19,11 +19,13 @@ from seqtrain.config.non_default import non_default
 from seqtrain.errors import SeqtrainError
 from seqtrain.loading.pipeline import Data, first_batch
 from seqtrain.loading.preprocessing_state import open_known, require_same_data
-from seqtrain.reports.contact_sheet import contact_sheet
+from seqtrain.reports.contact_sheet import Panel, contact_sheet
 from seqtrain.reports.curves import draw_run
+from seqtrain.reports.fields import fields_of_sequence
+from seqtrain.reports.inspected_batch import statistics_table
 from seqtrain.reports.page import Block, Code, Figures, Heading, Picture, Section, Table, Text, page
 from seqtrain.reports.run_folder import RunFolder, read_run
-from seqtrain.reports.statistics import batch_statistics, split_statistics
+from seqtrain.reports.statistics import batch_statistics, side_statistics
 from seqtrain.text import duration, number
 
 _MOST_EPOCHS = 200
@@ -216,41 +218,27 @@ def _data(run: RunFolder, loaded: LoadedConfig | None, trouble: str) -> Iterator
 
 
 def _classes(data: Data) -> Iterator[Block]:
-    labels, names = data.source.labels, data.source.classes
-    if labels is None or data.train.num_classes is None or names != data.train.class_names:
+    train, val = (side_statistics(data, indices) for indices in (data.split.train, data.split.val))
+    if train is None:
         return
-    sides = [data.split.train, data.split.val]
-    found = [split_statistics(labels[side], num_classes=data.train.num_classes, names=names) for side in sides]
-    if found[0] is None:
-        return
-    counts = [each.counts if each is not None else (0,) * len(found[0].counts) for each in found]
-    shown = found[0].names or tuple(map(str, range(len(counts[0]))))
+    names = train.names or tuple(map(str, range(len(train.counts))))
+    rows = zip(names, train.counts, val.counts if val is not None else (0,) * len(names), strict=True)
     yield Heading("Samples of each class")
-    yield Table([list(row) for row in zip(shown, *counts, strict=True)], ["class", "training", "validation"])
-    yield Text(f"The largest class has {found[0].imbalance:.2f} times the samples of the smallest.", is_faint=True)
+    yield Table([list(row) for row in rows], ["class", "training", "validation"])
+    yield Text(f"The largest class has {train.imbalance:.2f} times the samples of the smallest.", is_faint=True)
 
 
 def _first_batch(data: Data) -> Iterator[Block]:
     train = data.train
-    batch = first_batch(train)
+    fields = fields_of_sequence(train, first_batch(train))
     items = train.sample_indices(0, 0)
     ids = None if items is None else train.source_indices(items).tolist()
-    found = batch_statistics(batch, spec=train.spec, num_classes=train.num_classes, sample_ids=ids)
+    found = batch_statistics(fields, ids)
     yield Heading("The first training batch")
-    yield Table(
-        [[name, str(f.shape), f.dtype, f.minimum, f.maximum, f.mean] for name, f in found.fields.items()],
-        ["field", "shape", "dtype", "min", "max", "mean"],
-    )
+    yield statistics_table(found)
     yield from (Text(f"Warning: {warning}") for warning in found.warnings)
-    sheet = contact_sheet(
-        batch,
-        title="train, epoch 1, batch 1",
-        spec=train.spec,
-        class_names=train.class_names,
-        num_classes=train.num_classes,
-        sample_ids=ids,
-        data_format=train.data_format,
-    )
+    title = "train, epoch 1, batch 1"
+    sheet = contact_sheet([Panel("", fields)], title=title, sample_ids=ids, data_format=train.data_format)
     if sheet is not None:
         yield Picture(sheet, "the first training batch, as the model sees it")
 

@@ -17,7 +17,7 @@ import numpy.typing as npt
 import xxhash
 
 from seqtrain.reports.duplicates import THUMBNAIL
-from seqtrain.reports.fields import Field, fields_of
+from seqtrain.reports.fields import Field, fields_of_sequence
 from seqtrain.reports.file_facts import DIGEST_BYTES, FORMATS, MODES, ReadFiles, digest_of, file_fields
 from seqtrain.reports.scratch import scratch
 from seqtrain.reports.statistics import class_indices
@@ -147,7 +147,7 @@ class FactSequence:
             items: The samples of its rows; None where they are not known, and files are not looked at.
             files: Those that were read for them.
         """
-        fields = fields_of(batch, self.inner.spec, self.inner.num_classes, self.inner.class_names)
+        fields = fields_of_sequence(self.inner, batch)
         count = len(fields[0].array)
         inputs = [field for field in fields if field.is_input]
         picture = next((field for field in inputs if field.kind == "pixels"), None)

@@ -9,14 +9,17 @@ from __future__ import annotations
 import hashlib
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
 
-from seqtrain.reports.fields import Field, fields_of
+from seqtrain.reports.fields import Field
 from seqtrain.text import listed
+
+if TYPE_CHECKING:
+    from seqtrain.loading.pipeline import Data
 
 _LARGE_IMBALANCE = 10.0
 _MOST_NAMED = 8
@@ -26,34 +29,27 @@ Counts = dict[int, int]
 
 @dataclass(frozen=True)
 class FieldStatistics:
-    """One array of a batch.
+    """One array of a batch, under the names that `inspect-batches --json` prints.
 
     Args:
         shape: With the batch axis.
         dtype: NumPy's name.
-        minimum: Of the finite values; None where there is none, or none that can be compared.
-        maximum: See `minimum`.
-        mean: See `minimum`.
+        min: Of the finite values; None where there is none, or none that can be compared.
+        max: See `min`.
+        mean: See `min`.
         sha256: Over the array's bytes in C order: equal for equal batches.
     """
 
     shape: tuple[int, ...]
     dtype: str
-    minimum: float | int | None
-    maximum: float | int | None
+    min: float | int | None
+    max: float | int | None
     mean: float | None
     sha256: str
 
     def to_json(self) -> dict[str, Any]:
-        """As `inspect-batches --json` prints it."""
-        return {
-            "shape": list(self.shape),
-            "dtype": self.dtype,
-            "min": self.minimum,
-            "max": self.maximum,
-            "mean": self.mean,
-            "sha256": self.sha256,
-        }
+        """For scripts."""
+        return {**asdict(self), "shape": list(self.shape)}
 
 
 @dataclass(frozen=True)
@@ -109,22 +105,13 @@ class SplitStatistics:
         }
 
 
-def batch_statistics(
-    batch: tuple[Any, ...],
-    *,
-    spec: tuple[Any, ...] | None = None,
-    num_classes: int | None = None,
-    sample_ids: Sequence[int] | None = None,
-) -> BatchStatistics:
+def batch_statistics(fields: Sequence[Field], sample_ids: Sequence[int] | None = None) -> BatchStatistics:
     """Describes one batch and looks for what is likely wrong.
 
     Args:
-        batch: `(x,)`, `(x, y)` or `(x, y, sample_weight)`, nested or not.
-        spec: The sequence's, where it has one.
-        num_classes: Of a single target, where it is a class.
+        fields: Of the batch.
         sample_ids: The samples' indices in the source, in the order of the rows; the warnings name them.
     """
-    fields = fields_of(batch, spec, num_classes)
     weights = {field.name: field.array for field in fields if field.name.startswith("sample_weight")}
     warnings: list[str] = []
     counts: dict[str, Counts] = {}
@@ -161,6 +148,22 @@ def split_statistics(
     known = tuple(names) + tuple(map(str, range(len(names), length))) if names else None
     imbalance = max(present) / min(present)
     return SplitStatistics(counts, known, imbalance, tuple(_split_warnings(counts, known, imbalance)))
+
+
+def side_statistics(data: Data, indices: npt.NDArray[np.integer]) -> SplitStatistics | None:
+    """The classes of a side of the split.
+
+    None where the source has none, or where the targets are others, such as whether the pictures of a pair are alike.
+
+    Args:
+        data: Of a run.
+        indices: The samples of the side.
+    """
+    source, train = data.source, data.train
+    own_classes = source.label_classes or source.classes
+    if source.labels is None or not len(indices) or train.num_classes is None or train.class_names != own_classes:
+        return None
+    return split_statistics(source.labels[indices], num_classes=train.num_classes, names=own_classes)
 
 
 def field_statistics(array: npt.NDArray[Any]) -> FieldStatistics:

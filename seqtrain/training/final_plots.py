@@ -25,7 +25,7 @@ from seqtrain.errors import CheckpointError, InterruptedRunError, OutOfTimeError
 from seqtrain.files import write_json, write_text
 from seqtrain.loading.pipeline import Data
 from seqtrain.reports.curves import draw_run
-from seqtrain.reports.fields import fields_of
+from seqtrain.reports.fields import fields_of_sequence
 from seqtrain.reports.output_spec import TrainingInfo, output_specs, pairs_of
 from seqtrain.reports.outputs import OutputResults
 from seqtrain.reports.regression import RegressionResults
@@ -108,7 +108,7 @@ def results_of_outputs(
     results: dict[str, OutputResults] = {}
     for batch in batches:
         check()
-        fields = fields_of(batch.batch, sequence.spec, sequence.num_classes, sequence.class_names)
+        fields = fields_of_sequence(sequence, batch.batch)
         pairs = pairs_of(fields, batch.outputs)
         if not results:
             specs = output_specs(fields, batch.outputs, info)

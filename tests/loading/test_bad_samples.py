@@ -219,7 +219,9 @@ def test_inspection_shows_the_samples_that_are_really_in_the_batch(images):
     inspection = Inspection(config(images, {}), "train", 0, images / "out")
     batches = list(inspection.batches(None))
     for inspected in batches:
-        assert inspected.to_json()["sample_ids"] == np.rint(inspected.batch[0][:, 6, 8, 0] / 6).astype(int).tolist()
+        assert (
+            inspected.to_json()["sample_ids"] == np.rint(inspected.fields[0].array[:, 6, 8, 0] / 6).astype(int).tolist()
+        )
     told = "\n".join(inspected.text() for inspected in batches)
     assert all(f"in place of {n}: {picture(images / 'images', n)}: the image is damaged" in told for n in BAD[:3])
 

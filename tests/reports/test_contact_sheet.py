@@ -14,9 +14,15 @@ from seqtrain.structure import FieldSpec
 TOP_LEFT = (12, 44)  # margin, and the title's height with a margin above and below
 
 
+def sheet_of(batch, spec=None, num_classes=None, class_names=None, over=(), own_name="", panels=(), **options):
+    """The sheet of a batch, and of what stands beside it."""
+    own = Panel(own_name, fields_of(batch, spec, num_classes, class_names), over)
+    return module.contact_sheet([own, *panels], **options)
+
+
 def contact_sheet(x, y=None, **options):
     """The sheet of a batch of pictures with their labels."""
-    return module.contact_sheet((x,) if y is None else (x, y), **options)
+    return sheet_of((x,) if y is None else (x, y), **options)
 
 
 def pixel(sheet, x=0, y=0):
@@ -157,7 +163,7 @@ def test_a_mask_is_an_outline_in_the_color_of_its_class_and_the_legend_names_it(
         FieldSpec((120, 120, 1), "uint8", kind="pixels"),
         FieldSpec((120, 120), "uint8", kind="mask", classes=("background", "cyst", "lesion")),
     )
-    sheet = module.contact_sheet((x, y), title="t", spec=spec, sample_ids=[3])
+    sheet = sheet_of((x, y), title="t", spec=spec, sample_ids=[3])
     color = tuple(bytes.fromhex(class_color(2).lstrip("#")))
     at = (12, 44 + 18)  # below the legend's line
     assert sheet.getpixel((at[0] + 40, at[1] + 60)) == color  # the inner edge
@@ -176,7 +182,7 @@ def masked(ids, *weights, classes=("background", "cyst", "lesion")):
         *(FieldSpec(size, "float32") for _ in weights),
     )
     batch = (np.zeros((1, *size, 1), np.uint8), ids[None], *(array[None] for array in weights))
-    return module.contact_sheet(batch, title="t", spec=spec)
+    return sheet_of(batch, title="t", spec=spec)
 
 
 def test_pixels_of_weight_0_are_hatched_and_the_legend_says_what_that_means(monkeypatch):
@@ -227,7 +233,7 @@ def test_twenty_classes_have_colors_of_their_own_in_a_legend_that_fits_the_sheet
 
 def test_what_belongs_to_one_sample_stands_side_by_side(texts):
     black, white = (np.full((1, 120, 120, 1), value, np.uint8) for value in (0, 255))
-    sheet = module.contact_sheet(({"a": black, "b": white}, np.array([1])), title="t", class_names=["other", "same"])
+    sheet = sheet_of(({"a": black, "b": white}, np.array([1])), title="t", class_names=["other", "same"])
     assert pixel(sheet, 119, 60) == (0, 0, 0)
     assert pixel(sheet, 123, 60) == (255, 255, 255)
     assert texts[1:] == ["same", "row 0"]
@@ -245,7 +251,7 @@ def test_three_planes_of_a_volume_pass_through_the_most_of_its_mask(texts):
     y[0, 10:13, 20:30, 30:33], x[0, 10:13, 20:30, 30:33] = 1, 1
     y[0, 12, 20:30, 30:34] = 1
     spec = (FieldSpec(x.shape[1:], "float32", kind="pixels"), FieldSpec(y.shape[1:], "uint8", kind="mask"))
-    sheet = module.contact_sheet((x, y), title="t", spec=spec)
+    sheet = sheet_of((x, y), title="t", spec=spec)
     # z 12 has most; the first of the y's with equal counts, and the first of the x's
     assert texts[1:] == ["class 1 0.0 %", "row 0  z 12, y 20, x 30"]
     color = tuple(bytes.fromhex(class_color(1).lstrip("#")))
@@ -258,7 +264,7 @@ def test_three_planes_of_a_volume_pass_through_its_rarest_class(texts):
     y = np.ones((1, 20, 20, 20), np.uint8)
     y[0, 3, 5, 7] = 2
     spec = (FieldSpec((20, 20, 20, 1), "uint8", kind="pixels"), FieldSpec(y.shape[1:], "uint8", kind="mask"))
-    module.contact_sheet((y[..., None], y), title="t", spec=spec)
+    sheet_of((y[..., None], y), title="t", spec=spec)
     assert texts[-1] == "row 0  z 3, y 5, x 7"
 
 
@@ -279,7 +285,7 @@ def test_three_planes_of_a_volume_are_drawn_in_one_scale(monkeypatch, shape, siz
 def test_a_series_is_drawn_with_what_follows_it():
     x, y = np.zeros((2, 20, 1), np.float32), np.ones((2, 5, 1), np.float32)
     spec = (FieldSpec((20, 1), "float32", kind="series"), FieldSpec((5, 1), "float32", kind="series"))
-    sheet = module.contact_sheet((x, y), title="t", spec=spec)
+    sheet = sheet_of((x, y), title="t", spec=spec)
     known, follows = pixel(sheet, 60, 114), pixel(sheet, 240, 6)
     assert max(known) - min(known) < 10 and known[0] < 150  # a gray line below
     assert max(follows) - min(follows) > 100  # a coloured one above
@@ -294,7 +300,7 @@ def test_a_predicted_series_is_laid_over_the_target_after_the_end_of_what_is_kno
     follows = FieldSpec((5, 1), "float32", kind="series", columns=("load",))
     target = fields_of((x, y), (known, follows))[1]
     predicted = dataclasses.replace(target, array=y * 60)
-    sheet = module.contact_sheet((x, y), title="t", spec=(known, follows), over=[predicted])
+    sheet = sheet_of((x, y), title="t", spec=(known, follows), over=[predicted])
     assert texts[0] == "t  (the last 15 of 40 steps that are known)"
     assert [name for _, name in legend] == ["load", "load (target)", "load (predicted)"]
     np.testing.assert_array_equal(drawn[1][0], x[1, -15:])
@@ -314,7 +320,7 @@ def test_each_series_target_has_a_chart_with_its_own_input_and_prediction(texts,
     fields = fields_of((x, y), spec)
     predicted = [dataclasses.replace(field, array=field.array + 100) for field in reversed(fields) if field.is_target]
     panel = module.Panel("after", fields, predicted[:1])
-    module.contact_sheet((x, y), title="t", spec=spec, own_name="before", panels=[panel], over=predicted[1:])
+    sheet_of((x, y), title="t", spec=spec, own_name="before", panels=[panel], over=predicted[1:])
     names = "before load | before price | before rain | after load | after price | after rain"
     assert texts[0] == f"t  ({names})"
     charts = [tuple(None if line is None else line[0, 0] for line in lines) for lines in drawn[: len(drawn) // 2]]
@@ -343,7 +349,7 @@ def test_a_float_picture_and_its_reconstruction_have_one_black_and_white(texts, 
     field = Field("y", y, "pixels")
     predicted = Panel("predicted", [dataclasses.replace(field, array=np.full((1, 32, 32, 1), 9, np.float32))])
     spec = (FieldSpec((4,), "float32"), FieldSpec((32, 32, 1), dtype, kind="pixels"))
-    module.contact_sheet((np.zeros((1, 4), np.float32), y), title="t", spec=spec, panels=[predicted])
+    sheet_of((np.zeros((1, 4), np.float32), y), title="t", spec=spec, panels=[predicted])
     assert texts[0].count("black") == texts[0].count("black = -1, white = 3")
 
 
@@ -353,7 +359,7 @@ def test_several_targets_are_named_under_the_picture(texts):
         FieldSpec((32, 32, 1), "uint8"),
         {"kind": FieldSpec((), "int32", classes=("flat", "house")), "price": FieldSpec((), "float32")},
     )
-    module.contact_sheet((np.zeros((1, 32, 32, 1), np.uint8), y), title="t", spec=spec)
+    sheet_of((np.zeros((1, 32, 32, 1), np.uint8), y), title="t", spec=spec)
     assert texts[1:] == ["kind house", "price 2.5", "row 0"]
 
 

@@ -7,7 +7,7 @@ import pytest
 
 from seqtrain.config.load import load_config
 from seqtrain.errors import ConfigError
-from seqtrain.reports import inspection as module
+from seqtrain.reports import inspected_batch as module
 from seqtrain.reports.batch_predictions import Predictor
 from seqtrain.reports.inspection import Inspection
 from seqtrain.reports.output_spec import TrainingInfo
@@ -28,9 +28,9 @@ def only(look):
 def test_before_augmentation_the_same_samples_are_shown(tmp_path):
     raw, fit, both = (only(inspection(tmp_path, stage, epoch=2)) for stage in ("raw", "augmented", "both"))
     assert raw.sample_ids == fit.sample_ids == both.sample_ids
-    assert np.array_equal(both.batch[0], fit.batch[0])
-    assert np.array_equal(both.before[0], raw.batch[0])
-    assert not np.array_equal(raw.batch[0], fit.batch[0])
+    assert np.array_equal(both.fields[0].array, fit.fields[0].array)
+    assert np.array_equal(both.before[0].array, raw.fields[0].array)
+    assert not np.array_equal(raw.fields[0].array, fit.fields[0].array)
     assert both.to_json()["raw"]["x"] == raw.to_json()["fields"]["x"]
     assert "raw" not in fit.to_json()
 
@@ -54,10 +54,11 @@ def test_one_sample_is_shown_as_it_stands_in_the_batches_of_each_epoch(tmp_path)
     for epoch in range(3):
         for batch in inspection(tmp_path, epoch=epoch).batches(None):
             if ids[4] in batch.sample_ids:
-                assert np.array_equal(shown.batch[0][epoch], batch.batch[0][batch.sample_ids.index(ids[4])])
+                row = batch.sample_ids.index(ids[4])
+                assert np.array_equal(shown.fields[0].array[epoch], batch.fields[0].array[row])
                 assert shown.remarks[epoch] == f"epoch {epoch}, batch {batch.index}"
-    assert len(np.unique(shown.before[0], axis=0)) == 1
-    assert len(np.unique(shown.batch[0], axis=0)) == 3
+    assert len(np.unique(shown.before[0].array, axis=0)) == 1
+    assert len(np.unique(shown.fields[0].array, axis=0)) == 3
 
 
 def test_a_sample_is_named_by_the_end_of_its_path(tmp_path):
@@ -98,7 +99,7 @@ def test_predictions_stand_in_the_order_of_the_rows_and_on_the_page(tmp_path):
     look.finish()
     document = batch.to_json()["predictions"]["y"]
     assert document["predicted"] == [3] * 4
-    assert document["wrong"] == [label != 3 for label in batch.batch[1].tolist()]
+    assert document["wrong"] == [label != 3 for label in batch.fields[1].array.tolist()]
     assert document["probability"] == [pytest.approx(0.9)] * 4
     html = (tmp_path / "index.html").read_text()
     assert f"{sum(document['wrong'])} of 4 are wrong" in html
@@ -127,30 +128,33 @@ def test_the_most_confident_mistakes_of_all_batches_are_listed_first(tmp_path):
     look.predictor = Predictor(predict, TrainingInfo("crossentropy"))
     labels = {}
     for batch in look.batches(None):
-        labels |= {f"#{index}": str(label) for index, label in zip(batch.sample_ids, batch.batch[1], strict=True)}
+        labels |= {
+            f"#{index}": str(label) for index, label in zip(batch.sample_ids, batch.fields[1].array, strict=True)
+        }
     look.finish()
     # The last two batches hold the 20 samples of class 9, which are right, so the two before them are the worst.
-    assert [row[2] for row in look._worst] == ["17"] * 10 + ["16"] * 10
-    assert all(row[3] == labels[row[1].split()[0]] == "8" for row in look._worst)
+    assert [row[2] for row in look.worst] == ["17"] * 10 + ["16"] * 10
+    assert all(row[3] == labels[row[1].split()[0]] == "8" for row in look.worst)
     assert (tmp_path / "index.html").read_text().index("To look at first") > 0
 
 
 @pytest.mark.parametrize("stage", ["augmented", "both"])
 def test_each_predicted_series_is_drawn_over_its_own_sample(tmp_path, monkeypatch, stage):
-    drawn = {}
-    monkeypatch.setattr(module, "contact_sheet", lambda batch, **options: drawn.update(options, batch=batch))
+    drawn = []
+    monkeypatch.setattr(module, "contact_sheet", lambda panels, **options: drawn.append(panels))
     look = inspection(tmp_path, stage, side="val", config="series")
     look.predictor = Predictor(
         lambda x: {"": x[:, -12:, :1] * np.linspace(2, 3, len(x))[:, None, None]}, TrainingInfo("mse")
     )
     shown = only(look)
     if stage == "both":  # what is augmented is not what it was before
-        drawn.clear()
-        look._drawn(dataclasses.replace(shown, before=tuple(array + 1 for array in shown.batch)))
-    known = drawn["batch"][0] if stage == "augmented" else drawn["panels"][0].fields[0].array
-    (over,) = drawn["over"] if stage == "augmented" else drawn["panels"][0].over
+        before = [dataclasses.replace(field, array=field.array + 1) for field in shown.fields]
+        dataclasses.replace(shown, before=before).sheet()
+        assert [panel.name for panel in drawn[-1]] == ["before", "after"]
+        assert not drawn[-1][0].over
+    known, target = (field.array for field in drawn[-1][-1].fields)
+    (over,) = drawn[-1][-1].over
     ratio = (over.array / known[:, -12:, :1]).mean(axis=(1, 2))
     np.testing.assert_allclose(over.array, known[:, -12:, :1] * ratio[:, None, None], rtol=1e-4)
-    errors = np.abs(over.array - (drawn["batch"][1] - (stage == "both"))).mean(axis=(1, 2))
+    errors = np.abs(over.array - target).mean(axis=(1, 2))
     assert (np.diff(errors) < 1e-6).all()  # the largest first, which is not the order of the batch
-    assert len(drawn["panels"]) == (stage == "both") and len(drawn["over"]) == (stage == "augmented")
