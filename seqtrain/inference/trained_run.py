@@ -20,7 +20,7 @@ from seqtrain.errors import CheckpointError, ConfigError, Mistake
 from seqtrain.inference.other_samples import as_the_run_sees, open_other_source
 from seqtrain.loading.pipeline import Data, first_batch, validating_sequence
 from seqtrain.loading.preprocessing_state import is_same_data, open_known, require_same_data, split_of
-from seqtrain.reports.fields import fields_of
+from seqtrain.reports.fields import fields_of_sequence
 from seqtrain.reports.output_spec import TrainingInfo, output_specs
 from seqtrain.reports.run_folder import no_run_in
 from seqtrain.sources.base import Source
@@ -115,7 +115,7 @@ class TrainedRun:
         self.model, batch = self._model()
         self.example = predict_on_batch(self.model, batch[0])
         train = self.data.train
-        fields = fields_of(batch, train.spec, train.num_classes, train.class_names)
+        fields = fields_of_sequence(train, batch)
         self.output_specs = output_specs(fields, self.example, TrainingInfo.of(self.data, self.model))
 
     @property
