@@ -9,8 +9,9 @@ import pytest
 from seqtrain.config import load_config
 from seqtrain.loading.pipeline import open_data
 from seqtrain.structure import named_leaves
-from seqtrain.training.fit import dry_run, fit
+from seqtrain.training.dry_run import dry_run
 from seqtrain.training.options import FitOptions
+from seqtrain.training.session import fit
 from tests.conftest import CONFIGS, ROOT, seqtrain_from_scratch
 
 ALL = sorted(CONFIGS.glob("*.yaml"))

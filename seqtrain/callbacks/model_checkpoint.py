@@ -6,13 +6,11 @@ the process with a segmentation fault. So the file is made in memory first.
 
 from __future__ import annotations
 
-import io
-from pathlib import Path
 from typing import Any
 
 import keras
-from keras.src.saving import saving_lib  # what `save` and `save_weights` call, which refuse files in memory
 
+from seqtrain import keras_private
 from seqtrain.errors import ResourceError
 from seqtrain.files import written_whole
 
@@ -37,33 +35,23 @@ class _SavedInMemory:
         return getattr(self._model, name)
 
     def save_weights(self, filepath: str, overwrite: bool) -> None:
-        file = _NamedFile(filepath)
-        saving_lib.save_weights_only(self._model, file)
-        file.put_in_place()
+        buffer = keras_private.NamedBuffer(filepath)
+        keras_private.save_weights(self._model, buffer, with_optimizer=True)
+        _write(buffer)
 
     def save(self, filepath: str, overwrite: bool) -> None:
         if filepath.endswith(".h5"):
             self._model.save(filepath, overwrite=overwrite)
         else:
-            file = _NamedFile(filepath)
-            saving_lib.save_model(self._model, file)
-            file.put_in_place()
+            buffer = keras_private.NamedBuffer(filepath)
+            keras_private.save_model(self._model, buffer)
+            _write(buffer)
 
 
-class _NamedFile(io.BytesIO):
-    """A file in memory, at the end of whose name Keras looks."""
-
-    def __init__(self, name: str) -> None:
-        super().__init__()
-        self._path = Path(name)
-
-    def __str__(self) -> str:
-        return str(self._path)
-
-    def put_in_place(self) -> None:
-        try:
-            with written_whole(self._path, shared=True) as file:
-                file.write(self.getbuffer())
-        except OSError as error:
-            fix = "free the disk, or name another filepath"
-            raise ResourceError(f"the model could not be saved: {error}", where=self._path, fix=fix) from error
+def _write(buffer: keras_private.NamedBuffer) -> None:
+    try:
+        with written_whole(buffer.path, shared=True) as file:
+            file.write(buffer.getbuffer())
+    except OSError as error:
+        fix = "free the disk, or name another filepath"
+        raise ResourceError(f"the model could not be saved: {error}", where=buffer.path, fix=fix) from error

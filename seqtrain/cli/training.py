@@ -37,8 +37,9 @@ def fit(
 ) -> None:
     """Train the model of a config, or go on with the run in --run-dir."""
     from seqtrain.text import parse_duration
-    from seqtrain.training import fit as training
+    from seqtrain.training.dry_run import dry_run as try_out
     from seqtrain.training.options import FitOptions
+    from seqtrain.training.session import fit as train
 
     try:
         max_time_s = parse_duration(max_time) if max_time is not None else None
@@ -47,7 +48,7 @@ def fit(
     options = FitOptions(run_dir, resume.value, progress.value, sys.argv, max_time_s)
     with stdout_to_stderr(), showing(progress.value):
         loaded = load(config, settings)
-        outcome = training.dry_run(loaded, options) if dry_run else training.fit(loaded, options)
+        outcome = try_out(loaded, options) if dry_run else train(loaded, options)
     if as_json:
         print_json(outcome.result)
     raise typer.Exit(outcome.exit_code)

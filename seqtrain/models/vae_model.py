@@ -20,6 +20,8 @@ from typing import Any, Self
 import keras
 from keras import ops
 
+from seqtrain import keras_private
+
 
 @keras.saving.register_keras_serializable(package="seqtrain")
 class VariationalAutoencoder(keras.Model):
@@ -66,7 +68,7 @@ class VariationalAutoencoder(keras.Model):
     ) -> Any:
         """Both parts of the loss, each logged. Keras's mean over values becomes a sum over those of a picture."""
         kl = sum(self.losses)  # one, save where Keras on JAX tries out the shapes
-        reconstruction_loss = self._compile_loss(y, y_pred, sample_weight) * self._num_values
+        reconstruction_loss = keras_private.compile_loss(self)(y, y_pred, sample_weight) * self._num_values
         count = ops.shape(y_pred)[0]
         self._logged["kl"].update_state(kl, sample_weight=count)
         self._logged["reconstruction_loss"].update_state(reconstruction_loss, sample_weight=count)

@@ -17,9 +17,9 @@ import logging
 from collections.abc import Collection, Sequence
 from typing import Any
 
+from seqtrain.keras_private import CALLBACK_ATTRIBUTES
 from seqtrain.training.plain_data import Arrays, decode, encode
 
-_KERAS_OWN = ("_model", "params", "validation_data")
 log = logging.getLogger("seqtrain")
 
 
@@ -109,7 +109,7 @@ def _configured(kind: type) -> frozenset[str]:
     """
     ours = (each for each in kind.__mro__ if each.__module__.partition(".")[0] == "keras")
     parameters = (inspect.signature(each.__init__).parameters for each in ours)  # type: ignore[misc]
-    return frozenset(_KERAS_OWN).union(*parameters)
+    return frozenset(CALLBACK_ATTRIBUTES).union(*parameters)
 
 
 def _fingerprints(callback: Any, without: Collection[str] = ()) -> dict[str, str]:

@@ -7,6 +7,8 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
+import keras
+
 from seqtrain.config.load import LoadedConfig
 from seqtrain.config.schema import ListedComponentConfig
 from seqtrain.errors import ConfigError, Mistake, did_you_mean, one_of
@@ -53,6 +55,15 @@ def build_callbacks(loaded: LoadedConfig, data: Data, names: Iterable[str], run_
         build_component(loaded, callbacks, _in_run_dir(callback, run_dir), ("callbacks", index), supplied)
         for index, callback in listed
     ]
+
+
+def close_callbacks(built: Iterable[Any]) -> None:
+    """Has callbacks that were interrupted give up their bars and files."""
+    for callback in built:
+        if hasattr(callback, "close"):
+            callback.close()
+        if isinstance(callback, keras.callbacks.CSVLogger) and callback.csv_file is not None:
+            callback.csv_file.close()
 
 
 def added_logs(listed: Iterable[ListedComponentConfig]) -> list[str]:

@@ -1,188 +1,132 @@
 """Saves a run: after each epoch, at intervals, and when it is stopped.
 
-It is the last of the callbacks, so that what it saves of them is what they know after the same batch or epoch.
-
-A save that fails leaves the former ones untouched. It is told, and tried again at the next interval; a run that ends
-without any is an error.
+A save that fails leaves the former checkpoints untouched. It is logged, and tried again at the next interval; a run
+that ends without any checkpoint is an error.
 """
 
 from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Iterable
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
 import keras
+import numpy.typing as npt
 
 from seqtrain import __version__
-from seqtrain.errors import DivergedError, ResourceError
+from seqtrain.errors import ResourceError
 from seqtrain.text import parse_duration
-from seqtrain.training.callback_state import CallbackStates
 from seqtrain.training.checkpoint_store import CheckpointStore
-from seqtrain.training.recorder import Recorder
-from seqtrain.training.snapshot import (
-    Arrays,
-    Checkpoint,
-    RuntimeState,
-    StepState,
-    capture_runtime_state,
-    capture_step_state,
-    files_of,
-    has_finite_weights,
-)
+from seqtrain.training.divergence import require_finite_weights
+from seqtrain.training.progress import Moment, Progress
+from seqtrain.training.snapshot import RunObjects, RunState, Snapshot, take_snapshot, take_state, take_step_state
 
 log = logging.getLogger("seqtrain")
 
 
-class Checkpoints(keras.callbacks.Callback):
-    """Saves the run.
+class Checkpoints:
+    """Takes snapshots of a run and saves them.
 
     Args:
-        store: Where.
+        run: What a snapshot is taken of.
+        store: Where they are saved.
         every: Besides after each epoch: a duration such as "10m", or a number of batches.
         steps_per_epoch: Batches in an epoch.
-        recorder: The history and the best epoch, which are saved too.
-        states: The other callbacks.
-        extra: What else a checkpoint's document holds.
-        goes_on: Whether the run goes on from a checkpoint, which is to be applied before there is anything to save.
-        best: The best checkpoint so far, of a run that goes on.
+        best: The name of the best checkpoint so far, of a run that is resumed.
     """
 
     def __init__(
-        self,
-        store: CheckpointStore,
-        every: int | str | None,
-        steps_per_epoch: int,
-        recorder: Recorder,
-        states: CallbackStates,
-        extra: Callable[[], dict[str, Any]],
-        *,
-        resuming: bool = False,
-        best: str | None = None,
+        self, run: RunObjects, store: CheckpointStore, every: int | str | None, steps_per_epoch: int, best: str | None
     ) -> None:
-        super().__init__()
+        self.failure: Exception | None = None
+        self._run = run
         self._store = store
         self._every_batches = every if isinstance(every, int) else None
         self._every_s = parse_duration(every) if isinstance(every, str) else None
         self._steps_per_epoch = steps_per_epoch
-        self._recorder = recorder
-        self._states = states
-        self._extra = extra
         self._best = best
-        self._epoch, self._batch, self._has_begun_epoch, self._has_begun_batch = 0, 0, False, False
-        self._before_validation: RuntimeState | None = None
-        self._before_waiting: StepState = []
-        self._began = self._saved_at = time.monotonic()
+        self._saved = run.progress
+        self._saved_at = self._began = time.monotonic()
         self._batches_since = 0
         self._num_saved, self._seconds = 0, 0.0
-        self._saved = (0, 0)
-        self.failure: Exception | None = None
-        self.is_at_its_place = not resuming
+        self._before_validation: RunState | None = None
+        self._before_step: list[tuple[Any, npt.NDArray[Any]]] = []
 
-    def go_on_from(self, epoch: int, batch: int, has_begun_batch: bool) -> None:
-        """Says where the checkpoint stands that a run goes on from.
+    @property
+    def is_up_to_date(self) -> bool:
+        """Whether nothing was done since the last checkpoint, or the beginning, but a part of a validation."""
+        now = self._run.progress
+        return (self._saved.epoch, self._saved.step) == (now.epoch, now.step)
+
+    def save_if_due(self, num_batches: int) -> None:
+        """Saves where it is time to.
 
         Args:
-            epoch: The epoch.
-            batch: How many of its batches are done.
-            has_begun_batch: Whether the other callbacks have seen the next one begin.
+            num_batches: How many more were trained on.
         """
-        self.is_at_its_place = True
-        self._epoch, self._batch = self._saved = epoch, batch
-        self._has_begun_batch = has_begun_batch
-
-    def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:
-        """Notes the epoch."""
-        self._epoch, self._batch, self._has_begun_epoch, self._has_begun_batch = epoch, 0, True, False
-
-    def on_train_batch_begin(self, batch: int, logs: Any = None) -> None:
-        """Notes that the other callbacks have seen a batch begin."""
-        self._has_begun_batch = True
-
-    def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
-        """Saves where it is time to."""
-        self._batches_since += batch + 1 - self._batch
-        self._batch, self._has_begun_batch = batch + 1, False
+        self._batches_since += num_batches
         due = self._every_batches is not None and self._batches_since >= self._every_batches
         if due or (self._every_s is not None and time.monotonic() - self._saved_at >= self._every_s):
             self.save()
 
-    @property
-    def is_saved(self) -> bool:
-        """Whether nothing was done since the last checkpoint, or the beginning, but a part of a validation."""
-        return self._saved == (self._epoch, self._batch)
-
-    @property
-    def is_validating(self) -> bool:
-        """Whether a validation has begun and not ended."""
-        return self._before_validation is not None
-
-    def before_validation(self) -> None:
+    def begin_validation(self) -> None:
         """Keeps what a validation will change, before any callback knows of it."""
-        self._before_validation = self._capture()
+        self._before_validation = take_state(self._run)
+        self._run.progress = replace(self._run.progress, moment=Moment.VALIDATING)
 
-    def before_waiting(self) -> None:
+    def note_step_state(self) -> None:
         """Keeps what a step changes while it still waits for its batch."""
-        self._before_waiting = capture_step_state(self.model)
+        self._before_step = take_step_state(self._run.model)
 
-    def take_back_step(self) -> None:
-        """Takes back what a step has changed that was stopped while it waited for its batch."""
-        if self._has_begun_batch:
-            for variable, value in self._before_waiting:
-                variable.assign(value)
+    def save(self, is_best: bool = False) -> None:
+        """Saves the run as it is now, or as it was before the validation that is under way.
 
-    def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
-        """Saves after the epoch."""
-        self._before_validation = None
-        self._epoch, self._batch, self._has_begun_epoch = epoch + 1, 0, False
-        self.save(is_best=self._recorder.is_best)
-
-    def try_again(self) -> None:
-        """Saves the end of the run where that has failed, before callbacks change the weights for its end."""
-        if self.failure is not None:
-            self.save(is_best=self._recorder.is_best)
-
-    def save(self, is_best: bool = False, small: RuntimeState | None = None) -> None:
-        """Saves the run as it is now; a failure is told, and kept in `failure`.
+        A failure is logged, and kept in `failure`.
 
         Args:
             is_best: Whether it is the best so far.
-            small: What to save besides weights and optimizer; left out, what is there now.
 
         Raises:
             DivergedError: when a weight is NaN or infinite: such a run is not kept.
         """
-        began = time.monotonic()
-        about = {
-            "epoch": self._epoch,
-            "batch": self._batch,
-            "seqtrain": __version__,
-            "created": datetime.now(UTC).isoformat(timespec="seconds"),
-        }
-        try:
-            self._require_finite_weights()
-            files = files_of(self.model, small or self._before_validation or self._capture())
-            step = self._epoch * self._steps_per_epoch + self._batch
-            name = self._store.commit(step, files, about, best="" if is_best else self._best)
-        except (OSError, MemoryError, ResourceError) as error:
-            self.failure = error
-            log.warning(
-                "the run could not be saved: %s; the former checkpoint is untouched, and it is tried again", error
-            )
-        else:
-            self.failure = None
-            self._best = name if is_best else self._best
-            self._num_saved += 1
-            self._saved = (self._epoch, self._batch)
-            size = sum(len(content) for content in files.values())
-            log.debug("saved %s: %.1f MB in %.3f s", name, size / 1e6, time.monotonic() - began)
-        self._saved_at, self._batches_since = time.monotonic(), 0
-        self._seconds += self._saved_at - began
+        if self._run.progress.moment is not Moment.VALIDATING:
+            self._before_validation = None
+        self._save(self._before_validation, is_best)
 
-    def tell_cost(self) -> None:
-        """Says what saving has cost."""
+    def save_interrupted(self, callbacks: Iterable[keras.callbacks.Callback]) -> None:
+        """Saves a run that was interrupted between two batches, or while it waited for one.
+
+        Args:
+            callbacks: One that has swapped the weights with their averages for a validation swaps them back.
+        """
+        if self._run.progress.moment is Moment.BATCH_BEGUN:
+            for variable, value in self._before_step:
+                variable.assign(value)
+        for callback in callbacks:
+            is_swapped = self._run.progress.moment is Moment.VALIDATING
+            if is_swapped and isinstance(callback, keras.callbacks.SwapEMAWeights):
+                callback.on_test_end()
+        self.save()
+
+    def retry(self) -> None:
+        """Saves the end of the run where that has failed, before callbacks change the weights for its end."""
+        if self.failure is not None:
+            self.save(is_best=self._run.recorder.is_best)
+
+    def start_next_phase(self) -> Snapshot:
+        """Saves what the next phase begins with, and returns it, also where it cannot be saved."""
+        run = self._run
+        run.progress = Progress(run.progress.phase + 1, run.progress.epoch, 0, Moment.PHASE_BEGINS)
+        run.rollbacks, run.model.stop_training = 0, False
+        state = take_state(run)
+        self._save(state, is_best=False)
+        return take_snapshot(run.model, state, self._best, self._store.path)
+
+    def log_cost(self) -> None:
+        """Logs what saving has cost."""
         share = self._seconds / max(time.monotonic() - self._began, 1e-9)
         log.info("checkpoints: %d saved in %.1f %% of the time", self._num_saved, 100 * share)
 
@@ -199,39 +143,37 @@ class Checkpoints(keras.callbacks.Callback):
                 fix="free the disk, or name another --run-dir",
             ) from self.failure
 
-    def start_next_phase(self, phase: int) -> Checkpoint:
-        """Saves what the next phase begins with, and returns it: where it cannot be saved, that is told, as in `save`.
+    def _save(self, state: RunState | None, is_best: bool) -> None:
+        """Saves a state, by default the present one, with the weights and the optimizer."""
+        began, run = time.monotonic(), self._run
+        try:
+            require_finite_weights(run.model, self._saved, run.progress)
+            snapshot = take_snapshot(run.model, state or take_state(run), self._best, self._store.path)
+            name, size = self._commit(snapshot, is_best)
+        except (OSError, MemoryError, ResourceError) as error:
+            self.failure = error
+            log.warning(
+                "the run could not be saved: %s; the former checkpoint is untouched, and it is tried again", error
+            )
+        else:
+            self.failure = None
+            self._best = name if is_best else self._best
+            self._num_saved += 1
+            self._saved = run.progress
+            log.debug("saved %s: %.1f MB in %.3f s", name, size / 1e6, time.monotonic() - began)
+        self._saved_at, self._batches_since = time.monotonic(), 0
+        self._seconds += self._saved_at - began
 
-        Args:
-            phase: Its number.
-        """
-        small = self._capture({"phase": phase, "begins_phase": True, "rollbacks": 0})
-        small.document["stop_training"] = False
-        self.save(small=small)
-        return Checkpoint(files_of(self.model, small), self._best, self._store.path)
-
-    def _require_finite_weights(self) -> None:
-        """Raises where a weight became NaN or infinite behind a loss that hides it.
-
-        Raises:
-            DivergedError: with the batches that it lies between.
-        """
-        if not has_finite_weights(self.model):
-            since, now = (f"epoch {epoch}, batch {batch}" for epoch, batch in (self._saved, (self._epoch, self._batch)))
-            raise DivergedError(f"weights became NaN or infinite between {since}, and {now}")
-
-    def _capture(self, other: Mapping[str, Any] | None = None) -> RuntimeState:
-        arrays: Arrays = {}
-        document = {
-            "epoch": self._epoch,
-            "batch": self._batch,
-            "has_begun_epoch": self._has_begun_epoch,
-            "has_begun_batch": self._has_begun_batch,
-            "stop_training": bool(self.model.stop_training),
-            "recorder": self._recorder.state(),
-            "callbacks": self._states.capture(arrays),
-            "begins_phase": False,
-            **self._extra(),
-            **(other or {}),
+    def _commit(self, snapshot: Snapshot, is_best: bool) -> tuple[str, int]:
+        """Writes a snapshot; the checkpoint's name and how many bytes it has."""
+        epoch, step = snapshot.progress.epoch, snapshot.progress.step
+        about = {
+            "epoch": epoch,
+            "batch": step,
+            "seqtrain": __version__,
+            "created": datetime.now(UTC).isoformat(timespec="seconds"),
         }
-        return capture_runtime_state(self.model, document, arrays)
+        files = snapshot.files()
+        best = "" if is_best else snapshot.best
+        name = self._store.commit(epoch * self._steps_per_epoch + step, files, about, best=best)
+        return name, sum(len(content) for content in files.values())

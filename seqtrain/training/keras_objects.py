@@ -14,6 +14,7 @@ from seqtrain.config.load import LoadedConfig
 from seqtrain.config.node import Key
 from seqtrain.config.schema import ComponentConfig
 from seqtrain.errors import ConfigError
+from seqtrain.keras_private import compile_loss
 from seqtrain.loading.pipeline import build_component
 from seqtrain.registry import losses, metrics
 
@@ -56,7 +57,7 @@ def compile_model(model: Any, loaded: LoadedConfig, classes: Mapping[str, Any]) 
         steps_per_execution=config.steps_per_execution,
         run_eagerly=config.run_eagerly,
     )
-    if getattr(model, "_compile_loss", None) is not None:  # a model with a `compile` of its own may have none
+    if compile_loss(model) is not None:
         mean_over_samples(model)
 
 
@@ -71,7 +72,7 @@ def mean_over_samples(model: Any) -> None:
 
     Source: `CompileLoss.call` of Keras 3.
     """
-    loss = model._compile_loss
+    loss = compile_loss(model)
     call = loss.call
 
     def counting(y_true: Any, y_pred: Any, sample_weight: Any = None) -> Any:

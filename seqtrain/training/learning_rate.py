@@ -1,10 +1,12 @@
-"""Scales the learning rate of a run that went back because its loss became NaN."""
+"""Lowers the learning rate of a run that was rolled back because its loss became NaN."""
 
 from __future__ import annotations
 
 from typing import Any
 
 import keras
+
+from seqtrain.keras_private import learning_rate_or_schedule
 
 
 class ScaledSchedule(keras.optimizers.schedules.LearningRateSchedule):
@@ -29,8 +31,19 @@ class ScaledSchedule(keras.optimizers.schedules.LearningRateSchedule):
         return {"schedule": self.schedule, "factor": self.factor}
 
 
-def schedule_of(optimizer: Any) -> Any:
-    """An optimizer's schedule, or None where its learning rate is a number."""
-    inner = getattr(optimizer, "inner_optimizer", optimizer)
-    rate = inner._learning_rate  # the property calls the schedule
-    return rate if isinstance(rate, keras.optimizers.schedules.LearningRateSchedule) else None
+def scale_learning_rate(optimizer: Any, factor: float, rollbacks: int, rollbacks_before: int) -> None:
+    """Multiplies the learning rate for each rollback.
+
+    Args:
+        optimizer: Its variables are those of a checkpoint; a rate that is a number is one of them, a schedule is not.
+        factor: For one rollback.
+        rollbacks: How often the run was rolled back.
+        rollbacks_before: How often before the checkpoint was made.
+    """
+    schedule = learning_rate_or_schedule(optimizer)
+    if isinstance(schedule, keras.optimizers.schedules.LearningRateSchedule):
+        if rollbacks:
+            optimizer.learning_rate = ScaledSchedule(schedule, factor**rollbacks)
+    elif rollbacks != rollbacks_before:
+        rate = float(keras.ops.convert_to_numpy(optimizer.learning_rate))
+        optimizer.learning_rate = rate * factor ** (rollbacks - rollbacks_before)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -20,7 +21,7 @@ class FitOptions:
         resume: What to do with a folder that holds a run.
         progress: "auto", "bar", "lines" or "none".
         argv: The command, for meta.json.
-        max_time_s: After how many seconds the run is stopped, to go on another time.
+        max_time_s: After how many seconds the run is stopped, to be resumed another time.
         began: When the command did, by `time.monotonic`.
     """
 
@@ -31,6 +32,20 @@ class FitOptions:
     max_time_s: float | None = None
     began: float = field(default_factory=time.monotonic)
 
+    @property
+    def deadline(self) -> float | None:
+        """When the run is out of time, by `time.monotonic`."""
+        return None if self.max_time_s is None else self.began + self.max_time_s
+
+    def command_to_resume(self, run_dir: Path) -> str:
+        """The command that resumes the run in a folder."""
+        words = ["seqtrain", *self.argv[1:]]
+        if self.run_dir is None:
+            words += ["--run-dir", str(run_dir)]
+        if self.resume == "never":
+            words += ["--resume", "auto"]
+        return shlex.join(words)
+
 
 @dataclass(frozen=True)
 class Outcome:
@@ -38,7 +53,7 @@ class Outcome:
 
     Args:
         result: As in result.json.
-        exit_code: 0; of a run that was stopped and can go on, 124, 129, 130 or 143.
+        exit_code: 0; of a run that was stopped and can be resumed, 124, 129, 130 or 143.
     """
 
     result: dict[str, Any]

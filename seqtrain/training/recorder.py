@@ -6,8 +6,8 @@ EarlyStopping restores the best ones.
     history.csv     a line an epoch, written whole each time
     metrics.jsonl   the same with the time of day, a line added an epoch, for `tail -f`
 
-A run that goes on from a checkpoint takes both back to what that knew, and one that was killed before its first begins
-without them, so that nothing is there twice.
+A run that resumes from a checkpoint takes both back to what that knew, and one that was killed before its first begins
+without them, so that nothing is there twice. The file of Keras's CSVLogger is taken back likewise.
 """
 
 from __future__ import annotations
@@ -19,14 +19,17 @@ import io
 import json
 import logging
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 import keras
 import numpy as np
 
-from seqtrain.errors import DivergedError, ResourceError
+from seqtrain.errors import ResourceError
+from seqtrain.files import write_text
+from seqtrain.keras_private import sync_variables
 from seqtrain.metric_names import larger_is_better
 from seqtrain.training.run_folder import RunFolder
 
@@ -34,18 +37,15 @@ log = logging.getLogger("seqtrain")
 
 
 class Recorder(keras.callbacks.Callback):
-    """Writes the history, and ends a run whose loss is NaN or infinite.
+    """Writes the history, and knows the best epoch.
 
     Args:
         folder: The run's.
         monitor: The metric that says which epoch is best.
         mode: "min", "max" or "auto".
-        name_batches: What messages call the batches from one of an epoch, or of its validation, to another.
     """
 
-    def __init__(
-        self, folder: RunFolder, monitor: str, mode: str, name_batches: Callable[[int, int, int, bool], str]
-    ) -> None:
+    def __init__(self, folder: RunFolder, monitor: str, mode: str) -> None:
         super().__init__()
         self.folder = folder
         self.monitor = monitor
@@ -54,8 +54,6 @@ class Recorder(keras.callbacks.Callback):
         self.best: dict[str, Any] | None = None
         self.is_best = False
         self.weights_sha256 = ""
-        self._name_batches = name_batches
-        self._epoch = self._first_batch = 0
         self._lacks_lines = False
 
     @property
@@ -63,44 +61,16 @@ class Recorder(keras.callbacks.Callback):
         """What each epoch logged."""
         return [{name: value for name, value in row.items() if name != "time"} for row in self.rows]
 
-    def state(self) -> dict[str, Any]:
-        """What a checkpoint keeps."""
-        return {"rows": self.rows, "best": self.best}
-
     def begin(self) -> None:
         """Removes what a start has left that was killed before its first checkpoint."""
         for path in (self.folder.metrics, self.folder.history):
             path.unlink(missing_ok=True)
 
-    def go_on_from(self, state: dict[str, Any]) -> None:
+    def resume(self, rows: Iterable[dict[str, Any]], best: dict[str, Any] | None) -> None:
         """Takes the history back to what a checkpoint knew."""
-        self.rows, self.best = list(state["rows"]), state["best"]
+        self.rows, self.best = list(rows), best
         self._write_lines()
         self._write("history.csv", _csv(self.history))
-
-    def on_epoch_begin(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
-        """Notes the epoch."""
-        self._epoch = epoch
-
-    def on_train_batch_begin(self, batch: int, logs: dict[str, Any] | None = None) -> None:
-        """Notes the batch."""
-        self._first_batch = batch
-
-    def on_train_batch_end(self, batch: int, logs: dict[str, Any] | None = None) -> None:
-        """Raises where the loss is NaN or infinite: it is a mean since the epoch began, so this batch made it so.
-
-        Raises:
-            DivergedError: with the batch and its samples.
-        """
-        self._require_finite("the loss", batch, logs, validates=False)
-
-    def on_test_batch_begin(self, batch: int, logs: dict[str, Any] | None = None) -> None:
-        """Notes the batch."""
-        self._first_batch = batch
-
-    def on_test_batch_end(self, batch: int, logs: dict[str, Any] | None = None) -> None:
-        """Raises where the loss of a validation is NaN or infinite, likewise."""
-        self._require_finite("the validation loss", batch, logs, validates=True)
 
     def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
         """Adds a line to the history."""
@@ -116,17 +86,7 @@ class Recorder(keras.callbacks.Callback):
 
     def on_train_end(self, logs: dict[str, Any] | None = None) -> None:
         """Hashes the weights, before EarlyStopping restores the best ones."""
-        self.hash_weights()
-
-    def hash_weights(self) -> None:
-        """Hashes the weights as they are now."""
         self.weights_sha256 = weights_sha256(self.model)
-
-    def _require_finite(self, what: str, batch: int, logs: dict[str, Any] | None, validates: bool) -> None:
-        loss = float((logs or {}).get("loss", 0.0))
-        if not math.isfinite(loss):
-            batches = self._name_batches(self._epoch, self._first_batch, batch, validates)
-            raise DivergedError(f"{what} became {loss} in {batches}")
 
     def _is_better(self, value: float) -> bool:
         if self.best is None or not math.isfinite(value):
@@ -155,8 +115,21 @@ class Recorder(keras.callbacks.Callback):
         self._write_lines()
 
 
+def cut_back_csv(logger: keras.callbacks.CSVLogger, epoch: int) -> None:
+    """Has Keras's CSVLogger append, after the rows of the epochs before one."""
+    path = Path(logger.filename)
+    if path.is_file():
+        with path.open(newline="") as file:
+            rows = [row for row in csv.reader(file, delimiter=logger.sep) if row]
+        kept = io.StringIO(newline="")
+        csv.writer(kept, delimiter=logger.sep).writerows(r for r in rows if not r[0].isdigit() or int(r[0]) < epoch)
+        write_text(path, kept.getvalue())
+    logger.append = True
+
+
 def weights_sha256(model: Any) -> str:
     """SHA-256 over the bytes of all weights, in the model's order."""
+    sync_variables(model)
     digest = hashlib.sha256()
     for weight in model.get_weights():
         digest.update(np.ascontiguousarray(weight).tobytes())

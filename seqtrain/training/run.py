@@ -1,20 +1,16 @@
-"""One stretch of a run: from its beginning or a checkpoint to its end, an interruption, or a loss that is NaN."""
+"""One phase of a run, or what is left of it: prepared, trained, finished."""
 
 from __future__ import annotations
 
 import contextlib
-import csv
-import io
 import logging
-import shlex
-import time
 from collections.abc import Callable
-from pathlib import Path
+from dataclasses import replace
 from typing import Any
 
 import keras
 
-from seqtrain import console
+from seqtrain import console, keras_private
 from seqtrain.config.load import LoadedConfig
 from seqtrain.errors import (
     CheckpointError,
@@ -24,27 +20,26 @@ from seqtrain.errors import (
     ResourceError,
     SeqtrainError,
 )
-from seqtrain.files import write_text
-from seqtrain.loading.keras_dataset import TrainingDataset, ValidationDataset
+from seqtrain.loading.keras_dataset import KerasDataset, TrainingDataset, ValidationDataset
 from seqtrain.loading.pipeline import Data
 from seqtrain.loading.stream import BatchStream
-from seqtrain.loading.worker_pool import describe_batch
 from seqtrain.metric_names import watched_metric
-from seqtrain.text import counted, duration
 from seqtrain.training.background_plotter import BackgroundPlotter
 from seqtrain.training.callback_state import CallbackStates
-from seqtrain.training.callbacks import added_logs, build_callbacks, early_stops
+from seqtrain.training.callbacks import added_logs, build_callbacks, close_callbacks, early_stops
 from seqtrain.training.checkpoint_store import CheckpointStore
 from seqtrain.training.checkpoints import Checkpoints
+from seqtrain.training.divergence import LossCheck
 from seqtrain.training.final_plots import draw_final_plots
-from seqtrain.training.learning_rate import ScaledSchedule, schedule_of
 from seqtrain.training.memory import is_out_of_memory, out_of_memory, with_batch_size
-from seqtrain.training.options import FitOptions, Outcome
-from seqtrain.training.recorder import Recorder, finite
+from seqtrain.training.options import FitOptions
+from seqtrain.training.progress import Moment, Progress
+from seqtrain.training.recorder import Recorder, cut_back_csv, weights_sha256
+from seqtrain.training.result import log_end, make_result, write_result
 from seqtrain.training.run_callbacks import RunCallbacks
 from seqtrain.training.run_folder import RunFolder
 from seqtrain.training.sanity_check import model_and_logs
-from seqtrain.training.snapshot import Checkpoint, make_shared_seed
+from seqtrain.training.snapshot import RunObjects, Snapshot, restore_generators, restore_model
 from seqtrain.training.stop_signal import StopSignal
 from seqtrain.training.throughput import Throughput
 
@@ -53,19 +48,16 @@ log = logging.getLogger("seqtrain")
 
 
 class Run:
-    """One stretch of a run.
+    """One phase of a run; making it builds the model and the callbacks, and takes the history back to the snapshot.
 
     Args:
-        loaded: The config.
+        loaded: The config of the phase.
         data: Its data.
-        folder: Where it leaves what it makes.
+        folder: Of the run.
         options: What the command line says.
-        stops: The reasons to stop.
-        store: Its checkpoints.
-        restored: The checkpoint to go on from; None at the beginning.
-        rollbacks: How often it has gone back so far.
-        phase: Its number.
-        is_last: Whether no phase comes after it.
+        stop: Says when to stop.
+        snapshot: What to resume from; None at the beginning.
+        rollbacks: How often the run was rolled back in this phase.
     """
 
     def __init__(
@@ -74,103 +66,160 @@ class Run:
         data: Data,
         folder: RunFolder,
         options: FitOptions,
-        stops: StopSignal,
-        store: CheckpointStore,
-        restored: Checkpoint | None,
+        stop: StopSignal,
+        snapshot: Snapshot | None,
         rollbacks: int,
-        phase: int = 0,
-        is_last: bool = True,
     ) -> None:
-        self._loaded = loaded
-        self._config = loaded.config
+        self._loaded, self._config = loaded, loaded.config
         self._data = data
         self._folder = folder
         self._options = options
-        self._stops = stops
-        self._store = store
-        self._restored = restored
-        self._rollbacks = rollbacks
-        self._phase = phase
-        self._is_last = is_last
+        self._stop = stop
+        self._snapshot = snapshot
+        with console.telling("building the model"):
+            self._model, logs = model_and_logs(loaded, data)
+        keras_private.shared_seed()  # made here, before anything could make it at another time
+        self._model.summary(print_fn=lambda text, line_break=False: log.debug("%s", text))
+        logged = (*logs, *added_logs(self._config.callbacks))
+        self._recorder = Recorder(folder, *watched_metric(early_stops(self._config.callbacks), logged))
+        self._plotter = BackgroundPlotter(folder.path)
+        self._callbacks = build_callbacks(loaded, data, logs, folder.path, options.progress)
+        self._objects = RunObjects(
+            self._model,
+            self._recorder,
+            CallbackStates([callback.name for callback in self._config.callbacks], self._callbacks),
+            data.bad_samples,
+            self._config,
+            rollbacks,
+            Progress() if snapshot is None else replace(snapshot.progress, moment=Moment.RESUMING),
+        )
+        self._checkpoints = Checkpoints(
+            self._objects,
+            CheckpointStore(folder.checkpoints),
+            self._config.checkpoint.every,
+            data.steps_per_epoch,
+            best=snapshot.best if snapshot is not None else None,
+        )
+        self._take_back_history()
 
-    def train(self) -> Outcome | Checkpoint:
-        """Trains.
+    @property
+    def phase(self) -> int:
+        """Its number."""
+        return self._objects.progress.phase
+
+    def train(self) -> InterruptedRunError | OutOfTimeError | None:
+        """Trains to the end of the phase.
 
         Returns:
-            How the run has ended; or what its next phase begins with.
+            The reason why it was stopped before, if it was; then it is saved.
 
         Raises:
             DivergedError: when the loss became NaN or infinite.
             SeqtrainError: what else went wrong.
         """
-        with console.telling("building the model"):
-            self._model, logs = model_and_logs(self._loaded, self._data)
-        make_shared_seed()
-        self._model.summary(print_fn=lambda text, line_break=False: log.debug("%s", text))
-        logged = (*logs, *added_logs(self._config.callbacks))
-        self._recorder = Recorder(
-            self._folder, *watched_metric(early_stops(self._config.callbacks), logged), self._name_batches
-        )
-        self._renewal = BackgroundPlotter(self._folder.path)
-        self._own = build_callbacks(self._loaded, self._data, logs, self._folder.path, self._options.progress)
-        states = CallbackStates([callback.name for callback in self._config.callbacks], self._own)
-        self._checkpoints = Checkpoints(
-            self._store,
-            self._config.checkpoint.every,
-            self._data.steps_per_epoch,
-            self._recorder,
-            states,
-            self._extra_state,
-            resuming=self._restored is not None,
-            best=self._restored.best if self._restored else None,
-        )
-        if self._restored is None:
-            self._recorder.begin()
-        else:
-            self._recorder.go_on_from(self._restored.document["recorder"])
-            for callback in self._own:
-                if isinstance(callback, keras.callbacks.CSVLogger):
-                    _cut_back(callback, self._restored.document["epoch"])
         try:
-            self._train(states)
+            if self._snapshot is not None and self._is_over(self._snapshot):
+                callbacks = self._run_callbacks([], has_next_batch=lambda: True)
+                callbacks.on_train_begin()
+                callbacks.on_train_end(self._recorder.history[-1])
+            else:
+                self._load_and_fit()
         except (InterruptedRunError, OutOfTimeError) as reason:
             self._save_interrupted()
-            return self._stopped(reason)
+            return reason
         finally:
-            self._stops.forget_listeners()
-            self._close_callbacks()
-        if not self._is_last:
-            return self._checkpoints.start_next_phase(self._phase + 1)
-        self._checkpoints.require_saved()
-        stopped = len(self._recorder.history) < self._config.fit.epochs
-        try:
-            return Outcome(self._finish("early_stopped" if stopped else "completed"))
-        except (InterruptedRunError, OutOfTimeError) as reason:
-            return self._stopped(reason)
+            self._stop.forget_listeners()
+            close_callbacks([self._plotter, *self._callbacks])
+        return None
 
-    def _train(self, states: CallbackStates) -> None:
-        if self._restored is not None and self._is_over(self._restored):
-            callbacks = self._callbacks([], states, has_next_batch=lambda: True)
-            callbacks.on_train_begin()
-            callbacks.on_train_end(self._recorder.history[-1])
+    def start_next_phase(self) -> Snapshot:
+        """Saves what the next phase begins with, and returns it."""
+        return self._checkpoints.start_next_phase()
+
+    def finish(self, status: str | None = None) -> dict[str, Any]:
+        """Draws plots, and then writes the result: plots whose drawing was interrupted are drawn by the next start.
+
+        Args:
+            status: Of a run that was stopped; left out where it has come to its end.
+
+        Returns:
+            The result.
+
+        Raises:
+            InterruptedRunError: when a run that has come to its end is stopped meanwhile.
+            OutOfTimeError: likewise.
+            ResourceError: when nothing of a run that has come to its end could be saved.
+        """
+        history, is_done = self._recorder.history, status is None
+        if status is None:
+            self._checkpoints.require_saved()
+            status = "completed" if len(history) >= self._config.fit.epochs else "early_stopped"
+        if history:
+            draw_final_plots(self._folder, self._data, self._model, self._stop.check, is_done)
+        phase = self.phase if self._config.fine_tune is not None else None
+        result = make_result(status, self._folder, self._recorder, phase)
+        if is_done and self._checkpoints.failure is not None:
+            log.warning(
+                "the end of the run is in no checkpoint: free the disk, and start it again to train what is lacking"
+            )
+        else:
+            write_result(self._folder, result)
+        self._checkpoints.log_cost()
+        log_end(self._folder, result, self._options.began)
+        return result
+
+    def _take_back_history(self) -> None:
+        """Has what the run writes as it goes begin anew, or after the last epoch that the snapshot knows."""
+        if self._snapshot is None:
+            self._recorder.begin()
             return
-        if self._restored is not None:
-            self._restored.set_generators()
-        # Workers start when nothing draws from the global random state any more: a user's class may.
-        with self._training_stream() as training, self._validation_stream() as validation:
-            if self._may_break_off_a_step():
+        self._recorder.resume(self._snapshot.state.history, self._snapshot.state.best)
+        for callback in self._callbacks:
+            if isinstance(callback, keras.callbacks.CSVLogger):
+                cut_back_csv(callback, self._snapshot.progress.epoch)
+
+    def _is_over(self, snapshot: Snapshot) -> bool:
+        """Whether nothing is left to train.
+
+        Raises:
+            CheckpointError: when fewer epochs are asked for than were begun: no such weights are there any more.
+        """
+        progress, epochs = snapshot.progress, self._config.fit.epochs
+        if progress.is_in_epoch and progress.epoch >= epochs:
+            raise CheckpointError(
+                f"the run is in its epoch {progress.epoch + 1} already",
+                where=self._loaded.place("fit", "epochs"),
+                received=f"fit.epochs {epochs}",
+                fix=f"set fit.epochs to {progress.epoch + 1} or more",
+            )
+        return progress.epoch >= epochs or (snapshot.state.stop_training and not progress.is_in_epoch)
+
+    def _load_and_fit(self) -> None:
+        """Opens the streams of batches and trains on them."""
+        if self._snapshot is not None:
+            # Before workers start: nothing else draws from the global generators then, but a user's class may.
+            restore_generators(self._snapshot.state)
+        validates = self._data.val is not None
+        with (
+            self._training_stream() as training,
+            self._data.validation_stream() if validates else contextlib.nullcontext() as validation,
+        ):
+            if self._can_interrupt_step():
                 for stream in filter(None, (training, validation)):
-                    self._stops.listen(stream.interrupt)
+                    self._stop.listen(stream.interrupt)
             dataset = TrainingDataset(training, self._model, self._model.steps_per_execution)
             throughput = Throughput(dataset, self._data.workers.count)
-            self._fit(
-                dataset,
-                validation,
-                self._callbacks([throughput], states, has_next_batch=lambda: dataset.has_next_batch),
-            )
+            callbacks = self._run_callbacks([throughput], has_next_batch=lambda: dataset.has_next_batch)
+            self._fit(dataset, validation, callbacks)
 
-    def _may_break_off_a_step(self) -> bool:
-        """Whether a step that waits for data may be broken off; else a stop waits for its data.
+    def _training_stream(self) -> BatchStream:
+        """The batches from the snapshot on; where only a validation is left, Keras still looks at one."""
+        progress, steps = self._objects.progress, self._data.steps_per_epoch
+        end = steps * self._config.fit.epochs
+        return self._data.training_stream(min(progress.epoch * steps + progress.step, end - 1), end)
+
+    def _can_interrupt_step(self) -> bool:
+        """Whether a step that waits for data may be interrupted; else a stop waits for its data.
 
         JAX's steps lose the variables that they were given, and weight decay needs no data: it may be done already.
         """
@@ -178,71 +227,33 @@ class Run:
         decays = getattr(getattr(optimizer, "inner_optimizer", optimizer), "weight_decay", None)
         return keras.backend.backend() == "tensorflow" and not decays
 
-    def _callbacks(self, first: list[Any], states: CallbackStates, has_next_batch: Callable[[], bool]) -> RunCallbacks:
-        listed = [*first, self._recorder, self._renewal, *self._own, self._checkpoints, self._stops]
+    def _run_callbacks(self, first: list[Any], has_next_batch: Callable[[], bool]) -> RunCallbacks:
+        check = LossCheck(self._data, lambda: self._objects.progress)
         return RunCallbacks(
-            listed,
+            [*first, check, self._recorder, self._plotter, *self._callbacks],
+            self._objects,
             self._checkpoints,
-            states,
-            self._restored,
-            self._scale(),
-            self._model,
-            self._config.fit.epochs,
-            self._data.steps_per_epoch,
+            self._stop,
+            self._snapshot,
             has_next_batch,
+            epochs=self._config.fit.epochs,
+            steps=self._data.steps_per_epoch,
+            verbose=0,
         )
 
-    def _is_over(self, restored: Checkpoint) -> bool:
-        """Whether nothing is left to train.
-
-        Raises:
-            CheckpointError: when fewer epochs are asked for than were begun: no such weights are there any more.
-        """
-        stands = restored.document
-        if stands["has_begun_epoch"] and stands["epoch"] >= self._config.fit.epochs:
-            raise CheckpointError(
-                f"the run is in its epoch {stands['epoch'] + 1} already",
-                where=self._loaded.place("fit", "epochs"),
-                received=f"fit.epochs {self._config.fit.epochs}",
-                fix=f"set fit.epochs to {stands['epoch'] + 1} or more",
-            )
-        stopped = stands["stop_training"] and not stands["has_begun_epoch"]
-        return bool(stopped) or stands["epoch"] >= self._config.fit.epochs
-
-    def _scale(self) -> float:
-        """What the learning rate that the checkpoint holds is multiplied by, for going back since it was made."""
-        scale = self._config.on_nan.learning_rate_scale
-        schedule = schedule_of(self._model.optimizer)
-        if schedule is None:
-            return scale ** (self._rollbacks - (self._restored.document["rollbacks"] if self._restored else 0))
-        if self._rollbacks:
-            self._model.optimizer.learning_rate = ScaledSchedule(schedule, scale**self._rollbacks)
-        return 1.0
-
-    def _training_stream(self) -> BatchStream:
-        steps, end = self._data.steps_per_epoch, self._data.steps_per_epoch * self._config.fit.epochs
-        if self._restored is None:
-            return self._data.training_stream(end=end)
-        stands = self._restored.document
-        # Where only a validation is left, Keras still wants to see the form of a batch.
-        return self._data.training_stream(min(stands["epoch"] * steps + stands["batch"], end - 1), end)
-
-    def _validation_stream(self) -> Any:
-        return self._data.validation_stream() if self._data.val is not None else contextlib.nullcontext()
-
-    def _fit(self, dataset: Any, validation: BatchStream | None, callbacks: RunCallbacks) -> None:
-        datasets: list[Any] = [dataset]
+    def _fit(self, dataset: TrainingDataset, validation: BatchStream | None, callbacks: RunCallbacks) -> None:
+        datasets: list[KerasDataset] = [dataset]
         if validation is not None:
             datasets.append(ValidationDataset(validation, self._data.validation_steps, self._model))
-        if self._restored is None and self._config.on_nan.action == "rollback":
-            self._checkpoints.save()  # so that the first epoch has somewhere to go back to
+        if self._snapshot is None and self._config.on_nan.action == "rollback":
+            self._checkpoints.save()  # so that the first epoch can be rolled back too
         try:
             self._model.fit(
-                datasets[0],
+                dataset,
                 epochs=self._config.fit.epochs,
-                initial_epoch=self._restored.document["epoch"] if self._restored else 0,
+                initial_epoch=self._objects.progress.epoch,
                 steps_per_epoch=self._data.steps_per_epoch,
-                validation_data=datasets[1] if len(datasets) > 1 else None,
+                validation_data=datasets[1] if validation is not None else None,
                 callbacks=callbacks,
                 shuffle=False,
                 verbose=0,
@@ -250,139 +261,36 @@ class Run:
         except SeqtrainError:
             raise
         except Exception as error:
-            for each in datasets:
-                if each.error is not None:
-                    self._save_before_failure(each.error)
-                if isinstance(each.error, ResourceError):
-                    raise with_batch_size(self._loaded, each.error) from error
-                if each.error is not None:
-                    raise each.error from error
-            if is_out_of_memory(error):
-                raise out_of_memory(self._loaded, error) from error
+            self._raise_cause(error, datasets)
             raise
 
-    def _extra_state(self) -> dict[str, Any]:
-        bad = self._data.bad_samples
-        return {
-            "phase": self._phase,
-            "rollbacks": self._rollbacks,
-            "patience": self._config.patience,
-            "bad_samples": bad.state() if bad is not None else None,
-        }
-
-    def _name_batches(self, epoch: int, first: int, last: int, validates: bool) -> str:
-        """What messages call the batches of some steps of an epoch, or of its validation."""
-        if validates:
-            return " or ".join(describe_batch(self._data.val, epoch, batch) for batch in range(first, last + 1))
-        steps = self._data.steps_per_epoch
-        places = [divmod(epoch * steps + batch, len(self._data.train)) for batch in range(first, last + 1)]
-        return " or ".join(describe_batch(self._data.train, *place) for place in places)
+    def _raise_cause(self, error: Exception, datasets: list[KerasDataset]) -> None:
+        """Raises what is behind an error out of Keras, where that is ours: the loader's, or a lack of memory."""
+        for cause in (dataset.error for dataset in datasets if dataset.error is not None):
+            if isinstance(cause, (InterruptedRunError, OutOfTimeError)):
+                raise cause from error
+            self._save_before_failure(cause)
+            raise (with_batch_size(self._loaded, cause) if isinstance(cause, ResourceError) else cause) from error
+        if is_out_of_memory(error):
+            raise out_of_memory(self._loaded, error) from error
 
     def _save_interrupted(self) -> None:
         """Saves a run that was told to stop."""
-        self._close_callbacks()
-        if self._checkpoints.is_at_its_place:
-            self._save_where_it_stands()
+        close_callbacks([self._plotter, *self._callbacks])
+        if self._objects.progress.moment is not Moment.RESUMING:
+            self._checkpoints.save_interrupted(self._callbacks)
             self._checkpoints.require_saved()
-        elif self._restored is not None:
-            self._restored.apply(self._model)
-        self._recorder.hash_weights()
+        elif self._snapshot is not None:
+            restore_model(self._snapshot, self._model)
+        self._recorder.weights_sha256 = weights_sha256(self._model)
 
-    def _stopped(self, reason: InterruptedRunError | OutOfTimeError) -> Outcome:
-        result = self._finish(reason.status)
-        log.info("%s; go on with:\n  %s", reason, self._command())
-        return Outcome(result, reason.exit_code)
-
-    def _save_where_it_stands(self) -> None:
-        """Saves a run that was broken off between two batches, or while it waited for one."""
-        self._checkpoints.take_back_step()
-        for callback in self._own:
-            if isinstance(callback, keras.callbacks.SwapEMAWeights) and self._checkpoints.is_validating:
-                callback.on_test_end()
-        self._checkpoints.save()
-
-    def _save_before_failure(self, error: SeqtrainError) -> None:
+    def _save_before_failure(self, error: BaseException) -> None:
         """Saves what was trained since the last checkpoint where the loader has no next batch."""
-        is_between_steps = self._may_break_off_a_step() and self._model.steps_per_execution == 1
-        if is_between_steps and self._checkpoints.is_at_its_place and not self._checkpoints.is_saved:
-            self._save_where_it_stands()
-            log.info("the run is saved up to here; when this is mended, go on with:\n  %s", self._command())
+        is_between_steps = self._can_interrupt_step() and self._model.steps_per_execution == 1
+        is_restored = self._objects.progress.moment is not Moment.RESUMING
+        if is_between_steps and is_restored and not self._checkpoints.is_up_to_date:
+            self._checkpoints.save_interrupted(self._callbacks)
+            command = self._options.command_to_resume(self._folder.path)
+            log.info("the run is saved up to here; when this is mended, go on with:\n  %s", command)
             if isinstance(error, DataError):
                 log.info("without a file it is another data set; to skip what is bad, add:\n  %s", _SKIP)
-
-    def _close_callbacks(self) -> None:
-        """Has callbacks that were broken off give up their bars and files."""
-        self._renewal.close()
-        for callback in self._own:
-            if hasattr(callback, "close"):
-                callback.close()
-            if isinstance(callback, keras.callbacks.CSVLogger) and callback.csv_file is not None:
-                callback.csv_file.close()
-
-    def _command(self) -> str:
-        """The command that goes on with this run."""
-        words = ["seqtrain", *self._options.argv[1:]]
-        if self._options.run_dir is None:
-            words += ["--run-dir", str(self._folder.path)]
-        if self._options.resume == "never":
-            words += ["--resume", "auto"]
-        return shlex.join(words)
-
-    def _finish(self, status: str) -> dict[str, Any]:
-        """Draws what is to be seen of the run, and then writes its result: what is broken off is drawn by a next start.
-
-        Raises:
-            InterruptedRunError: when a run that has come to its end is stopped meanwhile.
-            OutOfTimeError: likewise.
-        """
-        history = self._recorder.history
-        is_done = status in ("completed", "early_stopped")
-        if history:
-            draw_final_plots(self._folder, self._data, self._model, self._stops.check, is_done)
-        last = {name: value for name, value in (history[-1] if history else {}).items() if name != "epoch"}
-        result = {
-            "status": status,
-            "run_dir": str(self._folder.path.resolve()),
-            "epochs": len(history),
-            "metrics": finite(last),
-            "best": self._recorder.best,
-            "weights_sha256": self._recorder.weights_sha256,
-            **({} if self._config.fine_tune is None else {"phase": self._phase}),
-        }
-        if is_done and self._checkpoints.failure is not None:
-            log.warning(
-                "the end of the run is in no checkpoint: free the disk, and start it again to train what is lacking"
-            )
-        else:
-            self._write_result(result)
-        self._checkpoints.tell_cost()
-        self._tell_end(status, len(history))
-        return result
-
-    def _write_result(self, result: dict[str, Any]) -> None:
-        try:
-            self._folder.write_json("result.json", result)
-        except ResourceError as error:
-            log.warning("result.json could not be written: %s", error)
-
-    def _tell_end(self, status: str, num_epochs: int) -> None:
-        """Says how it ended, the best epoch, and the command that shows the run."""
-        epochs = counted(num_epochs, "epoch")
-        best = self._recorder.best
-        of_best = f"; best {best['monitor']} {best['value']:.4f} in epoch {best['epoch'] + 1}" if best else ""
-        took = duration(time.monotonic() - self._options.began)
-        log.info("%s after %s; this start took %s%s", status.replace("_", " "), epochs, took, of_best)
-        if num_epochs:
-            log.info("look at it with: seqtrain report %s", shlex.quote(str(self._folder.path)))
-
-
-def _cut_back(logger: Any, epoch: int) -> None:
-    """Has Keras's CSVLogger append, after the rows of the epochs before one."""
-    path = Path(logger.filename)
-    if path.is_file():
-        with path.open(newline="") as file:
-            rows = [row for row in csv.reader(file, delimiter=logger.sep) if row]
-        kept = io.StringIO(newline="")
-        csv.writer(kept, delimiter=logger.sep).writerows(r for r in rows if not r[0].isdigit() or int(r[0]) < epoch)
-        write_text(path, kept.getvalue())
-    logger.append = True

@@ -1,144 +1,138 @@
-"""The callbacks of a run, which may go on from a checkpoint in the middle of an epoch.
+"""What happens when, while Keras trains: callbacks are called, progress moves on, the run is saved, and may stop.
 
-`fit` knows how to begin with an epoch and not with a batch. So it is given the epoch, and the batches that were done
-before the checkpoint are passed over: neither data nor the model nor the callbacks are asked for them. Whatever
-beginning an epoch changes (a learning rate, say) was changed when the epoch was begun for the first time; the
-checkpoint is applied after it.
+`fit` knows how to begin with an epoch and not with a batch. So a run that is resumed in the middle of an epoch begins
+it anew, and skips the batches that were done before the checkpoint: neither data nor the model nor the callbacks are
+asked for them. Whatever beginning an epoch changes (a learning rate, say) was changed when the epoch was begun for the
+first time, so the checkpoint is restored after that.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import keras
 
-from seqtrain.training.callback_state import CallbackStates
+from seqtrain import keras_private
 from seqtrain.training.checkpoints import Checkpoints
-from seqtrain.training.snapshot import Checkpoint
+from seqtrain.training.progress import Moment, Progress
+from seqtrain.training.snapshot import RunObjects, Snapshot, restore
+from seqtrain.training.stop_signal import StopSignal
 
 
 class RunCallbacks(keras.callbacks.CallbackList):
-    """The callbacks of a run.
+    """The callbacks of a run; the one place that moves its progress on.
 
     Args:
-        callbacks: All of them, `checkpoints` last.
-        checkpoints: Saves them.
-        states: Puts the state of those back that have any.
-        restored: The checkpoint to go on from.
-        scale: What the learning rate is multiplied by.
-        model: The model that is trained.
-        epochs: The run's.
-        steps: Batches in an epoch.
-        is_ahead: Whether the next step will find its batch without waiting.
+        callbacks: Those that Keras is to call.
+        run: Whose progress is moved on.
+        checkpoints: Saves it.
+        stop: Is asked between batches whether to stop.
+        snapshot: What to resume from.
+        has_next_batch: Whether the next step will find its batch without waiting.
+        params: What callbacks are told of the run.
     """
 
     def __init__(
         self,
         callbacks: list[Any],
+        run: RunObjects,
         checkpoints: Checkpoints,
-        states: CallbackStates,
-        restored: Checkpoint | None,
-        scale: float,
-        model: Any,
-        epochs: int,
-        steps: int,
+        stop: StopSignal,
+        snapshot: Snapshot | None,
         has_next_batch: Callable[[], bool],
+        **params: Any,
     ) -> None:
-        super().__init__(callbacks, add_history=True, model=model, epochs=epochs, steps=steps, verbose=0)
+        super().__init__(callbacks, add_history=True, model=run.model, **params)
+        self.run = run
         self._checkpoints = checkpoints
-        self._states = states
-        self._restored = restored
-        self._scale = scale
-        self._is_ahead = has_next_batch
-        self._passed_over, self._was_told = 0, False
-        self._give_final_values = model.optimizer.finalize_variable_values
-        model.optimizer.finalize_variable_values = lambda weights: None  # which JAX's `fit` calls after a stop too
+        self._stop = stop
+        self._to_restore = snapshot
+        self._has_next_batch = has_next_batch
+        self._finalize_weights = keras_private.postpone_final_values(run.model.optimizer)
 
     def on_train_begin(self, logs: Any = None) -> None:
-        """Begins; between two epochs, goes on from the checkpoint.
+        """Begins; a run that is resumed between two epochs is restored.
 
         A phase begins as a second `fit` with the same callbacks would: they know what they knew at the end of the one
         before, and those that are to begin anew, such as early stopping, see to it themselves.
         """
-        if self._restored is not None and self._restored.begins_phase:
-            self._states.restore(self._restored.document["callbacks"], self._restored.arrays)
+        snapshot, states = self._to_restore, self.run.callbacks
+        if snapshot is not None and snapshot.progress.moment is Moment.PHASE_BEGINS:
+            states.restore(snapshot.state.callbacks, snapshot.state.arrays)
         super().on_train_begin(logs)
-        self._states.note_changes()
-        if self._restored is not None:
-            self.model._initial_epoch = None  # Keras's own BackupAndRestore would begin elsewhere
-            if not self._restored.document["has_begun_epoch"]:
-                self._go_on(self._restored)
+        states.note_changes()
+        if snapshot is not None:
+            keras_private.ignore_backup(self.model)
+            if not snapshot.progress.is_in_epoch:
+                self._restore(snapshot)
 
     def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:
-        """Begins an epoch; in the middle of one, goes on from the checkpoint."""
+        """Begins an epoch; a run that is resumed in the middle of one is restored, and skips what is done of it."""
         super().on_epoch_begin(epoch, logs)
-        self._passed_over, self._was_told = 0, False
-        if self._restored is not None:
-            self._passed_over = self._restored.document["batch"]
-            self._was_told = self._restored.document["has_begun_batch"]
-            self.model.stop_training = self._restored.document["stop_training"]
-            self._go_on(self._restored)
-            if self._passed_over:
-                self._pass_over()
+        if self._to_restore is None:
+            self._move_on(epoch=epoch, step=0, moment=Moment.BETWEEN_BATCHES)
+            return
+        self.model.stop_training = self._to_restore.state.stop_training
+        self._restore(self._to_restore)
+        if self._progress.step:
+            keras_private.skip_steps(self.model, self._progress.step // self.model.steps_per_execution)
 
     def on_train_batch_begin(self, batch: int, logs: Any = None) -> None:
-        """Tells of a batch, unless the callbacks were told before the checkpoint."""
-        if batch >= self._passed_over and not self._is_ahead():
-            self._checkpoints.before_waiting()
-        if batch > self._passed_over or (batch == self._passed_over and not self._was_told):
+        """Begins a batch, unless it is skipped or the callbacks were told of it before the checkpoint."""
+        if batch < self._progress.step:
+            return
+        if not self._has_next_batch():
+            self._checkpoints.note_step_state()
+        if self._progress.moment is not Moment.BATCH_BEGUN:
             super().on_train_batch_begin(batch, logs)
+            self._move_on(moment=Moment.BATCH_BEGUN)
 
     def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
-        """Tells of a batch that was trained on."""
-        if batch >= self._passed_over:
-            super().on_train_batch_end(batch, logs)
+        """Ends a batch, unless it is skipped; then it may be time to save, or to stop."""
+        done = batch + 1 - self._progress.step
+        if done <= 0:
+            return
+        super().on_train_batch_end(batch, logs)
+        self._move_on(step=batch + 1, moment=Moment.BETWEEN_BATCHES)
+        self._checkpoints.save_if_due(done)
+        self._stop.check()
+
+    def on_test_begin(self, logs: Any = None) -> None:
+        """Begins a validation."""
+        self._checkpoints.begin_validation()
+        super().on_test_begin(logs)
+
+    def on_test_batch_end(self, batch: int, logs: Any = None) -> None:
+        """Ends a batch of a validation; then it may be time to stop."""
+        super().on_test_batch_end(batch, logs)
+        self._stop.check()
+
+    def on_test_end(self, logs: Any = None) -> None:
+        """Ends a validation; what callbacks add to its logs counts as a metric."""
+        keras_private.tell_test_end(self, logs if logs is not None else {})
+
+    def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
+        """Ends an epoch, and saves it; then it may be time to stop."""
+        super().on_epoch_end(epoch, logs)
+        self._move_on(epoch=epoch + 1, step=0, moment=Moment.BETWEEN_EPOCHS)
+        self._checkpoints.save(is_best=self.run.recorder.is_best)
+        self._stop.check()
 
     def on_train_end(self, logs: Any = None) -> None:
         """Gives the weights the values that the optimizer has them end with, such as their averages, and ends."""
-        self._checkpoints.try_again()
-        self._give_final_values(self.model.trainable_weights)
+        self._checkpoints.retry()
+        self._finalize_weights(self.model.trainable_weights)
         super().on_train_end(logs)
 
-    def on_test_begin(self, logs: Any = None) -> None:
-        """Lets the checkpoints keep what a validation changes."""
-        self._checkpoints.before_validation()
-        super().on_test_begin(logs)
+    @property
+    def _progress(self) -> Progress:
+        return self.run.progress
 
-    def on_test_end(self, logs: Any = None) -> None:
-        """Ends a validation; what callbacks add to its logs counts as a metric, though Keras shows them a copy."""
-        if self._async_test:
-            self._flush_futures()
-        told = dict(logs or {})
-        for callback in self.callbacks:
-            callback.on_test_end(told)
-        if logs is not None:
-            logs.update(told)
-        self._on_end()
+    def _move_on(self, **changes: Any) -> None:
+        self.run.progress = replace(self.run.progress, **changes)
 
-    def _go_on(self, restored: Checkpoint) -> None:
-        document = restored.document
-        restored.apply(self.model)
-        if not restored.begins_phase:
-            self._states.restore(document["callbacks"], restored.arrays)
-        self._checkpoints.go_on_from(document["epoch"], document["batch"], document["has_begun_batch"])
-        if self._scale != 1:
-            optimizer = self.model.optimizer
-            optimizer.learning_rate = float(keras.ops.convert_to_numpy(optimizer.learning_rate)) * self._scale
-        self._restored = None
-
-    def _pass_over(self) -> None:
-        """Has `fit` do nothing for the batches that are done."""
-        model = self.model  # asked for once: on JAX each time brings back variables that a step still holds
-        train = model.train_function
-        logs = model.get_metrics_result()
-        left = self._passed_over // model.steps_per_execution
-
-        def pass_over(*state_and_iterator: Any) -> Any:
-            nonlocal left
-            left -= 1
-            if left == 0:
-                model.train_function = train
-            return logs if len(state_and_iterator) == 1 else (logs, state_and_iterator[0])
-
-        model.train_function = pass_over
+    def _restore(self, snapshot: Snapshot) -> None:
+        restore(snapshot, self.run)
+        self._to_restore = None

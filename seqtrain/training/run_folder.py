@@ -158,10 +158,10 @@ class RunFolder:
         self.write_json("meta.json", provenance(argv))
         self.write("config.yaml", dump(config))
 
-    def go_on(self, config: RunConfig) -> None:
-        """Writes the config that the run goes on with; it has no result any more.
+    def resume(self, config: RunConfig) -> None:
+        """Writes the config that the run is resumed with, and removes the result.
 
-        The result goes first: a process that is killed in between leaves an unfinished run, which is continued.
+        The result goes first: a process that is killed in between leaves an unfinished run, which is resumed.
         """
         try:
             (self.path / "result.json").unlink(missing_ok=True)

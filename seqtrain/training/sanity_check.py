@@ -25,7 +25,7 @@ def model_and_logs(loaded: LoadedConfig, data: Data) -> tuple[Any, dict[str, flo
     first = first_batch(data.train)
     try:
         model = build_model(loaded, data, first)
-        _tell_untrained(loaded, model)
+        warn_of_untrained(loaded, model)
         batch = first_batch(data.val) if data.val is not None else first
         tested = _tested(loaded, model, batch)
         model.optimizer.build(model.trainable_variables)
@@ -39,7 +39,8 @@ def model_and_logs(loaded: LoadedConfig, data: Data) -> tuple[Any, dict[str, flo
     return model, {**tested, **{f"val_{name}": value for name, value in tested.items()}}
 
 
-def _tell_untrained(loaded: LoadedConfig, model: Any) -> None:
+def warn_of_untrained(loaded: LoadedConfig, model: Any) -> None:
+    """Warns of outputs that `compile.loss` names no loss for."""
     loss = loaded.config.compile and loaded.config.compile.loss
     try:
         outputs = model.output
@@ -74,7 +75,7 @@ def _misfit(loaded: LoadedConfig, model: Any, batch: tuple[Any, ...], error: Exc
         where=loaded.place("compile") if loaded.config.compile else loaded.path,
         received=f"{', '.join(shapes)}; output of the model {getattr(model, 'output_shape', 'unknown')}\n    "
         + "\n    ".join(words[:12]),
-        fix=_fix_of_misfit(
+        fix=fix_of_misfit(
             getattr(loaded.config.compile and loaded.config.compile.loss, "name", None),
             batch,
             getattr(model, "output_shape", None),
@@ -82,7 +83,7 @@ def _misfit(loaded: LoadedConfig, model: Any, batch: tuple[Any, ...], error: Exc
     )
 
 
-def _fix_of_misfit(loss: str | None, batch: tuple[Any, ...], output: Any = None) -> str:
+def fix_of_misfit(loss: str | None, batch: tuple[Any, ...], output: Any = None) -> str:
     """What fits the targets; `loss` is None where there is not one for all outputs."""
     if len(batch) == 1:
         return "have the sequence return (x, y): it returns no targets, and a loss compares with some"

@@ -1,13 +1,13 @@
-"""All that decides how a run goes on, taken out of its objects and put back into them.
+"""Everything that decides how a run continues: taken from its objects, written to files, read, and restored.
 
     model.weights.h5   the weights, as Keras saves them
     state.npz          the optimizer's variables, those of the metrics, the seeds of random layers, arrays of callbacks
-    state.json         epoch and batch, history, callbacks, the generators of `random` and NumPy
+    state.json         progress, history, callbacks, the generators of `random` and NumPy
 
 Weights are written to memory first: HDF5 ends the whole process when a disk fills up.
 
-A validation changes metrics and may advance seeds. So what is not weights is captured when it begins, and a run that
-is interrupted in it goes on from there.
+A validation changes metrics and may advance seeds, but neither weights nor optimizer. So `RunState`, which is all but
+those two, is also taken when a validation begins: a run that is interrupted in it resumes from there.
 """
 
 from __future__ import annotations
@@ -15,170 +15,291 @@ from __future__ import annotations
 import io
 import json
 import random
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any
 
 import keras
 import numpy as np
 import numpy.typing as npt
-from keras.src.random.seed_generator import global_seed_generator  # no public way leads to the seed that layers share
-from keras.src.saving import saving_lib  # `save_weights` saves the optimizer too, which is saved exactly beside it
 
+from seqtrain import keras_private
+from seqtrain.config.schema import RunConfig
 from seqtrain.errors import CheckpointError
+from seqtrain.loading.bad_samples import BadSamples
+from seqtrain.training.callback_state import CallbackStates
 from seqtrain.training.checkpoint_store import CheckpointInfo, Content
-from seqtrain.training.plain_data import decode, encode
+from seqtrain.training.learning_rate import scale_learning_rate
+from seqtrain.training.plain_data import Arrays, decode, encode
+from seqtrain.training.progress import Moment, Progress
+from seqtrain.training.recorder import Recorder
 
 WEIGHTS = "model.weights.h5"
 _STATE, _ARRAYS = "state.json", "state.npz"
 
-Arrays = dict[str, npt.NDArray[Any]]
-StepState = list[tuple[Any, npt.NDArray[Any]]]
+
+@dataclass
+class RunObjects:
+    """The objects of a run whose state a snapshot holds.
+
+    Args:
+        model: Compiled.
+        recorder: The history and the best epoch.
+        callbacks: The states of the callbacks that the config lists.
+        bad_samples: Those that were met; None where a bad sample ends the run.
+        config: Of the run.
+        rollbacks: How often the run was rolled back in its phase.
+        progress: How far it is.
+    """
+
+    model: Any
+    recorder: Recorder
+    callbacks: CallbackStates
+    bad_samples: BadSamples | None
+    config: RunConfig
+    rollbacks: int
+    progress: Progress
 
 
 @dataclass(frozen=True)
-class RuntimeState:
-    """What a checkpoint holds besides weights and the optimizer.
+class RunState:
+    """All of a run but its weights and its optimizer. What is called encoded is as `plain_data.encode` gives it.
 
     Args:
-        document: As JSON.
-        arrays: What it refers to.
+        progress: How far the run is.
+        rollbacks: How often it was rolled back in its phase.
+        stop_training: Whether a callback has told Keras to stop after this epoch.
+        patience: Of each early stopping in the config.
+        history: A row for each epoch.
+        best: The best epoch so far, with the metric that says so.
+        bad_samples: As `BadSamples.state` gives them.
+        callbacks: Name and encoded state of each callback.
+        seeds: Encoded variables of random layers.
+        metrics: Encoded variables of the metrics.
+        random: The encoded state of Python's global generator.
+        numpy_random: The encoded state of NumPy's.
+        arrays: What is encoded refers to them by name.
     """
 
-    document: dict[str, Any]
+    progress: Progress
+    rollbacks: int
+    stop_training: bool
+    patience: Sequence[Any]
+    history: list[dict[str, Any]]
+    best: dict[str, Any] | None
+    bad_samples: Mapping[str, Any] | None
+    callbacks: list[dict[str, Any]]
+    seeds: list[Any]
+    metrics: list[Any]
+    random: Any
+    numpy_random: Any
     arrays: Arrays
 
 
-def make_shared_seed() -> None:
-    """Makes the seed that layers without one of their own share, before anything could make it at another time."""
-    global_seed_generator()
+@dataclass(frozen=True)
+class Snapshot:
+    """What a checkpoint holds.
+
+    Args:
+        state: All but the weights and the optimizer.
+        optimizer: Its encoded variables, whose arrays are among those of `state`.
+        weights: The file with the weights, or its content.
+        best: The name of the best checkpoint so far.
+        where: The checkpoint, for messages.
+    """
+
+    state: RunState
+    optimizer: list[Any]
+    weights: Content | Path
+    best: str | None
+    where: Path
+
+    @property
+    def progress(self) -> Progress:
+        """How far the run was."""
+        return self.state.progress
+
+    @classmethod
+    def read(cls, checkpoint: CheckpointInfo) -> Snapshot:
+        """The snapshot in a checkpoint on disk; its weights are read when they are restored."""
+        document = json.loads((checkpoint.path / _STATE).read_bytes())
+        with np.load(checkpoint.path / _ARRAYS, allow_pickle=False) as file:
+            arrays = dict(file)
+        return cls(
+            _state_of_version_1(document, arrays),
+            document["optimizer"],
+            checkpoint.path / WEIGHTS,
+            checkpoint.about["best"],
+            checkpoint.path,
+        )
+
+    def files(self) -> dict[str, Content]:
+        """The files of a checkpoint."""
+        packed = io.BytesIO()
+        np.savez(packed, **self.state.arrays)  # type: ignore[arg-type]
+        document = json.dumps({**_document(self.state), "optimizer": self.optimizer})
+        weights = self.weights.read_bytes() if isinstance(self.weights, Path) else self.weights
+        return {WEIGHTS: weights, _ARRAYS: packed.getbuffer(), _STATE: document.encode()}
 
 
-def capture_runtime_state(model: Any, document: Mapping[str, Any], arrays: Arrays) -> RuntimeState:
-    """Seeds and metrics of the model, and the global generators, added to a document."""
-    sync(model)
-    own = {
-        "seeds": _values(_seeds(model), arrays, "seeds"),
-        "metrics": _values(model.metrics_variables, arrays, "metrics"),
-        "random": encode(random.getstate(), arrays, "random"),
-        "numpy_random": encode(np.random.get_state(legacy=False), arrays, "random"),  # noqa: NPY002
-    }
-    return RuntimeState({**document, **own}, arrays)
+def take_state(run: RunObjects) -> RunState:
+    """The state of a run as it is now, but for weights and optimizer."""
+    model = run.model
+    arrays: Arrays = {}
+    keras_private.sync_variables(model)
+    return RunState(
+        progress=run.progress,
+        rollbacks=run.rollbacks,
+        stop_training=bool(model.stop_training),
+        patience=run.config.patience,
+        history=list(run.recorder.rows),
+        best=run.recorder.best,
+        bad_samples=run.bad_samples.state() if run.bad_samples is not None else None,
+        callbacks=run.callbacks.capture(arrays),
+        seeds=_values(_seeds(model), arrays, "seeds"),
+        metrics=_values(model.metrics_variables, arrays, "metrics"),
+        random=encode(random.getstate(), arrays, "random"),
+        numpy_random=encode(np.random.get_state(legacy=False), arrays, "random"),  # noqa: NPY002
+        arrays=arrays,
+    )
 
 
-def files_of(model: Any, small: RuntimeState) -> dict[str, Content]:
-    """The files of a checkpoint.
+def take_snapshot(model: Any, state: RunState, best: str | None, where: Path) -> Snapshot:
+    """A snapshot of a state and of the weights and the optimizer as they are now.
 
     Raises:
-        MemoryError: when there is no memory for them.
+        MemoryError: when there is no memory for it.
     """
-    sync(model)
-    arrays = dict(small.arrays)
+    keras_private.sync_variables(model)
+    arrays = dict(state.arrays)
     optimizer = _values(model.optimizer.variables, arrays, "optimizer")
-    packed = io.BytesIO()
-    np.savez(packed, **arrays)  # type: ignore[arg-type]
-    document = json.dumps({**small.document, "optimizer": optimizer})
-    return {WEIGHTS: _weights(model), _ARRAYS: packed.getbuffer(), _STATE: document.encode()}
+    weights = keras_private.NamedBuffer(WEIGHTS)
+    keras_private.save_weights(model, weights, with_optimizer=False)
+    return Snapshot(replace(state, arrays=arrays), optimizer, weights.getbuffer(), best, where)
 
 
-def capture_step_state(model: Any) -> StepState:
-    """What a step of TensorFlow may change before it has its batch: seeds and counters, which no data goes into."""
+def take_step_state(model: Any) -> list[tuple[Any, npt.NDArray[Any]]]:
+    """What a step of TensorFlow may change before it has its batch: seeds and counters, with their values."""
     if keras.backend.backend() != "tensorflow":
         return []
     counters = [variable for variable in model.optimizer.variables if variable.shape == ()]
     return [(variable, variable.numpy()) for variable in (*_seeds(model), *counters)]
 
 
-def has_finite_weights(model: Any) -> bool:
-    """Whether no weight is NaN or infinite."""
-    sync(model)
-    return all(weight.dtype.kind in "iub" or np.isfinite(weight).all() for weight in model.get_weights())
+def restore_generators(state: RunState) -> None:
+    """Gives Python's and NumPy's global generators their states: before workers start, whose threads may use them."""
+    random.setstate(decode(state.random, state.arrays))
+    np.random.set_state(decode(state.numpy_random, state.arrays))  # noqa: NPY002
 
 
-class Checkpoint:
-    """A checkpoint's content.
+def restore(snapshot: Snapshot, run: RunObjects) -> None:
+    """Gives the model and the callbacks the state of a snapshot, and scales the learning rate by the rollbacks since.
 
-    Args:
-        files: Of the checkpoint, by name.
-        best: The name of the best checkpoint so far.
-        where: What messages call it.
+    `fit` resets metrics and calls callbacks as it begins, so this comes after. Where a phase begins, its callbacks know
+    already what they knew at the end of the one before.
+
+    Raises:
+        CheckpointError: when the snapshot is of another model.
     """
-
-    def __init__(self, files: Mapping[str, Content | Path], best: str | None, where: Path) -> None:
-        self.best = best
-        self.document: dict[str, Any] = json.loads(_opened(files[_STATE]).read())
-        with np.load(_opened(files[_ARRAYS]), allow_pickle=False) as arrays:
-            self.arrays: Arrays = dict(arrays)
-        self._weights = files[WEIGHTS]
-        self._where = where
-
-    @classmethod
-    def of(cls, stored: CheckpointInfo) -> Checkpoint:
-        """The content of a checkpoint on disk."""
-        names = (WEIGHTS, _STATE, _ARRAYS)
-        return cls({name: stored.path / name for name in names}, stored.about["best"], stored.path)
-
-    @property
-    def begins_phase(self) -> bool:
-        """Whether it is what a phase begins with: another optimizer than it was made with."""
-        return bool(self.document["begins_phase"])
-
-    def set_generators(self) -> None:
-        """Gives the global generators of `random` and NumPy their states; before workers start, which may use them."""
-        random.setstate(decode(self.document["random"], self.arrays))
-        np.random.set_state(decode(self.document["numpy_random"], self.arrays))  # noqa: NPY002
-
-    def apply(self, model: Any) -> None:
-        """Gives the model, its optimizer and its metrics their values.
-
-        Raises:
-            CheckpointError: when they are not those of this model.
-        """
-        model.optimizer.build(model.trainable_variables)
-        weights = self._weights if isinstance(self._weights, Path) else _WeightsInMemory(self._weights)
-        load_weights(model, weights, self._where)
-        self._assign("seeds", _seeds(model))
-        if not self.begins_phase:
-            self._assign("optimizer", model.optimizer.variables)
-            self._assign("metrics", model.metrics_variables)
-
-    def _assign(self, name: str, variables: list[Any]) -> None:
-        values = [decode(item, self.arrays) for item in self.document[name]]
-        if [tuple(each.shape) for each in variables] != [value.shape for value in values]:
-            raise _of_another(self._where, f"the variables of the {name} differ in number or shape")
-        for variable, value in zip(variables, values, strict=True):
-            variable.assign(value)
+    state = snapshot.state
+    restore_model(snapshot, run.model)
+    if state.progress.moment is not Moment.PHASE_BEGINS:
+        run.callbacks.restore(state.callbacks, state.arrays)
+    scale_learning_rate(run.model.optimizer, run.config.on_nan.learning_rate_scale, run.rollbacks, state.rollbacks)
+    run.progress = state.progress
 
 
-def load_weights(model: Any, weights: Path | io.BytesIO, where: Path) -> None:
+def restore_model(snapshot: Snapshot, model: Any) -> None:
+    """Gives a model its weights and seeds; its optimizer and metrics too, save where a phase begins with new ones.
+
+    Raises:
+        CheckpointError: when the snapshot is of another model.
+    """
+    state = snapshot.state
+    model.optimizer.build(model.trainable_variables)
+    load_weights(model, snapshot.weights, snapshot.where)
+    _assign(snapshot, "seeds", state.seeds, _seeds(model))
+    if state.progress.moment is not Moment.PHASE_BEGINS:
+        _assign(snapshot, "optimizer", snapshot.optimizer, model.optimizer.variables)
+        _assign(snapshot, "metrics", state.metrics, model.metrics_variables)
+
+
+def load_weights(model: Any, weights: Content | Path, where: Path) -> None:
     """Gives a model the weights of a checkpoint.
 
     Args:
         model: Built.
-        weights: The checkpoint's file.
+        weights: The checkpoint's file, or its content.
         where: The checkpoint, for messages.
 
     Raises:
         CheckpointError: when they are not those of this model.
     """
+    file = weights if isinstance(weights, Path) else keras_private.NamedBuffer(WEIGHTS, weights)
     try:
-        saving_lib.load_weights_only(model, weights, objects_to_skip=[model.optimizer])
+        keras_private.load_weights(model, file)
     except (ValueError, KeyError) as error:
-        raise _of_another(where, str(error).splitlines()[0]) from error
+        raise _of_another_model(where, str(error).splitlines()[0]) from error
 
 
-def _of_another(where: Path, received: str) -> CheckpointError:
+def _document(state: RunState) -> dict[str, Any]:
+    """state.json in version 1, the only one so far, without the optimizer."""
+    progress = state.progress
+    return {
+        "epoch": progress.epoch,
+        "batch": progress.step,
+        "has_begun_epoch": progress.is_in_epoch,
+        "has_begun_batch": progress.moment is Moment.BATCH_BEGUN,
+        "stop_training": state.stop_training,
+        "recorder": {"rows": state.history, "best": state.best},
+        "callbacks": state.callbacks,
+        "begins_phase": progress.moment is Moment.PHASE_BEGINS,
+        "phase": progress.phase,
+        "rollbacks": state.rollbacks,
+        "patience": state.patience,
+        "bad_samples": state.bad_samples,
+        "seeds": state.seeds,
+        "metrics": state.metrics,
+        "random": state.random,
+        "numpy_random": state.numpy_random,
+    }
+
+
+def _state_of_version_1(document: Mapping[str, Any], arrays: Arrays) -> RunState:
+    """The state in a state.json of version 1; the earliest know no patience."""
+    if document["begins_phase"]:
+        moment = Moment.PHASE_BEGINS
+    elif document["has_begun_batch"]:
+        moment = Moment.BATCH_BEGUN
+    else:
+        moment = Moment.BETWEEN_BATCHES if document["has_begun_epoch"] else Moment.BETWEEN_EPOCHS
+    same = ("rollbacks", "stop_training", "bad_samples", "callbacks", "seeds", "metrics", "random", "numpy_random")
+    return RunState(
+        progress=Progress(document["phase"], document["epoch"], document["batch"], moment),
+        history=document["recorder"]["rows"],
+        best=document["recorder"]["best"],
+        patience=document.get("patience", ()),
+        arrays=arrays,
+        **{name: document[name] for name in same},
+    )
+
+
+def _assign(snapshot: Snapshot, name: str, encoded: list[Any], variables: list[Any]) -> None:
+    values = [decode(item, snapshot.state.arrays) for item in encoded]
+    if [tuple(each.shape) for each in variables] != [value.shape for value in values]:
+        raise _of_another_model(snapshot.where, f"the variables of the {name} differ in number or shape")
+    for variable, value in zip(variables, values, strict=True):
+        variable.assign(value)
+
+
+def _of_another_model(where: Path, received: str) -> CheckpointError:
     return CheckpointError(
         "does not fit the model that the config describes",
         where=where,
         received=received,
         fix="bring back the code and the versions that it was made with, or name another --run-dir",
     )
-
-
-def _opened(file: Content | Path) -> BinaryIO:
-    return io.BytesIO(file.read_bytes() if isinstance(file, Path) else file)
 
 
 def _values(variables: list[Any], arrays: Arrays, prefix: str) -> list[Any]:
@@ -188,23 +309,4 @@ def _values(variables: list[Any], arrays: Arrays, prefix: str) -> list[Any]:
 def _seeds(model: Any) -> list[Any]:
     """What `save_weights` leaves out: the seeds of random layers, and of layers without one of their own."""
     weights = {id(variable) for variable in model.weights}
-    return [*(v for v in model.variables if id(v) not in weights), global_seed_generator().state]
-
-
-def sync(model: Any) -> None:
-    """JAX trains on copies of the variables until they are asked for."""
-    if keras.backend.backend() == "jax":
-        model.jax_state_sync()
-
-
-class _WeightsInMemory(io.BytesIO):
-    """A file for Keras, which looks at the end of its name."""
-
-    def __str__(self) -> str:
-        return WEIGHTS
-
-
-def _weights(model: Any) -> Content:
-    file = _WeightsInMemory()
-    saving_lib.save_weights_only(model, file, objects_to_skip=[model.optimizer])
-    return file.getbuffer()
+    return [*(v for v in model.variables if id(v) not in weights), keras_private.shared_seed()]

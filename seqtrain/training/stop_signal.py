@@ -23,34 +23,27 @@ from collections.abc import Callable
 from types import TracebackType
 from typing import Any
 
-import keras
-
 from seqtrain.errors import InterruptedRunError, OutOfTimeError, SeqtrainError
 
 _SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 _WITH_THE_FIRST_S = 0.5
 
 
-class StopSignal(keras.callbacks.Callback):
-    """While entered, waits for a reason to stop; as a callback, raises it after a batch.
+class StopSignal:
+    """While entered, waits for a reason to stop: `check`, called between batches, raises it.
 
     Args:
         deadline: When the run is out of time, by `time.monotonic`.
-
-    Raises:
-        InterruptedRunError: out of `fit`, when a signal has arrived.
-        OutOfTimeError: likewise, when the time is over.
     """
 
     def __init__(self, deadline: float | None = None) -> None:
-        super().__init__()
         self._deadline = deadline
         self._reason: SeqtrainError | None = None
         self._listeners: list[Callable[[SeqtrainError], None]] = []
         self._lock = threading.Lock()
 
     def listen(self, listener: Callable[[SeqtrainError], None]) -> None:
-        """Has a function called with the reason to stop, from another thread; at once where there is one already."""
+        """Calls a function with the reason to stop, from another thread; at once where there is one already."""
         with self._lock:
             self._listeners.append(listener)
             reason = self._reason
@@ -58,7 +51,7 @@ class StopSignal(keras.callbacks.Callback):
             listener(reason)
 
     def forget_listeners(self) -> None:
-        """Tells nobody any more who listened so far."""
+        """Calls none of the listeners so far any more."""
         with self._lock:
             self._listeners.clear()
 
@@ -85,21 +78,14 @@ class StopSignal(keras.callbacks.Callback):
         os.close(self._read)
 
     def check(self) -> None:
-        """Raises when there is a reason to stop."""
+        """Raises where there is a reason to stop.
+
+        Raises:
+            InterruptedRunError: when a signal has arrived.
+            OutOfTimeError: when the time is over.
+        """
         if self._reason is not None:
             raise self._reason
-
-    def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
-        """Checks between training batches."""
-        self.check()
-
-    def on_test_batch_end(self, batch: int, logs: Any = None) -> None:
-        """Checks between validation batches."""
-        self.check()
-
-    def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
-        """Checks between epochs."""
-        self.check()
 
     def _watch(self) -> None:
         deadline, stopped_at = self._deadline, 0.0

@@ -25,6 +25,7 @@ from typing import Any
 _INTERVAL_S = 600
 _AT_MOST = 0.01
 _WIDEST = 1000
+_CONFIG = Path(__file__).parents[2] / "configs" / "synthetic_sum.yaml"
 
 
 @dataclass
@@ -127,19 +128,19 @@ def _trained(size_mb: float) -> Any:
 
 def _saver(model: Any, folder: Path) -> Callable[[], None]:
     """Saves as a run does."""
+    from seqtrain.config import load_config
     from seqtrain.training.callback_state import CallbackStates
     from seqtrain.training.checkpoint_store import CheckpointStore
     from seqtrain.training.checkpoints import Checkpoints
+    from seqtrain.training.progress import Progress
     from seqtrain.training.recorder import Recorder
     from seqtrain.training.run_folder import RunFolder
+    from seqtrain.training.snapshot import RunObjects
 
     run = RunFolder(folder / "run")
-    recorder = Recorder(run, "loss", "min", lambda epoch, first, last: "")
-    checkpoints = Checkpoints(
-        CheckpointStore(run.checkpoints), None, 1, recorder, CallbackStates([], []), dict[str, Any]
-    )
-    checkpoints.set_model(model)
-    model.stop_training = False
+    config = load_config(_CONFIG).config
+    objects = RunObjects(model, Recorder(run, "loss", "min"), CallbackStates([], []), None, config, 0, Progress())
+    checkpoints = Checkpoints(objects, CheckpointStore(run.checkpoints), None, 1, None)
 
     def save() -> None:
         checkpoints.save()

@@ -7,8 +7,8 @@ from seqtrain.config.load import load_config
 from seqtrain.errors import ConfigError
 from seqtrain.inference.inspected_run import open_inspection
 from seqtrain.inference.trained_run import TrainedRun
-from seqtrain.training.fit import fit
 from seqtrain.training.options import FitOptions
+from seqtrain.training.session import fit
 
 CONFIGS = Path(__file__).parents[2] / "configs"
 

@@ -25,9 +25,9 @@ from seqtrain.sequences.fitted import Scale
 from seqtrain.sources.listed_files import ListedArrays
 from seqtrain.sources.npy_files import npy_array
 from seqtrain.structure import FieldSpec
-from seqtrain.training.fit import fit
 from seqtrain.training.options import FitOptions
 from seqtrain.training.predictions import PredictedBatch, predict_on_batch
+from seqtrain.training.session import fit
 from tests.conftest import CONFIGS, DATA, seqtrain
 from tests.training.little_run import MARKS, little_run, save
 

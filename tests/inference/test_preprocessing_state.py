@@ -16,8 +16,8 @@ from seqtrain.inference.prediction import PredictOptions, predict
 from seqtrain.inference.trained_run import TrainedRun
 from seqtrain.loading.preprocessing_state import _known
 from seqtrain.sequences.keras_style import KerasStyleSequence
-from seqtrain.training.fit import fit
 from seqtrain.training.options import FitOptions
+from seqtrain.training.session import fit
 from tests.training.little_run import MARKS, little_run
 
 pytestmark = MARKS

@@ -18,8 +18,8 @@ from seqtrain.init.prompts import InitOptions
 from seqtrain.init.recognise import recognise
 from seqtrain.init.starting import Survey, begin, start
 from seqtrain.init.templates import template
-from seqtrain.training.fit import fit
 from seqtrain.training.options import FitOptions
+from seqtrain.training.session import fit
 from tests.conftest import CONFIGS, DATA, seqtrain
 from tests.init.places import found, picture, sections, table
 

@@ -12,8 +12,8 @@ import pytest
 from PIL import Image
 
 from seqtrain.config import load_config
-from seqtrain.training.fit import fit
 from seqtrain.training.options import FitOptions
+from seqtrain.training.session import fit
 
 MARKS = [
     pytest.mark.filterwarnings("ignore:__array__ implementation doesn't accept a copy keyword"),  # Keras's own

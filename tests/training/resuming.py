@@ -6,8 +6,8 @@ import json
 import pytest
 
 from seqtrain.config import load_config
-from seqtrain.training.fit import fit
 from seqtrain.training.options import FitOptions
+from seqtrain.training.session import fit
 from tests.conftest import ROOT
 
 MARKS = [

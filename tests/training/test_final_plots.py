@@ -12,9 +12,9 @@ from seqtrain.errors import InterruptedRunError
 from seqtrain.reports.output_spec import TrainingInfo
 from seqtrain.structure import FieldSpec
 from seqtrain.training.final_plots import _short
-from seqtrain.training.fit import fit
 from seqtrain.training.options import FitOptions
 from seqtrain.training.predictions import PredictedBatch
+from seqtrain.training.session import fit
 from tests.conftest import CONFIGS, ROOT
 
 pytestmark = pytest.mark.filterwarnings(

@@ -150,7 +150,7 @@ def test_data_that_change_while_a_run_trains_are_not_taken_into_its_second_phase
         changed = Split(data.split.train[1:], data.split.val)
         return data if len(opened) == 1 else dataclasses.replace(data, split=changed)
 
-    monkeypatch.setattr("seqtrain.training.fit.open_data", open_changing)
+    monkeypatch.setattr("seqtrain.training.session.open_data", open_changing)
     with pytest.raises(CheckpointError, match="had another split"):
         run(tmp_path, *SETTINGS)
     assert len(opened) == 2

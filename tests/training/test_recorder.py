@@ -14,7 +14,7 @@ pytestmark = MARKS
 @pytest.fixture
 def recorder(tmp_path):
     folder = RunFolder(tmp_path / "run")
-    made = Recorder(folder, "loss", "min", lambda epoch, first, last, validates: "")
+    made = Recorder(folder, "loss", "min")
     model = keras.Sequential([keras.Input((1,)), keras.layers.Dense(1)])
     model.compile("sgd", "mse")
     made.set_model(model)

@@ -84,13 +84,13 @@ def test_a_start_that_is_stopped_before_its_first_batch_says_which_weights_it_ha
     moments().append(("batch end", 1, 4, signal.SIGTERM))
     first = run(tmp_path)
     with monkeypatch.context() as waiting:
-        waiting.setattr("seqtrain.training.run.Run._fit", _stopped_at_once)
+        waiting.setattr("seqtrain.training.run.TrainingDataset", stopped_at_once)
         again = run(tmp_path)
     assert (again.exit_code, again.result["status"]) == (130, "interrupted")
     assert again.result["weights_sha256"] == first.result["weights_sha256"]
 
 
-def _stopped_at_once(*arguments):
+def stopped_at_once(*arguments):
     raise InterruptedRunError(signal.SIGINT)
 
 
@@ -182,7 +182,8 @@ def test_a_nan_loss_of_a_validation_names_its_batch(tmp_path, monkeypatch):
 
     def taken(sequence, index):
         x, y = take(sequence, index)
-        return (np.full_like(x, np.nan) if len(sequence.x) == 36 and index == 2 else x), y
+        # Infinite and not NaN, of which some processors' relu makes 0.
+        return (np.full_like(x, np.inf) if len(sequence.x) == 36 and index == 2 else x), y
 
     monkeypatch.setattr(survivors()["Plain"], "__getitem__", taken)
     with pytest.raises(DivergedError, match="the validation loss became nan in batch 2 of epoch 0"):

@@ -1,6 +1,5 @@
 """Runs that are stopped where Keras or a callback has more to say about how they go on."""
 
-import contextlib
 import importlib.util
 import os
 import signal
@@ -12,9 +11,10 @@ import time
 import keras
 import pytest
 
-from seqtrain.errors import CheckpointError, InterruptedRunError
+from seqtrain.errors import CheckpointError
 from seqtrain.loading.keras_dataset import TrainingDataset
-from seqtrain.training.run import _cut_back
+from seqtrain.loading.stream import BatchStream
+from seqtrain.training.recorder import cut_back_csv
 from seqtrain.training.run_callbacks import RunCallbacks
 from tests.conftest import ROOT
 from tests.training.resuming import MARKS, assert_alike, broken_off_at, history, load_config_once, moments, run
@@ -43,40 +43,43 @@ def stopped_waiting(monkeypatch):
     """Has SIGTERM sent to the next run while it waits for a batch, or for the first that it looks at; runs it."""
 
     def stop(folder, epoch=None, batch=0, settings=()):
-        begun, sent = threading.Event(), threading.Event()
-        take, begin = TrainingDataset._take, RunCallbacks.on_train_batch_begin
+        reads, begun, sent, interrupted = (threading.Event() for _ in range(4))
+        take, interrupt, begin = BatchStream.take, BatchStream.interrupt, RunCallbacks.on_train_batch_begin
+        begin_to_read = TrainingDataset.on_epoch_begin
 
-        def taken(dataset, position, **interruptible):
-            wanted = epoch is None or (not dataset._looks and position == epoch * STEPS + batch and begun.wait(30))
-            if wanted and not sent.is_set():
+        def taken(stream, position=None, interruptible=True):
+            is_there = reads.is_set() and stream.end is not None and epoch is not None
+            wanted = epoch is None or (is_there and position == epoch * STEPS + batch and begun.wait(30))
+            if wanted and stream.end is not None and not sent.is_set():
                 time.sleep(0.2)  # so that a step that waits does meanwhile all that needs no data
                 sent.set()
                 os.kill(os.getpid(), signal.SIGTERM)
-                wait_for_interruption(dataset)
-            return take(dataset, position, **interruptible)
+                interrupted.wait(1)  # where a step is not to be interrupted, the batch is given then
+            return take(stream, position, interruptible)
+
+        def reading(dataset):
+            begin_to_read(dataset)
+            reads.set()  # and no longer looks at the form of a batch
+
+        def interrupting(stream, reason):
+            interrupt(stream, reason)
+            interrupted.set()
 
         def began(callbacks, number, logs=None):
             begin(callbacks, number, logs)
-            if (callbacks._checkpoints._epoch, number) == (epoch, batch):
+            if (callbacks.run.progress.epoch, number) == (epoch, batch):
                 begun.set()
 
         with monkeypatch.context() as patch:
-            patch.setattr(TrainingDataset, "_take", taken)
+            patch.setattr(BatchStream, "take", taken)
+            patch.setattr(BatchStream, "interrupt", interrupting)
+            patch.setattr(TrainingDataset, "on_epoch_begin", reading)
             patch.setattr(RunCallbacks, "on_train_batch_begin", began)
             outcome = run(folder, *settings)
         assert outcome.exit_code == 128 + signal.SIGTERM
         return outcome
 
     return stop
-
-
-def wait_for_interruption(dataset):
-    """Waits until the stop has come to the stream; where none does, the batch is given after a second."""
-    end = time.monotonic() + 1
-    with contextlib.suppress(InterruptedRunError):
-        while time.monotonic() < end:
-            dataset._stream._prefetcher.raise_if_interrupted()
-            time.sleep(0.01)
 
 
 def newest(folder):
@@ -208,9 +211,9 @@ def test_a_kill_while_keras_log_is_cut_back_loses_no_row_of_it(tmp_path, monkeyp
     rows = "epoch,loss\r\n0,3.0\r\n1,2.0\r\n2,1.0\r\n"  # as Keras writes them
     (tmp_path / "own.csv").write_bytes(rows.encode())
     with monkeypatch.context() as broken, pytest.raises(KeyboardInterrupt):
-        broken.setattr("seqtrain.training.run.csv.writer", broken_off)
-        _cut_back(logger, 2)
+        broken.setattr("seqtrain.training.recorder.csv.writer", broken_off)
+        cut_back_csv(logger, 2)
     assert (tmp_path / "own.csv").read_bytes() == rows.encode()
-    _cut_back(logger, 2)
+    cut_back_csv(logger, 2)
     assert (tmp_path / "own.csv").read_bytes() == b"epoch,loss\r\n0,3.0\r\n1,2.0\r\n"
     assert [path.name for path in tmp_path.iterdir()] == ["own.csv"]

@@ -338,7 +338,7 @@ def test_going_on_writes_the_config_of_now_and_takes_the_result_away(begun, load
     begun.write_json("result.json", {"status": "completed"})
     assert begun.read_result() == {"status": "completed"}
     loaded, data = load("fit.epochs=10")
-    begun.go_on(loaded.config)
+    begun.resume(loaded.config)
     assert begun.read_result() is None
     assert begun.check_same(loaded, data) == []
 

@@ -14,9 +14,9 @@ import pytest
 
 from seqtrain.errors import CheckpointError, ConfigError, ResourceError, RunFolderBusyError
 from seqtrain.training.checkpoint_store import CheckpointStore
-from seqtrain.training.fit import _log_to
 from seqtrain.training.run_folder import RunFolder
-from seqtrain.training.sanity_check import _fix_of_misfit, _tell_untrained
+from seqtrain.training.run_log import log_to
+from seqtrain.training.sanity_check import fix_of_misfit, warn_of_untrained
 from tests.training.resuming import MARKS, assert_alike, load_config_once, moments, run, survivors
 
 pytestmark = MARKS
@@ -95,7 +95,7 @@ def test_a_damaged_result_is_written_anew(tmp_path):
     ],
 )
 def test_what_does_not_fit_is_told_with_what_does(loss, y, fix):
-    assert fix in _fix_of_misfit(loss, (np.zeros((4, 2), np.float32), y))
+    assert fix in fix_of_misfit(loss, (np.zeros((4, 2), np.float32), y))
 
 
 @pytest.mark.parametrize(
@@ -110,14 +110,14 @@ def test_what_does_not_fit_is_told_with_what_does(loss, y, fix):
 def test_targets_of_several_numbers_are_told_apart(y, width, fix):
     x = np.zeros((2, 4), np.float32)
     batch = (x,) if y is None else (x, np.array(y, np.float32))
-    assert fix in _fix_of_misfit("categorical_crossentropy", batch, (None, width))
+    assert fix in fix_of_misfit("categorical_crossentropy", batch, (None, width))
 
 
 def test_an_output_without_a_loss_is_told(caplog):
     model = SimpleNamespace(output={"price": None, "kind": None}, output_names=["head_1_price", "head_2_kind"])
     for loss, told in (({"price": "mse"}, ["compile.loss: not trained, as it has no loss: kind"]), ("mse", [])):
         caplog.clear()
-        _tell_untrained(SimpleNamespace(config=SimpleNamespace(compile=SimpleNamespace(loss=loss))), model)
+        warn_of_untrained(SimpleNamespace(config=SimpleNamespace(compile=SimpleNamespace(loss=loss))), model)
         assert caplog.messages == told
 
 
@@ -135,13 +135,13 @@ def test_a_start_that_is_refused_or_has_nothing_to_do_is_not_in_the_log(tmp_path
 
 
 def test_a_log_that_takes_no_more_ends_no_run():
-    with _log_to(Path("/dev/full"), MemoryHandler(1)):
+    with log_to(Path("/dev/full"), MemoryHandler(1)):
         logging.getLogger("seqtrain").warning("the disk is full")
 
 
 def test_a_folder_in_use_is_told_before_the_data_is_listed(tmp_path, monkeypatch):
     run(tmp_path, "fit.epochs=1")
-    monkeypatch.setattr("seqtrain.training.fit.open_data", lambda loaded: pytest.fail("the data is listed"))
+    monkeypatch.setattr("seqtrain.training.session.open_data", lambda loaded: pytest.fail("the data is listed"))
     with contextlib.closing(RunFolder(tmp_path / "run")), pytest.raises(RunFolderBusyError):
         run(tmp_path)
 
