@@ -1,4 +1,4 @@
-"""Run folders that an older version wrote, one of a run that ended and one of a run that was killed in its second epoch.
+"""Run folders that an older version wrote, one of a run that ended, one of a run that was killed in its second epoch.
 
 `old_runs` holds them with `$DATA` for the folder of the sample data, and `figures.json` with what that version made of
 them; weights and figures may differ in their last digits on another processor.
