@@ -58,7 +58,7 @@ class Reconstructions(keras.callbacks.Callback):
         self._side = "training" if val_sequence is None else "validation"
         self._every = every
         self._samples = samples
-        _check(getattr(self._sequence, "spec", None))
+        _check(self._sequence.spec)
 
     def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
         """Draws, if it is time."""

@@ -78,7 +78,7 @@ def evaluate(run: TrainedRun, part: RowRange | None = None) -> Evaluation:
     # As `fit` validated, also where the config says that some batches are enough.
     own_validation = part == "val" and not run.has_other_source
     steps = run.data.validation_steps if own_validation else len(sequence)
-    items = getattr(sequence, "indices", run.indices(part))  # a source's sample may give several, such as patches
+    items = run.indices(part) if sequence.indices is None else sequence.indices  # patches, of a source of volumes
     samples = min(len(items), steps * run.loaded.config.batch_size)
     most = run.loaded.config.on_bad_sample.most(len(items))
     bad = BadSamples({"val": most}) if sequence.skips_bad_samples else None

@@ -70,7 +70,7 @@ def as_the_run_sees(loaded: LoadedConfig, data: Data, source: Source, indices: I
         source: Whose samples look as the run's do.
         indices: Of the source.
     """
-    own = validating_sequence(loaded, data, data.split.train) if getattr(data.train, "fitted", dict)() else None
+    own = validating_sequence(loaded, data, data.split.train) if data.train.fitted() else None
     if own is None:
         return validating_sequence(loaded, dataclasses.replace(data, source=source), indices)
     other = copy.copy(own)

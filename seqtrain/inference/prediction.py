@@ -107,7 +107,7 @@ class Predictions:
         """
         if self._seen != self.samples:
             raise DataError(
-                f"{type(getattr(sequence, 'wrapped', sequence)).__name__} gave {self._seen} samples of {self.samples}",
+                f"{type(sequence.owner).__name__} gave {self._seen} samples of {self.samples}",
                 fix="have it return every sample once, in order, where it does not train",
             )
 
@@ -173,13 +173,13 @@ def predict(path: Path, options: PredictOptions) -> Predictions:
     if run.loaded.config.on_bad_sample.action == "skip":
         done.allowed = run.loaded.config.on_bad_sample.most(len(source))
     sequence = _unlimited(run.sequence_of(source))
-    sample_of = getattr(sequence, "source_indices", np.asarray)  # of patches, their volume
+    num_items = len(source if sequence.indices is None else sequence.indices)  # a volume gives several patches
     writer, done.out_format = writer_for(options.out, options.out_format, run, options.inputs, sequence, source)
     whole = False
     try:
-        with sample_bar("predicting", len(getattr(sequence, "indices", source))) as advance:
+        with sample_bar("predicting", num_items) as advance:
             for batch in readable_batches(run, sequence, source):
-                done.add(batch, sample_of(batch.items))
+                done.add(batch, sequence.source_indices(batch.items))
                 writer.write(batch)
                 advance(len(batch.names))
         done.require_all(sequence)

@@ -31,7 +31,7 @@ def readable_batches(run: TrainedRun, sequence: Any, source: Source) -> Iterator
         sequence: In which no augmentation is left.
         source: What it reads from.
     """
-    name = getattr(sequence, "describe", source.describe)
+    name = source.describe if sequence.indices is None else sequence.describe
     done = 0
     for batch in _batches(run, sequence, source):
         num_rows = len(next(iter(batch.outputs.values())))

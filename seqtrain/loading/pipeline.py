@@ -99,12 +99,12 @@ class Data:
         imports = tuple(self.config.imports)
         like = WorkerOptions(count, fit.use_multiprocessing, fit.max_queue_size, fit.worker_timeout_s, imports)
         workers = like if fit.workers != "auto" else self._measured(like)
-        wrapped = getattr(self.train, "wrapped", None)
-        if workers.count > 1 and not workers.processes and uses_global_random(wrapped):
+        owner = self.train.owner
+        if workers.count > 1 and not workers.processes and uses_global_random(owner):
             log.warning(
                 "%s draws from the global random generators, which threads share: its numbers depend on timing. "
                 "With fit.use_multiprocessing they depend on the seed, the epoch and the batch alone.",
-                type(wrapped).__name__,
+                type(owner).__name__,
             )
         return workers
 
@@ -294,10 +294,7 @@ def _sequence(
     with seeded_globals(config.seed):  # a class written for Keras may shuffle as it is made
         built = build_component(loaded, sequences, config.sequence, ("sequence",), supplied)
     with _placed(loaded, ("sequence",)):
-        sequence = as_sequence(built, config.seed, training)
-    if getattr(sequence, "wrapped", None) is built and sequence.class_names is None:
-        sequence.class_names = source.classes
-        sequence.num_classes = sequence.num_classes or (sequence.class_names and len(sequence.class_names))
+        sequence = as_sequence(built, config.seed, training, source.classes)
     if fitted is not None:
         sequence.take_fitted(fitted)
     return sequence

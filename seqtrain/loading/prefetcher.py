@@ -74,7 +74,7 @@ class Prefetcher:
         self._barrier = bool(sequence.changes_between_epochs)
         self._epoch = sequence.epoch  # the one that every worker has, at a barrier
         spec = sequence.row_spec if sequence.splits_rows else None
-        rows = getattr(sequence, "batch_size", 1)
+        rows = sequence.batch_size if sequence.splits_rows else 1
         most = workers.max_queue_size + workers.count
         self.buffers: HeapBuffers | SharedBuffers
         if workers.processes and workers.count:
@@ -315,7 +315,7 @@ class Prefetcher:
         except KeyboardInterrupt:
             raise
         except BaseException as error:
-            name = type(getattr(self._sequence, "wrapped", self._sequence)).__name__
+            name = type(self._sequence.owner).__name__
             return told(error, f"{name}.on_epoch_end after epoch {self._sequence.epoch}: the end of an epoch")
         return None
 

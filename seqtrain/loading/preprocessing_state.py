@@ -38,7 +38,7 @@ def record_of(data: Data) -> dict[str, Any]:
 
 def fitted_by(data: Data) -> dict[str, Any]:
     """What the training sequence fitted; a class written for Keras need not tell."""
-    fitted: dict[str, Any] = getattr(data.train, "fitted", dict)()
+    fitted: dict[str, Any] = data.train.fitted()
     return fitted
 
 

@@ -76,7 +76,7 @@ class Inspection:
         self.out = out
         self.stage = stage
         self.sequence = self.data.train if side == "train" else self.data.val
-        if stage != "augmented" and not hasattr(self.sequence, "without_augmentation"):
+        if stage != "augmented" and not self.sequence.augments:
             raise ConfigError(
                 f"--stage {stage}: a class written for Keras does not tell what a sample is before augmentation",
                 where=loaded.place("sequence"),

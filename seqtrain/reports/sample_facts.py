@@ -22,7 +22,7 @@ from seqtrain.reports.file_facts import DIGEST_BYTES, FORMATS, MODES, ReadFiles,
 from seqtrain.reports.scratch import scratch
 from seqtrain.reports.statistics import class_indices
 from seqtrain.reports.value_ranges import are_constant, channels, measure
-from seqtrain.sequences.base import SampleSequence
+from seqtrain.sequences.base import BatchSequence, SampleSequence
 from seqtrain.sequences.decoding import showing_files
 from seqtrain.structure import FieldSpec, map_structure, named_leaves
 
@@ -39,21 +39,18 @@ _BYTES_IN_A_PART = 1 << 21  # smaller ones take longer for the calls than for th
 _MOST_ROWS = 4096
 
 
-class FactSequence:
+class FactSequence(BatchSequence):
     """The facts of a sequence's samples, in the order of its indices; as a sequence, for the loader.
 
     Args:
         inner: Whose samples they are; its validating form, which neither shuffles nor augments.
     """
 
-    changes_between_epochs = False
-    skips_bad_samples = False
-    spec: tuple[Any, ...] | None = None
+    indices: npt.NDArray[np.integer]  # where rows are split
 
     def __init__(self, inner: Any) -> None:
         self.inner = inner
-        self.seed, self.epoch = inner.seed, 0
-        self.splits_rows = bool(inner.splits_rows)
+        self.seed = inner.seed
         self._file_fields: tuple[str, ...] = ()
         self._first_items: npt.NDArray[np.integer] | None = None
         if not self.splits_rows:
@@ -68,7 +65,12 @@ class FactSequence:
         self.batch_size = max(inner.batch_size, min(_MOST_ROWS, _BYTES_IN_A_BATCH // max(row_bytes, 1)))
         self.min_part_rows = max(inner.min_part_rows, _BYTES_IN_A_PART // max(row_bytes, 1))
         one = map_structure(lambda array: FieldSpec(array.shape[1:], array.dtype.name), self._facts(zeros))
-        self.row_spec = self.spec = (one,)
+        self.spec = (one,)
+
+    @property
+    def splits_rows(self) -> bool:
+        """As those of the sequence."""
+        return bool(self.inner.splits_rows)
 
     @property
     def num_samples(self) -> int:

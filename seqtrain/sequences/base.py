@@ -5,19 +5,10 @@ one, so that worker processes need not import Keras. It is pure: batch `i` of an
 alone, and `batch(epoch, i)` says so in its arguments; `seq[i]` is that batch in the sequence's current epoch.
 
 Batches are made by writing samples straight into their rows of an aligned buffer, so a loader may split one batch
-among several workers: `allocate`, `write` for any part of the rows, done.
+among several workers: `allocate`, `write` for any part of the rows, `finish`.
 
-What a subclass gives:
-
-- `spec`: what a batch holds, as `(x, y)` or `(x, y, sample_weight)` of `FieldSpec`, nested as the batch is;
-- `write_sample(index, generator, rows)`: writes one sample into its rows; or, where many samples are read in one go,
-  `write(indices, epoch, rows)`;
-- where the model should be told more: `num_classes`, `data_format`, `class_names`;
-- where something is fitted on the training part: `fitted()`, which a run writes into its folder, and `take_fitted`,
-  which sees new samples by it;
-- where training samples are changed at random: `augmenting` says whether to; see `without_augmentation`;
-- where one sample of the source gives several (patches of a volume): `indices` of its own numbers, and with them
-  `source_indices(items)` and `describe(item)`.
+`BatchSequence` is what the loader and all who look at batches know of a sequence, with a default for each capability
+that not every sequence has; `KerasStyleSequence` derives from it too.
 """
 
 from __future__ import annotations
@@ -36,98 +27,82 @@ from seqtrain.errors import DataError
 from seqtrain.randomness import Order, blocked_order, epoch_order, sample_generator
 from seqtrain.registry import argument_group
 from seqtrain.sequences.fitted import require_same
-from seqtrain.sources.base import Source
+from seqtrain.sources.base import Source, default
 from seqtrain.structure import map_structure
+from seqtrain.types import DataFormat
 
 S = TypeVar("S", bound=Source)
+Indices = npt.NDArray[np.integer]
 
 
-@argument_group
-class Samples(NamedTuple, Generic[S]):
-    """What the run supplies to a sequence, as one argument: `super().__init__(*samples)`.
+class BatchSequence:
+    """Batches by epoch and position. A subclass gives `__len__` and `batch`, and overrides what else it can tell."""
 
-    Args:
-        source: Where the samples come from.
-        indices: The samples of this side of the split, as indices of the source.
-        batch_size: Samples in a batch; the last may be smaller.
-        seed: Of the order and of the augmentation.
-        training: Whether to shuffle and augment.
-    """
+    epoch: int = 0
+    spec: tuple[Any, ...] | None = None
+    """What a batch holds: `(x, y)` or `(x, y, sample_weight)` of `FieldSpec`, nested as the batch is; None: unknown."""
+    data_format: DataFormat = "channels_last"
+    indices: Indices | None = None
+    """The samples, numbered as `source_indices` and `describe` know them; None where only batches are known."""
+    changes_between_epochs: bool = False
+    """Whether only `on_epoch_end` leads to the next epoch; else the batches of any epoch may be made at any time."""
+    skips_bad_samples: bool = False
+    """Whether the loader puts others in the place of samples that cannot be read."""
+    augments: bool = False
+    """Whether training samples may be changed at random, and `without_augmentation` gives them as they are."""
+    min_part_rows: int = 1
+    """The fewest rows of a batch that are worth a worker of their own."""
 
-    source: S
-    indices: npt.NDArray[np.integer]
-    batch_size: int
-    seed: int
-    training: bool
+    def __len__(self) -> int:
+        raise NotImplementedError
 
+    def __getitem__(self, position: int) -> tuple[Any, ...]:
+        return self.batch(self.epoch, position)
 
-class SampleSequence:
-    """Batches of samples, each a pure function of (seed, epoch, position).
+    def batch(self, epoch: int, position: int) -> tuple[Any, ...]:
+        """Batch `position` of an epoch."""
+        raise NotImplementedError
 
-    Args:
-        source: Where the samples come from.
-        indices: The samples of this split, as indices of the source.
-        batch_size: Samples in a batch; the last may be smaller.
-        seed: Of the order and of the augmentation.
-        training: Whether to shuffle and augment. Validation batches come in the order of `indices`, the same in every
-            epoch.
-        drop_remainder: Leave out the last batch where it would be smaller.
+    def on_epoch_end(self) -> None:
+        """Goes on to the next epoch: another order, other augmentation."""
+        self.epoch += 1
 
-    Raises:
-        DataError: when no batch is left.
-    """
-
-    spec: tuple[Any, ...]
-    data_format = "channels_last"
-    changes_between_epochs = False  # `batch` is told the epoch, so any epoch's batches may be made at any time
-    skips_bad_samples = False  # whether the loader puts others in the place of samples that cannot be read
-    augments = True  # where it is training; see `without_augmentation`
-    min_part_rows = 1  # where so few rows are read in one go that they are not worth dividing, more
-
-    def __init__(
-        self,
-        source: Source,
-        indices: npt.NDArray[np.integer],
-        batch_size: int,
-        seed: int,
-        training: bool,
-        drop_remainder: bool = False,
-    ) -> None:
-        self.source = source
-        self.indices = indices
-        self.batch_size = batch_size
-        self.seed = seed
-        self.training = training
-        self.drop_remainder = drop_remainder
-        self.epoch = 0
-        self._orders: dict[int, Order] = {}
-        self._ordering = threading.Lock()
-        if len(self) == 0:
-            raise DataError(
-                f"{'training' if training else 'validation'} has {len(indices)} samples, "
-                f"fewer than one batch of {batch_size}",
-                fix="lower batch_size, or leave drop_remainder out",
-            )
-
-    @property
+    @default
     def num_classes(self) -> int | None:
         """How many classes the targets have, or None for other targets."""
         return None if self.class_names is None else len(self.class_names)
 
-    @property
+    @default
     def class_names(self) -> tuple[str, ...] | None:
         """The classes' names by class index, or None for other targets."""
-        return self.source.classes
+        return None
 
-    @property
+    @default
     def splits_rows(self) -> bool:
-        """Whether a loader may write the rows of a batch apart; not where a subclass makes batches its own way."""
-        return type(self).batch is SampleSequence.batch
+        """Whether the rows of a batch can be written apart, by `allocate`, `write` and `finish`."""
+        return False
 
-    @property
-    def augmenting(self) -> bool:
-        """Whether samples are to be changed at random."""
-        return self.training and self.augments
+    @default
+    def row_spec(self) -> tuple[Any, ...] | None:
+        """What `write` fills: `spec`, without what `finish` adds."""
+        return self.spec
+
+    @default
+    def owner(self) -> Any:
+        """The object whose class messages name: this sequence, or the user's object that it wraps."""
+        return self
+
+    def sample_indices(self, epoch: int, position: int) -> Indices | None:
+        """The samples of a batch, numbered as `indices`, in the order of its rows; None where that is not known."""
+        return None
+
+    def source_indices(self, items: Indices) -> Indices:
+        """The source's samples that items of `indices` are made of."""
+        return items
+
+    def describe(self, index: int) -> str:
+        """The file or row of one sample, for messages."""
+        return f"sample {index}"
 
     def without_augmentation(self) -> Self:
         """The same samples in the same batches, each as it is before anything is changed at random.
@@ -138,11 +113,6 @@ class SampleSequence:
         plain = copy.copy(self)
         plain.augments = False
         return plain
-
-    @property
-    def row_spec(self) -> tuple[Any, ...]:
-        """What `write` fills: `spec`, without what `finish` adds."""
-        return self.spec
 
     def fitted(self) -> dict[str, Any]:
         """What was fitted on the training part, as JSON holds it: with it, new samples become what the model knows."""
@@ -159,17 +129,101 @@ class SampleSequence:
         """
         require_same("what was fitted on the training samples", dict(fitted), json.loads(json.dumps(self.fitted())))
 
+
+@argument_group
+class Samples(NamedTuple, Generic[S]):
+    """What the run supplies to a sequence, as one argument: `super().__init__(*samples)`.
+
+    Args:
+        source: Where the samples come from.
+        indices: The samples of this side of the split, as indices of the source.
+        batch_size: Samples in a batch; the last may be smaller.
+        seed: Of the order and of the augmentation.
+        training: Whether to shuffle and augment.
+    """
+
+    source: S
+    indices: Indices
+    batch_size: int
+    seed: int
+    training: bool
+
+
+class SampleSequence(BatchSequence):
+    """Batches of samples, each a pure function of (seed, epoch, position).
+
+    A subclass gives:
+
+    - `spec`;
+    - `write_sample(index, generator, rows)`, which writes one sample into its rows; or, where many samples are read in
+      one go, `write(indices, epoch, rows)`;
+    - where the model should be told more: `num_classes`, `data_format`, `class_names`;
+    - where something is fitted on the training part: `fitted()`, which a run writes into its folder, and `take_fitted`,
+      which sees new samples by it;
+    - where training samples are changed at random: only if `augmenting`;
+    - where one sample of the source gives several (patches of a volume): `indices` of its own numbers, and with them
+      `source_indices(items)` and `describe(item)`.
+
+    Args:
+        source: Where the samples come from.
+        indices: The samples of this split, as indices of the source.
+        batch_size: Samples in a batch; the last may be smaller.
+        seed: Of the order and of the augmentation.
+        training: Whether to shuffle and augment. Validation batches come in the order of `indices`, the same in every
+            epoch.
+        drop_remainder: Leave out the last batch where it would be smaller.
+
+    Raises:
+        DataError: when no batch is left.
+    """
+
+    spec: tuple[Any, ...]
+    indices: Indices
+    augments = True
+
+    def __init__(
+        self,
+        source: Source,
+        indices: Indices,
+        batch_size: int,
+        seed: int,
+        training: bool,
+        drop_remainder: bool = False,
+    ) -> None:
+        self.source = source
+        self.indices = indices
+        self.batch_size = batch_size
+        self.seed = seed
+        self.training = training
+        self.drop_remainder = drop_remainder
+        self._orders: dict[int, Order] = {}
+        self._ordering = threading.Lock()
+        if len(self) == 0:
+            raise DataError(
+                f"{'training' if training else 'validation'} has {len(indices)} samples, "
+                f"fewer than one batch of {batch_size}",
+                fix="lower batch_size, or leave drop_remainder out",
+            )
+
     def __len__(self) -> int:
         if self.drop_remainder:
             return len(self.indices) // self.batch_size
         return math.ceil(len(self.indices) / self.batch_size)
 
-    def __getitem__(self, position: int) -> tuple[Any, ...]:
-        return self.batch(self.epoch, position)
+    @default
+    def class_names(self) -> tuple[str, ...] | None:
+        """The classes' names by class index, or None for other targets."""
+        return self.source.classes
 
-    def on_epoch_end(self) -> None:
-        """Goes on to the next epoch: another order, other augmentation."""
-        self.epoch += 1
+    @default
+    def splits_rows(self) -> bool:
+        """Whether a loader may write the rows of a batch apart; not where a subclass makes batches its own way."""
+        return type(self).batch is SampleSequence.batch
+
+    @property
+    def augmenting(self) -> bool:
+        """Whether samples are to be changed at random."""
+        return self.training and self.augments
 
     def batch(self, epoch: int, position: int) -> tuple[Any, ...]:
         """Batch `position` of an epoch.
@@ -183,23 +237,12 @@ class SampleSequence:
         self.write(indices, epoch, rows)
         return self.finish(rows)
 
-    def finish(self, rows: tuple[Any, ...]) -> tuple[Any, ...]:
-        """What is done to a batch once all its rows are written."""
-        return rows
-
-    def sample_indices(self, epoch: int, position: int) -> npt.NDArray[np.integer]:
-        """The samples of a batch, as indices of the source, in the order of its rows."""
-        if not 0 <= position < len(self):
-            raise IndexError(f"batch {position} of {len(self)}")
-        part = slice(position * self.batch_size, (position + 1) * self.batch_size)
-        return self.indices[self._epoch_order(epoch)[part]] if self.training else self.indices[part]
-
     def allocate(self, num_rows: int) -> tuple[Any, ...]:
         """An uninitialised batch of so many rows."""
         batch: tuple[Any, ...] = map_structure(lambda field: field.empty(num_rows), self.spec)
         return batch
 
-    def write(self, indices: npt.NDArray[np.integer], epoch: int, rows: tuple[Any, ...]) -> None:
+    def write(self, indices: Indices, epoch: int, rows: tuple[Any, ...]) -> None:
         """Writes samples into rows, one row for each index; safe to call from several threads for different rows."""
         drawn_in = self.draw_epoch(epoch)
         for row, index in enumerate(indices.tolist()):
@@ -216,13 +259,20 @@ class SampleSequence:
         """
         raise NotImplementedError
 
+    def finish(self, rows: tuple[Any, ...]) -> tuple[Any, ...]:
+        """What is done to a batch once all its rows are written."""
+        return rows
+
+    def sample_indices(self, epoch: int, position: int) -> Indices:
+        """The samples of a batch, as indices of the source, in the order of its rows."""
+        if not 0 <= position < len(self):
+            raise IndexError(f"batch {position} of {len(self)}")
+        part = slice(position * self.batch_size, (position + 1) * self.batch_size)
+        return self.indices[self._epoch_order(epoch)[part]] if self.training else self.indices[part]
+
     def draw_epoch(self, epoch: int) -> int:
         """The epoch that random numbers are drawn from: while validating always the first, so that each is alike."""
         return epoch if self.training else 0
-
-    def source_indices(self, items: npt.NDArray[np.integer]) -> npt.NDArray[np.integer]:
-        """The source's samples that items of `indices` are made of."""
-        return items
 
     def describe(self, index: int) -> str:
         """The file or row of one sample, for messages."""

@@ -41,6 +41,7 @@ import numpy.typing as npt
 from seqtrain.errors import ConfigError, one_of
 from seqtrain.files import written_whole
 from seqtrain.registry import sequences
+from seqtrain.sequences.image import ImageSequence
 
 Picture = npt.NDArray[np.uint8]
 
@@ -237,8 +238,8 @@ def open_caches(root: Path, name: str, cached: Iterable[Any]) -> None:
     files: npt.NDArray[np.uint64] | None = None
     opened: dict[str, PictureCache] = {}
     for sequence in cached:
-        if not hasattr(sequence, "use_cache"):
-            able = [other for other in sequences.names() if hasattr(sequences.get(other).load(), "use_cache")]
+        if not isinstance(sequence, ImageSequence):
+            able = [other for other in sequences.names() if _keeps_pictures(sequences.get(other).load())]
             raise ConfigError(
                 f"cache: the sequence '{name}' decodes nothing that could be kept",
                 expected=one_of(able),
@@ -255,6 +256,10 @@ def open_caches(root: Path, name: str, cached: Iterable[Any]) -> None:
         if key not in opened:
             opened[key] = PictureCache(root, sequence.shaped_by, sequence.read_shape, files)
         sequence.use_cache(opened[key])
+
+
+def _keeps_pictures(component: Any) -> bool:
+    return isinstance(component, type) and issubclass(component, ImageSequence)
 
 
 def path_digests(paths: Iterable[str]) -> npt.NDArray[np.uint64]:

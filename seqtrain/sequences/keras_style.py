@@ -7,16 +7,14 @@ return lists, tuples, dicts or arrays, and need not have called its base's const
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Any, Protocol, cast
 
 import numpy as np
-import numpy.typing as npt
 
 from seqtrain.errors import DataError, WorkerError
 from seqtrain.global_random import seeded_globals
 from seqtrain.randomness import Order, epoch_end_seed, epoch_order
-from seqtrain.sequences.fitted import require_same
+from seqtrain.sequences.base import BatchSequence
 from seqtrain.structure import map_structure, named_leaves
 
 
@@ -28,42 +26,45 @@ class KerasStyle(Protocol):
     def __getitem__(self, position: int, /) -> Any: ...
 
 
-class KerasStyleSequence:
+class KerasStyleSequence(BatchSequence):
     """A class written for Keras, in the form that the loader takes.
 
     Args:
-        wrapped: The user's object.
+        wrapped: The user's object; what it knows of its classes counts, as `num_classes` and `class_names`.
         seed: Of the order of the batches.
         training: Whether to shuffle the order of the batches.
+        classes: The names of the source's classes.
 
     Raises:
         DataError: when it has no batches.
     """
 
-    spec = None
-    data_format = "channels_last"
-    splits_rows = False
-    skips_bad_samples = False
-    changes_between_epochs = True  # only `on_epoch_end` takes the wrapped object to its next epoch
+    num_classes: int | None
+    class_names: tuple[str, ...] | None
+    changes_between_epochs = True
 
-    def __init__(self, wrapped: KerasStyle, seed: int, training: bool) -> None:
+    def __init__(self, wrapped: KerasStyle, seed: int, training: bool, classes: tuple[str, ...] | None = None) -> None:
         self.wrapped = wrapped
         self.seed = seed
         self.training = training
-        self.epoch = 0
-        self.num_classes: int | None = getattr(wrapped, "num_classes", None)
-        self.class_names: tuple[str, ...] | None = getattr(wrapped, "class_names", None)
+        self.num_classes = getattr(wrapped, "num_classes", None)
+        self.class_names = getattr(wrapped, "class_names", None)
+        if self.class_names is None and classes is not None:
+            self.class_names = classes
+            self.num_classes = self.num_classes or len(classes)
         if len(self) == 0:
             raise DataError(
                 f"{type(wrapped).__name__} has no batches", expected="__len__ to return 1 or more", received="0"
             )
         self._order = self._shuffled()
 
+    @property
+    def owner(self) -> Any:
+        """The user's object."""
+        return self.wrapped
+
     def __len__(self) -> int:
         return len(self.wrapped)
-
-    def __getitem__(self, position: int) -> tuple[Any, ...]:
-        return self.batch(self.epoch, position)
 
     def batch(self, epoch: int, position: int) -> tuple[Any, ...]:
         """Batch `position` of an epoch, which must be the one that the wrapped object is in."""
@@ -82,19 +83,11 @@ class KerasStyleSequence:
         if hasattr(self.wrapped, "on_epoch_end"):
             with seeded_globals(epoch_end_seed(self.seed, self.epoch)):
                 self.wrapped.on_epoch_end()
-        self.epoch += 1
+        super().on_epoch_end()
         self._order = self._shuffled()
 
     def _shuffled(self) -> Order | None:
         return epoch_order(self.seed, self.epoch, len(self)) if self.training else None
-
-    def sample_indices(self, epoch: int, position: int) -> npt.NDArray[np.integer] | None:
-        """None: which samples are in a batch is known to the wrapped object alone."""
-        return None
-
-    def take_fitted(self, fitted: Mapping[str, Any]) -> None:
-        """See `SampleSequence`: a class written for Keras has no place for it."""
-        require_same("what was fitted on the training samples", dict(fitted), {})
 
 
 def standardized(batch: Any, owner: object) -> tuple[Any, ...]:
@@ -140,19 +133,20 @@ def _arrays_at_leaves(part: Any) -> Any:
     return np.asarray(part)
 
 
-def is_sample_sequence(sequence: object) -> bool:
-    """Whether a sequence names its epoch and samples, as the project's own do."""
-    return hasattr(sequence, "sample_indices") and hasattr(sequence, "batch")
-
-
-def as_sequence(built: Any, seed: int, training: bool) -> Any:
+def as_sequence(built: Any, seed: int, training: bool, classes: tuple[str, ...] | None = None) -> BatchSequence:
     """A sequence as the loader takes it, whatever the user's component returned.
+
+    Args:
+        built: What it returned.
+        seed: Of the run.
+        training: Which side this is.
+        classes: The names of the source's classes, for a class written for Keras that does not know them.
 
     Raises:
         DataError: when it is no sequence at all.
     """
-    if is_sample_sequence(built):
+    if isinstance(built, BatchSequence):
         return built
     if not (hasattr(built, "__len__") and hasattr(built, "__getitem__")):
         raise DataError(f"{type(built).__name__} is not a sequence", expected="a class with __len__ and __getitem__")
-    return KerasStyleSequence(cast(KerasStyle, built), seed, training)
+    return KerasStyleSequence(cast(KerasStyle, built), seed, training, classes)

@@ -124,7 +124,7 @@ def _names(sequence: Any, batch: PredictedBatch) -> list[str]:
         size = len(next(array for _, array in named_leaves(batch.batch)))
         return [f"row {row}" for row in range(size)]
     indices = sequence.source_indices(batch.items).tolist()
-    described = map(getattr(sequence, "describe", str), batch.items.tolist())
+    described = map(sequence.describe, batch.items.tolist())
     return [_short(words) or f"#{index}" for words, index in zip(described, indices, strict=True)]
 
 
