@@ -300,7 +300,12 @@ def as_source(built: Any) -> Source:
     The object stays what it is: its class is replaced by a subclass that adds the missing attributes of `Source`, and
     that pickles as the class itself does.
     """
-    missing = tuple(name for name in _CAPABILITIES if not _has(built, name))
+    if isinstance(built, Source):
+        return built
+    own = set(dir(built))
+    if hasattr(type(built), "__getattr__"):  # which may find attributes that `dir` does not list
+        own |= {name for name in _CAPABILITIES if name not in own and hasattr(built, name)}
+    missing = tuple(name for name in _CAPABILITIES if name not in own)
     if missing:
         try:
             _add_defaults(built, missing)
@@ -346,11 +351,6 @@ class _Items(Source):
 
 def _overrides(method: Any, default_method: Any) -> bool:
     return getattr(method, "__func__", None) is not default_method
-
-
-def _has(built: Any, name: str) -> bool:
-    """Whether an object has an attribute; properties are not computed for it."""
-    return name in dir(built) or (hasattr(type(built), "__getattr__") and hasattr(built, name))
 
 
 def _add_defaults(built: Any, missing: tuple[str, ...]) -> None:

@@ -16,7 +16,7 @@ from seqtrain.errors import MOST_TOLD, DataError, Mistake, unreadable
 
 log = logging.getLogger("seqtrain")
 
-_DOUBLE_EXTENSIONS = (".nii.gz",)
+_DOUBLE_EXTENSION = ".nii.gz"
 _MOST_EXTENSIONS = 5
 
 
@@ -58,12 +58,11 @@ def files_and_folders(folder: Path, expected: str | None = None, fix: str | None
 
 def stem_and_extension(path: str) -> tuple[str, str]:
     """A path without its extension, and the extension in lower case: ("a/scan", ".nii.gz")."""
-    lower = path.lower()
-    for double in _DOUBLE_EXTENSIONS:
-        if lower.endswith(double):
-            return path[: -len(double)], double
     stem, extension = os.path.splitext(path)  # noqa: PTH122 - a Path for each of many files is slow
-    return stem, extension.lower()
+    extension = extension.lower()
+    if extension == ".gz" and path.lower().endswith(_DOUBLE_EXTENSION):
+        return path[: -len(_DOUBLE_EXTENSION)], _DOUBLE_EXTENSION
+    return stem, extension
 
 
 def by_stem(folder: Path, extensions: Collection[str], suffix: str = "", what: str = "files") -> dict[str, str]:

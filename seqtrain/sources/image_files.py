@@ -37,9 +37,10 @@ class ImageFiles(Source):
         return len(self._paths)
 
     def __getitem__(self, index: int) -> dict[str, Any]:
-        if self.labels is None:
+        labels = self.labels
+        if labels is None:
             return {"path": self._paths[index]}
-        return {"path": self._paths[index], "label": self.labels[index].item()}
+        return {"path": self._paths[index], "label": labels[index].item()}
 
     def describe(self, index: int) -> str:
         """The image's path."""
@@ -119,9 +120,10 @@ def images_below(
     """
     images: list[str] = []
     others: Counter[str] = Counter()
+    extensions = image_extensions()
     for file in files_below(folder, follow_links):
         extension = stem_and_extension(file)[1]
-        if extension in image_extensions() and (pattern == "*" or fnmatch(file, pattern)):
+        if extension in extensions and (pattern == "*" or fnmatch(file, pattern)):
             images.append(file)
         else:
             others[extension or "no extension"] += 1
