@@ -122,7 +122,8 @@ class _Axis(NamedTuple):
     def needed(self, part: slice) -> slice:
         """The old voxels around the new ones."""
         if self.ratio == 1.0:
-            return slice(*part.indices(self.new_length))
+            start, stop, _ = part.indices(self.new_length)
+            return slice(start, stop)
         positions = self.positions(part)
         return slice(math.floor(positions[0]), min(math.ceil(positions[-1]) + 1, self.old_length))
 
