@@ -143,7 +143,7 @@ def test_of_many_mistakes_a_person_sees_some_and_scripts_get_all(tmp_path):
     settings = ["-s", f"source.path={tmp_path / 'ratings.csv'}", "--data", "--json", "--out", tmp_path]
     done = seqtrain("check", CONFIGS / "ratings.yaml", *settings, cwd=tmp_path)
     assert done.code == 3 and len(done.json["mistakes"]) == 50
-    assert done.err.count("the item is no whole number") == 20
+    assert done.err.count("the cell of column 'movieId' is no whole number") == 20
     assert "and 30 more; --json has them all\n50 mistakes" in done.err
     assert (tmp_path / "bad_files.txt").read_text().splitlines() == [
         f"{tmp_path / 'ratings.csv'}:{line}" for line in range(3, 53)

@@ -17,7 +17,7 @@ _SAME = {  # distributions that bring the same modules: one of them is enough, t
     "tensorflow": ("tensorflow", "tensorflow-cpu", "tensorflow-intel", "tf-nightly"),
     "opencv-python-headless": ("opencv-python-headless", "opencv-python", "opencv-contrib-python-headless"),
 }
-_EXTRAS = {"jax": "jax", "nibabel": "nifti", "h5py": "hdf5", "pyarrow": "parquet"}
+_EXTRAS = {"jax": "jax", "nibabel": "nifti", "h5py": "hdf5"}
 _REQUIREMENT = re.compile(r"([\w.-]+)(?:\[[^]]*\])?>=([\d.]+)")
 
 

@@ -26,9 +26,9 @@ from seqtrain.sources.hdf5 import Hdf5
 from seqtrain.sources.hdf5_file import open_array
 from seqtrain.sources.image_files import image_extensions, images_below
 from seqtrain.sources.listed_files import ListedArrays, ListedImages, ListedPairs, ListedRows
-from seqtrain.sources.manifest_csv import read_table
 from seqtrain.sources.npy_files import npy_array, npz_array
 from seqtrain.sources.table import Table
+from seqtrain.sources.table_file import read_texts
 
 _HDF5 = (".h5", ".hdf5", ".hdf")
 _CHUNKS_KEPT = 16
@@ -91,7 +91,7 @@ def _images(path: Path, path_column: str, masks: MaskNames) -> Iterator[str]:
     if path.is_dir():
         yield from (str(path / image) for image in masks.images_of(path, images_below(path)))
     elif path.suffix.lower() == ".csv":
-        yield from (str(path.parent / cell) for cell in read_table(path, [path_column]).columns[0])
+        yield from (str(path.parent / cell) for cell in read_texts(path, [path_column]).texts[path_column])
     elif path.suffix.lower() in image_extensions():
         yield str(path)
     else:

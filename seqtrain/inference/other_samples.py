@@ -21,9 +21,9 @@ from seqtrain.errors import DataError
 from seqtrain.loading.pipeline import Data, build_source, validating_sequence
 from seqtrain.sequences.fitted import Vocabulary
 from seqtrain.sources.base import Source
-from seqtrain.sources.cells import Categories
 from seqtrain.sources.ratings import Ratings
 from seqtrain.sources.table import Table
+from seqtrain.sources.table_file import Categories
 from seqtrain.splits import Indices
 from seqtrain.text import listed
 

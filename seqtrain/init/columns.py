@@ -6,7 +6,8 @@ import re
 from dataclasses import dataclass
 from typing import Literal
 
-from seqtrain.init.csv_sample import CsvSample, fold, is_number
+from seqtrain.init.csv_sample import CsvSample, fold
+from seqtrain.sources.number_text import is_number
 
 Role = Literal["number", "category", "id", "text", "constant"]
 

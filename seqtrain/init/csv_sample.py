@@ -3,25 +3,21 @@
 from __future__ import annotations
 
 import csv
-import itertools
 import re
-from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import TextIO
+
+from pyarrow import parquet
 
 from seqtrain.errors import DataError
-from seqtrain.extras import require
 from seqtrain.init.listing import Listing, is_held_out, is_training
-from seqtrain.sources.cells import WITH_COMMA
-
-NO_VALUE = frozenset({"", "na", "n/a", "nan", "null"})
+from seqtrain.sources.csv_file import CsvFile
+from seqtrain.sources.number_text import has_decimal_comma, is_missing, is_number
 
 _EXTENSIONS = (".csv", ".tsv", ".parquet", ".data")
 _ROWS = 2000
 _MOST_FILES = 50
-_DELIMITERS = (",", ";", "\t")
 _LONGEST_CELL = 1 << 26
 _LONGEST_HEAD = 1 << 20
 _CHARACTERS = 1 << 24  # of the rows that are read
@@ -54,7 +50,7 @@ class CsvSample:
     def column(self, name: str) -> list[str]:
         """The cells of a column, those without a value left out."""
         position = self.header.index(name)
-        return [row[position] for row in self.rows if row[position].lower() not in NO_VALUE]
+        return [row[position] for row in self.rows if not is_missing(row[position])]
 
     @cached_property
     def num_rows(self) -> int:
@@ -62,7 +58,7 @@ class CsvSample:
         if self.is_whole or not self.rows:
             return len(self.rows)
         if self.path.suffix.lower() == ".parquet":
-            return _parquet_rows(self.path)
+            return int(parquet.ParquetFile(self.path).metadata.num_rows)
         if self._is_quick:
             with self.path.open("rb") as file:
                 return sum(1 for line in file if line.strip()) - bool(self.header)
@@ -120,7 +116,7 @@ def check_decimal_points(sample: CsvSample) -> None:
     """
     for name in sample.header:
         cells = sample.column(name)
-        with_comma = [cell for cell in cells if WITH_COMMA.fullmatch(cell)]
+        with_comma = list(filter(has_decimal_comma, cells))
         if 2 * len(with_comma) > len(cells):
             raise DataError(
                 f"the column '{name}' holds numbers with a comma",
@@ -131,15 +127,6 @@ def check_decimal_points(sample: CsvSample) -> None:
             )
 
 
-def is_number(cell: str) -> bool:
-    """Whether a cell holds a number."""
-    try:
-        float(cell)
-    except ValueError:
-        return False
-    return True
-
-
 def _sample(path: Path, file: str) -> CsvSample | None:
     if path.suffix.lower() == ".parquet":
         rows = _parquet(path)
@@ -147,7 +134,7 @@ def _sample(path: Path, file: str) -> CsvSample | None:
     else:
         try:
             rows, is_whole = _first_rows(path)
-        except (OSError, UnicodeDecodeError, csv.Error):
+        except (DataError, UnicodeDecodeError, csv.Error):
             return None
     if len(rows) < 2:
         return None
@@ -160,10 +147,11 @@ def _first_rows(path: Path) -> tuple[list[tuple[str, ...]], bool]:
     """The first rows, and whether they are all; cells may be as long as codes of the masks of large pictures."""
     former = csv.field_size_limit(_LONGEST_CELL)
     try:
+        delimiter = CsvFile(path).delimiter
         with path.open(newline="", encoding="utf-8-sig") as opened:
             rows, size = [], 0
-            for row in _rows(opened):
-                rows.append(row)
+            for row in filter(None, csv.reader(opened, delimiter=delimiter, skipinitialspace=True)):
+                rows.append(tuple(cell.strip() for cell in row))
                 size += sum(map(len, row))
                 if len(rows) > _ROWS or (size > _CHARACTERS and len(rows) > 1):
                     return rows, False
@@ -172,22 +160,8 @@ def _first_rows(path: Path) -> tuple[list[tuple[str, ...]], bool]:
         csv.field_size_limit(former)
 
 
-def _rows(file: TextIO) -> Iterator[tuple[str, ...]]:
-    first = file.readline()
-    delimiter = max(_DELIMITERS, key=first.count)
-    for row in csv.reader(itertools.chain([first], file), delimiter=delimiter, skipinitialspace=True):
-        if row:
-            yield tuple(cell.strip() for cell in row)
-
-
 def _parquet(path: Path) -> list[tuple[str, ...]]:
-    pq = require("pyarrow.parquet", "parquet", "Parquet files")
-    file = pq.ParquetFile(path)
+    file = parquet.ParquetFile(path)
     batch = next(file.iter_batches(batch_size=_ROWS + 1), None)
     columns = [] if batch is None else [["" if v is None else str(v) for v in column.to_pylist()] for column in batch]
     return [tuple(file.schema_arrow.names), *zip(*columns, strict=True)]
-
-
-def _parquet_rows(path: Path) -> int:
-    pq = require("pyarrow.parquet", "parquet", "Parquet files")
-    return int(pq.ParquetFile(path).metadata.num_rows)

@@ -11,14 +11,15 @@ from typing import Any, Literal
 from seqtrain.errors import DataError
 from seqtrain.init import picture_recipes as recipes
 from seqtrain.init.columns import column_roles, group_column, likely_targets
-from seqtrain.init.csv_sample import CsvSample, csv_samples, is_number
+from seqtrain.init.csv_sample import CsvSample, csv_samples
 from seqtrain.init.detection import Answers, Detection
 from seqtrain.init.listing import Listing, evenly
 from seqtrain.init.picture_recipes import Pictures, Splitting
 from seqtrain.init.picture_sample import PictureSample, sample_pictures
 from seqtrain.init.recipe import Recipe
 from seqtrain.sources.image_files import image_extensions
-from seqtrain.sources.manifest_csv import read_table
+from seqtrain.sources.number_text import is_number
+from seqtrain.sources.table_file import read_texts
 
 _CHECKED = 40
 _IMBALANCED = 3
@@ -126,7 +127,7 @@ def _labels_recipe(
 
 def _all_labels(sample: CsvSample, label: str) -> list[str]:
     try:
-        return list(read_table(sample.path, [label]).columns[0])
+        return read_texts(sample.path, [label]).texts[label]
     except DataError:  # told when the config is tried
         return sample.column(label)
 

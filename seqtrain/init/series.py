@@ -11,12 +11,13 @@ from typing import Any
 
 from seqtrain.errors import DataError
 from seqtrain.init.columns import DAY_OR_MONTH_FIRST, column_roles
-from seqtrain.init.csv_sample import CsvSample, csv_samples, is_number
+from seqtrain.init.csv_sample import CsvSample, csv_samples
 from seqtrain.init.detection import Answers, Detection
 from seqtrain.init.listing import Listing
 from seqtrain.init.number_recipes import forecast
 from seqtrain.init.picture_sample import fitting_batch_size
 from seqtrain.init.recipe import Recipe
+from seqtrain.sources.number_text import is_number
 from seqtrain.text import number_range
 
 _TIMES = ("time", "datetime", "timestamp", "date", "ds", "utc", "datehour", "localtime")

@@ -10,13 +10,14 @@ from typing import Any
 import numpy as np
 
 from seqtrain.init.columns import column_roles, group_column, likely_targets, target_kind
-from seqtrain.init.csv_sample import CsvSample, check_decimal_points, csv_samples, fold, is_last, is_number
+from seqtrain.init.csv_sample import CsvSample, check_decimal_points, csv_samples, fold, is_last
 from seqtrain.init.detection import Answers, Detection, Size
 from seqtrain.init.listing import Listing
 from seqtrain.init.number_recipes import picture_rows, rating_rows, table_rows
 from seqtrain.init.picture_sample import fitting_batch_size
 from seqtrain.init.recipe import Recipe
-from seqtrain.sources.columns_file import read_columns
+from seqtrain.sources.number_text import is_number
+from seqtrain.sources.table_file import read_columns
 
 _USERS = ("userid", "user", "reviewerid", "customerid")
 _ITEMS = ("movieid", "itemid", "item", "movie", "productid", "bookid", "isbn", "songid", "artistid")

@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from seqtrain.errors import CheckpointError
-from seqtrain.sources.cells import MISSING, Categories
+from seqtrain.sources.table_file import MISSING, Categories
 
 _ROWS_IN_A_BLOCK = 1 << 16
 _LONGEST_SHOWN = 300

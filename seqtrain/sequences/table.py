@@ -16,8 +16,8 @@ from seqtrain.errors import ConfigError, DataError
 from seqtrain.registry import sequences
 from seqtrain.sequences.base import Samples, SampleSequence
 from seqtrain.sequences.fitted import Scaling, Vocabulary, require_same
-from seqtrain.sources.cells import Categories
 from seqtrain.sources.table import Table
+from seqtrain.sources.table_file import Categories
 from seqtrain.structure import FieldSpec
 from seqtrain.types import Positive
 

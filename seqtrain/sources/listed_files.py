@@ -20,15 +20,13 @@ import numpy.typing as npt
 from seqtrain.errors import DataError
 from seqtrain.sources.arrays import StoredArray
 from seqtrain.sources.base import Source
-from seqtrain.sources.cells import Categories, ColumnKind
-from seqtrain.sources.columns_file import read_columns
 from seqtrain.sources.image_files import ImageFiles
-from seqtrain.sources.manifest_csv import read_table
 from seqtrain.sources.npy_files import NpyArray
 from seqtrain.sources.packed_paths import PackedPaths
 from seqtrain.sources.pair_manifest import PairManifestSource
 from seqtrain.sources.picture_size import picture_size
 from seqtrain.sources.table import Table
+from seqtrain.sources.table_file import Categories, ColumnKind, read_columns, read_texts
 from seqtrain.structure import FieldSpec
 
 
@@ -76,10 +74,11 @@ class ListedPairs(Source):
     labels: npt.NDArray[np.int64]
 
     def __init__(self, path: Path, columns: tuple[str, str], root: Path | None) -> None:
-        table = read_table(path, columns)
-        self._path, self._lines = path, table.lines
-        self._paths = PackedPaths(str(root or path.parent), itertools.chain(*zip(*table.columns, strict=True)))
-        self.labels = np.zeros(len(table.lines), np.int64)
+        table = read_texts(path, columns)
+        cells = [table.texts[name] for name in columns]
+        self._places = table.places
+        self._paths = PackedPaths(str(root or path.parent), itertools.chain(*zip(*cells, strict=True)))
+        self.labels = np.zeros(table.num_rows, np.int64)
 
     def __len__(self) -> int:
         return len(self.labels)
@@ -89,7 +88,7 @@ class ListedPairs(Source):
 
     def describe(self, index: int) -> str:
         """The CSV and the row's line."""
-        return f"{self._path}:{self._lines[index]}"
+        return self._places.of(index)
 
 
 class ListedArrays(Source):

@@ -1,22 +1,34 @@
-"""Columns of a Parquet file as typed arrays, through pyarrow, which an extra installs."""
+"""Columns of a Parquet file as typed arrays."""
 
 from __future__ import annotations
 
-import importlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.compute as pc
+from pyarrow import parquet
 
-from seqtrain.errors import MOST_LISTED, DataError, GatheredErrors, Mistake
-from seqtrain.extras import require
-from seqtrain.sources.cells import MISSING, Categories, ColumnKind, sorted_categories
+from seqtrain.errors import MOST_LISTED, DataError, GatheredErrors, Mistake, unreadable
+from seqtrain.sources.table_file import (
+    MISSING,
+    Categories,
+    ColumnKind,
+    Columns,
+    RowPlaces,
+    check_names,
+    no_rows,
+    sorted_categories,
+)
 
 _EXPECTED: Mapping[ColumnKind, str] = {
     "number": "a column of numbers",
     "category": "a column of text, whole numbers or booleans",
+    "text": "a column of text, numbers or booleans",
+    "whole": "a column of whole numbers",
     "time": "a column of numbers, dates or timestamps",
     "either": "a column of numbers, text or booleans",
 }
@@ -27,43 +39,36 @@ def parquet_names(path: Path) -> list[str]:
 
     Raises:
         DataError: when it is no Parquet file.
-        ConfigError: when pyarrow is not installed.
     """
     return list(_opened(path).schema_arrow.names)
 
 
-def read_parquet(path: Path, kinds: Mapping[str, ColumnKind]) -> Iterator[tuple[str, npt.NDArray[Any] | Categories]]:
-    """The wanted columns, one after another.
-
-    Raises:
-        DataError: when the type of a column does not fit, or a number is infinite as a float32.
-        ConfigError: when pyarrow is not installed.
-    """
-    file, errors = _opened(path), GatheredErrors()
+def read_parquet(path: Path, kinds: Mapping[str, ColumnKind]) -> Columns:
+    """Reads columns, one after another; see `read_columns`."""
+    check_names(path, parquet_names(path), kinds)
+    file, columns, errors = _opened(path), Columns(RowPlaces(path)), GatheredErrors()
     for name, kind in kinds.items():
         try:
-            column = _column(file.read([name]).column(0), kind, name, path)
+            columns.put(name, _column(file.read([name]).column(0), kind, name, path))
         except DataError as error:
             errors.add(error)
-        else:
-            yield name, column
     errors.tell()
+    if file.metadata.num_rows == 0:
+        raise no_rows(path)
+    return columns
 
 
 def _opened(path: Path) -> Any:
-    require("pyarrow", "parquet", "Parquet files")
-    parquet = importlib.import_module("pyarrow.parquet")
     try:
         return parquet.ParquetFile(path)
     except FileNotFoundError as error:
-        raise DataError("no such file", where=path, expected="a CSV with a header, or a Parquet file") from error
+        raise unreadable(path, error, expected="a table in CSV or Parquet", fix="check the path") from error
     except (OSError, ValueError) as error:  # pyarrow's own errors are among these
         raise DataError(f"is no Parquet file: {error}", where=path, fix="check that it was copied whole") from error
 
 
-def _column(column: Any, kind: ColumnKind, name: str, path: Path) -> npt.NDArray[Any] | Categories:
-    pyarrow = require("pyarrow", "parquet", "Parquet files")
-    known = pyarrow.types
+def _column(column: Any, kind: ColumnKind, name: str, path: Path) -> npt.NDArray[Any] | Categories | list[str]:
+    known = pa.types
     type_ = column.type.value_type if known.is_dictionary(column.type) else column.type
     is_text = known.is_string(type_) or known.is_large_string(type_)
     is_number = known.is_integer(type_) or known.is_floating(type_) or known.is_decimal(type_)
@@ -73,7 +78,9 @@ def _column(column: Any, kind: ColumnKind, name: str, path: Path) -> npt.NDArray
     if kind in ("number", "time", "either") and (is_number or is_boolean):
         return _numbers(column.cast(type_), kind, name, path)
     if kind in ("category", "either") and (is_text or is_boolean or known.is_integer(type_)):
-        return _categories(column.cast(pyarrow.large_string()))
+        return _categories(column.cast(pa.large_string()))
+    if kind == "text" and (is_text or is_boolean or is_number):
+        return [cell.strip() for cell in column.cast(pa.large_string()).fill_null("").to_pylist()]
     raise DataError(
         f"the column '{name}' cannot be read as {kind if kind != 'either' else 'a number or category'}",
         where=path,
@@ -103,25 +110,15 @@ def _numbers(column: Any, kind: ColumnKind, name: str, path: Path) -> npt.NDArra
 
 
 def _times(column: Any) -> npt.NDArray[np.float64]:
-    pyarrow = require("pyarrow", "parquet", "Parquet files")
-    microseconds = column.cast(pyarrow.timestamp("us", getattr(column.type, "tz", None)), safe=False)
+    microseconds = column.cast(pa.timestamp("us", getattr(column.type, "tz", None)), safe=False)
     return np.asarray(microseconds.cast("int64").cast("float64", safe=False).to_numpy())
 
 
-def _categories(column: Any) -> Categories:
-    encoded = column.dictionary_encode().unify_dictionaries()
+def _categories(text: Any) -> Categories:
+    filled = pc.if_else(pc.equal(text, ""), pa.scalar(None, text.type), text)  # missing, as it is in a CSV
+    encoded = filled.dictionary_encode().unify_dictionaries()
     if encoded.num_chunks == 0:
         return Categories(np.empty(0, np.int32), ())
     codes = [chunk.indices.fill_null(MISSING).to_numpy() for chunk in encoded.chunks]
     names = encoded.chunk(0).dictionary.to_pylist()
-    return _without_empty(sorted_categories(np.concatenate(codes).astype(np.int32), names))
-
-
-def _without_empty(categories: Categories) -> Categories:
-    """The empty text is missing here as it is in a CSV."""
-    if "" not in categories.names:
-        return categories
-    codes = categories.codes
-    empty = categories.names.index("")
-    codes = np.where(codes == empty, MISSING, codes - (codes > empty)).astype(np.int32)
-    return Categories(codes, tuple(name for name in categories.names if name))
+    return sorted_categories(np.concatenate(codes).astype(np.int32), names)

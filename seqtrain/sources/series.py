@@ -19,8 +19,7 @@ import numpy.typing as npt
 from seqtrain.errors import MOST_LISTED, ConfigError, DataError, Mistake
 from seqtrain.registry import sources
 from seqtrain.sources.base import Paths, Source
-from seqtrain.sources.cells import ColumnKind
-from seqtrain.sources.columns_file import TABLE_EXTENSIONS, Columns, RowPlaces, read_columns
+from seqtrain.sources.table_file import TABLE_EXTENSIONS, ColumnKind, Columns, RowPlaces, read_columns
 from seqtrain.types import Positive
 
 _MUCH_LONGER = 1.5  # so that months count as alike

@@ -18,8 +18,17 @@ import numpy.typing as npt
 from seqtrain.errors import ConfigError, DataError
 from seqtrain.registry import sources
 from seqtrain.sources.base import Source
-from seqtrain.sources.cells import MISSING, Categories, ColumnKind, is_missing, no_target
-from seqtrain.sources.columns_file import Columns, check_names, column_names, read_columns
+from seqtrain.sources.number_text import is_missing
+from seqtrain.sources.table_file import (
+    MISSING,
+    Categories,
+    ColumnKind,
+    Columns,
+    check_names,
+    column_names,
+    no_target,
+    read_columns,
+)
 
 TargetKind = Literal["number", "class"]
 _Named = dict[str, list[str] | None]  # the columns that the config names, by the list that names them

@@ -16,7 +16,7 @@ from seqtrain.errors import MOST_TOLD, ConfigError, DataError, Mistake, did_you_
 from seqtrain.registry import argument_group
 from seqtrain.sources.class_labels import check_distinct
 from seqtrain.sources.file_listing import by_stem, matched_by_stem, stem_and_extension
-from seqtrain.sources.manifest_csv import read_table
+from seqtrain.sources.table_file import read_texts
 from seqtrain.types import Positive
 
 Millimetres = Annotated[float, Field(gt=0, allow_inf_nan=False)]
@@ -129,19 +129,19 @@ class VolumeFiles:
 
     def _named_by(self, table: Path) -> VolumeList:
         names = [self.volume_column, self.patient_column, *([self.label_column] if self.label_column else [])]
-        read = read_table(table, names)
-        places = [f"{table}:{line}" for line in read.lines]
-        for name, cells in zip(names, read.columns, strict=True):
+        read = read_texts(table, names)
+        places = [read.places.of(row) for row in range(read.num_rows)]
+        for name, cells in read.texts.items():
             _tell([Mistake(f"the {name} is empty", at) for cell, at in zip(cells, places, strict=True) if not cell])
         volumes = by_stem(self.images, EXTENSIONS, self.image_suffix, "volumes")
         masks = None if self.labels is None else by_stem(self.labels, EXTENSIONS, self.label_suffix, "masks")
-        stems = list(map(_stem, read.columns[0]))
+        stems = list(map(_stem, read.texts[self.volume_column]))
         self._check_stems(dict(zip(places, stems, strict=True)), volumes, masks)
         return VolumeList(
             tuple(volumes[stem] for stem in stems),
             None if masks is None else tuple(masks[stem] for stem in stems),
-            tuple(read.columns[1]),
-            tuple(read.columns[2]) if self.label_column else None,
+            tuple(read.texts[self.patient_column]),
+            tuple(read.texts[self.label_column]) if self.label_column else None,
         )
 
     def _check_stems(

@@ -15,10 +15,10 @@ from seqtrain.errors import MOST_TOLD, ConfigError, DataError, one_of
 from seqtrain.registry import sources
 from seqtrain.sources.base import Paths
 from seqtrain.sources.file_listing import MaskNames, by_stem, stem_and_extension
-from seqtrain.sources.manifest_csv import read_table
 from seqtrain.sources.mask_source import count_classes
 from seqtrain.sources.nifti import nifti_volume, save_mask
 from seqtrain.sources.resampling import Resampling
+from seqtrain.sources.table_file import read_texts
 from seqtrain.sources.volume_cache import VolumeCache
 from seqtrain.sources.volume_file import VolumeFile, npy_volume, whole
 from seqtrain.sources.volume_list import EXTENSIONS, VolumeFiles
@@ -170,7 +170,7 @@ class Volumes(VolumeSource):
                 expected=one_of(["patient"]),
                 fix="name the CSV file with `table:`",
             )
-        return np.array(read_table(self._listing.table, [name]).columns[0])
+        return np.array(read_texts(self._listing.table, [name]).texts[name])
 
     def drop_leaking(self, train: npt.NDArray[np.integer], val: npt.NDArray[np.integer]) -> npt.NDArray[np.integer]:
         """All of `train`, where no patient is on both sides: what is learnt of one would be tested on the same one.

@@ -167,7 +167,7 @@ def test_pairs_are_those_of_a_table_without_labels(tmp_path, name):
 
 def test_a_folder_is_no_table_of_pairs(tmp_path):
     loaded, data = opened("pair_manifest.yaml")
-    with pytest.raises(DataError, match="is a folder(.|\n)*a CSV file with a header"):
+    with pytest.raises(DataError, match="the file cannot be read: Is a directory(.|\n)*a table in CSV or Parquet"):
         source_of([tmp_path], loaded, data.source)
 
 

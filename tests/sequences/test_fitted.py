@@ -4,7 +4,7 @@ import numpy as np
 from sklearn.preprocessing import StandardScaler
 
 from seqtrain.sequences.fitted import Scaling, Vocabulary
-from seqtrain.sources.cells import Categories
+from seqtrain.sources.table_file import Categories
 
 
 def test_scaling_is_that_of_scikit_learn_also_with_gaps_and_a_large_mean() -> None:

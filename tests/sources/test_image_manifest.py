@@ -92,8 +92,8 @@ def test_as_columns_gives_paths_and_labels_in_the_order_asked_for(folder: Path) 
 @pytest.mark.parametrize(
     ("content", "target", "message"),
     [
-        ("", "auto", r"manifest.csv  the file is empty"),
-        ("path,label\n", "auto", r"manifest.csv  the file has a header and no rows"),
+        ("", "auto", r"manifest.csv  is empty"),
+        ("path,label\n", "auto", r"manifest.csv  has a header and no rows"),
         (
             "path,labels\na.png,x\n",
             "auto",
@@ -116,7 +116,7 @@ def test_as_columns_gives_paths_and_labels_in_the_order_asked_for(folder: Path) 
         ("path,label\na.png,9999999999999\n", "index", r"csv:2  the label 9999999999999 is no class index"),
         ("path,label\na.png,x\nd.png,x\n", "auto", r"csv:3  no such image file\n  received '.*/d.png'"),
         ('path,label\na.png,"x\n', "auto", r"csv:2  the row cannot be read: unexpected end of data"),
-        (b"path,label\na.png,x\nb.png,caf\xe9\n", "auto", r"csv:3  the file is not UTF-8\n  fix: save it"),
+        (b"path,label\na.png,x\nb.png,caf\xe9\n", "auto", r"csv:3  is not text in UTF-8\n  fix: save it"),
     ],
 )
 def test_a_bad_table_is_an_error_with_its_row(folder: Path, content: str | bytes, target, message: str) -> None:

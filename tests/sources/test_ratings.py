@@ -56,41 +56,46 @@ def test_columns_are_found_by_name_in_every_order_line_end_and_quoting(tmp_path:
 @pytest.mark.parametrize(
     ("row", "message"),
     [
-        ("3,4", "the row has 2 columns, others have 4"),
-        ("3,4,5,6,7", "the row has 5 columns, others have 4"),
+        ("3,4", "the row does not have one cell for each column\n  expected 4 cells, as in the header\n  received 2"),
+        (
+            "3,4,5,6,7",
+            "the row does not have one cell for each column\n  expected 4 cells, as in the header\n  received 5",
+        ),
         ("", "the row is blank"),
-        ("x3,4,5,6", "the user is no whole number"),
-        ("3,4.5,5,6", "the item is no whole number"),
-        ("3,99999999999999999999,5,6", "the item is no whole number"),
-        ("3,4,good,6", "the rating is no number"),
-        ("3,4,,6", "the rating is no number"),
-        ("3,4,nan,6", "the rating is NaN or infinite"),
-        ("3,4,inf,6", "the rating is NaN or infinite"),
+        ("x3,4,5,6", "the cell of column 'userId' is no whole number"),
+        ("3,4.5,5,6", "the cell of column 'movieId' is no whole number"),
+        ("3,99999999999999999999,5,6", "the cell of column 'movieId' is no whole number"),
+        ("3,4,good,6", "the cell of column 'rating' is no number"),
+        ("3,4,,6", "the target 'rating' is missing"),
+        ("3,4,nan,6", "the target 'rating' is missing"),
+        ("3,4,inf,6", "the cell of column 'rating' is infinite"),
     ],
 )
 def test_a_bad_row_is_named(tmp_path: Path, row: str, message: str) -> None:
     path = table(tmp_path, HEADER + f"1,2,3,4\n{row}\n1,3,3,4\n")
-    with pytest.raises(DataError, match=rf"ratings\.csv:3  {message}\n(.|\n)*fix: correct the row or delete it"):
+    with pytest.raises(DataError, match=rf"ratings\.csv:3  {message}\n(.|\n)*fix: "):
         Ratings(path)
 
 
 def test_files_that_hold_no_ratings_are_refused(tmp_path: Path) -> None:
-    with pytest.raises(DataError, match=r"ratings\.csv  does not exist"):
+    with pytest.raises(DataError, match=r"ratings\.csv  no such file"):
         Ratings(tmp_path / "ratings.csv")
     with pytest.raises(DataError, match=r"ratings\.csv  is empty"):
         Ratings(table(tmp_path, ""))
-    with pytest.raises(DataError, match=r"ratings\.csv  holds no ratings, only a header"):
+    with pytest.raises(DataError, match=r"ratings\.csv  has a header and no rows"):
         Ratings(table(tmp_path, HEADER))
-    with pytest.raises(DataError, match="cannot be read"):
+    with pytest.raises(DataError, match="the file cannot be read: Is a directory"):
         Ratings(tmp_path)
     (tmp_path / "ratings.csv").write_bytes(b"\xff\xfe\x00binary")
-    with pytest.raises(DataError, match=r"cannot be read as text(.|\n)*UTF-8"):
+    with pytest.raises(DataError, match=r"is not text in UTF-8"):
         Ratings(tmp_path / "ratings.csv")
 
 
 def test_a_missing_column_is_answered_with_those_that_exist(tmp_path: Path) -> None:
     path = table(tmp_path, "userId,filmId,rating\n1,2,3\n")
-    with pytest.raises(DataError, match=r"ratings\.csv:1  has no column 'movieId'\n  expected one of: userId, filmId"):
+    with pytest.raises(
+        DataError, match=r"ratings\.csv:1  there is no column 'movieId'\n  expected one of: userId, filmId"
+    ):
         Ratings(path)
 
 
@@ -161,7 +166,7 @@ def test_a_comma_in_quotes_is_no_delimiter_and_is_no_mistake_beside_one(tmp_path
 
 @pytest.mark.parametrize("cell", ["9" * 5000, "x" * 200_000])
 def test_a_cell_that_is_far_too_long_is_told(tmp_path: Path, cell: str) -> None:
-    with pytest.raises(DataError, match=r"ratings\.csv:3  the (user is no whole number|row cannot be read)"):
+    with pytest.raises(DataError, match=r"ratings\.csv:3  the cell of column 'userId' is no whole number"):
         Ratings(table(tmp_path, f"userId,movieId,rating\n1,2,3\n{cell},2,3\n"))
 
 

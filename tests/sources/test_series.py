@@ -167,7 +167,7 @@ def test_what_names_no_series_is_refused(folder: Path) -> None:
         Series([folder / "x.csv"], target="load", window=2, horizon=1)
     with pytest.raises(ConfigError, match="path: names no file"):
         Series([], target="load", window=2, horizon=1)
-    with pytest.raises(DataError, match="has no column 'loud'"):
+    with pytest.raises(DataError, match="there is no column 'loud'"):
         Series(folder, target="loud", window=2, horizon=1)
     with pytest.raises(ConfigError, match="columns: names 'load' twice"):
         Series(folder, target="load", columns=["load", "load"], window=2, horizon=1)

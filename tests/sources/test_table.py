@@ -10,8 +10,8 @@ import pyarrow.parquet
 import pytest
 
 from seqtrain.errors import ConfigError, DataError
-from seqtrain.sources.cells import Categories
 from seqtrain.sources.table import Table
+from seqtrain.sources.table_file import Categories
 
 FLATS = """id,area,rooms,city,zip,price,kind
 f1,50.5,2,Bern,3000,100.5,flat
@@ -76,7 +76,7 @@ def test_groups_come_from_any_column_also_one_that_is_left_out(path: Path) -> No
     assert source.column("id").tolist() == [0, 1, 2, 3]
     with pytest.raises(DataError, match=r"flats\.csv:4  the cell of column 'city' is empty"):
         source.column("city")
-    with pytest.raises(DataError, match="has no column 'patient'"):
+    with pytest.raises(DataError, match="there is no column 'patient'"):
         source.column("patient")
 
 
@@ -131,7 +131,7 @@ def test_columns_with_two_roles_or_none_are_refused(path: Path, arguments: dict[
 
 
 def test_a_name_of_no_column_is_answered_with_the_nearest(path: Path) -> None:
-    with pytest.raises(DataError, match=r"has no column 'prise'(.|\n)*did you mean 'price'"):
+    with pytest.raises(DataError, match=r"there is no column 'prise'(.|\n)*did you mean 'price'"):
         Table(path, target="prise")
 
 

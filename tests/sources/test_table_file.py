@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import sys
 from collections.abc import Sequence
 from datetime import datetime
 from pathlib import Path
@@ -10,9 +9,8 @@ import pyarrow
 import pyarrow.parquet
 import pytest
 
-from seqtrain.errors import MOST_LISTED, ConfigError, DataError
-from seqtrain.sources.cells import ColumnKind
-from seqtrain.sources.columns_file import column_names, read_columns
+from seqtrain.errors import MOST_LISTED, DataError
+from seqtrain.sources.table_file import ColumnKind, column_names, read_columns
 
 
 def csv_file(folder: Path, text: str) -> Path:
@@ -76,6 +74,26 @@ def test_a_bad_cell_is_named_by_its_line_and_column_also_after_many_rows(
     assert "list the column under `categorical`" in str(refused.value)
 
 
+@pytest.mark.parametrize("cell", ["1_0", "1\u0661", "0x1F", "nan(1)", "1 2", "+-1", "."])
+def test_what_only_python_or_pyarrow_take_for_a_number_is_none(tmp_path: Path, cell: str) -> None:
+    for other in ("1", ""):  # a column without and with missing numbers
+        with pytest.raises(DataError, match=r"t\.csv:3  the cell of column 'a' is no number"):
+            read_columns(csv_file(tmp_path, f"a,b\n{other},x\n{cell},y\n"), {"a": "number"})
+
+
+def test_numbers_are_read_as_python_reads_them(tmp_path: Path) -> None:
+    cells = ["+1", " -2. ", ".5", "1e3", "1.5E-3", "0.1", "007", "16777217", "3.4028234e38"]
+    columns = read_columns(csv_file(tmp_path, "\n".join(["a;b", *(f"{cell};x" for cell in cells)])), {"a": "number"})
+    assert columns.numbers["a"].tolist() == [np.float32(float(cell)) for cell in cells]
+
+
+def test_text_has_no_blanks_around_it_and_may_be_read_from_parquet(tmp_path: Path) -> None:
+    columns = read_columns(csv_file(tmp_path, "a,b\n x ,1\n,NA\n"), {"b": "text", "a": "text"})
+    assert columns.texts == {"b": ["1", "NA"], "a": ["x", ""]}
+    path = parquet_file(tmp_path, a=[" x", None], b=[1.5, 2.0])
+    assert read_columns(path, {"b": "text", "a": "text"}).texts == {"b": ["1.5", "2"], "a": ["x", ""]}
+
+
 def test_lines_are_right_after_blank_lines_and_cells_that_hold_line_breaks(tmp_path: Path) -> None:
     path = csv_file(tmp_path, 'a,b\n1,x\n\n2,"y\nz"\n3,x\n4,x\n')
     columns = read_columns(path, {"a": "number"})
@@ -85,7 +103,7 @@ def test_lines_are_right_after_blank_lines_and_cells_that_hold_line_breaks(tmp_p
 def test_files_and_rows_that_are_no_table_are_refused(tmp_path: Path) -> None:
     with pytest.raises(DataError, match=r"none\.csv  no such file"):
         read_columns(tmp_path / "none.csv", {})
-    with pytest.raises(DataError, match="cannot be read: Is a directory"):
+    with pytest.raises(DataError, match="the file cannot be read: Is a directory"):
         read_columns(tmp_path, {})
     with pytest.raises(DataError, match="is empty"):
         read_columns(csv_file(tmp_path, "\n"), {})
@@ -93,14 +111,14 @@ def test_files_and_rows_that_are_no_table_are_refused(tmp_path: Path) -> None:
         read_columns(csv_file(tmp_path, "a,b\n\n"), {"a": "number"})
     with pytest.raises(DataError, match="two columns are called 'a'"):
         column_names(csv_file(tmp_path, "a,a\n1,2\n"))
-    with pytest.raises(DataError, match=r"has no column 'rent'\n  expected one of: rant, b\n(.*)'rant'"):
+    with pytest.raises(DataError, match=r"t\.csv:1  there is no column 'rent'\n  expected one of: rant, b\n(.*)'rant'"):
         read_columns(csv_file(tmp_path, "rant,b\n1,2\n"), {"rent": "number"})
     with pytest.raises(DataError, match=r"t\.csv:3  the row does not have one cell for each(.|\n)*expected 2 cells"):
         read_columns(csv_file(tmp_path, "a,b\n1,2\n1,2,3\n"), {"a": "number"})
     with pytest.raises(DataError, match=r"t\.csv:3  the row cannot be read"):
         read_columns(csv_file(tmp_path, 'a,b\n1,2\n1,"2"x\n'), {"a": "number"})
     (tmp_path / "t.csv").write_bytes(b"a,b\n\xff,2\n")
-    with pytest.raises(DataError, match="is not text in UTF-8"):
+    with pytest.raises(DataError, match=r"t\.csv:2  is not text in UTF-8"):
         read_columns(tmp_path / "t.csv", {"a": "number"})
 
 
@@ -236,13 +254,6 @@ def test_what_is_wrong_in_all_columns_of_a_parquet_file_is_told_in_one_go(tmp_pa
         "t.parquet:3 the cell of column 'a' is infinite",
         "t.parquet:3 the cell of column 'c' is infinite",
     ]
-
-
-def test_a_missing_pyarrow_names_the_extra(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    path = parquet_file(tmp_path, a=[1.0])
-    monkeypatch.setitem(sys.modules, "pyarrow", None)
-    with pytest.raises(ConfigError, match=r"need the package pyarrow(.|\n)*pip install 'seqtrain\[parquet\]'"):
-        read_columns(path, {"a": "number"})
 
 
 def test_an_empty_first_time_does_not_make_the_others_wrong(tmp_path: Path) -> None:

@@ -1,0 +1,207 @@
+"""Columns of a table, CSV or Parquet, as typed arrays: what every source that is a table reads it with.
+
+A CSV is read once, in blocks; a number takes four bytes then, and so does a category. What is wrong with its rows and
+cells is told in one go, by line and column. pyarrow is imported when a table is read, for that takes its time.
+"""
+
+from __future__ import annotations
+
+from array import array
+from bisect import bisect_right
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+import numpy.typing as npt
+
+from seqtrain.errors import DataError, Mistake, did_you_mean, one_of
+
+ColumnKind = Literal["number", "whole", "category", "time", "text", "either"]
+"""What a column is to be read as; "either" is a number or a category, by what most of its first cells are."""
+
+TABLE_EXTENSIONS = (".csv", ".parquet")
+MISSING = -1  # the code of an empty cell in a column of categories
+
+
+@dataclass(frozen=True)
+class Categories:
+    """A column of categories.
+
+    Args:
+        codes: For each row the position of its name, or -1 where the cell is empty; int32.
+        names: The distinct values, sorted: as numbers where all are whole numbers, else as text.
+    """
+
+    codes: npt.NDArray[np.int32]
+    names: tuple[str, ...]
+
+
+class RowPlaces:
+    """Where each row of a file stands: in a CSV cells may hold line breaks, and blank lines are no rows.
+
+    Only where the distance from row to line changes is kept.
+
+    Args:
+        path: The file.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._rows, self._shifts = array("q", [0]), array("q", [1])  # without lines, rows count from 1
+
+    def add(self, row: int, lines: npt.NDArray[np.int64]) -> None:
+        """Says on which lines some rows end, of which the first, `row`, is the one after those before."""
+        shifts = lines - np.arange(row, row + len(lines))
+        for place in np.flatnonzero(np.diff(shifts, prepend=self._shifts[-1])).tolist():
+            if row + place == 0:
+                self._rows, self._shifts = array("q"), array("q")
+            self._rows.append(row + place)
+            self._shifts.append(int(shifts[place]))
+
+    def after(self, before: int) -> Callable[[int], str]:
+        """Names the rows of a block that begins after so many."""
+        return lambda row: self.of(before + row)
+
+    def of(self, row: int) -> str:
+        """The file and the line, or the row where there are no lines."""
+        return f"{self._path}:{row + self._shifts[bisect_right(self._rows, row) - 1]}"
+
+
+@dataclass
+class Columns:
+    """Columns of a file.
+
+    Args:
+        places: Names the line of each row.
+        numbers: Columns of numbers, float32, NaN where one is missing; of times, float64.
+        categories: Columns of categories.
+        texts: Columns of text.
+        num_rows: Of the file.
+    """
+
+    places: RowPlaces
+    numbers: dict[str, npt.NDArray[Any]] = field(default_factory=dict)
+    categories: dict[str, Categories] = field(default_factory=dict)
+    texts: dict[str, list[str]] = field(default_factory=dict)
+    num_rows: int = 0
+
+    def put(self, name: str, column: npt.NDArray[Any] | Categories | list[str]) -> None:
+        """Adds a column where it belongs."""
+        if isinstance(column, Categories):
+            self.categories[name] = column
+        elif isinstance(column, list):
+            self.texts[name] = column
+        else:
+            self.numbers[name] = column
+        self.num_rows = len(column.codes if isinstance(column, Categories) else column)
+
+    def take(self, name: str) -> npt.NDArray[Any] | Categories:
+        """A column of numbers or categories, which is no longer kept here."""
+        return self.numbers.pop(name) if name in self.numbers else self.categories.pop(name)
+
+
+def column_names(path: Path) -> list[str]:
+    """The names of a file's columns, in order.
+
+    Raises:
+        DataError: when the file cannot be read, is empty, or has two columns of one name.
+    """
+    names, where = _header(path)
+    check_names(where, names, names)
+    return names
+
+
+def read_columns(path: Path, kinds: Mapping[str, ColumnKind], targets: Collection[str] = ()) -> Columns:
+    """Reads columns as they are wanted.
+
+    Args:
+        path: A CSV with a header, separated by commas, semicolons or tabs; or a Parquet file.
+        kinds: What each wanted column is to be read as.
+        targets: Those of them of which an empty cell of a CSV is to be told with what else is wrong.
+
+    Raises:
+        DataError: when the file cannot be read or has no rows, when a column is missing, a row has another number of
+            cells than the header, or a cell is not of its column's kind.
+    """
+    if is_parquet(path):
+        from seqtrain.sources.parquet_columns import read_parquet
+
+        return read_parquet(path, kinds)
+    from seqtrain.sources.csv_file import CsvFile
+    from seqtrain.sources.typed_cells import read_csv
+
+    return read_csv(CsvFile(path), kinds, targets)
+
+
+def read_texts(path: Path, names: Sequence[str]) -> Columns:
+    """Reads columns as text, as of a manifest."""
+    return read_columns(path, dict.fromkeys(names, "text"))
+
+
+def no_rows(path: Path) -> DataError:
+    """What is wrong with a table that has a header alone."""
+    return DataError("has a header and no rows", where=path, fix="check that the file was copied whole")
+
+
+def is_parquet(path: Path) -> bool:
+    """Whether a file is read as Parquet: by its name."""
+    return path.suffix.lower() == ".parquet"
+
+
+def check_names(where: object, header: Sequence[str], names: Mapping[str, Any] | Sequence[str], fix: str = "") -> None:
+    """Refuses names that the file has no column for, or several.
+
+    Args:
+        where: The place of the header.
+        header: The names of the columns.
+        names: Those that are wanted.
+        fix: What to do about a missing one, unless one is called much like it.
+
+    Raises:
+        DataError: it lists the columns and suggests the nearest.
+    """
+    for name in names:
+        if name not in header:
+            raise DataError(
+                f"there is no column '{name}'",
+                where=where,
+                expected=one_of(header),
+                fix=did_you_mean(name, header) or fix or "name another in the config, or add the column to the file",
+            )
+        if header.count(name) > 1:
+            raise DataError(f"two columns are called '{name}'", where=where, fix="rename or remove one of them")
+
+
+def no_target(name: str, where: str, received: str | None = None) -> Mistake:
+    """What is wrong with a row whose target is missing."""
+    return Mistake(
+        f"the target '{name}' is missing",
+        where=where,
+        expected="a target in every row",
+        received=received,
+        fix="leave these rows out of the file",
+    )
+
+
+def sorted_categories(codes: npt.NDArray[np.int32], names: Sequence[str]) -> Categories:
+    """Categories with their names in order, so that codes depend on what occurs and not on where."""
+    whole = all(name.removeprefix("-").isdecimal() for name in names)
+    order = sorted(range(len(names)), key=lambda code: (int(names[code]) if whole else 0, names[code]))
+    new_codes = np.empty(len(names) + 1, np.int32)  # its last place is that of -1
+    new_codes[order] = np.arange(len(names), dtype=np.int32)
+    new_codes[MISSING] = MISSING
+    return Categories(new_codes[codes], tuple(names[code] for code in order))
+
+
+def _header(path: Path) -> tuple[list[str], str]:
+    """The names of the columns, and where they stand."""
+    if is_parquet(path):
+        from seqtrain.sources.parquet_columns import parquet_names
+
+        return parquet_names(path), str(path)
+    from seqtrain.sources.csv_file import CsvFile
+
+    file = CsvFile(path)
+    return file.names, file.header
