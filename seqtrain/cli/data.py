@@ -125,6 +125,8 @@ def check(
 ) -> None:
     """Validate a config, and with --data every sample, without TensorFlow."""
     from seqtrain.reports.data_check import check_data
+    from seqtrain.reports.data_tables import survey_parts
+    from seqtrain.reports.terminal import show
 
     if not data and (out is not None or allow_leakage):
         raise typer.BadParameter(
@@ -142,7 +144,7 @@ def check(
     if as_json:
         print_json({**found.verdict(), "config": str(config), "data": found.to_json()})
     else:
-        typer.echo(found.text())
+        show(*survey_parts(found.surveys))
     typer.echo("".join(f"warning: {warning}\n" for warning in found.warnings), err=True, nl=False)
     if found.error is not None:
         typer.echo(told(found.error), err=True)

@@ -6,7 +6,7 @@ import re
 import sys
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, TypeGuard
 
@@ -20,40 +20,39 @@ from seqtrain.loading.pipeline import Data, open_data, validating_sequence
 from seqtrain.loading.tuning import num_cores
 from seqtrain.reports.data_findings import MOST_NAMED, Findings, look_at_files, look_at_values, look_for_copies
 from seqtrain.reports.data_survey import Survey
-from seqtrain.reports.data_tables import survey_json, surveys_text
+from seqtrain.reports.data_tables import survey_json
 from seqtrain.reports.sample_facts import FactSequence
 from seqtrain.sources.base import Source
 from seqtrain.text import counted, listed
 
 
-@dataclass(frozen=True)
-class DataCheck:
-    """What was found.
+@dataclass(kw_only=True)
+class DataCheck(Findings):
+    """What was read, and what was found.
 
-    Args:
+    Attributes:
         samples: How many there are, of both sides.
         batches: Of each side, in an epoch.
         surveys: What is known of each side.
-        mistakes: What would break training.
-        warnings: What is odd without keeping anyone from training.
-        bad_files: The file or row of each sample that would break training, or that a run would skip.
-        document: Counts and lists for JSON.
-        bad_files_list: Where they are listed; None where there are none.
+        bad_files_list: Where the bad files are listed; None where there are none.
     """
 
     samples: int
     batches: dict[str, int]
     surveys: dict[str, Survey]
-    mistakes: tuple[Mistake, ...]
-    warnings: tuple[str, ...]
-    bad_files: tuple[str, ...]
-    document: dict[str, Any] = field(default_factory=dict)
     bad_files_list: Path | None = None
 
     @property
     def error(self) -> DataError | None:
         """All that would break training; None where nothing would."""
         return DataError(self.mistakes) if self.mistakes else None
+
+    @property
+    def num_read(self) -> int:
+        """How many samples could be read; all, of a class that does not tell its samples and made every batch."""
+        if all(survey.sequence.splits_rows for survey in self.surveys.values()):
+            return self.samples - sum(len(survey.bad_items) for survey in self.surveys.values())
+        return self.samples
 
     def verdict(self) -> dict[str, Any]:
         """How every command's JSON begins: that all is well, or what is not."""
@@ -67,23 +66,12 @@ class DataCheck:
         return {
             "samples": self.samples,
             "batches": self.batches,
-            "warnings": list(self.warnings),
+            "warnings": self.warnings,
             **{side: survey_json(survey) for side, survey in self.surveys.items()},
             **self.document,
-            "bad_samples": list(self.bad_files),
+            "bad_samples": self.bad_files,
             "bad_files": None if self.bad_files_list is None else str(self.bad_files_list),
         }
-
-    @property
-    def num_read(self) -> int:
-        """How many samples could be read; all, of a class that does not tell its samples and made every batch."""
-        if all(survey.sequence.splits_rows for survey in self.surveys.values()):
-            return self.samples - sum(len(survey.bad_items) for survey in self.surveys.values())
-        return self.samples
-
-    def text(self) -> str:
-        """What was read, for a person: classes, files, ranges."""
-        return surveys_text(self.surveys)
 
 
 def check_data(loaded: LoadedConfig, out: Path | None = None, allow_leakage: bool = False) -> DataCheck:
@@ -110,24 +98,22 @@ def check_data(loaded: LoadedConfig, out: Path | None = None, allow_leakage: boo
         if len(indices)
     }
     _read(surveys, data)
-    found = Findings()
-    for side, survey in surveys.items():
-        _tell_unreadable(side, survey, loaded, len(sides[side]), found)
-        look_at_values(side, survey, found)
-        look_at_files(side, survey, found)
-    look_for_copies(surveys, allow_leakage, found)
-    found.warnings += overlap_warnings(data.source, _with_overlaps(data.source))
-    bad_files = tuple(dict.fromkeys(found.bad_files))
-    return DataCheck(
+    check = DataCheck(
         samples=sum(map(len, sides.values())),
         batches={"train": len(data.train), "val": len(data.val) if data.val is not None else 0},
         surveys=surveys,
-        mistakes=tuple(dict.fromkeys(found.mistakes)),  # the slices of one damaged volume all tell of it
-        warnings=tuple(dict.fromkeys(found.warnings)),
-        bad_files=bad_files,
-        document=found.document,
-        bad_files_list=None if out is None else _write_list(bad_files, out),
     )
+    for side, survey in surveys.items():
+        _look_at_unreadable(side, survey, loaded, len(sides[side]), check)
+        look_at_values(side, survey, check)
+        look_at_files(side, survey, check)
+    look_for_copies(surveys, allow_leakage, check)
+    check.warnings += overlap_warnings(data.source, _with_overlaps(data.source))
+    check.mistakes = list(dict.fromkeys(check.mistakes))  # the slices of one damaged volume all tell of it
+    check.warnings = list(dict.fromkeys(check.warnings))
+    check.bad_files = list(dict.fromkeys(check.bad_files))
+    check.bad_files_list = None if out is None else _write_list(check.bad_files, out)
+    return check
 
 
 def overlap_warnings(source: Any, overlapping: Sequence[int]) -> list[str]:
@@ -158,7 +144,7 @@ def _read(surveys: dict[str, Survey], data: Data) -> None:
             survey.read(data.workers, bar.update)
 
 
-def _tell_unreadable(side: str, survey: Survey, loaded: LoadedConfig, num_samples: int, found: Findings) -> None:
+def _look_at_unreadable(side: str, survey: Survey, loaded: LoadedConfig, num_samples: int, found: Findings) -> None:
     """What is wrong with each sample that could not be read: mistakes, or warnings where so many may be skipped."""
     inner = survey.sequence.inner
     with ThreadPoolExecutor(num_cores()) as pool:

@@ -13,10 +13,8 @@ import numpy.typing as npt
 from seqtrain.errors import MOST_LISTED, Mistake
 from seqtrain.reports.data_survey import Survey
 from seqtrain.reports.duplicates import exact_groups, near_pairs
-from seqtrain.reports.file_facts import DIGEST_BYTES, FORMATS, MODES
+from seqtrain.reports.file_facts import DIGEST_BYTES, FORMATS, kind_names, size_names
 from seqtrain.reports.sample_facts import NO_LABEL
-from seqtrain.reports.statistics import SplitStatistics, split_statistics
-from seqtrain.structure import FieldSpec, named_leaves
 from seqtrain.text import counted, listed
 
 MOST_NAMED = 5
@@ -43,43 +41,38 @@ class Findings:
     bad_files: list[str] = field(default_factory=list)
     document: dict[str, Any] = field(default_factory=dict)
 
+    def add_mistake(self, survey: Survey, items: Sequence[int], message: str, fix: str) -> None:
+        """A mistake that names the samples which it is about; nothing where there are none."""
+        if items:
+            names = [survey.describe(item) for item in items]
+            self.bad_files += names if survey.sequence.splits_rows else []
+            self.mistakes.append(Mistake(message, received=listed(names, MOST_NAMED), fix=fix))
 
-def classes_of_target(survey: Survey, name: str) -> tuple[int | None, tuple[str, ...] | None]:
-    """How many classes a target has, and their names; None where it has none."""
-    inner = survey.sequence.inner
-    spec: FieldSpec | None = dict(named_leaves(inner.spec)).get(name) if inner.spec else None
-    if spec is not None and spec.classes:
-        return len(spec.classes), spec.classes
-    return (inner.num_classes, inner.class_names) if name == "y" else (None, None)
-
-
-def class_statistics(survey: Survey, name: str) -> SplitStatistics | None:
-    """The classes of a target, counted; None where it has none."""
-    num_classes, names = classes_of_target(survey, name)
-    labels = survey.of(f"labels.{name}")
-    inside = labels[(labels >= 0) & (labels < num_classes)] if num_classes else labels[:0]
-    return split_statistics(inside, num_classes=num_classes, names=names)
+    def add_warning(self, survey: Survey, items: Sequence[int], message: str) -> None:
+        """A warning that names the samples which it is about; nothing where there are none."""
+        if items:
+            self.warnings.append(f"{message} {listed([survey.describe(item) for item in items], MOST_NAMED)}")
 
 
 def look_at_values(side: str, survey: Survey, found: Findings) -> None:
     """NaN, Inf, labels and ids of no class, constant pictures, empty masks, classes."""
     for name, items in survey.not_finite.items():
-        _breaks(found, survey, items, f"{name} has NaN or Inf in {_samples(side, items)}", "mend or remove them")
+        found.add_mistake(survey, items, f"{name} has NaN or Inf in {_samples(side, items)}", "mend or remove them")
     for name, items in survey.no_class.items():
-        _breaks(found, survey, items, f"{name} has ids of no class in {_samples(side, items)}", "mend the masks")
-    for name in (each.removeprefix("labels.") for each in survey.names("labels")):
-        num_classes, _ = classes_of_target(survey, name)
+        found.add_mistake(survey, items, f"{name} has ids of no class in {_samples(side, items)}", "mend the masks")
+    for name in survey.targets:
+        num_classes, _ = survey.classes_of(name)
         labels = survey.of(f"labels.{name}")
         if num_classes:
             outside = ((labels < 0) | (labels >= num_classes)) & (labels != NO_LABEL)
             values = ", ".join(map(str, np.unique(labels[outside])[:MOST_NAMED]))
             text = f"{name} has labels of no class ({values}; classes are 0 to {num_classes - 1})"
             items = survey.of("item")[outside].tolist()
-            _breaks(found, survey, items, f"{text} in {_samples(side, items)}", "correct the labels")
-        statistics = class_statistics(survey, name)
+            found.add_mistake(survey, items, f"{text} in {_samples(side, items)}", "correct the labels")
+        statistics = survey.class_statistics(name)
         if statistics is not None:
             found.warnings += [f"{side}: {name}: {warning}" for warning in statistics.warnings]
-    _warn(found, survey, survey.constant, f"{side}: the picture has one value everywhere in")
+    found.add_warning(survey, survey.constant, f"{side}: the picture has one value everywhere in")
     for name, count in survey.empty_masks.items():
         if count > _MASK_OF_ONE_CLASS * survey.num_read:
             found.warnings.append(f"{side}: {name}: {count} of {survey.num_read} masks hold the background alone")
@@ -90,28 +83,21 @@ def look_at_files(side: str, survey: Survey, found: Findings) -> None:
     items = survey.of("item")
     misnamed: list[str] = found.document.setdefault("misnamed", [])
     for name in survey.names("files"):
-        facts = survey.of(name)
-        wrong = np.flatnonzero(facts[:, 4])
+        codes = survey.of(name)
+        wrong = np.flatnonzero(codes[:, 4])
         paths = [_path(survey, int(items[row]), name) for row in wrong]
         misnamed += paths
         if paths:
-            kinds = ", ".join(sorted({FORMATS[facts[row, 0]] for row in wrong}))
+            kinds = ", ".join(sorted({FORMATS[codes[row, 0]] for row in wrong}))
             found.warnings.append(
                 f"{side}: {listed(paths, MOST_NAMED)}: by the first bytes {kinds}, by the name something else"
             )
-        kinds_of, sizes = _kind_names(facts), _size_names(facts)
-        odd_sizes = np.union1d(_outliers(sizes), _strange_sizes(facts))
+        kinds_of, sizes = kind_names(codes), size_names(codes)
+        odd_sizes = np.union1d(_outliers(sizes), _strange_sizes(codes))
         for what, values, rows in (("kind", kinds_of, _outliers(kinds_of)), ("size", sizes, odd_sizes)):
             if len(rows):
                 told = [f"{_path(survey, int(items[row]), name)} ({values[row]})" for row in rows.tolist()]
                 found.warnings.append(f"{side}: {listed(told, MOST_NAMED)}: of another {what} than the others")
-
-
-def file_table(survey: Survey, name: str) -> tuple[Counter[str], Counter[str]]:
-    """How many files of each kind ("JPEG RGB"), and of each size ("500 x 375", width x height), there are."""
-    facts = survey.of(name)
-    facts = facts[facts[:, 0] > 0]
-    return Counter(_kind_names(facts)), Counter(filter(None, _size_names(facts)))
 
 
 def look_for_copies(surveys: Mapping[str, Survey], allow_leakage: bool, found: Findings) -> None:
@@ -161,22 +147,22 @@ def _tell_leakage(joined: _Joined, across: list[Any], allow: bool, found: Findin
     if allow or not joined.is_strict:
         found.warnings.append(f"{message}, such as {examples[0]}")
         return
-    listed: list[str] = []
+    copies_to_remove: list[str] = []
     is_named_twice = False
     for group in across:
         trained = joined.names(group[joined.sides[group] == 0])
         copies = joined.names(group[joined.sides[group] > 0])
-        listed += [name for name in copies if name not in trained and joined.are_named]
+        copies_to_remove += [name for name in copies if name not in trained and joined.are_named]
         is_named_twice = is_named_twice or not set(trained).isdisjoint(copies)
-    found.bad_files += listed
-    where = " (bad_files.txt lists them)" if listed else ""
+    found.bad_files += copies_to_remove
+    where = " (bad_files.txt lists them)" if copies_to_remove else ""
     where += ", and a row where two name one file" if is_named_twice else ""
-    received = "\n    ".join(examples) + (f"\n    and {len(across) - MOST_NAMED} more" if len(across) > 5 else "")
+    rest = f"\n    and {len(across) - MOST_NAMED} more" if len(across) > MOST_NAMED else ""
     found.mistakes.append(
         Mistake(
             message,
             expected="none, as validation looks better than it is",
-            received=received,
+            received="\n    ".join(examples) + rest,
             fix=f"remove the copies{where}, or split by group; --allow-leakage lets them pass",
         )
     )
@@ -221,18 +207,6 @@ def _digests(survey: Survey) -> Any:
     return digests
 
 
-def _breaks(found: Findings, survey: Survey, items: Sequence[int], message: str, fix: str) -> None:
-    if items:
-        names = [survey.describe(item) for item in items]
-        found.bad_files += names if survey.sequence.splits_rows else []
-        found.mistakes.append(Mistake(message, received=listed(names, MOST_NAMED), fix=fix))
-
-
-def _warn(found: Findings, survey: Survey, items: Sequence[int], message: str) -> None:
-    if items:
-        found.warnings.append(f"{message} {listed([survey.describe(item) for item in items], MOST_NAMED)}")
-
-
 def _copies(count: int) -> str:
     return "1 sample is an exact copy" if count == 1 else f"{count} samples are exact copies"
 
@@ -247,15 +221,6 @@ def _path(survey: Survey, item: int, name: str) -> str:
     return str(inner.source[index][name.removeprefix("files.")])
 
 
-def _kind_names(facts: Any) -> list[str]:
-    kinds = {pair: f"{FORMATS[pair[0]]} {MODES[pair[1]]}".strip() for pair in set(map(tuple, facts[:, :2].tolist()))}
-    return [kinds[pair] for pair in map(tuple, facts[:, :2].tolist())]
-
-
-def _size_names(facts: Any) -> list[str]:
-    return [f"{width} x {height}" if height else "" for height, width in facts[:, 2:4].tolist()]
-
-
 def _outliers(names: Sequence[str]) -> npt.NDArray[np.int64]:
     """The few that are unlike nearly all others."""
     counts = Counter(names)
@@ -265,8 +230,8 @@ def _outliers(names: Sequence[str]) -> npt.NDArray[np.int64]:
     return np.flatnonzero([bool(name) and name in rare for name in names]) if len(counts) > 1 else np.zeros(0, np.int64)
 
 
-def _strange_sizes(facts: Any) -> npt.NDArray[np.int64]:
-    sizes = facts[:, 2:4].astype(np.float64)
+def _strange_sizes(codes: Any) -> npt.NDArray[np.int64]:
+    sizes = codes[:, 2:4].astype(np.float64)
     known = (sizes > 0).all(axis=1)
     if not known.any():
         return np.zeros(0, np.int64)

@@ -6,6 +6,7 @@ photograph), and of its values the ranges of all samples together.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable
 from typing import Any
 
@@ -13,9 +14,11 @@ import numpy as np
 import numpy.typing as npt
 
 from seqtrain.loading.stream import BatchStream, WorkerOptions, validation_schedule
+from seqtrain.reports.file_facts import kind_names, size_names
 from seqtrain.reports.sample_facts import BAD_BATCH, FactSequence
+from seqtrain.reports.statistics import SplitStatistics, split_statistics
 from seqtrain.reports.value_ranges import Ranges
-from seqtrain.structure import named_leaves
+from seqtrain.structure import FieldSpec, named_leaves
 
 Array = npt.NDArray[Any]
 
@@ -74,6 +77,32 @@ class Survey:
     def names(self, kind: str) -> list[str]:
         """The facts of a kind that are known: of `files`, say, `files.path` and `files.mask`."""
         return [name for name in self._kept if name == kind or name.startswith(f"{kind}.")]
+
+    @property
+    def targets(self) -> list[str]:
+        """The names of the targets that are classes or whole numbers."""
+        return [name.removeprefix("labels.") for name in self.names("labels")]
+
+    def classes_of(self, target: str) -> tuple[int | None, tuple[str, ...] | None]:
+        """How many classes a target has, and their names; None where it has none."""
+        inner = self.sequence.inner
+        spec: FieldSpec | None = dict(named_leaves(inner.spec)).get(target) if inner.spec else None
+        if spec is not None and spec.classes:
+            return len(spec.classes), spec.classes
+        return (inner.num_classes, inner.class_names) if target == "y" else (None, None)
+
+    def class_statistics(self, target: str) -> SplitStatistics | None:
+        """The classes of a target, counted; None where it has none."""
+        num_classes, names = self.classes_of(target)
+        labels = self.of(f"labels.{target}")
+        inside = labels[(labels >= 0) & (labels < num_classes)] if num_classes else labels[:0]
+        return split_statistics(inside, num_classes=num_classes, names=names)
+
+    def file_table(self, name: str) -> tuple[Counter[str], Counter[str]]:
+        """How many files of each kind ("JPEG RGB"), and of each size ("500 x 375", width x height), there are."""
+        codes = self.of(name)
+        codes = codes[codes[:, 0] > 0]
+        return Counter(kind_names(codes)), Counter(filter(None, size_names(codes)))
 
     def describe(self, item: int) -> str:
         """The file or row of a sample."""

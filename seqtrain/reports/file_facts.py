@@ -12,6 +12,8 @@ import io
 import os
 from typing import Any, NamedTuple
 
+import numpy as np
+import numpy.typing as npt
 import simplejpeg
 import xxhash
 from PIL import Image
@@ -50,22 +52,7 @@ _JPEG_MODES = {"Gray": "L", "YCbCr": "RGB", "RGB": "RGB", "CMYK": "CMYK", "YCCK"
 _NIFTI_START = slice(344, 348)  # the magic of version 1 ends its header
 FORMATS = ("", "unknown", "NIFTI", *dict.fromkeys([*_STARTS.values(), *_EXTENSIONS.values()]))
 MODES = (
-    "",
-    "1",
-    "L",
-    "P",
-    "RGB",
-    "RGBA",
-    "LA",
-    "PA",
-    "CMYK",
-    "YCbCr",
-    "LAB",
-    "HSV",
-    "I",
-    "I;16",
-    "I;16B",
-    "F",
+    *("", "1", "L", "P", "RGB", "RGBA", "LA", "PA", "CMYK", "YCbCr", "LAB", "HSV", "I", "I;16", "I;16B", "F"),
     "other",
 )
 
@@ -88,6 +75,11 @@ class FileFacts(NamedTuple):
     height: int = 0
     width: int = 0
     digest: bytes | None = None
+
+    @property
+    def codes(self) -> tuple[int, int, int, int, int]:
+        """As numbers: place in `FORMATS`, place in `MODES`, height, width, whether it is misnamed."""
+        return FORMATS.index(self.format), MODES.index(self.mode), self.height, self.width, self.is_misnamed
 
 
 def file_fields(source: Source, indices: Any) -> tuple[str, ...]:
@@ -148,6 +140,22 @@ def facts_of(path: str, start: bytes, digest: bytes | None) -> FileFacts:
 def digest_of(content: bytes) -> bytes:
     """That of a file's content, or of several digests as one."""
     return xxhash.xxh3_128_digest(content)
+
+
+def kind_names(codes: npt.NDArray[np.int32]) -> list[str]:
+    """Format and mode of files in words, such as "JPEG RGB".
+
+    Args:
+        codes: A row for each file; see `FileFacts.codes`.
+    """
+    pairs = [tuple(pair) for pair in codes[:, :2].tolist()]
+    names = {(kind, mode): f"{FORMATS[kind]} {MODES[mode]}".strip() for kind, mode in set(pairs)}
+    return [names[pair] for pair in pairs]
+
+
+def size_names(codes: npt.NDArray[np.int32]) -> list[str]:
+    """Width and height of files; see `kind_names`. "" where a file is no picture."""
+    return [f"{width} x {height}" if height else "" for height, width in codes[:, 2:4].tolist()]
 
 
 class ReadFiles:

@@ -18,7 +18,7 @@ import xxhash
 
 from seqtrain.reports.duplicates import THUMBNAIL
 from seqtrain.reports.fields import Field, fields_of_sequence
-from seqtrain.reports.file_facts import DIGEST_BYTES, FORMATS, MODES, ReadFiles, digest_of, file_fields
+from seqtrain.reports.file_facts import DIGEST_BYTES, ReadFiles, digest_of, file_fields
 from seqtrain.reports.scratch import scratch
 from seqtrain.reports.statistics import class_indices
 from seqtrain.reports.value_ranges import are_constant, channels, measure
@@ -186,8 +186,7 @@ class FactSequence(BatchSequence):
             sample, parts = self.inner.source[index], []
             for name in self._file_fields:
                 seen = read.facts(sample[name], with_digest=name != "mask")
-                codes = FORMATS.index(seen.format), MODES.index(seen.mode)
-                files[name][row] = (*codes, seen.height, seen.width, seen.is_misnamed)
+                files[name][row] = seen.codes
                 if name != "mask":
                     parts.append(seen.digest or b"")
             digest = b"".join(parts)

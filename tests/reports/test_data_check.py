@@ -12,6 +12,8 @@ from PIL import Image
 from seqtrain.config import load_config
 from seqtrain.errors import DataError
 from seqtrain.reports.data_check import check_data
+from seqtrain.reports.data_tables import survey_parts
+from seqtrain.reports.terminal import drawn
 from tests.conftest import seqtrain
 
 SIZE = 20, 24  # height, width
@@ -92,7 +94,7 @@ def test_mean_and_deviation_are_printed_as_a_model_takes_them(tmp_path):
     x = np.random.default_rng(2).normal([400, 3, 0], [300, 2, 1], (16, 8, 8, 3)).astype(np.float32)
     y = np.arange(16) % 2
     check = check_data(arrays(tmp_path, x, y))
-    printed = yaml.safe_load(f"{{{re.search('for the model: (.*)', check.text())[1]}}}")
+    printed = yaml.safe_load(f"{{{re.search('for the model: (.*)', drawn(*survey_parts(check.surveys)))[1]}}}")
     training = x[:12].reshape(-1, 3)
     assert printed["mean"] == pytest.approx(training.mean(axis=0), rel=1e-4, abs=1e-5)
     assert printed["std"] == pytest.approx(training.std(axis=0), rel=1e-4)
