@@ -16,10 +16,8 @@ from seqtrain.errors import DataError
 from seqtrain.extras import require
 from seqtrain.init.detection import Detection
 from seqtrain.init.listing import Listing, is_held_out
-from seqtrain.init.number_recipes import array_rows
-from seqtrain.init.picture_recipes import filters
 from seqtrain.init.picture_sample import fitting_batch_size
-from seqtrain.init.recipe import Recipe
+from seqtrain.init.recipe import Recipe, filters
 from seqtrain.sources.arrays import StoredArray, check_numbers
 from seqtrain.sources.hdf5_file import open_array
 from seqtrain.sources.npy_files import npy_array, npz_array
@@ -153,17 +151,19 @@ def _finds(kind: str, source: dict[str, Any], places: str, x: StoredArray, y: St
 
 
 def _recipe(pair: _Pair, labels: npt.NDArray[Any], are_classes: bool) -> Recipe:
-    shape, sequence = pair.shape[1:], {"name": "arrays"}
+    shape, values = pair.shape[1:], dict[str, Any]()
     is_picture = len(shape) == 3 or (len(shape) == 2 and pair.dtype == np.uint8)
     model: dict[str, Any] = {"name": "mlp", "units": [128, 64]}
     if len(shape) == 3 and shape[0] <= _FEW_CHANNELS < shape[-1]:
-        sequence, shape = {"name": "arrays", "stored_format": "channels_first"}, (*shape[1:], shape[0])
+        values, shape = {"stored_format": "channels_first"}, (*shape[1:], shape[0])
     if is_picture and min(shape[:2]) >= _LEAST_PICTURE and labels.ndim == 1:
         model = {"name": "cnn", "filters": filters((shape[0], shape[1]))}
     elif len(shape) == 4 and labels.ndim == 1:
         model = {"name": "cnn_3d", "filters": [8, 16, 32]}
     elif labels.ndim == 2:
         model["num_outputs"] = labels.shape[1]
-    by = ("stratified" if np.unique(labels, return_counts=True)[1].min() > 1 else "random") if are_classes else None
+    by = "stratified" if are_classes and np.unique(labels, return_counts=True)[1].min() > 1 else "random"
     about = f"{pair.shape[0]:,} samples of {'x'.join(map(str, pair.shape[1:]))} as arrays."
-    return array_rows(about, pair.source, sequence, model, fitting_batch_size(pair.shape[0], 128), by)
+    values |= {"model": model, "is_number": not are_classes}
+    values["about_source"] = "Samples and labels stay on disk and are read as batches ask for them."
+    return Recipe("arrays", about, pair.source, fitting_batch_size(pair.shape[0], 128), by, values=values)

@@ -7,10 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from seqtrain.init import picture_recipes as recipes
 from seqtrain.init.detection import Answers, Detection
 from seqtrain.init.listing import Listing, is_held_out, is_training
-from seqtrain.init.picture_recipes import Pictures, Splitting
 from seqtrain.init.picture_sample import PictureSample, sample_pictures
 from seqtrain.init.recipe import Recipe
 from seqtrain.text import number_range
@@ -64,20 +62,19 @@ def class_folders(listing: Listing) -> Iterator[Detection]:
 def _find(kind: str, listing: Listing, found: _Classes, sample: PictureSample, source: dict[str, Any]) -> Detection:
     num_classes = len(found.counts)
     about = f"{sample.count:,} images in {num_classes} classes, one folder each."
-    splitting = Splitting(
-        "stratified" if min(found.counts.values()) > 1 else "random",
-        is_imbalanced=max(found.counts.values()) >= _IMBALANCED * min(found.counts.values()),
-    )
+    smallest, largest = min(found.counts.values()), max(found.counts.values())
 
     def recipe(answers: Answers) -> Recipe:
-        pictures = Pictures(answers.image_size or sample.image_size(), sample.color, sample.batch_size())
+        values = sample.values(answers.image_size or sample.image_size())
         if kind.startswith("siamese"):
-            held_out = "class" if num_classes >= 5 else None
-            one_shot = num_classes >= 100  # a fifth of the classes is held out, and a trial needs 20
-            form = kind.removeprefix("siamese_")
-            return recipes.similarity(about, source, pictures, form, held_out, one_shot)
-        make = recipes.backbone if kind == "backbone" else recipes.classification
-        return make(about, source, pictures, splitting, {"source": "One folder for each class."})
+            column = "class" if num_classes >= 5 else None
+            values |= {"form": kind.removeprefix("siamese_")}
+            values |= {"one_shot": num_classes >= 100}  # a fifth of the classes is held out, and a trial needs 20
+            return Recipe("similarity", about, source, sample.batch_size(), column=column, values=values)
+        values |= {"about_source": "One folder for each class.", "is_imbalanced": largest >= _IMBALANCED * smallest}
+        by = "stratified" if smallest > 1 else "random"
+        name = "backbone" if kind == "backbone" else "classification"
+        return Recipe(name, about, source, sample.batch_size(), by, values=values)
 
     return Detection(
         kind,

@@ -6,9 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from seqtrain.init.recipe import Recipe
-
-Size = tuple[int, int]
+from seqtrain.init.recipe import Recipe, Size
 
 
 @dataclass(frozen=True)

@@ -1,8 +1,13 @@
-"""The kinds of data that a config can be written for: the names of `--task` and `--template`, with a line each."""
+"""The kinds of data that a config can be written for, with a line each; `kinds.yaml` lists them."""
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from importlib import resources
+from typing import Any, NamedTuple
+
+import yaml
+
+from seqtrain.init.recipe import Recipe, filters
 
 
 class Kind(NamedTuple):
@@ -17,32 +22,17 @@ class Kind(NamedTuple):
     about: str
 
 
-KINDS = {
-    "image_folder": Kind("classification", "a folder of images for each class"),
-    "backbone": Kind(
-        "classification", "images by class, and a network that knows ImageNet (its weights are downloaded)"
-    ),
-    "image_manifest": Kind("classification", "a CSV of image paths and labels, or numbers to predict"),
-    "arrays": Kind("classification", "samples and labels in .npy files or one .npz; or numbers to predict"),
-    "hdf5": Kind("classification", "samples and labels in one HDF5 file; or numbers to predict"),
-    "csv_pixels": Kind("classification", "pictures as rows of a CSV: a label and the pixels"),
-    "volume_classification": Kind("classification", "volumes (.nii, .nii.gz, .npy) and a CSV of their labels"),
-    "table": Kind("tabular", "rows of a CSV or Parquet file; one column is predicted from the others"),
-    "series": Kind("forecasting", "time series in CSV or Parquet files; what comes next"),
-    "ratings": Kind("recommendation", "a CSV of ratings: user, item, rating"),
-    "image_mask": Kind("segmentation", "images and one mask each"),
-    "mask_folders": Kind("segmentation", "a folder for each image, with a mask file for each object"),
-    "encoded_masks": Kind("segmentation", "images and a CSV of run-length codes"),
-    "coco_masks": Kind("segmentation", "images and a COCO JSON of outlines"),
-    "volume_patches": Kind("segmentation", "volumes with masks, in patches"),
-    "volume_slices": Kind("segmentation", "volumes with masks, slice by slice"),
-    "pair_manifest": Kind("similarity", "a CSV of pairs of images: the same or different"),
-    "siamese_pairs": Kind("similarity", "images by class, compared in pairs: for many classes with few images"),
-    "siamese_triplets": Kind("similarity", "images by class, compared in triplets"),
-    "autoencoder": Kind("autoencoding", "any images, squeezed through a few numbers and drawn again"),
-    "denoising": Kind("autoencoding", "any images, noise to be taken away"),
-    "vae": Kind("autoencoding", "any images, to draw new ones like them"),
-    "synthetic_sum": Kind("tabular", "no data: two random numbers and their sum, to try things out"),
-}
-
+_LISTED: dict[str, dict[str, Any]] = yaml.safe_load(resources.files("seqtrain.init").joinpath("kinds.yaml").read_text())
+KINDS = {name: Kind(kind["task"], kind["about"]) for name, kind in _LISTED.items()}
 TASKS = tuple(dict.fromkeys(kind.task for kind in KINDS.values()))
+
+
+def template(kind: str) -> Recipe:
+    """The config of a kind for data that is not there yet, with made-up paths."""
+    listed = _LISTED[kind]
+    about = listed.get("title", f"A config for {listed['about']}. Put your paths and names into `source`.")
+    values = {"image_size": [128, 128], "color": "rgb", **listed.get("values", {})}
+    filled = {key: listed[key] for key in ("source", "batch_size", "by", "column") if key in listed}
+    return Recipe(
+        listed.get("recipe", kind), about, **filled, values={**values, "filters": filters(values["image_size"])}
+    )

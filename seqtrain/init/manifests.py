@@ -9,12 +9,10 @@ from pathlib import Path, PurePosixPath
 from typing import Any, Literal
 
 from seqtrain.errors import DataError
-from seqtrain.init import picture_recipes as recipes
 from seqtrain.init.columns import column_roles, group_column, likely_targets
 from seqtrain.init.csv_sample import CsvSample, csv_samples
 from seqtrain.init.detection import Answers, Detection
 from seqtrain.init.listing import Listing, evenly
-from seqtrain.init.picture_recipes import Pictures, Splitting
 from seqtrain.init.picture_sample import PictureSample, sample_pictures
 from seqtrain.init.recipe import Recipe
 from seqtrain.sources.image_files import image_extensions
@@ -70,10 +68,9 @@ def _pairs(listing: Listing, sample: CsvSample, paths: list[str], root: str) -> 
     group = group_column(sample) or (groups[0] if groups else None)
 
     def recipe(answers: Answers) -> Recipe:
-        shape = Pictures(answers.image_size or pictures.image_size(), pictures.color, pictures.batch_size())
-        return recipes.similarity(
-            f"{sample.words()} of pairs of images.", source, shape, "pairs", group, one_shot=False
-        )
+        values = {**pictures.values(answers.image_size or pictures.image_size()), "form": "pairs"}
+        about = f"{sample.words()} of pairs of images."
+        return Recipe("similarity", about, source, pictures.batch_size(), column=group, values=values)
 
     same = Counter(map(str.lower, sample.column(label)))
     seen = (
@@ -94,8 +91,9 @@ def _labelled(listing: Listing, sample: CsvSample, path: str, root: str) -> Iter
     target = target if target in targets else targets[0]
 
     def recipe(answers: Answers) -> Recipe:
-        shape = Pictures(answers.image_size or pictures.image_size(), pictures.color, pictures.batch_size())
-        return _labels_recipe(listing, sample, (path, answers.target or target or "", root), shape, group)
+        labelled = _labelled_recipe(listing, sample, (path, answers.target or target or "", root), group)
+        shape = pictures.values(answers.image_size or pictures.image_size())
+        return replace(labelled, batch_size=pictures.batch_size(), values={**labelled.values, **shape})
 
     seen = (
         ("images", f"{sample.words()} in {sample.file}, {pictures.words()}"),
@@ -106,9 +104,7 @@ def _labelled(listing: Listing, sample: CsvSample, path: str, root: str) -> Iter
     yield Detection("image_manifest", seen, recipe, suggested, tuple(targets), pictures.notes())
 
 
-def _labels_recipe(
-    listing: Listing, sample: CsvSample, where: tuple[str, str, str], pictures: Pictures, group: str | None
-) -> Recipe:
+def _labelled_recipe(listing: Listing, sample: CsvSample, where: tuple[str, str, str], group: str | None) -> Recipe:
     path, label, root = where
     labels = _all_labels(sample, label)
     kind = _kind(labels)
@@ -117,12 +113,13 @@ def _labels_recipe(
     source |= {"target": kind}
     counts = sorted(Counter(labels).values())
     by = "group" if group else "stratified" if kind != "float" and counts[0] > 1 else "random"
-    splitting = Splitting(by, group, kind != "float" and counts[-1] >= _IMBALANCED * counts[0])
     about = f"Images that {PurePosixPath(sample.file).name} lists, with their {label}."
     if kind == "float":
-        return recipes.regression(about, source, pictures, splitting)
-    why = {"source": "Paths and labels are columns of the table."}
-    return recipes.classification(about, source, pictures, splitting, why)
+        values: dict[str, Any] = {"is_number": True}
+    else:
+        values = {"about_source": "Paths and labels are columns of the table."}
+        values |= {"is_imbalanced": counts[-1] >= _IMBALANCED * counts[0]}
+    return Recipe("classification", about, source, by=by, column=group, values=values)
 
 
 def _all_labels(sample: CsvSample, label: str) -> list[str]:

@@ -12,10 +12,8 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from seqtrain.errors import DataError
-from seqtrain.init import mask_recipes as recipes
 from seqtrain.init.detection import Answers, Detection
 from seqtrain.init.listing import Listing, by_folder, evenly, is_held_out
-from seqtrain.init.picture_recipes import Pictures
 from seqtrain.init.picture_sample import PictureSample, sample_pictures
 from seqtrain.init.recipe import Recipe
 from seqtrain.sources.file_listing import stem_and_extension
@@ -216,10 +214,10 @@ def _find(listing: Listing, pair: FolderPair, sample: PictureSample, ids: _Ids) 
     source |= {"unmatched": "skip"} if is_mixed else {}
 
     def recipe(answers: Answers) -> Recipe:
-        size = answers.image_size or sample.image_size(multiple=16)
-        pictures = Pictures(size, sample.color, sample.batch_size(_MOST_BATCH))
-        why = {"source": "The names of the ids 0, 1 and so on in the masks, the background first."}
-        return recipes.segmentation(f"{sample.count:,} images with a mask each.", source, pictures, why)
+        values = sample.values(answers.image_size or sample.image_size(multiple=16))
+        values["about_source"] = "The names of the ids 0, 1 and so on in the masks, the background first."
+        about = f"{sample.count:,} images with a mask each."
+        return Recipe("segmentation", about, source, sample.batch_size(_MOST_BATCH), values=values)
 
     places = f"{pair.images}/ and {pair.masks}/" + (f", masks end in {pair.suffix}" if pair.suffix else "")
     seen = (

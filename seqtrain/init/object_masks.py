@@ -7,11 +7,9 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from seqtrain.errors import DataError
-from seqtrain.init import mask_recipes as recipes
 from seqtrain.init.csv_sample import CsvSample, csv_samples
 from seqtrain.init.detection import Answers, Detection
 from seqtrain.init.listing import Listing, evenly, is_held_out
-from seqtrain.init.picture_recipes import Pictures
 from seqtrain.init.picture_sample import sample_pictures
 from seqtrain.init.recipe import Recipe
 from seqtrain.sources.coco_file import CocoFile
@@ -47,7 +45,7 @@ def _mask_folders(listing: Listing) -> Iterator[Detection]:
         source = {"name": "mask_folders", "path": listing.path(base), "merge": "union"}
         seen = (("masks", f"{num_masks:,}, one for each object, in <id>/masks/"), ("classes", "2: background, object"))
         files = [images[name][0] for name in by_base[base]]
-        yield from _find(listing, "mask_folders", files, source, seen, {"source": _SUMMARY_OF_MERGE})
+        yield from _find(listing, "mask_folders", files, source, seen, _SUMMARY_OF_MERGE)
 
 
 def _inside(listing: Listing, name: str) -> dict[str, list[str]]:
@@ -82,8 +80,10 @@ def _encoded(listing: Listing, sample: CsvSample) -> Iterator[Detection]:
         ("masks", f"run-length codes in {sample.file}, columns {', '.join(sample.header)}"),
         ("classes", "as the table has them" if named else "2: background, object"),
     )
-    why = {"source": "`classes` may name the classes, in the order of the table's ids."} if named else {}
-    yield from _find(listing, "encoded_masks", files if sample.is_whole else _in(folder, listing), source, seen, why)
+    about_source = "`classes` may name the classes, in the order of the table's ids." if named else ""
+    yield from _find(
+        listing, "encoded_masks", files if sample.is_whole else _in(folder, listing), source, seen, about_source
+    )
 
 
 def _coco(listing: Listing, path: str) -> Iterator[Detection]:
@@ -113,7 +113,7 @@ def _coco(listing: Listing, path: str) -> Iterator[Detection]:
         present,
         source,
         seen,
-        {"source": "All categories of the file; `classes: [...]` uses some."},
+        "All categories of the file; `classes: [...]` uses some.",
     )
 
 
@@ -123,7 +123,7 @@ def _find(
     files: list[str],
     source: dict[str, Any],
     seen: tuple[tuple[str, str], ...],
-    why: dict[str, str],
+    about_source: str,
 ) -> Iterator[Detection]:
     sample = sample_pictures(listing.root, files)
     if sample is None:
@@ -131,8 +131,9 @@ def _find(
     size = sample.image_size(multiple=16)
 
     def recipe(answers: Answers) -> Recipe:
-        pictures = Pictures(answers.image_size or size, sample.color, sample.batch_size(_MOST_BATCH))
-        return recipes.segmentation(f"{sample.count:,} images whose objects have masks.", source, pictures, why)
+        values = {**sample.values(answers.image_size or size), "about_source": about_source}
+        about = f"{sample.count:,} images whose objects have masks."
+        return Recipe("segmentation", about, source, sample.batch_size(_MOST_BATCH), values=values)
 
     images = ("images", f"{sample.count:,}, {sample.words()}")
     yield Detection(kind, (images, *seen), recipe, Answers(image_size=size), notes=sample.notes())

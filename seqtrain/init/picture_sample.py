@@ -7,12 +7,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import median_low
+from typing import Any
 
 from PIL import Image
 
 from seqtrain.errors import DataError
-from seqtrain.init.detection import Size
 from seqtrain.init.listing import evenly
+from seqtrain.init.recipe import Size, filters
 from seqtrain.sources.picture_size import picture_size
 
 _SAMPLED = 100
@@ -61,6 +62,10 @@ class PictureSample:
         if is_square or scale < 1:
             height = width = round((height * width) ** 0.5) if is_square and scale == 1 else _LARGEST
         return _down_to(height, multiple), _down_to(width, multiple)
+
+    def values(self, image_size: Size) -> dict[str, Any]:
+        """What recipes are told of the pictures."""
+        return {"image_size": list(image_size), "color": self.color, "filters": filters(image_size)}
 
     def words(self) -> str:
         """For a person: "64x64, gray"."""

@@ -4,10 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from seqtrain.init import picture_recipes as recipes
 from seqtrain.init.detection import Answers, Detection
 from seqtrain.init.listing import Listing
-from seqtrain.init.picture_recipes import Pictures
 from seqtrain.init.picture_sample import PictureSample, sample_pictures
 from seqtrain.init.recipe import Recipe
 
@@ -28,9 +26,10 @@ def _find(kind: str, listing: Listing, sample: PictureSample) -> Detection:
     size = (min(height, _LARGEST), min(width, _LARGEST))
 
     def recipe(answers: Answers) -> Recipe:
-        pictures = Pictures(answers.image_size or size, sample.color, sample.batch_size())
         source = {"name": "images", "path": listing.path(".")}
-        return recipes.autoencoding(f"{sample.count:,} images without labels.", source, pictures, kind)
+        values = {**sample.values(answers.image_size or size), "kind": kind}
+        about = f"{sample.count:,} images without labels."
+        return Recipe("autoencoding", about, source, sample.batch_size(), values=values)
 
     seen = (("images", f"{sample.count:,}, {sample.words()}"), ("labels", "none"))
     return Detection(kind, seen, recipe, Answers(image_size=size), notes=sample.notes())

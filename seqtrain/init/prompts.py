@@ -10,8 +10,9 @@ from typing import TypeVar
 import typer
 
 from seqtrain.errors import ConfigError, did_you_mean, one_of
-from seqtrain.init.detection import Answers, Detection, Size
+from seqtrain.init.detection import Answers, Detection
 from seqtrain.init.kinds import KINDS
+from seqtrain.init.recipe import Size
 from seqtrain.init.recognise import chosen
 
 _MOST_EDGE = 4096

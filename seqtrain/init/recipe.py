@@ -1,4 +1,4 @@
-"""A config in the making: its parts with a reason each, and the commented YAML that they become."""
+"""The configs that `init` writes: `recipes/` holds them as commented YAML, in which what was found is filled in."""
 
 from __future__ import annotations
 
@@ -7,67 +7,39 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+import jinja2
 import yaml
 
 _WIDTH = 110
 
-_WHY = {
-    "seed": "Of the split, the order, the augmentation and the initial weights: the same seed, the same run.",
-    "source": "Which samples exist.",
-    "sequence": "How samples become batches.",
-    "batch_size": "Larger uses a GPU better; smaller where memory runs out.",
-    "model": "What is trained; its input and output follow the data. `seqtrain list models` has others.",
-    "compile": "Any optimizer, loss and metrics of Keras.",
-    "fit": "At most so many epochs; four threads keep batches ready.",
-    "callbacks": "Training stops when the validation no longer gets better, and keeps the best weights.",
-}
-_WHY_SPLIT = {
-    "random": "Four in five samples train, the others validate.",
-    "stratified": "Four in five samples of each class train, the others validate.",
-    "group": "Whole groups train or validate: what belongs together is never on both sides.",
-    "ordered": "The first four fifths train; what comes after them validates.",
-}
+Size = tuple[int, int]
+
+
+class _Text(str):
+    """Words for a comment, which are no YAML."""
 
 
 @dataclass(frozen=True)
 class Recipe:
-    """What goes into a config.
+    """A file of `recipes/`, and what is filled into it.
 
     Args:
+        name: Of the file.
         about: A sentence or two, for the config's first lines.
         source: The source with its arguments; paths as the config will hold them.
-        sequence: The sequence with its arguments.
-        model: The model with its arguments.
-        loss: Of Keras or of the project; a mapping for several targets.
-        metrics: In the same form.
-        monitor: What early stopping watches.
+        batch_size: Samples in a batch.
         by: How the samples are divided.
         column: Of the groups, for `by: group`.
-        batch_size: Samples in a batch.
-        epochs: At most.
-        learning_rate: Of Adam.
-        patience: Epochs without a better value.
-        class_weight: `balanced`, where classes differ in size.
-        callbacks: Besides tqdm and early stopping.
-        why: Comments that replace the usual ones, by key.
+        values: What else the file asks for.
     """
 
+    name: str
     about: str
     source: Mapping[str, Any]
-    sequence: Mapping[str, Any]
-    model: Mapping[str, Any]
-    loss: Any
-    metrics: Any
-    monitor: str = "val_loss"
+    batch_size: int = 32
     by: str = "random"
     column: str | None = None
-    batch_size: int = 32
-    epochs: int = 50
-    learning_rate: float = 1e-3
-    patience: int = 8
-    class_weight: str | None = None
-    callbacks: tuple[Any, ...] = ()
-    why: Mapping[str, str] = field(default_factory=dict)
+    values: Mapping[str, Any] = field(default_factory=dict)
 
     def to_yaml(self, origin: str) -> str:
         """The config as text.
@@ -75,47 +47,39 @@ class Recipe:
         Args:
             origin: The command that writes it, for the first lines.
         """
-        title = [*_comment(self.about), f"# Written by `{origin}`; every line may be changed.", "version: 1"]
-        why = {**_WHY, "split": _WHY_SPLIT[self.by], **self.why}
-        parts = [[*_comment(why[key]), *_written(key, value)] for key, value in self._sections().items()]
-        return "\n\n".join("\n".join(lines) for lines in [title, *parts]) + "\n"
-
-    def _sections(self) -> dict[str, Any]:
-        optimizer = {"name": "adam", "learning_rate": self.learning_rate}
-        fit = {"epochs": self.epochs, "workers": 4}
-        watched = {"monitor": self.monitor, "mode": _mode(self.monitor), "patience": self.patience}
-        stopping = {"early_stopping": {**watched, "restore_best_weights": True}}
-        return {
-            "seed": 7,
-            "source": dict(self.source),
-            "split": {"train": 0.8, "by": self.by} | ({"column": self.column} if self.column else {}),
-            "sequence": dict(self.sequence),
-            "batch_size": self.batch_size,
-            "model": dict(self.model),
-            "compile": {"optimizer": optimizer, "loss": self.loss, "metrics": self.metrics},
-            "fit": fit | ({"class_weight": self.class_weight} if self.class_weight else {}),
-            "callbacks": ["tqdm", *self.callbacks, stopping],
-        }
+        environment = jinja2.Environment(
+            loader=jinja2.PackageLoader("seqtrain.init", "recipes"),
+            trim_blocks=True,
+            lstrip_blocks=True,
+            finalize=_flow,
+        )
+        environment.filters["text"] = _Text
+        values = {**vars(self), "source": dict(self.source), **self.values, "origin": origin}
+        rendered = environment.get_template(f"{self.name}.yaml").render(values)
+        sections = [part for part in rendered.split("\n\n") if part.strip()]
+        return "\n\n".join("\n".join(map(_broken, section.strip("\n").split("\n"))) for section in sections) + "\n"
 
 
-def _mode(monitor: str) -> str:
-    return "min" if monitor.endswith(("loss", "mae")) else "max"
+def filters(image_size: Size) -> list[int]:
+    """Of convolutions: a block for each halving that leaves a few pixels."""
+    edge = min(image_size)
+    return [16, 32] if edge < 48 else [16, 32, 64] if edge < 112 else [16, 32, 64, 128]
 
 
-def _comment(text: str) -> list[str]:
-    return [f"# {line}" for line in textwrap.wrap(text, _WIDTH)]
-
-
-def _written(key: str, value: Any) -> list[str]:
-    """On one line where it fits, as the shipped configs have it; else a line for each part."""
-    line = f"{key}: {_flow(value)}"
-    if isinstance(value, list):
-        return [f"{key}:", *(f"  - {_flow(item).removeprefix('{').removesuffix('}')}" for item in value)]
-    if len(line) <= _WIDTH or not isinstance(value, dict):
-        return [line]
-    return [f"{key}:", *(f"  {_flow(name)}: {_flow(item)}" for name, item in value.items())]
+def _broken(line: str) -> str:
+    """A line as it is where it fits; else a comment's words on several lines, and each key of a section on its own."""
+    if line.startswith("#"):
+        return "\n".join(f"# {part}" for part in textwrap.wrap(line.removeprefix("# "), _WIDTH))
+    if len(line) <= _WIDTH or line.startswith(" "):
+        return line
+    ((key, section),) = yaml.safe_load(line).items()
+    return "\n".join([f"{key}:", *(f"  {_flow(name)}: {_flow(value)}" for name, value in section.items())])
 
 
 def _flow(value: Any) -> str:
+    """A value as YAML on one line."""
+    if isinstance(value, _Text):
+        return value
+    value = list(value) if isinstance(value, tuple) else value
     text = yaml.safe_dump(value, default_flow_style=True, sort_keys=False, allow_unicode=True, width=1_000_000)
     return text.removesuffix("...\n").rstrip("\n")

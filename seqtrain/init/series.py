@@ -14,7 +14,6 @@ from seqtrain.init.columns import DAY_OR_MONTH_FIRST, column_roles
 from seqtrain.init.csv_sample import CsvSample, csv_samples
 from seqtrain.init.detection import Answers, Detection
 from seqtrain.init.listing import Listing
-from seqtrain.init.number_recipes import forecast
 from seqtrain.init.picture_sample import fitting_batch_size
 from seqtrain.init.recipe import Recipe
 from seqtrain.sources.number_text import is_number
@@ -69,7 +68,7 @@ def _find(alike: list[CsvSample], source: dict[str, Any], numbers: list[str], ti
         full = {**source, "columns": numbers, "target": answers.target, "window": window, "horizon": horizon}
         if has_empty:
             full["missing"] = "interpolate"
-        return forecast(about, full, fitting_batch_size(sum(rows), 128))
+        return Recipe("forecast", about, full, fitting_batch_size(sum(rows), 128))
 
     named = alike[0].named(*_TARGETS)
     first = alike[0].column(time)[0]

@@ -13,11 +13,10 @@ from seqtrain.config import load_config
 from seqtrain.errors import ConfigError, SeqtrainError, did_you_mean, one_of
 from seqtrain.files import write_text
 from seqtrain.init.detection import Answers, Detection
-from seqtrain.init.kinds import KINDS
+from seqtrain.init.kinds import KINDS, template
 from seqtrain.init.listing import listing_of
 from seqtrain.init.prompts import InitOptions, settle
 from seqtrain.init.recognise import chosen, recognise
-from seqtrain.init.templates import template
 from seqtrain.loading.pipeline import first_batch, open_data
 
 log = logging.getLogger("seqtrain")

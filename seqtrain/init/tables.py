@@ -11,11 +11,10 @@ import numpy as np
 
 from seqtrain.init.columns import column_roles, group_column, likely_targets, target_kind
 from seqtrain.init.csv_sample import CsvSample, check_decimal_points, csv_samples, fold, is_last
-from seqtrain.init.detection import Answers, Detection, Size
+from seqtrain.init.detection import Answers, Detection
 from seqtrain.init.listing import Listing
-from seqtrain.init.number_recipes import picture_rows, rating_rows, table_rows
 from seqtrain.init.picture_sample import fitting_batch_size
-from seqtrain.init.recipe import Recipe
+from seqtrain.init.recipe import Recipe, Size, filters
 from seqtrain.sources.number_text import is_number
 from seqtrain.sources.table_file import read_columns
 
@@ -40,7 +39,7 @@ def ratings(listing: Listing) -> Iterator[Detection]:
         keys = ("user_column", "item_column", "rating_column")
         if not is_plain:
             source |= {k: c for k, c, w in zip(keys, columns, wanted, strict=True) if c != w}
-        recipe = rating_rows(f"Ratings: {sample.words()}.", source, fitting_batch_size(sample.num_rows, 256))
+        recipe = Recipe("ratings", f"Ratings: {sample.words()}.", source, fitting_batch_size(sample.num_rows, 256))
         seen = (("ratings", f"{sample.words()} in {sample.file}"),)
         yield Detection("ratings", seen, lambda answers, recipe=recipe: recipe)  # type: ignore[misc]
 
@@ -62,7 +61,9 @@ def pixel_tables(listing: Listing) -> Iterator[Detection]:
         labels = Counter(sample.column(label) if label else (row[0] for row in sample.rows))
         batch_size = fitting_batch_size(sample.num_rows)
         by = "stratified" if min(labels.values()) > 1 else "random"
-        recipe = picture_rows(f"Pictures as rows of a CSV: {sample.words()}.", source, (height, width), batch_size, by)
+        about = f"Pictures as rows of a CSV: {sample.words()}."
+        model = {"name": "cnn", "filters": filters((height, width))}
+        recipe = Recipe("arrays", about, source, batch_size, by, values={"model": model})
         seen = (
             (
                 "pictures",
@@ -119,9 +120,10 @@ def _table(listing: Listing, sample: CsvSample, target: str) -> Recipe:
         counts = np.bincount(read_columns(sample.path, {target: "category"}).categories[target].codes.clip(0))
         by, is_imbalanced = "stratified" if counts.min() > 1 else "random", counts.max() >= _IMBALANCED * counts.min()
     batch_size = fitting_batch_size(sample.num_rows, 256)
+    values = {"is_number": kind == "number", "is_imbalanced": bool(is_imbalanced)}
     if group is not None and group != target:
-        return table_rows(about, source, kind, batch_size, ("group", group), bool(is_imbalanced))
-    return table_rows(about, source, kind, batch_size, (by, None), bool(is_imbalanced))
+        return Recipe("table", about, source, batch_size, "group", group, values)
+    return Recipe("table", about, source, batch_size, by, values=values)
 
 
 def _pixels(sample: CsvSample) -> tuple[Size, int, str | None] | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Iterator
 from pathlib import Path
 from statistics import median_low
@@ -11,13 +12,11 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from seqtrain.errors import DataError
-from seqtrain.init import mask_recipes as recipes
 from seqtrain.init.columns import column_roles, group_column, likely_targets
 from seqtrain.init.csv_sample import CsvSample, csv_samples
 from seqtrain.init.detection import Answers, Detection
 from seqtrain.init.listing import Listing, by_folder, evenly, is_held_out
 from seqtrain.init.mask_pairs import FolderPair, folder_pairs, is_mask_name
-from seqtrain.init.picture_recipes import Pictures
 from seqtrain.init.recipe import Recipe
 from seqtrain.sources.file_listing import stem_and_extension
 from seqtrain.sources.nifti import nifti_volume
@@ -25,7 +24,7 @@ from seqtrain.sources.volume_file import VolumeFile, npy_volume
 
 _NIFTI = (".nii", ".nii.gz")
 _READ_VOLUMES, _READ_MASKS = 50, 16
-_MOST_SLICE = 256
+_LARGEST_PATCH, _LARGEST_VOLUME, _MOST_SLICE = 64, 96, 256
 _SHOWN = 6
 
 
@@ -43,7 +42,7 @@ class _Shapes(NamedTuple):
     """What some volumes are like."""
 
     number: int
-    median: recipes.Shape
+    median: tuple[int, int, int]
     words: str
 
 
@@ -108,12 +107,15 @@ def _with_masks(listing: Listing, pair: FolderPair, shapes: _Shapes, table: _Tab
     notes = () if named else ("the masks hold numbers alone: put names into `classes`",)
     if "unmatched" in source:
         notes = (*pair.notes, *notes)
-    yield Detection("volume_patches", seen, lambda answers: recipes.patches(about, source, shapes.median), notes=notes)
+    size = [min(_LARGEST_PATCH, max(8, edge // 8 * 8)) for edge in shapes.median]
+    patches = Recipe("volume_patches", about, source, 8 if math.prod(size) <= 32**3 else 2, values={"size": size})
+    yield Detection("volume_patches", seen, lambda answers: patches, notes=notes)
     height, width = (min(_MOST_SLICE, max(8, edge // 8 * 8)) for edge in shapes.median[1:])
 
     def slices(answers: Answers) -> Recipe:
-        pictures = Pictures(answers.image_size or (height, width), "gray", 16)
-        return recipes.slices(about, {**source, "name": "volume_slices"}, pictures)
+        values = {"image_size": list(answers.image_size or (height, width)), "color": "gray"}
+        named = {**source, "name": "volume_slices", "plane": "axial"}
+        return Recipe("volume_slices", about, named, 16, values=values)
 
     yield Detection("volume_slices", seen, slices, Answers(image_size=(height, width)), notes=notes)
 
@@ -122,7 +124,9 @@ def _with_labels(listing: Listing, folder: str, shapes: _Shapes, table: _Table) 
     def recipe(answers: Answers) -> Recipe:
         source = {"name": "volumes", "images": listing.path(folder), **_table_arguments(listing, table)}
         source["label_column"] = answers.target
-        return recipes.volume_classes(f"{shapes.number:,} volumes, with their {answers.target}.", source, shapes.median)
+        size = [min(_LARGEST_VOLUME, max(8, edge // 4 * 4)) for edge in shapes.median]
+        about = f"{shapes.number:,} volumes, with their {answers.target}."
+        return Recipe("volume_classification", about, source, 4, values={"size": size})
 
     seen = (
         ("volumes", f"{shapes.number:,}, {shapes.words}"),

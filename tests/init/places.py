@@ -4,6 +4,7 @@ import csv
 from dataclasses import replace
 
 import numpy as np
+import yaml
 from PIL import Image
 
 from seqtrain.init.detection import Answers
@@ -40,4 +41,4 @@ def sections(folder, number=0, **answers):
     """The likeliest find, or another one, and its config as data."""
     find = found(folder)[number]
     settled = {"target": find.suggested.target, "image_size": find.suggested.image_size} | answers
-    return find, find.recipe(Answers(**settled))
+    return find, yaml.safe_load(find.recipe(Answers(**settled)).to_yaml("a test"))

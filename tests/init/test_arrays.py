@@ -12,15 +12,15 @@ def test_training_arrays_before_those_of_a_test(tmp_path):
     for side in ("test", "train"):
         np.save(tmp_path / f"{side}_images.npy", PICTURES)
         np.save(tmp_path / f"{side}_labels.npy", CLASSES)
-    find, recipe = sections(tmp_path)
-    assert recipe.source == {"name": "arrays", "x": "train_images.npy", "y": "train_labels.npy"}
-    assert recipe.model["name"] == "cnn" and recipe.by == "stratified"
+    find, config = sections(tmp_path)
+    assert config["source"] == {"name": "arrays", "x": "train_images.npy", "y": "train_labels.npy"}
+    assert config["model"]["name"] == "cnn" and config["split"]["by"] == "stratified"
     assert dict(find.seen)["classes"] == "4 (10 each)"
 
 
 def test_an_npz_by_the_names_of_its_arrays(tmp_path):
     np.savez(tmp_path / "d.npz", x_train=PICTURES, y_train=CLASSES, x_test=PICTURES, y_test=CLASSES)
-    source = sections(tmp_path)[1].source
+    source = sections(tmp_path)[1]["source"]
     assert source == {"name": "arrays", "file": "d.npz", "x_key": "x_train", "y_key": "y_train"}
 
 
@@ -43,14 +43,14 @@ def test_a_compressed_npz_is_told_with_its_fix(tmp_path):
 def test_model_and_loss_fit_the_shapes(x, y, model, loss, tmp_path):
     np.save(tmp_path / "x.npy", x)
     np.save(tmp_path / "y.npy", y)
-    recipe = sections(tmp_path)[1]
-    assert model.items() <= recipe.model.items() and recipe.loss == loss
+    config = sections(tmp_path)[1]
+    assert model.items() <= config["model"].items() and config["compile"]["loss"] == loss
 
 
 def test_channels_before_height_and_width(tmp_path):
     np.save(tmp_path / "x.npy", PICTURES.transpose(0, 3, 1, 2))
     np.save(tmp_path / "y.npy", CLASSES)
-    assert sections(tmp_path)[1].sequence == {"name": "arrays", "stored_format": "channels_first"}
+    assert sections(tmp_path)[1]["sequence"] == {"name": "arrays", "stored_format": "channels_first"}
 
 
 def test_data_sets_of_groups_in_hdf5(tmp_path):
@@ -58,7 +58,7 @@ def test_data_sets_of_groups_in_hdf5(tmp_path):
     with h5py.File(tmp_path / "d.h5", "w") as file:
         for side in ("test", "train"):
             file[f"{side}/images"], file[f"{side}/labels"] = PICTURES, CLASSES
-    source = sections(tmp_path)[1].source
+    source = sections(tmp_path)[1]["source"]
     assert source == {"name": "hdf5", "path": "d.h5", "x": "train/images", "y": "train/labels"}
 
 
@@ -66,7 +66,7 @@ def test_names_that_say_nothing_are_told_apart_by_shape(tmp_path):
     h5py = pytest.importorskip("h5py")
     with h5py.File(tmp_path / "d.h5", "w") as file:
         file["scans"], file["diagnosis"] = PICTURES, CLASSES
-    source = sections(tmp_path)[1].source
+    source = sections(tmp_path)[1]["source"]
     assert source == {"name": "hdf5", "path": "d.h5", "x": "scans", "y": "diagnosis"}
     with h5py.File(tmp_path / "d.h5", "a") as file:
         file["age"] = CLASSES

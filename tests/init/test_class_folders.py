@@ -10,8 +10,8 @@ def classes(folder, counts, **how):
 def test_classes_below_train_beside_val_and_test(tmp_path):
     for side, count in (("train", 8), ("val", 3), ("test", 2)):
         classes(tmp_path / side, {"cat": count, "dog": count})
-    find, recipe = sections(tmp_path)
-    assert find.kind == "image_folder" and recipe.source["path"] == "train" and recipe.by == "stratified"
+    find, config = sections(tmp_path)
+    assert find.kind == "image_folder" and config["source"]["path"] == "train" and config["split"]["by"] == "stratified"
     assert dict(find.seen) == {
         "images": "16, 40x30, in colour",
         "classes": "2: cat, dog (8 each)",
@@ -23,39 +23,39 @@ def test_classes_below_train_beside_val_and_test(tmp_path):
 
 def test_a_folder_in_a_folder_is_entered(tmp_path):
     classes(tmp_path / "PetImages", {"cat": 3, "dog": 3})
-    assert sections(tmp_path)[1].source["path"] == "PetImages"
+    assert sections(tmp_path)[1]["source"]["path"] == "PetImages"
 
 
 def test_classes_of_unlike_size_are_balanced(tmp_path):
     classes(tmp_path, {"healthy": 12, "ill": 3})
-    assert sections(tmp_path)[1].class_weight == "balanced"
+    assert sections(tmp_path)[1]["fit"]["class_weight"] == "balanced"
 
 
 def test_a_class_of_one_image_cannot_be_stratified(tmp_path):
     classes(tmp_path, {"cat": 5, "dog": 1})
-    find, recipe = sections(tmp_path)
-    assert recipe.by == "random" and "one image" in " ".join(find.notes)
+    find, config = sections(tmp_path)
+    assert config["split"]["by"] == "random" and "one image" in " ".join(find.notes)
 
 
 def test_folders_without_images_are_no_classes(tmp_path):
     classes(tmp_path, {"cat": 3, "dog": 3})
     (tmp_path / "notes").mkdir()
-    assert sections(tmp_path)[1].source["classes"] == ["cat", "dog"]
+    assert sections(tmp_path)[1]["source"]["classes"] == ["cat", "dog"]
 
 
 def test_large_photographs_may_want_transfer_learning(tmp_path):
     classes(tmp_path, {"cat": 2, "dog": 2}, size=(300, 400))
     assert [find.kind for find in found(tmp_path)][:2] == ["image_folder", "backbone"]
     # 400 pixels are brought to 224, and the picture to a square with them.
-    assert sections(tmp_path)[1].sequence["image_size"] == [224, 224]
+    assert sections(tmp_path)[1]["sequence"]["image_size"] == [224, 224]
 
 
 def test_the_size_is_the_median_and_a_damaged_file_is_told(tmp_path):
     for number, edge in enumerate([20, 50, 50, 60, 90]):
         picture(tmp_path / "ab"[number % 2] / f"{number}.png", size=(edge, edge), mode="L")
     (tmp_path / "a" / "5.png").write_bytes(b"no image")
-    find, recipe = sections(tmp_path)
-    assert recipe.sequence["image_size"] == [50, 50] and recipe.sequence["color"] == "gray"
+    find, config = sections(tmp_path)
+    assert config["sequence"]["image_size"] == [50, 50] and config["sequence"]["color"] == "gray"
     assert find.notes == ("1 of 6 files looked at cannot be read, such as a/5.png",)
 
 
@@ -88,5 +88,5 @@ def test_what_runs_and_archives_left_behind_is_no_data(tmp_path):
 def test_images_alone_are_drawn_again(tmp_path):
     for number in range(5):
         picture(tmp_path / f"{number}.png", size=(100, 128))
-    find, recipe = sections(tmp_path)
-    assert find.kind == "autoencoder" and recipe.sequence["image_size"] == [64, 64]
+    find, config = sections(tmp_path)
+    assert find.kind == "autoencoder" and config["sequence"]["image_size"] == [64, 64]

@@ -6,9 +6,9 @@ def test_paths_may_start_from_another_folder_and_columns_have_other_names(tmp_pa
         picture(tmp_path / "photos" / f"{number}.jpg")
     rows = [[f"{number}.jpg", "ab"[number % 2], number // 3] for number in range(6)]
     table(tmp_path / "meta" / "list.csv", ["file", "kind", "patient_id"], rows)
-    find, recipe = sections(tmp_path)
+    find, config = sections(tmp_path)
     assert find.kind == "image_manifest" and find.targets == ("kind",)
-    assert recipe.source == {
+    assert config["source"] == {
         "name": "image_manifest",
         "manifest": "meta/list.csv",
         "root": "photos",
@@ -16,7 +16,7 @@ def test_paths_may_start_from_another_folder_and_columns_have_other_names(tmp_pa
         "label_column": "kind",
         "target": "class",
     }
-    assert (recipe.by, recipe.column) == ("group", "patient_id")
+    assert (config["split"]["by"], config["split"]["column"]) == ("group", "patient_id")
 
 
 def test_numbers_are_predicted_and_few_whole_ones_are_classes(tmp_path):
@@ -25,9 +25,9 @@ def test_numbers_are_predicted_and_few_whole_ones_are_classes(tmp_path):
     rows = [[f"{number}.png", number % 3, 20 + number * 1.5, 100 + 31 * number] for number in range(30)]
     table(tmp_path / "list.csv", ["path", "grade", "age", "weight"], rows)
     kinds = {
-        name: (recipe.source["target"], recipe.loss)
+        name: (config["source"]["target"], config["compile"]["loss"])
         for name in ("grade", "age", "weight")
-        for recipe in [sections(tmp_path, target=name)[1]]
+        for config in [sections(tmp_path, target=name)[1]]
     }
     classes = "sparse_categorical_crossentropy"
     assert kinds == {"grade": ("index", classes), "age": ("float", "mse"), "weight": ("float", "mse")}
@@ -37,6 +37,6 @@ def test_pairs_with_columns_of_other_names(tmp_path):
     for number in range(4):
         picture(tmp_path / f"{number}.png")
     table(tmp_path / "p.csv", ["left", "right", "alike"], [["0.png", "1.png", 1], ["2.png", "3.png", 0]])
-    find, recipe = sections(tmp_path)
+    find, config = sections(tmp_path)
     assert find.kind == "pair_manifest"
-    assert [recipe.source[f"{name}_column"] for name in ("path_a", "path_b", "label")] == ["left", "right", "alike"]
+    assert [config["source"][f"{name}_column"] for name in ("path_a", "path_b", "label")] == ["left", "right", "alike"]

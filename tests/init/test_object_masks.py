@@ -10,16 +10,16 @@ def test_run_length_codes_beside_images_of_train_and_test(tmp_path):
         picture(tmp_path / "test_images" / f"9{number}.jpg")
     rows = [[f"{number}.jpg", 1 + number % 2, "1 3 10 4"] for number in range(4)]
     table(tmp_path / "train.csv", ["ImageId", "ClassId", "EncodedPixels"], rows)
-    find, recipe = sections(tmp_path)
+    find, config = sections(tmp_path)
     assert find.kind == "encoded_masks"
-    assert recipe.source == {"name": "encoded_masks", "path": "train.csv", "images": "train_images"}
+    assert config["source"] == {"name": "encoded_masks", "path": "train.csv", "images": "train_images"}
 
 
 def test_columns_of_codes_with_other_names(tmp_path):
     for number in range(3):
         picture(tmp_path / f"{number}.png")
     table(tmp_path / "runs.csv", ["id", "rle"], [[number, "1 3"] for number in range(3)])
-    source = sections(tmp_path)[1].source
+    source = sections(tmp_path)[1]["source"]
     assert (source["image_column"], source["runs_column"]) == ("id", "rle")
 
 
@@ -35,8 +35,8 @@ def test_a_coco_file_in_annotations_and_its_images(tmp_path):
         picture(tmp_path / "train2017" / f"{number}.jpg")
     for side in ("val", "train"):
         _coco(tmp_path / "annotations" / f"instances_{side}2017.json", [f"{n}.jpg" for n in range(3)])
-    find, recipe = sections(tmp_path)
-    assert recipe.source == {
+    find, config = sections(tmp_path)
+    assert config["source"] == {
         "name": "coco_masks",
         "path": "annotations/instances_train2017.json",
         "images": "train2017",

@@ -12,9 +12,9 @@ def days(path, number, step=timedelta(days=1), empty=()):
 
 def test_daily_series_know_a_month_and_forecast_a_week(tmp_path):
     days(tmp_path / "shop.csv", 400)
-    find, recipe = sections(tmp_path)
+    find, config = sections(tmp_path)
     assert find.kind == "series" and find.targets == ("sales", "stock") and "a row a day" in dict(find.seen)["series"]
-    assert recipe.source == {
+    assert config["source"] == {
         "name": "series",
         "path": "shop.csv",
         "time": "date",
@@ -23,12 +23,12 @@ def test_daily_series_know_a_month_and_forecast_a_week(tmp_path):
         "window": 28,
         "horizon": 7,
     }
-    assert recipe.by == "ordered"
+    assert config["split"]["by"] == "ordered"
 
 
 def test_short_series_get_short_windows_and_empty_cells_are_drawn(tmp_path):
     days(tmp_path / "shop.csv", 50, empty=[20])
-    source = sections(tmp_path)[1].source
+    source = sections(tmp_path)[1]["source"]
     assert (source["window"], source["horizon"]) == (10, 2)  # a fifth of the rows, and a quarter of that
     assert source["missing"] == "interpolate"
 
@@ -36,11 +36,11 @@ def test_short_series_get_short_windows_and_empty_cells_are_drawn(tmp_path):
 def test_files_of_one_form_are_taken_together(tmp_path):
     days(tmp_path / "a.csv", 60)
     days(tmp_path / "b.csv", 60)
-    find, recipe = sections(tmp_path)
-    assert recipe.source["path"] == "."
+    find, config = sections(tmp_path)
+    assert config["source"]["path"] == "."
     assert "2 of 60 rows" in dict(find.seen)["series"]
     table(tmp_path / "shops.csv", ["shop", "town"], [["a", "x"], ["b", "y"]])
-    assert sections(tmp_path)[1].source["path"] == ["a.csv", "b.csv"]
+    assert sections(tmp_path)[1]["source"]["path"] == ["a.csv", "b.csv"]
 
 
 def test_times_that_start_with_the_day_or_the_month_are_told(tmp_path):

@@ -12,16 +12,15 @@ import yaml
 
 from seqtrain.config import load_config
 from seqtrain.errors import ConfigError, DataError
-from seqtrain.init.kinds import KINDS
+from seqtrain.init.kinds import KINDS, template
 from seqtrain.init.listing import listing_of
 from seqtrain.init.prompts import InitOptions
 from seqtrain.init.recognise import recognise
 from seqtrain.init.starting import Survey, begin, start
-from seqtrain.init.templates import template
 from seqtrain.training.options import FitOptions
 from seqtrain.training.session import fit
 from tests.conftest import CONFIGS, DATA, seqtrain
-from tests.init.places import found, picture, sections, table
+from tests.init.places import found, picture, table
 
 SUGGESTED = {
     "cells": "coco_masks",
@@ -84,12 +83,13 @@ def _touch(path):
 
 
 def test_there_is_a_template_for_the_source_sequence_and_model_of_every_shipped_config():
-    parts = {(recipe.source["name"], recipe.sequence["name"]) for recipe in map(template, KINDS)}
+    configs = [yaml.safe_load(template(kind).to_yaml("a test")) for kind in KINDS]
+    parts = {(config["source"]["name"], config["sequence"]["name"]) for config in configs}
     shipped = [load_config(path).config for path in CONFIGS.glob("*.yaml") if path.stem != "my_sequences"]
     # Plain images are what augmented ones are without augmentation.
     of_configs = {(c.source.name, c.sequence.name.replace("augmented_image", "image")) for c in shipped}
     assert of_configs <= {(source, sequence.replace("augmented_image", "image")) for source, sequence in parts}
-    assert {c.model.name for c in shipped} == {template(kind).model["name"] for kind in KINDS}
+    assert {c.model.name for c in shipped} == {config["model"]["name"] for config in configs}
 
 
 def test_the_command_writes_a_config_that_check_accepts_and_leaves_one_that_is_there(tmp_path):
@@ -166,7 +166,7 @@ def test_a_wish_that_does_not_fit_is_refused(wishes, error, words, tmp_path):
 
 
 def test_a_comment_stands_above_every_part_of_a_config():
-    lines = sections(DATA / "photos")[1].to_yaml("seqtrain init").splitlines()
+    lines = template("image_manifest").to_yaml("seqtrain init").splitlines()
     tops = [index for index, line in enumerate(lines) if line[:1].isalpha() and not line.startswith("version")]
     assert [lines[index].partition(":")[0] for index in tops] == [
         *("seed", "source", "split", "sequence", "batch_size", "model", "compile", "fit", "callbacks")

@@ -21,15 +21,15 @@ def test_the_decathlon_s_folders_and_the_names_of_its_classes(tmp_path):
         volume(tmp_path / "imagesTs" / f"liver_9{number}.nii.gz", 5)
     names = {"0": "background", "1": "liver", "2": "cancer"}
     (tmp_path / "dataset.json").write_text(json.dumps({"labels": names}))
-    find, recipe = sections(tmp_path)
+    find, config = sections(tmp_path)
     assert find.kind == "volume_patches"
-    assert recipe.source == {
+    assert config["source"] == {
         "name": "volumes",
         "images": "imagesTr",
         "labels": "labelsTr",
         "classes": ["background", "liver", "cancer"],
     }
-    assert recipe.sequence["patch_size"] == [16, 16, 16]
+    assert config["sequence"]["patch_size"] == [16, 16, 16]
     assert dict(find.seen)["volumes"] == "3, 16x16x16, spacing 3x2x2 mm"
 
 
@@ -38,8 +38,8 @@ def test_volumes_without_a_mask_are_told(tmp_path):
         volume(tmp_path / "images" / f"{number}.nii", 5, 90)
     for number in range(3):
         volume(tmp_path / "labels" / f"{number}.nii", 0, 1)
-    find, recipe = sections(tmp_path)
-    assert recipe.source["unmatched"] == "skip" and "1 file has no partner and is left out" in find.notes
+    find, config = sections(tmp_path)
+    assert config["source"]["unmatched"] == "skip" and "1 file has no partner and is left out" in find.notes
 
 
 def test_volumes_with_labels_in_a_table(tmp_path):
@@ -47,9 +47,9 @@ def test_volumes_with_labels_in_a_table(tmp_path):
         volume(tmp_path / "scans" / f"s{number}.nii", 5, 90)
     rows = [[f"s{number}.nii", f"p{number // 2}", ["healthy", "ill"][number % 2]] for number in range(6)]
     table(tmp_path / "list.csv", ["scan", "subject", "diagnosis"], rows)
-    find, recipe = sections(tmp_path)
+    find, config = sections(tmp_path)
     assert find.kind == "volume_classification"
-    assert recipe.source == {
+    assert config["source"] == {
         "name": "volumes",
         "images": "scans",
         "table": "list.csv",
