@@ -19,8 +19,8 @@ from seqtrain.errors import ConfigError
 from seqtrain.registry import sequences
 from seqtrain.sequences.augment import NO_AUGMENTATION, Augmentation, Warp
 from seqtrain.sequences.base import Samples, SampleSequence
-from seqtrain.sequences.image_format import ImageFormat, Picture
-from seqtrain.sequences.pictures import CutPictures, read_resized
+from seqtrain.sequences.image_format import CHANNELS, ImageFormat, Picture
+from seqtrain.sequences.pictures import MadePictures, read_resized
 from seqtrain.sources.base import Source
 from seqtrain.structure import FieldSpec
 
@@ -74,8 +74,8 @@ class ImageSequence(SampleSequence):
         self.data_format = image_format.data_format
         self.cache: PictureCache | None = None
         source = samples.source
-        cuts = source.has_pictures  # else they are files
-        self._cut = CutPictures(source, image_format.color, image_format.resize) if cuts else None
+        channels, resize = CHANNELS[image_format.color], image_format.resize
+        self._made = MadePictures(source, channels, resize) if source.has_pictures else None  # None: they are files
         self._one_hot = labels == "one_hot"
         self.spec = (image_format.field(), self._label_spec())
 
@@ -89,7 +89,7 @@ class ImageSequence(SampleSequence):
         kept = None if self.cache is None else self.cache.read_kept([sample["path"] for sample in samples], x)
         for row, (index, sample) in enumerate(zip(indices.tolist(), samples, strict=True)):
             if kept is None or not kept[row]:
-                self.read(sample["path"] if self._cut is None else index, x[row])
+                self.read(sample["path"] if self._made is None else index, x[row])
             self._write_label(sample["label"], rows[1][row : row + 1])
 
     def write_sample(self, index: int, generator: np.random.Generator, rows: tuple[Any, ...]) -> None:
@@ -100,7 +100,7 @@ class ImageSequence(SampleSequence):
 
     def key_of(self, index: int) -> Key:
         """What the picture of a sample is read by: its file; or the sample, where the source makes its pictures."""
-        return index if self._cut is not None else str(self.source[index]["path"])
+        return index if self._made is not None else str(self.source[index]["path"])
 
     def write_picture(self, key: Key, generator: np.random.Generator, row: Picture) -> None:
         """Writes a picture into its row, which has a batch axis of 1."""
@@ -119,8 +119,8 @@ class ImageSequence(SampleSequence):
 
     def read(self, key: Key, picture: Picture) -> None:
         """Writes a picture, resized, into one of any size; what a cache keeps is not decoded again."""
-        if self._cut is not None:
-            self._cut.read(int(key), picture)
+        if self._made is not None:
+            self._made.read(int(key), picture)
         elif self.cache is None:
             self.decode(str(key), picture)
         else:
@@ -147,7 +147,7 @@ class ImageSequence(SampleSequence):
         Raises:
             ConfigError: when the source makes its pictures itself.
         """
-        if self._cut is not None:
+        if self._made is not None:
             raise ConfigError(
                 f"the pictures of a {type(self.source).__name__} are no image files, which a cache keeps",
                 fix="remove `cache`",
@@ -184,7 +184,7 @@ class ImageSequence(SampleSequence):
 
     def _label_spec(self) -> FieldSpec:
         labels = self.source.labels
-        if labels is None or (self._cut is None and "path" not in self.source[int(self.indices[0])]):
+        if labels is None or (self._made is None and "path" not in self.source[int(self.indices[0])]):
             raise ConfigError(
                 f"the source {type(self.source).__name__} has no labelled pictures",
                 expected="a source with labels, whose samples have a `path` and a `label`",

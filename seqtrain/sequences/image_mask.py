@@ -15,8 +15,8 @@ from seqtrain.sequences.base import Samples
 from seqtrain.sequences.image import ImageSequence
 from seqtrain.sequences.image_format import ImageFormat, Picture
 from seqtrain.sequences.kept_masks import KeptMasks
-from seqtrain.sequences.mask_resizing import fit_mask, shrunk_size
 from seqtrain.sequences.pictures import read_resized
+from seqtrain.sequences.resizing import fit_mask, shrunk_size
 from seqtrain.sources.base import Source
 from seqtrain.sources.mask_source import require_masks
 from seqtrain.sources.picture_size import picture_size
@@ -75,7 +75,7 @@ class ImageMaskSequence(ImageSequence):
         self._kept_masks = KeptMasks(kept_masks_mb * _MB)
         super().__init__(samples, image_format, drop_remainder=drop_remainder)
         self.augmentation = augmentation
-        self._may_differ = self._cut is None and not source.masks_fit
+        self._may_differ = self._made is None and not source.masks_fit
         weights = () if self._ignored_id is None else (FieldSpec(image_format.image_size, "float32"),)
         self.spec = (image_format.field("pixels"), self._label_spec(), *weights)
 

@@ -1,12 +1,8 @@
-"""Pictures of any source, written in any size: image files, rows of arrays, slices that a source cuts itself.
-
-For sequences that need the pictures alone, and not where they come from.
-"""
+"""Pictures of any source, written in any size: image files, rows of arrays, pictures that a source makes itself."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, Protocol
 
 import cv2
 import numpy as np
@@ -22,22 +18,87 @@ from seqtrain.types import Color, Resize
 _MOST_CHANNELS = 4
 
 
-class Pictures(Protocol):
-    """The pictures of a source."""
+class Pictures:
+    """The pictures of a source, each brought to the size that is asked for.
 
-    @property
-    def num_channels(self) -> int:
-        """Of each picture."""
-        ...
+    Args:
+        source: Of the samples.
+        num_channels: Of each picture.
+        resize: See `resizing`.
+    """
 
-    @property
-    def stored_size(self) -> tuple[int, int] | None:
-        """Height and width, or None where they may differ."""
-        ...
+    stored_size: Size | None = None
+    """Height and width, or None where they may differ."""
+
+    def __init__(self, source: Source, num_channels: int, resize: Resize) -> None:
+        self.source = source
+        self.num_channels = num_channels
+        self.resize: Resize = resize
 
     def read(self, index: int, picture: Picture) -> None:
         """Writes a sample's picture, resized, into (height, width) for one channel, else (height, width, channels)."""
-        ...
+        raise NotImplementedError
+
+
+class FilePictures(Pictures):
+    """Pictures in files: samples have a `path`. A file of another colour is converted."""
+
+    def read(self, index: int, picture: Picture) -> None:
+        """See `Pictures`."""
+        color: Color = "gray" if self.num_channels == 1 else "rgb"
+        read_resized(self.source[index]["path"], picture, color, self.resize)
+
+
+class MadePictures(Pictures):
+    """Pictures that a source makes itself, such as slices of volumes. One of another colour is converted."""
+
+    def read(self, index: int, picture: Picture) -> None:
+        """See `Pictures`."""
+        read = self.source.read_picture(index)
+        if read.ndim != picture.ndim:
+            read = np.asarray(cv2.cvtColor(read, cv2.COLOR_GRAY2RGB if read.ndim == 2 else cv2.COLOR_RGB2GRAY))
+        fit(read, picture, self.resize)
+
+
+class ArrayPictures(Pictures):
+    """Pictures that are arrays already, (height, width) or (height, width, channels), uint8.
+
+    Args:
+        source: With rows of arrays.
+        color: What they are to be; None for what they are.
+        resize: See `resizing`.
+
+    Raises:
+        ConfigError: when the arrays are no such pictures.
+    """
+
+    def __init__(self, source: Source, color: Color | None, resize: Resize) -> None:
+        stored = source.fields["x"]
+        super().__init__(source, stored.shape[2] if len(stored.shape) == 3 else 1, resize)
+        if stored.dtype != "uint8" or len(stored.shape) not in (2, 3) or self.num_channels > _MOST_CHANNELS:
+            raise ConfigError(
+                "the source's arrays are no 8-bit pictures",
+                where=source.describe(0),
+                expected=f"uint8, (height, width) or (height, width, channels) with at most {_MOST_CHANNELS} channels",
+                received=f"{stored.dtype}, {stored.shape}",
+                fix="save them as uint8, 0 to 255, with the channels last",
+            )
+        if color is not None and self.num_channels != CHANNELS[color]:
+            raise ConfigError(
+                f"color: the stored pictures are not {color}, they have {self.num_channels} channels",
+                fix="leave color out: arrays are taken as they are",
+            )
+        self.stored_size = stored.shape[0], stored.shape[1]
+
+    def read(self, index: int, picture: Picture) -> None:
+        """See `Pictures`."""
+        stored = self.source.fields["x"].empty(1)
+        self.source.read_rows(np.array([index]), {"x": stored})
+        as_picture = stored.reshape(self.stored_size) if self.num_channels == 1 else stored[0]
+        if as_picture.shape == picture.shape:
+            picture[...] = as_picture
+        else:
+            fit(as_picture, picture, self.resize)
 
 
 def pictures_of(source: Source, indices: npt.NDArray[np.integer], color: Color | None, resize: Resize) -> Pictures:
@@ -55,9 +116,9 @@ def pictures_of(source: Source, indices: npt.NDArray[np.integer], color: Color |
     if source.has_rows:
         return ArrayPictures(source, color, resize)
     if source.has_pictures:  # its samples may have a `path` too, that of a volume
-        return CutPictures(source, color or "rgb", resize)
+        return MadePictures(source, CHANNELS[color or "rgb"], resize)
     if "path" in source[int(indices[0])]:
-        return FilePictures(source, color or "rgb", resize)
+        return FilePictures(source, CHANNELS[color or "rgb"], resize)
     raise ConfigError(
         f"the source {type(source).__name__} has no pictures",
         expected="a source whose samples have a `path`, or one with rows of arrays or `read_picture(index)`",
@@ -83,97 +144,3 @@ def read_resized(
     """
     size = picture.shape[0], picture.shape[1]
     fit(read_picture(path, color, lambda stored: smallest(stored, size, resize)), picture, resize)
-
-
-class FilePictures:
-    """Pictures in files.
-
-    Args:
-        source: Whose samples have a `path`.
-        color: "rgb" or "gray"; a file of the other kind is converted.
-        resize: See `resizing`.
-    """
-
-    stored_size = None
-
-    def __init__(self, source: Source, color: Color, resize: Resize) -> None:
-        self.num_channels = CHANNELS[color]
-        self._source = source
-        self._color = color
-        self._resize: Resize = resize
-
-    def read(self, index: int, picture: Picture) -> None:
-        """See `Pictures`."""
-        read_resized(self._source[index]["path"], picture, self._color, self._resize)
-
-
-class CutPictures:
-    """Pictures that a source makes itself, such as slices of volumes.
-
-    Args:
-        source: With `read_picture(index)`, which returns (height, width) or (height, width, 3), uint8.
-        color: "rgb" or "gray"; a picture of the other kind is converted.
-        resize: See `resizing`.
-    """
-
-    stored_size = None
-
-    def __init__(self, source: Any, color: Color, resize: Resize) -> None:
-        self.num_channels = CHANNELS[color]
-        self._source = source
-        self._resize: Resize = resize
-
-    def read(self, index: int, picture: Picture) -> None:
-        """See `Pictures`."""
-        read = self._source.read_picture(index)
-        if read.ndim != picture.ndim:
-            read = cv2.cvtColor(read, cv2.COLOR_GRAY2RGB if read.ndim == 2 else cv2.COLOR_RGB2GRAY)
-        fit(read, picture, self._resize)
-
-
-class ArrayPictures:
-    """Pictures that are arrays already.
-
-    Args:
-        source: With rows of arrays, (height, width) or (height, width, channels), uint8.
-        color: What they are to be; None for what they are.
-        resize: See `resizing`.
-
-    Raises:
-        ConfigError: when the arrays are no such pictures.
-    """
-
-    def __init__(self, source: Source, color: Color | None, resize: Resize) -> None:
-        stored = source.fields["x"]
-        self.num_channels = stored.shape[2] if len(stored.shape) == 3 else 1
-        _check(source, self.num_channels, color)
-        self.stored_size = stored.shape[0], stored.shape[1]
-        self._source = source
-        self._resize: Resize = resize
-
-    def read(self, index: int, picture: Picture) -> None:
-        """See `Pictures`."""
-        stored = self._source.fields["x"].empty(1)
-        self._source.read_rows(np.array([index]), {"x": stored})
-        as_picture = stored.reshape(self.stored_size) if self.num_channels == 1 else stored[0]
-        if as_picture.shape == picture.shape:
-            picture[...] = as_picture
-        else:
-            fit(as_picture, picture, self._resize)
-
-
-def _check(source: Source, num_channels: int, color: Color | None) -> None:
-    stored = source.fields["x"]
-    if stored.dtype != "uint8" or len(stored.shape) not in (2, 3) or num_channels > _MOST_CHANNELS:
-        raise ConfigError(
-            "the source's arrays are no 8-bit pictures",
-            where=source.describe(0),
-            expected=f"uint8, (height, width) or (height, width, channels) with at most {_MOST_CHANNELS} channels",
-            received=f"{stored.dtype}, {stored.shape}",
-            fix="save them as uint8, 0 to 255, with the channels last",
-        )
-    if color is not None and num_channels != CHANNELS[color]:
-        raise ConfigError(
-            f"color: the stored pictures are not {color}, they have {num_channels} channels",
-            fix="leave color out: arrays are taken as they are",
-        )
