@@ -45,6 +45,7 @@ LIGHT = [
     "cli",
     "doctor.examination",
     "reports",
+    "inference",
 ]
 
 

@@ -1,1 +1,5 @@
-"""A trained run as something to call: what its model puts out, evaluation, prediction."""
+"""A trained run as something to call: to evaluate, to predict, to look at its batches. Imports Keras when it needs it."""
+
+from seqtrain.inference.trained_run import TrainedRun
+
+__all__ = ["TrainedRun"]

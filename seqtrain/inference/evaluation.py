@@ -1,7 +1,7 @@
-"""The loss and metrics of a trained run on samples: either side of its split, all, or those of another source.
+"""The loss and metrics of a trained run on either side of its split, on all samples, or on another source.
 
-Batches come through the run's loader and Keras's `evaluate`, exactly as in the validation of `fit`, so the numbers of
-the best checkpoint are those that `fit` logged for its best epoch. Class weights are of training alone.
+Batches come through the run's loader and Keras's `evaluate`, exactly as in the validation of `fit`, so the best
+checkpoint gets the numbers that `fit` logged for its best epoch. Class weights apply in training only.
 """
 
 from __future__ import annotations
@@ -63,7 +63,7 @@ class Evaluation:
 
 
 def evaluate(run: TrainedRun, part: RowRange | None = None) -> Evaluation:
-    """Tests a run's model.
+    """Evaluates a run's model.
 
     Args:
         run: The run, perhaps with another source.
@@ -82,7 +82,7 @@ def evaluate(run: TrainedRun, part: RowRange | None = None) -> Evaluation:
     samples = min(len(items), steps * run.loaded.config.batch_size)
     most = run.loaded.config.on_bad_sample.most(len(items))
     bad = BadSamples({"val": most}) if sequence.skips_bad_samples else None
-    metrics = _tested(run, sequence, steps, samples, bad)
+    metrics = _metrics(run, sequence, steps, samples, bad)
     return Evaluation(
         str(run.path),
         run.which,
@@ -96,7 +96,7 @@ def evaluate(run: TrainedRun, part: RowRange | None = None) -> Evaluation:
     )
 
 
-def _tested(run: TrainedRun, sequence: Any, steps: int, samples: int, bad: BadSamples | None) -> dict[str, float]:
+def _metrics(run: TrainedRun, sequence: Any, steps: int, samples: int, bad: BadSamples | None) -> dict[str, float]:
     import keras
 
     from seqtrain.loading.keras_dataset import ValidationDataset
@@ -111,12 +111,12 @@ def _tested(run: TrainedRun, sequence: Any, steps: int, samples: int, bad: BadSa
             bad.add("val", found)
 
     with (
-        sample_bar("evaluating", samples) as tell,
+        sample_bar("evaluating", samples) as advance,
         BatchStream(sequence, schedule, run.data.workers, on_bad=on_bad) as stream,
     ):
         dataset = ValidationDataset(stream, steps, run.model)
         bar = keras.callbacks.LambdaCallback(
-            on_test_batch_end=lambda batch, logs: tell(min(batch_size, samples - batch * batch_size))
+            on_test_batch_end=lambda batch, logs: advance(min(batch_size, samples - batch * batch_size))
         )
         try:
             return scalar_logs(run.model.evaluate(dataset, callbacks=[bar], verbose=0, return_dict=True))

@@ -1,4 +1,4 @@
-"""A trained run as `inspect-batches` takes it: a model that predicts the batches which are shown."""
+"""What `inspect-batches --run` shows: batches, and what a trained model predicts for them."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def open_inspection(
     run: Path | None,
     settings: Sequence[str] = (),
 ) -> Inspection:
-    """A look at batches, with what a run's model predicts where one is named.
+    """The inspection of a config's batches, with the predictions of a run's model where one is named.
 
     Args:
         config: Whose batches are looked at; None for the run's own.
@@ -40,8 +40,8 @@ def open_inspection(
         out: See `Inspection`.
         stage: See `Inspection`.
         run: A run folder.
-        settings: `key=value` each, laid on the run's config; those of the source say where its data lies now, or what
-            other data of its kind to look at.
+        settings: `key=value` each, which override the run's config; those of the source say where its data lies now, or
+            what other data of its kind to look at.
 
     Raises:
         SeqtrainError: see `Inspection` and `InspectedRun`.
@@ -99,8 +99,8 @@ class InspectedRun:
             raise ConfigError(
                 "the run was trained on other inputs or other classes than this config has",
                 where=self.loaded.place("sequence"),
-                expected=_words(own),
-                received=_words(other),
+                expected=_described(own),
+                received=_described(other),
                 fix=_LEAVE_OUT,
             )
         model = self._run.model
@@ -123,7 +123,7 @@ def _shapes(sequence: Any) -> dict[str, tuple[tuple[int, ...], str]]:
     return {name: (field.shape, field.dtype) for name, field in named_leaves(spec) if name.split(".")[0] == "x"}
 
 
-def _words(sequence: Any) -> str:
+def _described(sequence: Any) -> str:
     shapes = ", ".join(f"{name} {shape} {dtype}" for name, (shape, dtype) in _shapes(sequence).items())
     names = sequence.class_names or ()
     return f"{shapes}; {len(names)} classes" + (f": {', '.join(names[:8])}" if names else "")

@@ -1,7 +1,7 @@
 """A run that was trained: its config, its data, and its model with the weights of a checkpoint.
 
-What evaluates, predicts or draws begins here. Nothing in the run folder is changed, and a run that still trains may be
-looked at.
+`evaluate`, `predict` and `inspect-batches --run` start here. Nothing in the run folder is changed, and the run may
+still be training.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from typing import Any, Literal
 import numpy as np
 
 from seqtrain.config.load import LoadedConfig, load_config
-from seqtrain.errors import CheckpointError, ConfigError, Mistake
+from seqtrain.errors import MISSING_FILE, CheckpointError, ConfigError, Mistake
 from seqtrain.inference.other_samples import as_the_run_sees, open_other_source
 from seqtrain.loading.pipeline import Data, first_batch, validating_sequence
 from seqtrain.loading.preprocessing_state import is_same_data, open_known, require_same_data, split_of
@@ -37,19 +37,8 @@ _MOVED = (
 _NO_STAND_IN = "bring the run's data back, which is not where it was; what stands in for it must be of its form"
 
 
-@contextlib.contextmanager
-def _without_notes() -> Iterator[None]:
-    log = logging.getLogger("seqtrain")
-    level = log.level
-    log.setLevel(logging.WARNING)
-    try:
-        yield
-    finally:
-        log.setLevel(level)
-
-
 def require_run(path: Path) -> None:
-    """Tells of a folder that is no run's, before anything costs time.
+    """Refuses a folder that is no run's, before anything costs time.
 
     Raises:
         CheckpointError: when there is no run in it.
@@ -59,22 +48,22 @@ def require_run(path: Path) -> None:
 
 
 class TrainedRun:
-    """A run folder, opened to be looked at.
+    """A run folder, opened for reading.
 
     Args:
         path: The run folder.
-        settings: `key=value` each, laid on its config. Where they name another source, its samples are what `sequence`
-            gives, divided as the config divides; the model, and what was fitted on the training part, stay the run's.
-            Where the run's own data is gone, what they name may be that data, which now lies elsewhere; else it stands
-            in for it.
+        settings: `key=value` each, which override its config. Where they name another source, `sequence` gives samples
+            of that, split as the config says; the model, and what was fitted on the training part, stay the run's.
+            Where the run's own data is gone, the other source takes its place; it may be the same data, moved.
         which: The checkpoint: the best epoch's, or the last.
         moves_own: Whether settings of the source say where the run's own data lies now, and name no other source.
 
     Attributes:
         data: The run's own.
-        source: What `sequence` draws from: the run's own source, or the one that the settings name.
-        source_settings: The settings that name it; empty for the run's own.
+        source: Whose samples `sequence` gives: the run's own source, or the one that the settings name.
+        source_settings: The settings that name another source; empty for the run's own.
         has_other_source: Whether they name one.
+        model: The Keras model with the weights of the checkpoint.
         example: The outputs of the model for a training batch, by their names.
         output_specs: What each of them is.
 
@@ -94,23 +83,23 @@ class TrainedRun:
         self.path = path
         self.which = which
         own, other = (list(settings), []) if moves_own else _divided(settings)
-        self._stands_in = False
+        self._is_substitute = False  # whether the other source takes the place of the run's own data, which is gone
         try:
             self.loaded: LoadedConfig = _loaded(path / "config.yaml", own)
         except ConfigError:
             if not other:
                 raise
             self.loaded = load_config(path / "config.yaml", settings)
-            self._stands_in = True
+            self._is_substitute = True
         self.stored: CheckpointInfo = stored_checkpoint(path / "checkpoints", which)
         self.data: Data = self._own_data()
-        if self._stands_in and is_same_data(path, self.data):
-            self._stands_in, other = False, []
+        if self._is_substitute and is_same_data(path, self.data):
+            self._is_substitute, other = False, []
         self.source = self.data.source
         self.source_settings = " ".join(other)
         self._named = load_config(path / "config.yaml", settings) if other else self.loaded
         self.has_other_source = bool(other)
-        if other and not self._stands_in:
+        if other and not self._is_substitute:
             self.source = open_other_source(self._named, self.data, f"-s {self.source_settings}")
         self.model, batch = self._model()
         self.example = predict_on_batch(self.model, batch[0])
@@ -120,7 +109,7 @@ class TrainedRun:
 
     @property
     def source_paths(self) -> list[str]:
-        """The files and folders that the config names for the run's own source and for the one that is drawn from."""
+        """The files and folders that the config names for the run's own source and for the other one."""
         named = (loaded.config.source.arguments.values() for loaded in (self.loaded, self._named))
         listed = [
             each for values in named for value in values for each in (value if isinstance(value, list) else [value])
@@ -151,10 +140,10 @@ class TrainedRun:
         """The samples of a side of the split, or all, as indices of `source`; see `sequence`."""
         if part == "all":
             return np.arange(len(self.source))
-        if self.has_other_source and not self._stands_in:
+        if self.has_other_source and not self._is_substitute:
             split = split_source(self.source, self._named.config.split, self._named.config.seed)
         else:
-            split = self.own_split("choose all samples")
+            split = self.own_split(or_else="choose all samples")
         if part == "val" and not len(split.val):
             raise ConfigError("this run has no validation", where=self.loaded.place("split"), fix="choose train or all")
         return split.val if part == "val" else split.train
@@ -182,16 +171,16 @@ class TrainedRun:
         sequence.skips_bad_samples = self.data.train.skips_bad_samples
         return sequence
 
-    def own_split(self, else_: str) -> Split:
+    def own_split(self, or_else: str) -> Split:
         """The split that the run was trained on; samples that it has trained on are never called validation.
 
         Args:
-            else_: What may be done beside bringing the data back.
+            or_else: What may be done instead of bringing the data back.
 
         Raises:
-            CheckpointError: when data or settings give another.
+            CheckpointError: when data or settings give another split.
         """
-        require_same_data(self.path, self.data, else_)
+        require_same_data(self.path, self.data, or_else)
         kept, split = split_of(self.path), self.data.split
         if kept["sha256"] != split.fingerprint():
             raise CheckpointError(
@@ -199,16 +188,16 @@ class TrainedRun:
                 where=self.path / "split.json",
                 expected=f"sha256 {kept['sha256']}: train {kept['num_train']}, val {kept['num_val']}",
                 received=f"sha256 {split.fingerprint()}: train {len(split.train)}, val {len(split.val)}",
-                fix=f"leave seed and split as they were; or {else_}",
+                fix=f"leave seed and split as they were; or {or_else}",
             )
         return split
 
     def _own_data(self) -> Data:
         try:
-            with _without_notes():  # they were told when it was trained
+            with _warnings_only():  # the notes on the data are in the log of the training
                 return open_known(self.path, self.loaded)
         except CheckpointError as error:
-            if not self._stands_in:
+            if not self._is_substitute:
                 raise
             mistakes = [dataclasses.replace(mistake, fix=_NO_STAND_IN) for mistake in error.mistakes]
             raise CheckpointError(mistakes) from error
@@ -223,7 +212,7 @@ class TrainedRun:
 
         first = first_batch(self.data.train)
         model = build_model(self.loaded, self.data, first)
-        model.predict_on_batch(first[0])  # which makes the weights of a model that declares no inputs
+        model.predict_on_batch(first[0])  # builds a model that declares no inputs
         while True:
             try:
                 load_weights(model, self.stored.path / WEIGHTS, self.stored.path)
@@ -232,7 +221,7 @@ class TrainedRun:
                 newer = stored_checkpoint(self.path / "checkpoints", self.which)
                 if newer.path == self.stored.path:
                     raise
-                self.stored = newer  # a run that trains has removed the other one
+                self.stored = newer  # a run that is still training has removed the other one
         return model, first
 
 
@@ -245,24 +234,37 @@ def _loaded(path: Path, settings: Sequence[str]) -> LoadedConfig:
 
 
 def _with_advice(mistake: Mistake) -> Mistake:
-    key, _, what = mistake.message.partition(": ")
-    is_gone = key.startswith("source.") and what == "no such file or folder"
+    """A mistake of a source's path that is gone with what to do; what the command line names is just misspelt."""
+    key = mistake.message.partition(": ")[0]
+    is_gone = mistake.code == MISSING_FILE and key.startswith("source.")
     if not is_gone or (mistake.where or "").startswith("-s "):
         return mistake
     return dataclasses.replace(mistake, fix=_MOVED.format(key))
 
 
+@contextlib.contextmanager
+def _warnings_only() -> Iterator[None]:
+    log = logging.getLogger("seqtrain")
+    level = log.level
+    log.setLevel(logging.WARNING)
+    try:
+        yield
+    finally:
+        log.setLevel(level)
+
+
 def _divided(settings: Sequence[str]) -> tuple[list[str], list[str]]:
     """The settings of the run itself, and those of another source and its split; a split alone is the run's."""
-    of_source = [each for each in settings if names_source([each])]
-    other = [each for each in settings if each in of_source or (of_source and _names(each, "split"))]
+    if not names_source(settings):
+        return list(settings), []
+    other = [each for each in settings if _top_key(each) in ("source", "split")]
     return [each for each in settings if each not in other], other
 
 
 def names_source(settings: Sequence[str]) -> bool:
     """Whether some settings are of the source."""
-    return any(_names(each, "source") for each in settings)
+    return any(_top_key(each) == "source" for each in settings)
 
 
-def _names(setting: str, key: str) -> bool:
-    return setting.partition("=")[0].strip().split(".")[0] == key
+def _top_key(setting: str) -> str:
+    return setting.partition("=")[0].strip().split(".")[0]
