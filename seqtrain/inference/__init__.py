@@ -1,4 +1,4 @@
-"""A trained run as something to call: to evaluate, to predict, to look at its batches. Imports Keras when it needs it."""
+"""A trained run as something to call: to evaluate, to predict, to look at its batches. Keras is imported late."""
 
 from seqtrain.inference.trained_run import TrainedRun
 

@@ -22,7 +22,7 @@ def test_the_batches_of_fit_are_predicted_with_the_best_weights_of_a_run(tmp_pat
     look = open_inspection(loaded, "val", 0, tmp_path / "out", "augmented", run)
     shown = next(look.batches(1))
     assert look.about[-1] == f"predicted by {run} with the best weights (epoch 1)"
-    expected = TrainedRun(run).model.predict(shown.batch[0], verbose=0)
+    expected = TrainedRun(run).model.predict(shown.fields[0].array, verbose=0)
     document = shown.to_json()["predictions"]["y"]
     assert document["predicted"] == expected.argmax(axis=1).tolist()
     np.testing.assert_allclose(document["probability"], expected.max(axis=1), atol=1e-5)

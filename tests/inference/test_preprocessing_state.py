@@ -222,11 +222,12 @@ def test_batches_of_another_config_are_what_the_run_knows(flats, tmp_path):
     (tmp_path / "config.yaml").write_text(TABLE)
     other = load_config(tmp_path / "config.yaml")
     write(folder / "data.csv", [*FLATS, (1, "a", 2.5, "x")])  # what a run's own data has become is not shown
-    x, y = next(open_inspection(other, "train", 0, tmp_path / "out", "augmented", run).batches(1)).batch
+    shown = next(open_inspection(other, "train", 0, tmp_path / "out", "augmented", run).batches(1))
+    arrays = {field.name: field.array for field in shown.fields}
     scale = json.loads((run / "fitted.json").read_text())["targets"]["price"]
-    prices = y["price"] * scale["deviation"] + scale["mean"]
+    prices = arrays["y.price"] * scale["deviation"] + scale["mean"]
     np.testing.assert_allclose(prices - np.round(prices - 0.5), 0.5, atol=1e-3)
-    assert not x["town"].any()  # all are unknown
+    assert not arrays["x.town"].any()  # all are unknown
     write(tmp_path / "data.csv", [*rows, (1, "a", 2.5, "z")])
     with pytest.raises(ConfigError, match=r"config\.yaml:2(.|\n)*the classes of 'kind'(.|\n)*leave the config out"):
         open_inspection(other, "train", 0, tmp_path / "out", "augmented", run)
