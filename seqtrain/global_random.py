@@ -16,6 +16,7 @@ import re
 import sys
 import threading
 from collections.abc import Callable, Iterator
+from typing import Any
 
 import numpy as np
 
@@ -57,13 +58,13 @@ def _numpy_restorer() -> Callable[[], None]:
     It draws normal numbers in pairs and keeps the second beside the words. Only `get_state` tells whether one is kept;
     but as long as the words are those that were put back without one, none has been drawn.
     """
-    generator = np.random.get_bit_generator()
+    generator = np.random.get_bit_generator()  # type: ignore[attr-defined]  # missing in NumPy's stubs
     if type(generator) is not np.random.MT19937:
         raise TypeError(f"NumPy's global generator is a {type(generator).__name__}, which cannot be seeded")
     words = _Words.from_address(generator.ctypes.state_address)
     saved = words.raw
     if saved != _known:
-        state = np.random.get_state()  # noqa: NPY002
+        state: Any = np.random.get_state()  # noqa: NPY002
         _, key, position, has_normal, _ = state
         if has_normal or saved != key.tobytes() + position.to_bytes(4, sys.byteorder):
             return functools.partial(np.random.set_state, state)  # noqa: NPY002

@@ -40,7 +40,7 @@ LIGHT = [
     "sequences",
     "loading.stream",
     "loading.pipeline",
-    "loading.worker",
+    "loading.worker_process",
     "splits",
     "cli",
     "doctor.examination",

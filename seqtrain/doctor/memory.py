@@ -13,7 +13,7 @@ from pathlib import Path
 
 from seqtrain.doctor.finding import Finding
 from seqtrain.errors import ResourceError
-from seqtrain.loading.shared_file import SharedFile
+from seqtrain.loading.memory import SharedFile
 from seqtrain.text import memory_size
 
 _GIB = 2**30

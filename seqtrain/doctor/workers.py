@@ -12,8 +12,9 @@ import numpy as np
 from seqtrain.config.schema import FitConfig
 from seqtrain.doctor.finding import Finding
 from seqtrain.errors import SeqtrainError
-from seqtrain.loading.buffers import SharedBuffers
-from seqtrain.loading.worker_pool import RowRange, WorkerPool
+from seqtrain.loading.memory import SharedBuffers
+from seqtrain.loading.pending_batch import PendingBatch, RowRange
+from seqtrain.loading.workers import WorkerPool
 
 _LONGEST_S = 60.0
 _SLOW_S = 5.0
@@ -66,8 +67,9 @@ def _process() -> Finding:
     try:
         buffer = buffers.take()
         assert buffer is not None
-        batch = pool.worker().make(RowRange(SmallBatch(), 0, 0, buffer)).batch
-        right = batch is not None and bool((batch[0] == _VALUE).all())
+        pending = PendingBatch(SmallBatch(), 0, 0, 0, buffer)
+        pool.worker().make(RowRange(pending))
+        right = pending.batch is not None and bool((pending.batch[0] == _VALUE).all())
     except (SeqtrainError, OSError) as error:
         return Finding("workers", "process", "problem", str(error), "-s fit.use_multiprocessing=false")
     finally:

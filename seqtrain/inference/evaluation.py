@@ -11,8 +11,9 @@ from typing import Any
 
 from seqtrain.inference.trained_run import RowRange, TrainedRun
 from seqtrain.loading.bad_samples import BadSample, BadSamples
+from seqtrain.loading.order import validation_schedule
 from seqtrain.loading.preprocessing_state import target_scales
-from seqtrain.loading.stream import BatchStream, validation_schedule
+from seqtrain.loading.stream import BatchStream
 from seqtrain.training.sample_bar import sample_bar
 
 

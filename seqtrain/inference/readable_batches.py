@@ -15,7 +15,8 @@ import numpy.typing as npt
 
 from seqtrain.errors import DataError, SeqtrainError, WorkerError
 from seqtrain.inference.trained_run import TrainedRun
-from seqtrain.loading.stream import BatchStream, LoadedBatch, validation_schedule
+from seqtrain.loading.order import validation_schedule
+from seqtrain.loading.stream import BatchStream, LoadedBatch
 from seqtrain.sources.base import Source
 from seqtrain.structure import map_structure
 from seqtrain.training.predictions import PredictedBatch, items_of, predict_on_batch

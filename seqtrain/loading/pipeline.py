@@ -27,8 +27,10 @@ from seqtrain.errors import ConfigError, SeqtrainError
 from seqtrain.global_random import seeded_globals, uses_global_random
 from seqtrain.loading.bad_samples import BadSample, BadSamples, Side
 from seqtrain.loading.class_weights import ClassWeightedSequence, weights_of_targets
-from seqtrain.loading.stream import BatchStream, WorkerOptions, training_schedule, validation_schedule
+from seqtrain.loading.order import training_schedule, validation_schedule
+from seqtrain.loading.stream import BatchStream
 from seqtrain.loading.tuning import choose
+from seqtrain.loading.workers import WorkerOptions
 from seqtrain.randomness import handout_order
 from seqtrain.registry import Registry, sequences, sources
 from seqtrain.sequences.keras_style import as_sequence

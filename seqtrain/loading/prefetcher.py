@@ -1,13 +1,16 @@
-"""Where a stream's batches are made: by threads that run ahead of the consumer, or on demand.
+"""Where a stream's batches are made: by threads that run ahead of the consumer, or when they are asked for.
 
-Workers open the next position, write the rows of its batch part by part, and put it down; the consumer fetches batches
-in order.
+Workers open the next position, write the rows of its batch part by part, and lay it by; the consumer fetches batches in
+order.
 
     next position ──► open: memory, samples ──► parts of rows ──► made {position: batch} ──► fetch(position), in order
           └──────────── never more than max_queue_size ahead of the consumer ───────────┘
 
 All workers write parts of the earliest batch that is open, so that a slow sample keeps one of them and not the rest. A
 part costs about 20 microseconds besides its samples.
+
+Waking a thread takes longer than making a cheap batch. So where batches are cheap, one worker refills the queue when it
+is half empty, and the consumer is woken when it is full again.
 
 A sequence that changes in `on_epoch_end` (a class written for Keras) is a barrier: its next epoch begins when all
 batches of the former are made, and `on_epoch_end` has run once.
@@ -20,39 +23,26 @@ import threading
 import time
 import traceback
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any
 
 from seqtrain.errors import SeqtrainError, WorkerError
-from seqtrain.loading.buffers import Buffer, HeapBuffers, SharedBuffers
-from seqtrain.loading.pending_batch import PendingBatch, PendingBatches, Schedule, told
-from seqtrain.loading.worker_pool import LocalWorker, RowRange, Worker, WorkerPool
+from seqtrain.loading.bad_samples import BadSample
+from seqtrain.loading.batch_errors import unforeseen
+from seqtrain.loading.memory import HeapBuffers, SharedBuffers
+from seqtrain.loading.order import Schedule
+from seqtrain.loading.pending_batch import PendingBatch, RowRange
+from seqtrain.loading.workers import LocalWorker, Worker, WorkerOptions, WorkerPool
 
 _CLOSING_S = 2.0
+_CHECK_S = 1.0  # how often a consumer that waits looks for what hangs
+_CHECK_CHEAP_S = 0.01  # where it is not woken for each batch
 _PARTS_PER_WORKER = 4
-
-
-@dataclass(frozen=True)
-class WorkerOptions:
-    """Who makes the batches of a stream.
-
-    Args:
-        count: How many; 0 makes each batch when it is taken.
-        processes: Whether each is a process rather than a thread.
-        max_queue_size: How many batches may be made, or in the making, ahead of the consumer.
-        timeout_s: How long a batch may take before it counts as hung.
-        imports: What worker processes import first: the files and modules of the config.
-    """
-
-    count: int
-    processes: bool = False
-    max_queue_size: int = 10
-    timeout_s: float = 600.0
-    imports: tuple[str, ...] = ()
+_CHEAP_S = 2e-4  # what waking a thread may take on a busy machine
+_WEIGHT_OF_LATEST = 1 / 16
 
 
 class Prefetcher:
-    """Makes the batches of a sequence, ahead of who fetches them.
+    """Makes the batches of a sequence, ahead of the consumer that fetches them.
 
     Args:
         sequence: A `SampleSequence` or `KerasStyleSequence`, weighted or not.
@@ -71,34 +61,34 @@ class Prefetcher:
         self._workers = workers
         self._end = end
         self._dead_end: PendingBatch | None = None  # the batch from which on none can be made
-        self._barrier = bool(sequence.changes_between_epochs)
+        self._has_barrier = bool(sequence.changes_between_epochs)
         self._epoch = sequence.epoch  # the one that every worker has, at a barrier
         spec = sequence.row_spec if sequence.splits_rows else None
-        rows = sequence.batch_size if sequence.splits_rows else 1
+        num_rows = sequence.batch_size if sequence.splits_rows else 1
         most = workers.max_queue_size + workers.count
         self.buffers: HeapBuffers | SharedBuffers
         if workers.processes and workers.count:
-            self.buffers = SharedBuffers(spec, rows, most + num_kept)
+            self.buffers = SharedBuffers(spec, num_rows, most + num_kept)
             self._pool: WorkerPool | None = WorkerPool(sequence, workers.imports, self.buffers, workers.timeout_s)
         else:
-            self.buffers = HeapBuffers(spec, rows, most)
+            self.buffers = HeapBuffers(spec, num_rows, most)
             self._pool = None
-        self._jobs = PendingBatches(sequence, schedule, self.buffers)
         self._lock = threading.RLock()  # a signal handler may interrupt the thread that holds it
         self._work_changed = threading.Condition(self._lock)
         self._made_changed = threading.Condition(self._lock)
-        self._next_position = start  # the first that nobody has opened
+        self._next_position = start  # the first that is not open
         self._next_fetched = start  # the one that the consumer takes next
-        self._generation = 0
         self._open: list[PendingBatch] = []
-        self._entering = 0  # threads that are opening a position or an epoch
-        self._epoch_opened_at: float | None = None
         self._made: dict[int, PendingBatch] = {}
+        self._is_full = False  # whether the queue was full and has not been refilled since
+        self._num_idle = 0  # workers that wait for work
+        self._mean_s: float | None = None  # that a batch takes
+        self._epoch_opened_at: float | None = None  # when `on_epoch_end` was called that has not returned
         self._closed = False
         self._interruption: BaseException | None = None
-        self._local = LocalWorker(sequence, alone=workers.count <= 1)
+        self._local = LocalWorker(alone=workers.count <= 1)
         self._threads = [
-            threading.Thread(target=self._work, args=(self._maker(),), name=f"seqtrain-loader-{n}", daemon=True)
+            threading.Thread(target=self._work, args=(self._worker(),), name=f"seqtrain-loader-{n}", daemon=True)
             for n in range(workers.count)
         ]
         for thread in self._threads:
@@ -115,12 +105,20 @@ class Prefetcher:
         """The batch at `position`, which is the next; waits for it, or makes it here and now.
 
         Raises:
-            BaseException: what the prefetcher was interrupted with, where this may be.
+            BaseException: the error of the batch; or what the prefetcher was interrupted with, where this may be.
         """
-        return self._wait_for(position, interruptible) if self._threads else self._make_now(position)
+        batch = self._wait_for(position, interruptible) if self._threads else self._make_now(position)
+        if batch.error is not None:
+            raise batch.error
+        if batch.batch is not None:
+            batch.batch = self.buffers.lend(batch.buffer, batch.batch)
+        with self._lock:
+            if not self._is_cheap or (self._num_idle == len(self._threads) and self._has_room()):
+                self._work_changed.notify()  # there is room in the queue, and lending may have freed memory
+        return batch
 
     def interrupt(self, error: BaseException) -> None:
-        """Has who waits raise an error; from any thread or signal handler."""
+        """Has every `fetch` that waits raise an error; from any thread or signal handler."""
         with self._lock:
             self._interruption = error
             self._made_changed.notify_all()
@@ -131,24 +129,16 @@ class Prefetcher:
             raise self._interruption
 
     def seek(self, position: int) -> None:
-        """Goes on at another position; what was made for others is put away."""
+        """Restarts at `position`, discarding prefetched batches."""
         with self._lock:
-            self._generation += 1
-            for job in self._made.values():
-                self.buffers.give_back(job.buffer)
-            for job in list(self._open):
-                job.next_row = sys.maxsize  # no more of its parts; who writes the last one puts it away
-                if not job.parts_in_work:
-                    self._open.remove(job)
-                    self.buffers.give_back(job.buffer)
+            for batch in self._open:
+                batch.is_discarded = True
+            # What is in work stays until its worker is done with it: an epoch does not end before.
+            self._open = [batch for batch in self._open if batch.parts_in_work or not batch.is_open]
             self._made.clear()
+            self._is_full = False
             self._next_position = self._next_fetched = position
             self._work_changed.notify_all()
-
-    def memory_freed(self) -> None:
-        """Wakes a worker that may be waiting for a buffer."""
-        with self._lock:
-            self._work_changed.notify()
 
     def close(self) -> None:
         """Ends the workers: processes at once, threads with the part that they are writing, for up to two seconds."""
@@ -177,132 +167,168 @@ class Prefetcher:
                     raise WorkerError("the loader is closed")
                 if self._dead_end is not None and position >= self._dead_end.position:
                     return self._dead_end
-                if not self._made_changed.wait(timeout=1.0):
+                if not self._made_changed.wait(_CHECK_CHEAP_S if self._is_cheap else _CHECK_S):
+                    self._work_changed.notify_all()
                     self._raise_if_hung()
-            job = self._made.pop(position)
             self._next_fetched = position + 1
-        return job
+            return self._made.pop(position)
 
     def _raise_if_hung(self) -> None:
-        """Threads cannot be killed; a run that would wait for ever can be ended, and told where they stand."""
-        if self._epoch_opened_at is not None and time.monotonic() - self._epoch_opened_at > self._workers.timeout_s:
+        """Threads cannot be killed; but a run that would wait for ever can be ended, and told where they are."""
+        now, timeout_s = time.monotonic(), self._workers.timeout_s
+        if self._epoch_opened_at is not None and now - self._epoch_opened_at > timeout_s:
             raise WorkerError(
-                f"on_epoch_end has not returned within {self._workers.timeout_s:g} seconds",
+                f"on_epoch_end has not returned within {timeout_s:g} seconds",
                 fix="look for a hang in it, or raise fit.worker_timeout_s",
             )
-        for job in self._open:
-            if self._pool is None and job.threads and time.monotonic() - job.began > self._workers.timeout_s:
+        for batch in self._open:
+            if self._pool is None and batch.threads and now - batch.began > timeout_s:
                 frames = sys._current_frames()
-                stacks = ["".join(traceback.format_stack(frames[n])) for n in job.threads if n in frames]
+                stacks = ["".join(traceback.format_stack(frames[n])) for n in batch.threads if n in frames]
                 raise WorkerError(
-                    f"{self._jobs.part(job).name}: not made within {self._workers.timeout_s:g} seconds",
+                    f"{RowRange(batch, 0, batch.samples)}: not made within {timeout_s:g} seconds",
                     received="the worker at\n" + "".join(stacks).rstrip(),
                     fix="look for a hang in the code that reads these samples, or raise fit.worker_timeout_s",
                 )
 
     def _make_now(self, position: int) -> PendingBatch:
         self._next_fetched = position + 1
-        error = self._enter_epoch(self._schedule(position)[0])
-        if error is not None:
-            return self._jobs.failed(position, self._generation, error)
-        try:
-            job = self._jobs.open(position, self._generation, self.buffers.take() or Buffer())
-        except MemoryError as raised:
-            return self._jobs.without_memory(position, self._generation, raised)
-        if job.error is None:
-            part = self._jobs.part(job)
-            job.next_row = job.num_rows
-            self._jobs.write(job, part, self._local)()
-        if position + 1 == self._end and job.error is None:
-            job.error = self._enter_epoch(self._schedule(self._end)[0])
-        return job
+        batch = PendingBatch(self._sequence, position, *self._schedule(position))
+        batch.error = self._enter_epoch(batch.epoch)
+        if batch.error is None:
+            try:
+                batch.buffer = self.buffers.take() or batch.buffer
+            except MemoryError as error:
+                batch.error = unforeseen(f"batch {batch.index}", error)
+            else:
+                self._prepare(batch)
+        if batch.error is None:
+            self._make(batch.claim(batch.num_rows), self._local)
+        if position + 1 == self._end and batch.error is None:
+            batch.error = self._enter_epoch(self._schedule(self._end)[0])
+        return batch
 
     # What the workers do.
 
-    def _maker(self) -> Worker:
+    def _worker(self) -> Worker:
         return self._local if self._pool is None else self._pool.worker()
 
-    def _work(self, maker: Worker) -> None:
-        while (claimed := self._claim()) is not None:
-            job, part = claimed
-            add_to_batch = self._jobs.write(job, part, maker)
-            with self._lock:
-                job.parts_in_work -= 1
-                job.threads.discard(threading.get_ident())
-                add_to_batch()
-                if not job.parts_in_work and not job.has_more_parts:
-                    self._put_down(job)
+    def _work(self, worker: Worker) -> None:
+        while (part := self._claim()) is not None:
+            self._make(part, worker)
+            del part  # or its memory would be in use until there is more to do
 
-    def _claim(self) -> tuple[PendingBatch, RowRange] | None:
+    def _claim(self) -> RowRange | None:
         """The next part to make, once there is one; None when the stream is closed."""
         with self._lock:
             while not self._closed:
-                job = next((job for job in self._open if job.has_more_parts), None)
-                if job is not None:
-                    share = -(-job.num_rows // (_PARTS_PER_WORKER * self._workers.count))
-                    least = 1 if job.indices is None else self._sequence.min_part_rows
-                    return job, self._jobs.part(job, *job.claim(max(share, least)))
+                batch = next((batch for batch in self._open if batch.has_more_parts), None)
+                if batch is not None:
+                    share = -(-batch.num_rows // (_PARTS_PER_WORKER * self._workers.count))
+                    least = 1 if batch.samples is None else self._sequence.min_part_rows
+                    return batch.claim(max(share, least))
                 if not self._open_next():
+                    self._made_changed.notify_all()
+                    self._num_idle += 1
                     self._work_changed.wait()
+                    self._num_idle -= 1
         return None
+
+    def _make(self, part: RowRange, worker: Worker) -> None:
+        """Has a part made; what goes wrong is kept for the consumer of the batch."""
+        bad: tuple[BadSample, ...] = ()
+        error = None
+        began = time.perf_counter()
+        try:
+            bad = worker.make(part)
+        except KeyboardInterrupt:
+            raise
+        except BaseException as raised:
+            error = raised
+        seconds = time.perf_counter() - began
+        batch = part.batch
+        with self._lock:
+            batch.add(part, bad, error, seconds)
+            if not batch.is_written:
+                return
+        batch.finish()
+        if self._threads:
+            self._lay_by(batch)
 
     def _open_next(self) -> bool:
         """Opens the next position or, at a barrier, the next epoch; the lock is released meanwhile."""
-        position, generation = self._next_position, self._generation
-        epoch, _ = self._schedule(position)
-        if self._barrier and self._epoch < epoch:
-            if self._open or self._entering:
+        position = self._next_position
+        epoch, index = self._schedule(position)
+        if self._has_barrier and self._epoch < epoch:
+            if self._open or self._epoch_opened_at is not None:
                 return False
-            self._unlocked(lambda: self._open_epoch(position, epoch))
+            self._open_epoch(position, epoch)
             return True
-        if self._dead_end is not None or (self._end is not None and position >= self._end):
-            return False
-        if position - self._next_fetched >= self._workers.max_queue_size:
+        if self._dead_end is not None or (self._end is not None and position >= self._end) or not self._has_room():
             return False
         try:
             buffer = self.buffers.take()
         except MemoryError as error:
-            self._give_up(self._jobs.without_memory(position, generation, error))
+            self._give_up(position, unforeseen(f"batch {index}", error))
             return False
         if buffer is None:
             return False
+        batch = PendingBatch(self._sequence, position, epoch, index, buffer)
         self._next_position += 1
-        job = self._unlocked(lambda: self._jobs.open(position, generation, buffer))
-        if generation != self._generation:
-            self.buffers.give_back(job.buffer)
-        elif job.error is not None:
-            self._put_down(job)
-        else:
-            self._open.append(job)
-            self._open.sort(key=lambda each: each.position)
+        self._open.append(batch)
+        self._unlocked(lambda: self._prepare(batch))
+        if batch.is_discarded or batch.error is not None:
+            self._lay_by(batch)
+        elif not self._is_cheap:
             self._work_changed.notify_all()
         return True
 
+    def _has_room(self) -> bool:
+        """Whether the queue has room for one more batch; where they are cheap, once it is half empty."""
+        num_ahead, most = self._next_position - self._next_fetched, self._workers.max_queue_size
+        if num_ahead >= most:
+            self._is_full = True
+        elif not self._is_cheap or num_ahead <= most // 2:
+            self._is_full = False
+        return not self._is_full
+
+    @property
+    def _is_cheap(self) -> bool:
+        return self._mean_s is not None and self._mean_s < _CHEAP_S
+
+    def _prepare(self, batch: PendingBatch) -> None:
+        """Finds out the samples of a batch, and opens it to workers."""
+        try:
+            if self._sequence.splits_rows:
+                batch.samples = self._sequence.sample_indices(batch.epoch, batch.index)
+                batch.rows = self.buffers.rows(batch.buffer, len(batch.samples))
+        except Exception as error:
+            batch.error = unforeseen(f"batch {batch.index} of epoch {batch.epoch}", error)
+        batch.is_open = True
+
     def _unlocked(self, action: Callable[[], Any]) -> Any:
-        self._entering += 1
         self._lock.release()
         try:
             return action()
         finally:
             self._lock.acquire()
-            self._entering -= 1
-            self._work_changed.notify_all()
 
     def _open_epoch(self, position: int, epoch: int) -> None:
         self._epoch_opened_at = time.monotonic()
-        error = self._enter_epoch(epoch)
+        error = self._unlocked(lambda: self._enter_epoch(epoch))
         self._epoch_opened_at = None
         if error is not None:
-            with self._lock:
-                self._barrier = False
-                self._give_up(self._jobs.failed(position, self._generation, error))
+            self._has_barrier = False
+            self._give_up(position, error)
+        self._work_changed.notify_all()
 
-    def _give_up(self, job: PendingBatch) -> None:
-        self._dead_end = job
+    def _give_up(self, position: int, error: SeqtrainError) -> None:
+        self._dead_end = PendingBatch(self._sequence, position, *self._schedule(position), error=error)
         self._made_changed.notify_all()
 
     def _enter_epoch(self, epoch: int) -> SeqtrainError | None:
-        if not self._barrier or self._epoch >= epoch:
+        """Has the sequence, and the workers' copies of it, go on to an epoch; returns what goes wrong."""
+        if not self._has_barrier or self._epoch >= epoch:
             return None
         try:
             while self._sequence.epoch < epoch:
@@ -310,22 +336,21 @@ class Prefetcher:
             if self._pool is not None:
                 self._pool.sequence_changed()
             self._epoch = epoch
-        except SeqtrainError as error:
-            return error
         except KeyboardInterrupt:
             raise
         except BaseException as error:
             name = type(self._sequence.owner).__name__
-            return told(error, f"{name}.on_epoch_end after epoch {self._sequence.epoch}: the end of an epoch")
+            return unforeseen(f"{name}.on_epoch_end after epoch {self._sequence.epoch}: the end of an epoch", error)
         return None
 
-    def _put_down(self, job: PendingBatch) -> None:
-        if job in self._open:
-            self._open.remove(job)
-        if job.generation == self._generation and not self._closed:
-            self._made[job.position] = job
-            self._made_changed.notify_all()
-        else:
-            self.buffers.give_back(job.buffer)
-        if self._barrier:
-            self._work_changed.notify_all()
+    def _lay_by(self, batch: PendingBatch) -> None:
+        """Keeps a batch that is made for the consumer."""
+        with self._lock:
+            if batch in self._open:
+                self._open.remove(batch)
+            if not batch.is_discarded and not self._closed:
+                self._made[batch.position] = batch
+                took, mean = batch.seconds, self._mean_s
+                self._mean_s = took if mean is None else mean + _WEIGHT_OF_LATEST * (took - mean)
+                if not self._is_cheap or batch.error is not None:
+                    self._made_changed.notify_all()

@@ -1,8 +1,8 @@
-"""Batches in order, made ahead by workers.
+"""The batches of a sequence in order, prefetched by workers.
 
-A run is one endless row of batches. A schedule, a pure function, says which batch of which epoch stands at a position.
-The prefetcher makes them ahead, and the consumer takes them up in order. What is made is therefore the same for any
-number of workers, and between epochs nobody stops: while the model validates, the next epoch is being loaded.
+A run is one endless series of batches, and a schedule says which batch of which epoch stands at a position. So what is
+made is the same for any number of workers, and between epochs nobody stops: while the model validates, the next epoch
+is being loaded.
 """
 
 from __future__ import annotations
@@ -13,10 +13,9 @@ from types import TracebackType
 from typing import Any
 
 from seqtrain.loading.bad_samples import BadSample
-from seqtrain.loading.pending_batch import Schedule as Schedule
-from seqtrain.loading.pending_batch import required
+from seqtrain.loading.order import Schedule
 from seqtrain.loading.prefetcher import Prefetcher
-from seqtrain.loading.prefetcher import WorkerOptions as WorkerOptions
+from seqtrain.loading.workers import WorkerOptions
 
 _KEPT = 2  # Keras reads up to two batches to learn their form, and then begins again
 
@@ -40,18 +39,8 @@ class LoadedBatch:
     bad: tuple[BadSample, ...] = ()
 
 
-def training_schedule(num_batches: int) -> Schedule:
-    """Pass after pass over all batches."""
-    return lambda position: divmod(position, num_batches)
-
-
-def validation_schedule(num_steps: int) -> Schedule:
-    """The first `num_steps` batches, over and over."""
-    return lambda position: (0, position % num_steps)
-
-
 class BatchStream:
-    """The batches of a sequence in order, made ahead.
+    """The batches of a sequence in order, prefetched.
 
     Args:
         sequence: A `SampleSequence` or `KerasStyleSequence`, weighted or not.
@@ -81,7 +70,7 @@ class BatchStream:
         self._prefetcher = Prefetcher(sequence, schedule, workers, start, end, _KEPT)
 
     def reuse_memory(self) -> None:
-        """Says that the consumer keeps a batch's arrays for as long as it uses their memory, as TensorFlow does."""
+        """Allows a batch's memory to be used again once its arrays are gone, as TensorFlow does; JAX would not."""
         self._prefetcher.buffers.reuse = True
 
     @property
@@ -110,19 +99,16 @@ class BatchStream:
         if position != self.position:
             self._kept.clear()
             self._prefetcher.seek(position)
-        job = self._prefetcher.fetch(position, interruptible)
-        if job.error is not None:
-            raise job.error
-        batch = self._prefetcher.buffers.lend(job.buffer, required(job.batch))
-        self._prefetcher.memory_freed()  # lending may have freed a buffer
-        made = LoadedBatch(job.epoch, job.index, batch, job.seconds, job.bad_samples)
-        if made.bad and self._on_bad is not None:
-            self._on_bad(made.bad)
+        made = self._prefetcher.fetch(position, interruptible)
+        assert made.batch is not None
+        loaded = LoadedBatch(made.epoch, made.index, made.batch, made.seconds, made.bad_samples)
+        if loaded.bad and self._on_bad is not None:
+            self._on_bad(loaded.bad)
         if position < self._keep_until:
-            self._kept[position] = made
+            self._kept[position] = loaded
         else:
             self._kept.clear()
-        return made
+        return loaded
 
     def is_kept(self, position: int) -> bool:
         """Whether a batch that was taken can be taken again."""

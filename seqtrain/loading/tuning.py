@@ -16,7 +16,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from seqtrain.errors import WorkerError
-from seqtrain.loading.stream import BatchStream, WorkerOptions, training_schedule
+from seqtrain.loading.order import training_schedule
+from seqtrain.loading.stream import BatchStream
+from seqtrain.loading.workers import WorkerOptions
 from seqtrain.structure import named_leaves
 from seqtrain.text import counted
 

@@ -13,7 +13,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from seqtrain.loading.stream import BatchStream, WorkerOptions, validation_schedule
+from seqtrain.loading.order import validation_schedule
+from seqtrain.loading.stream import BatchStream
+from seqtrain.loading.workers import WorkerOptions
 from seqtrain.reports.file_facts import kind_names, size_names
 from seqtrain.reports.sample_facts import BAD_BATCH, FactSequence
 from seqtrain.reports.statistics import SplitStatistics, split_statistics

@@ -18,8 +18,9 @@ from typing import Any, Literal
 from seqtrain.config.load import LoadedConfig
 from seqtrain.errors import ConfigError
 from seqtrain.loading.bad_samples import replaced
+from seqtrain.loading.order import Schedule, training_schedule, validation_schedule
 from seqtrain.loading.pipeline import Data, open_data
-from seqtrain.loading.stream import BatchStream, LoadedBatch, Schedule, training_schedule, validation_schedule
+from seqtrain.loading.stream import BatchStream, LoadedBatch
 from seqtrain.reports.batch_predictions import Predictor, batch_predictions
 from seqtrain.reports.data_check import overlap_warnings
 from seqtrain.reports.fields import fields_of_sequence

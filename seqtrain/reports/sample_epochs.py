@@ -11,7 +11,8 @@ import numpy.typing as npt
 
 from seqtrain.errors import ConfigError, one_of
 from seqtrain.loading.bad_samples import replaced
-from seqtrain.loading.stream import LoadedBatch, Schedule
+from seqtrain.loading.order import Schedule
+from seqtrain.loading.stream import LoadedBatch
 from seqtrain.sources.base import Source
 from seqtrain.splits import Split
 from seqtrain.structure import map_structure

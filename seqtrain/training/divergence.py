@@ -11,8 +11,8 @@ import numpy as np
 
 from seqtrain import keras_private
 from seqtrain.errors import DivergedError
+from seqtrain.loading.batch_errors import describe_batch
 from seqtrain.loading.pipeline import Data
-from seqtrain.loading.worker_pool import describe_batch
 from seqtrain.training.progress import Progress
 
 

@@ -10,8 +10,9 @@ import numpy as np
 import numpy.typing as npt
 
 from seqtrain.loading.bad_samples import replaced
+from seqtrain.loading.order import validation_schedule
 from seqtrain.loading.pipeline import Data
-from seqtrain.loading.stream import BatchStream, validation_schedule
+from seqtrain.loading.stream import BatchStream
 from seqtrain.reports.output_spec import outputs_of
 from seqtrain.structure import map_structure
 

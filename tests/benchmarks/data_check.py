@@ -22,8 +22,10 @@ import numpy as np
 
 from seqtrain.config import load_config
 from seqtrain.config.load import LoadedConfig
+from seqtrain.loading.order import validation_schedule
 from seqtrain.loading.pipeline import open_data, validating_sequence
-from seqtrain.loading.stream import BatchStream, WorkerOptions, validation_schedule
+from seqtrain.loading.stream import BatchStream
+from seqtrain.loading.workers import WorkerOptions
 from seqtrain.reports.data_survey import Survey
 from seqtrain.reports.sample_facts import FactSequence
 from tests.benchmarks.data import photographs

@@ -11,7 +11,9 @@ from typing import Any
 
 import numpy as np
 
-from seqtrain.loading.stream import BatchStream, WorkerOptions, training_schedule
+from seqtrain.loading.order import training_schedule
+from seqtrain.loading.stream import BatchStream
+from seqtrain.loading.workers import WorkerOptions
 from seqtrain.sequences.base import Samples
 from seqtrain.sequences.image import ImageSequence
 from seqtrain.sequences.image_format import ImageFormat

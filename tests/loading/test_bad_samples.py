@@ -11,8 +11,10 @@ from PIL import Image
 from seqtrain.config import load_config
 from seqtrain.errors import ConfigError, DataError
 from seqtrain.loading.bad_samples import BadSample, BadSamples, replaced
+from seqtrain.loading.order import training_schedule
 from seqtrain.loading.pipeline import open_data
-from seqtrain.loading.stream import BatchStream, WorkerOptions, training_schedule
+from seqtrain.loading.stream import BatchStream
+from seqtrain.loading.workers import WorkerOptions
 from seqtrain.reports.data_check import check_data
 from seqtrain.reports.inspection import Inspection
 from seqtrain.structure import named_leaves

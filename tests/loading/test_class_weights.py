@@ -4,7 +4,9 @@ from sklearn.utils.class_weight import compute_class_weight
 
 from seqtrain.errors import ConfigError, DataError, SeqtrainError
 from seqtrain.loading.class_weights import ClassWeightedSequence, class_weights, weights_of_targets
-from seqtrain.loading.stream import BatchStream, WorkerOptions, training_schedule
+from seqtrain.loading.order import training_schedule
+from seqtrain.loading.stream import BatchStream
+from seqtrain.loading.workers import WorkerOptions
 from seqtrain.sources.base import Source
 from seqtrain.structure import FieldSpec
 

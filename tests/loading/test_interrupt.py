@@ -7,7 +7,9 @@ import numpy as np
 import pytest
 
 from seqtrain.errors import InterruptedRunError
-from seqtrain.loading.stream import BatchStream, WorkerOptions, training_schedule
+from seqtrain.loading.order import training_schedule
+from seqtrain.loading.stream import BatchStream
+from seqtrain.loading.workers import WorkerOptions
 from seqtrain.sequences.keras_style import KerasStyleSequence
 
 

@@ -10,9 +10,11 @@ import pytest
 
 from seqtrain.config import load_config
 from seqtrain.errors import WorkerError
+from seqtrain.loading.batch_errors import describe_batch
+from seqtrain.loading.order import training_schedule
 from seqtrain.loading.pipeline import open_data
-from seqtrain.loading.stream import BatchStream, WorkerOptions, training_schedule
-from seqtrain.loading.worker_pool import describe_batch
+from seqtrain.loading.stream import BatchStream
+from seqtrain.loading.workers import WorkerOptions
 from seqtrain.sequences.keras_style import KerasStyleSequence
 from seqtrain.user_files import load_file
 from tests.conftest import CONFIGS, ROOT

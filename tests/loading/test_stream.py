@@ -4,7 +4,10 @@ import numpy as np
 import pytest
 
 from seqtrain.errors import DataError, ResourceError, WorkerError
-from seqtrain.loading.stream import BatchStream, WorkerOptions, training_schedule, validation_schedule
+from seqtrain.loading.memory import HeapBuffers
+from seqtrain.loading.order import training_schedule, validation_schedule
+from seqtrain.loading.stream import BatchStream
+from seqtrain.loading.workers import WorkerOptions
 from seqtrain.sequences.base import SampleSequence
 from seqtrain.sequences.keras_style import KerasStyleSequence
 from seqtrain.sources.base import Source
@@ -211,10 +214,10 @@ def test_where_there_is_no_memory_for_a_batch_every_take_from_there_on_says_so(m
     with BatchStream(NumbersSequence(), training_schedule(7), WorkerOptions(2, max_queue_size=1)) as stream:
         stream.take()
 
-        def full():
+        def full(buffers):
             raise MemoryError("no room")
 
-        monkeypatch.setattr(stream._prefetcher.buffers, "take", full)
+        monkeypatch.setattr(HeapBuffers, "take", full)
         told = []
         while len(told) < 2:  # one or two may have been begun before
             try:

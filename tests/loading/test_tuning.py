@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from seqtrain.loading import tuning
-from seqtrain.loading.stream import WorkerOptions
 from seqtrain.loading.tuning import Speed, choose, doubling, measure, named
+from seqtrain.loading.workers import WorkerOptions
 from seqtrain.sequences.keras_style import KerasStyleSequence
 
 

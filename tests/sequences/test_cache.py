@@ -16,8 +16,10 @@ from PIL import Image
 
 from seqtrain.config import load_config
 from seqtrain.errors import ConfigError, DataError
+from seqtrain.loading.order import training_schedule
 from seqtrain.loading.pipeline import open_data
-from seqtrain.loading.stream import BatchStream, WorkerOptions, training_schedule
+from seqtrain.loading.stream import BatchStream
+from seqtrain.loading.workers import WorkerOptions
 from seqtrain.sequences import image
 from seqtrain.sequences import pictures as pictures_module
 from seqtrain.sequences.augmented_image import AugmentedImageSequence
@@ -260,7 +262,9 @@ def test_workers_fill_and_read_one_cache(processes, folder, tmp_path):
 PROGRAM = f"""
 import hashlib, logging, os, pathlib, resource, sys
 import numpy as np
-from seqtrain.loading.stream import BatchStream, WorkerOptions, training_schedule
+from seqtrain.loading.order import training_schedule
+from seqtrain.loading.stream import BatchStream
+from seqtrain.loading.workers import WorkerOptions
 from seqtrain.sequences.base import Samples
 from seqtrain.sequences.cache import open_caches
 from seqtrain.sequences.image import ImageSequence

@@ -1,5 +1,7 @@
 from seqtrain.loading.keras_dataset import BatchTiming, TrainingDataset
-from seqtrain.loading.stream import BatchStream, WorkerOptions, training_schedule
+from seqtrain.loading.order import training_schedule
+from seqtrain.loading.stream import BatchStream
+from seqtrain.loading.workers import WorkerOptions
 from seqtrain.training import throughput as throughput_module
 from seqtrain.training.throughput import Throughput
 from tests.loading.test_stream import NumbersSequence
