@@ -17,6 +17,7 @@ The command line catches `SeqtrainError` once and prints it; anything else is a 
 from __future__ import annotations
 
 import difflib
+import itertools
 import re
 import signal
 from collections import Counter
@@ -222,6 +223,12 @@ class OutOfTimeError(SeqtrainError):
 
     def __init__(self) -> None:
         super().__init__("--max-time is over")
+
+
+def first_of(mistakes: Iterable[Mistake], count: int, what: str) -> list[Mistake]:
+    """The first of `count` mistakes of a kind, and how many more there are of `what`."""
+    first = list(itertools.islice(mistakes, MOST_TOLD))
+    return first + [Mistake(f"and {count - len(first)} more {what}")] * (count > len(first))
 
 
 def unreadable(

@@ -20,7 +20,7 @@ from seqtrain.errors import MOST_LISTED, DataError, Mistake
 from seqtrain.sources.json_places import JSONItem, json_items, unmangled
 from seqtrain.sources.object_masks import MaskedObject
 from seqtrain.sources.polygon import Points, filled
-from seqtrain.sources.run_length import Region, RunLengthError, Size, region_of_counts, uncompressed
+from seqtrain.sources.run_length import MaskDecodingError, Region, Size, region_of_counts, uncompressed
 
 Outline = Region | list[Points]
 
@@ -109,19 +109,6 @@ class CocoFile:
             raise DataError(f"the {kind} {name} is listed twice", where=self._path, fix="remove or rename one of them")
 
 
-class OutlineError(ValueError):
-    """An annotation that outlines nothing; the caller knows the file and the annotation.
-
-    Args:
-        message: What is wrong.
-        expected: What would have been right.
-    """
-
-    def __init__(self, message: str, expected: str) -> None:
-        super().__init__(message)
-        self.expected = expected
-
-
 def outline(segmentation: Any, size: Size) -> Outline:
     """What an annotation's `segmentation` outlines: a region where it holds runs, or the points of polygons.
 
@@ -130,12 +117,12 @@ def outline(segmentation: Any, size: Size) -> Outline:
         size: Of the image.
 
     Raises:
-        OutlineError: when it is none of these, is damaged, is for another size, or lies outside of the image.
+        MaskDecodingError: when it is none of these, is damaged, is for another size, or lies outside of the image.
     """
     if isinstance(segmentation, dict):
         return _region(segmentation, size)
     if not isinstance(segmentation, list) or not segmentation:
-        raise OutlineError("there is no outline", "a list of polygons, or an object of size and counts")
+        raise MaskDecodingError("there is no outline", "a list of polygons, or an object of size and counts")
     return [_points(number, polygon, size) for number, polygon in enumerate(segmentation, start=1)]
 
 
@@ -171,31 +158,28 @@ def _joined(parts: list[tuple[Region, int, int]]) -> tuple[Region, int, int]:
 def _region(segmentation: dict[str, Any], size: Size) -> Region:
     if segmentation.get("size") != list(size):
         received = segmentation.get("size")
-        raise OutlineError(f"its runs are for the size {received}", f"{list(size)}, height and width of the image")
+        raise MaskDecodingError(f"its runs are for the size {received}", f"{list(size)}, height and width of the image")
     counts = segmentation.get("counts")
     if not isinstance(counts, (list, str)):
-        raise OutlineError("its runs have no counts", "counts, as a list of numbers or as text")
-    try:
-        return region_of_counts(uncompressed(counts) if isinstance(counts, str) else counts, size)
-    except RunLengthError as error:
-        raise OutlineError(str(error), error.expected) from error
+        raise MaskDecodingError("its runs have no counts", "counts, as a list of numbers or as text")
+    return region_of_counts(uncompressed(counts) if isinstance(counts, str) else counts, size)
 
 
 def _points(number: int, polygon: Any, size: Size) -> Points:
     try:
         numbers = np.array(polygon, dtype=np.float64)
     except (TypeError, ValueError):
-        raise OutlineError(f"polygon {number} is no list of numbers", "x and y of each point in turn") from None
+        raise MaskDecodingError(f"polygon {number} is no list of numbers", "x and y of each point in turn") from None
     if numbers.ndim != 1 or len(numbers) % 2 or len(numbers) < _FEWEST_NUMBERS:
-        raise OutlineError(
+        raise MaskDecodingError(
             f"polygon {number} has {numbers.size} numbers", "x and y in turn, of three points or more, as one list"
         )
     points = numbers.reshape(-1, 2)
     low, high = points.min(axis=0).tolist(), points.max(axis=0).tolist()
     if not all(map(math.isfinite, (*low, *high))):
-        raise OutlineError(f"polygon {number} has a point that is no finite number", "finite numbers")
+        raise MaskDecodingError(f"polygon {number} has a point that is no finite number", "finite numbers")
     if min(high) <= 0 or low[0] >= size[1] or low[1] >= size[0]:
-        raise OutlineError(
+        raise MaskDecodingError(
             f"polygon {number} lies outside of the image: from {tuple(low)} to {tuple(high)}",
             f"x from 0 to {size[1]} and y from 0 to {size[0]}",
         )

@@ -12,15 +12,15 @@ from typing import Any, Literal
 
 import numpy as np
 
-from seqtrain.errors import MOST_TOLD, DataError, Mistake, did_you_mean, one_of
+from seqtrain.errors import DataError, Mistake, did_you_mean, first_of, one_of
 from seqtrain.registry import sources
 from seqtrain.sources.class_labels import check_distinct
-from seqtrain.sources.coco_file import CocoFile, Outline, OutlineError, outline, outlined
+from seqtrain.sources.coco_file import CocoFile, Outline, outline, outlined
 from seqtrain.sources.json_places import read_item
 from seqtrain.sources.mask_source import HIGHEST_ID
 from seqtrain.sources.object_masks import MaskedObject, ObjectMasks
 from seqtrain.sources.packed_paths import PackedPaths
-from seqtrain.sources.run_length import Size
+from seqtrain.sources.run_length import MaskDecodingError, Size
 
 log = logging.getLogger("seqtrain")
 
@@ -72,11 +72,10 @@ class CocoMasks(ObjectMasks):
         class_id = {category: chosen.index(name) + 1 for category, name in file.categories.items() if name in chosen}
         rows = file.rows(sample, class_id, with_crowds=crowd == "use")
         rows = rows[np.argsort(rows[:, 0], kind="stable")]
+        super().__init__(PackedPaths(str(images), [file.images[number][0] for number in kept]), rows[:, 0])
         self._class_ids = rows[:, 1].astype(np.uint8)
         self._starts = rows[:, 2].astype(np.uint64)
         self._lengths = rows[:, 3].astype(np.uint32)
-        paths = PackedPaths(str(images), [file.images[number][0] for number in kept])
-        super().__init__(paths, np.bincount(rows[:, 0], minlength=len(kept)))
 
     def _objects(self, index: int, numbers: range, size: Size) -> list[MaskedObject]:
         """The larger an object, the earlier it is painted."""
@@ -101,7 +100,7 @@ class CocoMasks(ObjectMasks):
         annotation = read_item(self._path, int(self._starts[number]), int(self._lengths[number]))
         try:
             return outline(annotation.get("segmentation"), size)
-        except OutlineError as error:
+        except MaskDecodingError as error:
             raise DataError(
                 f"annotation {annotation['id']}: {error}",
                 where=self._path,
@@ -134,10 +133,10 @@ def _present(images: dict[Any, tuple[str, Size]], folder: Path, path: Path, skip
     missing = {number: folder / name for number, (name, _) in images.items() if not (folder / name).is_file()}
     if len(missing) == len(images) or (missing and not skip):
         fix = "correct `images`, the folder that the names start from; or fetch the files, or set `unmatched: skip`"
-        files = list(missing.values())
-        told = [Mistake(f"there is no file {file}", str(path), fix=fix) for file in files[:MOST_TOLD]]
-        rest = [Mistake(f"and {len(files) - MOST_TOLD} more")] * (len(files) > MOST_TOLD)
-        raise DataError([*told, *rest] or [Mistake("the file lists no images", str(path))])
+        told = (Mistake(f"there is no file {file}", str(path), fix=fix) for file in missing.values())
+        raise DataError(
+            first_of(told, len(missing), "missing files") or [Mistake("the file lists no images", str(path))]
+        )
     if missing:
         log.warning("coco_masks: %d images have no file and are left out", len(missing))
     return [number for number in images if number not in missing]

@@ -20,7 +20,7 @@ from seqtrain.sources.image_files import ImagesById
 from seqtrain.sources.mask_source import HIGHEST_ID
 from seqtrain.sources.object_masks import MaskedObject, ObjectMasks
 from seqtrain.sources.packed_paths import PackedPaths
-from seqtrain.sources.run_length import RunLengthError, Size, region_of_pairs
+from seqtrain.sources.run_length import MaskDecodingError, Size, region_of_pairs
 from seqtrain.sources.run_table import RunTable
 
 log = logging.getLogger("seqtrain")
@@ -83,11 +83,12 @@ class EncodedMasks(ObjectMasks):
         position = {file: number for number, file in enumerate(used)}
         sample = np.array([-1 if file is None else position[file] for file in files], dtype=np.int64)
         samples = sample[listing.rows[:, 0]]
-        order = np.argsort(samples, kind="stable")  # by sample, otherwise in the order of the file
+        order = np.argsort(samples, kind="stable")
         order = order[np.count_nonzero(samples < 0) :]
-        self._class_ids = class_ids[listing.rows[order, 1]]
-        self._starts = listing.rows[order, 2]
-        super().__init__(PackedPaths(str(images), used), np.bincount(samples[order], minlength=len(used)))
+        rows = listing.rows[order]
+        super().__init__(PackedPaths(str(images), used), samples[order])
+        self._class_ids = class_ids[rows[:, 1]]
+        self._starts = rows[:, 2]
 
     def _objects(self, index: int, numbers: range, size: Size) -> Iterator[MaskedObject]:
         """In the order of the rows."""
@@ -95,7 +96,7 @@ class EncodedMasks(ObjectMasks):
             start = int(self._starts[number])
             try:
                 region, left = region_of_pairs(self._table.runs_at(start), size)
-            except RunLengthError as error:
+            except MaskDecodingError as error:
                 raise DataError(
                     f"{error}",
                     where=self._table.where(start),

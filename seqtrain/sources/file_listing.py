@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
 
-from seqtrain.errors import MOST_TOLD, DataError, Mistake, unreadable
+from seqtrain.errors import DataError, Mistake, first_of, unreadable
 
 log = logging.getLogger("seqtrain")
 
@@ -143,11 +143,8 @@ def matched_by_stem(
     alone = [first / path for stem, path in firsts.items() if stem not in seconds]
     alone += [second / path for stem, path in seconds.items() if stem not in firsts]
     if not stems or (alone and not skip_unmatched):
-        more = len(alone) - MOST_TOLD
-        raise DataError(
-            [_without_partner(path, folders, suffixes) for path in alone[:MOST_TOLD]]
-            + [Mistake(f"and {more} more files without a partner")] * (more > 0)
-        )
+        told = (_without_partner(path, folders, suffixes) for path in alone)
+        raise DataError(first_of(told, len(alone), "files without a partner"))
     if alone:
         log.warning("%s: left out, for want of a partner: %d, such as %s", what[0], len(alone), alone[0])
     return MatchedFiles(tuple(stems), tuple(firsts[s] for s in stems), tuple(seconds[s] for s in stems))

@@ -78,7 +78,7 @@ class MaskFolders(ObjectMasks):
             images.append(image)
             masks += its_masks
             counts.append(len(its_masks))
-        super().__init__(PackedPaths(str(path), images), counts)
+        super().__init__(PackedPaths(str(path), images), np.repeat(np.arange(len(images)), counts))
         self._masks = PackedPaths(str(path), masks)
         if empty := counts.count(0):
             first = self._paths[counts.index(0)]

@@ -9,7 +9,7 @@ Regions that are decoded of runs and polygons lie in memory column after column;
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -44,20 +44,20 @@ class MaskedObject:
 
 
 class ObjectMasks(MaskSource):
-    """Images whose masks are painted of objects; the objects of an image follow each other.
+    """Images whose masks are painted of objects.
 
     Args:
         paths: Of the images.
-        num_objects: Of each image.
+        images: The number of the image that each object is in, ascending.
     """
 
     masks_fit = True  # objects are painted into a mask of the picture's size
     _down_columns = True  # see `painted`, as for the type
     _id_type: type[Any] = np.uint8
 
-    def __init__(self, paths: PackedPaths, num_objects: Sequence[int] | npt.NDArray[np.integer]) -> None:
+    def __init__(self, paths: PackedPaths, images: npt.NDArray[np.integer]) -> None:
         super().__init__(paths)
-        self._ends = np.cumsum(num_objects, dtype=np.int64)
+        self._ends = np.searchsorted(images, np.arange(len(paths)), side="right")
 
     def read_mask(self, index: int) -> Mask:
         """The class id of each pixel, (height, width).

@@ -36,8 +36,8 @@ _MOST_DIGITS = 7  # 35 bits: more than the pixels of any picture
 _HIGHEST = np.iinfo(np.int64).max
 
 
-class RunLengthError(ValueError):
-    """Runs that stand for no mask; the caller knows the file and the row.
+class MaskDecodingError(ValueError):
+    """Runs or an outline that stand for no mask; the caller knows the file and the place.
 
     Args:
         message: What is wrong.
@@ -56,12 +56,12 @@ def region_of_pairs(text: str, size: Size) -> tuple[Region, int]:
         The pixels of the columns that hold runs, in their whole height; and the first of these columns.
 
     Raises:
-        RunLengthError: when a number is missing or none, or a run is empty, begins before the first pixel or before
+        MaskDecodingError: when a number is missing or none, or a run is empty, begins before the first pixel or before
             the end of the run before it, or passes the last pixel.
     """
     numbers = _whole_numbers(text)
     if len(numbers) % 2:
-        raise RunLengthError(f"a number of the runs is missing: there are {len(numbers)}", _PAIRS)
+        raise MaskDecodingError(f"a number of the runs is missing: there are {len(numbers)}", _PAIRS)
     if not len(numbers):
         return np.zeros((size[0], 0), dtype=np.bool_), 0
     starts, lengths = numbers[::2], numbers[1::2]
@@ -85,16 +85,16 @@ def region_of_counts(counts: Sequence[int] | Counts, size: Size) -> Region:
     """The mask that counts of pixels, outside and inside in turn, describe.
 
     Raises:
-        RunLengthError: when a count is negative or no whole number, or they are not as many pixels as the mask has.
+        MaskDecodingError: when a count is negative or no whole number, or they are not as many pixels as the mask has.
     """
     expected = f"whole numbers from 0 that sum to {size[0] * size[1]}, the pixels of {size}"
     values = np.asarray(counts)
     if values.ndim != 1 or values.dtype.kind not in "iu":
-        raise RunLengthError("the counts are not all whole numbers", expected)
+        raise MaskDecodingError("the counts are not all whole numbers", expected)
     if values.min() < 0:
-        raise RunLengthError(f"count {int(values.argmin()) + 1} is {values.min()}", expected)
+        raise MaskDecodingError(f"count {int(values.argmin()) + 1} is {values.min()}", expected)
     if (total := sum(values.tolist())) != size[0] * size[1]:
-        raise RunLengthError(f"the counts sum to {total}", expected)
+        raise MaskDecodingError(f"the counts sum to {total}", expected)
     return _region(values, size)
 
 
@@ -102,27 +102,29 @@ def uncompressed(text: str) -> list[int]:
     """The counts that a compressed string stands for.
 
     Raises:
-        RunLengthError: when it holds a character that is no digit, or ends within a number.
+        MaskDecodingError: when it holds a character that is no digit, or ends within a number.
     """
     counts: list[int] = []
     value = digits = 0
     for position, character in enumerate(text, start=1):
         code = ord(character)
         if not _FIRST_CODE <= code <= _LAST_CODE:
-            raise RunLengthError(f"character {position} of the counts is {character!r}", "characters from '0' to 'o'")
+            raise MaskDecodingError(
+                f"character {position} of the counts is {character!r}", "characters from '0' to 'o'"
+            )
         code -= _FIRST_CODE
         value |= (code & _DIGIT) << (_BITS * digits)
         digits += 1
         if code & _MORE:
             if digits == _MOST_DIGITS:
-                raise RunLengthError(f"the number at character {position} does not end", "at most 7 digits a count")
+                raise MaskDecodingError(f"the number at character {position} does not end", "at most 7 digits a count")
             continue
         if code & _SIGN:
             value -= 1 << (_BITS * digits)
         counts.append(value + counts[-2] if len(counts) > 2 else value)
         value = digits = 0
     if digits:
-        raise RunLengthError("the counts end within a number", "a whole string, not one that was cut off")
+        raise MaskDecodingError("the counts end within a number", "a whole string, not one that was cut off")
     return counts
 
 
@@ -136,7 +138,7 @@ def _whole_numbers(text: str) -> Counts:
         return np.array(tokens, dtype=np.int64)
     except (ValueError, OverflowError):
         wrong = next(token for token in tokens if not _is_whole(token))
-        raise RunLengthError(f"'{wrong[:40]}' is no whole number", _PAIRS) from None
+        raise MaskDecodingError(f"'{wrong[:40]}' is no whole number", _PAIRS) from None
 
 
 def _is_whole(token: str) -> bool:
@@ -159,7 +161,7 @@ def _check_pairs(starts: Counts, lengths: Counts, size: Size) -> None:
     ):
         if wrong.any():
             run = int(wrong.argmax())
-            raise RunLengthError(f"run {run + 1}, '{starts[run]} {lengths[run]}', {said}", expected)
+            raise MaskDecodingError(f"run {run + 1}, '{starts[run]} {lengths[run]}', {said}", expected)
 
 
 def _region(counts: Counts, size: Size) -> Region:

@@ -3,7 +3,7 @@ import re
 import numpy as np
 import pytest
 
-from seqtrain.sources.run_length import RunLengthError, region_of_counts, region_of_pairs, uncompressed
+from seqtrain.sources.run_length import MaskDecodingError, region_of_counts, region_of_pairs, uncompressed
 
 # Three rows, four columns; numbered 1 to 12 down the columns.
 DRAWN = np.array([[0, 1, 0, 0], [1, 1, 0, 0], [1, 0, 0, 1]], dtype=bool)  # pixels 2 to 5, and 12
@@ -82,7 +82,7 @@ PYCOCOTOOLS = r"[6R160000000ai0@oVO000000000l`0@d_O0P:"
     ],
 )
 def test_bad_pairs_are_told(text, message, expected):
-    with pytest.raises(RunLengthError, match=message) as caught:
+    with pytest.raises(MaskDecodingError, match=message) as caught:
         region_of_pairs(text, (3, 4))
     assert re.search(expected, caught.value.expected)
 
@@ -100,7 +100,7 @@ def test_bad_pairs_are_told(text, message, expected):
     ],
 )
 def test_bad_counts_are_told(counts, message):
-    with pytest.raises(RunLengthError, match=message):
+    with pytest.raises(MaskDecodingError, match=message):
         region_of_counts(counts, (3, 4))
 
 
@@ -114,7 +114,7 @@ def test_bad_counts_are_told(counts, message):
     ],
 )
 def test_bad_compressed_counts_are_told(text, message):
-    with pytest.raises(RunLengthError, match=message):
+    with pytest.raises(MaskDecodingError, match=message):
         uncompressed(text)
 
 
