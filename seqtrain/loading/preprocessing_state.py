@@ -51,7 +51,7 @@ def fitted_of(path: Path) -> dict[str, Any] | None:
     Raises:
         CheckpointError: when it is damaged, or missing.
     """
-    return _read(path / FITTED) if (path / FITTED).is_file() or split_of(path).get("has_fitted") else None
+    return read_document(path / FITTED) if (path / FITTED).is_file() or split_of(path).get("has_fitted") else None
 
 
 def target_scales(data: Data) -> dict[str, Scale]:
@@ -66,7 +66,7 @@ def split_of(path: Path) -> dict[str, Any]:
     Raises:
         CheckpointError: when it is damaged or missing.
     """
-    split = _read(path / _SPLIT)
+    split = read_document(path / _SPLIT)
     if not isinstance(split.get("sha256"), str) or not isinstance(split.get("known", {}), dict):
         raise CheckpointError("has been changed since it was written", where=path / _SPLIT, fix="bring it back")
     return split
@@ -148,11 +148,16 @@ def _listed(names: Any) -> str:
     return listed(names, _MOST_LISTED, rest=" ... ({total} in all)")
 
 
-def _read(path: Path) -> dict[str, Any]:
+def read_document(path: Path, fix: str = "name another run folder") -> dict[str, Any]:
+    """The mapping in a JSON file of a run folder.
+
+    Raises:
+        CheckpointError: when it cannot be read; with what may be done.
+    """
     try:
-        document = json.loads(path.read_bytes())
+        document: dict[str, Any] = json.loads(path.read_bytes())
         if not isinstance(document, dict):
             raise ValueError("it holds no mapping")
     except (OSError, ValueError) as error:
-        raise CheckpointError(f"cannot be read: {error}", where=path, fix="name another run folder") from error
+        raise CheckpointError(f"cannot be read: {error}", where=path, fix=fix) from error
     return document

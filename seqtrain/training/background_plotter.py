@@ -2,7 +2,7 @@
 
 A process of the lowest priority draws them after an epoch. It costs about a second of a processor, so one is begun at
 most every twenty times the time that the last has taken: a run of many short epochs is not slowed by more than the
-processor's idle time. Whatever goes wrong is told once; the end of the run draws them in any case.
+processor's idle time. A failure is logged once; the end of the run draws them in any case.
 """
 
 from __future__ import annotations
@@ -52,11 +52,11 @@ class BackgroundPlotter(keras.callbacks.Callback):
             self._took_s = max(_FIRST_GUESS_S, time.monotonic() - self._began)
 
     def on_train_end(self, logs: Any = None) -> None:
-        """Ends a drawing that still goes on: the end of the run draws anew."""
+        """Ends a drawing that is under way: the end of the run draws anew."""
         self.close()
 
     def close(self) -> None:
-        """Ends a drawing that still goes on."""
+        """Ends a drawing that is under way."""
         if self._process is not None:
             self._process.kill()
             self._process.communicate()
@@ -73,13 +73,13 @@ class BackgroundPlotter(keras.callbacks.Callback):
                 start_new_session=True,  # Ctrl-C is for the run
             )
         except OSError as error:
-            self._tell(str(error))
+            self._log_failure(str(error))
 
     def _judge(self, process: subprocess.Popen[bytes]) -> None:
         words = process.communicate()[1].decode(errors="replace").strip().splitlines()
         if process.returncode:
-            self._tell(words[-1] if words else f"exit code {process.returncode}")
+            self._log_failure(words[-1] if words else f"exit code {process.returncode}")
 
-    def _tell(self, reason: str) -> None:
+    def _log_failure(self, reason: str) -> None:
         self._has_failed = True
         log.warning("the plots are not renewed while the run trains, but at its end: %s", reason)

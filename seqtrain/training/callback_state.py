@@ -2,7 +2,7 @@
 
 Keras's callbacks keep what they know in plain attributes (`wait`, `best`, `cooldown_counter`), and offer no way to save
 it. So: an attribute is state when it is plain data and has changed since the callback was made. What has not changed
-is configuration, and comes from the config of the run that goes on, which may have another patience.
+is configuration, and comes from the config that the run is resumed with, which may have another patience.
 
 A callback whose state is something else may have `state_dict()`, which returns plain data, and
 `load_state_dict(state)`.
@@ -24,7 +24,7 @@ log = logging.getLogger("seqtrain")
 
 
 class CallbackStates:
-    """What changes in some callbacks while a run goes on.
+    """What changes in some callbacks while a run trains.
 
     Args:
         names: Of the callbacks, as the config writes them.
@@ -50,7 +50,7 @@ class CallbackStates:
         return [{"name": name, "state": self._state(index, name, arrays)} for index, name in enumerate(self._names)]
 
     def restore(self, documents: Sequence[dict[str, Any]], arrays: Arrays) -> None:
-        """Gives each callback the state of its namesake; one that is new begins afresh."""
+        """Gives each callback the state of the one of its name; one that is new begins without."""
         left = list(documents)
         for name, callback, changed in zip(self._names, self._callbacks, self._changed, strict=True):
             document = next((each for each in left if each["name"] == name), None)
@@ -107,8 +107,8 @@ def _configured(kind: type) -> frozenset[str]:
 
     Keras changes some in place when it first needs them (the sign of `min_delta`), and would again after a restore.
     """
-    ours = (each for each in kind.__mro__ if each.__module__.partition(".")[0] == "keras")
-    parameters = (inspect.signature(each.__init__).parameters for each in ours)  # type: ignore[misc]
+    keras_classes = (each for each in kind.__mro__ if each.__module__.partition(".")[0] == "keras")
+    parameters = (inspect.signature(each.__init__).parameters for each in keras_classes)  # type: ignore[misc]
     return frozenset(CALLBACK_ATTRIBUTES).union(*parameters)
 
 

@@ -7,10 +7,10 @@
       corrupt-step-…/     put aside
 
 A checkpoint is written into a folder under a temporary name, synced file by file, and renamed; then the links are
-switched, each by one rename; then what nobody needs is removed. A process may be killed, and a disk may fill up,
+switched, each by one rename; then old ones are removed. A process may be killed, and a disk may fill up,
 between any two of these: what was there before stays, and the next start sweeps up. The one before the last is kept.
 
-A failed write is an `OSError`; who saves decides what to do then.
+A failed write is an `OSError`, which the caller handles.
 """
 
 from __future__ import annotations
@@ -141,7 +141,7 @@ class CheckpointStore:
                 _remove(leftover)
 
     def link_best(self, name: str | None) -> None:
-        """Points `best` to where it points according to the checkpoint that a run goes on from."""
+        """Points `best` to where it points according to the checkpoint that a run is resumed from."""
         with contextlib.suppress(OSError):
             if name is not None and (self.path / name).is_dir():
                 self._link("best", name)
@@ -185,7 +185,7 @@ class CheckpointStore:
 
 
 def stored_checkpoint(path: Path, which: Literal["best", "last"]) -> CheckpointInfo:
-    """A checkpoint to look at, of a run that may go on training; nothing is changed.
+    """A checkpoint to look at, of a run that may be training; nothing is changed.
 
     Args:
         path: The folder of the checkpoints.

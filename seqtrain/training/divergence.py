@@ -1,4 +1,4 @@
-"""A loss or a weight that became NaN or infinite: found after the batch that made it so, and told with that batch."""
+"""A loss or a weight that became NaN or infinite: found after the batch that made it so, and named with that batch."""
 
 from __future__ import annotations
 

@@ -5,8 +5,8 @@
     plots/classes.csv                               a line a class
     plots/results.json                              the key figures, and why an output has none
 
-The validation is gone through once more with the best weights, which the model keeps. What goes wrong is a warning and
-ends no run.
+The model predicts the validation once more with its best weights, which it keeps. A failure is a warning and ends no
+run.
 """
 
 from __future__ import annotations

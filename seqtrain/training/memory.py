@@ -1,4 +1,4 @@
-"""Lack of memory, in whatever words TensorFlow, JAX or Python tell of it, and what to do about it."""
+"""Lack of memory, as TensorFlow, JAX or Python report it, and what to do about it."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from seqtrain.errors import ConfigError, ResourceError
 def is_out_of_memory(error: BaseException) -> bool:
     """Whether TensorFlow, JAX or Python says that memory ran out, or that is the cause of what we say."""
     names = ("ResourceExhaustedError", "OutOfMemoryError", "MemoryError")
-    is_told = type(error).__name__ in names or "RESOURCE_EXHAUSTED" in str(error)
-    return is_told or (
+    is_reported = type(error).__name__ in names or "RESOURCE_EXHAUSTED" in str(error)
+    return is_reported or (
         isinstance(error, ConfigError) and error.__cause__ is not None and is_out_of_memory(error.__cause__)
     )
 

@@ -275,7 +275,7 @@ class Run:
             raise out_of_memory(self._loaded, error) from error
 
     def _save_interrupted(self) -> None:
-        """Saves a run that was told to stop."""
+        """Saves a run that was stopped."""
         close_callbacks([self._plotter, *self._callbacks])
         if self._objects.progress.moment is not Moment.RESUMING:
             self._checkpoints.save_interrupted(self._callbacks)

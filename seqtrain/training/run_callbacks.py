@@ -31,7 +31,7 @@ class RunCallbacks(keras.callbacks.CallbackList):
         stop: Is asked between batches whether to stop.
         snapshot: What to resume from.
         has_next_batch: Whether the next step will find its batch without waiting.
-        params: What callbacks are told of the run.
+        params: What Keras hands to callbacks with `set_params`.
     """
 
     def __init__(

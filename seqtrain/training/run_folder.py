@@ -36,8 +36,9 @@ from seqtrain.config.load import LoadedConfig
 from seqtrain.config.schema import RunConfig
 from seqtrain.errors import CheckpointError, ResourceError
 from seqtrain.files import is_unfinished, sync_folder, written_whole
-from seqtrain.loading.preprocessing_state import FITTED, fitted_by, record_of, require_same_data
+from seqtrain.loading.preprocessing_state import FITTED, fitted_by, read_document, record_of, require_same_data
 from seqtrain.splits import Split
+from seqtrain.text import listed
 from seqtrain.training.folder_lock import FolderLock
 from seqtrain.training.provenance import provenance, resumption
 
@@ -67,6 +68,9 @@ class RunFolder:
 
     def __init__(self, path: Path) -> None:
         self.path = path
+        self.history, self.metrics = path / "history.csv", path / "metrics.jsonl"
+        self.bad_samples, self.log = path / "bad_samples.csv", path / "train.log"
+        self.checkpoints, self.plots = path / "checkpoints", path / "plots"
         with _usable(path):
             path.mkdir(parents=True, exist_ok=True)
             self._lock = FolderLock(path / _LOCK)
@@ -95,38 +99,8 @@ class RunFolder:
         return cls(path)
 
     def close(self) -> None:
-        """Gives the folder to others before this process ends."""
+        """Unlocks the folder before this process ends."""
         self._lock.close()
-
-    @property
-    def history(self) -> Path:
-        """One line per epoch."""
-        return self.path / "history.csv"
-
-    @property
-    def metrics(self) -> Path:
-        """One JSON document per epoch."""
-        return self.path / "metrics.jsonl"
-
-    @property
-    def bad_samples(self) -> Path:
-        """The samples that were skipped."""
-        return self.path / "bad_samples.csv"
-
-    @property
-    def plots(self) -> Path:
-        """The curves."""
-        return self.path / "plots"
-
-    @property
-    def checkpoints(self) -> Path:
-        """What a run goes on from."""
-        return self.path / "checkpoints"
-
-    @property
-    def log(self) -> Path:
-        """Every message with its time."""
-        return self.path / "train.log"
 
     def holds_run(self) -> bool:
         """Whether a run was begun here."""
@@ -191,7 +165,7 @@ class RunFolder:
         return allowed
 
     def add_resumption(self, argv: Sequence[str], changed: Sequence[Difference] = ()) -> None:
-        """Notes in meta.json that the run goes on.
+        """Notes in meta.json that the run is resumed.
 
         Args:
             argv: The command.
@@ -230,11 +204,11 @@ class RunFolder:
             return
         foreign = sorted(entry.name for entry in self.path.iterdir() if not _is_of_a_start(entry))
         if foreign:
-            (self.path / _LOCK).unlink()  # nobody goes on here, so nobody needs it
+            (self.path / _LOCK).unlink()  # no run will be resumed here
             raise CheckpointError(
                 "holds something else than a run, or a run without its config.yaml",
                 where=self.path,
-                received=", ".join([*foreign[:5], *(["..."] if len(foreign) > 5 else [])]),
+                received=listed(foreign, 5, rest=", ..."),
                 fix="name a new or an empty folder with --run-dir",
             )
 
@@ -274,14 +248,7 @@ class RunFolder:
             return {}
 
     def _read_json(self, name: str) -> dict[str, Any]:
-        path = self.path / name
-        try:
-            document: dict[str, Any] = json.loads(path.read_bytes())
-            if not isinstance(document, dict):
-                raise ValueError("it holds no mapping")
-        except (OSError, ValueError) as error:
-            raise CheckpointError(f"cannot be read: {error}", where=path, fix="name another --run-dir") from error
-        return document
+        return read_document(self.path / name, fix="name another --run-dir")
 
 
 @contextlib.contextmanager

@@ -33,7 +33,7 @@ def log_to(path: Path, early: MemoryHandler) -> Iterator[None]:
         path: The file.
         early: The messages so far.
     """
-    logging.raiseExceptions = False  # a full disk is told once, not with each message
+    logging.raiseExceptions = False  # a full disk is reported once, not with each message
     handler = logging.FileHandler(path)
     handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s"))
     early.setTarget(handler)

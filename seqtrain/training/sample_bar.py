@@ -16,14 +16,14 @@ _SECONDS_FROM_LINE_TO_LINE = 30.0
 
 @contextlib.contextmanager
 def sample_bar(words: str, total: int) -> Iterator[Callable[[int], None]]:
-    """Shows progress on stderr, in the way that the command was told.
+    """Shows progress on stderr, as --progress says.
 
     Args:
         words: What is done to the samples, such as `predicting`.
         total: The number of samples.
 
     Yields:
-        What is told how many more are done.
+        A function to call with how many more are done.
     """
     shown = console.display()
     if shown == "bar":
@@ -45,12 +45,12 @@ class _Lines:
 
     def __init__(self, words: str, total: int) -> None:
         self._words, self._total, self._done = words, total, 0
-        self._began = self._told = time.monotonic()
+        self._began = self._logged = time.monotonic()
 
     def __call__(self, count: int) -> None:
         self._done += count
         now = time.monotonic()
-        if now - self._told >= _SECONDS_FROM_LINE_TO_LINE:
-            self._told = now
+        if now - self._logged >= _SECONDS_FROM_LINE_TO_LINE:
+            self._logged = now
             speed = self._done / (now - self._began)
             console.say(f"{self._words}: {self._done} of {self._total} samples, {speed:.0f}/s\n")

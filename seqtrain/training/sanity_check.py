@@ -1,4 +1,4 @@
-"""The model, compiled and tried on one batch, so that what does not fit is told before training."""
+"""The model, compiled and tried on one batch, so that what does not fit is found before training."""
 
 from __future__ import annotations
 
@@ -68,8 +68,8 @@ def _misfit(loaded: LoadedConfig, model: Any, batch: tuple[Any, ...], error: Exc
     """What to say when a model cannot be tested on a batch: mostly a loss or metric that does not fit the targets."""
     shapes = [f"{name} {array.shape} {array.dtype}" for name, array in named_leaves(batch)]
     # TensorFlow tells where its graph was made, line by line, before it tells what is wrong.
-    told = [line for line in str(error).strip().splitlines() if line.strip()]
-    words = told[-2:] if "most recent call last" in str(error) else told or [type(error).__name__]
+    lines = [line for line in str(error).strip().splitlines() if line.strip()]
+    words = lines[-2:] if "most recent call last" in str(error) else lines or [type(error).__name__]
     return ConfigError(
         "compile: the model, the loss and the metrics do not fit the batches",
         where=loaded.place("compile") if loaded.config.compile else loaded.path,

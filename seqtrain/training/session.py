@@ -51,7 +51,7 @@ def fit(loaded: LoadedConfig, options: FitOptions) -> Outcome:
         )
     with contextlib.ExitStack() as opened:
         early = opened.enter_context(early_messages())
-        # A folder in use is told at once, but a mistake in the data leaves no folder behind.
+        # A folder in use is found at once, but a mistake in the data leaves no folder behind.
         folder = opened.enter_context(_folder(options.run_dir, loaded)) if is_begun else None
         data = open_data(loaded)
         folder = folder or opened.enter_context(_folder(options.run_dir, loaded))

@@ -37,6 +37,7 @@ from seqtrain.training.recorder import Recorder
 
 WEIGHTS = "model.weights.h5"
 _STATE, _ARRAYS = "state.json", "state.npz"
+_AS_IN_STATE = ("rollbacks", "stop_training", "bad_samples", "callbacks", "seeds", "metrics", "random", "numpy_random")
 
 
 @dataclass
@@ -251,18 +252,11 @@ def _document(state: RunState) -> dict[str, Any]:
         "batch": progress.step,
         "has_begun_epoch": progress.is_in_epoch,
         "has_begun_batch": progress.moment is Moment.BATCH_BEGUN,
-        "stop_training": state.stop_training,
-        "recorder": {"rows": state.history, "best": state.best},
-        "callbacks": state.callbacks,
         "begins_phase": progress.moment is Moment.PHASE_BEGINS,
         "phase": progress.phase,
-        "rollbacks": state.rollbacks,
         "patience": state.patience,
-        "bad_samples": state.bad_samples,
-        "seeds": state.seeds,
-        "metrics": state.metrics,
-        "random": state.random,
-        "numpy_random": state.numpy_random,
+        "recorder": {"rows": state.history, "best": state.best},
+        **{name: getattr(state, name) for name in _AS_IN_STATE},
     }
 
 
@@ -274,14 +268,13 @@ def _state_of_version_1(document: Mapping[str, Any], arrays: Arrays) -> RunState
         moment = Moment.BATCH_BEGUN
     else:
         moment = Moment.BETWEEN_BATCHES if document["has_begun_epoch"] else Moment.BETWEEN_EPOCHS
-    same = ("rollbacks", "stop_training", "bad_samples", "callbacks", "seeds", "metrics", "random", "numpy_random")
     return RunState(
         progress=Progress(document["phase"], document["epoch"], document["batch"], moment),
         history=document["recorder"]["rows"],
         best=document["recorder"]["best"],
         patience=document.get("patience", ()),
         arrays=arrays,
-        **{name: document[name] for name in same},
+        **{name: document[name] for name in _AS_IN_STATE},
     )
 
 

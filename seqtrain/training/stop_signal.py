@@ -1,4 +1,4 @@
-"""Ends a run in good order: SIGINT, SIGTERM, SIGHUP, or the time that it was given is over.
+"""Stops a run so that it can be resumed: on SIGINT, SIGTERM or SIGHUP, or when its time is over.
 
 The main thread may be deep in TensorFlow, waiting for data, where Python runs no signal handler. So signals wake a
 thread of their own (`signal.set_wakeup_fd`), which tells the loader to stop waiting; the run ends after its batch. A

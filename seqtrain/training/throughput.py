@@ -58,7 +58,7 @@ class Throughput(keras.callbacks.Callback):
         self._first_batch = batch
 
     def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
-        """Counts the step's samples, and its wait; adds to the logs what the epoch has come to, for who shows it."""
+        """Counts the step's samples, and its wait; adds to the logs what the epoch has come to so far."""
         handed = self._dataset.handed(batch - self._first_batch + 1)
         self._samples += sum(each.samples for each in handed)
         if self._compiled:

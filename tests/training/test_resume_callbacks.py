@@ -14,6 +14,7 @@ import pytest
 from seqtrain.errors import CheckpointError
 from seqtrain.loading.keras_dataset import TrainingDataset
 from seqtrain.loading.stream import BatchStream
+from seqtrain.training.progress import Moment, Progress
 from seqtrain.training.recorder import cut_back_csv
 from seqtrain.training.run_callbacks import RunCallbacks
 from tests.conftest import ROOT
@@ -42,15 +43,21 @@ def ends_alike(tmp_path, *at, settings):
 def stopped_waiting(monkeypatch):
     """Has SIGTERM sent to the next run while it waits for a batch, or for the first that it looks at; runs it."""
 
-    def stop(folder, epoch=None, batch=0, settings=()):
+    def stop(folder, epoch=None, batch=0, settings=(), validates=False):
         reads, begun, sent, interrupted = (threading.Event() for _ in range(4))
         take, interrupt, begin = BatchStream.take, BatchStream.interrupt, RunCallbacks.on_train_batch_begin
-        begin_to_read = TrainingDataset.on_epoch_begin
+        begin_to_read, runs = TrainingDataset.on_epoch_begin, []
+
+        def is_wanted(stream, position):
+            if validates:  # any batch of the validation
+                progress = runs[0].progress if runs else Progress()
+                return stream.end is None and (progress.epoch, progress.moment) == (epoch, Moment.VALIDATING)
+            if stream.end is None or epoch is None:
+                return stream.end is not None
+            return reads.is_set() and position == epoch * STEPS + batch and begun.wait(30)
 
         def taken(stream, position=None, interruptible=True):
-            is_there = reads.is_set() and stream.end is not None and epoch is not None
-            wanted = epoch is None or (is_there and position == epoch * STEPS + batch and begun.wait(30))
-            if wanted and stream.end is not None and not sent.is_set():
+            if is_wanted(stream, position) and not sent.is_set():
                 time.sleep(0.2)  # so that a step that waits does meanwhile all that needs no data
                 sent.set()
                 os.kill(os.getpid(), signal.SIGTERM)
@@ -66,6 +73,7 @@ def stopped_waiting(monkeypatch):
             interrupted.set()
 
         def began(callbacks, number, logs=None):
+            runs.append(callbacks.run)
             begin(callbacks, number, logs)
             if (callbacks.run.progress.epoch, number) == (epoch, batch):
                 begun.set()
@@ -153,6 +161,15 @@ def test_averaged_weights_are_the_same_after_stops(tmp_path, swap):
         ("test batch end", 3, 0, signal.SIGTERM),
     ]
     ends_alike(tmp_path, *at, settings=[AVERAGED, callbacks_of(*filter(None, [swap]))])
+
+
+@pytest.mark.long
+def test_averaged_weights_are_the_same_after_a_stop_while_a_validation_waits_for_data(tmp_path, stopped_waiting):
+    settings = [AVERAGED, callbacks_of("swap_ema_weights"), "checkpoint={}"]
+    whole = tmp_path / "reference", run(tmp_path / "reference", *settings).result
+    load_config_once(tmp_path)
+    stopped_waiting(tmp_path, 0, settings=settings, validates=True)
+    assert_alike(tmp_path, run(tmp_path, *settings), whole)
 
 
 @pytest.mark.long
