@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -14,37 +14,15 @@ from seqtrain.errors import ConfigError, DataError
 from seqtrain.registry import sources
 from seqtrain.sources.base import Source
 from seqtrain.sources.class_labels import check_finite, class_names
-from seqtrain.sources.npy_files import NpyRows, npy_array, npz_array
+from seqtrain.sources.hdf5_file import ChunkedArray
+from seqtrain.sources.npy_files import NpyArray, npy_array, npz_array
 from seqtrain.structure import FieldSpec
 
 _CACHED = ("_arrays", "labels", "groups")  # what can be read again: never pickled
 
 
-class StoredArray(Protocol):
-    """An array on disk, whatever its format."""
-
-    @property
-    def name(self) -> str:
-        """The file and the name in it, for messages."""
-        ...
-
-    @property
-    def shape(self) -> tuple[int, ...]:
-        """Of the whole array."""
-        ...
-
-    @property
-    def dtype(self) -> np.dtype[Any]:
-        """Of the elements."""
-        ...
-
-    def map(self) -> Any:
-        """The array, read where it is indexed."""
-        ...
-
-    def rows(self) -> NpyRows | None:
-        """Its rows, where they are read one by one faster than from the mapped array."""
-        ...
+StoredArray = NpyArray | ChunkedArray
+"""An array on disk, whatever its format."""
 
 
 @sources.register("arrays")

@@ -15,13 +15,14 @@ import copy
 import hashlib
 import json
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from seqtrain.sources.base import Paths, Source
+from seqtrain.sources.packed_paths import PackedPaths
 
 _SIZES_LOOKED_AT = 4096
 
@@ -46,27 +47,11 @@ def fingerprint(source: Source, arguments: Mapping[str, Any]) -> str:
         for paths in source.files:
             _add_files(digest, paths)
     elif Path(source.describe(0)).is_file():
-        _add_files(digest, _Described(source))
+        _add_files(digest, PackedPaths("", map(source.describe, range(len(source)))))
         return digest.hexdigest()
     tables = {name: value for name, value in arguments.items() if isinstance(value, Path) and value.is_file()}
     _add_json(digest, {name: table.stat().st_size for name, table in sorted(tables.items())})
     return digest.hexdigest()
-
-
-class _Described:
-    """The files of a source whose samples are one file each."""
-
-    def __init__(self, source: Source) -> None:
-        self._source = source
-
-    def __len__(self) -> int:
-        return len(self._source)
-
-    def __getitem__(self, index: int) -> str:
-        return self._source.describe(index)
-
-    def __iter__(self) -> Iterator[str]:
-        return (self._source.describe(index) for index in range(len(self)))
 
 
 def _add_json(digest: Any, value: Any) -> None:

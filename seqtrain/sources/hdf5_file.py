@@ -69,7 +69,7 @@ class ChunkedArray:
     def rows(self) -> None:
         """Rows of chunks are read together, and not one by one."""
 
-    def map(self) -> ChunkedRows | npt.NDArray[Any]:
+    def map(self) -> Any:
         """Its rows, to be read when they are asked for; of one value a row, such as labels, the whole array."""
         rows = ChunkedRows(self)
         return rows if math.prod(self.shape[1:]) > 1 else rows.read_all()
