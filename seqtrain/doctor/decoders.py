@@ -1,10 +1,10 @@
-"""Whether pictures can be read: each decoder reads a small one, whose pixels are known."""
+"""Whether pictures can be read: each decoder reads a small one of a known colour."""
 
 from __future__ import annotations
 
 import io
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
@@ -19,59 +19,56 @@ _SIZE = 16
 
 def decoders() -> Iterator[Finding]:
     """The loader's simplejpeg and OpenCV, and the formats of Pillow."""
-    yield _jpeg()
-    yield _resizing()
-    yield _formats()
+    for name, package, read in (
+        ("jpeg", "simplejpeg", _jpeg),
+        ("resizing", "opencv-python-headless", _resizing),
+        ("formats", "pillow", _formats),
+    ):
+        yield _tried(name, package, read)
 
 
-def _jpeg() -> Finding:
+def _tried(name: str, package: str, read: Callable[[], str]) -> Finding:
     try:
-        import simplejpeg
-        from PIL import Image
-
-        file = io.BytesIO()
-        Image.new("RGB", (_SIZE, _SIZE), _COLOR).save(file, "JPEG", quality=95)
-        _require_color(simplejpeg.decode_jpeg(file.getvalue(), "RGB"))
+        return Finding("decoders", name, "ok", read())
     except Exception as error:
-        return _broken("jpeg", "simplejpeg", error)
-    return Finding("decoders", "jpeg", "ok", "simplejpeg reads a JPEG")
+        fix = f"pip install --force-reinstall --no-deps {package}"
+        return Finding("decoders", name, "problem", f"{type(error).__name__}: {error}", fix)
 
 
-def _resizing() -> Finding:
-    try:
-        import cv2
+def _jpeg() -> str:
+    import simplejpeg
+    from PIL import Image
 
-        small = cv2.resize(np.full((_SIZE, _SIZE, 3), _COLOR, np.uint8), (4, 4), interpolation=cv2.INTER_AREA)
-        _require_color(small)
-    except Exception as error:
-        return _broken("resizing", "opencv-python-headless", error)
-    return Finding("decoders", "resizing", "ok", "OpenCV resizes a picture")
+    file = io.BytesIO()
+    Image.new("RGB", (_SIZE, _SIZE), _COLOR).save(file, "JPEG", quality=95)
+    _require_color(simplejpeg.decode_jpeg(file.getvalue(), "RGB"))
+    return "simplejpeg reads a JPEG"
 
 
-def _formats() -> Finding:
+def _resizing() -> str:
+    import cv2
+
+    picture = np.full((_SIZE, _SIZE, 3), _COLOR, np.uint8)
+    _require_color(cv2.resize(picture, (4, 4), interpolation=cv2.INTER_AREA))
+    return "OpenCV resizes a picture"
+
+
+def _formats() -> str:
     """Each format through the reader of the image sequences."""
-    try:
-        from PIL import Image, features
+    from PIL import Image, features
 
-        from seqtrain.sequences.decoding import read_picture
+    from seqtrain.sequences.decoding import read_picture
 
-        formats = ["JPEG", *_LOSSLESS, *(["WEBP"] if features.check("webp") else [])]
-        with tempfile.TemporaryDirectory() as folder:
-            for name in formats:
-                path = Path(folder, f"picture.{name.lower()}")
-                Image.new("RGB", (_SIZE, _SIZE), _COLOR).save(path, name)
-                _require_color(read_picture(str(path), "rgb"), 0 if name in _LOSSLESS else _TOLERANCE)
-    except Exception as error:
-        return _broken("formats", "pillow", error)
-    return Finding("decoders", "formats", "ok", f"{', '.join(formats)} are read, each with its colours")
+    formats = ["JPEG", *_LOSSLESS, *(["WEBP"] if features.check("webp") else [])]
+    with tempfile.TemporaryDirectory() as folder:
+        for name in formats:
+            path = Path(folder, f"picture.{name.lower()}")
+            Image.new("RGB", (_SIZE, _SIZE), _COLOR).save(path, name)
+            _require_color(read_picture(str(path), "rgb"), 0 if name in _LOSSLESS else _TOLERANCE)
+    return f"{', '.join(formats)} are read, each with its colours"
 
 
 def _require_color(picture: np.ndarray, tolerance: int = _TOLERANCE) -> None:
     far = np.abs(picture.astype(int) - np.array(_COLOR)).max()
     if far > tolerance:
         raise ValueError(f"a picture of one colour was read with values that are off by {far}")
-
-
-def _broken(name: str, package: str, error: Exception) -> Finding:
-    told = f"{type(error).__name__}: {error}"
-    return Finding("decoders", name, "problem", told, f"pip install --force-reinstall --no-deps {package}")

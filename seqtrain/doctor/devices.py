@@ -18,7 +18,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from seqtrain.doctor.finding import Finding
+from seqtrain.doctor.finding import Finding, judged
 from seqtrain.doctor.versions import version_of
 
 _LONGEST_S = 180
@@ -177,9 +177,8 @@ def _why(told: str, driver: Driver, backend: Backend) -> tuple[str, str]:
 
 def _gpu(name: str, version: str, total: int, used: int, cuda: str | None) -> Finding:
     told = f"{name}, driver {version}{f' (CUDA up to {cuda})' if cuda else ''}, {used} of {total} MiB in use"
-    if total and used / total > _MOSTLY_USED:
-        return Finding("devices", "gpu", "warning", told, "nvidia-smi shows the processes; end one, or use another GPU")
-    return Finding("devices", "gpu", "ok", told)
+    fix = "nvidia-smi shows the processes; end one, or use another GPU"
+    return judged("devices", "gpu", told, fix, warning=used > _MOSTLY_USED * total)
 
 
 def _is_nvidia_there(root: Path = Path("/sys/bus/pci/devices")) -> bool:

@@ -14,7 +14,7 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
-from seqtrain.doctor.finding import Finding, Status
+from seqtrain.doctor.finding import Finding, judged
 from seqtrain.errors import RunFolderBusyError
 from seqtrain.text import memory_size
 from seqtrain.training.folder_lock import FolderLock
@@ -58,20 +58,18 @@ def of_room(name: str, setting: str, folder: Path, free: int, free_files: int) -
         free: Bytes.
         free_files: How many files more there may be; 0 where the file system does not count them.
     """
+    has_few_files = 0 < free_files < _FEW_FILES
     told = f"{memory_size(free)} free in {folder}"
+    told += f", and room for {free_files} files more" if has_few_files else ""
     fix = f"free the disk (`du -xh {folder} | sort -h | tail`), or name another: {setting}"
-    status: Status = "problem" if free < _TOO_LITTLE else "warning" if free < _LITTLE else "ok"
-    if 0 < free_files < _FEW_FILES:
-        told, status = f"{told}, and room for {free_files} files more", "warning"
-    return Finding("disk", name, status, told, None if status == "ok" else fix)
+    return judged("disk", name, told, fix, problem=free < _TOO_LITTLE, warning=free < _LITTLE or has_few_files)
 
 
 def of_kind(name: str, setting: str, kind: str) -> Finding:
     """The kind of file system: whether what is written stays."""
-    if kind in _IN_MEMORY:
-        fix = f"name a folder on a disk: {setting}"
-        return Finding("disk", f"{name}: kind", "warning", f"{kind}: in memory, gone when the machine restarts", fix)
-    return Finding("disk", f"{name}: kind", "ok", kind)
+    is_in_memory = kind in _IN_MEMORY
+    told = f"{kind}: in memory, gone when the machine restarts" if is_in_memory else kind
+    return judged("disk", f"{name}: kind", told, f"name a folder on a disk: {setting}", warning=is_in_memory)
 
 
 def of_syncs(name: str, setting: str, sync_s: float, bytes_per_s: float) -> Finding:
@@ -84,10 +82,8 @@ def of_syncs(name: str, setting: str, sync_s: float, bytes_per_s: float) -> Find
         bytes_per_s: Of a large one, sync included.
     """
     told = f"a small file is safe after {sync_s * 1000:.1f} ms; {bytes_per_s / 2**20:.0f} MB/s"
-    if sync_s > _SLOW_SYNC_S:
-        fix = f"name a folder on a local disk: {setting}"
-        return Finding("disk", f"{name}: sync", "warning", told, fix)
-    return Finding("disk", f"{name}: sync", "ok", told)
+    fix = f"name a folder on a local disk: {setting}"
+    return judged("disk", f"{name}: sync", told, fix, warning=sync_s > _SLOW_SYNC_S)
 
 
 def file_system(path: Path, mounts: Path = Path("/proc/mounts")) -> str:
@@ -99,14 +95,9 @@ def file_system(path: Path, mounts: Path = Path("/proc/mounts")) -> str:
     """
     if not mounts.exists():
         return "unknown"
-    lines = (line.split() for line in mounts.read_text().splitlines())
-    resolved = path.resolve()
-    kinds = {
-        Path(where): kind
-        for _, where, kind, *_ in ((parts[0], parts[1].replace("\\040", " "), *parts[2:]) for parts in lines)
-        if resolved.is_relative_to(where)
-    }
-    return kinds[max(kinds, key=lambda where: len(where.parts))] if kinds else "unknown"
+    mounted = [line.split()[1:3] for line in mounts.read_text().splitlines()]
+    kinds = {Path(where.replace("\\040", " ")): kind for where, kind in mounted}
+    return next((kinds[parent] for parent in (path.resolve(), *path.resolve().parents) if parent in kinds), "unknown")
 
 
 def _sync_times(path: Path) -> tuple[float, float]:

@@ -39,10 +39,6 @@ class Finding:
     told: str
     fix: str | None = None
 
-    def to_json(self) -> dict[str, Any]:
-        """For scripts."""
-        return asdict(self)
-
     def parts(self, after: Finding | None = None) -> list[RenderableType]:
         """For a terminal.
 
@@ -56,9 +52,17 @@ class Finding:
         return [*heading, columns(rows, ("", "", ""), min_widths=_WIDTHS)]
 
 
+def judged(
+    group: str, name: str, told: str, fix: str | None = None, *, problem: bool = False, warning: bool = False
+) -> Finding:
+    """A finding by what is wrong; its fix is only for what is not ok."""
+    status: Status = "problem" if problem else "warning" if warning else "ok"
+    return Finding(group, name, status, told, None if status == "ok" else fix)
+
+
 def to_json(findings: Sequence[Finding]) -> dict[str, Any]:
     """A whole examination, for scripts."""
-    return {"status": worst(findings), "findings": [finding.to_json() for finding in findings]}
+    return {"status": worst(findings), "findings": [asdict(finding) for finding in findings]}
 
 
 def worst(findings: Iterable[Finding]) -> Status:
@@ -75,5 +79,5 @@ def summary(findings: Sequence[Finding]) -> str:
     """The last line for a terminal."""
     statuses = [finding.status for finding in findings]
     problems, warnings = statuses.count("problem"), statuses.count("warning")
-    told = [counted(problems, "problem", none="no"), counted(warnings, "warning", none="no")]
-    return f"{', '.join(told)}, {statuses.count('ok')} ok"
+    words = [counted(problems, "problem", none="no"), counted(warnings, "warning", none="no")]
+    return f"{', '.join(words)}, {statuses.count('ok')} ok"

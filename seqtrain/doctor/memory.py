@@ -7,11 +7,10 @@ from __future__ import annotations
 
 import os
 import resource
-import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
-from seqtrain.doctor.finding import Finding
+from seqtrain.doctor.finding import Finding, judged
 from seqtrain.errors import ResourceError
 from seqtrain.loading.memory import SharedFile
 from seqtrain.text import memory_size
@@ -28,10 +27,6 @@ def memory() -> Iterator[Finding]:
     """What there is of memory and files."""
     yield of_ram(_mem_available(), container_limit())
     yield _shared()
-    shm = Path("/dev/shm")
-    if shm.is_dir():
-        free = f"{memory_size(shutil.disk_usage(shm).free)} free; worker processes do not use it"
-        yield Finding("memory", "/dev/shm", "ok", free)
     yield of_open_files(resource.getrlimit(resource.RLIMIT_NOFILE))
 
 
@@ -48,12 +43,11 @@ def of_ram(available: int | None, limit: tuple[int, int] | None) -> Finding:
     told = f"{memory_size(min(rooms))} can be used"
     if limit is not None:
         told += f"; the container's limit is {memory_size(limit[0])}"
-    if min(rooms) < _TOO_LITTLE:
+    is_problem = min(rooms) < _TOO_LITTLE
+    fix = "use fewer workers and smaller batches: -s fit.workers=1"
+    if is_problem:
         fix = "end what else runs (`ps aux --sort=-rss | head`), or give the container more: docker run --memory=8g"
-        return Finding("memory", "RAM", "problem", told, fix)
-    if min(rooms) < _LITTLE:
-        return Finding("memory", "RAM", "warning", told, "use fewer workers and smaller batches: -s fit.workers=1")
-    return Finding("memory", "RAM", "ok", told)
+    return judged("memory", "RAM", told, fix, problem=is_problem, warning=min(rooms) < _LITTLE)
 
 
 def of_open_files(limits: tuple[int, int]) -> Finding:
@@ -64,15 +58,13 @@ def of_open_files(limits: tuple[int, int]) -> Finding:
     """
     soft, hard = limits
     unlimited = soft == resource.RLIM_INFINITY
-    told = f"{'any number' if unlimited else soft} at a time"
-    if unlimited or soft >= _FEW_FILES:
-        return Finding("memory", "open files", "ok", told)
     wanted = _FEW_FILES * 4
     most = wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)
     fix = f"ulimit -n {most}"
     if most <= soft:
         fix = f"docker run --ulimit nofile={wanted}, or a line `* hard nofile {wanted}` in /etc/security/limits.conf"
-    return Finding("memory", "open files", "warning", told, fix)
+    told = f"{'any number' if unlimited else soft} at a time"
+    return judged("memory", "open files", told, fix, warning=not unlimited and soft < _FEW_FILES)
 
 
 def container_limit(root: Path = Path("/")) -> tuple[int, int] | None:

@@ -10,9 +10,8 @@ from collections.abc import Iterator
 from importlib import metadata
 
 from seqtrain import __version__
-from seqtrain.doctor.finding import Finding
+from seqtrain.doctor.finding import Finding, judged
 
-_OLDEST_PYTHON = (3, 11)
 _SAME = {  # distributions that bring the same modules: one of them is enough, two overwrite each other's files
     "tensorflow": ("tensorflow", "tensorflow-cpu", "tensorflow-intel", "tf-nightly"),
     "opencv-python-headless": ("opencv-python-headless", "opencv-python", "opencv-contrib-python-headless"),
@@ -23,11 +22,7 @@ _REQUIREMENT = re.compile(r"([\w.-]+)(?:\[[^]]*\])?>=([\d.]+)")
 
 def versions() -> Iterator[Finding]:
     """Python, what the project requires, and what some data needs besides."""
-    found = platform.python_version()
-    if sys.version_info >= _OLDEST_PYTHON:
-        yield Finding("versions", "python", "ok", f"{found} ({sys.executable})")
-    else:
-        yield Finding("versions", "python", "problem", f"{found}; 3.11 or later is needed", "install Python 3.11")
+    yield Finding("versions", "python", "ok", f"{platform.python_version()} ({sys.executable})")
     yield Finding("versions", "seqtrain", "ok", __version__)
     for requirement in metadata.requires("seqtrain") or ():
         match = _REQUIREMENT.fullmatch(requirement)
@@ -54,14 +49,12 @@ def of_package(package: str, oldest: str) -> Finding:
         return Finding("versions", short, "problem", "not installed", f"pip install '{package}>={oldest}'")
     told = ", ".join(version if name == package else f"{version} ({name})" for name, version in installed.items())
     if len(installed) > 1:
-        names = " and ".join(installed)
-        others = " ".join(installed)
-        fix = f"pip uninstall -y {others} && pip install '{package}>={oldest}'"
-        return Finding("versions", short, "warning", f"{names} overwrite each other's files", fix)
+        fix = f"pip uninstall -y {' '.join(installed)} && pip install '{package}>={oldest}'"
+        return Finding("versions", short, "warning", f"{' and '.join(installed)} overwrite each other's files", fix)
     name, version = next(iter(installed.items()))
-    if _numbers(version) < _numbers(oldest):
-        return Finding("versions", short, "problem", f"{told}; {oldest} is needed", f"pip install '{name}>={oldest}'")
-    return Finding("versions", short, "ok", told)
+    is_old = _numbers(version) < _numbers(oldest)
+    told += f"; {oldest} is needed" if is_old else ""
+    return judged("versions", short, told, f"pip install '{name}>={oldest}'", problem=is_old)
 
 
 def version_of(package: str) -> str | None:

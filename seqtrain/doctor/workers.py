@@ -10,10 +10,11 @@ from typing import Any
 import numpy as np
 
 from seqtrain.config.schema import FitConfig
-from seqtrain.doctor.finding import Finding
+from seqtrain.doctor.finding import Finding, judged
 from seqtrain.errors import SeqtrainError
 from seqtrain.loading.memory import SharedBuffers
 from seqtrain.loading.pending_batch import PendingBatch, RowRange
+from seqtrain.loading.tuning import num_cores
 from seqtrain.loading.workers import WorkerPool
 
 _LONGEST_S = 60.0
@@ -38,26 +39,22 @@ def workers(fit: FitConfig | None) -> Iterator[Finding]:
     Args:
         fit: Of the config, where there is one.
     """
-    yield of_cores(_num_cores(), fit.workers if fit is not None else None)
+    yield of_cores(num_cores(), fit.workers if fit is not None else None)
     yield _process()
 
 
-def of_cores(num_cores: int, num_workers: int | str | None) -> Finding:
+def of_cores(available: int, num_workers: int | str | None) -> Finding:
     """The cores, against the workers that are asked for.
 
     Args:
-        num_cores: That this process may run on.
+        available: That this process may run on.
         num_workers: Of the config; None without one.
     """
-    told = f"{num_cores} of the machine's {os.cpu_count()} may be used"
-    if isinstance(num_workers, int) and num_workers > _MOST_PER_CORE * num_cores:
-        fix = f"-s fit.workers={num_cores}, or fit.workers=auto, which measures"
-        return Finding("workers", "cores", "warning", f"{told}; fit.workers is {num_workers}", fix)
-    return Finding("workers", "cores", "ok", told)
-
-
-def _num_cores() -> int:
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    are_many = isinstance(num_workers, int) and num_workers > _MOST_PER_CORE * available
+    told = f"{available} of the machine's {os.cpu_count()} may be used"
+    told += f"; fit.workers is {num_workers}" if are_many else ""
+    fix = f"-s fit.workers={available}, or fit.workers=auto, which measures"
+    return judged("workers", "cores", told, fix, warning=are_many)
 
 
 def _process() -> Finding:
@@ -81,6 +78,4 @@ def _process() -> Finding:
     if not right:
         told = "a worker process made a batch, and another one arrived here"
         return Finding("workers", "process", "problem", told, "-s fit.use_multiprocessing=false")
-    if took > _SLOW_S:
-        return Finding("workers", "process", "warning", told, "put Python's packages on a local disk")
-    return Finding("workers", "process", "ok", told)
+    return judged("workers", "process", told, "put Python's packages on a local disk", warning=took > _SLOW_S)
