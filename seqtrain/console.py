@@ -4,7 +4,7 @@ Libraries and a user's own code write where they like: TensorFlow and CUDA from 
 silences all of it), a callback with `print`. So the file descriptors themselves are redirected.
 
 Progress goes to stderr in one of three ways, which all who show any ask for here: bars on a terminal, plain lines in a
-pipe or a log, or nothing. What takes long and shows no progress is told in words.
+pipe or a log, or nothing. What takes long and has no progress to show has a status line.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ def display(asked: str | None = None) -> Display:
     """How progress is shown on stderr: as asked for, else bars on a terminal that can draw them, and lines elsewhere.
 
     Args:
-        asked: `auto`, `bar`, `lines` or `none`; by default what the command was told.
+        asked: `auto`, `bar`, `lines` or `none`; by default what `progress_shown_as` was given.
     """
     asked = asked or _progress.get()
     if asked != "auto":
@@ -43,8 +43,8 @@ def display(asked: str | None = None) -> Display:
 
 
 @contextlib.contextmanager
-def showing(progress: str) -> Iterator[None]:
-    """Has all that a command does show its progress in the way that `--progress` says."""
+def progress_shown_as(progress: str) -> Iterator[None]:
+    """Shows progress within the block as `--progress` asks for."""
     token = _progress.set(progress)
     try:
         yield
@@ -53,8 +53,8 @@ def showing(progress: str) -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def telling(words: str, asked: str | None = None) -> Iterator[None]:
-    """Says what is being done where it takes more than a second.
+def status(words: str, asked: str | None = None) -> Iterator[None]:
+    """Shows what is being done where it takes more than a second.
 
     A terminal shows it, with the time that has passed, until it is done; a log gets one line.
 
@@ -67,16 +67,17 @@ def telling(words: str, asked: str | None = None) -> Iterator[None]:
         yield
         return
     done = threading.Event()
-    teller = threading.Thread(target=_tell, args=(words, shown, sys.stderr, done), daemon=True)
-    teller.start()
+    arguments = words, shown, sys.stderr, done
+    thread = threading.Thread(target=_show_status, args=arguments, name="status", daemon=True)
+    thread.start()
     try:
         yield
     finally:
         done.set()
-        teller.join()
+        thread.join()
 
 
-def say(text: str) -> None:
+def write_above_bars(text: str) -> None:
     """Writes to stderr as it is now, above the bars that may stand there."""
     if "tqdm" in sys.modules:
         from tqdm import tqdm
@@ -181,7 +182,7 @@ def _screen(descriptor: int) -> TextIO:
     return io.TextIOWrapper(raw, encoding="utf-8", errors="backslashreplace", line_buffering=True)
 
 
-def _tell(words: str, shown: Display, stream: TextIO, done: threading.Event) -> None:
+def _show_status(words: str, shown: Display, stream: TextIO, done: threading.Event) -> None:
     """Waits a second; then shows the words, by a thread of its own, as whoever works cannot."""
     if done.wait(_PATIENCE_S):
         return

@@ -46,20 +46,20 @@ def test_a_terminal_gets_bars_and_a_pipe_lines(terminal, monkeypatch):
 
 
 def test_what_the_command_was_told_holds_while_it_runs(terminal):
-    with console.showing("none"):
+    with console.progress_shown_as("none"):
         assert console.display() == "none"
     assert console.display() == "bar"
 
 
 def test_what_is_done_at_once_is_not_told(terminal):
-    with console.telling("listing the samples"):
+    with console.status("listing the samples"):
         pass
     assert terminal.getvalue() == ""
 
 
 def test_a_terminal_shows_what_takes_long_until_it_is_done(terminal, monkeypatch):
     monkeypatch.setattr(console, "_PATIENCE_S", 0.01)
-    with console.telling("listing the samples"):
+    with console.status("listing the samples"):
         assert terminal.written.wait(5)
     assert re.search(r"listing the samples \(\d\d:\d\d\)", terminal.getvalue())
     assert terminal.getvalue().rsplit("\r", 2)[1].strip() == ""  # the last that was drawn is blanks
@@ -68,7 +68,7 @@ def test_a_terminal_shows_what_takes_long_until_it_is_done(terminal, monkeypatch
 
 def test_a_log_gets_a_line_of_what_takes_long_even_if_it_fails(terminal, monkeypatch):
     monkeypatch.setattr(console, "_PATIENCE_S", 0.01)
-    with pytest.raises(DataError), console.showing("lines"), console.telling("listing the samples"):
+    with pytest.raises(DataError), console.progress_shown_as("lines"), console.status("listing the samples"):
         assert terminal.written.wait(5)
         raise DataError("no samples")
     assert terminal.getvalue() == "listing the samples\n"
@@ -76,15 +76,15 @@ def test_a_log_gets_a_line_of_what_takes_long_even_if_it_fails(terminal, monkeyp
 
 def test_nothing_is_told_where_no_progress_is_asked_for(terminal, monkeypatch):
     monkeypatch.setattr(console, "_PATIENCE_S", 0)
-    with console.showing("none"), console.telling("listing the samples"):
+    with console.progress_shown_as("none"), console.status("listing the samples"):
         threads = [thread for thread in threading.enumerate() if thread is not threading.current_thread()]
-        assert not any(thread.name.endswith("(_tell)") for thread in threads)
+        assert not any(thread.name == "status" for thread in threads)
     assert terminal.getvalue() == ""
 
 
 def test_a_message_stands_above_the_bars(terminal):
     bar = tqdm(total=2, bar_format="{n_fmt}/{total_fmt}", file=terminal)
-    console.say("a warning\n")
+    console.write_above_bars("a warning\n")
     bar.close()
     assert re.sub(r" +", " ", terminal.getvalue()) == "\r0/2\r \ra warning\n\r0/2\r0/2\n"
 

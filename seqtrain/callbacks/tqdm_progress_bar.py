@@ -130,7 +130,7 @@ class TQDMProgressBar(keras.callbacks.Callback):
         if self._steps is not None and self._steps.n == 0 < batch:
             self._steps.initial = self._steps.n = batch
         if not self._compiled:
-            self._words.enter_context(console.telling("compiling the model", self.progress))
+            self._words.enter_context(console.status("compiling the model", self.progress))
 
     def on_train_batch_end(self, batch: int, logs: Logs = None) -> None:
         """Moves the bars on and shows the metrics so far."""
@@ -306,4 +306,4 @@ class TQDMProgressBar(keras.callbacks.Callback):
         return True
 
     def _write(self, line: str) -> None:
-        console.say(f"{line}\n")
+        console.write_above_bars(f"{line}\n")

@@ -1,4 +1,4 @@
-"""The command line itself: how it begins, and how errors that are told in words end it."""
+"""The command line itself: how it begins, and how errors end it."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ import typer
 
 from seqtrain import __version__
 from seqtrain.cli.options import print_json
-from seqtrain.console import outlive_terminal, say
+from seqtrain.console import outlive_terminal, write_above_bars
 from seqtrain.errors import ConfigError, Mistake, ResourceError, SeqtrainError
 
 _MOST_SHOWN = 20  # mistakes on the screen
@@ -36,7 +36,7 @@ app.add_typer(runs_app, name="runs")
 
 
 def main() -> None:
-    """Runs the command line; errors that are told in words end with their exit code.
+    """Runs the command line; a `SeqtrainError` ends it with its exit code.
 
     However a command ends, with `--json` there is one document on stdout.
     """
@@ -76,7 +76,7 @@ def _silence_libraries() -> None:
 
 
 def _end(error: SeqtrainError) -> NoReturn:
-    typer.echo(told(error), err=True)
+    typer.echo(format_error(error), err=True)
     _print_failure(error.exit_code, error.mistakes, getattr(error, "status", "failed"))
     logging.getLogger("seqtrain").debug("%s", error, exc_info=True)
     _silence_libraries()
@@ -92,7 +92,7 @@ def _print_bug(error: Exception) -> None:
     _print_failure(1, [Mistake(f"{type(error).__name__}: {error}", code="bug")])
 
 
-def told(error: SeqtrainError) -> str:
+def format_error(error: SeqtrainError) -> str:
     """An error in words: its first mistakes, and how many there are."""
     count = len(error.mistakes)
     words = list(map(str, error.mistakes[:_MOST_SHOWN]))
@@ -123,7 +123,7 @@ class _Stderr:
     """Stderr as it is when something is written; what is written stands above the bars."""
 
     def write(self, text: str) -> None:
-        say(text)
+        write_above_bars(text)
 
     def flush(self) -> None:
         sys.stderr.flush()

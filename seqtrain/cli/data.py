@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from seqtrain.cli.app import app, told
+from seqtrain.cli.app import app, format_error
 from seqtrain.cli.options import ConfigArgument, JsonOption, SetOption, Side, Stage, load, print_json
 from seqtrain.console import native_stderr_aside, stdout_to_stderr
 
@@ -147,7 +147,7 @@ def check(
         show(*survey_parts(found.surveys))
     typer.echo("".join(f"warning: {warning}\n" for warning in found.warnings), err=True, nl=False)
     if found.error is not None:
-        typer.echo(told(found.error), err=True)
+        typer.echo(format_error(found.error), err=True)
         raise typer.Exit(found.error.exit_code)
     if not as_json:
         read = "" if found.num_read == found.samples else f"{found.num_read} of "

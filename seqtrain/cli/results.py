@@ -25,7 +25,7 @@ from seqtrain.cli.options import (
     print_json,
     stdout_for_data,
 )
-from seqtrain.console import native_stderr_aside, native_stderr_to, showing, stdout_to_stderr
+from seqtrain.console import native_stderr_aside, native_stderr_to, progress_shown_as, stdout_to_stderr
 from seqtrain.errors import ConfigError, InterruptedRunError
 from seqtrain.files import write_json, write_text
 
@@ -75,7 +75,7 @@ def evaluate(
     from seqtrain.inference.trained_run import TrainedRun
 
     _require_no_folder(out)
-    with stdout_to_stderr(), showing(progress.value), native_stderr_aside(), _ending_in_order():
+    with stdout_to_stderr(), progress_shown_as(progress.value), native_stderr_aside(), _ending_in_order():
         found = evaluated(TrainedRun(run, settings or (), checkpoint.value), split.value if split else None)
     if out is not None:
         out.parent.mkdir(parents=True, exist_ok=True)
@@ -114,7 +114,7 @@ def predict(
     to_stdout = out == Path("-")
     if to_stdout and as_json:
         raise typer.BadParameter("stdout takes the predictions or the JSON, not both", param_hint="--out -")
-    with stdout_for_data() as stdout, showing(progress.value), native_stderr_aside(), _ending_in_order():
+    with stdout_for_data() as stdout, progress_shown_as(progress.value), native_stderr_aside(), _ending_in_order():
         place = stdout if to_stdout else out
         chosen: OutFormat | None = out_format.value if out_format else None
         done = predicted(run, PredictOptions(inputs or (), settings or (), checkpoint.value, place, chosen))
@@ -157,7 +157,7 @@ def _require_no_folder(out: Path | None) -> None:
 def _ending_in_order() -> Iterator[None]:
     """Has SIGTERM end a command as Ctrl-C does: with what was made so far, and with one document.
 
-    What is raised must be no error, which would be told as one of the sample that is being read.
+    What is raised must be no error, which would be taken for one of the sample that is being read.
     """
     received = [signal.SIGINT]
 

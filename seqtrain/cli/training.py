@@ -10,7 +10,7 @@ import typer
 
 from seqtrain.cli.app import app
 from seqtrain.cli.options import ConfigArgument, JsonOption, Progress, Resume, SetOption, load, print_json
-from seqtrain.console import showing, stdout_to_stderr
+from seqtrain.console import progress_shown_as, stdout_to_stderr
 
 
 @app.command()
@@ -46,7 +46,7 @@ def fit(
     except ValueError as error:
         raise typer.BadParameter(str(error), param_hint="--max-time") from error
     options = FitOptions(run_dir, resume.value, progress.value, sys.argv, max_time_s)
-    with stdout_to_stderr(), showing(progress.value):
+    with stdout_to_stderr(), progress_shown_as(progress.value):
         loaded = load(config, settings)
         outcome = try_out(loaded, options) if dry_run else train(loaded, options)
     if as_json:

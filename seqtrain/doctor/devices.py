@@ -96,8 +96,8 @@ def devices() -> Iterator[Finding]:
     if isinstance(backend, Finding):
         yield backend
         return
-    told = f"{backend.keras} on {backend.backend} computes on {', '.join(backend.devices)}"
-    yield Finding("devices", "keras", "ok", told)
+    message = f"{backend.keras} on {backend.backend} computes on {', '.join(backend.devices)}"
+    yield Finding("devices", "keras", "ok", message)
     if not isinstance(driver, Finding):
         yield match(driver, backend, os.environ.get("CUDA_VISIBLE_DEVICES"), _is_nvidia_there())
 
@@ -112,9 +112,9 @@ def ask_driver() -> Driver | Finding | None:
     except subprocess.TimeoutExpired:
         return Finding("devices", "driver", "problem", "nvidia-smi does not answer", "sudo reboot")
     if listed.returncode != 0:
-        told = (listed.stdout + listed.stderr).strip().splitlines()
+        message = (listed.stdout + listed.stderr).strip().splitlines()
         fix = "sudo reboot (a driver that was updated is loaded then); if that does not help, install the driver anew"
-        return Finding("devices", "driver", "problem", told[0] if told else "nvidia-smi fails", fix)
+        return Finding("devices", "driver", "problem", message[0] if message else "nvidia-smi fails", fix)
     rows = (re.split(r"\s*,\s*", line) for line in listed.stdout.strip().splitlines())
     gpus = [(name, version, _mib(total), _mib(used)) for name, version, total, used in rows]
     cuda = re.search(r"CUDA (?:\w+ )?Version:\s*([\d.]+)", shown.stdout)
@@ -126,8 +126,10 @@ def ask_backend() -> Backend | Finding:
     try:
         done = _run([sys.executable, "-c", _PROGRAM])
     except subprocess.TimeoutExpired:
-        told = f"has not computed a convolution after {_LONGEST_S} s"
-        return Finding("devices", "keras", "problem", told, "CUDA_VISIBLE_DEVICES=-1 seqtrain doctor tells of the rest")
+        message = f"has not computed a convolution after {_LONGEST_S} s"
+        return Finding(
+            "devices", "keras", "problem", message, "CUDA_VISIBLE_DEVICES=-1 seqtrain doctor tells of the rest"
+        )
     if done.returncode != 0:
         last = (done.stderr.strip().splitlines() or [f"ended by {done.returncode}"])[-1]
         name = os.environ.get("KERAS_BACKEND", "tensorflow")
@@ -151,34 +153,36 @@ def match(driver: Driver | None, backend: Backend, visible: str | None, is_nvidi
             fix = "install NVIDIA's driver (Ubuntu: sudo ubuntu-drivers install); in a container: docker run --gpus all"
             return Finding("devices", "match", "problem", "the machine has an NVIDIA GPU, but no driver for it", fix)
         return Finding("devices", "match", "ok", "Keras computes on all that is there; there is no NVIDIA GPU")
-    told = f"Keras computes on {len(backend.gpus)} of {len(driver.gpus)} GPUs"
+    message = f"Keras computes on {len(backend.gpus)} of {len(driver.gpus)} GPUs"
     if len(backend.gpus) >= len(driver.gpus):
-        return Finding("devices", "match", "ok", f"{told}; driver, libraries and {backend.backend} fit")
+        return Finding("devices", "match", "ok", f"{message}; driver, libraries and {backend.backend} fit")
     if visible is not None and (backend.gpus or visible in ("", "-1")):
         fix = "unset CUDA_VISIBLE_DEVICES"
-        return Finding("devices", "match", "warning", f"{told}: CUDA_VISIBLE_DEVICES={visible} hides the others", fix)
-    return Finding("devices", "match", "problem", *_why(told, driver, backend))
+        return Finding(
+            "devices", "match", "warning", f"{message}: CUDA_VISIBLE_DEVICES={visible} hides the others", fix
+        )
+    return Finding("devices", "match", "problem", *_why(message, driver, backend))
 
 
-def _why(told: str, driver: Driver, backend: Backend) -> tuple[str, str]:
+def _why(message: str, driver: Driver, backend: Backend) -> tuple[str, str]:
     """What is wrong, and the fix."""
     if not backend.is_cuda_build:
-        told += f": this {backend.backend} is built for the CPU alone"
+        message += f": this {backend.backend} is built for the CPU alone"
         installed = [name for name in ("tensorflow", "tensorflow-cpu") if version_of(name)]
-        return told, f"pip uninstall -y {' '.join(installed)} && pip install 'seqtrain[gpu]'"
+        return message, f"pip uninstall -y {' '.join(installed)} && pip install 'seqtrain[gpu]'"
     if backend.cuda and driver.cuda and int(backend.cuda.split(".")[0]) > int(driver.cuda.split(".")[0]):
-        told += f": {backend.backend} is built for CUDA {backend.cuda}, the driver knows CUDA up to {driver.cuda}"
-        return told, "install a newer driver (Ubuntu: sudo ubuntu-drivers install), then sudo reboot"
-    said = _OF_LIBRARIES.search(backend.log)
-    told += f": {said[0].strip()}" if said else ": it does not find the CUDA libraries"
+        message += f": {backend.backend} is built for CUDA {backend.cuda}, the driver knows CUDA up to {driver.cuda}"
+        return message, "install a newer driver (Ubuntu: sudo ubuntu-drivers install), then sudo reboot"
+    library_line = _OF_LIBRARIES.search(backend.log)
+    message += f": {library_line[0].strip()}" if library_line else ": it does not find the CUDA libraries"
     package = "'jax[cuda12]'" if backend.backend == "jax" else "'seqtrain[gpu]'"
-    return told, f"pip install --upgrade {package}, and unset LD_LIBRARY_PATH where it leads to another CUDA"
+    return message, f"pip install --upgrade {package}, and unset LD_LIBRARY_PATH where it leads to another CUDA"
 
 
 def _gpu(name: str, version: str, total: int, used: int, cuda: str | None) -> Finding:
-    told = f"{name}, driver {version}{f' (CUDA up to {cuda})' if cuda else ''}, {used} of {total} MiB in use"
+    message = f"{name}, driver {version}{f' (CUDA up to {cuda})' if cuda else ''}, {used} of {total} MiB in use"
     fix = "nvidia-smi shows the processes; end one, or use another GPU"
-    return judged("devices", "gpu", told, fix, warning=used > _MOSTLY_USED * total)
+    return judged("devices", "gpu", message, fix, warning=used > _MOSTLY_USED * total)
 
 
 def _is_nvidia_there(root: Path = Path("/sys/bus/pci/devices")) -> bool:

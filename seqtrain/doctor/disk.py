@@ -44,8 +44,8 @@ def disk(name: str, path: Path, setting: str) -> Iterator[Finding]:
             yield of_syncs(name, setting, *_sync_times(Path(own, "synced")))
             yield _lock(name, setting, Path(own, "lock"))
     except OSError as error:
-        told = f"{folder} cannot be written: {error.strerror}"
-        yield Finding("disk", name, "problem", told, f"name another place: {setting}")
+        message = f"{folder} cannot be written: {error.strerror}"
+        yield Finding("disk", name, "problem", message, f"name another place: {setting}")
 
 
 def of_room(name: str, setting: str, folder: Path, free: int, free_files: int) -> Finding:
@@ -59,17 +59,17 @@ def of_room(name: str, setting: str, folder: Path, free: int, free_files: int) -
         free_files: How many files more there may be; 0 where the file system does not count them.
     """
     has_few_files = 0 < free_files < _FEW_FILES
-    told = f"{memory_size(free)} free in {folder}"
-    told += f", and room for {free_files} files more" if has_few_files else ""
+    message = f"{memory_size(free)} free in {folder}"
+    message += f", and room for {free_files} files more" if has_few_files else ""
     fix = f"free the disk (`du -xh {folder} | sort -h | tail`), or name another: {setting}"
-    return judged("disk", name, told, fix, problem=free < _TOO_LITTLE, warning=free < _LITTLE or has_few_files)
+    return judged("disk", name, message, fix, problem=free < _TOO_LITTLE, warning=free < _LITTLE or has_few_files)
 
 
 def of_kind(name: str, setting: str, kind: str) -> Finding:
     """The kind of file system: whether what is written stays."""
     is_in_memory = kind in _IN_MEMORY
-    told = f"{kind}: in memory, gone when the machine restarts" if is_in_memory else kind
-    return judged("disk", f"{name}: kind", told, f"name a folder on a disk: {setting}", warning=is_in_memory)
+    message = f"{kind}: in memory, gone when the machine restarts" if is_in_memory else kind
+    return judged("disk", f"{name}: kind", message, f"name a folder on a disk: {setting}", warning=is_in_memory)
 
 
 def of_syncs(name: str, setting: str, sync_s: float, bytes_per_s: float) -> Finding:
@@ -81,9 +81,9 @@ def of_syncs(name: str, setting: str, sync_s: float, bytes_per_s: float) -> Find
         sync_s: Of a small file.
         bytes_per_s: Of a large one, sync included.
     """
-    told = f"a small file is safe after {sync_s * 1000:.1f} ms; {bytes_per_s / 2**20:.0f} MB/s"
+    message = f"a small file is safe after {sync_s * 1000:.1f} ms; {bytes_per_s / 2**20:.0f} MB/s"
     fix = f"name a folder on a local disk: {setting}"
-    return judged("disk", f"{name}: sync", told, fix, warning=sync_s > _SLOW_SYNC_S)
+    return judged("disk", f"{name}: sync", message, fix, warning=sync_s > _SLOW_SYNC_S)
 
 
 def file_system(path: Path, mounts: Path = Path("/proc/mounts")) -> str:
@@ -124,5 +124,5 @@ def _lock(name: str, setting: str, path: Path) -> Finding:
         return Finding("disk", f"{name}: locks", "ok", "a folder that is in use cannot be used twice")
     finally:
         lock.close()
-    told = "the file system has no locks: nothing keeps two runs out of one folder"
-    return Finding("disk", f"{name}: locks", "warning", told, f"name a folder on a local disk: {setting}")
+    message = "the file system has no locks: nothing keeps two runs out of one folder"
+    return Finding("disk", f"{name}: locks", "warning", message, f"name a folder on a local disk: {setting}")

@@ -29,15 +29,20 @@ class Finding:
         group: What it belongs to, such as "disk".
         name: What was looked at.
         status: "ok"; "warning": a run works, but worse than it could; "problem": a run will not work, or not as asked.
-        told: What was found, in words.
+        message: What was found.
         fix: The command, or what else to do; None where there is nothing to mend.
     """
 
     group: str
     name: str
     status: Status
-    told: str
+    message: str
     fix: str | None = None
+
+    def to_json(self) -> dict[str, str | None]:
+        """For scripts."""
+        fields = asdict(self)
+        return {"told" if name == "message" else name: value for name, value in fields.items()}
 
     def parts(self, after: Finding | None = None) -> list[RenderableType]:
         """For a terminal.
@@ -47,22 +52,22 @@ class Finding:
         """
         heading = [self.group] if after is None else ["", self.group] if after.group != self.group else []
         status = styled(f"  {self.status}", _STYLES[self.status])
-        rows: list[tuple[str | Text, str, str]] = [(status, self.name, self.told)]
+        rows: list[tuple[str | Text, str, str]] = [(status, self.name, self.message)]
         rows += [("", "", f"fix: {self.fix}")] if self.fix else []
         return [*heading, columns(rows, ("", "", ""), min_widths=_WIDTHS)]
 
 
 def judged(
-    group: str, name: str, told: str, fix: str | None = None, *, problem: bool = False, warning: bool = False
+    group: str, name: str, message: str, fix: str | None = None, *, problem: bool = False, warning: bool = False
 ) -> Finding:
     """A finding by what is wrong; its fix is only for what is not ok."""
     status: Status = "problem" if problem else "warning" if warning else "ok"
-    return Finding(group, name, status, told, None if status == "ok" else fix)
+    return Finding(group, name, status, message, None if status == "ok" else fix)
 
 
 def to_json(findings: Sequence[Finding]) -> dict[str, Any]:
     """A whole examination, for scripts."""
-    return {"status": worst(findings), "findings": [asdict(finding) for finding in findings]}
+    return {"status": worst(findings), "findings": [finding.to_json() for finding in findings]}
 
 
 def worst(findings: Iterable[Finding]) -> Status:

@@ -40,14 +40,14 @@ def of_ram(available: int | None, limit: tuple[int, int] | None) -> Finding:
     rooms = [room for room in (available, limit and limit[0] - limit[1]) if room is not None]
     if not rooms:
         return Finding("memory", "RAM", "ok", "the system does not say")
-    told = f"{memory_size(min(rooms))} can be used"
+    message = f"{memory_size(min(rooms))} can be used"
     if limit is not None:
-        told += f"; the container's limit is {memory_size(limit[0])}"
+        message += f"; the container's limit is {memory_size(limit[0])}"
     is_problem = min(rooms) < _TOO_LITTLE
     fix = "use fewer workers and smaller batches: -s fit.workers=1"
     if is_problem:
         fix = "end what else runs (`ps aux --sort=-rss | head`), or give the container more: docker run --memory=8g"
-    return judged("memory", "RAM", told, fix, problem=is_problem, warning=min(rooms) < _LITTLE)
+    return judged("memory", "RAM", message, fix, problem=is_problem, warning=min(rooms) < _LITTLE)
 
 
 def of_open_files(limits: tuple[int, int]) -> Finding:
@@ -63,8 +63,8 @@ def of_open_files(limits: tuple[int, int]) -> Finding:
     fix = f"ulimit -n {most}"
     if most <= soft:
         fix = f"docker run --ulimit nofile={wanted}, or a line `* hard nofile {wanted}` in /etc/security/limits.conf"
-    told = f"{'any number' if unlimited else soft} at a time"
-    return judged("memory", "open files", told, fix, warning=not unlimited and soft < _FEW_FILES)
+    message = f"{'any number' if unlimited else soft} at a time"
+    return judged("memory", "open files", message, fix, warning=not unlimited and soft < _FEW_FILES)
 
 
 def container_limit(root: Path = Path("/")) -> tuple[int, int] | None:

@@ -30,8 +30,8 @@ def versions() -> Iterator[Finding]:
             yield of_package(match[1], match[2])
     for package, extra in _EXTRAS.items():
         version = version_of(package)
-        told = version or f"not installed; pip install 'seqtrain[{extra}]' where it is needed"
-        yield Finding("versions", package, "ok", told)
+        message = version or f"not installed; pip install 'seqtrain[{extra}]' where it is needed"
+        yield Finding("versions", package, "ok", message)
 
 
 def of_package(package: str, oldest: str) -> Finding:
@@ -47,14 +47,14 @@ def of_package(package: str, oldest: str) -> Finding:
         if package == "tensorflow" and os.environ.get("KERAS_BACKEND", package) != package:
             return Finding("versions", short, "ok", "not installed; KERAS_BACKEND names another backend")
         return Finding("versions", short, "problem", "not installed", f"pip install '{package}>={oldest}'")
-    told = ", ".join(version if name == package else f"{version} ({name})" for name, version in installed.items())
+    message = ", ".join(version if name == package else f"{version} ({name})" for name, version in installed.items())
     if len(installed) > 1:
         fix = f"pip uninstall -y {' '.join(installed)} && pip install '{package}>={oldest}'"
         return Finding("versions", short, "warning", f"{' and '.join(installed)} overwrite each other's files", fix)
     name, version = next(iter(installed.items()))
     is_old = _numbers(version) < _numbers(oldest)
-    told += f"; {oldest} is needed" if is_old else ""
-    return judged("versions", short, told, f"pip install '{name}>={oldest}'", problem=is_old)
+    message += f"; {oldest} is needed" if is_old else ""
+    return judged("versions", short, message, f"pip install '{name}>={oldest}'", problem=is_old)
 
 
 def version_of(package: str) -> str | None:

@@ -51,10 +51,10 @@ def of_cores(available: int, num_workers: int | str | None) -> Finding:
         num_workers: Of the config; None without one.
     """
     are_many = isinstance(num_workers, int) and num_workers > _MOST_PER_CORE * available
-    told = f"{available} of the machine's {os.cpu_count()} may be used"
-    told += f"; fit.workers is {num_workers}" if are_many else ""
+    message = f"{available} of the machine's {os.cpu_count()} may be used"
+    message += f"; fit.workers is {num_workers}" if are_many else ""
     fix = f"-s fit.workers={available}, or fit.workers=auto, which measures"
-    return judged("workers", "cores", told, fix, warning=are_many)
+    return judged("workers", "cores", message, fix, warning=are_many)
 
 
 def _process() -> Finding:
@@ -74,8 +74,8 @@ def _process() -> Finding:
         pool.close()
         buffers.close()
     took = time.monotonic() - start
-    told = f"a fresh interpreter (no fork) makes a batch {took:.1f} s after its start"
+    message = f"a fresh interpreter (no fork) makes a batch {took:.1f} s after its start"
     if not right:
-        told = "a worker process made a batch, and another one arrived here"
-        return Finding("workers", "process", "problem", told, "-s fit.use_multiprocessing=false")
-    return judged("workers", "process", told, "put Python's packages on a local disk", warning=took > _SLOW_S)
+        message = "a worker process made a batch, and another one arrived here"
+        return Finding("workers", "process", "problem", message, "-s fit.use_multiprocessing=false")
+    return judged("workers", "process", message, "put Python's packages on a local disk", warning=took > _SLOW_S)

@@ -65,7 +65,7 @@ class KerasDataset(keras.utils.PyDataset):
             return self._taken(position, interruptible)
         workers = self._stream.workers
         words = f"starting {workers.count} worker processes" if workers.processes else "loading the first batch"
-        with console.telling(words):
+        with console.status(words):
             return self._taken(position, interruptible)
 
     def _taken(self, position: int, interruptible: bool) -> tuple[Any, ...]:

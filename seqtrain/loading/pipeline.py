@@ -111,7 +111,7 @@ class Data:
         return workers
 
     def _measured(self, like: WorkerOptions) -> WorkerOptions:
-        with console.telling("measuring workers"):
+        with console.status("measuring workers"):
             return choose(self.train, like, log.info)[0]
 
 
@@ -127,7 +127,7 @@ def open_data(loaded: LoadedConfig, fitted: Mapping[str, Any] | None = None, tra
         ConfigError: when components do not fit together.
         DataError: when the samples cannot be listed or divided.
     """
-    with console.telling("listing the samples"):
+    with console.status("listing the samples"):
         data = _opened(loaded, fitted)
     if trains:
         _check_steps(loaded, data)

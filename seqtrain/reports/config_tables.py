@@ -41,7 +41,7 @@ def explained(path: Path, values: Sequence[Explained], width: int = UNLIMITED, *
         path: Of the config.
         values: In the order of the schema.
         width: Of the terminal.
-        whole: Whether meanings of many sentences are told whole.
+        whole: Whether meanings have all their sentences, and not the first alone.
     """
     rows = list(_rows(values, whole))
     limits = (width, width, width) if width == UNLIMITED else (width, _WIDEST_VALUE, _WIDEST_PLACE)
@@ -127,7 +127,7 @@ def _indented(name: str, depth: int) -> str:
 
 
 def _origin(value: Explained) -> str:
-    """Its places; what `-s` set is not said again where it stands beside."""
+    """Its places; of `-s key=value` only `-s`, as key and value stand beside it."""
     short = ("-s" if place.startswith(f"-s {value.key}=") else place for place in value.places)
     return ", ".join(short) or "default"
 
@@ -144,9 +144,9 @@ def _summary(path: Path, values: Iterable[Explained]) -> str:
         name = "-s" if source.startswith("-s ") else source.rsplit(":", 2)[0]
         counts[name] = counts.get(name, 0) + 1
     files = {name: count for name, count in counts.items() if name not in ("-s", "default", str(path))}
-    told = [f"{counts.get(str(path), 0)} here", *(f"{count} from {name} (extends)" for name, count in files.items())]
-    told += [f"{counts['-s']} by -s"] if "-s" in counts else []
-    return f"{path}: {', '.join(told)}, {counts.get('default', 0)} by default"
+    origins = [f"{counts.get(str(path), 0)} here", *(f"{count} from {name} (extends)" for name, count in files.items())]
+    origins += [f"{counts['-s']} by -s"] if "-s" in counts else []
+    return f"{path}: {', '.join(origins)}, {counts.get('default', 0)} by default"
 
 
 def _shown(value: Any) -> str:

@@ -120,8 +120,8 @@ def contact_sheet(
         tiles.append(beside([tile for tile, _ in drawn]))
         number = f"#{sample_ids[row]}" if sample_ids is not None else f"row {row}"
         where = "  ".join([number, *sample_names[row : row + 1], *(words for _, words in drawn if words)])
-        said = [(each.text, _ALARM if each.is_alarming else _INK) for each in (remarks[row] if remarks else ())]
-        captions.append([*((label, _INK) for label in _labels(fields, row)), *said, (where.rstrip(), _FAINT)])
+        lines = [(each.text, _ALARM if each.is_alarming else _INK) for each in (remarks[row] if remarks else ())]
+        captions.append([*((label, _INK) for label in _labels(fields, row)), *lines, (where.rstrip(), _FAINT)])
     return _sheet(tiles, captions, title + "".join(f"  ({note})" for note in notes), _legend(panels))
 
 
@@ -235,8 +235,8 @@ def _sheet(
     legend: Sequence[tuple[str, str]],
 ) -> Image.Image:
     title_font = font(_TITLE_SIZE)
-    said = [math.ceil(_length(text)) for each in captions for text, color in each if color != _FAINT]
-    cell_width = max(SMALLEST_TILE, *(tile.width for tile in tiles), min(max(said, default=0), _WIDEST_CAPTION))
+    lengths = [math.ceil(_length(text)) for each in captions for text, color in each if color != _FAINT]
+    cell_width = max(SMALLEST_TILE, *(tile.width for tile in tiles), min(max(lengths, default=0), _WIDEST_CAPTION))
     cell_width += _MARGIN
     cell_height = max(tile.height for tile in tiles) + max(2, max(map(len, captions))) * _LINE + _MARGIN
     num_rows = math.ceil(len(tiles) / max(1, (_WIDTH - _MARGIN) // cell_width))

@@ -49,7 +49,7 @@ class DataCheck(Findings):
 
     @property
     def num_read(self) -> int:
-        """How many samples could be read; all, of a class that does not tell its samples and made every batch."""
+        """How many samples could be read; all, of a class whose samples are not known and that made every batch."""
         if all(survey.sequence.splits_rows for survey in self.surveys.values()):
             return self.samples - sum(len(survey.bad_items) for survey in self.surveys.values())
         return self.samples
@@ -109,7 +109,7 @@ def check_data(loaded: LoadedConfig, out: Path | None = None, allow_leakage: boo
         look_at_files(side, survey, check)
     look_for_copies(surveys, allow_leakage, check)
     check.warnings += overlap_warnings(data.source, _with_overlaps(data.source))
-    check.mistakes = list(dict.fromkeys(check.mistakes))  # the slices of one damaged volume all tell of it
+    check.mistakes = list(dict.fromkeys(check.mistakes))  # all slices of a damaged volume have the same mistake
     check.warnings = list(dict.fromkeys(check.warnings))
     check.bad_files = list(dict.fromkeys(check.bad_files))
     check.bad_files_list = None if out is None else _write_list(check.bad_files, out)
@@ -129,7 +129,7 @@ def _read(surveys: dict[str, Survey], data: Data) -> None:
     total = sum(survey.sequence.num_samples for survey in surveys.values())
     words, shown = "reading every sample", console.display()
     with (
-        console.telling(words, "none" if shown == "bar" else shown),
+        console.status(words, "none" if shown == "bar" else shown),
         tqdm(
             total=total,
             desc=words,
@@ -148,17 +148,17 @@ def _look_at_unreadable(side: str, survey: Survey, loaded: LoadedConfig, num_sam
     """What is wrong with each sample that could not be read: mistakes, or warnings where so many may be skipped."""
     inner = survey.sequence.inner
     with ThreadPoolExecutor(num_cores()) as pool:
-        told = list(pool.map(lambda item: _mistakes_of_sample(inner, item), survey.bad_items))
+        mistakes_by_item = list(pool.map(lambda item: _mistakes_of_sample(inner, item), survey.bad_items))
     found.bad_files += [
-        _file_of(each[0], inner.describe(item)) for each, item in zip(told, survey.bad_items, strict=True)
+        _file_of(each[0], inner.describe(item)) for each, item in zip(mistakes_by_item, survey.bad_items, strict=True)
     ]
-    mistakes = [mistake for each in told for mistake in each]
+    mistakes = [mistake for each in mistakes_by_item for mistake in each]
     skips = loaded.config.on_bad_sample
     most = skips.most(num_samples) if skips.action == "skip" else 0
-    if told and len(told) <= most:
+    if survey.bad_items and len(survey.bad_items) <= most:
         lines = [str(mistake).splitlines()[0] for mistake in mistakes]
         words = listed(lines, MOST_NAMED, rest="; and {more} more", separator="; ")
-        found.warnings.append(f"{side}: {len(told)} of at most {most} bad samples will be skipped: {words}")
+        found.warnings.append(f"{side}: {len(survey.bad_items)} of at most {most} bad samples will be skipped: {words}")
     else:
         found.mistakes += mistakes
     for position in survey.bad_batches:
@@ -206,7 +206,7 @@ def _with_overlaps(source: Source) -> list[int]:
     def overlaps(index: int) -> bool:
         try:
             return bool(source.overlaps(index))
-        except SeqtrainError:  # told with the samples that cannot be read
+        except SeqtrainError:  # reported with the samples that cannot be read
             return False
 
     with ThreadPoolExecutor(num_cores()) as pool:

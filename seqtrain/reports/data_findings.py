@@ -96,8 +96,8 @@ def look_at_files(side: str, survey: Survey, found: Findings) -> None:
         odd_sizes = np.union1d(_outliers(sizes), _strange_sizes(codes))
         for what, values, rows in (("kind", kinds_of, _outliers(kinds_of)), ("size", sizes, odd_sizes)):
             if len(rows):
-                told = [f"{_path(survey, int(items[row]), name)} ({values[row]})" for row in rows.tolist()]
-                found.warnings.append(f"{side}: {listed(told, MOST_NAMED)}: of another {what} than the others")
+                names = [f"{_path(survey, int(items[row]), name)} ({values[row]})" for row in rows.tolist()]
+                found.warnings.append(f"{side}: {listed(names, MOST_NAMED)}: of another {what} than the others")
 
 
 def look_for_copies(surveys: Mapping[str, Survey], allow_leakage: bool, found: Findings) -> None:
@@ -135,9 +135,9 @@ def look_for_copies(surveys: Mapping[str, Survey], allow_leakage: bool, found: F
         found.warnings.append(f"{_copies(len(conflicts))} with another label than the original, such as {example}")
     if len(pairs):
         example = " ~ ".join(joined.names(pairs[0]))
-        told = "1 pair of pictures is" if len(pairs) == 1 else f"{len(pairs)} pairs of pictures are"
+        found_pairs = "1 pair of pictures is" if len(pairs) == 1 else f"{len(pairs)} pairs of pictures are"
         across_too = f"; {apart} across the split, this one too" if apart else ""
-        found.warnings.append(f"{told} nearly alike, such as {example}{across_too}")
+        found.warnings.append(f"{found_pairs} nearly alike, such as {example}{across_too}")
 
 
 def _tell_leakage(joined: _Joined, across: list[Any], allow: bool, found: Findings) -> None:
@@ -193,8 +193,8 @@ class _Joined:
 
     def names(self, rows: npt.NDArray[np.int64]) -> list[str]:
         """The files or rows of some samples."""
-        told = ((int(self.sides[row]), int(self.items[row])) for row in rows)
-        names = [(self._names[side], self._surveys[side].describe(item)) for side, item in told]
+        places = ((int(self.sides[row]), int(self.items[row])) for row in rows)
+        names = [(self._names[side], self._surveys[side].describe(item)) for side, item in places]
         return [name if self.are_named else f"{side}, {name}" for side, name in names]
 
 

@@ -63,7 +63,7 @@ class Survey:
 
         Args:
             workers: Who reads them.
-            done: Is told of how many more are read, in `sequence.unit`.
+            done: Called with how many more were read, in `sequence.unit`.
         """
         schedule = validation_schedule(len(self.sequence))
         with BatchStream(self.sequence, schedule, workers, end=len(self.sequence)) as stream:

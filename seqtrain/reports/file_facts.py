@@ -95,7 +95,7 @@ def file_fields(source: Source, indices: Any) -> tuple[str, ...]:
     for index in indices[:_LOOKED_AT].tolist():
         try:
             sample = source[index]
-        except SeqtrainError:  # told when all are read
+        except SeqtrainError:  # reported when all are read
             continue
         for name in _FILE_FIELDS:
             if isinstance(sample.get(name), str) and os.path.isfile(sample[name]):  # noqa: PTH113
@@ -196,6 +196,6 @@ def _picture_header(start: bytes, kind: str, path: str) -> tuple[str, int, int]:
         try:
             with Image.open(source) as image:
                 return image.mode if image.mode in MODES else "other", image.height, image.width
-        except Exception:  # what is wrong with it is told by the sequence, which decodes it
+        except Exception:  # the sequence, which decodes it, reports what is wrong
             continue
     return "", 0, 0

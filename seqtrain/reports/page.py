@@ -76,12 +76,10 @@ class Picture:
     Args:
         content: A PNG, as bytes or in a file; or a picture to write as one.
         caption: What it shows; also read out in its place.
-        is_pixels: Whether single pixels matter, and are not to be smoothed.
     """
 
     content: bytes | Path | Image.Image
     caption: str
-    is_pixels: bool = False
     kind: ClassVar[str] = "picture"
 
     @property

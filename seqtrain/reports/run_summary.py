@@ -24,7 +24,7 @@ _IN_GOOD_ORDER = ("completed", "early_stopped", "training")
 _LOG_LINES = 12
 _LABEL = 11
 _OF_SPLIT = ("num_samples", "num_train", "num_val", "data_sha256")
-_SAID = re.compile(r"^\d{4}-\d\d-\d\d \S+ (?!DEBUG saved ).*(?:\n  (?! ).*)*", re.MULTILINE)
+_MESSAGE = re.compile(r"^\d{4}-\d\d-\d\d \S+ (?!DEBUG saved ).*(?:\n  (?! ).*)*", re.MULTILINE)
 _PACKAGES = ("keras", "tensorflow", "tensorflow-cpu", "jax")
 
 
@@ -121,7 +121,7 @@ def _setting(key: str, value: Any) -> tuple[str, str]:
 
 
 def _config(run: RunFolder) -> tuple[list[dict[str, Any]], str | None]:
-    """What of the config is not the default; and why it cannot be told, where an older or own version wrote it."""
+    """What of the config is not the default; and why that is not known, where another version wrote it."""
     try:
         found = non_default(load_config(run.path / "config.yaml", needs_files=False))
     except ConfigError as error:
@@ -134,5 +134,5 @@ def _command(argv: Any) -> str:
 
 
 def _last_lines(log: str) -> list[str]:
-    """The end of the log: what was said, without the model's layers, libraries' chatter and tracebacks."""
-    return [line for said in _SAID.findall(log) for line in said.splitlines()][-_LOG_LINES:]
+    """The last messages of the log, without the model's layers, what libraries print, and tracebacks."""
+    return [line for message in _MESSAGE.findall(log) for line in message.splitlines()][-_LOG_LINES:]

@@ -109,7 +109,7 @@ class FactSequence(BatchSequence):
                 self.inner.write(indices, epoch, batch)
         except MemoryError:
             raise
-        except Exception:  # why is told later, by who asks for the one sample
+        except Exception:  # `data_check` asks for the sample again to know why
             if len(indices) > 1:
                 for row in range(len(indices)):
                     one = map_structure(lambda array, row=row: array[row : row + 1], rows)
@@ -168,7 +168,7 @@ class FactSequence(BatchSequence):
         }
         if picture is not None:
             facts["is_constant"] = are_constant(channels(picture, self.inner.data_format)).astype(np.uint8)
-            if picture.array.ndim < 5 and "path_b" not in self._file_fields:  # one picture does not tell a pair
+            if picture.array.ndim < 5 and "path_b" not in self._file_fields:  # one picture of two is not the sample
                 facts["thumbnail"] = _thumbnails(picture, self.inner.data_format)
         if self._file_fields:
             facts |= self._file_facts(count, items, files or ReadFiles())

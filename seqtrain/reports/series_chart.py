@@ -44,10 +44,10 @@ class SeriesChart:
     def legend(self) -> list[tuple[str, str]]:
         """Colour and name of each line."""
         lines, first = [], 0
-        for field, said in ((self.known, ""), (self.target, " (target)"), (self.predicted, " (predicted)")):
+        for field, suffix in ((self.known, ""), (self.target, " (target)"), (self.predicted, " (predicted)")):
             if field is not None:
                 columns = list(enumerate(field.columns))[:_MOST_LINES]
-                lines += [(line_color(first + at, field is self.known), f"{column}{said}") for at, column in columns]
+                lines += [(line_color(first + at, field is self.known), f"{column}{suffix}") for at, column in columns]
                 first = 0 if field is self.known else field.array.shape[-1]  # colours after those of the targets
         return lines
 

@@ -1,4 +1,4 @@
-"""Ranges, means and deviations of the channels of a field, over samples that are never in memory together.
+"""Ranges, means and standard deviations of the channels of a field, over samples that are never in memory together.
 
 Workers measure each sample; what they measured is put together as Chan, Golub and LeVeque do (1979, "Updating formulae
 and a pairwise algorithm for computing sample variances"): exact, where sums of squares lose their digits.
@@ -21,7 +21,7 @@ Array = npt.NDArray[Any]
 _MOST_CHANNELS = 256
 _CHANNELS_OF_OPENCV = 4
 _FEW_VALUES = 256  # of each channel for each of the channels: fewer are measured faster all at a time
-_FIRST = 64  # values that tell most samples from constant ones
+_FIRST = 64  # values by which most samples are seen not to be constant
 
 
 def channels(of: Field, data_format: str = "channels_last") -> Array:
@@ -46,7 +46,7 @@ def channels(of: Field, data_format: str = "channels_last") -> Array:
 def measure(values: Array) -> dict[str, Array]:
     """Count, mean, variance, smallest and largest of the samples' channels, of the finite values; NaN and Inf counted.
 
-    Where all are finite, what is said of all samples stands at the first, and the count of the others is 0.
+    Where all values are finite, the first row holds the numbers of all samples together, and the others a count of 0.
 
     Args:
         values: (samples, values, channels).
@@ -84,7 +84,7 @@ def measure(values: Array) -> dict[str, Array]:
 
 
 def are_constant(values: Array) -> npt.NDArray[np.bool_]:
-    """Whether each sample has one value in each of its channels; one with NaN, which is told of, has not.
+    """Whether each sample has one value in each of its channels; one with NaN, which is counted apart, has not.
 
     Args:
         values: (samples, values, channels).
@@ -114,8 +114,8 @@ def _planes(values: Array) -> Array:
 def _moments(plane: Array) -> tuple[float, float]:
     if plane.dtype != np.uint8:
         return float(plane.mean(dtype=np.float64)), float(plane.var(dtype=np.float64))
-    mean, deviation = cv2.meanStdDev(plane)  # sums of squares, which are exact for bytes
-    return mean.item(), deviation.item() ** 2
+    mean, std = cv2.meanStdDev(plane)  # sums of squares, which are exact for bytes
+    return mean.item(), std.item() ** 2
 
 
 def _extremes(plane: Array) -> tuple[float, float]:
@@ -172,13 +172,13 @@ class Ranges:
         self.count = total
 
     @property
-    def deviation(self) -> Array:
+    def std(self) -> Array:
         """Over all values, as `numpy.std`."""
         return np.sqrt(self.squares / np.maximum(self.count, 1))
 
     def to_json(self) -> dict[str, list[float | None]]:
         """By channel; None where no value is finite."""
-        columns = {"min": self.low, "max": self.high, "mean": self.mean, "std": self.deviation}
+        columns = {"min": self.low, "max": self.high, "mean": self.mean, "std": self.std}
         seen = (self.count > 0).tolist()
         return {
             name: [float(f"{value:.6g}") if known else None for value, known in zip(column.tolist(), seen, strict=True)]

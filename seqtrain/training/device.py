@@ -18,7 +18,7 @@ def prepare_keras(config: RunConfig, again: bool = False) -> None:
         config: Of the run.
         again: Whether there was a model before, whose memory is freed; to look for it takes half a second.
     """
-    with console.telling("starting Keras"), console.python_stderr_to_native():
+    with console.status("starting Keras"), console.python_stderr_to_native():
         _prepare(config, again)
 
 

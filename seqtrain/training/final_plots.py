@@ -52,7 +52,7 @@ def draw_final_plots(folder: RunFolder, data: Data, model: Any, check: Callable[
         is_done: Whether the run has come to its end; else the curves alone are drawn.
     """
     try:
-        with console.telling("drawing the plots"):
+        with console.status("drawing the plots"):
             draw_run(folder.path)
             if is_done:
                 _draw_results(folder, data, model, check)

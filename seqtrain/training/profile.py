@@ -51,7 +51,7 @@ def profile(loaded: LoadedConfig, counts: Sequence[int], data_only: bool) -> dic
         What `profile --json` prints.
     """
     data = open_data(loaded)
-    with console.telling("measuring the data alone"):
+    with console.status("measuring the data alone"):
         speeds, stages_of_sample = _speeds(loaded, data, counts), stages(data)
     best = max(speeds, key=lambda speed: speed.samples_per_s)
     configured = next((s for s in speeds if s.workers.count == data.workers.count), best)
@@ -141,9 +141,9 @@ def _with_model(loaded: LoadedConfig, data: Data) -> dict[str, Any]:
     with data.training_stream() as stream:
         batch = stream.take(0).batch
         model = build_model(loaded, data, batch)
-    with console.telling("measuring the model alone"):
+    with console.status("measuring the model alone"):
         alone = timed_fit(model, SameBatch(batch), _SECONDS)
-    with console.telling("measuring both"), data.training_stream() as stream:
+    with console.status("measuring both"), data.training_stream() as stream:
         both = timed_fit(model, TrainingDataset(stream), 2 * _SECONDS)
     del model
     gc.collect()  # TensorFlow complains of iterators that outlive the interpreter

@@ -76,7 +76,7 @@ class Run:
         self._options = options
         self._stop = stop
         self._snapshot = snapshot
-        with console.telling("building the model"):
+        with console.status("building the model"):
             self._model, logs = model_and_logs(loaded, data)
         keras_private.shared_seed()  # made here, before anything could make it at another time
         self._model.summary(print_fn=lambda text, line_break=False: log.debug("%s", text))

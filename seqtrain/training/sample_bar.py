@@ -53,4 +53,4 @@ class _Lines:
         if now - self._logged >= _SECONDS_FROM_LINE_TO_LINE:
             self._logged = now
             speed = self._done / (now - self._began)
-            console.say(f"{self._words}: {self._done} of {self._total} samples, {speed:.0f}/s\n")
+            console.write_above_bars(f"{self._words}: {self._done} of {self._total} samples, {speed:.0f}/s\n")

@@ -38,7 +38,7 @@ def test_a_driver_that_was_updated_under_a_running_system_is_a_problem(nvidia_sm
     nvidia_smi('echo "Failed to initialize NVML: Driver/library version mismatch"; exit 18')
     found = ask_driver()
     assert found.status == "problem"
-    assert found.told == "Failed to initialize NVML: Driver/library version mismatch"
+    assert found.message == "Failed to initialize NVML: Driver/library version mismatch"
     assert found.fix.startswith("sudo reboot")
 
 
@@ -55,18 +55,18 @@ def test_a_gpu_that_keras_computes_on_is_right():
 def test_a_gpu_without_a_driver_is_a_problem():
     found = match(None, ON_CPU, None, True)
     assert found.status == "problem"
-    assert "no driver" in found.told
+    assert "no driver" in found.message
 
 
 @pytest.mark.parametrize("visible", ["", "-1"])
 def test_a_gpu_that_the_environment_hides_is_a_warning(visible):
     found = match(DRIVER, ON_CPU, visible, True)
     assert (found.status, found.fix) == ("warning", "unset CUDA_VISIBLE_DEVICES")
-    assert f"CUDA_VISIBLE_DEVICES={visible} hides" in found.told
+    assert f"CUDA_VISIBLE_DEVICES={visible} hides" in found.message
 
 
 @pytest.mark.parametrize(
-    ("driver", "backend", "told", "fix"),
+    ("driver", "backend", "message", "fix"),
     [
         (DRIVER, Backend("3", "tensorflow", ["cpu:0"], False, None), "built for the CPU alone", "seqtrain[gpu]"),
         (Driver([GPU], "11.4"), ON_CPU, "built for CUDA 12.5.1, the driver knows CUDA up to 11.4", "newer driver"),
@@ -81,10 +81,10 @@ def test_a_gpu_that_the_environment_hides_is_a_warning(visible):
     ],
     ids=["cpu build", "old driver", "libraries", "libraries named", "jax"],
 )
-def test_a_gpu_that_keras_does_not_see_is_a_problem_with_its_reason(driver, backend, told, fix):
+def test_a_gpu_that_keras_does_not_see_is_a_problem_with_its_reason(driver, backend, message, fix):
     found = match(driver, backend, None, True)
     assert found.status == "problem"
-    assert told in found.told
+    assert message in found.message
     assert fix in found.fix
 
 
@@ -93,14 +93,14 @@ def test_a_gpu_whose_memory_others_use_is_a_warning(nvidia_smi, monkeypatch):
     monkeypatch.setattr(devices, "ask_backend", lambda: ON_GPU)
     gpu, _, matched = devices.devices()
     assert (gpu.status, matched.status) == ("warning", "ok")
-    assert "900 of 1000 MiB in use" in gpu.told
+    assert "900 of 1000 MiB in use" in gpu.message
 
 
 def test_a_backend_that_cannot_be_imported_is_a_problem(monkeypatch):
     monkeypatch.setattr(devices, "_PROGRAM", "raise ImportError('libcudnn.so.9: cannot open')")
     found = devices.ask_backend()
     assert found.status == "problem"
-    assert "ImportError: libcudnn.so.9: cannot open" in found.told
+    assert "ImportError: libcudnn.so.9: cannot open" in found.message
 
 
 def test_a_backend_that_hangs_is_a_problem(monkeypatch):

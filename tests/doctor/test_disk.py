@@ -11,7 +11,7 @@ MOVE = "--run-dir DIR"
 def test_a_disk_is_tried_out_without_leaving_or_making_anything(tmp_path):
     found = list(disk("run folder", tmp_path / "runs" / "today", MOVE))
     assert [each.name.partition(": ")[2] for each in found] == ["", "kind", "sync", "locks"]
-    assert found[0].told.endswith(f"free in {tmp_path}")
+    assert found[0].message.endswith(f"free in {tmp_path}")
     assert found[-1].status == "ok"
     assert list(tmp_path.iterdir()) == []
 
@@ -23,14 +23,14 @@ def test_a_file_system_without_locks_is_a_warning(tmp_path, monkeypatch):
     monkeypatch.setattr(fcntl, "flock", flock)
     *_, locks = disk("run folder", tmp_path, MOVE)
     assert locks.status == "warning"
-    assert "nothing keeps two runs out of one folder" in locks.told
+    assert "nothing keeps two runs out of one folder" in locks.message
 
 
 def test_a_folder_that_cannot_be_written_is_a_problem(tmp_path):
     (tmp_path / "file").write_text("")
     (found,) = disk("cache", tmp_path / "file" / "below", "-s cache.path=DIR")
     assert found.status == "problem"
-    assert found.told == f"{tmp_path / 'file'} cannot be written: Not a directory"
+    assert found.message == f"{tmp_path / 'file'} cannot be written: Not a directory"
     assert found.fix == "name another place: -s cache.path=DIR"
 
 

@@ -56,7 +56,7 @@ def test_tensorflow_may_be_missing_where_another_backend_computes(monkeypatch):
 def test_every_decoder_reads_its_picture():
     found = list(decoders.decoders())
     assert [each.status for each in found] == ["ok"] * 3
-    assert all(name in found[-1].told for name in ("JPEG", "PNG", "TIFF", "BMP", "GIF"))
+    assert all(name in found[-1].message for name in ("JPEG", "PNG", "TIFF", "BMP", "GIF"))
 
 
 @pytest.mark.parametrize(("module", "name"), [("simplejpeg", "jpeg"), ("cv2", "resizing")])
@@ -78,7 +78,7 @@ def test_a_decoder_that_reads_other_colours_is_a_problem(monkeypatch):
 def test_a_worker_process_starts_and_answers():
     _, process = workers.workers(None)
     assert process.status in ("ok", "warning")
-    assert "a fresh interpreter" in process.told
+    assert "a fresh interpreter" in process.message
 
 
 def test_a_worker_process_that_cannot_start_is_a_problem(monkeypatch, tmp_path):

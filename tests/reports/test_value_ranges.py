@@ -17,7 +17,7 @@ def test_parts_add_up_to_the_whole(dtype, count, num_channels):
         ranges.add(measure(values[start : start + 7]))
     flat = values.reshape(-1, num_channels).astype(np.float64)
     np.testing.assert_allclose(ranges.mean, flat.mean(axis=0), rtol=1e-9)
-    np.testing.assert_allclose(ranges.deviation, flat.std(axis=0), rtol=1e-6)
+    np.testing.assert_allclose(ranges.std, flat.std(axis=0), rtol=1e-6)
     np.testing.assert_array_equal(ranges.low, flat.min(axis=0))
     np.testing.assert_array_equal(ranges.high, flat.max(axis=0))
 
@@ -27,7 +27,7 @@ def test_a_small_deviation_on_a_large_mean_keeps_its_digits():
     ranges = Ranges()
     for row in values:
         ranges.add(measure(row[None]))
-    np.testing.assert_allclose(ranges.deviation, values.std(), rtol=1e-5)
+    np.testing.assert_allclose(ranges.std, values.std(), rtol=1e-5)
 
 
 def test_what_is_not_finite_is_counted_and_left_out():
