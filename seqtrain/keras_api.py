@@ -19,7 +19,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
-from seqtrain.registry import REQUIRED, Parameter
+from seqtrain.registry import REQUIRED, Parameter, summary_of
 from seqtrain.static_signatures import SourceModules, module_path, read_once
 
 Kind = Literal["callback", "optimizer", "loss", "metric", "schedule"]
@@ -183,7 +183,7 @@ def _read(kind: Kind, sources: SourceModules) -> Iterator[Offer]:
             target=f"{_NAMESPACES[kind]}:{name.rpartition('.')[2]}",
             parameters={n: _inferred(p) for n, p in signature.parameters.items()} if is_class else {},
             takes_any_keyword=is_class and signature.takes_any_keyword and attribute not in _SWALLOWS_KEYWORDS,
-            summary=signature.summary,
+            summary=summary_of(signature.docstring),
             is_class=is_class,
             string=_string(kind, attribute, sources),
         )

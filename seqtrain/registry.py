@@ -87,7 +87,7 @@ class Component:
         parameters: All parameters of its signature, those included that the run supplies.
         supplied: The names that the run supplies to components of this family.
         takes_any_keyword: Whether its signature ends in `**kwargs`.
-        summary: The first line of its docstring.
+        docstring: Its docstring.
         groups: Those parameters of the signature whose values are argument groups; `parameters` has their fields.
     """
 
@@ -97,8 +97,13 @@ class Component:
     parameters: Mapping[str, Parameter]
     supplied: frozenset[str]
     takes_any_keyword: bool = False
-    summary: str = ""
+    docstring: str = ""
     groups: Mapping[str, type[Any]] = field(default_factory=dict)
+
+    @property
+    def summary(self) -> str:
+        """The first line of its docstring."""
+        return summary_of(self.docstring)
 
     @property
     def arguments(self) -> dict[str, Parameter]:
@@ -153,7 +158,7 @@ class Registry:
                     parameters=parameters,
                     supplied=self.supplied,
                     takes_any_keyword=takes_any_keyword,
-                    summary=summary_of(inspect.getdoc(target)),
+                    docstring=inspect.getdoc(target) or "",
                     groups=_groups_of(target),
                 )
             )
@@ -168,7 +173,7 @@ class Registry:
         parameters: Mapping[str, Parameter],
         *,
         takes_any_keyword: bool = False,
-        summary: str = "",
+        docstring: str = "",
     ) -> None:
         """Registers a component whose module is imported only when it is built.
 
@@ -180,14 +185,14 @@ class Registry:
             target: "module:attribute".
             parameters: The parameters of its signature.
             takes_any_keyword: Whether its signature ends in `**kwargs`.
-            summary: The first line of its docstring.
+            docstring: Its docstring.
         """
 
         def load() -> Callable[..., Any]:
             module, attribute = target.split(":")
             return typing.cast(Callable[..., Any], getattr(importlib.import_module(module), attribute))
 
-        self._add(Component(self.singular, name, load, parameters, self.supplied, takes_any_keyword, summary))
+        self._add(Component(self.singular, name, load, parameters, self.supplied, takes_any_keyword, docstring))
 
     def get(self, name: str) -> Component:
         """The component called `name`.
@@ -298,16 +303,17 @@ def summary_of(docstring: str | None) -> str:
     return docstring.strip().splitlines()[0].strip() if docstring and docstring.strip() else ""
 
 
+def docstring_section(docstring: str | None, title: str) -> str:
+    """The text below `Args:`, `Shapes:` or another title of a docstring; "" where it has none."""
+    found = re.search(rf"^{title}:\n(.*?)(?=^\S|\Z)", inspect.cleandoc(docstring or ""), re.MULTILINE | re.DOTALL)
+    return inspect.cleandoc("\n" + found[1]) if found else ""
+
+
 def argument_meanings(docstring: str | None) -> dict[str, str]:
     """What the `Args:` section of a docstring says of each argument."""
-    if not docstring:
-        return {}
-    section = re.search(r"^Args:\n(.*?)(?=^\S|\Z)", inspect.cleandoc(docstring), re.MULTILINE | re.DOTALL)
-    if section is None:
-        return {}
     meanings: dict[str, str] = {}
     name = ""
-    for line in inspect.cleandoc("\n" + section.group(1)).splitlines():
+    for line in docstring_section(docstring, "Args").splitlines():
         start = re.match(r"`{0,2}(\w+)`{0,2}(?: \([^)]*\))?:\s*(.*)", line)
         if start:
             name, meanings[start.group(1)] = start.group(1), start.group(2)

@@ -28,7 +28,7 @@ import pydantic
 
 from seqtrain import registry, types
 from seqtrain.files import written_whole
-from seqtrain.registry import REQUIRED, Parameter, argument_meanings, summary_of
+from seqtrain.registry import REQUIRED, Parameter, argument_meanings
 
 T = TypeVar("T")
 log = logging.getLogger("seqtrain")
@@ -43,12 +43,12 @@ class Signature:
     Args:
         parameters: Its parameters by name; an annotation is `Any` where the source has none.
         takes_any_keyword: Whether it takes further keywords whose names the source does not tell.
-        summary: The first line of its docstring.
+        docstring: Its docstring.
     """
 
     parameters: Mapping[str, Parameter]
     takes_any_keyword: bool = False
-    summary: str = ""
+    docstring: str = ""
 
 
 @dataclass
@@ -78,11 +78,11 @@ class SourceModules:
             KeyError: when no module defines it.
         """
         node = self.definitions[name]
-        summary = summary_of(self._docstring(node))
+        docstring = self._docstring(node)
         if isinstance(node, ast.FunctionDef):
-            return Signature(_parameters(node, self._docstring(node)), node.args.kwarg is not None, summary)
+            return Signature(_parameters(node, docstring), node.args.kwarg is not None, docstring)
         parameters, takes_any_keyword = self._of_class(node)
-        return Signature(parameters, takes_any_keyword, summary)
+        return Signature(parameters, takes_any_keyword, docstring)
 
     def _of_class(self, node: ast.ClassDef) -> tuple[dict[str, Parameter], bool]:
         initializer = next((part for part in node.body if _is_initializer(part)), None)

@@ -11,7 +11,7 @@ from PIL import Image
 
 from seqtrain.config import load_config
 from seqtrain.config.reader import read_file
-from tests.conftest import CONFIGS, DATA, seqtrain
+from tests.conftest import CONFIGS, DATA, ROOT, seqtrain
 
 
 def test_help_names_every_command():
@@ -71,6 +71,22 @@ def test_list_prints_every_family_and_its_arguments():
     image = next(item for item in document["sequences"] if item["name"] == "image")
     assert image["arguments"]["image_size"]["required"]
     assert "image_folder" in seqtrain("list", "sources").out
+
+
+def test_list_of_a_name_tells_all_of_it_in_each_family_and_the_configs_that_use_it():
+    source, sequence = seqtrain("list", "table", "--json", cwd=ROOT).json
+    assert (source["family"], sequence["family"]) == ("source", "sequence")
+    assert sequence["shapes"].startswith("x") and "name: table" in sequence["example"]
+    assert source["configs"] == sequence["configs"] == ["configs/table.yaml"]
+    (loss,) = seqtrain("list", "dice_cross_entropy", "--json", cwd=CONFIGS).json
+    assert "segmentation.yaml" in loss["configs"] and "table.yaml" not in loss["configs"]
+    text = seqtrain("list", "tqdm", cwd=ROOT).out
+    assert "  metrics_format (str, default {name}: {value:0.4f})" in text and "  configs/digits.yaml" in text
+
+
+def test_list_of_an_unknown_name_suggests_one():
+    done = seqtrain("list", "image_folders", "--json")
+    assert done.code == 2 and done.json["mistakes"][0]["fix"] == "did you mean 'image_folder'?"
 
 
 def test_a_pipe_that_nobody_reads_any_more_ends_with_141_and_no_words():

@@ -11,7 +11,7 @@ from seqtrain.static_signatures import signature_of_class
 
 def _register_own(name: str, module: str, class_name: str) -> None:
     signature = signature_of_class(module, class_name)
-    callbacks.register_lazy(name, f"{module}:{class_name}", signature.parameters, summary=signature.summary)
+    callbacks.register_lazy(name, f"{module}:{class_name}", signature.parameters, docstring=signature.docstring)
 
 
 _register_own("reconstructions", "seqtrain.callbacks.reconstructions", "Reconstructions")
@@ -26,5 +26,5 @@ for _offer in offered("callback").values():
         _OVER_KERAS.get(_offer.name, _offer.target),
         _offer.parameters,
         takes_any_keyword=_offer.takes_any_keyword,
-        summary=_offer.summary,
+        docstring=_offer.summary,
     )

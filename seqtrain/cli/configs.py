@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from seqtrain.cli.app import app, config_app
-from seqtrain.cli.options import ConfigArgument, Family, JsonOption, SetOption, load, print_json
+from seqtrain.cli.options import ConfigArgument, JsonOption, SetOption, load, print_json
 from seqtrain.console import native_stderr_to, stdout_to_stderr
 
 _DIFF_EXAMPLES = """\b
@@ -30,13 +30,22 @@ Examples:
 
 @app.command("list")
 def list_components(
-    family: Annotated[Family | None, typer.Argument(help="One family alone.", show_default=False)] = None,
+    name: Annotated[
+        str | None,
+        typer.Argument(
+            metavar="FAMILY|NAME", help="sources, sequences, models, losses, metrics or callbacks; or one component."
+        ),
+    ] = None,
     as_json: JsonOption = False,
 ) -> None:
-    """List the sources, sequences, models and callbacks, with their arguments."""
-    from seqtrain.reports.components import component_lists, components_text
+    """List the sources, sequences, models, losses, metrics and callbacks, or all there is to know of one."""
+    from seqtrain.registry import FAMILIES
+    from seqtrain.reports.components import component_lists, components_text, described, described_text
 
-    lists = component_lists([family.value] if family else [item.value for item in Family])
+    if name is not None and name not in FAMILIES:
+        found = described(name, Path("configs") if Path("configs").is_dir() else Path())
+        return print_json(found) if as_json else typer.echo(described_text(found))
+    lists = component_lists([name] if name else FAMILIES)
     if as_json:
         print_json(lists)
     else:

@@ -84,17 +84,6 @@ class PredictionFormat(StrEnum):
     volumes = "volumes"
 
 
-class Family(StrEnum):
-    """A registry."""
-
-    sources = "sources"
-    sequences = "sequences"
-    models = "models"
-    losses = "losses"
-    metrics = "metrics"
-    callbacks = "callbacks"
-
-
 ConfigArgument = Annotated[Path, typer.Argument(help="The YAML config.", show_default=False)]
 
 

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import re
 import textwrap
 from collections.abc import Iterable, Mapping
+from pathlib import Path
 from typing import Any
 
-from seqtrain.registry import FAMILIES, REQUIRED, Component, annotation_name
+import yaml
+
+from seqtrain.errors import ConfigError, did_you_mean
+from seqtrain.registry import FAMILIES, REQUIRED, Component, annotation_name, docstring_section
 
 _WIDTH = 110
 
@@ -24,13 +29,82 @@ def components_text(lists: Lists) -> str:
     for family, components in lists.items():
         lines += [f"{family}:"]
         for component in components:
-            lines += ["", *_wrapped(f"{component['name']}: {component['summary']}", 2)]
-            for name, argument in component["arguments"].items():
-                default = "required" if argument["required"] else f"default {_shown(argument['default'])}"
-                meaning = f"  {argument['meaning']}" if argument["meaning"] else ""
-                lines += _wrapped(f"{name} ({argument['type']}, {default}){meaning}", 6)
+            lines += ["", *_wrapped(f"{component['name']}: {component['summary']}", 2), *_arguments(component, 6)]
         lines += [""]
     return "\n".join(lines).rstrip()
+
+
+def described(name: str, folder: Path) -> list[dict[str, Any]]:
+    """All that is known of the components of a name, which may be in several families.
+
+    Args:
+        name: As configs have it.
+        folder: With the configs in which to look for those that use it.
+
+    Raises:
+        ConfigError: when there is none of the name.
+    """
+    found = [registry.get(name) for registry in FAMILIES.values() if name in registry]
+    if not found:
+        names = [*FAMILIES, *(each for registry in FAMILIES.values() for each in registry.names())]
+        raise ConfigError(
+            f"there is no family and no component '{name}'",
+            expected=f"a family ({', '.join(FAMILIES)}), or a name that `seqtrain list` prints",
+            fix=did_you_mean(name, names) or "`seqtrain list` prints them all",
+        )
+    return [
+        {
+            "family": component.family,
+            **_document(component),
+            "about": re.split(r"^\w+:\n", component.docstring, maxsplit=1, flags=re.MULTILINE)[0].strip(),
+            "shapes": docstring_section(component.docstring, "Shapes"),
+            "example": docstring_section(component.docstring, "Example"),
+            "configs": [str(path) for path in sorted(folder.glob("*.yaml")) if _uses(path, component)],
+        }
+        for component in found
+    ]
+
+
+def described_text(components: Iterable[Mapping[str, Any]]) -> str:
+    """The same for a terminal."""
+    lines: list[str] = []
+    for component in components:
+        lines += [f"{component['family']} {component['name']}", "", *component["about"].splitlines(), ""]
+        lines += ["arguments:", *_arguments(component, 2), ""] if component["arguments"] else []
+        for title in ("shapes", "example", "configs"):
+            text = component[title]
+            within = text if isinstance(text, list) else text.splitlines()
+            lines += [f"{title}:", *(f"  {line}" for line in within), ""] if within else []
+    return "\n".join(lines).rstrip()
+
+
+def _uses(config: Path, component: Component) -> bool:
+    """Whether a config, or a part of one, names a component."""
+    try:
+        document = yaml.safe_load(config.read_text(encoding="utf-8"))
+        compiled = document.get("compile") or {}
+        named = {"loss": compiled.get("loss"), "metric": compiled.get("metrics"), "callback": document.get("callbacks")}
+        return component.name in _names({**document, **named}.get(component.family))
+    except (OSError, UnicodeDecodeError, yaml.YAMLError, AttributeError):
+        return False
+
+
+def _names(value: Any) -> set[str]:
+    """The names of components in a value of a config: one, a list of them, or one for each output."""
+    if isinstance(value, str):
+        return {value}
+    if isinstance(value, dict):
+        return {value["name"]} if "name" in value else set(value).union(*map(_names, value.values()))
+    return set().union(*map(_names, value)) if isinstance(value, list) else set()
+
+
+def _arguments(component: Mapping[str, Any], indent: int) -> list[str]:
+    lines = []
+    for name, argument in component["arguments"].items():
+        default = "required" if argument["required"] else f"default {_shown(argument['default'])}"
+        meaning = f"  {argument['meaning']}" if argument["meaning"] else ""
+        lines += _wrapped(f"{name} ({argument['type']}, {default}){meaning}", indent)
+    return lines
 
 
 def _document(component: Component) -> dict[str, Any]:
