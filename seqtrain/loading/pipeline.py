@@ -34,7 +34,8 @@ from seqtrain.loading.workers import WorkerOptions
 from seqtrain.randomness import handout_order
 from seqtrain.registry import Registry, sequences, sources
 from seqtrain.sequences.keras_style import as_sequence
-from seqtrain.sources.base import Source, as_source
+from seqtrain.sources.base import Source
+from seqtrain.sources.user_source import as_source
 from seqtrain.splits import Indices, Split, split_source
 
 log = logging.getLogger("seqtrain")

@@ -2,13 +2,12 @@
 
 Construction lists (paths, row offsets, memory maps) and reads no sample, so that it is quick, small and picklable;
 `__getitem__` reads bytes. `Source` gives every optional capability a default, so that nobody has to ask which of them a
-source has. A class of a user's own may inherit from `Source`, or have `__len__` and `__getitem__` alone: `as_source`
-adds the defaults that it lacks, once, where the source is built.
+source has. A class of a user's own may inherit from `Source`, or have `__len__` and `__getitem__` alone: see
+`user_source`.
 """
 
 from __future__ import annotations
 
-import functools
 import os
 from collections.abc import Callable, Collection, Iterator, Mapping
 from collections.abc import Sequence as Indices
@@ -19,6 +18,7 @@ import numpy as np
 import numpy.typing as npt
 
 from seqtrain.errors import ConfigError, DataError
+from seqtrain.sources.column import Column
 from seqtrain.structure import FieldSpec
 
 if TYPE_CHECKING:
@@ -245,76 +245,6 @@ class Source:
         return None
 
 
-class Column:
-    """One field of some samples, read when it is indexed: what a class written for Keras takes as `x_set`.
-
-    Args:
-        source: Where the samples come from.
-        name: The field, "x" or "y".
-        indices: The samples, in the order of the column.
-
-    Example:
-        x = Column(source, "x", np.array([4, 2, 7]))
-        x[0:2]  # an array of the samples 4 and 2
-    """
-
-    def __init__(self, source: Source, name: str, indices: npt.NDArray[np.integer]) -> None:
-        self._source = source
-        self._name = name
-        self._indices = np.asarray(indices)
-        self._field = source.fields[name]
-
-    @property
-    def shape(self) -> tuple[int, ...]:
-        """As of the array that the column stands for."""
-        return (len(self), *self._field.shape)
-
-    @property
-    def ndim(self) -> int:
-        """The number of axes."""
-        return len(self.shape)
-
-    @property
-    def dtype(self) -> np.dtype[Any]:
-        """As stored."""
-        return np.dtype(self._field.dtype)
-
-    def __len__(self) -> int:
-        return len(self._indices)
-
-    def __getitem__(self, key: Any) -> Any:
-        indices = np.asarray(self._indices[key])
-        rows = self._field.empty(indices.size)
-        self._source.read_rows(indices.reshape(-1), {self._name: rows})
-        return rows.reshape((*indices.shape, *self._field.shape))[()]
-
-    def __array__(self, dtype: npt.DTypeLike | None = None, copy: bool | None = None) -> npt.NDArray[Any]:
-        if copy is False:
-            raise ValueError("a column is read from disk: it cannot become an array without a copy")
-        return np.asarray(self[:], dtype=dtype)
-
-
-def as_source(built: Any) -> Source:
-    """A source as a config built it, with the defaults that its class lacks.
-
-    The object stays what it is: its class is replaced by a subclass that adds the missing attributes of `Source`, and
-    that pickles as the class itself does.
-    """
-    if isinstance(built, Source):
-        return built
-    own = set(dir(built))
-    if hasattr(type(built), "__getattr__"):  # which may find attributes that `dir` does not list
-        own |= {name for name in _CAPABILITIES if name not in own and hasattr(built, name)}
-    missing = tuple(name for name in _CAPABILITIES if name not in own)
-    if missing:
-        try:
-            _add_defaults(built, missing)
-        except TypeError:  # a list, or another type that is no Python class
-            return _Items(built)
-    source: Source = built
-    return source
-
-
 def only(inputs: Indices[Path], what: str) -> Path:
     """The one input of `predict`, where there may not be several.
 
@@ -332,48 +262,5 @@ def file_name(source: Source, index: int) -> str:
     return Path(words).name if os.path.isfile(words) else ""  # noqa: PTH113 - may be a text of any length
 
 
-_CAPABILITIES = tuple(name for name in vars(Source) if not name.startswith("__"))
-
-
-class _Items(Source):
-    """The samples of a list or of another container."""
-
-    def __init__(self, items: Any) -> None:
-        self._items = items
-
-    def __len__(self) -> int:
-        return len(self._items)
-
-    def __getitem__(self, index: int) -> dict[str, Any]:
-        sample: dict[str, Any] = self._items[index]
-        return sample
-
-
 def _overrides(method: Any, default_method: Any) -> bool:
     return getattr(method, "__func__", None) is not default_method
-
-
-def _add_defaults(built: Any, missing: tuple[str, ...]) -> None:
-    own_class: Any = type(built)
-    object.__setattr__(built, "__class__", _with_defaults(own_class, missing))
-
-
-@functools.cache
-def _with_defaults(cls: Any, missing: tuple[str, ...]) -> Any:
-    def reduce(self: Any, protocol: Any) -> Any:
-        reduced = cls.__reduce_ex__(self, protocol)
-        if isinstance(reduced, str):
-            return reduced
-        function, arguments, *state = reduced
-        arguments = tuple(cls if argument is type(self) else argument for argument in arguments)
-        return (_restored, (missing, function, arguments), *state)
-
-    namespace = {name: vars(Source)[name] for name in missing}
-    about = {"__slots__": (), "__module__": cls.__module__, "__qualname__": cls.__qualname__, "__doc__": cls.__doc__}
-    return type(cls)(cls.__name__, (cls,), {**namespace, **about, "__reduce_ex__": reduce})
-
-
-def _restored(missing: tuple[str, ...], function: Callable[..., Any], arguments: tuple[Any, ...]) -> Any:
-    restored = function(*arguments)
-    _add_defaults(restored, missing)
-    return restored

@@ -12,12 +12,13 @@ from seqtrain.errors import ConfigError, DataError
 from seqtrain.sequences.augmented_image import AugmentedImageSequence
 from seqtrain.sequences.autoencoder import AutoencoderSequence
 from seqtrain.sources.arrays import Arrays
-from seqtrain.sources.base import Source, as_source
+from seqtrain.sources.base import Source
 from seqtrain.sources.csv_pixels import CsvPixels
 from seqtrain.sources.image_folder import ImageFolderSource
 from seqtrain.sources.image_manifest import ImageManifestSource
 from seqtrain.sources.images import ImagesSource
 from seqtrain.sources.synthetic_sum import SyntheticSum
+from seqtrain.sources.user_source import as_source
 from tests.sequences.building import build
 
 SAMPLES = Path(__file__).parents[2] / "data_samples"

@@ -8,9 +8,10 @@ from PIL import Image
 from seqtrain.errors import ConfigError, DataError
 from seqtrain.sequences.augmented_image import AugmentedImageSequence
 from seqtrain.sequences.image_mask import ImageMaskSequence
-from seqtrain.sources.base import Source, as_source
+from seqtrain.sources.base import Source
 from seqtrain.sources.image_folder import ImageFolderSource
 from seqtrain.sources.image_mask import ImageMaskSource
+from seqtrain.sources.user_source import as_source
 from tests.sequences.building import build
 
 GEOMETRY = {

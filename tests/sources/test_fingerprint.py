@@ -8,7 +8,6 @@ from PIL import Image
 
 from seqtrain.registry import sources
 from seqtrain.sources.arrays import Arrays
-from seqtrain.sources.base import as_source
 from seqtrain.sources.csv_pixels import CsvPixels
 from seqtrain.sources.fingerprint import fingerprint
 from seqtrain.sources.image_folder import ImageFolderSource
@@ -16,6 +15,7 @@ from seqtrain.sources.image_manifest import ImageManifestSource
 from seqtrain.sources.image_mask import ImageMaskSource
 from seqtrain.sources.ratings import Ratings
 from seqtrain.sources.synthetic_sum import SyntheticSum
+from seqtrain.sources.user_source import as_source
 
 
 @pytest.fixture

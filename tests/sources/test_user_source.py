@@ -6,7 +6,8 @@ import pytest
 
 from seqtrain.config.schema import SplitConfig
 from seqtrain.errors import ConfigError, DataError
-from seqtrain.sources.base import Source, as_source
+from seqtrain.sources.base import Source
+from seqtrain.sources.user_source import as_source
 from seqtrain.splits import split_source
 
 
