@@ -8,7 +8,6 @@ from __future__ import annotations
 import logging
 import os
 from collections.abc import Collection, Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
 
@@ -101,29 +100,14 @@ def by_stem(folder: Path, extensions: Collection[str], suffix: str = "", what: s
     return dict(sorted(found.items()))
 
 
-@dataclass(frozen=True)
-class MatchedFiles:
-    """Pairs of files, by their stems in alphabetical order.
-
-    Args:
-        stems: Of the pairs: their paths below the folders without extension, such as "patient_01/scan".
-        first: Their paths below the first folder.
-        second: Their paths below the second folder.
-    """
-
-    stems: tuple[str, ...]
-    first: tuple[str, ...]
-    second: tuple[str, ...]
-
-
 def matched_by_stem(
     folders: tuple[Path, Path],
     extensions: Collection[str],
     suffixes: tuple[str, str] = ("", ""),
     skip_unmatched: bool = False,
     what: tuple[str, str] = ("images", "masks"),
-) -> MatchedFiles:
-    """Finds the files of two folders, at any depth, that have the same stem.
+) -> dict[str, tuple[str, str]]:
+    """The paths of the files of two folders, at any depth, that have the same stem, by stem in alphabetical order.
 
     Args:
         folders: Two, or one and the same where the second suffix tells its files apart.
@@ -139,15 +123,15 @@ def matched_by_stem(
     firsts, seconds = (by_stem(folders[n], extensions, suffixes[n], what[n]) for n in (0, 1))
     if suffixes[1] and first.resolve() == second.resolve():
         firsts = {stem: path for stem, path in firsts.items() if not stem.endswith(suffixes[1])}
-    stems = [stem for stem in firsts if stem in seconds]
+    matched = {stem: (path, seconds[stem]) for stem, path in firsts.items() if stem in seconds}
     alone = [first / path for stem, path in firsts.items() if stem not in seconds]
     alone += [second / path for stem, path in seconds.items() if stem not in firsts]
-    if not stems or (alone and not skip_unmatched):
+    if not matched or (alone and not skip_unmatched):
         told = (_without_partner(path, folders, suffixes) for path in alone)
         raise DataError(first_of(told, len(alone), "files without a partner"))
     if alone:
         log.warning("%s: left out, for want of a partner: %d, such as %s", what[0], len(alone), alone[0])
-    return MatchedFiles(tuple(stems), tuple(firsts[s] for s in stems), tuple(seconds[s] for s in stems))
+    return matched
 
 
 class MaskNames(NamedTuple):

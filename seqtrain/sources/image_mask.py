@@ -67,8 +67,8 @@ class ImageMaskSource(MaskSource):
     ) -> None:
         _check_classes(classes, ignore)
         matched = matched_by_stem((images, masks), image_extensions(), ("", mask_suffix), unmatched == "skip")
-        super().__init__(PackedPaths(str(images), matched.first))
-        self._masks = PackedPaths(str(masks), matched.second)
+        super().__init__(PackedPaths(str(images), (image for image, _ in matched.values())))
+        self._masks = PackedPaths(str(masks), (mask for _, mask in matched.values()))
         self.classes = tuple(classes)
         self.ignored_id = None if ignore is None else IGNORED
         self._ignore = ignore
@@ -124,7 +124,6 @@ class ImageMaskSource(MaskSource):
 
 
 def _check_classes(classes: list[str], ignore: int | None) -> None:
-    check_distinct(classes)
     if not 2 <= len(classes) <= IGNORED:
         raise ConfigError(
             "classes: masks need a background and at least one more class",
@@ -132,6 +131,7 @@ def _check_classes(classes: list[str], ignore: int | None) -> None:
             received=str(len(classes)),
             fix="name the background first, as in `classes: [background, thing]`",
         )
+    check_distinct(classes)
     if ignore is not None and ignore < len(classes):
         raise ConfigError(
             f"ignore: {ignore} is the id of the class '{classes[ignore]}'",

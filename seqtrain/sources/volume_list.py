@@ -125,7 +125,8 @@ class VolumeFiles:
         suffixes = self.image_suffix, self.label_suffix
         skips = self.unmatched == "skip"
         matched = matched_by_stem((self.images, self.labels), EXTENSIONS, suffixes, skips, ("volumes", "masks"))
-        return VolumeList(matched.first, matched.second, tuple(map(_folder_or_stem, matched.stems)))
+        found, masks = zip(*matched.values(), strict=True)
+        return VolumeList(found, masks, tuple(map(_folder_or_stem, matched)))
 
     def _named_by(self, table: Path) -> VolumeList:
         names = [self.volume_column, self.patient_column, *([self.label_column] if self.label_column else [])]
