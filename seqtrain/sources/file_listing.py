@@ -20,7 +20,7 @@ _MOST_EXTENSIONS = 5
 
 
 def files_below(folder: Path, follow_links: bool = False) -> Iterator[str]:
-    """The paths of all files at any depth, relative to the folder; hidden files and folders are passed over.
+    """The paths of all files at any depth, relative to the folder; hidden files and folders are skipped.
 
     Args:
         folder: Where to begin.
@@ -35,7 +35,7 @@ def files_below(folder: Path, follow_links: bool = False) -> Iterator[str]:
 
 
 def files_and_folders(folder: Path, expected: str | None = None, fix: str | None = None) -> tuple[list[str], list[str]]:
-    """The names of the files and of the folders in a folder, in alphabetical order; hidden ones are passed over.
+    """The names of the files and of the folders in a folder, in alphabetical order; hidden ones are skipped.
 
     Args:
         folder: To look into.
@@ -69,8 +69,8 @@ def by_stem(folder: Path, extensions: Collection[str], suffix: str = "", what: s
 
     Args:
         folder: Where they are.
-        extensions: Of the files to look at, in lower case, such as ".png"; others and hidden ones are passed over.
-        suffix: What the stems end in besides; files without it are passed over, and it is cut off.
+        extensions: Of the files to look at, in lower case, such as ".png"; others and hidden ones are skipped.
+        suffix: A suffix of the stems, such as "_mask", which is removed; files without it are skipped.
         what: What the files are, for messages.
 
     Raises:
@@ -112,7 +112,7 @@ def matched_by_stem(
     Args:
         folders: Two, or one and the same where the second suffix tells its files apart.
         extensions: See `by_stem`.
-        suffixes: See `by_stem`: "_mask" for `cat_mask.png` and `cat.jpg`.
+        suffixes: Of both; ("", "_mask") for `cat.jpg` and `cat_mask.png`. See `by_stem`.
         skip_unmatched: Leave out files without a partner, and warn of them, instead of refusing them.
         what: See `by_stem`.
 

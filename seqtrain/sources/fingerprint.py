@@ -6,7 +6,7 @@ out: data that was downloaded again, or lies elsewhere on the next machine, is t
 
 No sample is read. A file that was changed without another name or size cannot be told from what it was. A million files
 take about three seconds: the sizes of some thousands are looked at, evenly spread, which finds a folder that was
-converted or resized anew without a million questions to a network drive.
+converted or resized again without a million questions to a network drive.
 """
 
 from __future__ import annotations

@@ -151,7 +151,7 @@ def _located(dataset: Any, path: Path, key: str, num_kept: int) -> NpyArray | Ch
 
 
 class ChunkedRows:
-    """The rows of a data set in chunks; safe for several threads, and opened anew in each process.
+    """The rows of a data set in chunks; safe for several threads, and opened by each process for itself.
 
     Args:
         array: Which.

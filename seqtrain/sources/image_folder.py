@@ -22,7 +22,7 @@ class ImageFolderSource(ImageFiles):
     """Image files in one folder for each class; the folders' names are the classes.
 
     Files are found at any depth below their class folder, by the extensions that Pillow can open. Hidden files and
-    folders, and files of other extensions, are passed over.
+    folders, and files of other extensions, are skipped.
 
     Args:
         path: The folder of the class folders.

@@ -38,7 +38,7 @@ class ImageMaskSource(MaskSource):
         images: The folder of the images, at any depth.
         masks: The folder of the masks, with the same paths and stems; the extensions may differ.
         classes: The names of the ids 0, 1 and so on; the background first.
-        mask_suffix: What the stems of the masks end in besides, such as "_mask".
+        mask_suffix: A suffix of the masks' stems, such as "_mask" for `cat_mask.png`.
         ignore: The id of pixels that do not count, such as 255 for borders: they get the sample weight 0. Put metrics
             under `weighted_metrics` to leave them out there too.
         unmatched: What to do with images without a mask and the reverse: "error", or "skip" them.

@@ -63,7 +63,7 @@ def require_masks(source: Source, sequence: str) -> None:
 def count_classes(source: Source, indices: npt.NDArray[np.integer]) -> npt.NDArray[np.int64]:
     """Counts the pixels of each class in the masks of some samples, by reading them all.
 
-    A mask that cannot be read is left out with a warning: the run may be allowed to skip it, and else tells of it.
+    A mask that cannot be read is left out with a warning: loading decides whether a bad sample ends the run.
     """
 
     def count(part: npt.NDArray[np.integer]) -> npt.NDArray[np.int64]:

@@ -1,4 +1,4 @@
-"""NIfTI files: what their headers say, in the canon of `volume_source`, and masks written. No voxel is read here.
+"""NIfTI files: reading their headers and writing masks. Voxels are read by `VolumeFile`.
 
 NIfTI stores the first axis fastest, so its axes (i, j, k) are the axes (2, 1, 0) of a C-ordered box. Its affine says
 where they point. The nearest of the 48 orders and directions of axes is taken, as nibabel's `as_closest_canonical`
@@ -67,7 +67,7 @@ def save_mask(path: Path, mask: Mask, like: VolumeFile) -> None:
 
     Args:
         path: To write; compressed where the volume is.
-        mask: In the canon, in the shape of the volume.
+        mask: Along (z, y, x), in the shape of the volume.
         like: The volume.
 
     Raises:

@@ -28,7 +28,7 @@ class Resampling:
     """The way from a volume's spacing to another one.
 
     Args:
-        shape: Of the volume as stored, in the canon.
+        shape: Of the volume before resampling, along (z, y, x).
         spacing_mm: As stored, along (z, y, x).
         wanted_mm: The spacing to come to; None leaves the volume as it is.
 

@@ -1,7 +1,7 @@
 """Sources of a user's own, which need not inherit from `Source`: the defaults that they lack are added, once.
 
 The object stays what it is, with its attributes and its class's name. Its class is replaced by a subclass that has the
-missing attributes of `Source` besides, and that is copied and pickled as the class itself is.
+missing attributes of `Source` too, and is copied and pickled as the class itself is.
 """
 
 from __future__ import annotations

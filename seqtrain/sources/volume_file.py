@@ -1,9 +1,9 @@
-"""Where the voxels of one volume lie in its file, and how a window of them becomes the canon of `volume_source`.
+"""Where the voxels of one volume lie in its file, and how a window of them is read in canonical axes.
 
-A file holds voxels as a box with axes of its own, slowest first; the canon's axes are the same three in another order,
-some of them reversed. So a window of the canon is a window of the box, and of an uncompressed file only the rows that
-the window touches are read: one call a plane, into memory of its own. Nothing is mapped, because a mapped file that is
-cut short while a run reads it kills the process. A compressed file has to be decompressed whole.
+A file holds voxels as a box with axes of its own, slowest first; the canonical axes (see `volume_source`) are the same
+three in another order, some of them reversed. So a canonical window is a window of the box, and of an uncompressed file
+only the rows that the window touches are read: one call a plane, into memory of its own. Nothing is mapped, because a
+mapped file that is cut short while a run reads it kills the process. A compressed file has to be decompressed whole.
 """
 
 from __future__ import annotations
@@ -60,7 +60,7 @@ class VolumeFile:
 
     @property
     def shape(self) -> Shape:
-        """In the canon."""
+        """Along (z, y, x)."""
         depth, height, width = (self.stored_shape[axis] for axis in self.axes)
         return depth, height, width
 
@@ -73,7 +73,7 @@ class VolumeFile:
         return z, y, x
 
     def read(self, window: Window | None = None) -> Voxels:
-        """The voxels of a window of the canon: integers as stored, or scaled to float32.
+        """The voxels of a window, along (z, y, x): integers as stored, or scaled to float32.
 
         Raises:
             DataError: when the file is gone, damaged or truncated, or the window holds NaN.

@@ -35,7 +35,7 @@ class VolumeList:
     Args:
         images: Their paths below the folder of images.
         masks: The paths of their masks below the folder of masks; None without masks.
-        patients: Whose they are.
+        patients: The patient of each.
         labels: The names of their classes; None where whole volumes have none.
     """
 
@@ -54,11 +54,11 @@ class VolumeFiles:
         images: The folder of the volumes: .nii, .nii.gz or .npy files at any depth.
         labels: The folder of their masks, matched by stem: a class id for each voxel, in the volume's shape and place.
         classes: The names of the masks' ids; 0 is the background.
-        image_suffix: What the names of the volumes end in besides: "_0000" for `case_1_0000.nii.gz` with the mask
-            `case_1.nii.gz`. Other files are passed over.
-        label_suffix: What the names of the masks end in besides: "_seg" for `case_1_seg.nii` beside `case_1.nii`.
+        image_suffix: A suffix of the volumes' names: "_0000" for `case_1_0000.nii.gz` with the mask
+            `case_1.nii.gz`. Files without it are skipped.
+        label_suffix: A suffix of the masks' names: "_seg" for `case_1_seg.nii` beside `case_1.nii`.
         unmatched: What to do with a volume without a mask, or a mask without a volume: "error" or "skip". Files that a
-            table does not name are passed over anyway.
+            table does not name are skipped anyway.
         table: A CSV file that names the volumes to use, by file or stem, with their patients and perhaps labels.
         volume_column: The table's column of the volumes, relative to `images`.
         patient_column: The table's column of the patients. Without a table, the volumes in one folder below `images`

@@ -1,6 +1,6 @@
 """What a source of volumes is: three-dimensional pictures, such as CT or MRI, with masks or labels where they exist.
 
-All volumes stand in one canon, whatever their files hold: the axes are (depth, height, width) = (z, y, x), where depth
+All volumes have the same canonical axes, whatever their files hold: (depth, height, width) = (z, y, x), where depth
 grows to the patient's superior side, height to the anterior and width to the right. That is NIfTI's RAS+ with the axes
 in reverse order, the last one the fastest.
 
@@ -32,7 +32,7 @@ class VolumeSource(Source):
     """
 
     def shape(self, index: int) -> Shape:
-        """The volume's shape in the canon, from its header."""
+        """The volume's shape, along (z, y, x), from its header."""
         raise NotImplementedError
 
     def spacing_mm(self, index: int) -> Spacing:
@@ -40,7 +40,7 @@ class VolumeSource(Source):
         raise NotImplementedError
 
     def read(self, index: int, window: Window | None = None) -> Voxels:
-        """Voxels in the canon, integers as stored or float32; perhaps a view that must not be written to.
+        """Voxels along (z, y, x), integers as stored or float32; perhaps a view that must not be written to.
 
         Args:
             index: Of the volume.
