@@ -78,7 +78,7 @@ def status(words: str, asked: str | None = None) -> Iterator[None]:
 
 
 def write_above_bars(text: str) -> None:
-    """Writes to stderr as it is now, above the bars that may stand there."""
+    """Writes to the current stderr, above progress bars."""
     if "tqdm" in sys.modules:
         from tqdm import tqdm
 
@@ -102,7 +102,7 @@ def native_stderr_to(path: Path) -> Iterator[None]:
 
 
 def outlive_terminal() -> None:
-    """Has this process go on when its terminal, or who reads its stderr, is gone: what is written to them is then lost.
+    """Keeps this process running when its terminal, or the reader of its stderr, is gone: their output is then lost.
 
     Stdout in a pipe is for scripts, which must know that nobody reads it.
     """
@@ -113,7 +113,7 @@ def outlive_terminal() -> None:
 
 @contextlib.contextmanager
 def native_stderr_aside() -> Iterator[None]:
-    """Keeps what is written to file descriptor 2 off the screen; its end is shown after an error nobody foresaw."""
+    """Keeps what is written to file descriptor 2 off the screen; its last lines are shown after an unexpected error."""
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder, "stderr")
         try:
@@ -129,7 +129,7 @@ def native_stderr_aside() -> Iterator[None]:
 
 @contextlib.contextmanager
 def python_stderr_to_native() -> Iterator[None]:
-    """Sends what Python writes to `sys.stderr` where file descriptor 2 goes: for libraries that greet from both.
+    """Sends what Python writes to `sys.stderr` to file descriptor 2: for libraries that print on both.
 
     A handler that a library makes meanwhile keeps this stream, so it is never closed.
     """
@@ -154,7 +154,7 @@ def stdout_to_stderr() -> Iterator[None]:
 
 @contextlib.contextmanager
 def _redirected(descriptor: int, path: Path) -> Iterator[int]:
-    """Sends a file descriptor to a file; yields one that goes where it went before."""
+    """Redirects a file descriptor to a file; yields a copy of the original one."""
     former = os.dup(descriptor)
     with path.open("ab") as file:
         os.dup2(file.fileno(), descriptor)
@@ -166,7 +166,7 @@ def _redirected(descriptor: int, path: Path) -> Iterator[int]:
 
 
 class _Screen(io.FileIO):
-    """A file descriptor whose terminal may be closed, or the other end of whose pipe."""
+    """A file descriptor whose terminal, or the other end of whose pipe, may be closed."""
 
     def write(self, content: Any) -> int:
         try:
@@ -183,7 +183,7 @@ def _screen(descriptor: int) -> TextIO:
 
 
 def _show_status(words: str, shown: Display, stream: TextIO, done: threading.Event) -> None:
-    """Waits a second; then shows the words, by a thread of its own, as whoever works cannot."""
+    """Waits a second, then shows the words; runs in a thread of its own."""
     if done.wait(_PATIENCE_S):
         return
     from tqdm import tqdm

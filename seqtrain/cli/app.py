@@ -69,7 +69,7 @@ def main() -> None:
 
 
 def _silence_libraries() -> None:
-    """For the end of the process: TensorFlow complains of iterators that outlive the interpreter."""
+    """Discards stderr for the rest of the process: TensorFlow complains of iterators that outlive the interpreter."""
     if "keras" in sys.modules:
         sys.stderr.flush()
         os.dup2(os.open(os.devnull, os.O_WRONLY), 2)
@@ -120,7 +120,7 @@ def _root(
 
 
 class _Stderr:
-    """Stderr as it is when something is written; what is written stands above the bars."""
+    """The current `sys.stderr`; what is written stands above the progress bars."""
 
     def write(self, text: str) -> None:
         write_above_bars(text)

@@ -106,7 +106,7 @@ JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON documen
 
 
 def load(config: Path, settings: list[str] | None) -> LoadedConfig:
-    """The checked config. What Keras says while a user's file imports it is nobody's business."""
+    """The checked config; what Keras prints while a user's file imports it is discarded."""
     from seqtrain.config import load_config
 
     with stdout_to_stderr(), native_stderr_to(Path(os.devnull)):
@@ -115,7 +115,7 @@ def load(config: Path, settings: list[str] | None) -> LoadedConfig:
 
 @contextlib.contextmanager
 def stdout_for_data() -> Iterator[TextIO]:
-    """Stdout for what is streamed there; whatever else is printed meanwhile goes to stderr."""
+    """A file that writes to stdout, while whatever else is printed goes to stderr."""
     sys.stdout.flush()
     with os.fdopen(os.dup(1), "w", newline="", errors="surrogateescape") as stdout, stdout_to_stderr():
         yield stdout

@@ -155,7 +155,7 @@ def _require_no_folder(out: Path | None) -> None:
 
 @contextlib.contextmanager
 def _ending_in_order() -> Iterator[None]:
-    """Has SIGTERM end a command as Ctrl-C does: with what was made so far, and with one document.
+    """Makes SIGTERM end a command as Ctrl-C does: what was made so far is kept, and JSON is printed.
 
     What is raised must be no error, which would be taken for one of the sample that is being read.
     """

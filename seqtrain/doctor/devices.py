@@ -48,7 +48,7 @@ _OF_LIBRARIES = re.compile(
 
 @dataclass(frozen=True)
 class Backend:
-    """Keras with its backend, as a process of its own found them.
+    """Keras and its backend, as a separate process found them.
 
     Args:
         keras: The version.
@@ -68,7 +68,7 @@ class Backend:
 
     @property
     def gpus(self) -> list[str]:
-        """Those of the devices that are GPUs."""
+        """The devices that are GPUs."""
         return [device for device in self.devices if device.lower().startswith(("gpu", "cuda"))]
 
 
@@ -122,7 +122,7 @@ def ask_driver() -> Driver | Finding | None:
 
 
 def ask_backend() -> Backend | Finding:
-    """Imports Keras and computes a convolution in a process of its own; a finding where it fails."""
+    """Imports Keras and computes a convolution in a separate process; a finding where that fails."""
     try:
         done = _run([sys.executable, "-c", _PROGRAM])
     except subprocess.TimeoutExpired:

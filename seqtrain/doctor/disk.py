@@ -29,7 +29,7 @@ _IN_MEMORY = ("tmpfs", "ramfs")
 
 
 def disk(name: str, path: Path, setting: str) -> Iterator[Finding]:
-    """Writes into a folder of its own below `path`, or below the nearest folder above it that exists.
+    """Writes into a temporary folder in `path`, or in the nearest parent of it that exists.
 
     Args:
         name: What the folder is for.
@@ -116,7 +116,7 @@ def _write(path: Path, content: bytes) -> float:
 
 
 def _lock(name: str, setting: str, path: Path) -> Finding:
-    """Whether a lock that is held keeps a second holder out."""
+    """Whether a lock keeps a second process out."""
     lock = FolderLock(path)
     try:
         FolderLock(path).close()

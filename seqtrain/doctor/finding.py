@@ -60,7 +60,7 @@ class Finding:
 def judged(
     group: str, name: str, message: str, fix: str | None = None, *, problem: bool = False, warning: bool = False
 ) -> Finding:
-    """A finding by what is wrong; its fix is only for what is not ok."""
+    """A finding whose status follows from what is wrong; its fix is left out where nothing is."""
     status: Status = "problem" if problem else "warning" if warning else "ok"
     return Finding(group, name, status, message, None if status == "ok" else fix)
 

@@ -24,7 +24,7 @@ _SHARED_BYTES = 2**20
 
 
 def memory() -> Iterator[Finding]:
-    """What there is of memory and files."""
+    """How much memory and how many files a run can have."""
     yield of_ram(_mem_available(), container_limit())
     yield _shared()
     yield of_open_files(resource.getrlimit(resource.RLIMIT_NOFILE))

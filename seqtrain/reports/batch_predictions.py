@@ -74,7 +74,7 @@ class BatchPredictions:
 
     @property
     def order(self) -> list[int] | None:
-        """The rows, what is to be looked at first before; None where nothing can be said."""
+        """The rows, the worst predictions first; None without predictions."""
         return np.argsort(self._judged.worst_first, kind="stable").tolist() if self.outputs else None
 
     @property
@@ -88,7 +88,7 @@ class BatchPredictions:
         return [each.over for each in self.outputs if each.over is not None]
 
     def worst(self) -> list[tuple[float, int, str, str]]:
-        """Of each mistake, or of each sample where nothing is right or wrong, its rank, row, target and prediction."""
+        """Rank, row, target and prediction of each mistake, or of each sample where nothing is right or wrong."""
         if not self.outputs:
             return []
         judged = self._judged
@@ -111,7 +111,7 @@ class BatchPredictions:
 
     @property
     def _judged(self) -> Prediction:
-        """The output that says what is to be looked at first: one whose predictions are right or wrong."""
+        """The output by which rows are ordered: one whose predictions are right or wrong, where there is one."""
         return next((each for each in self.outputs if "wrong" in each.document), self.outputs[0])
 
     def _truth(self, row: int) -> str:
@@ -140,7 +140,7 @@ class BatchPredictions:
 def batch_predictions(
     fields: Sequence[Field], outputs: Mapping[str, npt.NDArray[Any]], info: TrainingInfo
 ) -> BatchPredictions:
-    """What there is to say of a batch.
+    """Compares the outputs of a model with the targets of a batch.
 
     Args:
         fields: Of the batch.
@@ -206,7 +206,7 @@ def _of_masks(field: Field, ids: npt.NDArray[np.integer[Any]], fields: Sequence[
 
 
 def _mean_iou(truth: npt.NDArray[Any], predicted: npt.NDArray[Any], counted: npt.NDArray[np.bool_]) -> float:
-    """Over the classes that are in the mask or predicted; 1 where nothing counts."""
+    """The mean IoU of the classes that are in the mask or predicted; 1 where no pixel counts."""
     truth, predicted = truth[counted], predicted[counted]
     masks = [(truth == each, predicted == each) for each in np.union1d(truth, predicted).tolist()]
     shares = [(one & other).sum() / (one | other).sum() for one, other in masks]
@@ -214,7 +214,7 @@ def _mean_iou(truth: npt.NDArray[Any], predicted: npt.NDArray[Any], counted: npt
 
 
 def _of_drawn(field: Field, predicted: npt.NDArray[Any], fields: Sequence[Field]) -> Prediction:
-    """Pictures or series, whose error is the mean of the absolute differences."""
+    """A predicted picture or series; its error is the mean absolute difference."""
     drawn = dataclasses.replace(field, array=predicted.reshape(field.array.shape))
     _, error = _errors(field, predicted)
     document = {"kind": "reconstruction" if field.kind == "pixels" else "series", "error": error.tolist()}

@@ -21,7 +21,7 @@ def table(
     order: Sequence[int] | None = None,
     beside: Mapping[str, Sequence[str]] = MappingProxyType({}),
 ) -> str:
-    """The first rows of the fields of a batch, as plain text; ids by their names, and numbers by their columns.
+    """The first rows of a batch as plain text; ids are shown by their names, and numbers in named columns.
 
     Args:
         fields: Of the batch.
@@ -58,13 +58,13 @@ def table(
 
 
 def _named(field: Field, value: Any) -> str:
-    """A class or a category by its name, where it has one."""
+    """A value as text; a class or a category by its name."""
     is_id = np.ndim(value) == 0 and field.class_names is not None and field.array.dtype.kind in "iu"
     return field.class_name(int(value)) if is_id else cell_text(value)
 
 
 def cell_text(value: Any) -> str:
-    """One sample's value in a few characters."""
+    """The value of one sample in a few characters."""
     array = np.asarray(value)
     if array.ndim == 0:
         return f"{array.item():.6g}" if array.dtype.kind == "f" else str(array.item())

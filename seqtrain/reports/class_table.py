@@ -31,27 +31,27 @@ class ClassTable:
 
     @property
     def precision(self) -> npt.NDArray[np.float64]:
-        """Of what is predicted to be the class, the share that is."""
+        """Of what was predicted as a class, the share that is of it."""
         return _ratio(self._right, self.counts.sum(axis=0))
 
     @property
     def recall(self) -> npt.NDArray[np.float64]:
-        """Of what is of the class, the share that is predicted to be."""
+        """Of what is of a class, the share that was predicted as it."""
         return _ratio(self._right, self.support)
 
     @property
     def f1(self) -> npt.NDArray[np.float64]:
-        """The harmonic mean of both; of pixels, the Dice coefficient."""
+        """The harmonic mean of precision and recall; of pixels, the Dice coefficient."""
         return _ratio(2 * self._right, self.counts.sum(axis=0) + self.support)
 
     @property
     def iou(self) -> npt.NDArray[np.float64]:
-        """What is of the class and predicted to be, over what is either."""
+        """Intersection over union of what is of a class and what was predicted as it."""
         return _ratio(self._right, self.counts.sum(axis=0) + self.support - self._right)
 
     @property
     def support(self) -> npt.NDArray[np.int64]:
-        """How much is of the class."""
+        """How many samples or pixels are of each class."""
         return np.asarray(self.counts.sum(axis=1))
 
     def numbers(self) -> dict[str, float]:

@@ -30,7 +30,7 @@ Floats = npt.NDArray[np.floating[Any]]
 
 
 class ClassificationResults:
-    """What a classifier made of samples, added batch by batch.
+    """How a classifier did, added batch by batch.
 
     Args:
         num_classes: How many there are.
@@ -167,18 +167,18 @@ def _colors() -> tuple[str, ...]:
 
 
 def _pooled(truth: npt.NDArray[np.int64], scores: Floats) -> tuple[npt.NDArray[np.bool_], Floats]:
-    """Every class of every sample as a decision of its own."""
+    """Every class of every sample as one yes-or-no decision (micro average)."""
     return (truth[:, None] == np.arange(scores.shape[1])).ravel(), scores.ravel()
 
 
 def _until_all(recall: Floats, precision: Floats) -> tuple[Floats, Floats]:
-    """The curve up to where everything is found: lower thresholds only lose precision."""
+    """The curve up to recall 1: lower thresholds only lose precision."""
     end = int(np.argmax(recall >= 1)) + 1
     return recall[:end], precision[:end]
 
 
 def _thinned(x: Floats, y: Floats) -> tuple[Floats, Floats]:
-    """As many points of a curve as a picture shows."""
+    """A curve with no more points than a picture can show."""
     if len(x) <= _MOST_POINTS:
         return x, y
     chosen = np.unique(np.linspace(0, len(x) - 1, _MOST_POINTS).round().astype(int))

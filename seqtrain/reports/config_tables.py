@@ -70,7 +70,7 @@ def _table(rows: Sequence[Row], widths: Sequence[int]) -> Table:
 
 
 def _sections(rows: Sequence[Row]) -> Iterator[list[Row]]:
-    """The rows of each key that stands at the left edge, with what is indented below it."""
+    """The rows of each top-level key."""
     starts = [place for place, row in enumerate(rows) if not row[0].startswith(" ")]
     yield from (list(rows[start:end]) for start, end in pairwise([*starts, len(rows)]))
 

@@ -50,7 +50,7 @@ Scales = dict[tuple[str, str], tuple[float, float]]
 
 @dataclass(frozen=True)
 class Panel:
-    """What is drawn of the samples side by side: first what the batch holds of them, then such as what is predicted.
+    """One set of pictures of the samples; a sheet shows several side by side, the batch itself first.
 
     Args:
         name: That people know it by, such as "predicted"; "" for the names of the fields.
@@ -126,7 +126,7 @@ def contact_sheet(
 
 
 def _drawings(panel: Panel, data_format: DataFormat, scales: Scales) -> tuple[list[Draw], list[str]]:
-    """What to draw of each sample, and what the title is to say of it.
+    """What to draw of each sample, and notes for the title.
 
     Args:
         panel: With the fields to draw.
@@ -220,7 +220,7 @@ def _legend(panels: Sequence[Panel]) -> list[tuple[str, str]]:
 
 
 def _channels(images: npt.NDArray[Any], data_format: DataFormat) -> npt.NDArray[Any]:
-    """Channels last and left out where there is one, or three of them: the first where they are no colours."""
+    """Pictures of one channel (the first), without its axis, or of three colours with channels last."""
     if images.ndim == _PICTURE and data_format == "channels_first":
         images = images.transpose(0, 2, 3, 1)
     if images.ndim < _PICTURE:
@@ -286,7 +286,7 @@ def _write_legend(sheet: Image.Image, line: Sequence[tuple[str, str]], y: int) -
 def _place(
     sheet: Image.Image, tile: Image.Image, place: tuple[int, int], captions: Sequence[tuple[str, str]], width: int
 ) -> None:
-    """Puts one picture on the sheet, framed, with its captions under it."""
+    """Pastes one picture with a frame, its captions under it."""
     x, y = place
     sheet.paste(tile, place)
     draw = ImageDraw.Draw(sheet)
@@ -302,7 +302,7 @@ def _length(text: str) -> float:
 
 
 def _shortened(text: str, of: Font, width: int, end: int = 0) -> str:
-    """The text, without what does not fit: before so many letters at its end."""
+    """The text without what does not fit, but with the last `end` letters."""
     text = unicodedata.normalize("NFC", text)  # an accent that stands apart is drawn apart
     if of.getlength(text) <= width:
         return text

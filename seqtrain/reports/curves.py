@@ -2,13 +2,17 @@
 
 Drawn from `history.csv`, which has a column `epoch` counted from 0, one for each metric and one with `val_` before its
 name. The best epoch is marked, and where fine-tuning began.
+
+`python -m seqtrain.reports.curves RUN` draws them at the lowest priority, so that the process that trains goes on.
 """
 
 from __future__ import annotations
 
 import csv
 import math
+import os
 import re
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -25,7 +29,7 @@ _FINE_TUNING = re.compile(r"fine-tuning from epoch (\d+) on$", re.MULTILINE)
 
 
 def draw(history_csv: Path, folder: Path, fine_tuned_from: int | None = None) -> list[Path]:
-    """Draws every metric of a history; the files are called `<metric>.png`.
+    """Draws every metric of a history into `<metric>.png`.
 
     Args:
         history_csv: What the run has logged, an epoch a row.
@@ -91,7 +95,7 @@ def read_history(history_csv: Path) -> tuple[list[int], dict[str, list[float]]]:
 
 
 def _number(text: str | None) -> float:
-    """NaN for a gap: an epoch without validation, or one cut short."""
+    """The number, or NaN for a gap: an epoch without validation, or one cut short."""
     try:
         return float(text or "nan")
     except ValueError:
@@ -136,7 +140,7 @@ def _draw_metric(
 
 
 def _scale_rate(axes: Any, metric: str, points: Sequence[tuple[int, float]]) -> None:
-    """A rate is seen against nothing at all; a learning rate over its powers where it changes a lot."""
+    """Starts the axis at zero; a learning rate that changes a lot has a logarithmic one."""
     values = [value for _, value in points]
     if min(values) > 0 and max(values) / min(values) > _MANY_TIMES and metric != "data_wait":
         axes.set_yscale("log")
@@ -169,6 +173,11 @@ def _mark_best(axes: Any, metric: str, color: str, points: Sequence[tuple[int, f
 
 
 def _best(metric: str, points: Sequence[tuple[int, float]]) -> tuple[int, float]:
-    """The first of the best points."""
+    """The best point, the first of equal ones."""
     choose = max if larger_is_better(metric) else min
     return choose(points, key=lambda point: point[1])
+
+
+if __name__ == "__main__":
+    os.nice(19)
+    draw_run(Path(sys.argv[1]))

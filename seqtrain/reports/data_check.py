@@ -55,7 +55,7 @@ class DataCheck(Findings):
         return self.samples
 
     def verdict(self) -> dict[str, Any]:
-        """How every command's JSON begins: that all is well, or what is not."""
+        """The start of every command's JSON: the status, and the mistakes."""
         if self.error is None:
             return {"status": "ok"}
         mistakes = [asdict(mistake) for mistake in self.mistakes]
@@ -75,7 +75,7 @@ class DataCheck(Findings):
 
 
 def check_data(loaded: LoadedConfig, out: Path | None = None, allow_leakage: bool = False) -> DataCheck:
-    """Reads both sides of the split with the run's workers, and looks at what they note.
+    """Reads both sides of the split with the run's workers, and looks for what is wrong or odd.
 
     Args:
         loaded: The config.
@@ -117,7 +117,7 @@ def check_data(loaded: LoadedConfig, out: Path | None = None, allow_leakage: boo
 
 
 def overlap_warnings(source: Any, overlapping: Sequence[int]) -> list[str]:
-    """A sentence about the samples whose mask has objects that cover each other; none without such samples."""
+    """A warning about samples whose mask has objects that cover each other; empty without such samples."""
     if not overlapping:
         return []
     count = counted(len(overlapping), "sample")
@@ -170,7 +170,7 @@ def _file_of(mistake: Mistake, described: str) -> str:
 
 
 def _is_in_a_file(where: str | None) -> TypeGuard[str]:
-    """Whether it is a file, or a line or a row of one."""
+    """Whether a place is a file, or a line or a row of one."""
     return where is not None and _is_file(re.sub(r":[0-9]+$|\[[0-9]+\]$", "", where))
 
 
@@ -214,7 +214,7 @@ def _with_overlaps(source: Source) -> list[int]:
 
 
 def _write_list(names: Sequence[str], out: Path) -> Path | None:
-    """Writes one name a line; where there are none, only over a list of before."""
+    """Writes one name a line; without names, it only empties a list that is there."""
     path = out / "bad_files.txt"
     if not names and not path.exists():
         return None

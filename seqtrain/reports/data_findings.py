@@ -27,7 +27,7 @@ _SIDES = {"train": "training", "val": "validation"}
 
 @dataclass
 class Findings:
-    """What was found, in the words for a person, and by sample for scripts.
+    """What was found, as sentences for people and as data for scripts.
 
     Attributes:
         mistakes: What would break training.
@@ -55,7 +55,7 @@ class Findings:
 
 
 def look_at_values(side: str, survey: Survey, found: Findings) -> None:
-    """NaN, Inf, labels and ids of no class, constant pictures, empty masks, classes."""
+    """Looks for NaN, Inf, labels and ids of no class, constant pictures, empty masks and missing classes."""
     for name, items in survey.not_finite.items():
         found.add_mistake(survey, items, f"{name} has NaN or Inf in {_samples(side, items)}", "mend or remove them")
     for name, items in survey.no_class.items():
@@ -79,7 +79,7 @@ def look_at_values(side: str, survey: Survey, found: Findings) -> None:
 
 
 def look_at_files(side: str, survey: Survey, found: Findings) -> None:
-    """Names that do not fit, odd modes and sizes."""
+    """Looks for names that do not fit the content, and for odd modes and sizes."""
     items = survey.of("item")
     misnamed: list[str] = found.document.setdefault("misnamed", [])
     for name in survey.names("files"):
@@ -101,7 +101,7 @@ def look_at_files(side: str, survey: Survey, found: Findings) -> None:
 
 
 def look_for_copies(surveys: Mapping[str, Survey], allow_leakage: bool, found: Findings) -> None:
-    """Samples that are there twice, exactly or nearly; across the sides of the split, exact ones are mistakes."""
+    """Looks for exact and near copies; exact ones across the sides of the split are mistakes."""
     joined = _Joined(surveys)
     groups = exact_groups(joined.digests)
     across = [group for group in groups if len(set(joined.sides[group].tolist())) > 1]
@@ -110,21 +110,12 @@ def look_for_copies(surveys: Mapping[str, Survey], allow_leakage: bool, found: F
     pairs = pairs[(joined.digests[pairs[:, 0]] != joined.digests[pairs[:, 1]]).any(axis=1)]
     is_apart = joined.sides[pairs[:, 0]] != joined.sides[pairs[:, 1]]
     pairs, apart = pairs[np.argsort(~is_apart, kind="stable")], int(np.count_nonzero(is_apart))
-    found.document["duplicates"] = {
-        "groups": len(groups),
-        "samples": sum(map(len, groups)),
-        "groups_across_splits": len(across),
-        "across_splits": [joined.names(group) for group in across[:MOST_LISTED]],
-        "examples": [joined.names(group) for group in [*across, *within][:MOST_NAMED]],
-    }
-    found.document["near_duplicates"] = {
-        "pairs": len(pairs),
-        "pairs_across_splits": apart,
-        "across_splits": [joined.names(pair) for pair in pairs[: min(apart, MOST_LISTED)]],
-        "examples": [joined.names(pair) for pair in pairs[:MOST_NAMED]],
-    }
+    counts = {"groups": len(groups), "samples": sum(map(len, groups)), "groups_across_splits": len(across)}
+    found.document["duplicates"] = {**counts, **joined.examples([*across, *within], len(across))}
+    counts = {"pairs": len(pairs), "pairs_across_splits": apart}
+    found.document["near_duplicates"] = {**counts, **joined.examples(pairs, apart)}
     if across:
-        _tell_leakage(joined, across, allow_leakage, found)
+        _add_leakage(joined, across, allow_leakage, found)
     if within:
         count, example = sum(len(group) - 1 for group in within), " = ".join(joined.names(within[0])[:2])
         found.warnings.append(f"{_copies(count)} on the same side of the split, such as {example}")
@@ -140,7 +131,7 @@ def look_for_copies(surveys: Mapping[str, Survey], allow_leakage: bool, found: F
         found.warnings.append(f"{found_pairs} nearly alike, such as {example}{across_too}")
 
 
-def _tell_leakage(joined: _Joined, across: list[Any], allow: bool, found: Findings) -> None:
+def _add_leakage(joined: _Joined, across: list[Any], allow: bool, found: Findings) -> None:
     leaked = sum(int(np.count_nonzero(joined.sides[group])) for group in across)
     examples = [" = ".join(joined.names(group)[:3]) for group in across[:MOST_NAMED]]
     message = f"{leaked} validation sample{'s are' if leaked > 1 else ' is'} in training too, byte for byte"
@@ -184,18 +175,27 @@ class _Joined:
         self.sides = np.repeat(np.arange(len(self._surveys)), [len(s.of("item")) for s in self._surveys])
         self.items = np.concatenate([s.of("item") for s in self._surveys])
         self.digests: npt.NDArray[np.uint8] = np.concatenate([_digests(s) for s in self._surveys])
-        has_labels = all(s.names("labels.y") for s in self._surveys)
-        self.labels = np.concatenate([s.of("labels.y") for s in self._surveys]) if has_labels else self.items * 0
-        has_thumbnails = all(s.names("thumbnail") for s in self._surveys)
-        self.thumbnails = (
-            np.concatenate([s.of("thumbnail") for s in self._surveys]) if has_thumbnails else self.items[:0]
-        )
+        self.labels = self._of_all("labels.y")
+        self.thumbnails = self._of_all("thumbnail")
+
+    def _of_all(self, name: str) -> npt.NDArray[Any]:
+        """One fact of both sides; empty where a side does not have it."""
+        has_it = all(survey.names(name) for survey in self._surveys)
+        return np.concatenate([survey.of(name) for survey in self._surveys]) if has_it else self.items[:0]
 
     def names(self, rows: npt.NDArray[np.int64]) -> list[str]:
         """The files or rows of some samples."""
         places = ((int(self.sides[row]), int(self.items[row])) for row in rows)
         names = [(self._names[side], self._surveys[side].describe(item)) for side, item in places]
         return [name if self.are_named else f"{side}, {name}" for side, name in names]
+
+    def examples(self, groups: Sequence[npt.NDArray[np.int64]], num_across: int) -> dict[str, list[list[str]]]:
+        """The names of copies for JSON: of the first `num_across` groups, which are across the split, and of some."""
+        across = groups[: min(num_across, MOST_LISTED)]
+        return {
+            "across_splits": [self.names(group) for group in across],
+            "examples": [self.names(group) for group in groups[:MOST_NAMED]],
+        }
 
 
 def _digests(survey: Survey) -> Any:
@@ -222,7 +222,7 @@ def _path(survey: Survey, item: int, name: str) -> str:
 
 
 def _outliers(names: Sequence[str]) -> npt.NDArray[np.int64]:
-    """The few that are unlike nearly all others."""
+    """The rows whose name is rare where nearly all others have one name."""
     counts = Counter(names)
     if not counts or counts.most_common(1)[0][1] < _COMMON * len(names):
         return np.zeros(0, np.int64)

@@ -73,11 +73,11 @@ class Survey:
                 done(len(facts["item"]) if self.sequence.splits_rows else 1)
 
     def of(self, name: str) -> Array:
-        """One fact of all samples that could be read, such as `digest` or `labels.y`."""
+        """One fact of all readable samples, such as `digest` or `labels.y`."""
         return np.concatenate(self._kept[name]) if name in self._kept else np.zeros(0, np.int64)
 
     def names(self, kind: str) -> list[str]:
-        """The facts of a kind that are known: of `files`, say, `files.path` and `files.mask`."""
+        """The known facts of a kind: of `files`, say, `files.path` and `files.mask`."""
         return [name for name in self._kept if name == kind or name.startswith(f"{kind}.")]
 
     @property

@@ -45,7 +45,7 @@ def draw_matrix(counts: npt.NDArray[np.int64], names: Sequence[str], path: Path)
 
 
 def _name_ticks(axes: Any, names: Sequence[str]) -> None:
-    """The classes' names; of many, every so many."""
+    """Writes the names of the classes; of many classes, of every n-th."""
     every = max(1, -(-len(names) // 30))
     places = range(0, len(names), every)
     shown = [shortened(names[place], 14) for place in places]

@@ -41,7 +41,7 @@ class Heading:
 
 @dataclass(frozen=True)
 class Code:
-    """Text that keeps its lines: a config, a log."""
+    """Preformatted text: a config, a log."""
 
     text: str
     kind: ClassVar[str] = "code"
@@ -49,7 +49,7 @@ class Code:
 
 @dataclass(frozen=True)
 class Figures:
-    """A few values that a person looks for first, large, by their names."""
+    """Key figures by name, in large letters."""
 
     figures: Mapping[str, str]
     kind: ClassVar[str] = "figures"
@@ -111,7 +111,7 @@ class Section:
 
 
 def page(title: str, subtitle: str, sections: Sequence[Section]) -> str:
-    """The page as HTML, whole in itself.
+    """The page as HTML, in one file.
 
     Args:
         title: On top, and of the browser's tab.

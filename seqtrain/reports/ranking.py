@@ -46,7 +46,7 @@ def average_precision(positive: Flags, scores: Floats) -> float:
 
 
 def _decided(positive: Flags, scores: Floats) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
-    """At each threshold, how many samples that are positive lie above it, and how many in all."""
+    """At each threshold, the numbers of positive samples and of all samples above it."""
     order = np.argsort(-scores, kind="stable")
     ranked = scores[order]
     last_of_score = np.append(np.flatnonzero(ranked[1:] != ranked[:-1]), len(ranked) - 1)

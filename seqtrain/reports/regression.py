@@ -24,7 +24,7 @@ Values = npt.NDArray[np.floating[Any]]
 
 
 class RegressionResults:
-    """What a model made of values, added batch by batch.
+    """How predicted values compare with true ones, added batch by batch.
 
     Args:
         name: Of what is predicted.

@@ -53,7 +53,7 @@ class Comparison:
 
     @property
     def metrics(self) -> list[str]:
-        """All that any of them logged."""
+        """The names of all metrics that any run logged."""
         return list(dict.fromkeys(name for run in self.runs for name in run.metrics))
 
     def at_best(self, metric: str) -> list[Any]:
@@ -86,7 +86,7 @@ class Comparison:
         return _titled(self._config_rows(width // 2), results, partial(_stacked, self.names))
 
     def _config_rows(self, widest: int) -> list[Row]:
-        """The values that differ; of a callback whether it is there, since its key is its name."""
+        """The config values that differ; for a callback "yes" where it is there, as its key is its name already."""
         rows = [(keys, self.values(keys)) for keys in self.differences]
         return [
             (".".join(keys), ["yes" if value == keys[-1] else _cell(value, widest) for value in values])

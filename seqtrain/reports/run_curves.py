@@ -54,7 +54,7 @@ def draw_runs(runs: Sequence[RunFolder], names: Sequence[str], path: Path, metri
 
 
 def _watched(runs: Sequence[RunFolder]) -> list[str]:
-    """What the runs chose their best epoch by, the most frequent first; then the validation loss."""
+    """The metric that most runs chose their best epoch by, and the validation loss."""
     watched = [best.monitor for run in runs if (best := run.best)]
     frequent = sorted(dict.fromkeys(watched), key=watched.count, reverse=True)[:1]
     loss = ["val_loss"] if any(run.points("val_loss") for run in runs) else []
@@ -84,7 +84,7 @@ def _draw(axes: Any, runs: Sequence[RunFolder], names: Sequence[str], metric: st
 
 
 def _cut_off(axes: Any, curves: Sequence[Sequence[tuple[int, float]]]) -> None:
-    """Keeps a curve that leaves from flattening all others.
+    """Cuts off curves far above the others, which would flatten these.
 
     Seen are always the lowest values, and those that the curves begin with, but for a run that began beyond the others.
     """
@@ -101,7 +101,7 @@ def _cut_off(axes: Any, curves: Sequence[Sequence[tuple[int, float]]]) -> None:
 
 
 def _label(axes: Any, ends: Sequence[tuple[float, float, str, str]], gap: float) -> None:
-    """Names beside the axes, as near to the ends of their curves as they do not overlap."""
+    """Writes the names beside the axes, near the ends of their curves and without overlap."""
     low, high = axes.get_ylim()
     seen = ((epoch, min(value, high), text, color) for epoch, value, text, color in ends)
     wanted = sorted(((value - low) / (high - low), epoch, value, text, color) for epoch, value, text, color in seen)
@@ -123,7 +123,7 @@ def _label(axes: Any, ends: Sequence[tuple[float, float, str, str]], gap: float)
 
 
 def _spread(wanted: Sequence[float], gap: float) -> list[float]:
-    """Ascending places at least a gap apart, near the wanted ones, from 0 to 1 where all fit."""
+    """Ascending places at least `gap` apart and near the wanted ones; within 0 to 1 where all fit."""
     places: list[float] = []
     for place in wanted:
         places.append(max(place, places[-1] + gap) if places else place)

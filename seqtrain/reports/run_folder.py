@@ -271,7 +271,7 @@ def read_run(path: Path) -> RunFolder:
 
 
 def no_run_in(path: Path) -> CheckpointError:
-    """The error of a folder that is no run's; it names one below, where there are some."""
+    """The error of a folder without a run; it names a run below the folder where there is one."""
     below = sorted(each.parent for each in [*path.glob("*/config.yaml"), *path.glob("*/*/config.yaml")])
     such = f", such as {below[-1]}" if below else ": runs/NAME/TIME"
     return CheckpointError("there is no run in this folder", where=path, fix=f"name a run folder{such}")
@@ -296,7 +296,7 @@ def _json_or_nothing(path: Path) -> dict[str, Any]:
 
 
 def _rows(folder: Path) -> list[dict[str, Any]]:
-    """A line an epoch; the last one may be half written."""
+    """One row a line of metrics.jsonl; a last line that is only half written is left out."""
     try:
         lines = (folder / "metrics.jsonl").read_bytes().split(b"\n")
     except FileNotFoundError:
@@ -308,7 +308,7 @@ def _rows(folder: Path) -> list[dict[str, Any]]:
 
 
 def _rows_of_history(path: Path) -> list[dict[str, Any]]:
-    """Of runs whose metrics.jsonl is not there."""
+    """The rows from history.csv, for runs without metrics.jsonl."""
     if not path.exists():
         return []
     epochs, columns = read_history(path)

@@ -176,7 +176,7 @@ def _class_table(path: Path) -> Iterator[Block]:
 
 
 def _curves(run: RunFolder) -> Iterator[Block]:
-    """The curves as they are now: the folder's own may be older, or missing after a kill."""
+    """The curves, drawn anew: those in the folder may be older, or missing after a kill."""
     import tempfile
 
     if not run.rows:
@@ -291,7 +291,7 @@ def _commands(run: RunFolder) -> Iterator[Block]:
 
 
 def _cell(text: str) -> Any:
-    """A number of a CSV as one."""
+    """A cell of a CSV as a number; None where it is empty."""
     if not text:
         return None
     return int(text) if text.isdigit() else float(text)

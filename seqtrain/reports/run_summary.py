@@ -115,7 +115,7 @@ def _facts(document: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
 
 
 def _setting(key: str, value: Any) -> tuple[str, str]:
-    """A key and its value; none where the key ends in it, as that of a callback does."""
+    """A key and its value; without the value where the key ends in it, as for a callback."""
     text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
     return f"  {key}", "" if key.endswith(f".{text}") else text
 

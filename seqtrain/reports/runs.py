@@ -26,7 +26,7 @@ log = logging.getLogger("seqtrain")
 
 @dataclass(frozen=True)
 class Runs:
-    """What was found below some folders.
+    """The runs below some folders.
 
     Args:
         places: The folders.
@@ -40,7 +40,7 @@ class Runs:
 
     @property
     def metrics(self) -> list[str]:
-        """All that any of them logged."""
+        """The names of all metrics that any run logged."""
         return list(dict.fromkeys(name for run in self.found for name in run.metrics))
 
     def name(self, run: RunFolder) -> str:
@@ -77,7 +77,7 @@ class Runs:
         return [*rated, *(run for run in self.found if not run.points(metric))]
 
     def tell_skipped(self) -> None:
-        """Names what was skipped."""
+        """Warns of each folder that was skipped."""
         for mistake in self.skipped:
             log.warning("warning: skipped: %s", mistake)
 

@@ -63,7 +63,7 @@ def trained_time(run: RunFolder) -> str:
 
 
 def _fit(cells: dict[str, list[str]], width: int) -> None:
-    """Leaves out the columns that there is no room for, and cuts the names in the middle to what is left."""
+    """Drops columns until the rest fits, and shortens names in the middle to the room that is left."""
     for name in (*_LESS_NEEDED, None):
         others = sum(max(map(len, (title, *column))) + len(GAP) for title, column in cells.items() if title != "run")
         room = width - others
@@ -74,7 +74,7 @@ def _fit(cells: dict[str, list[str]], width: int) -> None:
 
 
 def _status(state: RunState) -> str:
-    """With the process that trains it: the one thing that somebody who would end it needs."""
+    """The status; of a run that trains with the number of its process, by which it can be stopped."""
     process = state.reason.rpartition("process ")[2] if state.status == "training" else ""
     return f"{state.words}, {process}" if process.isdigit() else state.words
 

@@ -22,7 +22,7 @@ _MOST_NAMED = 8
 
 @dataclass(frozen=True)
 class Place:
-    """Where a sample is.
+    """Where a sample is in one epoch.
 
     Args:
         epoch: Of `fit`.
@@ -88,7 +88,7 @@ def refuse_other_side(split: Split, sample: int, side: str) -> None:
 def places_of(
     sequence: Any, sample: int, schedule: Schedule, steps: int, epochs: Iterable[int], is_training: bool
 ) -> Iterator[Place]:
-    """Where a sample is in some epochs.
+    """Finds a sample in some epochs.
 
     Args:
         sequence: Of its side of the split.
@@ -107,7 +107,7 @@ def places_of(
 
 
 def rows_of(made: Sequence[LoadedBatch], places: Sequence[Place]) -> LoadedBatch:
-    """The chosen rows of batches as one."""
+    """The chosen rows of several batches as one batch."""
     chosen = [
         map_structure(lambda array, rows=place.rows: np.asarray(array)[rows], each.batch)
         for each, place in zip(made, places, strict=True)

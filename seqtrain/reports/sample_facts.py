@@ -40,7 +40,7 @@ _MOST_ROWS = 4096
 
 
 class FactSequence(BatchSequence):
-    """The facts of a sequence's samples, in the order of its indices; as a sequence, for the loader.
+    """A sequence for the loader whose batches are facts about the samples of another sequence.
 
     Args:
         inner: Whose samples they are; its validating form, which neither shuffles nor augments.
@@ -69,7 +69,7 @@ class FactSequence(BatchSequence):
 
     @property
     def splits_rows(self) -> bool:
-        """As those of the sequence."""
+        """As of the inner sequence."""
         return bool(self.inner.splits_rows)
 
     @property
@@ -98,7 +98,7 @@ class FactSequence(BatchSequence):
         return part
 
     def write(self, indices: npt.NDArray[np.integer], epoch: int, rows: tuple[Any, ...]) -> None:
-        """Writes the facts of samples; of those that cannot be read, that alone."""
+        """Writes the facts of samples, or that they cannot be read."""
         use, files = itertools.count(), ReadFiles()
         batch = map_structure(
             lambda field: scratch.empty(f"batch {next(use)}", (len(indices), *field.shape), field.dtype),
@@ -122,7 +122,7 @@ class FactSequence(BatchSequence):
         map_structure(np.copyto, rows, (self._facts(self.inner.finish(batch), indices, files),))
 
     def batch(self, epoch: int, position: int) -> tuple[Any, ...]:
-        """The facts of a batch that a class makes as a whole."""
+        """The facts of a batch of a class that makes whole batches."""
         try:
             batch = self.inner.batch(epoch, position)
         except MemoryError:
@@ -194,7 +194,7 @@ class FactSequence(BatchSequence):
         return {"digest": digests, "files": files}
 
     def _is_first(self, items: npt.NDArray[np.integer]) -> npt.NDArray[np.bool_]:
-        """Which items are the first of their source's sample, whose files are looked at once."""
+        """Which items are the first of their source's sample: its files are looked at once."""
         found: npt.NDArray[np.bool_] = np.ones(len(items), np.bool_)
         return found if self._first_items is None else np.isin(items, self._first_items)
 
@@ -211,7 +211,7 @@ def _labels(field: Field) -> Array:
 
 
 def _pixels_by_class(field: Field, fields: list[Field]) -> Array:
-    """How many pixels of each class each mask holds; last of all, of ids that are no class."""
+    """The pixels of each class in each mask; in the last column those of ids that are no class."""
     num_classes = field.num_classes or 0
     weight = next((f.array for f in fields if f.name == field.name.replace("y", "sample_weight", 1)), None)
     ids = np.minimum(field.array.astype(np.int64), num_classes)
@@ -221,7 +221,7 @@ def _pixels_by_class(field: Field, fields: list[Field]) -> Array:
 
 
 def _thumbnails(field: Field, data_format: str) -> Array:
-    """Each picture as 8 x 9 gray values, about the means of its areas."""
+    """Each picture as 8 x 9 gray values, roughly the means of its areas."""
     array = field.array
     if array.ndim == 4 and (data_format == "channels_first" or (not field.is_declared and array.shape[-1] > 4)):
         array = np.moveaxis(array, 1, -1)
@@ -239,7 +239,7 @@ def _thumbnails(field: Field, data_format: str) -> Array:
 
 
 def _gray(pictures: Array) -> Array:
-    """Bytes of (samples, rows, columns) from those, or with channels."""
+    """Gray pictures (samples, rows, columns) from pictures of bytes with or without channels."""
     if pictures.ndim == 3:
         return np.ascontiguousarray(pictures)
     count, rows, columns, num_channels = pictures.shape
@@ -255,7 +255,7 @@ def _gray(pictures: Array) -> Array:
 
 
 def _spread(pictures: Array) -> Array:
-    """Bytes: each picture's finite numbers from 0 to 255, whatever their range is."""
+    """Pictures of bytes: the range of each picture's finite numbers becomes 0 to 255."""
     numbers = np.nan_to_num(pictures.astype(np.float32), posinf=0, neginf=0)
     others = tuple(range(1, numbers.ndim))
     low, high = (extreme(numbers, axis=others, keepdims=True).astype(np.float64) for extreme in (np.min, np.max))
@@ -265,7 +265,7 @@ def _spread(pictures: Array) -> Array:
 
 
 def _row_digests(arrays: list[Array]) -> npt.NDArray[np.uint8]:
-    """The digest of each sample that is no file, over its inputs."""
+    """A digest of each sample that is no file, over its inputs."""
     flat = [np.ascontiguousarray(array).reshape(len(array), math.prod(array.shape[1:])) for array in arrays]
     raw = [array.view(np.uint8) for array in flat]
     rows = raw[0] if len(raw) == 1 else np.concatenate(raw, axis=1)

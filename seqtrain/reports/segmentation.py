@@ -30,7 +30,7 @@ Ids = npt.NDArray[np.integer[Any]]
 
 
 class SegmentationResults:
-    """What a model made of masks, added batch by batch.
+    """How predicted masks compare with true ones, added batch by batch.
 
     Args:
         num_classes: How many there are.
@@ -149,13 +149,13 @@ class SegmentationResults:
 
 
 def _mean_iou(counts: npt.NDArray[np.int64]) -> float:
-    """Over the classes that are in either mask."""
+    """The mean IoU of the classes that are in either mask."""
     iou = ClassTable(counts, ()).iou
     return float(iou[np.isfinite(iou)].mean())
 
 
 def _copied(value: Any) -> Any:
-    """What may outlive its batch, whose memory is used again."""
+    """A copy, as the memory of a batch is used again."""
     return value.copy() if isinstance(value, np.ndarray) else value
 
 

@@ -16,7 +16,7 @@ _KNOWN_BEFORE = 3  # times as many steps of a series as are predicted
 
 @dataclass(frozen=True)
 class SeriesChart:
-    """Series in one picture; beside a prediction, the end of what is known alone.
+    """An input, what follows it and its prediction in one chart.
 
     Args:
         known: An input.
@@ -68,7 +68,7 @@ class SeriesChart:
 
 
 def series_charts(fields: Sequence[Field], over: Sequence[Field] = ()) -> list[SeriesChart]:
-    """One of each target, after the input of its name or else the first; and one of each input that is in none.
+    """A chart for each target, with the input of its name or else the first, and for each input left over.
 
     Args:
         fields: Of a batch.

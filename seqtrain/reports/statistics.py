@@ -167,7 +167,7 @@ def side_statistics(data: Data, indices: npt.NDArray[np.integer]) -> SplitStatis
 
 
 def field_statistics(array: npt.NDArray[Any]) -> FieldStatistics:
-    """Describes one array; of one that holds no numbers, shape, dtype and digest alone."""
+    """Describes one array; one without numbers has only shape, dtype and digest."""
     numbers = array[np.isfinite(array)] if array.dtype.kind == "f" else array
     if array.dtype.kind == "b":
         numbers = array.astype(np.uint8)
@@ -179,7 +179,7 @@ def field_statistics(array: npt.NDArray[Any]) -> FieldStatistics:
 
 
 def class_indices(y: npt.NDArray[Any], num_classes: int | None) -> npt.NDArray[np.int64] | None:
-    """The class of each sample, where `y` holds class indices or one-hot rows; None for other targets."""
+    """The class of each sample, from class indices or one-hot rows; None for other targets."""
     if y.dtype.kind not in "iufb":
         return None
     if y.ndim == 2 and y.shape[1] > 1 and y.shape[1] == (num_classes or y.shape[1]):

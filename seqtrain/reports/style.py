@@ -38,7 +38,7 @@ _QUICKLY = {"compress_level": 1}  # as large by a half, in a quarter of the time
 
 @contextlib.contextmanager
 def saved_figure(path: Path, width: float = 6.0, height: float = 4.0) -> Iterator[Any]:
-    """A figure to draw on, which is saved as a PNG when all is drawn.
+    """A figure to draw on, saved as a PNG at the end of the block.
 
     Args:
         path: The PNG.

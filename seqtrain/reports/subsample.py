@@ -13,7 +13,7 @@ import numpy.typing as npt
 
 
 class Subsample:
-    """At most so many of the rows that were added.
+    """A random choice of at most `most` of the rows that were added.
 
     Args:
         most: How many rows are kept.

@@ -74,7 +74,7 @@ def columns(
     right: Collection[str] = (),
     min_widths: Sequence[int] = (),
 ) -> Table:
-    """A table without lines; what is too wide for the terminal is wrapped within its column, but for the first.
+    """A table without lines; cells are wrapped where it is wider than the terminal, but for those of the first column.
 
     Args:
         rows: As long as the header.

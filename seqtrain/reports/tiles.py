@@ -38,7 +38,7 @@ Mask = npt.NDArray[np.integer[Any]]
 
 
 def class_color(class_id: int) -> str:
-    """The colour of a class other than the background, which has none."""
+    """The colour of a class; the background has none."""
     colors = COLORS + _MORE_COLORS
     return NOT_COUNTED_COLOR if class_id == NOT_COUNTED else colors[(class_id - 1) % len(colors)]
 
@@ -131,7 +131,7 @@ def line_color(channel: int, is_known: bool) -> str:
 
 
 def beside(tiles: Sequence[Image.Image], gap: int = _GAP) -> Image.Image:
-    """Pictures side by side, their upper edges in line, so many pixels apart."""
+    """Pictures side by side, aligned at the top, `gap` pixels apart."""
     if len(tiles) == 1:
         return tiles[0]
     width = sum(tile.width for tile in tiles) + gap * (len(tiles) - 1)
@@ -145,7 +145,7 @@ def beside(tiles: Sequence[Image.Image], gap: int = _GAP) -> Image.Image:
 
 
 def as_bytes(values: npt.NDArray[Any], ends: tuple[float, float] | None = None) -> tuple[Pixels, tuple[float, float]]:
-    """Pixels as bytes, and the values that became black and white.
+    """Pixels as bytes, and the values that are black and white.
 
     For floats these are 0 and 1, or else their own range; without a thousandth at either end where that would leave
     the rest in less than half of the range, as a few bright voxels do.
@@ -174,7 +174,7 @@ def _ends(values: npt.NDArray[Any]) -> tuple[float, float]:
 
 
 def _sized(picture: Image.Image, edge: int) -> Image.Image:
-    """The picture in the scale that brings what is `edge` long to a tile's size."""
+    """The picture scaled so that a length of `edge` becomes the size of a tile."""
     if edge > LARGEST_TILE:
         width, height = (max(1, round(side * LARGEST_TILE / edge)) for side in picture.size)
         return picture.resize((width, height), Image.Resampling.LANCZOS)

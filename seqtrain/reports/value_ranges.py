@@ -25,7 +25,7 @@ _FIRST = 64  # values by which most samples are seen not to be constant
 
 
 def channels(of: Field, data_format: str = "channels_last") -> Array:
-    """A field as (samples, values, channels): colours of pictures, columns of rows, variables of series.
+    """A field as (samples, values, channels); channels are colours, columns, or the variables of a series.
 
     Args:
         of: Numbers.
@@ -44,7 +44,7 @@ def channels(of: Field, data_format: str = "channels_last") -> Array:
 
 
 def measure(values: Array) -> dict[str, Array]:
-    """Count, mean, variance, smallest and largest of the samples' channels, of the finite values; NaN and Inf counted.
+    """Count, mean, variance, min and max of the finite values of each channel, and the numbers of NaN and Inf.
 
     Where all values are finite, the first row holds the numbers of all samples together, and the others a count of 0.
 
@@ -99,7 +99,7 @@ def are_constant(values: Array) -> npt.NDArray[np.bool_]:
 
 
 def _planes(values: Array) -> Array:
-    """As (channels, samples, values): what lies side by side is measured many times faster than every third value."""
+    """As (channels, samples, values): contiguous values are measured many times faster than every third one."""
     rows, count, num_channels = values.shape
     if num_channels == 1:
         return np.ascontiguousarray(values).reshape(1, rows, count)

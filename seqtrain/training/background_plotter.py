@@ -63,7 +63,7 @@ class BackgroundPlotter(keras.callbacks.Callback):
             self._process = None
 
     def _begin(self) -> None:
-        command = [sys.executable, "-m", "seqtrain.reports.redraw", str(self._run_dir)]
+        command = [sys.executable, "-m", "seqtrain.reports.curves", str(self._run_dir)]
         try:
             self._process = subprocess.Popen(
                 command,
