@@ -25,9 +25,8 @@ from seqtrain.sources.file_listing import MaskNames
 from seqtrain.sources.hdf5 import Hdf5
 from seqtrain.sources.hdf5_file import open_array
 from seqtrain.sources.image_files import image_extensions, images_below
-from seqtrain.sources.listed_files import ListedArrays, ListedImages, ListedPairs, ListedRows
+from seqtrain.sources.listed_files import ListedArrays, ListedImages, ListedPairs
 from seqtrain.sources.npy_files import npy_array, npz_array
-from seqtrain.sources.table import Table
 from seqtrain.sources.table_file import read_texts
 
 _HDF5 = (".h5", ".hdf5", ".hdf")
@@ -62,8 +61,6 @@ def source_of(inputs: Sequence[Path], loaded: LoadedConfig, own: Source) -> Sour
     other = own.of_inputs(inputs)
     if other is not None:
         return other
-    if isinstance(own, Table):
-        return ListedRows(only(inputs, "table"), own)
     if own.has_rows:
         key = arguments.get("x" if isinstance(own, Hdf5) else "x_key", "x")
         return ListedArrays([_array(path, key) for path in inputs], own)

@@ -14,11 +14,11 @@ from seqtrain.errors import DataError
 from seqtrain.init.listing import Listing, is_held_out, is_training
 from seqtrain.sources.csv_file import CsvFile
 from seqtrain.sources.number_text import has_decimal_comma, is_missing, is_number
+from seqtrain.sources.table_file import csv_reader
 
 _EXTENSIONS = (".csv", ".tsv", ".parquet", ".data")
 _ROWS = 2000
 _MOST_FILES = 50
-_LONGEST_CELL = 1 << 26
 _LONGEST_HEAD = 1 << 20
 _CHARACTERS = 1 << 24  # of the rows that are read
 _QUICKLY_COUNTED = 1 << 28  # bytes
@@ -144,20 +144,16 @@ def _sample(path: Path, file: str) -> CsvSample | None:
 
 
 def _first_rows(path: Path) -> tuple[list[tuple[str, ...]], bool]:
-    """The first rows, and whether they are all; cells may be as long as codes of the masks of large pictures."""
-    former = csv.field_size_limit(_LONGEST_CELL)
-    try:
-        delimiter = CsvFile(path).delimiter
-        with path.open(newline="", encoding="utf-8-sig") as opened:
-            rows, size = [], 0
-            for row in filter(None, csv.reader(opened, delimiter=delimiter, skipinitialspace=True)):
-                rows.append(tuple(cell.strip() for cell in row))
-                size += sum(map(len, row))
-                if len(rows) > _ROWS or (size > _CHARACTERS and len(rows) > 1):
-                    return rows, False
-            return rows, True
-    finally:
-        csv.field_size_limit(former)
+    """The first rows, and whether they are all."""
+    delimiter = CsvFile(path).delimiter
+    with path.open(newline="", encoding="utf-8-sig") as opened:
+        rows, size = [], 0
+        for row in filter(None, csv_reader(opened, delimiter)):
+            rows.append(tuple(cell.strip() for cell in row))
+            size += sum(map(len, row))
+            if len(rows) > _ROWS or (size > _CHARACTERS and len(rows) > 1):
+                return rows, False
+        return rows, True
 
 
 def _parquet(path: Path) -> list[tuple[str, ...]]:

@@ -24,11 +24,14 @@ import pyarrow as pa
 from pyarrow import csv as pa_csv
 
 from seqtrain.errors import DataError, GatheredErrors, unreadable
+from seqtrain.sources.table_file import csv_reader, place_of
 
 DELIMITERS = (",", ";", "\t")
 
 BLOCK_BYTES = 1 << 22
 """So much of a file is read at a time."""
+
+_LONGEST_LINE = 1 << 26  # what has none in so many bytes is no table
 
 
 class Block(NamedTuple):
@@ -73,6 +76,8 @@ class CsvFile:
     Attributes:
         names: Of the columns: the first row that is not blank.
         header: Its place.
+        start: The byte where the rows begin.
+        lines_before: So many lines come before them.
 
     Raises:
         DataError: when the file is missing, empty or not UTF-8.
@@ -91,19 +96,19 @@ class CsvFile:
             expected = "a header with the names of the columns"
             raise DataError("is empty", where=path, expected=expected, fix="check that the file was copied whole")
         self.delimiter = max(DELIMITERS, key=first_line.count)
-        reader = self._reader(line.decode() for line in rows)
+        reader: Any = csv_reader((line.decode() for line in rows), self.delimiter, strict=True)
         try:
             self.names = [cell.strip() for cell in next(reader)]
         except csv.Error as error:
             raise self._unreadable(error, num_blank + 1) from error
-        self._lines_before = num_blank + reader.line_num
-        self._start = self._begin + len(text) - len(rows.getvalue()) + rows.tell()
-        self.header = f"{path}:{self._lines_before}"
+        self.lines_before = num_blank + reader.line_num
+        self.start = self._begin + len(text) - len(rows.getvalue()) + rows.tell()
+        self.header = f"{path}:{self.lines_before}"
 
     def without_header(self, names: Sequence[str]) -> None:
         """Takes the first row for one like the others; the first columns are called by some names."""
         self.names = [*names, *(f"column {number + 1}" for number in range(len(names), len(self.names)))]
-        self._lines_before, self._start = 0, self._begin
+        self.lines_before, self.start = 0, self._begin
 
     def blocks(self, names: Collection[str], errors: GatheredErrors) -> Iterator[Block]:
         """All rows that are not blank, some thousands at a time.
@@ -116,7 +121,7 @@ class CsvFile:
             DataError: with all errors, when there are very many of them, or the file is not UTF-8.
         """
         columns = [self.names.index(name) for name in names]
-        line, start = self._lines_before, self._start
+        line, start = self.lines_before, self.start
         blank = np.empty(0, np.int64)
         with opened(self.path) as file:
             file.seek(start)
@@ -141,16 +146,10 @@ class CsvFile:
                     yield Block(split.cells, line + 1 + split.last_lines, starts)
                 line, start = line + len(ends), start + len(text)
 
-    def place_of(self, start: int) -> str:
-        """The file and the number of the line that begins at a byte."""
-        with opened(self.path) as file:
-            number = sum(file.read(min(BLOCK_BYTES, start - at)).count(b"\n") for at in range(0, start, BLOCK_BYTES))
-        return f"{self.path}:{number + 1}"
-
     def _texts(self, file: BinaryIO, errors: GatheredErrors) -> Generator[bytes]:
         """Blocks of whole lines, which end in a line feed, perhaps after a carriage return."""
         start = file.tell()
-        while text := file.read(BLOCK_BYTES) + file.readline():
+        while text := file.read(BLOCK_BYTES) + file.readline(_LONGEST_LINE):
             if b"\r" in text and text.count(b"\r") != text.count(b"\r\n"):
                 text = re.sub(rb"\r(?!\n)", b"\n", text)
             num_good = _num_decodable(text)
@@ -159,7 +158,7 @@ class CsvFile:
             if num_good < len(text):
                 errors.tell()
                 fix = "save it as CSV with the encoding UTF-8"
-                raise DataError("is not text in UTF-8", where=self.place_of(start + num_good), fix=fix)
+                raise DataError("is not text in UTF-8", where=place_of(self.path, start + num_good), fix=fix)
             start += len(text)
 
     def _is_plain(self, text: bytes) -> bool:
@@ -210,7 +209,7 @@ class CsvFile:
                 yield from (each.decode() for each in io.BytesIO(texts[-1]))
                 texts.append(next(following, b"") if reader.line_num > ends[-1] else b"")
 
-        reader = self._reader(lines())
+        reader: Any = csv_reader(lines(), self.delimiter, strict=True)
         rows: list[list[str]] = []
         try:
             for row in reader:
@@ -227,9 +226,6 @@ class CsvFile:
         ragged = dict(zip(last_lines[is_ragged].tolist(), lengths[is_ragged].tolist(), strict=True))
         return b"".join(texts), _Split(cells, bounds[kept], last_lines[kept], ragged, last_lines[lengths == 0])
 
-    def _reader(self, lines: Iterator[str]) -> Any:
-        return csv.reader(lines, delimiter=self.delimiter, skipinitialspace=True, strict=True)
-
     def _unreadable(self, error: csv.Error, line: int) -> DataError:
         where = f"{self.path}:{line}"
         return DataError(f"the row cannot be read: {error}", where=where, fix="check its quotes")
@@ -241,7 +237,7 @@ class CsvFile:
         return DataError(
             "the row does not have one cell for each column",
             where=f"{self.path}:{line}",
-            expected=f"{len(self.names)} cells, as in the {'header' if self._lines_before else 'first row'}",
+            expected=f"{len(self.names)} cells, as in the {'header' if self.lines_before else 'first row'}",
             received=str(num_cells),
             fix="put a cell that holds the separator in double quotes; an empty cell still needs its separator",
         )

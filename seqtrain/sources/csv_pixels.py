@@ -6,30 +6,33 @@ them, with a positioned read that threads and forked processes can share.
 
 from __future__ import annotations
 
-import codecs
 import copy
 import os
 import weakref
 from array import array
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 import numpy.typing as npt
 
-from seqtrain.errors import MOST_LISTED, ConfigError, DataError, Mistake, did_you_mean, one_of, without_repeats
+from seqtrain.errors import MOST_LISTED, ConfigError, DataError, Mistake, unreadable, without_repeats
 from seqtrain.registry import sources
 from seqtrain.sources.base import Source, only
 from seqtrain.sources.class_labels import class_names
 from seqtrain.sources.digits_text import parse_plain, parse_slowly
+from seqtrain.sources.number_text import is_number
+from seqtrain.sources.table_file import check_names
 from seqtrain.structure import FieldSpec
 from seqtrain.types import ImageSize, Positive
 
+if TYPE_CHECKING:
+    from seqtrain.sources.csv_file import CsvFile
+
 _LONGEST_FIELD = 64  # bytes; longer lines than this allows are no rows of pixels
-_LONGEST_HEADER = 1 << 24
-_MANY_NAMES = 8
 _HIGHEST_LABEL = 2**31 - 1
+_MOST_DIGITS = len(str(_HIGHEST_LABEL))
 
 
 @sources.register("csv_pixels")
@@ -70,17 +73,19 @@ class CsvPixels(Source):
         self._num_pixels = image_size[0] * image_size[1] * channels
         self._longest = _LONGEST_FIELD * (self._num_pixels + 1)  # bytes that are read of a row
         self._label_column = label_column
-        self._label_position: int | None
+        self._label_position: int | None = 0
         self._open()
-        header, start = _header(path)
-        self._label_position = 0 if header is None else _label_position(path, header, label_column)
-        if header is None and label_column != "label":
+        file, has_header = _header(path)
+        if has_header:
+            check_names(file.header, file.names, [label_column])
+            self._label_position = file.names.index(label_column)
+        elif label_column != "label":
             raise ConfigError(
                 f"label_column: '{label_column}' cannot be found, {path} has no header",
                 fix="leave label_column out (the label is the first column), or add a header",
             )
-        self._first_row = 1 if header is None else 2
-        self._offsets, self.labels = self._index(start)
+        self._first_row = file.lines_before + 1
+        self._offsets, self.labels = self._index(file.start)
         self.classes = class_names(self.labels, classes, self.describe)
 
     def of_inputs(self, inputs: Sequence[Path]) -> Self:
@@ -92,12 +97,12 @@ class CsvPixels(Source):
         other = copy.copy(self)
         other._path = only(inputs, "table")
         other._open()
-        header, start = _header(other._path)
-        other._first_row = 1 if header is None else 2
-        names = _first_fields(other._path) if header is None else header
-        has_labels = len(names) == self._num_pixels + 1 if header is None else self._label_column in header
-        other._label_position = (0 if header is None else header.index(self._label_column)) if has_labels else None
-        other._offsets, other.labels = other._index(start, are_wanted=False)
+        file, has_header = _header(other._path)
+        has_labels = self._label_column in file.names if has_header else len(file.names) == self._num_pixels + 1
+        position = file.names.index(self._label_column) if has_header and has_labels else 0
+        other._label_position = position if has_labels else None
+        other._first_row = file.lines_before + 1
+        other._offsets, other.labels = other._index(file.start, are_wanted=False)
         return other
 
     def __len__(self) -> int:
@@ -229,12 +234,8 @@ class CsvPixels(Source):
         try:
             self._descriptor = os.open(self._path, os.O_RDONLY | os.O_CLOEXEC)
         except OSError as error:
-            missing = isinstance(error, FileNotFoundError)
-            raise DataError(
-                "does not exist" if missing else f"cannot be read: {error.strerror}",
-                where=self._path,
-                fix="check the path; relative ones are relative to the config file",
-            ) from error
+            fix = "check the path; relative ones are relative to the config file"
+            raise unreadable(self._path, error, fix=fix) from error
         self._close = weakref.finalize(self, os.close, self._descriptor)
 
     def __getstate__(self) -> dict[str, Any]:
@@ -245,43 +246,22 @@ class CsvPixels(Source):
         self._open()
 
 
-def _header(path: Path) -> tuple[list[str] | None, int]:
-    """The names in the header, or None where the first line is a row; and where the first row begins."""
-    try:
-        with path.open("rb") as file:
-            line = file.readline(_LONGEST_HEADER)
-    except OSError as error:
-        raise DataError(f"cannot be read: {error.strerror}", where=path, fix="name a CSV file") from error
-    if not line:
-        raise DataError("is empty", where=path, expected="rows of a label and pixels", fix="check the path")
-    start = len(codecs.BOM_UTF8) if line.startswith(codecs.BOM_UTF8) else 0
-    fields = [field.strip().strip('"') for field in line[start:].decode("utf-8", "replace").split(",")]
-    try:
-        float(fields[0])
-    except ValueError:
-        return fields, len(line)
-    return None, start
+def _header(path: Path) -> tuple[CsvFile, bool]:
+    """The file, and whether its first row is a header, and not a label and pixels."""
+    from seqtrain.sources.csv_file import CsvFile
 
-
-def _first_fields(path: Path) -> list[str]:
-    with path.open("rb") as file:
-        return file.readline(_LONGEST_HEADER).decode("utf-8", "replace").split(",")
-
-
-def _label_position(path: Path, header: list[str], label_column: str) -> int:
-    if label_column not in header:
-        names = [*header[:_MANY_NAMES], "..."] if len(header) > _MANY_NAMES else header
-        raise DataError(
-            f"has no column '{label_column}'",
-            where=f"{path}:1",
-            expected=one_of(name[:_LONGEST_FIELD] for name in names),
-            fix=did_you_mean(label_column, header) or "set label_column to the name of the label's column",
-        )
-    return header.index(label_column)
+    file = CsvFile(path)
+    has_header = not is_number(file.names[0])
+    if not has_header:
+        file.without_header(file.names)
+    return file, has_header
 
 
 def _whole(text: bytes) -> int:
-    value = float(text) if b"." in text else int(text)
-    if value != int(value) or abs(value) > _HIGHEST_LABEL:
+    """A label, perhaps written as 3.0."""
+    if text.isdigit() and len(text) < _MOST_DIGITS:
+        return int(text)
+    value = float(text) if is_number(text.decode("latin-1")) else float("nan")
+    if not (value.is_integer() and abs(value) <= _HIGHEST_LABEL):
         raise ValueError(f"{value} is no label")
     return int(value)

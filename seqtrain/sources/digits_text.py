@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from seqtrain.errors import Mistake
+from seqtrain.sources.number_text import is_number
 
 _COMMA, _ZERO = ord(","), ord("0")
 _EXPECTED = "whole numbers from 0 to 255"
@@ -43,11 +44,11 @@ def parse_slowly(tokens: list[bytes]) -> npt.NDArray[np.uint8] | Mistake:
     """
     values = np.empty(len(tokens), np.uint8)
     for position, token in enumerate(tokens):
-        try:
-            value = float(token)
-        except ValueError:
-            return Mistake(f"pixel {position} is no number", expected=_EXPECTED, received=repr(token.decode("latin-1")))
+        text = token.decode("latin-1").strip()
+        if not is_number(text):
+            return Mistake(f"pixel {position} is no number", expected=_EXPECTED, received=repr(text))
+        value = float(text)
         if not (0 <= value <= 255 and value.is_integer()):
-            return Mistake(f"pixel {position} is {token.decode('latin-1').strip()}", expected=_EXPECTED)
+            return Mistake(f"pixel {position} is {text}", expected=_EXPECTED)
         values[position] = int(value)
     return values

@@ -22,6 +22,7 @@ from seqtrain.sources.object_masks import MaskedObject, ObjectMasks
 from seqtrain.sources.packed_paths import PackedPaths
 from seqtrain.sources.run_length import MaskDecodingError, Size, region_of_pairs
 from seqtrain.sources.run_table import RunTable
+from seqtrain.sources.table_file import no_rows
 
 log = logging.getLogger("seqtrain")
 
@@ -115,8 +116,8 @@ class _Listing:
 
     def __init__(self, table: RunTable) -> None:
         self.table = table
-        images: dict[bytes, int] = {}
-        labels: dict[bytes, int] = {}
+        images: dict[str, int] = {}
+        labels: dict[str, int] = {}
         rows = array("q")
         self.first_starts = array("q")
         for row in table.rows():
@@ -127,9 +128,8 @@ class _Listing:
             if row.has_runs:
                 rows.extend((image, label, row.start))
         if not images:
-            raise DataError("the file has a header and no rows", where=table.path, fix="add a row for each image")
-        self.images = [name.decode("utf-8", "replace") for name in images]
-        self.labels = [name.decode("utf-8", "replace") for name in labels]
+            raise no_rows(table.path)
+        self.images, self.labels = list(images), list(labels)
         self.rows = np.array(rows, dtype=np.int64).reshape(-1, 3)  # image, label, where the line begins
 
 

@@ -25,8 +25,7 @@ from seqtrain.sources.npy_files import NpyArray
 from seqtrain.sources.packed_paths import PackedPaths
 from seqtrain.sources.pair_manifest import PairManifestSource
 from seqtrain.sources.picture_size import picture_size
-from seqtrain.sources.table import Table
-from seqtrain.sources.table_file import Categories, ColumnKind, read_columns, read_texts
+from seqtrain.sources.table_file import read_texts
 from seqtrain.structure import FieldSpec
 
 
@@ -144,42 +143,6 @@ class ListedArrays(Source):
         return {name: value for name, value in self.__dict__.items() if name != "_arrays"}
 
 
-class ListedRows(Source):
-    """Rows of a table whose columns are the features of the run's; columns to predict need not be there.
-
-    Args:
-        path: A CSV or Parquet file.
-        like: The run's source.
-
-    Raises:
-        DataError: when the file cannot be read, or lacks a column.
-    """
-
-    classes: tuple[str, ...] | None
-    targets: dict[str, npt.NDArray[Any] | Categories]
-
-    def __init__(self, path: Path, like: Table) -> None:
-        kinds: dict[str, ColumnKind] = {name: "number" for name in like.numeric}
-        read = read_columns(path, kinds | {name: "category" for name in like.categorical})
-        self.classes, self.numeric = like.classes, like.numeric
-        self.numbers = np.empty((read.num_rows, len(like.numeric)), np.float32)
-        for position, name in enumerate(like.numeric):
-            self.numbers[:, position] = read.numbers.pop(name)
-        self.categories = {name: read.categories[name] for name in like.categorical}
-        self.targets = {name: _zeros_like(column, read.num_rows) for name, column in like.targets.items()}
-        self._places = read.places
-
-    def __len__(self) -> int:
-        return len(self.numbers)
-
-    def __getitem__(self, index: int) -> dict[str, Any]:
-        return dict(zip(self.numeric, self.numbers[index].tolist(), strict=True))
-
-    def describe(self, index: int) -> str:
-        """The file and the line."""
-        return self._places.of(index)
-
-
 def _zero_labels(like: Source, length: int) -> npt.NDArray[Any] | None:
     return None if like.labels is None else np.zeros(length, like.labels.dtype)
 
@@ -198,9 +161,3 @@ def _of_samples(array: StoredArray, sample: FieldSpec) -> StoredArray:
         received=f"{array.dtype}, {array.shape}",
         fix="save the samples in the shape, type and range of the run's own",
     )
-
-
-def _zeros_like(column: npt.NDArray[Any] | Categories, num_rows: int) -> npt.NDArray[Any] | Categories:
-    if isinstance(column, Categories):
-        return Categories(np.zeros(num_rows, np.int32), column.names)
-    return np.zeros(num_rows, column.dtype)

@@ -7,17 +7,18 @@ knows nothing of the split.
 
 from __future__ import annotations
 
+import copy
 import logging
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, Self
 
 import numpy as np
 import numpy.typing as npt
 
 from seqtrain.errors import ConfigError, DataError
 from seqtrain.registry import sources
-from seqtrain.sources.base import Source
+from seqtrain.sources.base import Source, only
 from seqtrain.sources.number_text import is_missing
 from seqtrain.sources.table_file import (
     MISSING,
@@ -99,6 +100,22 @@ class Table(Source):
         if missing == "error":
             self._check_filled()
         self._tell(features, told=numeric is None or categorical is None)
+
+    def of_inputs(self, inputs: Sequence[Path]) -> Self:
+        """The rows of one other table, whose columns to predict need not be there; these are all zero.
+
+        Raises:
+            DataError: when the file cannot be read, or lacks a column.
+        """
+        other = copy.copy(self)
+        other._path = only(inputs, "table")
+        kinds: dict[str, ColumnKind] = dict.fromkeys(self.numeric, "number")
+        columns = read_columns(other._path, kinds | dict.fromkeys(self.categorical, "category"))
+        other._places = columns.places
+        other.numbers = _stacked([columns.numbers.pop(name) for name in self.numeric], columns.num_rows)
+        other.categories = {name: columns.categories[name] for name in self.categorical}
+        other.targets = {name: _zeros_like(column, columns.num_rows) for name, column in self.targets.items()}
+        return other
 
     def __len__(self) -> int:
         return len(self.numbers)
@@ -251,6 +268,12 @@ def _stacked(columns: list[npt.NDArray[np.float32]], num_rows: int) -> npt.NDArr
     for position in reversed(range(len(columns))):
         table[:, position] = columns.pop()
     return table
+
+
+def _zeros_like(column: npt.NDArray[Any] | Categories, num_rows: int) -> npt.NDArray[Any] | Categories:
+    if isinstance(column, Categories):
+        return Categories(np.zeros(num_rows, np.int32), column.names)
+    return np.zeros(num_rows, column.dtype)
 
 
 def _cell(column: npt.NDArray[Any] | Categories, index: int) -> Any:

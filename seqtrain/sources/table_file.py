@@ -6,9 +6,10 @@ cells is told in one go, by line and column. pyarrow is imported when a table is
 
 from __future__ import annotations
 
+import csv
 from array import array
 from bisect import bisect_right
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
@@ -21,7 +22,9 @@ from seqtrain.errors import DataError, Mistake, did_you_mean, one_of
 ColumnKind = Literal["number", "whole", "category", "time", "text", "either"]
 """What a column is to be read as; "either" is a number or a category, by what most of its first cells are."""
 
+_MOST_NAMES, _LONGEST_NAME = 40, 64  # of columns that are listed
 TABLE_EXTENSIONS = (".csv", ".parquet")
+_LONGEST_CELL = 1 << 24  # characters; quotes that are not closed are told when a cell is longer
 MISSING = -1  # the code of an empty cell in a column of categories
 
 
@@ -145,30 +148,45 @@ def no_rows(path: Path) -> DataError:
     return DataError("has a header and no rows", where=path, fix="check that the file was copied whole")
 
 
+def csv_reader(lines: Iterable[str], delimiter: str, strict: bool = False) -> Iterator[list[str]]:
+    """Splits lines into cells, which may be as long as the runs of a large mask."""
+    csv.field_size_limit(_LONGEST_CELL)
+    return csv.reader(lines, delimiter=delimiter, skipinitialspace=True, strict=strict)
+
+
+def place_of(path: Path, start: int) -> str:
+    """The file and the number of the line that begins at byte `start`, from 1."""
+    number = 1
+    with path.open("rb") as file:
+        while block := file.read(min(1 << 20, start - file.tell())):
+            number += block.count(b"\n")
+    return f"{path}:{number}"
+
+
 def is_parquet(path: Path) -> bool:
     """Whether a file is read as Parquet: by its name."""
     return path.suffix.lower() == ".parquet"
 
 
-def check_names(where: object, header: Sequence[str], names: Mapping[str, Any] | Sequence[str], fix: str = "") -> None:
+def check_names(where: object, header: Sequence[str], names: Iterable[str]) -> None:
     """Refuses names that the file has no column for, or several.
 
     Args:
         where: The place of the header.
         header: The names of the columns.
         names: Those that are wanted.
-        fix: What to do about a missing one, unless one is called much like it.
 
     Raises:
         DataError: it lists the columns and suggests the nearest.
     """
     for name in names:
         if name not in header:
+            shown = [each[:_LONGEST_NAME] for each in header[:_MOST_NAMES]] + ["..."] * (len(header) > _MOST_NAMES)
             raise DataError(
                 f"there is no column '{name}'",
                 where=where,
-                expected=one_of(header),
-                fix=did_you_mean(name, header) or fix or "name another in the config, or add the column to the file",
+                expected=one_of(shown),
+                fix=did_you_mean(name, header) or "name another in the config, or add the column to the file",
             )
         if header.count(name) > 1:
             raise DataError(f"two columns are called '{name}'", where=where, fix="rename or remove one of them")

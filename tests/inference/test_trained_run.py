@@ -10,7 +10,6 @@ from seqtrain.errors import CheckpointError, ConfigError, DataError
 from seqtrain.inference.other_samples import as_the_run_sees, open_other_source
 from seqtrain.inference.trained_run import TrainedRun
 from seqtrain.loading.pipeline import open_data
-from seqtrain.sources.listed_files import ListedRows
 from seqtrain.training import snapshot
 from tests.training.little_run import CLASSES, MARKS, history, little_run, save
 
@@ -119,7 +118,7 @@ def flats(tmp_path):
 def test_rows_of_a_new_table_are_scaled_and_numbered_by_the_training_rows_of_the_run(flats, caplog):
     folder, loaded, data = flats
     (folder / "new.csv").write_text("town,size,left\nnowhere,45,1\nb,25,2\n,5,3\n")
-    source = ListedRows(folder / "new.csv", data.source)
+    source = data.source.of_inputs([folder / "new.csv"])
     (x, _) = as_the_run_sees(loaded, data, source, np.arange(3))[0]
     deviation = np.sqrt(125)
     assert x["numeric"][:, 0] == pytest.approx(np.array([45 - 25, 0, 5 - 25]) / deviation)

@@ -12,6 +12,7 @@ import pytest
 from seqtrain.errors import DataError, GatheredErrors
 from seqtrain.sources import csv_file
 from seqtrain.sources.csv_file import CsvFile
+from seqtrain.sources.table_file import place_of
 
 Row = tuple[int, int, list[str]]
 
@@ -89,7 +90,14 @@ def test_the_header_is_the_first_row_that_is_not_blank(tmp_path: Path) -> None:
     assert split(tmp_path / "t.csv")[0] == [(4, 12, ["1", "2"])]
 
 
-def test_a_line_is_found_again_by_its_first_byte(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(csv_file, "BLOCK_BYTES", 3)
+def test_a_line_is_found_again_by_its_first_byte(tmp_path: Path) -> None:
     (tmp_path / "t.csv").write_bytes(b"a,b\n1,2\n\n3,4\n")
-    assert CsvFile(tmp_path / "t.csv").place_of(9) == f"{tmp_path}/t.csv:4"
+    assert place_of(tmp_path / "t.csv", 9) == f"{tmp_path}/t.csv:4"
+
+
+def test_quotes_that_are_never_closed_are_told_by_the_row_that_opens_them(tmp_path: Path) -> None:
+    path = tmp_path / "t.csv"
+    path.write_bytes(b'a,b\n1,2\n3,"4\n' + b"5,6,7\n" * 10_000)
+    assert split(path)[1] == ["3 the row cannot be read: unexpected end of data"]
+    path.write_bytes(b'a,b\n1,2\n3,"4\n' + b"5,6,7\n" * 3_000_000)  # as long as no cell is
+    assert split(path)[1] == ["3 the row cannot be read: field larger than field limit (16777216)"]

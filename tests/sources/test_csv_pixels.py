@@ -133,7 +133,7 @@ def test_a_file_that_is_cut_off_after_the_start_is_refused_with_the_row(tmp_path
 
 
 def test_files_that_hold_no_rows_are_refused(tmp_path: Path) -> None:
-    with pytest.raises(DataError, match=r"digits\.csv  does not exist"):
+    with pytest.raises(DataError, match=r"digits\.csv  no such file"):
         CsvPixels(tmp_path / "digits.csv")
     with pytest.raises(DataError, match=r"digits\.csv  is empty"):
         CsvPixels(table(tmp_path, ""))
@@ -145,7 +145,7 @@ def test_files_that_hold_no_rows_are_refused(tmp_path: Path) -> None:
 
 def test_a_missing_label_column_is_answered_with_those_that_exist(tmp_path: Path) -> None:
     path = table(tmp_path, HEADER + "0,1,2,3,4,5,6\n")
-    with pytest.raises(DataError, match=r"digits\.csv:1  has no column 'lable'(.|\n)*did you mean 'label'"):
+    with pytest.raises(DataError, match=r"digits\.csv:1  there is no column 'lable'(.|\n)*did you mean 'label'"):
         CsvPixels(path, label_column="lable", image_size=SIZE)
 
 

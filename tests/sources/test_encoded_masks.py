@@ -206,12 +206,18 @@ def test_ids_with_and_without_extension_are_one_image(folder):
 @pytest.mark.parametrize(
     ("table", "message"),
     [
-        ("", "runs.csv  the file is empty"),
-        ("ImageId,EncodedPixels\n", "runs.csv  the file has a header and no rows"),
+        ("", "runs.csv  is empty"),
+        ("ImageId,EncodedPixels\n", "runs.csv  has a header and no rows"),
         ("ImageId,Encoded\na,1 1\n", r"csv:1  there is no column 'EncodedPixels'\n  expected one of: ImageId, Encoded"),
-        ("img,EncodedPixels\na,1 1\n", r"csv:1  there is no column 'ImageId'\n.*\n  fix: set `image_column: img`"),
-        ("ImageId,EncodedPixels\na,1 1\nb\n", r"csv:3  the row has 1 cells\n  expected 2, as in the header"),
-        ("ImageId,EncodedPixels\na,1 1,2 2\n", "csv:2  the row has 3 cells"),
+        ("img,EncodedPixels\na,1 1\n", r"csv:1  there is no column 'ImageId'\n.*\n  fix: did you mean 'img'"),
+        (
+            "ImageId,EncodedPixels\na,1 1\nb\n",
+            r"csv:3  the row does not have one cell for each column\n  expected 2 cells",
+        ),
+        (
+            "ImageId,EncodedPixels\na,1 1,2 2\n",
+            r"csv:2  the row does not have one cell for each column(.|\n)*received 3",
+        ),
         ("ImageId,EncodedPixels\n,1 1\n", "csv:2  the row names no image"),
         ("ImageId_ClassId,EncodedPixels\na_,1 1\n", "csv:2  the row names no class"),
         ("ImageId_ClassId,EncodedPixels\na,1 1\n", "csv:2  the row names no image"),
@@ -221,6 +227,17 @@ def test_ids_with_and_without_extension_are_one_image(folder):
 def test_a_bad_table_is_told_with_its_row(folder, table, message):
     with pytest.raises(DataError, match=message):
         opened(folder, table)
+
+
+def test_all_wrong_rows_are_told_in_one_go(folder):
+    with pytest.raises(DataError) as caught:
+        opened(folder, "ImageId,ClassId,EncodedPixels\na,1,1 1\nb,,2 1\n\n,1,\na,1\n")
+    assert [mistake.where.rpartition(":")[2] for mistake in caught.value.mistakes] == ["3", "5", "6"]
+
+
+def test_runs_are_found_again_beside_cells_that_hold_separators_and_line_breaks(folder):
+    table = 'Note,ImageId,EncodedPixels\n"a, b",a,2 4\n"c\nd",b,\n"e ""f""",c,12 1\n'
+    assert masks(opened(folder, table)) == masks(opened(folder, PLAIN))
 
 
 @pytest.mark.parametrize(
