@@ -16,7 +16,7 @@ from typing import Any, Literal, TextIO
 import numpy as np
 
 from seqtrain.errors import ConfigError, DataError
-from seqtrain.inference.inputs import require_inputs, source_of
+from seqtrain.inference.other_sources import require_inputs, source_of_inputs
 from seqtrain.inference.prediction_format import OutFormat, writer_for
 from seqtrain.inference.readable_batches import NOT_FINITE, readable_batches
 from seqtrain.inference.trained_run import TrainedRun, names_source, require_run
@@ -168,7 +168,7 @@ def predict(path: Path, options: PredictOptions) -> Predictions:
             fix=f"seqtrain predict {path} FOLDER --out FILE; or in place of INPUT -s source.path=PATH, with what else"
             " is set of the source",
         )
-    source = source_of(options.inputs, run.loaded, run.data.source) if options.inputs else run.source
+    source = source_of_inputs(options.inputs, run.loaded, run.data.source) if options.inputs else run.source
     done = Predictions(run, len(source), "csv")
     if run.loaded.config.on_bad_sample.action == "skip":
         done.allowed = run.loaded.config.on_bad_sample.most(len(source))

@@ -17,7 +17,7 @@ import numpy as np
 
 from seqtrain.config.load import LoadedConfig, load_config
 from seqtrain.errors import MISSING_FILE, CheckpointError, ConfigError, Mistake
-from seqtrain.inference.other_samples import as_the_run_sees, open_other_source
+from seqtrain.inference.other_sources import as_the_run_sees, open_other_source
 from seqtrain.loading.pipeline import Data, first_batch, validating_sequence
 from seqtrain.loading.preprocessing_state import is_same_data, open_known, require_same_data, split_of
 from seqtrain.reports.fields import fields_of_sequence

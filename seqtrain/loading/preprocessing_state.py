@@ -7,7 +7,6 @@ must be what they were. Else a model would be given other numbers than it learne
 
 from __future__ import annotations
 
-import hashlib
 import json
 from pathlib import Path
 from typing import Any
@@ -16,9 +15,7 @@ from seqtrain.config.load import LoadedConfig
 from seqtrain.errors import CheckpointError
 from seqtrain.loading.pipeline import Data, open_data
 from seqtrain.sequences.fitted import Scale, scales_of
-from seqtrain.sources.base import Source
 from seqtrain.sources.fingerprint import fingerprint
-from seqtrain.sources.ratings import Ratings
 from seqtrain.text import listed
 
 FITTED = "fitted.json"
@@ -31,7 +28,7 @@ def record_of(data: Data) -> dict[str, Any]:
     return {
         "num_samples": len(data.source),
         "data_sha256": _sha256(data),
-        "known": _known(data.source),
+        "known": data.source.known_names,
         "has_fitted": bool(fitted_by(data)),
     }
 
@@ -84,7 +81,7 @@ def open_known(path: Path, loaded: LoadedConfig) -> Data:
         SeqtrainError: see `open_data`.
     """
     data = open_data(loaded, fitted_of(path), trains=False)
-    kept, now = split_of(path).get("known", {}), _known(data.source)
+    kept, now = split_of(path).get("known", {}), data.source.known_names
     for name, written in kept.items():
         expected = list(map(str, written)) if isinstance(written, list) else written
         if expected != now.get(name):
@@ -127,19 +124,6 @@ def require_same_data(path: Path, data: Data, else_: str) -> None:
 
 def _sha256(data: Data) -> str:
     return fingerprint(data.source, data.config.source.arguments)
-
-
-def _known(source: Source) -> dict[str, Any]:
-    """As JSON holds it; the names of a user's own source may be numbers."""
-    names = {"classes": source.classes, "label_classes": source.label_classes}
-    known: dict[str, Any] = {name: list(map(str, value)) for name, value in names.items() if value is not None}
-    if isinstance(source, Ratings):
-        known |= {"users": _digest(source.user_ids), "items": _digest(source.item_ids)}
-    return known
-
-
-def _digest(ids: Any) -> str:
-    return f"{len(ids)}, sha256 {hashlib.sha256(ids.tobytes()).hexdigest()}"
 
 
 def _listed(names: Any) -> str:

@@ -118,6 +118,17 @@ class BatchSequence:
         """What was fitted on the training part, as JSON holds it: with it, new samples become what the model knows."""
         return {}
 
+    def reading_from(self, source: Source, indices: Indices) -> Self:
+        """The same over samples of another source, with what was fitted on the training part of its own.
+
+        Args:
+            source: Of the same kind as its own.
+            indices: Of that source.
+        """
+        other = copy.copy(self)
+        other.source, other.indices = source, indices  # type: ignore[attr-defined]
+        return other
+
     def take_fitted(self, fitted: Mapping[str, Any]) -> None:
         """Puts what another sequence like it has fitted, as JSON holds it, in place of what this one has.
 

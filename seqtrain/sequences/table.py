@@ -6,8 +6,9 @@ column of categories as ids by itself.
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 import numpy.typing as npt
@@ -16,10 +17,13 @@ from seqtrain.errors import ConfigError, DataError
 from seqtrain.registry import sequences
 from seqtrain.sequences.base import Samples, SampleSequence
 from seqtrain.sequences.fitted import Scaling, Vocabulary, require_same
+from seqtrain.sources.base import Source
 from seqtrain.sources.table import Table
 from seqtrain.sources.table_file import Categories
 from seqtrain.structure import FieldSpec
 from seqtrain.types import Positive
+
+log = logging.getLogger("seqtrain")
 
 NUMERIC = "numeric"
 
@@ -130,6 +134,19 @@ class TableSequence(SampleSequence):
             name: Scaling.from_json({name: target}) for name, target in fitted["targets"].items() if "mean" in target
         }
         self._lay_out()
+
+    def reading_from(self, source: Source, indices: npt.NDArray[np.integer]) -> Self:
+        """See `BatchSequence`; categories get the ids that they have in the training part."""
+        other = super().reading_from(source, indices)
+        other.vocabularies = {
+            name: Vocabulary.of(self.vocabularies[name].names, column)
+            for name, column in other.source.categories.items()
+        }
+        for name, column in other.source.categories.items():
+            ids = other.vocabularies[name].apply(column.codes)
+            if num_unknown := np.count_nonzero(ids == Vocabulary.UNKNOWN):
+                log.warning("%d of %d rows have a '%s' that training never saw", num_unknown, len(ids), name)
+        return other
 
     def _lay_out(self) -> None:
         self._indicators = np.flatnonzero(self.scaling.has_missing)

@@ -50,6 +50,7 @@ class Arrays(Source):
     """
 
     classes: tuple[str, ...] | None
+    x_key: str
 
     def __init__(
         self,
@@ -61,6 +62,7 @@ class Arrays(Source):
         groups: Path | None = None,
         classes: list[str] | None = None,
     ) -> None:
+        self.x_key = x_key
         self._files: dict[str, StoredArray]
         if file is not None and x is None and y is None:
             self._files = {"x": npz_array(file, x_key), "y": npz_array(file, y_key)}

@@ -18,6 +18,7 @@ import numpy as np
 import numpy.typing as npt
 
 from seqtrain.errors import ConfigError, DataError
+from seqtrain.sources.class_numbers import check_form, number_classes
 from seqtrain.sources.column import Column
 from seqtrain.structure import FieldSpec
 
@@ -54,6 +55,8 @@ class Source:
     """
 
     __slots__ = ()  # so that its attributes can be added to any class
+    x_key: str = "x"
+    """The name of the samples in files of several arrays."""
 
     def __len__(self) -> int:
         raise NotImplementedError
@@ -123,6 +126,17 @@ class Source:
     def form(self) -> Mapping[str, Any]:
         """What another source must have in common with this one, besides its classes, for the same model."""
         return {"label_classes": self.label_classes}
+
+    @default
+    def known_names(self) -> Mapping[str, Any]:
+        """The names behind the indices that a model is trained on, as JSON holds them; they must stay the same."""
+        names = {"classes": self.classes, "label_classes": self.label_classes}
+        return {name: list(map(str, value)) for name, value in names.items() if value is not None}
+
+    @default
+    def settled_arguments(self) -> Mapping[str, Any]:
+        """Arguments for another source of this kind, where they would else follow from its own samples."""
+        return {}
 
     @default
     def mask_names(self) -> tuple[str, str]:
@@ -243,6 +257,15 @@ class Source:
         files will do.
         """
         return None
+
+    def number_like(self, known: Source) -> None:
+        """Gives classes and ids the numbers that they have in `known`, which a model was trained on.
+
+        Raises:
+            DataError: when this source has other classes, or another form.
+        """
+        check_form(self, known)
+        number_classes(self, known)
 
 
 def only(inputs: Indices[Path], what: str) -> Path:

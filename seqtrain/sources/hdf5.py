@@ -53,6 +53,7 @@ class Hdf5(Arrays):
         order: Literal["chunks", "rows"] = "chunks",
         chunks_together: Positive = 16,
     ) -> None:
+        self.x_key = x
         # Batches that are being made reach into the chunks before and after those of their own.
         self._files = {key: open_array(path, name, 2 * chunks_together) for key, name in (("x", x), ("y", y))}
         samples = self._files["x"]

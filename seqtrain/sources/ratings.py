@@ -7,7 +7,8 @@ all: ids can be mapped to dense indices only when all of them are known.
 from __future__ import annotations
 
 import copy
-from collections.abc import Sequence
+import hashlib
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Self
 
@@ -75,14 +76,21 @@ class Ratings(Source):
         other.item_ids, other.items = _dense(read.numbers[item])
         other.labels = np.zeros(read.num_rows, np.float32)
         other._places = read.places
-        other.take_ids_of(self)
+        other.number_like(self)
         return other
 
-    def take_ids_of(self, known: Ratings) -> None:
-        """Counts users and items as another table does, that a model was trained on; those it lacks are -1."""
-        self.groups = _renumbered(self.groups, self.user_ids, known.user_ids)
-        self.items = _renumbered(self.items, self.item_ids, known.item_ids)
-        self.user_ids, self.item_ids = known.user_ids, known.item_ids
+    def number_like(self, known: Source) -> None:
+        """Gives users and items the indices that they have in `known`; those that it lacks are -1."""
+        super().number_like(known)
+        if isinstance(known, Ratings):
+            self.groups = _renumbered(self.groups, self.user_ids, known.user_ids)
+            self.items = _renumbered(self.items, self.item_ids, known.item_ids)
+            self.user_ids, self.item_ids = known.user_ids, known.item_ids
+
+    @property
+    def known_names(self) -> Mapping[str, Any]:
+        """See `Source`."""
+        return {"users": _digest(self.user_ids), "items": _digest(self.item_ids)}
 
     def __len__(self) -> int:
         return len(self.labels)
@@ -168,3 +176,7 @@ def _renumbered(
     places = np.minimum(np.searchsorted(known, ids), len(known) - 1)
     found: npt.NDArray[np.int32] = np.where(known[places] == ids, places, -1).astype(np.int32)[positions]
     return found
+
+
+def _digest(ids: npt.NDArray[np.int64]) -> str:
+    return f"{len(ids)}, sha256 {hashlib.sha256(ids.tobytes()).hexdigest()}"

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import copy
 import logging
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal, Self
 
@@ -19,6 +19,7 @@ import numpy.typing as npt
 from seqtrain.errors import ConfigError, DataError
 from seqtrain.registry import sources
 from seqtrain.sources.base import Source, only
+from seqtrain.sources.class_numbers import other_classes
 from seqtrain.sources.number_text import is_missing
 from seqtrain.sources.table_file import (
     MISSING,
@@ -125,6 +126,30 @@ class Table(Source):
         for name, column in {**self.categories, **self.targets}.items():
             row[name] = _cell(column, index)
         return row
+
+    @property
+    def settled_arguments(self) -> Mapping[str, Any]:
+        """What each column was found to be, so that it is not judged anew by other cells."""
+        kinds = {name: "class" if isinstance(column, Categories) else "number" for name, column in self.targets.items()}
+        return {"target": None, "targets": kinds, "numeric": list(self.numeric), "categorical": list(self.categorical)}
+
+    def number_like(self, known: Source) -> None:
+        """Gives the classes of each target the indices that they have in `known`.
+
+        Raises:
+            DataError: when a target has a class that `known` has not.
+        """
+        if not isinstance(known, Table):
+            super().number_like(known)
+            return
+        for name, column in self.targets.items():
+            own = known.targets[name]
+            if not isinstance(column, Categories) or not isinstance(own, Categories):
+                continue
+            if not set(column.names) <= set(own.names):
+                raise other_classes(f"the target '{name}'", own.names, column.names)
+            codes = np.array([own.names.index(each) for each in column.names], dtype=np.int32)
+            self.targets[name] = Categories(codes[column.codes], own.names)
 
     @property
     def labels(self) -> npt.NDArray[Any] | None:

@@ -3,7 +3,6 @@
 import csv
 import json
 import shutil
-from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -14,8 +13,8 @@ from seqtrain.inference.evaluation import evaluate
 from seqtrain.inference.inspected_run import open_inspection
 from seqtrain.inference.prediction import PredictOptions, predict
 from seqtrain.inference.trained_run import TrainedRun
-from seqtrain.loading.preprocessing_state import _known
 from seqtrain.sequences.keras_style import KerasStyleSequence
+from seqtrain.sources.user_source import as_source
 from seqtrain.training.options import FitOptions
 from seqtrain.training.session import fit
 from tests.training.little_run import MARKS, little_run
@@ -264,8 +263,14 @@ def test_steps_that_no_longer_fit_the_data_are_a_matter_of_training_alone(flats)
 
 
 def test_names_of_a_users_source_may_be_numbers_of_numpy():
-    source = SimpleNamespace(classes=tuple(np.unique([7, 3])), label_classes=("day", "night"))
-    assert json.loads(json.dumps(_known(source))) == {"classes": ["3", "7"], "label_classes": ["day", "night"]}
+    class Own:
+        classes = tuple(np.unique([7, 3]))
+        label_classes = ("day", "night")
+
+    assert json.loads(json.dumps(as_source(Own()).known_names)) == {
+        "classes": ["3", "7"],
+        "label_classes": ["day", "night"],
+    }
 
 
 def test_where_the_data_is_gone_other_data_is_evaluated_alike(flats, tmp_path):

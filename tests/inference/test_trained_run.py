@@ -7,7 +7,7 @@ import pytest
 
 from seqtrain.config import load_config
 from seqtrain.errors import CheckpointError, ConfigError, DataError
-from seqtrain.inference.other_samples import as_the_run_sees, open_other_source
+from seqtrain.inference.other_sources import as_the_run_sees, open_other_source
 from seqtrain.inference.trained_run import TrainedRun
 from seqtrain.loading.pipeline import open_data
 from seqtrain.training import snapshot

@@ -1,4 +1,6 @@
-"""What `predict` is given on its command line, made a source that stands in for the run's.
+"""Samples that a run was not trained on, as its model knows them.
+
+What `predict` is given on its command line becomes a source without labels:
 
     run trained on      takes
     image files         images, folders of images at any depth, CSV manifests with a column of paths
@@ -10,31 +12,38 @@
     volumes, slices     .nii, .nii.gz and .npy files, and folders of them at any depth
 
 Order is kept: of the inputs as they are named, of a folder by path, of a manifest or an array by row.
+
+Decoding and resizing come from the config. What was fitted on the training part (scales, vocabularies) must stay what
+it was: a sequence made anew would fit it on the new samples, and a model would see another scale than it learned. So a
+sequence that has fitted something is copied, and the copy reads from the new source.
 """
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 from seqtrain.config.load import LoadedConfig
 from seqtrain.errors import ConfigError, DataError, did_you_mean
+from seqtrain.loading.pipeline import Data, build_source, validating_sequence
 from seqtrain.sources.arrays import StoredArray
 from seqtrain.sources.base import Source, only
 from seqtrain.sources.file_listing import MaskNames
-from seqtrain.sources.hdf5 import Hdf5
 from seqtrain.sources.hdf5_file import open_array
 from seqtrain.sources.image_files import image_extensions, images_below
 from seqtrain.sources.listed_files import ListedArrays, ListedImages, ListedPairs
 from seqtrain.sources.npy_files import npy_array, npz_array
 from seqtrain.sources.table_file import read_texts
+from seqtrain.splits import Indices
 
 _HDF5 = (".h5", ".hdf5", ".hdf")
 _CHUNKS_KEPT = 16
 
 
 def require_inputs(inputs: Sequence[Path]) -> None:
-    """Tells of inputs that are not there, before anything costs time.
+    """Refuses inputs that are not there, before anything costs time.
 
     Raises:
         DataError: when one is neither a file nor a folder.
@@ -45,7 +54,7 @@ def require_inputs(inputs: Sequence[Path]) -> None:
             raise DataError("no such file or folder", where=path, fix=did_you_mean(path.name, siblings))
 
 
-def source_of(inputs: Sequence[Path], loaded: LoadedConfig, own: Source) -> Source:
+def source_of_inputs(inputs: Sequence[Path], loaded: LoadedConfig, own: Source) -> Source:
     """The samples that the inputs hold.
 
     Args:
@@ -62,8 +71,7 @@ def source_of(inputs: Sequence[Path], loaded: LoadedConfig, own: Source) -> Sour
     if other is not None:
         return other
     if own.has_rows:
-        key = arguments.get("x" if isinstance(own, Hdf5) else "x_key", "x")
-        return ListedArrays([_array(path, key) for path in inputs], own)
+        return ListedArrays([_array(path, own.x_key) for path in inputs], own)
     if name == "image_pairs":
         columns = (arguments.get("path_a_column", "path_a"), arguments.get("path_b_column", "path_b"))
         return ListedPairs(only(inputs, "table of pairs"), columns, arguments.get("root"))
@@ -71,17 +79,48 @@ def source_of(inputs: Sequence[Path], loaded: LoadedConfig, own: Source) -> Sour
         column = str(arguments.get("path_column", "path"))
         masks = MaskNames(*own.mask_names)
         return ListedImages((each for path in inputs for each in _images(path, column, masks)), own)
+    key = next((key for key, value in arguments.items() if isinstance(value, Path)), "path")
     raise ConfigError(
         f"the samples of the source '{loaded.config.source.name}' with the sequence '{name}' are no single files",
         where="INPUT",
-        fix=f"leave INPUT out, and name other data of the same form with -s source.{_path_key(loaded)}=PATH",
+        fix=f"leave INPUT out, and name other data of the same form with -s source.{key}=PATH",
     )
 
 
-def _path_key(loaded: LoadedConfig) -> str:
-    """The first argument of a source that is a path."""
-    arguments = loaded.config.source.arguments.items()
-    return next((key for key, value in arguments if isinstance(value, Path)), "path")
+def open_other_source(named: LoadedConfig, data: Data, where: str) -> Source:
+    """Another source than the run's, whose samples and classes are of the same kind.
+
+    Args:
+        named: The run's config with the other source in it.
+        data: Of the run.
+        where: The settings that name it, for messages.
+
+    Raises:
+        ConfigError: when the source cannot be made.
+        DataError: when its samples cannot be listed, or its classes or columns are others than the run's.
+    """
+    component = named.config.source
+    arguments = {**component.arguments, **data.source.settled_arguments}
+    source = build_source(named, component.model_copy(update={"arguments": arguments}))
+    try:
+        source.number_like(data.source)
+    except DataError as error:
+        raise DataError(dataclasses.replace(each, where=each.where or where) for each in error.mistakes) from error
+    return source
+
+
+def as_the_run_sees(loaded: LoadedConfig, data: Data, source: Source, indices: Indices) -> Any:
+    """Some samples of a source in their order and without augmentation, as validation sees the run's own.
+
+    Args:
+        loaded: The run's config.
+        data: Of the run.
+        source: Whose samples look as the run's do.
+        indices: Of the source.
+    """
+    if data.train.fitted():
+        return validating_sequence(loaded, data, data.split.train).reading_from(source, indices)
+    return validating_sequence(loaded, dataclasses.replace(data, source=source), indices)
 
 
 def _images(path: Path, path_column: str, masks: MaskNames) -> Iterator[str]:

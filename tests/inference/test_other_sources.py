@@ -6,8 +6,7 @@ import pytest
 
 from seqtrain.config import load_config
 from seqtrain.errors import ConfigError, DataError
-from seqtrain.inference.inputs import require_inputs, source_of
-from seqtrain.inference.other_samples import as_the_run_sees, open_other_source
+from seqtrain.inference.other_sources import as_the_run_sees, open_other_source, require_inputs, source_of_inputs
 from seqtrain.loading.pipeline import open_data
 from seqtrain.sources.file_listing import MaskNames
 from tests.conftest import CONFIGS, DATA
@@ -20,7 +19,7 @@ def opened(name):
 
 def test_volumes_are_read_as_validation_reads_them_without_a_table_of_labels():
     loaded, data = opened("volume_classification.yaml")
-    source = source_of([DATA / "volumes" / "images"], loaded, data.source)
+    source = source_of_inputs([DATA / "volumes" / "images"], loaded, data.source)
     assert len(source) == len(list((DATA / "volumes" / "images").iterdir()))
     index = int(data.split.val[0])
     other = next(each for each in range(len(source)) if source.describe(each) == data.source.describe(index))
@@ -32,7 +31,7 @@ def test_volumes_are_read_as_validation_reads_them_without_a_table_of_labels():
 def test_pictures_for_masks_need_no_masks():
     loaded, data = opened("segmentation.yaml")
     paths = [Path(data.source.describe(int(index))) for index in data.split.val[:3]]
-    source = source_of(paths, loaded, data.source)
+    source = source_of_inputs(paths, loaded, data.source)
     x, _ = as_the_run_sees(loaded, data, source, np.arange(3))[0]
     assert np.array_equal(x, data.val[0][0][:3])
 
@@ -45,7 +44,7 @@ def test_masks_in_a_folder_of_inputs_are_told_by_their_names_and_left_out(tmp_pa
         ("volume_patches.yaml", "volumes"),
     ):
         loaded, data = opened(config)
-        source = source_of([DATA / folder], loaded, data.source)
+        source = source_of_inputs([DATA / folder], loaded, data.source)
         named = sorted(source.describe(index) for index in range(len(source)))
         assert named == sorted(data.source.describe(index) for index in range(len(data.source)))
         assert f"{DATA / folder}: left out, as masks by their names" in caplog.messages[-1]
@@ -62,7 +61,7 @@ def test_patches_and_slices_come_of_the_files_that_are_named():
     scans = [DATA / "volumes" / "images" / name for name in ("scan_03.nii.gz", "scan_00.nii")]
     for name in ("volume_patches.yaml", "volume_slices.yaml"):
         loaded, data = opened(name)
-        source = source_of(scans, loaded, data.source)
+        source = source_of_inputs(scans, loaded, data.source)
         sequence = as_the_run_sees(loaded, data, source, np.arange(len(source)))
         volumes = getattr(source, "volumes", source)
         assert [volumes.describe(number) for number in (0, 1)] == list(map(str, scans))
@@ -78,13 +77,13 @@ def test_a_series_is_forecast_to_beyond_its_end_and_needs_no_more_than_its_colum
     loaded, data = opened("series.yaml")
     window, horizon = data.source.window, data.source.horizon
     (tmp_path / "past.csv").write_text("\n".join([rows[0], *rows[-window - 5 :]]) + "\n")
-    source = source_of([tmp_path / "past.csv"], loaded, data.source)
+    source = source_of_inputs([tmp_path / "past.csv"], loaded, data.source)
     assert source.describe(len(source) - 1) == f"{tmp_path}/past.csv:{window + 6}"  # its last line
     begins = f"mill.csv:{len(rows) - window - horizon + 1}"
     last = next(index for index in range(len(data.source)) if data.source.describe(index).endswith(begins))
     earlier = tmp_path / "earlier.csv"
     earlier.write_text("\n".join([rows[0], *rows[-window - horizon : -horizon]]) + "\n")
-    source = source_of([earlier], loaded, data.source)
+    source = source_of_inputs([earlier], loaded, data.source)
     assert len(source) == 1
     x, y = as_the_run_sees(loaded, data, source, np.arange(1))[0]
     assert np.array_equal(x[0], as_the_run_sees(loaded, data, data.source, np.array([last]))[0][0][0])
@@ -92,7 +91,7 @@ def test_a_series_is_forecast_to_beyond_its_end_and_needs_no_more_than_its_colum
     earlier.write_text("\n".join(rows[:window]) + "\n")
     (tmp_path / "none.csv").write_text(rows[0] + "\n" + rows[1] + "\n")
     with pytest.raises(DataError, match=f"too short to be forecast: a window is {window} rows") as told:
-        source_of([tmp_path / "past.csv", earlier, tmp_path / "none.csv"], loaded, data.source)
+        source_of_inputs([tmp_path / "past.csv", earlier, tmp_path / "none.csv"], loaded, data.source)
     assert [Path(mistake.where).name for mistake in told.value.mistakes] == ["earlier.csv", "none.csv"]
 
 
@@ -103,12 +102,12 @@ def test_ratings_are_asked_for_by_the_ids_that_the_run_knows(tmp_path):
     pairs = [(own.user_ids[own.users[row]], own.item_ids[own.items[row]]) for row in chosen]
     table = tmp_path / "asked.csv"
     table.write_text("".join(f"{user},{item}\n" for user, item in [("userId", "movieId"), *pairs]))
-    source = source_of([table], loaded, own)
+    source = source_of_inputs([table], loaded, own)
     x, _ = as_the_run_sees(loaded, data, source, np.arange(3))[0]
     assert x["user"].tolist() == own.users[chosen].tolist()
     assert x["item"].tolist() == own.items[chosen].tolist()
     table.write_text(f"userId,movieId\n{pairs[0][0]},{pairs[0][1]}\n{pairs[0][0]},987654321\n")
-    source = source_of([table], loaded, own)
+    source = source_of_inputs([table], loaded, own)
     with pytest.raises(DataError, match="does not know the item") as told:
         as_the_run_sees(loaded, data, source, np.arange(2))[0]
     assert f"{table}:3" in str(told.value)
@@ -132,7 +131,7 @@ def test_pixels_are_read_with_and_without_labels(tmp_path, header, labels):
     rows = (DATA / "csv_pixels" / "digits.csv").read_text().splitlines()
     rows = rows[:4] if header else rows[1:4]
     (tmp_path / "some.csv").write_text("".join(f"{row if labels else row.split(',', 1)[1]}\n" for row in rows))
-    source = source_of([tmp_path / "some.csv"], loaded, data.source)
+    source = source_of_inputs([tmp_path / "some.csv"], loaded, data.source)
     assert (len(source), source.describe(0)) == (3, f"{tmp_path}/some.csv:{1 + header}")
     wanted, found = (np.empty((3, *data.source.fields["x"].shape), np.uint8) for _ in range(2))
     data.source.read_rows(np.arange(3), {"x": wanted})
@@ -141,12 +140,12 @@ def test_pixels_are_read_with_and_without_labels(tmp_path, header, labels):
     assert len(data.source) > 3  # the run's own is as it was
     (tmp_path / "some.csv").write_text("1,2,3\n")
     with pytest.raises(DataError, match="the row has 3 columns"):
-        source_of([tmp_path / "some.csv"], loaded, data.source)
+        source_of_inputs([tmp_path / "some.csv"], loaded, data.source)
 
 
 def test_data_sets_of_hdf5_are_rows_like_those_of_arrays():
     loaded, data = opened("hdf5.yaml")
-    source = source_of([DATA / "hdf5" / "digits.h5"], loaded, data.source)
+    source = source_of_inputs([DATA / "hdf5" / "digits.h5"], loaded, data.source)
     assert len(source) == len(data.source)
     seen = as_the_run_sees(loaded, data, source, data.split.val[:4])
     assert np.array_equal(seen[0][0][:4], data.val[0][0][:4])
@@ -158,7 +157,7 @@ def test_pairs_are_those_of_a_table_without_labels(tmp_path, name):
     pictures = [str(DATA / "glyphs" / f"character_0{number}" / "0.png") for number in (0, 1, 2)]
     table = tmp_path / "pairs.csv"
     table.write_text(f"path_a,path_b\n{pictures[0]},{pictures[1]}\n{pictures[1]},{pictures[2]}\n")
-    source = source_of([table], loaded, data.source)
+    source = source_of_inputs([table], loaded, data.source)
     x, _ = as_the_run_sees(loaded, data, source, np.arange(2))[0]
     assert np.array_equal(x["b"][0], x["a"][1])
     assert not np.array_equal(x["a"][0], x["b"][0])
@@ -168,23 +167,23 @@ def test_pairs_are_those_of_a_table_without_labels(tmp_path, name):
 def test_a_folder_is_no_table_of_pairs(tmp_path):
     loaded, data = opened("pair_manifest.yaml")
     with pytest.raises(DataError, match="the file cannot be read: Is a directory(.|\n)*a table in CSV or Parquet"):
-        source_of([tmp_path], loaded, data.source)
+        source_of_inputs([tmp_path], loaded, data.source)
 
 
 def test_inputs_of_another_kind_are_refused_with_what_the_run_takes(tmp_path):
     (tmp_path / "notes.txt").write_text("")
     loaded, data = opened("digits.yaml")
     with pytest.raises(DataError, match="an image, a folder of images, or a CSV"):
-        source_of([tmp_path / "notes.txt"], loaded, data.source)
+        source_of_inputs([tmp_path / "notes.txt"], loaded, data.source)
     with pytest.raises(DataError, match="did you mean 'notes.txt'"):
         require_inputs([tmp_path / "note.txt"])
     loaded, data = opened("volume_patches.yaml")
     (tmp_path / "scan.mgz").write_bytes(b"nothing")
     with pytest.raises(DataError, match="is no volume that can be read"):
-        source_of([tmp_path / "scan.mgz"], loaded, data.source)
+        source_of_inputs([tmp_path / "scan.mgz"], loaded, data.source)
     loaded, data = opened("siamese_triplets.yaml")
     with pytest.raises(ConfigError, match="leave INPUT out"):
-        source_of([DATA / "digits"], loaded, data.source)
+        source_of_inputs([DATA / "digits"], loaded, data.source)
     loaded, data = opened("table.yaml")
     with pytest.raises(ConfigError, match="one table at a time"):
-        source_of([tmp_path, tmp_path], loaded, data.source)
+        source_of_inputs([tmp_path, tmp_path], loaded, data.source)
