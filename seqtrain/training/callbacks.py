@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +20,9 @@ _RUN_DIR = "{run_dir}"
 _PACKAGES = {"tensorboard": "tensorboard", "remote_monitor": "requests"}
 
 
-def build_callbacks(loaded: LoadedConfig, data: Data, names: Iterable[str], run_dir: Path, progress: str) -> list[Any]:
+def build_callbacks(
+    loaded: LoadedConfig, data: Data, names: Collection[str], run_dir: Path, progress: str
+) -> list[Any]:
     """The callbacks in the config's order.
 
     Args:
@@ -33,7 +35,7 @@ def build_callbacks(loaded: LoadedConfig, data: Data, names: Iterable[str], run_
     Raises:
         ConfigError: when a callback watches something that is not logged, or refuses its arguments.
     """
-    known = (*names, *added_logs(loaded.config.callbacks))
+    known = (*names, *_added_logs(loaded.config.callbacks))
     mistakes: list[Mistake] = []
     listed = [
         (index, _with_known_monitor(loaded, index, callback, known, mistakes))
@@ -46,7 +48,7 @@ def build_callbacks(loaded: LoadedConfig, data: Data, names: Iterable[str], run_
     supplied = {
         "run_dir": run_dir,
         "progress": progress,
-        "watched_metric": watched_metric(early_stops(loaded.config.callbacks), known)[0],
+        "watched_metric": watched(loaded.config.callbacks, names)[0],
         "train_sequence": data.train,
         "val_sequence": data.val,
         "validation_steps": data.validation_steps if data.val is not None else None,
@@ -66,14 +68,20 @@ def close_callbacks(built: Iterable[Any]) -> None:
             callback.csv_file.close()
 
 
-def added_logs(listed: Iterable[ListedComponentConfig]) -> list[str]:
+def watched(listed: Sequence[ListedComponentConfig], names: Collection[str]) -> tuple[str, str]:
+    """The metric that says which epoch is best, and its mode.
+
+    Args:
+        listed: The callbacks of the config.
+        names: What an epoch logs without them.
+    """
+    stops = [callback.arguments for callback in listed if callback.name == "early_stopping"]
+    return watched_metric(stops, (*names, *_added_logs(listed)))
+
+
+def _added_logs(listed: Iterable[ListedComponentConfig]) -> list[str]:
     """What callbacks add to the logs of an epoch: they say so in `adds_logs`."""
     return [name for each in listed for name in getattr(callbacks.get(each.name).load(), "adds_logs", ())]
-
-
-def early_stops(listed: Iterable[ListedComponentConfig]) -> list[dict[str, Any]]:
-    """The arguments of each `early_stopping`."""
-    return [callback.arguments for callback in listed if callback.name == "early_stopping"]
 
 
 def _with_known_monitor(

@@ -33,17 +33,15 @@ class Checkpoints:
     Args:
         run: What a snapshot is taken of.
         store: Where they are saved.
-        every: Besides after each epoch: a duration such as "10m", or a number of batches.
         steps_per_epoch: Batches in an epoch.
         best: The name of the best checkpoint so far, of a run that is resumed.
     """
 
-    def __init__(
-        self, run: RunObjects, store: CheckpointStore, every: int | str | None, steps_per_epoch: int, best: str | None
-    ) -> None:
+    def __init__(self, run: RunObjects, store: CheckpointStore, steps_per_epoch: int, best: str | None) -> None:
         self.failure: Exception | None = None
         self._run = run
         self._store = store
+        every = run.config.checkpoint.every
         self._every_batches = every if isinstance(every, int) else None
         self._every_s = parse_duration(every) if isinstance(every, str) else None
         self._steps_per_epoch = steps_per_epoch

@@ -23,10 +23,9 @@ from seqtrain.errors import (
 from seqtrain.loading.keras_dataset import KerasDataset, TrainingDataset, ValidationDataset
 from seqtrain.loading.pipeline import Data
 from seqtrain.loading.stream import BatchStream
-from seqtrain.metric_names import watched_metric
 from seqtrain.training.background_plotter import BackgroundPlotter
 from seqtrain.training.callback_state import CallbackStates
-from seqtrain.training.callbacks import added_logs, build_callbacks, close_callbacks, early_stops
+from seqtrain.training.callbacks import build_callbacks, close_callbacks, watched
 from seqtrain.training.checkpoint_store import CheckpointStore
 from seqtrain.training.checkpoints import Checkpoints
 from seqtrain.training.divergence import LossCheck
@@ -80,8 +79,7 @@ class Run:
             self._model, logs = model_and_logs(loaded, data)
         keras_private.shared_seed()  # made here, before anything could make it at another time
         self._model.summary(print_fn=lambda text, line_break=False: log.debug("%s", text))
-        logged = (*logs, *added_logs(self._config.callbacks))
-        self._recorder = Recorder(folder, *watched_metric(early_stops(self._config.callbacks), logged))
+        self._recorder = Recorder(folder, *watched(self._config.callbacks, logs))
         self._plotter = BackgroundPlotter(folder.path)
         self._callbacks = build_callbacks(loaded, data, logs, folder.path, options.progress)
         self._objects = RunObjects(
@@ -93,13 +91,9 @@ class Run:
             rollbacks,
             Progress() if snapshot is None else replace(snapshot.progress, moment=Moment.RESUMING),
         )
-        self._checkpoints = Checkpoints(
-            self._objects,
-            CheckpointStore(folder.checkpoints),
-            self._config.checkpoint.every,
-            data.steps_per_epoch,
-            best=snapshot.best if snapshot is not None else None,
-        )
+        best = snapshot.best if snapshot is not None else None
+        store = CheckpointStore(folder.checkpoints)
+        self._checkpoints = Checkpoints(self._objects, store, data.steps_per_epoch, best)
         self._take_back_history()
 
     @property

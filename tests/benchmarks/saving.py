@@ -140,7 +140,7 @@ def _saver(model: Any, folder: Path) -> Callable[[], None]:
     run = RunFolder(folder / "run")
     config = load_config(_CONFIG).config
     objects = RunObjects(model, Recorder(run, "loss", "min"), CallbackStates([], []), None, config, 0, Progress())
-    checkpoints = Checkpoints(objects, CheckpointStore(run.checkpoints), None, 1, None)
+    checkpoints = Checkpoints(objects, CheckpointStore(run.checkpoints), 1, None)
 
     def save() -> None:
         checkpoints.save()
