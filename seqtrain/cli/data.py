@@ -56,9 +56,9 @@ def inspect_batches(
         typer.Option("-n", min=1, help="How many batches to show; with --sample, how many epochs. [default: 1; 8]"),
     ] = None,
     all_batches: Annotated[bool, typer.Option("--all", help="Show every batch of the epoch.")] = False,
-    split: Annotated[Side, typer.Option(help="Which side of the split.")] = Side.train,
+    split: Annotated[Side, typer.Option(help="Which side of the split.")] = "train",
     epoch: Annotated[int, typer.Option(min=0, help="The epoch, counted from 0: its order and augmentation.")] = 0,
-    stage: Annotated[Stage, typer.Option(help="Before augmentation (raw), after it, or both.")] = Stage.augmented,
+    stage: Annotated[Stage, typer.Option(help="Before augmentation (raw), after it, or both.")] = "augmented",
     sample: Annotated[
         list[str] | None,
         typer.Option(help="Show one sample in several epochs: its index, or the end of its path. Repeatable."),
@@ -93,7 +93,7 @@ def inspect_batches(
         with stdout_to_stderr():
             loaded = None if config is None else load(config, settings)
             folder = out or Path("inspect", config.stem if config else run.name if run else "")
-            inspection = open_inspection(loaded, split.value, epoch, folder, stage.value, run, settings or ())
+            inspection = open_inspection(loaded, split, epoch, folder, stage, run, settings or ())
         if not as_json:
             typer.echo(inspection.overview())
         with stdout_to_stderr() if as_json else contextlib.nullcontext():

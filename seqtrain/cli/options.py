@@ -7,9 +7,8 @@ import json
 import os
 import sys
 from collections.abc import Iterator
-from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, TextIO
+from typing import TYPE_CHECKING, Annotated, Any, Literal, TextIO
 
 import typer
 
@@ -19,69 +18,29 @@ if TYPE_CHECKING:
     from seqtrain.config import LoadedConfig
 
 
-class Progress(StrEnum):
-    """How `fit` shows its progress."""
+Progress = Literal["auto", "bar", "lines", "none"]
+"""How `fit` shows its progress."""
 
-    auto = "auto"
-    bar = "bar"
-    lines = "lines"
-    none = "none"
+Resume = Literal["auto", "must", "never"]
+"""What `fit` does with a run folder that holds a run."""
 
+Side = Literal["train", "val"]
+"""A side of the split."""
 
-class Resume(StrEnum):
-    """What `fit` does with a run folder that holds a run."""
+Stage = Literal["raw", "augmented", "both"]
+"""What `inspect-batches` shows of samples that are changed at random."""
 
-    auto = "auto"
-    must = "must"
-    never = "never"
+SplitPart = Literal["train", "val", "all"]
+"""What `evaluate` tests a run on."""
 
+Checkpoint = Literal["best", "last"]
+"""A checkpoint of a run."""
 
-class Side(StrEnum):
-    """A side of the split."""
+Mode = Literal["auto", "max", "min"]
+"""Which value of a metric is the better one."""
 
-    train = "train"
-    val = "val"
-
-
-class Stage(StrEnum):
-    """What `inspect-batches` shows of samples that are changed at random."""
-
-    raw = "raw"
-    augmented = "augmented"
-    both = "both"
-
-
-class SplitPart(StrEnum):
-    """What `evaluate` tests a run on."""
-
-    train = "train"
-    val = "val"
-    all = "all"
-
-
-class Checkpoint(StrEnum):
-    """A checkpoint of a run."""
-
-    best = "best"
-    last = "last"
-
-
-class Mode(StrEnum):
-    """Which value of a metric is the better one."""
-
-    auto = "auto"
-    max = "max"
-    min = "min"
-
-
-class PredictionFormat(StrEnum):
-    """How `predict` writes."""
-
-    csv = "csv"
-    jsonl = "jsonl"
-    npy = "npy"
-    png = "png"
-    volumes = "volumes"
+PredictionFormat = Literal["csv", "jsonl", "npy", "png", "volumes"]
+"""How `predict` writes."""
 
 
 ConfigArgument = Annotated[Path, typer.Argument(help="The YAML config.", show_default=False)]

@@ -13,11 +13,9 @@ import typer
 
 from seqtrain.cli.app import app
 from seqtrain.cli.options import (
-    Checkpoint,
     CheckpointOption,
     JsonOption,
     PredictionFormat,
-    Progress,
     ProgressOption,
     RunArgument,
     SetOption,
@@ -65,9 +63,9 @@ def evaluate(
         SplitPart | None, typer.Option(help="Which samples. [default: val; of another source all]", show_default=False)
     ] = None,
     settings: SetOption = None,
-    checkpoint: CheckpointOption = Checkpoint.best,
+    checkpoint: CheckpointOption = "best",
     out: Annotated[Path | None, typer.Option(help="Write the JSON here too.", show_default=False)] = None,
-    progress: ProgressOption = Progress.auto,
+    progress: ProgressOption = "auto",
     as_json: JsonOption = False,
 ) -> None:
     """Test a trained run: its metrics on a side of its split, or on another source with -s source.path=..."""
@@ -75,8 +73,8 @@ def evaluate(
     from seqtrain.inference.trained_run import TrainedRun
 
     _require_no_folder(out)
-    with stdout_to_stderr(), progress_shown_as(progress.value), native_stderr_aside(), _ending_in_order():
-        found = evaluated(TrainedRun(run, settings or (), checkpoint.value), split.value if split else None)
+    with stdout_to_stderr(), progress_shown_as(progress), native_stderr_aside(), _ending_in_order():
+        found = evaluated(TrainedRun(run, settings or (), checkpoint), split)
     if out is not None:
         out.parent.mkdir(parents=True, exist_ok=True)
         write_json(out, found.to_json())
@@ -102,22 +100,20 @@ def predict(
         typer.Option("--format", help="[default: as --out ends, or what fits the model]", show_default=False),
     ] = None,
     settings: SetOption = None,
-    checkpoint: CheckpointOption = Checkpoint.best,
-    progress: ProgressOption = Progress.auto,
+    checkpoint: CheckpointOption = "best",
+    progress: ProgressOption = "auto",
     as_json: JsonOption = False,
 ) -> None:
     """Predict new samples with a trained run: classes, values, masks, or whatever its model puts out."""
     from seqtrain.inference.prediction import PredictOptions
     from seqtrain.inference.prediction import predict as predicted
-    from seqtrain.inference.prediction_format import OutFormat
 
     to_stdout = out == Path("-")
     if to_stdout and as_json:
         raise typer.BadParameter("stdout takes the predictions or the JSON, not both", param_hint="--out -")
-    with stdout_for_data() as stdout, progress_shown_as(progress.value), native_stderr_aside(), _ending_in_order():
+    with stdout_for_data() as stdout, progress_shown_as(progress), native_stderr_aside(), _ending_in_order():
         place = stdout if to_stdout else out
-        chosen: OutFormat | None = out_format.value if out_format else None
-        done = predicted(run, PredictOptions(inputs or (), settings or (), checkpoint.value, place, chosen))
+        done = predicted(run, PredictOptions(inputs or (), settings or (), checkpoint, place, out_format))
     if as_json:
         print_json(done.to_json())
     else:

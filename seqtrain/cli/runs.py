@@ -114,9 +114,7 @@ def runs_best(
     metric: Annotated[
         str | None, typer.Option(help="By which. [default: the one that all runs watched]", show_default=False)
     ] = None,
-    mode: Annotated[
-        Mode, typer.Option(help="Which value is better; auto: as the name of the metric says.")
-    ] = Mode.auto,
+    mode: Annotated[Mode, typer.Option(help="Which value is better; auto: as the name of the metric says.")] = "auto",
     as_json: JsonOption = False,
 ) -> None:
     """Print the path of the best run, and nothing else."""
@@ -124,7 +122,7 @@ def runs_best(
 
     runs = find_runs(places or [Path("runs")])
     runs.tell_skipped()
-    run, best = runs.best(metric, mode.value)
+    run, best = runs.best(metric, mode)
     if as_json:
         print_json({**run.to_json(), **best.to_json()})
     else:

@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from seqtrain.cli.app import app
-from seqtrain.cli.options import ConfigArgument, JsonOption, Progress, Resume, SetOption, load, print_json
+from seqtrain.cli.options import ConfigArgument, JsonOption, ProgressOption, Resume, SetOption, load, print_json
 from seqtrain.console import progress_shown_as, stdout_to_stderr
 
 
@@ -20,13 +20,11 @@ def fit(
     run_dir: Annotated[
         Path | None, typer.Option(help="The run folder. [default: runs/<config>/<UTC time>]", show_default=False)
     ] = None,
-    resume: Annotated[Resume, typer.Option(help="What to do with a run folder that holds a run.")] = Resume.auto,
+    resume: Annotated[Resume, typer.Option(help="What to do with a run folder that holds a run.")] = "auto",
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Build everything, take one step of training and validation, and stop.")
     ] = False,
-    progress: Annotated[Progress, typer.Option(help="How to show the progress; auto: a bar on a terminal.")] = (
-        Progress.auto
-    ),
+    progress: ProgressOption = "auto",
     max_time: Annotated[
         str | None,
         typer.Option(
@@ -45,8 +43,8 @@ def fit(
         max_time_s = parse_duration(max_time) if max_time is not None else None
     except ValueError as error:
         raise typer.BadParameter(str(error), param_hint="--max-time") from error
-    options = FitOptions(run_dir, resume.value, progress.value, sys.argv, max_time_s)
-    with stdout_to_stderr(), progress_shown_as(progress.value):
+    options = FitOptions(run_dir, resume, progress, sys.argv, max_time_s)
+    with stdout_to_stderr(), progress_shown_as(progress):
         loaded = load(config, settings)
         outcome = try_out(loaded, options) if dry_run else train(loaded, options)
     if as_json:
