@@ -8,7 +8,7 @@ import typer
 from seqtrain import cli
 from tests.conftest import ROOT
 
-TEXT = (ROOT / "README.md").read_text()
+TEXT = "\n".join((ROOT / name).read_text() for name in ("README.md", "configs/README.md"))
 CONFIG = """
 extends: configs/digits.yaml
 source: {name: image_folder, path: data_samples/digits, classes: ["0", "1"]}
