@@ -13,8 +13,8 @@ import numpy.typing as npt
 
 from seqtrain.errors import MOST_LISTED, DataError, Mistake
 from seqtrain.registry import sources
-from seqtrain.sources.base import Source
 from seqtrain.sources.class_labels import check_finite, class_names
+from seqtrain.sources.image_files import ImageFiles
 from seqtrain.sources.number_text import is_number
 from seqtrain.sources.packed_paths import PackedPaths
 from seqtrain.sources.table_file import RowPlaces, read_texts
@@ -25,7 +25,7 @@ _MOST_DIGITS = 18  # of a class index: what int64 holds
 
 
 @sources.register("image_manifest")
-class ImageManifestSource(Source):
+class ImageManifestSource(ImageFiles):
     """Image files that a table lists, with their labels; its other columns may group them.
 
     All of the table and the existence of every file are checked at the start, so that no run ends in its last hour at
@@ -61,7 +61,7 @@ class ImageManifestSource(Source):
         self._manifest = manifest
         table = read_texts(manifest, [path_column, label_column])
         paths, labels, places = table.texts[path_column], table.texts[label_column], table.places
-        self._paths = PackedPaths(str(root or manifest.parent), paths)
+        super().__init__(PackedPaths(str(root or manifest.parent), paths))
         _require(places, paths, bool, "the path is empty", "name an image file")
         _require(places, labels, bool, f"the {label_column} is empty", "label the image, or remove the row")
         self.labels, self.classes = _targets(labels, _kind(labels, places) if target == "auto" else target, places)
@@ -73,16 +73,6 @@ class ImageManifestSource(Source):
             "correct the path, set `root` to the folder that the paths start from, or remove the row",
         )
 
-    def __len__(self) -> int:
-        return len(self._paths)
-
-    def __getitem__(self, index: int) -> dict[str, Any]:
-        return {"path": self._paths[index], "label": self.labels[index].item()}
-
-    def describe(self, index: int) -> str:
-        """The sample's path."""
-        return self._paths[index]
-
     def column(self, name: str) -> npt.NDArray[np.str_]:
         """The values of a column, such as the patient, for a split by group.
 
@@ -92,10 +82,6 @@ class ImageManifestSource(Source):
         table = read_texts(self._manifest, [name])
         _require(table.places, table.texts[name], bool, f"the {name} is empty", "name the group, or remove the row")
         return np.array(table.texts[name])
-
-    def as_columns(self, indices: npt.NDArray[np.integer]) -> tuple[list[str], npt.NDArray[Any]]:
-        """The paths and the labels of some samples."""
-        return [self._paths[index] for index in indices.tolist()], self.labels[indices]
 
 
 def _require(
