@@ -1,8 +1,8 @@
 """What the program does, as one JSON document: to show that a change of its code changes nothing of what it does.
 
-`python -m tests.record write FILE` runs the command line in many ways and writes what came of it, and `python -m
-tests.record compare` does the same again and prints what differs from the record that is kept here. It calls the
-command line alone, so it runs on any version of the code; it takes about 12 minutes on two cores.
+`python -m tests.record write` runs the command line in many ways and keeps what came of it, as JSON in gzip; `python -m
+tests.record compare` does the same again and prints what differs from what was kept. It calls the command line alone,
+so it runs on any version of the code; it takes about 12 minutes on two cores.
 
 - `help`: the help of every command.
 - `lists`: `list` and `config schema`.

@@ -2,6 +2,7 @@
 
 import argparse
 import difflib
+import gzip
 import json
 import multiprocessing
 import os
@@ -14,10 +15,10 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from tests.record.parts import PARTS, Task
+from tests.record.parts import PARTS, made
 from tests.record.workplace import Workplace
 
-KEPT = Path(__file__).parent / "record.json"
+KEPT = Path(__file__).parent / "record.json.gz"
 
 
 def main() -> int:
@@ -31,9 +32,10 @@ def main() -> int:
     parts, match = options.only or list(PARTS), re.compile(options.match)
     now = record(parts, match, options.jobs)
     if options.action == "write":
-        options.file.write_text(json.dumps(now, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+        text = json.dumps(now, ensure_ascii=False, separators=(",", ":")) + "\n"
+        options.file.write_bytes(gzip.compress(text.encode(), mtime=0))
         return 0
-    before = json.loads(options.file.read_text(encoding="utf-8"))
+    before = json.loads(gzip.decompress(options.file.read_bytes()))
     for key, was in before["head"].items():
         if was != now["head"].get(key):
             print(f"the record was made with {key} {was}, this is {now['head'].get(key)}: weights may differ")
@@ -57,14 +59,6 @@ def record(parts: list[str], match: re.Pattern[str], jobs: int) -> dict[str, Any
     finally:
         place.remove()
     return json.loads(json.dumps(document))
-
-
-def made(task: Task) -> tuple[str, Any]:
-    name, make = task
-    try:
-        return name, make()
-    except Exception as error:
-        raise RuntimeError(f"{name} cannot be recorded") from error
 
 
 def head() -> dict[str, str]:

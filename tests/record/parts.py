@@ -30,6 +30,19 @@ NEW_SAMPLES = {
 }
 
 
+# Of which what people read is kept too.
+FOR_PEOPLE = {"digits", "segmentation", "table", "series", "volume_classification"}
+
+
+def made(task: Task) -> tuple[str, Any]:
+    """Makes an entry."""
+    name, make = task
+    try:
+        return name, make()
+    except Exception as error:
+        raise RuntimeError(f"{name} cannot be recorded") from error
+
+
 def digest(content: bytes) -> str:
     return hashlib.sha256(content).hexdigest()[:16]
 
@@ -44,7 +57,7 @@ def helps(place: Workplace) -> Iterator[Task]:
 
 
 def _helps(place: Workplace, words: tuple[str, ...]) -> Iterator[Task]:
-    text = place.seqtrain(*words, "--help").out
+    text = place.seqtrain(*words, "--help", columns=100).out
     yield " ".join(("seqtrain", *words)), partial(str, text)
     _, _, commands = text.partition("\nCommands:\n")
     for name in re.findall(r"^  ([a-z-]+)  ", commands, re.MULTILINE):
@@ -76,9 +89,11 @@ def configs(place: Workplace) -> Iterator[Task]:
 def _config(place: Workplace, path: Path) -> dict[str, Any]:
     out = place.folder / "checked" / path.stem
     explained = place.seqtrain("config", "explain", path).out
+    differing = place.seqtrain("config", "diff", path.with_name("digits.yaml"), path)
     return {
         "show": place.seqtrain("config", "show", path, "--json").document,
-        "explain": of_document(explained),
+        "explain": explained,
+        "diff": [differing.code, differing.out],
         "check": place.seqtrain("check", path, "--json").document,
         "check --data": place.seqtrain("check", path, "--data", "--json", "--out", out).document,
         "check --data, for people": steady(place.seqtrain("check", path, "--data", "--out", out).out),
@@ -148,6 +163,9 @@ def _fit(place: Workplace, path: Path) -> dict[str, Any]:
     }.items():
         done = place.seqtrain(*words, "--json")
         result[name] = [done.code, done.document]
+    if path.stem in FOR_PEOPLE:
+        result["evaluate, for people"] = steady(place.seqtrain("evaluate", run, "--split", "all").out)
+        result["batches, for people"] = steady(place.seqtrain("inspect-batches", path, "--out", run / "seen").out)
     if path.stem in NEW_SAMPLES:
         result["predict"] = _predict(place, path.stem, run)
     return result

@@ -41,7 +41,7 @@ class Workplace:
             shutil.copytree(ROOT / name, self.folder / name)
         self.environment = {
             **{name: value for name, value in os.environ.items() if not name.startswith(("SEQTRAIN_", "KERAS_"))},
-            **{"COLUMNS": "100", "LINES": "40", "NO_COLOR": "1", "TERM": "dumb", "TZ": "UTC", "LC_ALL": "C.UTF-8"},
+            **{"LINES": "40", "NO_COLOR": "1", "TERM": "dumb", "TZ": "UTC", "LC_ALL": "C.UTF-8"},
             **{"TF_NUM_INTRAOP_THREADS": "2", "TF_NUM_INTEROP_THREADS": "2"},
         }
 
@@ -49,10 +49,11 @@ class Workplace:
     def configs(self) -> list[Path]:
         return sorted((self.folder / "configs").glob("*.yaml"))
 
-    def seqtrain(self, *words: object, cwd: Path | None = None) -> Done:
-        """Runs the command line."""
+    def seqtrain(self, *words: object, cwd: Path | None = None, columns: int = 400) -> Done:
+        """Runs the command line; a line so long that no path is cut where it is wrapped."""
         with tempfile.TemporaryDirectory() as folder:
-            code = command.run([*map(str, words)], cwd or self.folder, self.environment, folder, TIMEOUT_S)
+            environment = {**self.environment, "COLUMNS": str(columns)}
+            code = command.run([*map(str, words)], cwd or self.folder, environment, folder, TIMEOUT_S)
             out, err = ((Path(folder) / name).read_bytes().decode(errors="replace") for name in ("out", "err"))
         return Done(code, self.plain(out), self.plain(err))
 
