@@ -58,8 +58,9 @@ class Workplace:
         return Done(code, self.plain(out), self.plain(err))
 
     def plain(self, text: str) -> str:
-        """Text without the paths of this machine and this checkout."""
-        return text.replace(str(self.folder), "<work>").replace(str(ROOT), "<tree>")
+        """Text without the paths of this machine and this checkout; folders of a cache are named after paths too."""
+        text = text.replace(str(self.folder), "<work>").replace(str(ROOT), "<tree>")
+        return re.sub(r"/[0-9a-f]{16}\b", "/<digest>", text)
 
     def plain_bytes(self, content: bytes) -> bytes:
         """The same for the content of a file."""
