@@ -17,7 +17,7 @@ import numpy.typing as npt
 from seqtrain.reports.contact_sheet import Panel, Remark
 from seqtrain.reports.fields import Field
 from seqtrain.reports.output_spec import OutputSpec, TrainingInfo, flat_mask, output_specs, pairs_of
-from seqtrain.reports.outputs import pixel_weights, with_logits_seen
+from seqtrain.reports.outputs import with_logits_seen
 from seqtrain.reports.statistics import class_indices
 from seqtrain.reports.tiles import COLORS
 
@@ -195,7 +195,7 @@ def _of_classes(field: Field, truth: npt.NDArray[np.int64], probabilities: Float
 
 def _of_masks(field: Field, ids: npt.NDArray[np.integer[Any]], fields: Sequence[Field]) -> Prediction:
     truth = flat_mask(field.array)
-    weights = pixel_weights(field, fields)
+    weights = field.weights(fields, truth.shape)
     counted = np.ones(truth.shape, bool) if weights is None else weights.array > 0
     iou = [_mean_iou(*row) for row in zip(truth, ids, counted, strict=True)]
     document = {"kind": "segmentation", "iou": [round(each, 6) for each in iou]}

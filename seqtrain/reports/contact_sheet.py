@@ -35,6 +35,7 @@ from seqtrain.types import DataFormat
 
 MOST_PICTURES = 64
 _MOST_CLASSES = 3  # of a mask, whose shares stand under its picture
+_UNNAMED = "class {}"
 _WIDTH = 1200
 _MARGIN = 12
 _TITLE_SIZE, _CAPTION_SIZE = 20, 13
@@ -140,7 +141,7 @@ def _drawings(panel: Panel, data_format: DataFormat, scales: Scales) -> tuple[li
     masks = [field for field in fields if field.kind == "mask"]
     for field in pictures:
         key = field.name, "float" if field.array.dtype.kind == "f" else field.array.dtype.name
-        pixels, (low, high) = as_bytes(_channels(field.array[:MOST_PICTURES], data_format), scales.get(key))
+        pixels, (low, high) = as_bytes(_channels(field.channels_last(data_format)[:MOST_PICTURES]), scales.get(key))
         scales.setdefault(key, (low, high))
         mask = next((_shown_ids(m, fields) for m in masks if m.array.shape[1:] == pixels.shape[1 : m.array.ndim]), None)
         drawings.append(_drawing(field, pixels, mask))
@@ -187,22 +188,17 @@ def _target(field: Field, row: int) -> list[str]:
         ids, counts = np.unique(field.array[row], return_counts=True)
         shares = zip((100 * counts / counts.sum()).tolist(), ids.tolist(), strict=True)
         largest = sorted((each for each in shares if each[1]), reverse=True)[:_MOST_CLASSES]
-        return [f"{_class_name(field, id_)} {share:.1f} %" for share, id_ in largest]
+        return [f"{field.class_name(id_, _UNNAMED)} {share:.1f} %" for share, id_ in largest]
     classes = class_indices(field.array, field.num_classes) if field.num_classes else None
-    return [cell_text(field.array[row]) if classes is None else _class_name(field, int(classes[row]))]
-
-
-def _class_name(field: Field, class_id: int) -> str:
-    names = field.class_names or ()
-    return names[class_id] if 0 <= class_id < len(names) else f"class {class_id}"
+    return [cell_text(field.array[row]) if classes is None else field.class_name(int(classes[row]), _UNNAMED)]
 
 
 def _shown_ids(mask: Field, fields: Sequence[Field]) -> npt.NDArray[np.int32]:
     """The class ids of a mask, `NOT_COUNTED` where a pixel has the weight 0."""
     ids = mask.array[:MOST_PICTURES].astype(np.int32)
-    for field in fields:
-        if field.name == mask.name.replace("y", "sample_weight", 1) and field.array.shape == mask.array.shape:
-            ids[field.array[:MOST_PICTURES] == 0] = NOT_COUNTED
+    weights = mask.weights(fields)
+    if weights is not None:
+        ids[weights.array[:MOST_PICTURES] == 0] = NOT_COUNTED
     return ids
 
 
@@ -214,15 +210,13 @@ def _legend(panels: Sequence[Panel]) -> list[tuple[str, str]]:
         masks = next((field for field in panel.fields if field.kind == "mask"), None)
         if masks is not None:
             for id_ in np.unique(_shown_ids(masks, panel.fields)).tolist():
-                names[id_] = "not counted" if id_ == NOT_COUNTED else _class_name(masks, id_)
+                names[id_] = "not counted" if id_ == NOT_COUNTED else masks.class_name(id_, _UNNAMED)
         lines += [line for chart in series_charts(panel.fields, panel.over) for line in chart.legend]
     return [*((class_color(id_), name) for id_, name in sorted(names.items()) if id_), *dict.fromkeys(lines)]
 
 
-def _channels(images: npt.NDArray[Any], data_format: DataFormat) -> npt.NDArray[Any]:
+def _channels(images: npt.NDArray[Any]) -> npt.NDArray[Any]:
     """Pictures of one channel (the first), without its axis, or of three colours with channels last."""
-    if images.ndim == _PICTURE and data_format == "channels_first":
-        images = images.transpose(0, 2, 3, 1)
     if images.ndim < _PICTURE:
         return images
     return images[..., :3] if images.shape[-1] in (3, 4) else images[..., 0]

@@ -48,11 +48,30 @@ class Field:
         """Whether the model is to predict it."""
         return self.name.split(".")[0] == "y"
 
-    def class_name(self, class_id: int) -> str:
-        """The name of a class, or its id where it has none."""
-        return (
-            self.class_names[class_id] if self.class_names and 0 <= class_id < len(self.class_names) else str(class_id)
-        )
+    def class_name(self, class_id: int, unnamed: str = "{}") -> str:
+        """The name of a class; `unnamed` with its id where it has none."""
+        names = self.class_names or ()
+        return names[class_id] if 0 <= class_id < len(names) else unnamed.format(class_id)
+
+    def channels_last(self, data_format: str = "channels_last") -> npt.NDArray[Any]:
+        """Pictures or volumes with their channels last, whatever the `data_format`; those without channels as they are.
+
+        Where the sequence does not say what it holds, more than four channels in the last place are none.
+        """
+        if self.array.ndim < 4:
+            return self.array
+        is_first = data_format == "channels_first" or (not self.is_declared and self.array.shape[-1] > 4)
+        return np.moveaxis(self.array, 1, -1) if is_first else self.array
+
+    def weights(self, fields: Sequence[Field], shape: tuple[int, ...] | None = None) -> Field | None:
+        """The sample weights of this target, where the batch has some for each of its values.
+
+        Args:
+            fields: Of the batch.
+            shape: Of these weights. Default: as the target's.
+        """
+        name, wanted = self.name.replace("y", "sample_weight", 1), shape or self.array.shape
+        return next((each for each in fields if each.name == name and each.array.shape == wanted), None)
 
 
 def fields_of(

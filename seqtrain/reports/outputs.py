@@ -48,15 +48,16 @@ class OutputResults:
         target = next(field for field in fields if field.name == self.name)
         if isinstance(self.results, SegmentationResults):
             ids = with_logits_seen(self.spec, predicted).class_ids(predicted)
-            weights = pixel_weights(target, fields)
+            truth = flat_mask(target.array)
             pictures = _pictures(fields, self.spec.channels_first)
-            self.results.add(flat_mask(target.array), ids, None if weights is None else weights.array, pictures, names)
+            weights = target.weights(fields, truth.shape)
+            self.results.add(truth, ids, None if weights is None else weights.array, pictures, names)
         elif isinstance(self.results, ClassificationResults):
-            truth = class_indices(target.array, target.num_classes or self.results.num_classes)
-            if truth is None:
+            classes = class_indices(target.array, target.num_classes or self.results.num_classes)
+            if classes is None:
                 self.results, self.skipped = None, "some targets are no single class"
             else:
-                self.results.add(truth, predicted)
+                self.results.add(classes, predicted)
         elif isinstance(self.results, RegressionResults):
             self.results.add(target.array.reshape(predicted.shape), predicted)
 
@@ -65,13 +66,6 @@ def with_logits_seen(spec: OutputSpec, predicted: npt.NDArray[Any]) -> OutputSpe
     """The spec with `from_logits` where scores leave 0 to 1: a loss of the user's own does not tell."""
     are_logits = spec.from_logits or bool(((predicted < 0) | (predicted > 1)).any())
     return dataclasses.replace(spec, from_logits=are_logits)
-
-
-def pixel_weights(target: Field, fields: Sequence[Field]) -> Field | None:
-    """The weights of the pixels of a target of masks, where the batch has some."""
-    wanted = target.name.replace("y", "sample_weight", 1)
-    shape = flat_mask(target.array).shape
-    return next((f for f in fields if f.name == wanted and f.array.shape == shape), None)
 
 
 def _results(spec: OutputSpec) -> Results:

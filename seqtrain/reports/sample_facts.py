@@ -213,18 +213,16 @@ def _labels(field: Field) -> Array:
 def _pixels_by_class(field: Field, fields: list[Field]) -> Array:
     """The pixels of each class in each mask; in the last column those of ids that are no class."""
     num_classes = field.num_classes or 0
-    weight = next((f.array for f in fields if f.name == field.name.replace("y", "sample_weight", 1)), None)
+    weights = field.weights(fields)
     ids = np.minimum(field.array.astype(np.int64), num_classes)
-    if weight is not None and weight.shape == ids.shape:
-        ids = np.where(weight > 0, ids, num_classes + 1)
+    if weights is not None:
+        ids = np.where(weights.array > 0, ids, num_classes + 1)
     return np.stack([np.bincount(mask.reshape(-1), minlength=num_classes + 2)[: num_classes + 1] for mask in ids])
 
 
 def _thumbnails(field: Field, data_format: str) -> Array:
     """Each picture as 8 x 9 gray values, roughly the means of its areas."""
-    array = field.array
-    if array.ndim == 4 and (data_format == "channels_first" or (not field.is_declared and array.shape[-1] > 4)):
-        array = np.moveaxis(array, 1, -1)
+    array = field.channels_last(data_format)
     gray = _gray(array if array.dtype == np.uint8 else _spread(array))
     height, width = THUMBNAIL
     enlarged = max(-(-height // gray.shape[1]), -(-width // gray.shape[2]))

@@ -112,7 +112,6 @@ def batch_statistics(fields: Sequence[Field], sample_ids: Sequence[int] | None =
         fields: Of the batch.
         sample_ids: The samples' indices in the source, in the order of the rows; the warnings name them.
     """
-    weights = {field.name: field.array for field in fields if field.name.startswith("sample_weight")}
     warnings: list[str] = []
     counts: dict[str, Counts] = {}
     for field in fields:
@@ -121,10 +120,8 @@ def batch_statistics(fields: Sequence[Field], sample_ids: Sequence[int] | None =
             continue
         labels = field.array if field.kind == "mask" else class_indices(field.array, field.num_classes)
         if labels is not None:
-            weight = weights.get(field.name.replace("y", "sample_weight", 1))
-            counts[field.name] = _counted(
-                labels if weight is None or weight.shape != labels.shape else labels[weight > 0]
-            )
+            weights = field.weights(fields, labels.shape)
+            counts[field.name] = _counted(labels if weights is None else labels[weights.array > 0])
             warnings += _label_warnings(field, labels, sample_ids)
     return BatchStatistics({field.name: field_statistics(field.array) for field in fields}, counts, tuple(warnings))
 

@@ -33,8 +33,7 @@ def channels(of: Field, data_format: str = "channels_last") -> Array:
     """
     array, shape = of.array, of.array.shape[1:]
     if of.kind == "pixels" and len(shape) > 2:
-        is_first = data_format == "channels_first" or (not of.is_declared and shape[-1] > _CHANNELS_OF_OPENCV)
-        array = np.moveaxis(array, 1, -1) if is_first else array
+        array = of.channels_last(data_format)
         return array.reshape(len(array), -1, array.shape[-1])
     if of.kind == "series" and len(shape) == 2:
         return array
