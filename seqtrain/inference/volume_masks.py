@@ -115,7 +115,7 @@ class SliceParts:
         part = self._ids[self._source.place(item)[1]]
         height, width = (side for axis, side in enumerate(part.shape) if axis != self._source.axis)
         mask = in_picture_size(self._spec.mask(output), (height, width), self._resize)
-        part[...] = self._source.laid_back(mask)
+        part[...] = self._source.in_volume_axes(mask)
 
     def mask(self) -> Mask:
         """See `VolumeParts`."""

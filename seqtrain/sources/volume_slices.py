@@ -160,8 +160,8 @@ class VolumeSlices(Source):
         volume, position = self._place(index)
         return volume, self._slice(volume, position)
 
-    def laid_back(self, mask: Mask) -> Mask:
-        """A mask of a slice, as its voxels lie in the volume."""
+    def in_volume_axes(self, mask: Mask) -> Mask:
+        """The mask of a slice as a window of its volume, turned back from upright."""
         return np.expand_dims(mask[::-1], self.axis)
 
     def _cut(self, volumes: Volumes) -> None:

@@ -67,7 +67,7 @@ class Volumes(VolumeSource):
         self.groups = np.array(listed.patients)
         self.labels, self.label_classes = _class_indices(listed.labels)
         self.classes = self.label_classes if listing.classes is None else tuple(listing.classes)
-        self._forget()
+        self._clear_caches()
 
     def __len__(self) -> int:
         return len(self._images)
@@ -95,7 +95,7 @@ class Volumes(VolumeSource):
         other._check_spacing()
         other.groups = np.array([file.path.name for file in other._images])
         other.labels = None if self.labels is None else np.zeros(len(other._images), np.int64)
-        other._forget()
+        other._clear_caches()
         return other
 
     def shape(self, index: int) -> Shape:
@@ -193,8 +193,7 @@ class Volumes(VolumeSource):
         """The volume's file."""
         return str(self._images[index].path)
 
-    def _forget(self) -> None:
-        """Begins with nothing read."""
+    def _clear_caches(self) -> None:
         self._cache = VolumeCache(self._listing.cache_mb << 20)
         self._foreground: dict[int, Foreground] = {}
 
