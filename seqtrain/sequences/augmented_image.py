@@ -33,10 +33,12 @@ class AugmentedImageSequence(ImageSequence):
 
     Shapes:
         x: (batch, height, width, channels) or (batch, channels, height, width), uint8, 0 to 255
-        y: as `ImageSequence`
+        y: (batch,), int32, for sparse labels; (batch, classes), float32, for one-hot labels; (batch,), float32, for
+            numbers to predict
 
     Raises:
-        ConfigError: see `ImageSequence`.
+        ConfigError: when the source has no labelled pictures, labels are to be one-hot and there are no classes, or
+            pictures that are no files are to be cached.
         DataError: when an image cannot be read.
 
     Example:
