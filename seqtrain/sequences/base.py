@@ -16,7 +16,6 @@ from __future__ import annotations
 import copy
 import json
 import math
-import threading
 from collections.abc import Mapping
 from typing import Any, Generic, NamedTuple, Self, TypeVar
 
@@ -27,6 +26,7 @@ from seqtrain.errors import DataError
 from seqtrain.randomness import Order, blocked_order, epoch_order, sample_generator
 from seqtrain.registry import argument_group
 from seqtrain.sequences.fitted import require_same
+from seqtrain.sequences.per_epoch import PerEpoch
 from seqtrain.sources.base import Source, default
 from seqtrain.structure import map_structure
 from seqtrain.types import DataFormat
@@ -176,12 +176,11 @@ class SampleSequence(BatchSequence):
       `source_indices(items)` and `describe(item)`.
 
     Args:
-        source: Where the samples come from.
-        indices: The samples of this split, as indices of the source.
-        batch_size: Samples in a batch; the last may be smaller.
+        source: See `Samples`, as for the next four.
+        indices: Validation batches come in their order, the same in every epoch.
+        batch_size: The last batch may be smaller.
         seed: Of the order and of the augmentation.
-        training: Whether to shuffle and augment. Validation batches come in the order of `indices`, the same in every
-            epoch.
+        training: Whether to shuffle and augment.
         drop_remainder: Leave out the last batch where it would be smaller.
 
     Raises:
@@ -207,8 +206,7 @@ class SampleSequence(BatchSequence):
         self.seed = seed
         self.training = training
         self.drop_remainder = drop_remainder
-        self._orders: dict[int, Order] = {}
-        self._ordering = threading.Lock()
+        self._orders: PerEpoch[Order] = PerEpoch()
         if len(self) == 0:
             raise DataError(
                 f"{'training' if training else 'validation'} has {len(indices)} samples, "
@@ -279,7 +277,11 @@ class SampleSequence(BatchSequence):
         if not 0 <= position < len(self):
             raise IndexError(f"batch {position} of {len(self)}")
         part = slice(position * self.batch_size, (position + 1) * self.batch_size)
-        return self.indices[self._epoch_order(epoch)[part]] if self.training else self.indices[part]
+        return self.indices[self.epoch_order(epoch)[part]] if self.training else self.indices[part]
+
+    def epoch_order(self, epoch: int) -> Order:
+        """The order of the training samples in an epoch, as places in `indices`."""
+        return self._orders.get(epoch, self._new_order)
 
     def draw_epoch(self, epoch: int) -> int:
         """The epoch that random numbers are drawn from: while validating always the first, so that each is alike."""
@@ -289,24 +291,9 @@ class SampleSequence(BatchSequence):
         """The file or row of one sample, for messages."""
         return self.source.describe(index)
 
-    def _epoch_order(self, epoch: int) -> Order:
-        with self._ordering:  # so that threads do not all compute the same permutation
-            if epoch not in self._orders:
-                # Two are kept: around the end of an epoch batches of both are made.
-                self._orders = {e: order for e, order in self._orders.items() if abs(e - epoch) == 1}
-                self._orders[epoch] = self._new_order(epoch)
-            return self._orders[epoch]
-
     def _new_order(self, epoch: int) -> Order:
         block_size = self.source.block_size
         if block_size == 1:
             return epoch_order(self.seed, epoch, len(self.indices))
         blocks = self.source_indices(self.indices) // block_size
         return blocked_order(self.seed, epoch, blocks, self.source.num_blocks_together)
-
-    def __getstate__(self) -> dict[str, Any]:
-        return {**self.__dict__, "_orders": {}, "_ordering": None}
-
-    def __setstate__(self, state: dict[str, Any]) -> None:
-        self.__dict__.update(state)
-        self._ordering = threading.Lock()

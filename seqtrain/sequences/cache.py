@@ -16,6 +16,9 @@ through the map would kill the process. To read and prove 224x224 in colour take
 
 A file is looked at once in a run: one that changes in the course of a run is seen as it was until the run ends. One
 that is changed without another size or time of change cannot be told from what it was.
+
+Why this is no library: LMDB and SQLite let one process write at a time and HDF5 does not let several write at all, all
+three must be closed cleanly, and a file for each picture costs as much to open as its pixels to read.
 """
 
 from __future__ import annotations

@@ -108,7 +108,11 @@ class ImageSequence(SampleSequence):
 
     def paint(self, key: Key, generator: np.random.Generator, picture: Picture) -> None:
         """Writes a picture into (height, width) or (height, width, 3), augmented in training."""
-        self.draw_warp(generator).apply(partial(self.read, key), picture)
+        self.show(key, self.draw_warp(generator), generator, picture)
+
+    def show(self, key: Key, warp: Warp, generator: np.random.Generator, picture: Picture) -> None:
+        """Writes a picture as a warp shows it, re-lit in training."""
+        warp.apply(partial(self.read, key), picture)
         if self.augmenting:
             self.augmentation.relight(generator, picture)
 

@@ -10,7 +10,7 @@ from pydantic import Field
 
 from seqtrain.errors import DataError
 from seqtrain.registry import sequences
-from seqtrain.sequences.augment import NO_AUGMENTATION, Augmentation, Warp
+from seqtrain.sequences.augment import NO_AUGMENTATION, Augmentation
 from seqtrain.sequences.base import Samples
 from seqtrain.sequences.image import ImageSequence
 from seqtrain.sequences.image_format import ImageFormat, Picture
@@ -83,23 +83,18 @@ class ImageMaskSequence(ImageSequence):
         """Writes one sample."""
         x, y, *weights = rows
         warp = self.draw_warp(generator)
-        self.image_format.write(x[0], partial(self._paint_image, index, warp, generator))
+        self.image_format.write(x[0], partial(self.show, self.key_of(index), warp, generator))
         mask = y[0]
         warp.apply(partial(self._read_mask, index), mask, nearest=True)
         if weights:
             weights[0][0] = mask != self._ignored_id
             mask[mask == self._ignored_id] = 0  # an id that every loss understands
 
-    def _paint_image(self, index: int, warp: Warp, generator: np.random.Generator, picture: Picture) -> None:
-        warp.apply(partial(self.read, self.key_of(index)), picture)
-        if self.augmenting:
-            self.augmentation.relight(generator, picture)
-
     def __getstate__(self) -> dict[str, Any]:
-        return {**super().__getstate__(), "_same_size": None}
+        return {**self.__dict__, "_same_size": bytearray()}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
-        super().__setstate__(state)
+        self.__dict__.update(state)
         self._same_size = bytearray(len(self.source))
 
     @property

@@ -7,7 +7,6 @@ and so is a batch, to within one pair.
 
 from __future__ import annotations
 
-import threading
 from functools import partial
 from typing import Any
 
@@ -21,6 +20,7 @@ from seqtrain.sequences.base import Samples
 from seqtrain.sequences.class_members import ClassMembers
 from seqtrain.sequences.compared_images import ComparedImageSequence
 from seqtrain.sequences.image_format import ImageFormat
+from seqtrain.sequences.per_epoch import PerEpoch
 from seqtrain.sources.base import Source
 from seqtrain.structure import FieldSpec
 
@@ -64,8 +64,7 @@ class ImagePairSequence(ComparedImageSequence):
     ) -> None:
         source, indices, *_ = samples
         self._members = None if lists_pairs(source) else ClassMembers(source, indices)
-        self._dealt: dict[int, npt.NDArray[np.bool_]] = {}
-        self._dealing = threading.Lock()
+        self._same: PerEpoch[npt.NDArray[np.bool_]] = PerEpoch()
         super().__init__(samples, image_format, drop_remainder=drop_remainder)
         self.augmentation = augmentation
         picture = image_format.field("pixels")
@@ -97,19 +96,15 @@ class ImagePairSequence(ComparedImageSequence):
 
     def _are_same(self, indices: npt.NDArray[np.integer], epoch: int) -> npt.NDArray[Any]:
         if self._members is None:
-            labels: npt.NDArray[Any] = np.asarray(self.source.labels)[indices]
-            return labels
-        with self._dealing:  # so that threads do not all deal the same epoch
-            if epoch not in self._dealt:
-                self._dealt = {e: dealt for e, dealt in self._dealt.items() if abs(e - epoch) == 1}
-                self._dealt[epoch] = self._deal(self._members, epoch)
-            dealt: npt.NDArray[np.bool_] = self._dealt[epoch][indices]
-            return dealt
+            are_same: npt.NDArray[Any] = np.asarray(self.source.labels)
+        else:
+            are_same = self._same.get(epoch, partial(self._deal, self._members))
+        return np.asarray(are_same[indices])
 
     def _deal(self, members: ClassMembers, epoch: int) -> npt.NDArray[np.bool_]:
         """For each sample of the source, whether it has a partner of its class in this epoch."""
         size = len(self.indices)
-        order = self._epoch_order(epoch)[0:size] if self.training else np.arange(size)
+        order = self.epoch_order(epoch)[0:size] if self.training else np.arange(size)
         able = self.indices[order]
         able = able[members.has_partner(able)]
         count = min((size + 1) // 2, len(able))
@@ -119,21 +114,15 @@ class ImagePairSequence(ComparedImageSequence):
         return same
 
     def _label_spec(self) -> FieldSpec:
-        if self._members is not None:
-            super()._label_spec()  # refuses a source without image files
-        if self._members is not None and self._members.counts.max() < 2:
+        if self._members is None:
+            return FieldSpec((), "int32", classes=CLASSES)
+        super()._label_spec()  # refuses a source without image files
+        if self._members.counts.max() < 2:
             raise DataError(
                 "there are no pairs of one class: every class has one sample on this side of the split",
                 fix="use more samples of each class, or hold out whole classes: split {by: group, column: class}",
             )
         return FieldSpec((), "int32", classes=CLASSES)
-
-    def __getstate__(self) -> dict[str, Any]:
-        return {**super().__getstate__(), "_dealt": {}, "_dealing": None}
-
-    def __setstate__(self, state: dict[str, Any]) -> None:
-        super().__setstate__(state)
-        self._dealing = threading.Lock()
 
 
 def lists_pairs(source: Source) -> bool:
