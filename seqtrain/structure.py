@@ -71,6 +71,11 @@ def named_leaves(batch: tuple[Any, ...]) -> Iterator[tuple[str, Any]]:
         yield from _named(name, part)
 
 
+def num_samples(batch: tuple[Any, ...]) -> int:
+    """The samples of a batch."""
+    return len(next(leaf for _, leaf in named_leaves(batch)))
+
+
 def _named(name: str, part: Any) -> Iterator[tuple[str, Any]]:
     if isinstance(part, dict):
         for key, value in part.items():

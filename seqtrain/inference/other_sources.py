@@ -27,7 +27,7 @@ from typing import Any
 
 from seqtrain.config.load import LoadedConfig
 from seqtrain.errors import ConfigError, DataError, did_you_mean
-from seqtrain.loading.pipeline import Data, build_source, validating_sequence
+from seqtrain.loading.pipeline import Data, build_source
 from seqtrain.sources.arrays import StoredArray
 from seqtrain.sources.base import Source, only
 from seqtrain.sources.file_listing import MaskNames
@@ -109,18 +109,17 @@ def open_other_source(named: LoadedConfig, data: Data, where: str) -> Source:
     return source
 
 
-def as_the_run_sees(loaded: LoadedConfig, data: Data, source: Source, indices: Indices) -> Any:
+def as_the_run_sees(data: Data, source: Source, indices: Indices) -> Any:
     """Some samples of a source in their order and without augmentation, as validation sees the run's own.
 
     Args:
-        loaded: The run's config.
         data: Of the run.
         source: Whose samples look as the run's do.
         indices: Of the source.
     """
     if data.train.fitted():
-        return validating_sequence(loaded, data, data.split.train).reading_from(source, indices)
-    return validating_sequence(loaded, dataclasses.replace(data, source=source), indices)
+        return data.sequence(data.split.train).reading_from(source, indices)
+    return dataclasses.replace(data, source=source).sequence(indices)
 
 
 def _images(path: Path, path_column: str, masks: MaskNames) -> Iterator[str]:

@@ -18,7 +18,7 @@ import numpy as np
 from seqtrain.config.load import LoadedConfig, load_config
 from seqtrain.errors import MISSING_FILE, CheckpointError, ConfigError, Mistake
 from seqtrain.inference.other_sources import as_the_run_sees, open_other_source
-from seqtrain.loading.pipeline import Data, first_batch, validating_sequence
+from seqtrain.loading.pipeline import Data, first_batch
 from seqtrain.loading.preprocessing_state import is_same_data, open_known, require_same_data, split_of
 from seqtrain.reports.fields import fields_of_sequence
 from seqtrain.reports.output_spec import TrainingInfo, output_specs
@@ -134,7 +134,7 @@ class TrainedRun:
             return self.sequence_of(self.source, indices)
         if part == "val":
             return self.data.val
-        return self._skipping(validating_sequence(self.loaded, self.data, indices))
+        return self._skipping(self.data.sequence(indices))
 
     def indices(self, part: RowRange) -> Indices:
         """The samples of a side of the split, or all, as indices of `source`; see `sequence`."""
@@ -156,7 +156,7 @@ class TrainedRun:
             indices: Which of them. Default: all.
         """
         chosen = np.arange(len(source)) if indices is None else indices
-        return self._skipping(as_the_run_sees(self.loaded, self.data, source, chosen))
+        return self._skipping(as_the_run_sees(self.data, source, chosen))
 
     def predictions(self, sequence: Any) -> Iterator[PredictedBatch]:
         """What the model makes of each batch, through the run's own loader.

@@ -3,8 +3,13 @@
 Keras's own workers are never used: with `workers=1` Keras calls `__getitem__` from one thread, in order.
 
 Training is fed as a sequence without an end, and `fit` is told `steps_per_epoch`: then Keras makes one iterator for the
-whole run, index `i` is its step `i`, and nothing has to be guessed about epochs. Validation has an end: Keras
-begins it anew at 0 each time.
+whole run, index `i` is its step `i`, and nothing has to be guessed about epochs. Validation has an end: Keras begins it
+anew at 0 each time.
+
+Before it trains, Keras reads the first two batches to learn their form, and TensorFlow then refuses a batch of another
+form: text of variable length trains until two batches happen to be equally long. Which axes may vary is the model's to
+say: those that its inputs and outputs leave open. So where the sequence does not declare its form, Keras is shown a
+second batch that differs from the first along each of these axes.
 """
 
 from __future__ import annotations
@@ -15,14 +20,15 @@ from dataclasses import dataclass
 from typing import Any
 
 import keras
+import numpy as np
+import numpy.typing as npt
 
 from seqtrain import console
-from seqtrain.loading.batch_form import example_of_another_form
 from seqtrain.loading.stream import BatchStream
-from seqtrain.loading.tuning import num_samples
+from seqtrain.structure import map_structure, num_samples
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class BatchTiming:
     """A batch that was handed over.
 
@@ -40,7 +46,7 @@ class BatchTiming:
 class KerasDataset(keras.utils.PyDataset):
     """Hands out the batches of a stream.
 
-    TensorFlow turns an exception into text, so the original is kept for the run to raise.
+    TensorFlow turns an exception into text, so the original is kept in `error`, for the run to raise.
 
     Args:
         stream: Where the batches come from.
@@ -50,7 +56,7 @@ class KerasDataset(keras.utils.PyDataset):
     def __init__(self, stream: BatchStream, model: Any) -> None:
         super().__init__(workers=1, use_multiprocessing=False)
         self._model = model
-        self._looks = True
+        self._learns_form = True
         if keras.backend.backend() == "tensorflow":
             stream.reuse_memory()
         self._stream = stream
@@ -58,24 +64,24 @@ class KerasDataset(keras.utils.PyDataset):
 
     def on_epoch_begin(self) -> None:
         """From here on Keras reads to train, and no longer to learn the form of a batch."""
-        self._looks = False
+        self._learns_form = False
 
     def _take(self, position: int, interruptible: bool = True) -> tuple[Any, ...]:
-        if not self._looks:
-            return self._taken(position, interruptible)
-        workers = self._stream.workers
-        words = f"starting {workers.count} worker processes" if workers.processes else "loading the first batch"
-        with console.status(words):
-            return self._taken(position, interruptible)
-
-    def _taken(self, position: int, interruptible: bool) -> tuple[Any, ...]:
         try:
-            if self._looks and self._stream.is_kept(position - 1) and self._stream.sequence.spec is None:
-                return example_of_another_form(self._stream.take(position - 1).batch, self._model)
+            if self._learns_form:
+                return self._first_batches(position, interruptible)
             return self._stream.take(position, interruptible).batch
         except BaseException as error:
             self.error = error
             raise
+
+    def _first_batches(self, position: int, interruptible: bool) -> tuple[Any, ...]:
+        if self._stream.is_kept(position - 1) and self._stream.sequence.spec is None:
+            return _of_another_form(self._stream.take(position - 1).batch, self._model)
+        workers = self._stream.workers
+        words = f"starting {workers.count} worker processes" if workers.processes else "loading the first batch"
+        with console.status(words):
+            return self._stream.take(position, interruptible).batch
 
 
 class TrainingDataset(KerasDataset):
@@ -95,7 +101,7 @@ class TrainingDataset(KerasDataset):
         self._start = stream.position
         self._steps_per_execution = steps_per_execution
         self._last_batch: tuple[Any, ...] | None = None
-        self._handed: collections.deque[BatchTiming] = collections.deque()
+        self._timings: collections.deque[BatchTiming] = collections.deque()
 
     def __getitem__(self, index: int) -> tuple[Any, ...]:
         end, position = self._stream.end, self._start + index
@@ -103,25 +109,25 @@ class TrainingDataset(KerasDataset):
             return self._last_batch
         batch = self._take(position, interruptible=index % self._steps_per_execution == 0)
         self._last_batch = batch if end is not None and position == end - 1 else None
-        if self._handed and index <= self._handed[-1].step:  # Keras has only looked at what it was handed
-            self._handed.clear()
-        self._handed.append(BatchTiming(index, num_samples(batch), time.perf_counter()))
+        if self._timings and index <= self._timings[-1].step:  # those before were read to learn the form
+            self._timings.clear()
+        self._timings.append(BatchTiming(index, num_samples(batch), time.perf_counter()))
         return batch
 
     def on_epoch_begin(self) -> None:
-        """Forgets what Keras has only looked at."""
-        if self._looks:
-            self._handed.clear()
+        """Forgets the batches that were read to learn their form."""
+        if self._learns_form:
+            self._timings.clear()
         super().on_epoch_begin()
 
     @property
     def has_next_batch(self) -> bool:
         """Whether the batch of the next step was handed over already, so that the step will not wait for data."""
-        return bool(self._handed)
+        return bool(self._timings)
 
-    def handed(self, count: int) -> list[BatchTiming]:
-        """The next `count` batches that the model has trained on, in the order in which they were handed over."""
-        return [self._handed.popleft() for _ in range(min(count, len(self._handed)))]
+    def take_timings(self, count: int) -> list[BatchTiming]:
+        """Those of the next `count` batches that the model has trained on, in the order of the steps."""
+        return [self._timings.popleft() for _ in range(min(count, len(self._timings)))]
 
 
 class ValidationDataset(KerasDataset):
@@ -147,3 +153,32 @@ class ValidationDataset(KerasDataset):
             return self._take(index)
         taken = self._stream.position
         return self._take(taken + (index - taken) % self._num_steps)
+
+
+def _of_another_form(batch: tuple[Any, ...], model: Any) -> tuple[Any, ...]:
+    """A batch of zeros that is longer along each axis that the model leaves open; else of the same shape.
+
+    Args:
+        batch: `(x,)`, `(x, y)` or `(x, y, sample_weight)`.
+        model: A Keras model; one that declares no inputs leaves nothing open.
+    """
+    open_inputs = _open_axes(getattr(model, "inputs", None))
+    open_outputs = _open_axes(getattr(model, "outputs", None))
+    parts = [_longer(batch[0], open_inputs), *(_longer(part, open_outputs) for part in batch[1:])]
+    return tuple(parts)
+
+
+def _open_axes(tensors: Any) -> list[tuple[int, ...]]:
+    shapes = [tuple(tensor.shape) for tensor in tensors or ()]
+    return [tuple(axis for axis, size in enumerate(shape) if axis and size is None) for shape in shapes]
+
+
+def _longer(part: Any, open_axes: list[tuple[int, ...]]) -> Any:
+    remaining = iter(open_axes)
+
+    def leaf(array: npt.NDArray[Any]) -> npt.NDArray[Any]:
+        axes = next(remaining, ())
+        shape = [size + 1 if axis in axes else size for axis, size in enumerate(array.shape)]
+        return np.zeros(shape, array.dtype)
+
+    return map_structure(leaf, part)

@@ -82,7 +82,8 @@ class Prefetcher:
         self._made: dict[int, PendingBatch] = {}
         self._is_full = False  # whether the queue was full and has not been refilled since
         self._num_idle = 0  # workers that wait for work
-        self._mean_s: float | None = None  # that a batch takes
+        self._num_made = 0
+        self._mean_s = 0.0  # that a batch takes
         self._epoch_opened_at: float | None = None  # when `on_epoch_end` was called that has not returned
         self._closed = False
         self._interruption: BaseException | None = None
@@ -294,7 +295,7 @@ class Prefetcher:
 
     @property
     def _is_cheap(self) -> bool:
-        return self._mean_s is not None and self._mean_s < _CHEAP_S
+        return self._num_made > 0 and self._mean_s < _CHEAP_S
 
     def _prepare(self, batch: PendingBatch) -> None:
         """Finds out the samples of a batch, and opens it to workers."""
@@ -350,7 +351,8 @@ class Prefetcher:
                 self._open.remove(batch)
             if not batch.is_discarded and not self._closed:
                 self._made[batch.position] = batch
-                took, mean = batch.seconds, self._mean_s
-                self._mean_s = took if mean is None else mean + _WEIGHT_OF_LATEST * (took - mean)
+                self._num_made += 1
+                weight = max(_WEIGHT_OF_LATEST, 1 / self._num_made)
+                self._mean_s = weight * batch.seconds + (1 - weight) * self._mean_s
                 if not self._is_cheap or batch.error is not None:
                     self._made_changed.notify_all()

@@ -19,7 +19,7 @@ from seqtrain.errors import WorkerError
 from seqtrain.loading.order import training_schedule
 from seqtrain.loading.stream import BatchStream
 from seqtrain.loading.workers import WorkerOptions
-from seqtrain.structure import named_leaves
+from seqtrain.structure import num_samples
 from seqtrain.text import counted
 
 _SECONDS_EACH = 0.4
@@ -73,11 +73,6 @@ def measure(sequence: Any, workers: WorkerOptions, seconds: float) -> Speed:
             samples += num_samples(stream.take().batch)
         elapsed = time.perf_counter() - counted_from
     return Speed(workers, samples / elapsed, first - began)
-
-
-def num_samples(batch: tuple[Any, ...]) -> int:
-    """The samples of a batch."""
-    return len(next(leaf for _, leaf in named_leaves(batch)))
 
 
 def choose(sequence: Any, like: WorkerOptions, tell: Callable[[str], None]) -> tuple[WorkerOptions, list[Speed]]:

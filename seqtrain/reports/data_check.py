@@ -16,7 +16,7 @@ from tqdm import tqdm
 from seqtrain import console
 from seqtrain.config.load import LoadedConfig
 from seqtrain.errors import DataError, Mistake, SeqtrainError
-from seqtrain.loading.pipeline import Data, open_data, validating_sequence
+from seqtrain.loading.pipeline import Data, open_data
 from seqtrain.loading.tuning import num_cores
 from seqtrain.reports.data_findings import MOST_NAMED, Findings, look_at_files, look_at_values, look_for_copies
 from seqtrain.reports.data_survey import Survey
@@ -92,11 +92,7 @@ def check_data(loaded: LoadedConfig, out: Path | None = None, allow_leakage: boo
             _write_list([mistake.where for mistake in error.mistakes if _is_in_a_file(mistake.where)], out)
         raise
     sides = {"train": data.split.train, "val": data.split.val}
-    surveys = {
-        side: Survey(FactSequence(validating_sequence(loaded, data, indices)))
-        for side, indices in sides.items()
-        if len(indices)
-    }
+    surveys = {side: Survey(FactSequence(data.sequence(indices))) for side, indices in sides.items() if len(indices)}
     _read(surveys, data)
     check = DataCheck(
         samples=sum(map(len, sides.values())),

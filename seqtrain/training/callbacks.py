@@ -9,10 +9,11 @@ from typing import Any
 
 import keras
 
+from seqtrain.config.build import build_component
 from seqtrain.config.load import LoadedConfig
 from seqtrain.config.schema import ListedComponentConfig
 from seqtrain.errors import ConfigError, Mistake, did_you_mean, one_of
-from seqtrain.loading.pipeline import Data, build_component
+from seqtrain.loading.pipeline import Data
 from seqtrain.metric_names import known_monitor, watched_metric
 from seqtrain.registry import callbacks
 

@@ -10,12 +10,12 @@ from typing import Any
 import keras
 
 from seqtrain import keras_api
+from seqtrain.config.build import build_component
 from seqtrain.config.load import LoadedConfig
 from seqtrain.config.node import Key
 from seqtrain.config.schema import ComponentConfig
 from seqtrain.errors import ConfigError
 from seqtrain.keras_private import compile_loss
-from seqtrain.loading.pipeline import build_component
 from seqtrain.registry import losses, metrics
 
 Path = tuple[Key, ...]

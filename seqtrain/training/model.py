@@ -6,9 +6,10 @@ from typing import Any
 
 import numpy as np
 
+from seqtrain.config.build import build_component
 from seqtrain.config.load import LoadedConfig
 from seqtrain.errors import ConfigError
-from seqtrain.loading.pipeline import Data, build_component
+from seqtrain.loading.pipeline import Data
 from seqtrain.registry import models
 from seqtrain.structure import FieldSpec, map_structure
 from seqtrain.training.keras_objects import compile_model

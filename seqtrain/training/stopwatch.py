@@ -9,7 +9,7 @@ from typing import Any
 import keras
 
 from seqtrain.loading.keras_dataset import BatchTiming, TrainingDataset
-from seqtrain.loading.tuning import num_samples
+from seqtrain.structure import num_samples
 from seqtrain.training.throughput import Throughput
 
 _WARM_UP_STEPS = 5
@@ -31,8 +31,8 @@ class SameBatch(keras.utils.PyDataset):
     def __getitem__(self, index: int) -> tuple[Any, ...]:
         return self._batch
 
-    def handed(self, count: int) -> list[BatchTiming]:
-        """Handed over at once, whenever that was."""
+    def take_timings(self, count: int) -> list[BatchTiming]:
+        """As if each batch had been there at once."""
         return [BatchTiming(0, num_samples(self._batch), 0.0)] * count
 
 

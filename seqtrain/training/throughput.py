@@ -59,10 +59,10 @@ class Throughput(keras.callbacks.Callback):
 
     def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
         """Counts the step's samples, and its wait; adds to the logs what the epoch has come to so far."""
-        handed = self._dataset.handed(batch - self._first_batch + 1)
-        self._samples += sum(each.samples for each in handed)
+        timings = self._dataset.take_timings(batch - self._first_batch + 1)
+        self._samples += sum(each.samples for each in timings)
         if self._compiled:
-            self._waited += max(0.0, *(each.at - self._model_free for each in handed), 0.0)
+            self._waited += max(0.0, *(each.at - self._model_free for each in timings), 0.0)
         self._compiled = True
         self._model_free = time.perf_counter()
         self._trained_s = self._model_free - self._began

@@ -23,7 +23,7 @@ import numpy as np
 from seqtrain.config import load_config
 from seqtrain.config.load import LoadedConfig
 from seqtrain.loading.order import validation_schedule
-from seqtrain.loading.pipeline import open_data, validating_sequence
+from seqtrain.loading.pipeline import open_data
 from seqtrain.loading.stream import BatchStream
 from seqtrain.loading.workers import WorkerOptions
 from seqtrain.reports.data_survey import Survey
@@ -73,7 +73,7 @@ def of_arrays(count: int, folder: Path) -> LoadedConfig:
 def measure(kind: str, loaded: LoadedConfig, num_workers: int, rounds: int) -> dict[str, Any]:
     """Samples a second of both, by the medians, and the median share."""
     data, workers = open_data(loaded), WorkerOptions(num_workers)
-    sequence = validating_sequence(loaded, data, np.arange(len(data.source)))
+    sequence = data.sequence(np.arange(len(data.source)))
     speeds: dict[str, list[float]] = {"loader": [], "check": []}
     for _ in range(rounds):
         speeds["loader"].append(_speed(lambda: _load(sequence, workers), len(data.source)))

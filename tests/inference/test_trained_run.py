@@ -119,7 +119,7 @@ def test_rows_of_a_new_table_are_scaled_and_numbered_by_the_training_rows_of_the
     folder, loaded, data = flats
     (folder / "new.csv").write_text("town,size,left\nnowhere,45,1\nb,25,2\n,5,3\n")
     source = data.source.of_inputs([folder / "new.csv"])
-    (x, _) = as_the_run_sees(loaded, data, source, np.arange(3))[0]
+    (x, _) = as_the_run_sees(data, source, np.arange(3))[0]
     deviation = np.sqrt(125)
     assert x["numeric"][:, 0] == pytest.approx(np.array([45 - 25, 0, 5 - 25]) / deviation)
     assert "1 of 3 rows have a 'town' that training never saw" in caplog.text

@@ -3,9 +3,10 @@ import pytest
 from sklearn.utils.class_weight import compute_class_weight
 
 from seqtrain.errors import ConfigError, DataError, SeqtrainError
-from seqtrain.loading.class_weights import ClassWeightedSequence, class_weights, weights_of_targets
+from seqtrain.loading.class_weights import class_weights, weights_of_targets
 from seqtrain.loading.order import training_schedule
 from seqtrain.loading.stream import BatchStream
+from seqtrain.loading.weighted_sequence import ClassWeightedSequence
 from seqtrain.loading.workers import WorkerOptions
 from seqtrain.sources.base import Source
 from seqtrain.structure import FieldSpec

@@ -14,12 +14,12 @@ class Clock:
         return self.now
 
 
-class Feeder:
-    def __init__(self, handed):
-        self._handed = handed
+class Dataset:
+    def __init__(self, timings):
+        self.timings = timings
 
-    def handed(self, count):
-        taken, self._handed = self._handed[:count], self._handed[count:]
+    def take_timings(self, count):
+        taken, self.timings = self.timings[:count], self.timings[count:]
         return taken
 
 
@@ -28,7 +28,7 @@ def test_waiting_is_what_lies_between_a_free_model_and_its_batch(monkeypatch):
     monkeypatch.setattr(throughput_module.time, "perf_counter", clock)
     # Steps end at 1, 2, 4 and 5 seconds; the third batch comes 1 second after the model was free.
     timings = [BatchTiming(n, 8, at) for n, at in enumerate((0.5, 0.6, 3.0, 3.5))]
-    throughput = Throughput(Feeder(timings), 1)
+    throughput = Throughput(Dataset(timings), 1)
     throughput.on_epoch_begin(0)
     for step, end in enumerate((1.0, 2.0, 4.0, 5.0)):
         throughput.on_train_batch_begin(step)
@@ -39,11 +39,11 @@ def test_waiting_is_what_lies_between_a_free_model_and_its_batch(monkeypatch):
     assert logs == {"samples_per_s": 32 / 5, "data_wait": 1 / 5}
 
 
-def test_the_feeder_tells_each_batch_once_though_keras_looks_at_the_first_two_twice():
+def test_each_batch_is_timed_once_though_keras_reads_the_first_two_twice():
     with BatchStream(NumbersSequence(), training_schedule(7), WorkerOptions(2), end=7) as stream:
         dataset = TrainingDataset(stream)
         for index in (0, 1, 0, 1, 2, 3, 4, 5, 6, 7, 8):
             dataset[index]
-        handed = dataset.handed(100)
-    assert [each.step for each in handed] == [0, 1, 2, 3, 4, 5, 6]
-    assert [each.samples for each in handed] == [8] * 6 + [2]
+        timings = dataset.take_timings(100)
+    assert [each.step for each in timings] == [0, 1, 2, 3, 4, 5, 6]
+    assert [each.samples for each in timings] == [8] * 6 + [2]
