@@ -1,4 +1,4 @@
-"""What the logs of an epoch say to a person, in the order of reading, and what matters most where room is short."""
+"""The logs of an epoch as text, in the order of reading, each part with its importance where room is short."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ def metric_parts(logs: Mapping[str, Any] | None, metrics_format: str, watched: s
     """The metrics: training before validation, the loss before the others.
 
     Args:
-        logs: What Keras hands to callbacks; texts and arrays of other callbacks are passed over.
+        logs: What Keras hands to callbacks; texts and arrays of other callbacks are left out.
         metrics_format: Of one metric, with `name` and `value`.
         watched: The metric that says which epoch is best: it comes next after the loss.
     """

@@ -1,4 +1,4 @@
-"""A bar of tqdm whose text fits the terminal: what matters least is left out first, and no line ever wraps.
+"""A bar of tqdm whose text fits the terminal: the least important parts are left out first, and no line ever wraps.
 
 The width is asked for at each redraw, so a terminal may be resized. The bar itself has a width that depends on the
 terminal's alone: one that took what the text leaves would jump with each digit. A line that would look the same is not
@@ -83,7 +83,7 @@ class FittedBar(tqdm):  # type: ignore[type-arg]
         return str(self.format_meter(**{**shown, self._field: fitted(self.parts(), room, self._separator)})).rstrip()
 
     def count_from_now(self) -> None:
-        """Judges how long it will take by what comes from now on."""
+        """Estimates the remaining time by the progress from now on."""
         self.initial = self.last_print_n = self.n
         self.start_t = self.last_print_t = time.time()
 

@@ -105,7 +105,7 @@ class OneShotAccuracy(keras.callbacks.Callback):
         self._draw(val_sequence.indices)
 
     def on_test_end(self, logs: dict[str, Any] | None = None) -> None:
-        """Adds the accuracy to what the evaluation found."""
+        """Adds the accuracy to the logs of the validation."""
         if logs is not None:
             logs["one_shot_accuracy"] = self.accuracy()
 

@@ -126,7 +126,7 @@ class TQDMProgressBar(keras.callbacks.Callback):
             self._steps = self._bar(self._heading(epoch), self._training_steps, "prefix", self.epoch_bar_format)
 
     def on_train_batch_begin(self, batch: int, logs: Logs = None) -> None:
-        """Begins where a run that goes on in the middle of an epoch begins; says that the graph is compiled."""
+        """Begins the bar at the first batch, which is not 0 in a resumed epoch; shows that the graph is compiled."""
         if self._steps is not None and self._steps.n == 0 < batch:
             self._steps.initial = self._steps.n = batch
         if not self._compiled:
@@ -201,10 +201,10 @@ class TQDMProgressBar(keras.callbacks.Callback):
         """Takes nothing."""
 
     def close(self) -> None:
-        """Ends every bar where it stands; called again it does nothing."""
+        """Ends every bar at its present count; called again it does nothing."""
         self._words.close()
         self._close(self._evaluation)
-        if self._steps is not None:  # broken off: how far it came stays
+        if self._steps is not None:  # interrupted: its count stays
             self._steps.bar_format = self.epoch_bar_format.replace("{remaining} left", "stopped")
             stood = str(self._steps)
             self._close(self._steps)

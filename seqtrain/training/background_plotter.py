@@ -1,6 +1,6 @@
-"""Renews the curves of a run while it trains, without taking part in it.
+"""Redraws the curves of a run while it trains, in a process of its own.
 
-A process of the lowest priority draws them after an epoch. It costs about a second of a processor, so one is begun at
+The process, of the lowest priority, draws after an epoch. It costs about a second of a processor, so one is begun at
 most every twenty times the time that the last has taken: a run of many short epochs is not slowed by more than the
 processor's idle time. A failure is logged once; the end of the run draws them in any case.
 """
@@ -22,7 +22,7 @@ log = logging.getLogger("seqtrain")
 
 
 class BackgroundPlotter(keras.callbacks.Callback):
-    """Begins to draw after an epoch, where the last drawing is done and was long enough ago.
+    """Starts drawing after an epoch, if the last drawing is done and was long enough ago.
 
     Args:
         run_dir: The run folder, whose history is written before.
@@ -37,7 +37,7 @@ class BackgroundPlotter(keras.callbacks.Callback):
         self._has_failed = False
 
     def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
-        """Looks after the last drawing, and perhaps begins another."""
+        """Collects the last drawing's outcome, and perhaps starts another."""
         now = time.monotonic()
         if self._process is not None and self._process.poll() is not None:
             self._judge(self._process)

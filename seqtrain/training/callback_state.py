@@ -39,7 +39,7 @@ class CallbackStates:
         self._warned: set[str] = set()
 
     def note_changes(self) -> None:
-        """Remembers what has changed so far, so that it stays state when it changes back."""
+        """Notes which attributes have changed so far: they are state from now on, even if they change back."""
         for callback, before, changed in zip(self._callbacks, self._before, self._changed, strict=True):
             now = _fingerprints(callback, without=changed)
             changed |= {name for name, value in now.items() if before.get(name) != value}
@@ -50,7 +50,7 @@ class CallbackStates:
         return [{"name": name, "state": self._state(index, name, arrays)} for index, name in enumerate(self._names)]
 
     def restore(self, documents: Sequence[dict[str, Any]], arrays: Arrays) -> None:
-        """Gives each callback the state of the one of its name; one that is new begins without."""
+        """Restores the state of each callback by its name; a callback that is new keeps its own."""
         left = list(documents)
         for name, callback, changed in zip(self._names, self._callbacks, self._changed, strict=True):
             document = next((each for each in left if each["name"] == name), None)
@@ -79,7 +79,7 @@ class CallbackStates:
         return {"items": items}
 
     def _warn_of_what_is_not_kept(self, name: str, callback: Any) -> None:
-        """Says once which attributes of a user's own callback a resumed run will not have."""
+        """Warns once of the attributes of a user's own callback that a checkpoint cannot keep."""
         if name in self._warned or type(callback).__module__.partition(".")[0] in ("keras", "seqtrain"):
             return
         self._warned.add(name)
@@ -103,7 +103,7 @@ def _attributes(callback: Any) -> dict[str, Any]:
 
 
 def _configured(kind: type) -> frozenset[str]:
-    """The attributes that hold what the config says: those that Keras's classes name as their arguments.
+    """The attributes that hold configuration: those named like the arguments of Keras's own classes.
 
     Keras changes some in place when it first needs them (the sign of `min_delta`), and would again after a restore.
     """

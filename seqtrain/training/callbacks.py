@@ -61,7 +61,7 @@ def build_callbacks(
 
 
 def close_callbacks(built: Iterable[Any]) -> None:
-    """Has callbacks that were interrupted give up their bars and files."""
+    """Closes the bars and files of callbacks, which may have been interrupted."""
     for callback in built:
         if hasattr(callback, "close"):
             callback.close()

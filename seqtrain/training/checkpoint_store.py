@@ -42,7 +42,7 @@ log = logging.getLogger("seqtrain")
 
 @dataclass(frozen=True)
 class CheckpointInfo:
-    """A checkpoint on disk whose files were found to be what was written.
+    """A checkpoint on disk whose files have the hashes that its manifest names.
 
     Args:
         path: Its folder.
@@ -135,7 +135,7 @@ class CheckpointStore:
         return not self.is_empty() or any(self.path.glob(f"{_CORRUPT}*"))
 
     def sweep(self) -> None:
-        """Removes what an interrupted write or removal left."""
+        """Removes leftovers of interrupted writes and removals."""
         for pattern in (f"{_UNFINISHED}*", f"{_REMOVED}*"):
             for leftover in self.path.glob(pattern):
                 _remove(leftover)
@@ -171,7 +171,7 @@ class CheckpointStore:
         unfinished.replace(path)
 
     def _prune(self) -> None:
-        """Keeps the newest, and what they call best; a folder is renamed before it is removed, file by file."""
+        """Removes all but the newest checkpoints and the best; a folder is renamed before its files are removed."""
         names = self._names()
         kept: set[str | None] = set(names[-_KEPT:])
         for name in names[-_KEPT:]:

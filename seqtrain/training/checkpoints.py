@@ -71,12 +71,12 @@ class Checkpoints:
             self.save()
 
     def begin_validation(self) -> None:
-        """Keeps what a validation will change, before any callback knows of it."""
+        """Keeps the state that a validation will change, before callbacks are told that it begins."""
         self._before_validation = take_state(self._run)
         self._run.progress = replace(self._run.progress, moment=Moment.VALIDATING)
 
     def note_step_state(self) -> None:
-        """Keeps what a step changes while it still waits for its batch."""
+        """Keeps the variables that a step changes while it still waits for its batch."""
         self._before_step = take_step_state(self._run.model)
 
     def save(self, is_best: bool = False) -> None:
@@ -124,7 +124,7 @@ class Checkpoints:
         return take_snapshot(run.model, state, self._best, self._store.path)
 
     def log_cost(self) -> None:
-        """Logs what saving has cost."""
+        """Logs how much of the time saving has taken."""
         share = self._seconds / max(time.monotonic() - self._began, 1e-9)
         log.info("checkpoints: %d saved in %.1f %% of the time", self._num_saved, 100 * share)
 

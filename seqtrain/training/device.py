@@ -1,4 +1,4 @@
-"""Makes Keras ready for a run: seeds, precision, determinism; and says what it runs on."""
+"""Sets Keras up for a run (seeds, precision, determinism), and names the devices that it runs on."""
 
 from __future__ import annotations
 

@@ -45,7 +45,7 @@ class FolderLock:
             raise
 
     def close(self) -> None:
-        """Gives the folder to others."""
+        """Unlocks the folder."""
         os.close(self._descriptor)
 
     def _take(self, path: Path) -> None:

@@ -62,7 +62,7 @@ def compile_model(model: Any, loaded: LoadedConfig, classes: Mapping[str, Any]) 
 
 
 def mean_over_samples(model: Any) -> None:
-    """Has the losses of single outputs be means over samples, as their sum is.
+    """Makes the logged losses of single outputs means over samples, as the total loss is.
 
     Keras weighs them by the static size of a batch, which a graph of TensorFlow does not know: there a last batch of
     two samples counts as much as one of 256.

@@ -9,7 +9,7 @@ from seqtrain.errors import ConfigError, ResourceError
 
 
 def is_out_of_memory(error: BaseException) -> bool:
-    """Whether TensorFlow, JAX or Python says that memory ran out, or that is the cause of what we say."""
+    """Whether an error of TensorFlow, JAX or Python means that memory ran out, or such an error is its cause."""
     names = ("ResourceExhaustedError", "OutOfMemoryError", "MemoryError")
     is_reported = type(error).__name__ in names or "RESOURCE_EXHAUSTED" in str(error)
     return is_reported or (
@@ -28,7 +28,7 @@ def out_of_memory(loaded: LoadedConfig, error: BaseException) -> ResourceError:
 
 
 def with_batch_size(loaded: LoadedConfig, error: ResourceError) -> ResourceError:
-    """What the loader, which knows no config, says of memory."""
+    """The loader's error, with advice that needs the config."""
     fix = f"{_smaller_batches(loaded)}lower fit.workers or fit.max_queue_size"
     return ResourceError(replace(each, fix=fix) for each in error.mistakes)
 

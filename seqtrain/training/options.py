@@ -1,4 +1,4 @@
-"""What the command line says beside the config, and how a run ended."""
+"""The options of `fit` on the command line, and the outcome of a run."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ Resume = Literal["auto", "must", "never"]
 
 @dataclass(frozen=True)
 class FitOptions:
-    """What the command line says beside the config.
+    """The options of `fit` on the command line.
 
     Args:
         run_dir: The run folder; a new one under `runs/` where None.

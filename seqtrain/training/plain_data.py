@@ -1,4 +1,4 @@
-"""Python values as JSON and arrays, and back: what a checkpoint keeps of objects, without pickling any.
+"""Python values as JSON and arrays, and back, without pickle: this is how a checkpoint keeps them.
 
 Numbers, texts, lists, mappings and arrays keep their types, NumPy's scalars too; floats keep every bit. An array is a
 reference in the JSON to an entry of `arrays`, which goes into an `.npz` file.

@@ -62,12 +62,12 @@ class Recorder(keras.callbacks.Callback):
         return [{name: value for name, value in row.items() if name != "time"} for row in self.rows]
 
     def begin(self) -> None:
-        """Removes what a start has left that was killed before its first checkpoint."""
+        """Removes the history of a start that was killed before its first checkpoint."""
         for path in (self.folder.metrics, self.folder.history):
             path.unlink(missing_ok=True)
 
     def resume(self, rows: Iterable[dict[str, Any]], best: dict[str, Any] | None) -> None:
-        """Takes the history back to what a checkpoint knew."""
+        """Cuts the history back to the epochs that a checkpoint knows."""
         self.rows, self.best = list(rows), best
         self._write_lines()
         self._write("history.csv", _csv(self.history))
@@ -116,7 +116,7 @@ class Recorder(keras.callbacks.Callback):
 
 
 def cut_back_csv(logger: keras.callbacks.CSVLogger, epoch: int) -> None:
-    """Has Keras's CSVLogger append, after the rows of the epochs before one."""
+    """Makes Keras's CSVLogger append, and removes its rows from an epoch on."""
     path = Path(logger.filename)
     if path.is_file():
         with path.open(newline="") as file:

@@ -1,4 +1,4 @@
-"""result.json: what `fit --json` prints, and what a log says in its last lines."""
+"""The result of a run: result.json, which `fit --json` prints too, and the last lines of the log."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""One phase of a run, or what is left of it: prepared, trained, finished."""
+"""One phase of a run: prepared, trained from its beginning or a snapshot, and finished."""
 
 from __future__ import annotations
 
@@ -163,7 +163,7 @@ class Run:
         return result
 
     def _take_back_history(self) -> None:
-        """Has what the run writes as it goes begin anew, or after the last epoch that the snapshot knows."""
+        """Cuts history and logs back to the epochs that the snapshot knows; without one they begin empty."""
         if self._snapshot is None:
             self._recorder.begin()
             return
@@ -259,7 +259,7 @@ class Run:
             raise
 
     def _raise_cause(self, error: Exception, datasets: list[KerasDataset]) -> None:
-        """Raises what is behind an error out of Keras, where that is ours: the loader's, or a lack of memory."""
+        """Raises the error behind one that Keras raised, where it is the loader's or a lack of memory."""
         for cause in (dataset.error for dataset in datasets if dataset.error is not None):
             if isinstance(cause, (InterruptedRunError, OutOfTimeError)):
                 raise cause from error

@@ -69,7 +69,7 @@ class RunCallbacks(keras.callbacks.CallbackList):
                 self._restore(snapshot)
 
     def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:
-        """Begins an epoch; a run that is resumed in the middle of one is restored, and skips what is done of it."""
+        """Begins an epoch; a run that is resumed within one is restored, and skips the batches that are done."""
         super().on_epoch_begin(epoch, logs)
         if self._to_restore is None:
             self._move_on(epoch=epoch, step=0, moment=Moment.BETWEEN_BATCHES)
@@ -121,7 +121,7 @@ class RunCallbacks(keras.callbacks.CallbackList):
         self._stop.check()
 
     def on_train_end(self, logs: Any = None) -> None:
-        """Gives the weights the values that the optimizer has them end with, such as their averages, and ends."""
+        """Ends, after the optimizer has given the weights their final values, such as their averages."""
         self._checkpoints.retry()
         self._finalize_weights(self.model.trainable_weights)
         super().on_train_end(logs)

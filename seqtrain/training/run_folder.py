@@ -1,4 +1,4 @@
-"""The folder of a run: what it was made from, how it went, what came out.
+"""The folder of a run, and its files.
 
     config.yaml       resolved, as of the last start; can be fed back
     meta.json         versions, git commit, devices, argv of the first start; "resumed": the later ones
@@ -12,8 +12,8 @@
     checkpoints/      last and best among them
     plots/            curves
 
-Files appear whole or not at all: each is written beside its name, synced and renamed. config.yaml is written last of
-what a run begins with, so where it is, the rest is too. Nothing is judged or written before the folder is locked.
+Files appear whole or not at all. When a run begins, config.yaml is written last, so where it exists, the others do too.
+Nothing is read or written before the folder is locked.
 """
 
 from __future__ import annotations
@@ -107,7 +107,7 @@ class RunFolder:
         return (self.path / "config.yaml").exists()
 
     def read_result(self) -> dict[str, Any] | None:
-        """What the run printed at its end; None where it has not ended, or that cannot be read any more."""
+        """The result of the run; None where it has not ended, or its file is damaged."""
         if not (self.path / "result.json").exists():
             return None
         try:
@@ -117,7 +117,7 @@ class RunFolder:
             return None
 
     def begin(self, config: RunConfig, data: Data, argv: Sequence[str]) -> None:
-        """Writes what the run is made from; what a start has left that kept no checkpoint goes.
+        """Writes config, split and versions, and removes leftovers of a start that saved no checkpoint.
 
         Args:
             config: Of the run.
@@ -176,7 +176,7 @@ class RunFolder:
         self.write_json("meta.json", {**meta, "resumed": resumed})
 
     def add_devices(self, backend: str, devices: Sequence[str]) -> None:
-        """Completes this start's part of meta.json with what is known once Keras is loaded."""
+        """Adds the devices to this start's part of meta.json, once Keras is loaded."""
         meta = self._meta()
         (meta["resumed"][-1] if meta.get("resumed") else meta).update(backend=backend, devices=list(devices))
         self.write_json("meta.json", meta)
@@ -199,7 +199,7 @@ class RunFolder:
             raise ResourceError(f"cannot be written: {error.strerror}", where=path) from error
 
     def _require_own(self) -> None:
-        """Refuses a folder that holds what no start leaves behind that was killed before it had begun a run."""
+        """Refuses a folder with other files than those of a run, or of a start that was killed early."""
         if self.holds_run():
             return
         foreign = sorted(entry.name for entry in self.path.iterdir() if not _is_of_a_start(entry))
@@ -240,7 +240,7 @@ class RunFolder:
         self.write_json("split.json", document, indent=None)
 
     def _meta(self) -> dict[str, Any]:
-        """What meta.json says; nothing depends on it, so one that is damaged is begun anew."""
+        """The content of meta.json; nothing depends on it, so a damaged one is replaced."""
         try:
             return self._read_json("meta.json")
         except CheckpointError as error:
@@ -253,7 +253,7 @@ class RunFolder:
 
 @contextlib.contextmanager
 def _usable(path: Path) -> Iterator[None]:
-    """Says of a folder that cannot be used why."""
+    """Raises an error with the reason where a folder cannot be used."""
     try:
         yield
     except OSError as error:

@@ -1,4 +1,4 @@
-"""How far a pass over samples is: a bar on a terminal, now and then a line in a log, or nothing."""
+"""Progress over samples: a bar on a terminal, a line now and then in a log, or nothing."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def _add(bar: tqdm[Any], count: int) -> None:
 
 
 class _Lines:
-    """Tells in whole lines, and only of what takes long."""
+    """Progress as whole lines, the first after half a minute."""
 
     def __init__(self, words: str, total: int) -> None:
         self._words, self._total, self._done = words, total, 0

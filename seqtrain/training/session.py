@@ -1,4 +1,4 @@
-"""A run from outside: begun, resumed or found complete; rolled back where it diverges, and led to its next phase.
+"""A session of a run: begins or resumes it, rolls it back when it diverges, and starts its next phase.
 
 Mistakes come first, in the order of what they cost to find: the config, the data (no Keras yet), the run folder, the
 model and the callbacks, and only then training.
@@ -37,7 +37,7 @@ log = logging.getLogger("seqtrain")
 
 
 def fit(loaded: LoadedConfig, options: FitOptions) -> Outcome:
-    """Trains: begins a run, resumes the one in the run folder, or says that it is complete.
+    """Begins a run, resumes the one in the run folder, or finds that it is complete.
 
     Raises:
         SeqtrainError: its branches say what went wrong.
@@ -155,7 +155,7 @@ class _Session:
                 self._folder.check_same(self._loaded, self._data)
 
     def _snapshot(self, checkpoint: CheckpointInfo | None) -> Snapshot | None:
-        """What to resume from; what stopped a run early may not stop it where its patience is larger now."""
+        """What to resume from; a run that was stopped early trains on where its patience is larger now."""
         from seqtrain.training.snapshot import Snapshot
 
         if checkpoint is None:

@@ -189,13 +189,13 @@ def take_step_state(model: Any) -> list[tuple[Any, npt.NDArray[Any]]]:
 
 
 def restore_generators(state: RunState) -> None:
-    """Gives Python's and NumPy's global generators their states: before workers start, whose threads may use them."""
+    """Restores Python's and NumPy's global generators; call it before workers start, whose threads may use them."""
     random.setstate(decode(state.random, state.arrays))
     np.random.set_state(decode(state.numpy_random, state.arrays))  # noqa: NPY002
 
 
 def restore(snapshot: Snapshot, run: RunObjects) -> None:
-    """Gives the model and the callbacks the state of a snapshot, and scales the learning rate by the rollbacks since.
+    """Restores the model and the callbacks, and scales the learning rate by the rollbacks since the snapshot.
 
     `fit` resets metrics and calls callbacks as it begins, so this comes after. Where a phase begins, its callbacks know
     already what they knew at the end of the one before.
@@ -212,7 +212,7 @@ def restore(snapshot: Snapshot, run: RunObjects) -> None:
 
 
 def restore_model(snapshot: Snapshot, model: Any) -> None:
-    """Gives a model its weights and seeds; its optimizer and metrics too, save where a phase begins with new ones.
+    """Restores weights and seeds; optimizer and metrics too, unless a phase begins, which has new ones.
 
     Raises:
         CheckpointError: when the snapshot is of another model.
@@ -227,7 +227,7 @@ def restore_model(snapshot: Snapshot, model: Any) -> None:
 
 
 def load_weights(model: Any, weights: Content | Path, where: Path) -> None:
-    """Gives a model the weights of a checkpoint.
+    """Loads the weights of a checkpoint into a model.
 
     Args:
         model: Built.

@@ -1,4 +1,4 @@
-"""How fast a run goes, and what share of the time the model waits for data.
+"""Samples per second, and the share of the time that the model waits for data.
 
 For each step two moments are compared: when the model had done with the step before, and when the loader handed the
 batch over. A later hand-over is waiting. (TensorFlow fetches a batch inside the step, so the gap between steps does
