@@ -105,7 +105,6 @@ def predict(
     as_json: JsonOption = False,
 ) -> None:
     """Predict new samples with a trained run: classes, values, masks, or whatever its model puts out."""
-    from seqtrain.inference.prediction import PredictOptions
     from seqtrain.inference.prediction import predict as predicted
 
     to_stdout = out == Path("-")
@@ -113,7 +112,7 @@ def predict(
         raise typer.BadParameter("stdout takes the predictions or the JSON, not both", param_hint="--out -")
     with stdout_for_data() as stdout, progress_shown_as(progress), native_stderr_aside(), _ending_in_order():
         place = stdout if to_stdout else out
-        done = predicted(run, PredictOptions(inputs or (), settings or (), checkpoint, place, out_format))
+        done = predicted(run, inputs or (), settings or (), checkpoint, place, out_format)
     if as_json:
         print_json(done.to_json())
     else:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import functools
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -12,8 +11,8 @@ from seqtrain.config.load import LoadedConfig
 from seqtrain.errors import CheckpointError, ConfigError
 from seqtrain.inference.trained_run import TrainedRun, names_source
 from seqtrain.loading.pipeline import Data
-from seqtrain.loading.preprocessing_state import fitted_by, fitted_of, is_same_data, open_known
-from seqtrain.reports.batch_predictions import Predictor
+from seqtrain.loading.preprocessing_state import is_same_data, open_run_data, read_fitted
+from seqtrain.reports.batch_predictions import batch_predictions
 from seqtrain.reports.inspection import Inspection, Side, Stage
 from seqtrain.reports.output_spec import TrainingInfo
 from seqtrain.structure import named_leaves
@@ -44,78 +43,53 @@ def open_inspection(
             what other data of its kind to look at.
 
     Raises:
-        SeqtrainError: see `Inspection` and `InspectedRun`.
+        CheckpointError: when there is no run in the folder, or no good checkpoint; or when its data or split has
+            changed, and no other data is named.
+        ConfigError: when the model does not know the inputs, classes, ids or columns of another config.
+        SeqtrainError: see `Inspection`.
     """
     if run is None:
         assert config is not None
         return Inspection(config, side, epoch, out, stage)
-    inspected = InspectedRun(run, config, settings)
-    inspection = Inspection(inspected.loaded, side, epoch, out, stage, inspected.data)
-    inspection.predictor = inspected.predictor()
-    inspection.about.append(inspected.title)
+    trained = TrainedRun(run, settings if config is None else (), moves_own=True)
+    if config is None:
+        loaded, data = trained.loaded, trained.data
+        if not names_source(settings) or is_same_data(run, data):
+            trained.own_split(or_else="look at other data with -s source...")
+    else:
+        loaded, data = config, _data_as_the_run_sees(config, run)
+    inspection = Inspection(loaded, side, epoch, out, stage, data)
+    _require_same_inputs(trained.data.train, data.train, loaded)
+    model, info = trained.model, TrainingInfo.of(trained.data, trained.model)
+    inspection.predictor = lambda fields, x: batch_predictions(fields, predict_on_batch(model, x), info)
+    # To a person the first epoch is 1.
+    inspection.about.append(f"predicted by {run} with the {trained.which} weights (epoch {trained.epoch + 1})")
     return inspection
 
 
-class InspectedRun:
-    """A run folder, and the model with its best weights.
+def _data_as_the_run_sees(config: LoadedConfig, run: Path) -> Data:
+    """The data of another config, by the scales and vocabularies that the run was trained with."""
+    try:
+        data = open_run_data(run, config)
+        if read_fitted(run) is None and data.train.fitted():
+            raise CheckpointError("this config scales its samples, and the run was trained on what is not scaled")
+        return data
+    except CheckpointError as error:
+        place = config.place("source")
+        mistakes = [dataclasses.replace(each, where=place, fix=_LEAVE_OUT) for each in error.mistakes]
+        raise ConfigError(mistakes) from error
 
-    Args:
-        path: The run folder.
-        config: See `open_inspection`.
-        settings: See `open_inspection`.
 
-    Attributes:
-        loaded: The config whose batches are looked at, the run's own or another.
-        data: Of the config, by the scales and vocabularies that the run was trained with.
-
-    Raises:
-        CheckpointError: when there is no run in the folder, or no good checkpoint; or when its data or split has
-            changed, and no other data is named.
-        ConfigError: when the model does not know the classes, ids or columns of another config.
-    """
-
-    def __init__(self, path: Path, config: LoadedConfig | None, settings: Sequence[str]) -> None:
-        self._run = TrainedRun(path, settings if config is None else (), moves_own=True)
-        if config is not None:
-            self.loaded, self.data = config, self._data_of(config)
-            return
-        self.loaded, self.data = self._run.loaded, self._run.data
-        if not names_source(settings) or is_same_data(path, self.data):
-            self._run.own_split("look at other data with -s source...")
-
-    @property
-    def title(self) -> str:
-        """Which weights predict; to a person the first epoch is 1."""
-        return f"predicted by {self._run.path} with the {self._run.which} weights (epoch {self._run.epoch + 1})"
-
-    def predictor(self) -> Predictor:
-        """The model, for batches of the config.
-
-        Raises:
-            ConfigError: when the model cannot be given its batches, or its classes are others.
-        """
-        own, other = self._run.data.train, self.data.train
-        if _shapes(own) != _shapes(other) or own.class_names != other.class_names:
-            raise ConfigError(
-                "the run was trained on other inputs or other classes than this config has",
-                where=self.loaded.place("sequence"),
-                expected=_described(own),
-                received=_described(other),
-                fix=_LEAVE_OUT,
-            )
-        model = self._run.model
-        return Predictor(functools.partial(predict_on_batch, model), TrainingInfo.of(self._run.data, model))
-
-    def _data_of(self, config: LoadedConfig) -> Data:
-        try:
-            data = open_known(self._run.path, config)
-            if fitted_of(self._run.path) is None and fitted_by(data):
-                raise CheckpointError("this config scales its samples, and the run was trained on what is not scaled")
-            return data
-        except CheckpointError as error:
-            place = config.place("source")
-            mistakes = [dataclasses.replace(each, where=place, fix=_LEAVE_OUT) for each in error.mistakes]
-            raise ConfigError(mistakes) from error
+def _require_same_inputs(own: Any, other: Any, loaded: LoadedConfig) -> None:
+    """Refuses batches that the model cannot be given, or whose classes are others."""
+    if _shapes(own) != _shapes(other) or own.class_names != other.class_names:
+        raise ConfigError(
+            "the run was trained on other inputs or other classes than this config has",
+            where=loaded.place("sequence"),
+            expected=_described(own),
+            received=_described(other),
+            fix=_LEAVE_OUT,
+        )
 
 
 def _shapes(sequence: Any) -> dict[str, tuple[tuple[int, ...], str]]:

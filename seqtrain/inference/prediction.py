@@ -29,26 +29,6 @@ _MOST_SHOWN = 10
 _MOST_LISTED = 1000
 
 
-@dataclass(frozen=True)
-class PredictOptions:
-    """What the command line says.
-
-    Args:
-        inputs: Files and folders; none where the settings name another source.
-        settings: `key=value` each, laid on the run's config; beside inputs, of the source they say where the run's own
-            data lies now.
-        checkpoint: The best epoch's, or the last.
-        out: A file, a folder, or a stream. Default: `predictions` with what the format ends in.
-        out_format: Default: what `out` ends in; else PNG for pictures, CSV for what fits into rows, else .npy.
-    """
-
-    inputs: Sequence[Path]
-    settings: Sequence[str] = ()
-    checkpoint: Literal["best", "last"] = "best"
-    out: Path | TextIO | None = None
-    out_format: OutFormat | None = None
-
-
 @dataclass
 class Predictions:
     """What `predict` did.
@@ -146,12 +126,24 @@ class Predictions:
         return "\n".join([*lines, *(f"wrote {path}" for path in self.written)])
 
 
-def predict(path: Path, options: PredictOptions) -> Predictions:
+def predict(
+    path: Path,
+    inputs: Sequence[Path],
+    settings: Sequence[str] = (),
+    checkpoint: Literal["best", "last"] = "best",
+    out: Path | TextIO | None = None,
+    out_format: OutFormat | None = None,
+) -> Predictions:
     """Predicts and writes.
 
     Args:
         path: The run folder.
-        options: What to predict, and where it goes.
+        inputs: Files and folders; none where the settings name another source.
+        settings: `key=value` each, which override the run's config; beside inputs, those of the source say where the
+            run's own data lies now.
+        checkpoint: The best epoch's, or the last.
+        out: A file, a folder, or a stream. Default: `predictions` with what the format ends in.
+        out_format: Default: what `out` ends in; else PNG for pictures, CSV for what fits into rows, else .npy.
 
     Raises:
         ConfigError: when nothing is to be predicted, or the format does not fit the model's outputs.
@@ -159,22 +151,22 @@ def predict(path: Path, options: PredictOptions) -> Predictions:
         KeyboardInterrupt: as ever; what was made is kept.
     """
     require_run(path)
-    require_inputs(options.inputs)
-    run = TrainedRun(path, options.settings, options.checkpoint, moves_own=bool(options.inputs))
-    if not options.inputs and not names_source(options.settings):
+    require_inputs(inputs)
+    run = TrainedRun(path, settings, checkpoint, moves_own=bool(inputs))
+    if not inputs and not names_source(settings):
         raise ConfigError(
             "name INPUT, or another source",
             where="INPUT",
             fix=f"seqtrain predict {path} FOLDER --out FILE; or in place of INPUT -s source.path=PATH, with what else"
             " is set of the source",
         )
-    source = source_of_inputs(options.inputs, run.loaded, run.data.source) if options.inputs else run.source
+    source = source_of_inputs(inputs, run.loaded, run.data.source) if inputs else run.source
     done = Predictions(run, len(source), "csv")
     if run.loaded.config.on_bad_sample.action == "skip":
         done.allowed = run.loaded.config.on_bad_sample.most(len(source))
     sequence = _unlimited(run.sequence_of(source))
     num_items = len(source if sequence.indices is None else sequence.indices)  # a volume gives several patches
-    writer, done.out_format = writer_for(options.out, options.out_format, run, options.inputs, sequence, source)
+    writer, done.out_format = writer_for(out, out_format, run, inputs, sequence, source)
     whole = False
     try:
         with sample_bar("predicting", num_items) as advance:

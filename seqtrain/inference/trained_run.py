@@ -19,14 +19,14 @@ from seqtrain.config.load import LoadedConfig, load_config
 from seqtrain.errors import MISSING_FILE, CheckpointError, ConfigError, Mistake
 from seqtrain.inference.other_sources import as_the_run_sees, open_other_source
 from seqtrain.loading.pipeline import Data, first_batch
-from seqtrain.loading.preprocessing_state import is_same_data, open_known, require_same_data, split_of
+from seqtrain.loading.preprocessing_state import is_same_data, open_run_data, read_split, require_same_data
 from seqtrain.reports.fields import fields_of_sequence
 from seqtrain.reports.output_spec import TrainingInfo, output_specs
 from seqtrain.reports.run_folder import no_run_in
 from seqtrain.sources.base import Source
 from seqtrain.splits import Indices, Split, split_source
 from seqtrain.training.checkpoint_store import CheckpointInfo, stored_checkpoint
-from seqtrain.training.predictions import PredictedBatch, predict_on_batch, predicted_batches
+from seqtrain.training.predictions import predict_on_batch
 
 RowRange = Literal["train", "val", "all"]
 
@@ -119,8 +119,7 @@ class TrainedRun:
     @property
     def epoch(self) -> int:
         """The epoch after which the checkpoint was made, from 0."""
-        about = self.stored.about
-        return int(about["epoch"]) - (0 if about["batch"] else 1)
+        return self.stored.epoch
 
     def sequence(self, part: RowRange) -> Any:
         """The samples of a side of the split, or all, in their order and without augmentation.
@@ -158,14 +157,6 @@ class TrainedRun:
         chosen = np.arange(len(source)) if indices is None else indices
         return self._skipping(as_the_run_sees(self.data, source, chosen))
 
-    def predictions(self, sequence: Any) -> Iterator[PredictedBatch]:
-        """What the model makes of each batch, through the run's own loader.
-
-        Args:
-            sequence: See `sequence`.
-        """
-        return predicted_batches(self.model, sequence, self.data)
-
     def _skipping(self, sequence: Any) -> Any:
         """The sequence, skipping bad samples where the run's own do."""
         sequence.skips_bad_samples = self.data.train.skips_bad_samples
@@ -181,7 +172,7 @@ class TrainedRun:
             CheckpointError: when data or settings give another split.
         """
         require_same_data(self.path, self.data, or_else)
-        kept, split = split_of(self.path), self.data.split
+        kept, split = read_split(self.path), self.data.split
         if kept["sha256"] != split.fingerprint():
             raise CheckpointError(
                 "the run had another split: its seed or its shares were not the same",
@@ -195,7 +186,7 @@ class TrainedRun:
     def _own_data(self) -> Data:
         try:
             with _warnings_only():  # the notes on the data are in the log of the training
-                return open_known(self.path, self.loaded)
+                return open_run_data(self.path, self.loaded)
         except CheckpointError as error:
             if not self._is_substitute:
                 raise

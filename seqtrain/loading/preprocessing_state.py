@@ -1,8 +1,8 @@
-"""What a model knows of its data besides its weights: classes, ids, scales and vocabularies.
+"""What a model depends on besides its weights: classes, ids, scales and vocabularies.
 
-They follow from the training data, which may have changed since: a folder renamed, a row appended. So a run writes them
-down as it begins. Scales and vocabularies are then taken from there; classes and ids, which follow from the source,
-must be what they were. Else a model would be given other numbers than it learned, or its outputs other names.
+They follow from the training data, which may have changed since: a folder was renamed, a row appended. So a run records
+them as it begins. Scales and vocabularies are then read from there; classes and ids, which follow from the source, must
+be the recorded ones. Otherwise the model would get other numbers than it was trained on, or its outputs other names.
 """
 
 from __future__ import annotations
@@ -23,23 +23,17 @@ _SPLIT = "split.json"
 _MOST_LISTED = 12
 
 
-def record_of(data: Data) -> dict[str, Any]:
+def data_record(data: Data) -> dict[str, Any]:
     """What `split.json` holds of a run's data."""
     return {
         "num_samples": len(data.source),
         "data_sha256": _sha256(data),
         "known": data.source.known_names,
-        "has_fitted": bool(fitted_by(data)),
+        "has_fitted": bool(data.train.fitted()),
     }
 
 
-def fitted_by(data: Data) -> dict[str, Any]:
-    """What the training sequence fitted; a class written for Keras need not tell."""
-    fitted: dict[str, Any] = data.train.fitted()
-    return fitted
-
-
-def fitted_of(path: Path) -> dict[str, Any] | None:
+def read_fitted(path: Path) -> dict[str, Any] | None:
     """What the sequence of a run fitted on its training part; None where it fitted nothing.
 
     Args:
@@ -48,16 +42,16 @@ def fitted_of(path: Path) -> dict[str, Any] | None:
     Raises:
         CheckpointError: when it is damaged, or missing.
     """
-    return read_document(path / FITTED) if (path / FITTED).is_file() or split_of(path).get("has_fitted") else None
+    return read_document(path / FITTED) if (path / FITTED).is_file() or read_split(path).get("has_fitted") else None
 
 
 def target_scales(data: Data) -> dict[str, Scale]:
     """The mean and std of each target that was scaled by the training part, by its column."""
-    scales = scales_of(fitted_by(data))
+    scales = scales_of(data.train.fitted())
     return {name: scales[name] for name in data.source.targets if name in scales}
 
 
-def split_of(path: Path) -> dict[str, Any]:
+def read_split(path: Path) -> dict[str, Any]:
     """What `split.json` of a run folder holds.
 
     Raises:
@@ -69,19 +63,19 @@ def split_of(path: Path) -> dict[str, Any]:
     return split
 
 
-def open_known(path: Path, loaded: LoadedConfig) -> Data:
-    """The data of a config, with what a run knows in place of what it would fit itself.
+def open_run_data(path: Path, loaded: LoadedConfig) -> Data:
+    """The data of a config, with what a run has fitted in place of what it would fit itself.
 
     Args:
-        path: The run folder; runs of versions that wrote none of it down are taken as they are.
+        path: The run folder; one of a version that recorded nothing is taken as it is.
         loaded: The run's own config, or one whose samples look alike.
 
     Raises:
-        CheckpointError: when classes, ids or columns are not those that the run's model knows.
+        CheckpointError: when classes, ids or columns are not those that the run's model was trained on.
         SeqtrainError: see `open_data`.
     """
-    data = open_data(loaded, fitted_of(path), trains=False)
-    kept, now = split_of(path).get("known", {}), data.source.known_names
+    data = open_data(loaded, read_fitted(path), trains=False)
+    kept, now = read_split(path).get("known", {}), data.source.known_names
     for name, written in kept.items():
         expected = list(map(str, written)) if isinstance(written, list) else written
         if expected != now.get(name):
@@ -96,29 +90,29 @@ def open_known(path: Path, loaded: LoadedConfig) -> Data:
 
 
 def is_same_data(path: Path, data: Data) -> bool:
-    """Whether data is what a run began with, wherever it lies; of a run without `data_sha256` nobody knows."""
-    return bool(split_of(path).get("data_sha256") == _sha256(data))
+    """Whether data is what a run began with, wherever it lies; False for a run without `data_sha256`."""
+    return bool(read_split(path).get("data_sha256") == _sha256(data))
 
 
-def require_same_data(path: Path, data: Data, else_: str) -> None:
+def require_same_data(path: Path, data: Data, or_else: str) -> None:
     """Refuses data that has changed, where the samples of a side are needed.
 
     Args:
         path: The run folder; a run of a version without `data_sha256` is taken as it is.
         data: As it is now.
-        else_: What may be done beside bringing the data back.
+        or_else: What may be done instead of bringing the data back.
 
     Raises:
         CheckpointError: when samples, names or labels have changed.
     """
-    kept = split_of(path)
+    kept = read_split(path)
     if "data_sha256" in kept and not is_same_data(path, data):
         raise CheckpointError(
             "the data has changed since the run began, so its training and validation samples are others",
             where=path / _SPLIT,
             expected=f"{kept.get('num_samples')} samples, data_sha256 {kept['data_sha256']}",
             received=f"{len(data.source)} samples, data_sha256 {_sha256(data)}",
-            fix=f"bring back the same files, names and labels; or {else_}",
+            fix=f"bring back the same files, names and labels; or {or_else}",
         )
 
 

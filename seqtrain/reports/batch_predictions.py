@@ -7,7 +7,7 @@ everything else there is no confidence, and the largest errors come first.
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -22,19 +22,6 @@ from seqtrain.reports.statistics import class_indices
 from seqtrain.reports.tiles import COLORS
 
 Floats = npt.NDArray[np.floating[Any]]
-
-
-@dataclass(frozen=True)
-class Predictor:
-    """A trained model.
-
-    Args:
-        predict: What it makes of the inputs of a batch, by the name of the output.
-        info: How it was trained.
-    """
-
-    predict: Callable[[Any], Mapping[str, npt.NDArray[Any]]]
-    info: TrainingInfo
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any, Literal
@@ -21,9 +21,9 @@ from seqtrain.loading.bad_samples import replaced
 from seqtrain.loading.order import Schedule, training_schedule, validation_schedule
 from seqtrain.loading.pipeline import Data, open_data
 from seqtrain.loading.stream import BatchStream, LoadedBatch
-from seqtrain.reports.batch_predictions import Predictor, batch_predictions
+from seqtrain.reports.batch_predictions import BatchPredictions
 from seqtrain.reports.data_check import overlap_warnings
-from seqtrain.reports.fields import fields_of_sequence
+from seqtrain.reports.fields import Field, fields_of_sequence
 from seqtrain.reports.inspected_batch import MOST_CLASSES, InspectedBatch
 from seqtrain.reports.page import Block, Figures, Heading, Section, Table, Text, page
 from seqtrain.reports.sample_epochs import items_of, places_of, refuse_other_side, rows_of, sample_named
@@ -51,7 +51,7 @@ class Inspection:
         data: Of the config, where it is opened already.
 
     Attributes:
-        predictor: Set it to have predictions shown beside the targets.
+        predictor: Set it to have predictions shown: it makes them of a batch's fields and inputs.
         about: More words for the line under the page's title.
         worst: What to look at first of all batches: of each its rank, sample, batch, target and prediction.
 
@@ -83,7 +83,7 @@ class Inspection:
                 where=loaded.place("sequence"),
                 fix="leave --stage out, or derive the class from seqtrain.sequences.base.SampleSequence",
             )
-        self.predictor: Predictor | None = None
+        self.predictor: Callable[[Sequence[Field], Any], BatchPredictions] | None = None
         self.about: list[str] = []
         self._sheets: list[Path] = []
         self._sections: list[Section] = []
@@ -267,9 +267,7 @@ class Inspection:
         fields = fields_of_sequence(sequence, made.batch)
         statistics = batch_statistics(fields, ids)
         warnings = (*statistics.warnings, *overlap_warnings(source, overlapping))
-        predictions = None
-        if self.predictor is not None:
-            predictions = batch_predictions(fields, self.predictor.predict(made.batch[0]), self.predictor.info)
+        predictions = None if self.predictor is None else self.predictor(fields, made.batch[0])
         return InspectedBatch(
             title=title,
             index=index,

@@ -18,7 +18,7 @@ from seqtrain.config.load import LoadedConfig, load_config
 from seqtrain.config.non_default import non_default
 from seqtrain.errors import SeqtrainError
 from seqtrain.loading.pipeline import Data, first_batch
-from seqtrain.loading.preprocessing_state import open_known, require_same_data
+from seqtrain.loading.preprocessing_state import open_run_data, require_same_data
 from seqtrain.reports.contact_sheet import Panel, contact_sheet
 from seqtrain.reports.curves import draw_run
 from seqtrain.reports.fields import fields_of_sequence
@@ -209,7 +209,7 @@ def _data(run: RunFolder, loaded: LoadedConfig | None, trouble: str) -> Iterator
         yield Text(f"The data are not shown, as the config cannot be read: {trouble}", is_faint=True)
         return
     try:
-        data = open_known(run.path, loaded)
+        data = open_run_data(run.path, loaded)
         require_same_data(run.path, data, "train anew")
         yield from _classes(data)
         yield from _first_batch(data)

@@ -52,6 +52,11 @@ class CheckpointInfo:
     path: Path
     about: dict[str, Any]
 
+    @property
+    def epoch(self) -> int:
+        """The epoch after or in which it was made, from 0."""
+        return int(self.about["epoch"]) - (0 if self.about["batch"] else 1)
+
 
 class CheckpointStore:
     """The checkpoints of one run, which holds the run folder's lock.

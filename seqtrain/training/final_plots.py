@@ -91,7 +91,7 @@ def _give_best_weights(folder: RunFolder, model: Any) -> dict[str, Any]:
         log.warning("%s\n  the results in plots/ are those of the last one", error)
         stored = stored_checkpoint(folder.checkpoints, which)
     load_weights(model, stored.path / WEIGHTS, stored.path)
-    return {"checkpoint": which, "epoch": int(stored.about["epoch"]) - (0 if stored.about["batch"] else 1)}
+    return {"checkpoint": which, "epoch": stored.epoch}
 
 
 def results_of_outputs(

@@ -36,7 +36,7 @@ from seqtrain.config.load import LoadedConfig
 from seqtrain.config.schema import RunConfig
 from seqtrain.errors import CheckpointError, ResourceError
 from seqtrain.files import is_unfinished, sync_folder, written_whole
-from seqtrain.loading.preprocessing_state import FITTED, fitted_by, read_document, record_of, require_same_data
+from seqtrain.loading.preprocessing_state import FITTED, data_record, read_document, require_same_data
 from seqtrain.splits import Split
 from seqtrain.text import listed
 from seqtrain.training.folder_lock import FolderLock
@@ -127,7 +127,7 @@ class RunFolder:
         for leftover in (self.bad_samples, self.path / FITTED):
             leftover.unlink(missing_ok=True)
         self._write_split(data)
-        if fitted := fitted_by(data):
+        if fitted := data.train.fitted():
             self.write_json(FITTED, fitted)
         self.write_json("meta.json", provenance(argv))
         self.write("config.yaml", dump(config))
@@ -231,7 +231,7 @@ class RunFolder:
         """The samples of both sides; of more than some million, which JSON holds badly, in arrays beside it."""
         split = data.split
         document = {"sha256": split.fingerprint(), "num_train": len(split.train), "num_val": len(split.val)}
-        document |= record_of(data)
+        document |= data_record(data)
         if len(split.train) + len(split.val) > _MOST_IN_JSON:
             self._write("split.npz", lambda file: np.savez(file, train=split.train, val=split.val))
             document["samples"] = "split.npz"

@@ -10,6 +10,7 @@ from seqtrain.errors import DataError
 from seqtrain.inference.evaluation import evaluate
 from seqtrain.inference.trained_run import TrainedRun
 from seqtrain.training.keras_objects import compile_model, mean_over_samples
+from seqtrain.training.predictions import predicted_batches
 from tests.conftest import seqtrain
 from tests.training.little_run import MARKS, history, little_run
 
@@ -37,7 +38,7 @@ def test_all_samples_give_what_both_sides_give_weighted_by_their_samples():
 def test_accuracy_is_what_scikit_learn_counts_from_the_predictions():
     metrics = pytest.importorskip("sklearn.metrics")
     run = TrainedRun(little_run())
-    batches = list(run.predictions(run.sequence("train")))
+    batches = list(predicted_batches(run.model, run.sequence("train"), run.data))
     y = np.concatenate([each.batch[1] for each in batches])
     outputs = np.concatenate([each.outputs[""] for each in batches]).astype(np.float64)
     outputs /= outputs.sum(axis=1, keepdims=True)

@@ -15,7 +15,7 @@ from seqtrain.config import load_config
 from seqtrain.errors import ConfigError, DataError, InterruptedRunError
 from seqtrain.inference import prediction, readable_batches
 from seqtrain.inference.mask_size import in_picture_size
-from seqtrain.inference.prediction import PredictOptions, predict
+from seqtrain.inference.prediction import predict
 from seqtrain.inference.prediction_files import ArrayWriter, PictureWriter, TableWriter, palette
 from seqtrain.inference.prediction_format import check_format
 from seqtrain.inference.prediction_places import Places
@@ -26,7 +26,7 @@ from seqtrain.sources.listed_files import ListedArrays
 from seqtrain.sources.npy_files import npy_array
 from seqtrain.structure import FieldSpec
 from seqtrain.training.options import FitOptions
-from seqtrain.training.predictions import PredictedBatch, predict_on_batch
+from seqtrain.training.predictions import PredictedBatch, predict_on_batch, predicted_batches
 from seqtrain.training.session import fit
 from tests.conftest import CONFIGS, DATA, seqtrain
 from tests.training.little_run import MARKS, little_run, save
@@ -52,16 +52,16 @@ def photos(tmp_path):
 
 def test_what_fit_validated_is_predicted_alike_from_its_files(tmp_path):
     run = TrainedRun(little_run())
-    batches = list(run.predictions(run.sequence("val")))
+    batches = list(predicted_batches(run.model, run.sequence("val"), run.data))
     paths = [run.source.describe(index) for each in batches for index in each.items]
-    done = predict(little_run(), PredictOptions([*map(type(tmp_path), paths)], out=tmp_path / "p.npy"))
+    done = predict(little_run(), [*map(type(tmp_path), paths)], out=tmp_path / "p.npy")
     assert (done.exit_code, done.samples) == (0, 12)
     assert np.array_equal(np.load(tmp_path / "p.npy"), np.concatenate([each.outputs[""] for each in batches]))
     assert [row["path"] for row in rows_of((tmp_path / "p.inputs.csv").read_text())] == paths
 
 
 def test_a_folder_is_predicted_in_the_order_of_its_paths_and_unreadable_files_are_told(photos, caplog):
-    done = predict(little_run(), PredictOptions([photos], out=photos.parent / "out.csv"))
+    done = predict(little_run(), [photos], out=photos.parent / "out.csv")
     rows = rows_of((photos.parent / "out.csv").read_text())
     names = ["a", "a_bad", "b/c", "b/d", "e", "f", "g_bad"]
     assert [row["path"] for row in rows] == [str(photos / f"{name}.png") for name in names]
@@ -80,14 +80,14 @@ def test_a_folder_is_predicted_in_the_order_of_its_paths_and_unreadable_files_ar
 
 
 def test_bad_files_may_pass_where_the_config_says_so(photos):
-    options = PredictOptions([photos], ["on_bad_sample={action: skip, max: 2}"], out=photos.parent / "out.jsonl")
-    assert predict(little_run(), options).exit_code == 0
+    settings = ["on_bad_sample={action: skip, max: 2}"]
+    assert predict(little_run(), [photos], settings, out=photos.parent / "out.jsonl").exit_code == 0
     documents = [json.loads(line) for line in (photos.parent / "out.jsonl").read_text().splitlines()]
     assert [set(each) == {"path", "error"} for each in documents] == [False, True, False, False, False, False, True]
 
 
 def test_a_file_alone_that_cannot_be_read_is_told_and_not_replaced(photos, tmp_path):
-    done = predict(little_run(), PredictOptions([photos / "a_bad.png"], out=tmp_path / "one.csv"))
+    done = predict(little_run(), [photos / "a_bad.png"], out=tmp_path / "one.csv")
     assert done.failed == 1
     assert [row["error"] for row in rows_of((tmp_path / "one.csv").read_text())] == [
         "the file is not an image that can be read"
@@ -102,17 +102,17 @@ def test_a_class_written_for_keras_is_asked_for_each_sample_where_one_of_a_batch
     good = [next(iter(sorted(folder.iterdir()))) for folder in digits]
     (tmp_path / "bad.png").write_bytes(b"nothing")
     inputs = [good[0], tmp_path / "bad.png", good[1]]
-    done = predict(tmp_path / "run", PredictOptions(inputs, out=tmp_path / "p.npy"))
+    done = predict(tmp_path / "run", inputs, out=tmp_path / "p.npy")
     assert done.failed == 1
     predicted = np.load(tmp_path / "p.npy")
     assert np.isnan(predicted).all(axis=1).tolist() == [False, True, False]
-    predict(tmp_path / "run", PredictOptions(good, out=tmp_path / "good.npy"))
+    predict(tmp_path / "run", good, out=tmp_path / "good.npy")
     assert predicted[[0, 2]] == pytest.approx(np.load(tmp_path / "good.npy"), abs=1e-6)
 
 
 def test_a_manifest_names_paths_beside_it(photos, tmp_path):
     (tmp_path / "list.csv").write_text("path,who\nphotos/f.png,x\nphotos/a.png,y\nphotos/none.png,z\n")
-    predict(little_run(), PredictOptions([tmp_path / "list.csv"], out=tmp_path / "p.csv"))
+    predict(little_run(), [tmp_path / "list.csv"], out=tmp_path / "p.csv")
     rows = rows_of((tmp_path / "p.csv").read_text())
     assert [row["path"].removeprefix(f"{photos}/") for row in rows] == ["f.png", "a.png", "none.png"]
     assert [bool(row["error"]) for row in rows] == [False, False, True]
@@ -120,11 +120,11 @@ def test_a_manifest_names_paths_beside_it(photos, tmp_path):
 
 def test_mistakes_on_the_command_line_are_told_before_anything_is_written(photos, tmp_path):
     with pytest.raises(DataError, match="no such file or folder"):
-        predict(little_run(), PredictOptions([tmp_path / "photo"]))
+        predict(little_run(), [tmp_path / "photo"])
     with pytest.raises(ConfigError, match="name INPUT, or another source"):
-        predict(little_run(), PredictOptions([]))
+        predict(little_run(), [])
     with pytest.raises(ConfigError, match="png cannot hold what this model puts out"):
-        predict(little_run(), PredictOptions([photos], out=tmp_path / "out", out_format="png"))
+        predict(little_run(), [photos], out=tmp_path / "out", out_format="png")
     assert not (tmp_path / "out").exists()
 
 
@@ -137,7 +137,7 @@ def test_an_interrupted_prediction_keeps_what_is_done_under_another_name(photos,
 
     monkeypatch.setattr(prediction, "readable_batches", broken_off)
     with pytest.raises(InterruptedRunError) as interrupted, results._ending_in_order():
-        predict(little_run(), PredictOptions([photos], out=tmp_path / "p.npy"))
+        predict(little_run(), [photos], out=tmp_path / "p.npy")
     assert interrupted.value.exit_code == 130
     assert not (tmp_path / "p.npy").exists()
     assert np.load(tmp_path / "p.npy.partial").shape == (5, 3)
@@ -265,8 +265,8 @@ def test_no_sample_is_left_out_of_the_last_batch(photos):
     (photos / "a_bad.png").unlink()
     (photos / "g_bad.png").unlink()
     save(photos / "z.png", 100, np.random.default_rng(0))
-    options = PredictOptions([photos], ["sequence.drop_remainder=true"], out=photos.parent / "out.csv")
-    assert predict(little_run(), options).to_json()["status"] == "predicted"
+    done = predict(little_run(), [photos], ["sequence.drop_remainder=true"], out=photos.parent / "out.csv")
+    assert done.to_json()["status"] == "predicted"
     assert len(rows_of((photos.parent / "out.csv").read_text())) == 6
 
 
@@ -289,11 +289,9 @@ def test_no_table_is_written_over_an_input_or_over_the_data(photos, name):
     manifest.write_text("path\nphotos/a.png\nphotos/e.png\n")
     place = photos.parent / name if name != "run" else next((little_run().parent / "pictures").rglob("*.png"))
     before = place.read_bytes()
-    for out_format in ("csv", "jsonl", "npy"):
-        options = PredictOptions([manifest], out=place, out_format=out_format)
-        if out_format != "npy":  # which has a name of its own
-            with pytest.raises(ConfigError, match="written over a file of the data"):
-                predict(little_run(), options)
+    for out_format in ("csv", "jsonl"):  # a .npy has a name of its own
+        with pytest.raises(ConfigError, match="written over a file of the data"):
+            predict(little_run(), [manifest], out=place, out_format=out_format)
     assert place.read_bytes() == before
     assert not list(place.parent.glob("*.partial"))
 
@@ -302,7 +300,7 @@ def test_no_array_is_written_over_an_input(photos):
     rows = photos.parent / "x.inputs.csv"
     rows.write_text("path\nphotos/a.png\n")
     with pytest.raises(ConfigError, match="written over a file of the data"):
-        predict(little_run(), PredictOptions([rows], out=photos.parent / "x.npy"))
+        predict(little_run(), [rows], out=photos.parent / "x.npy")
 
 
 @pytest.mark.parametrize("first_is_missing", [True, False])
@@ -310,7 +308,7 @@ def test_a_missing_first_picture_does_not_make_rows_of_files(photos, first_is_mi
     manifest = photos.parent / "list.csv"
     names = ["nowhere.png", "photos/a.png"]
     manifest.write_text("\n".join(["path", *(names if first_is_missing else names[::-1]), ""]))
-    predict(little_run(), PredictOptions([manifest], out=photos.parent / "out.csv"))
+    predict(little_run(), [manifest], out=photos.parent / "out.csv")
     assert (photos.parent / "out.csv").read_text().startswith("path,")
 
 
@@ -337,7 +335,7 @@ def test_a_sample_of_which_the_model_puts_out_nan_has_an_error(photos, tmp_path,
         return {name: np.concatenate([np.full_like(rows[:1], np.nan), rows[1:]]) for name, rows in outputs.items()}
 
     monkeypatch.setattr(readable_batches, "predict_on_batch", with_nan)
-    done = predict(little_run(), PredictOptions([photos / "e.png", photos / "a.png"], out=tmp_path / "p.csv"))
+    done = predict(little_run(), [photos / "e.png", photos / "a.png"], out=tmp_path / "p.csv")
     first, second = rows_of((tmp_path / "p.csv").read_text())
     assert (first["class"], first["error"].partition(";")[0]) == ("", "the model puts out NaN or infinite numbers")
     assert second["class"] and not second["error"]
@@ -368,7 +366,7 @@ def test_a_batch_of_no_samples_is_none_that_is_missing(photos, tmp_path, monkeyp
         yield PredictedBatch(batch.items[:0], outputs)
 
     monkeypatch.setattr(prediction, "readable_batches", with_an_empty_one)
-    done = predict(little_run(), PredictOptions([photos / "b"], out=tmp_path / "p.csv"))
+    done = predict(little_run(), [photos / "b"], out=tmp_path / "p.csv")
     assert (done.exit_code, done.samples) == (0, 2)
 
 

@@ -11,7 +11,7 @@ from seqtrain.config import load_config
 from seqtrain.errors import CheckpointError, ConfigError
 from seqtrain.inference.evaluation import evaluate
 from seqtrain.inference.inspected_run import open_inspection
-from seqtrain.inference.prediction import PredictOptions, predict
+from seqtrain.inference.prediction import predict
 from seqtrain.inference.trained_run import TrainedRun
 from seqtrain.sequences.keras_style import KerasStyleSequence
 from seqtrain.sources.user_source import as_source
@@ -94,7 +94,7 @@ def test_all_outputs_of_a_table_are_trained_and_their_losses_are_over_samples(fl
 
 def predicted(run, path):
     out = run.parent / "out.csv"
-    predict(run, PredictOptions([path], out=out))
+    predict(run, [path], out=out)
     return out.read_text()
 
 
@@ -148,9 +148,8 @@ def test_a_class_folder_with_another_name_is_refused_and_pictures_that_were_adde
     run = moved(little_run(), tmp_path)
     pictures = run.parent / "pictures"
     first, *_ = sorted(path.name for path in pictures.iterdir())
-    inputs = PredictOptions([pictures / first], out=tmp_path / "out.csv")
     shutil.copy(next((pictures / first).iterdir()), pictures / first / "new.png")
-    assert predict(run, inputs).samples == 13
+    assert predict(run, [pictures / first], out=tmp_path / "out.csv").samples == 13
     with pytest.raises(CheckpointError, match="the data has changed since the run began"):
         evaluate(TrainedRun(run), part="val")
     (pictures / first).rename(pictures / "zz")
@@ -184,10 +183,10 @@ def test_data_that_lies_elsewhere_now_is_named_beside_the_inputs(flats, tmp_path
     ):
         predicted(run, new)
     with pytest.raises(ConfigError, match=r"no such file or folder(.|\n)*did you mean 'elsewhere.csv'"):
-        predict(run, PredictOptions([new], [f"source.path={tmp_path / 'elsewhare.csv'}"], out=tmp_path / "out.csv"))
+        predict(run, [new], [f"source.path={tmp_path / 'elsewhare.csv'}"], out=tmp_path / "out.csv")
     few = write(tmp_path / "few.csv", [*FLATS[:20], (5, "", 2.5, "x")])
     for own in (tmp_path / "elsewhere.csv", few):
-        predict(run, PredictOptions([new], [f"source.path={own}"], out=tmp_path / "out.csv"))
+        predict(run, [new], [f"source.path={own}"], out=tmp_path / "out.csv")
         assert (tmp_path / "out.csv").read_text() == before
 
 
@@ -278,7 +277,7 @@ def test_where_the_data_is_gone_other_data_is_evaluated_alike(flats, tmp_path):
     test = write(tmp_path / "test.csv", [FLATS[0], *FLATS[20:60]])
     setting = f"source.path={test}"
     with pytest.raises(ConfigError, match="written over a file of the data"):
-        predict(run, PredictOptions([], [setting], out=test))
+        predict(run, [], [setting], out=test)
     before = evaluate(TrainedRun(run, [setting]))
     assert before.text().splitlines()[-1].startswith("errors of price are in its standard deviation, ")
     (folder / "data.csv").unlink()
@@ -299,7 +298,7 @@ def test_data_that_lies_elsewhere_is_the_runs_own_for_evaluate_too(flats, tmp_pa
     (folder / "data.csv").rename(tmp_path / "elsewhere.csv")
     setting = f"source.path={tmp_path / 'elsewhere.csv'}"
     assert evaluate(TrainedRun(run, [setting])) == before
-    assert predict(run, PredictOptions([], [setting], out=tmp_path / "out.csv")).samples == 80
+    assert predict(run, [], [setting], out=tmp_path / "out.csv").samples == 80
     with pytest.raises(CheckpointError, match="another split"):
         evaluate(TrainedRun(run, [setting, "split.train=0.5"]), "val")
     write(tmp_path / "elsewhere.csv", [FLATS[0], (3, "b", 8.5, "y"), *FLATS[1:]])

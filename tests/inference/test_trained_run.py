@@ -11,6 +11,7 @@ from seqtrain.inference.other_sources import as_the_run_sees, open_other_source
 from seqtrain.inference.trained_run import TrainedRun
 from seqtrain.loading.pipeline import open_data
 from seqtrain.training import snapshot
+from seqtrain.training.predictions import predicted_batches
 from tests.training.little_run import CLASSES, MARKS, history, little_run, save
 
 pytestmark = MARKS
@@ -27,7 +28,7 @@ def test_a_folder_without_a_run_is_refused_by_name(tmp_path):
 
 def test_predictions_come_in_the_order_of_the_split_with_probabilities_that_add_up_to_one():
     run = TrainedRun(little_run())
-    predicted = list(run.predictions(run.sequence("val")))
+    predicted = list(predicted_batches(run.model, run.sequence("val"), run.data))
     kept = json.loads((little_run() / "split.json").read_text())
     assert np.concatenate([each.items for each in predicted]).tolist() == kept["val"]
     assert np.concatenate([each.outputs[""] for each in predicted]).sum(axis=1) == pytest.approx(np.ones(12), abs=1e-5)

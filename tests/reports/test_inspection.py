@@ -8,12 +8,17 @@ import pytest
 from seqtrain.config.load import load_config
 from seqtrain.errors import ConfigError
 from seqtrain.reports import inspected_batch as module
-from seqtrain.reports.batch_predictions import Predictor
+from seqtrain.reports.batch_predictions import batch_predictions
 from seqtrain.reports.inspection import Inspection
 from seqtrain.reports.output_spec import TrainingInfo
 from seqtrain.reports.sample_epochs import epoch_numbers
 
 CONFIGS = Path(__file__).parents[2] / "configs"
+
+
+def predicting(predict, loss):
+    """A model that predicts so, trained with a loss."""
+    return lambda fields, x: batch_predictions(fields, {"": predict(x)}, TrainingInfo(loss))
 
 
 def inspection(tmp_path, stage="augmented", side="train", epoch=0, config="augmented_digits", **settings):
@@ -92,9 +97,7 @@ def test_epochs_are_numbers_and_ranges():
 
 def test_predictions_stand_in_the_order_of_the_rows_and_on_the_page(tmp_path):
     look = inspection(tmp_path, config="digits", batch_size=4)
-    look.predictor = Predictor(
-        lambda x: {"": np.eye(10, dtype=np.float32)[[3] * len(x)] * 0.9}, TrainingInfo("crossentropy")
-    )
+    look.predictor = predicting(lambda x: np.eye(10, dtype=np.float32)[[3] * len(x)] * 0.9, "crossentropy")
     batch = only(look)
     look.finish()
     document = batch.to_json()["predictions"]["y"]
@@ -123,9 +126,9 @@ def test_the_most_confident_mistakes_of_all_batches_are_listed_first(tmp_path):
     def predict(x):
         """The sure class 9, surer from batch to batch."""
         share = 0.5 + next(steps) / 50
-        return {"": np.tile(np.array([(1 - share) / 9] * 9 + [share], np.float32), (len(x), 1))}
+        return np.tile(np.array([(1 - share) / 9] * 9 + [share], np.float32), (len(x), 1))
 
-    look.predictor = Predictor(predict, TrainingInfo("crossentropy"))
+    look.predictor = predicting(predict, "crossentropy")
     labels = {}
     for batch in look.batches(None):
         labels |= {
@@ -143,9 +146,7 @@ def test_each_predicted_series_is_drawn_over_its_own_sample(tmp_path, monkeypatc
     drawn = []
     monkeypatch.setattr(module, "contact_sheet", lambda panels, **options: drawn.append(panels))
     look = inspection(tmp_path, stage, side="val", config="series")
-    look.predictor = Predictor(
-        lambda x: {"": x[:, -12:, :1] * np.linspace(2, 3, len(x))[:, None, None]}, TrainingInfo("mse")
-    )
+    look.predictor = predicting(lambda x: x[:, -12:, :1] * np.linspace(2, 3, len(x))[:, None, None], "mse")
     shown = only(look)
     if stage == "both":  # what is augmented is not what it was before
         before = [dataclasses.replace(field, array=field.array + 1) for field in shown.fields]
