@@ -10,6 +10,7 @@ import pytest
 from seqtrain.config import load_config
 from seqtrain.errors import InterruptedRunError
 from seqtrain.reports.output_spec import TrainingInfo
+from seqtrain.sequences.base import BatchSequence
 from seqtrain.structure import FieldSpec
 from seqtrain.training.final_plots import _short
 from seqtrain.training.options import FitOptions
@@ -128,9 +129,8 @@ def test_each_of_several_outputs_has_results_of_its_own(tmp_path):
         FieldSpec((1,), "float32"),
         {"kind": FieldSpec((), "int32", classes=("flat", "house")), "price": FieldSpec((), "float32")},
     )
-    sequence = SimpleNamespace(
-        spec=spec, num_classes=None, class_names=None, data_format="channels_last", source_indices=lambda items: items
-    )
+    sequence = BatchSequence()
+    sequence.spec = spec
     targets = {"kind": np.array([0, 1, 1], np.int32), "price": np.array([1, 2, 3], np.float32)}
     made = {"price": np.array([[1.5], [2], [3]]), "kind": np.array([[0.9, 0.1], [0.2, 0.8], [0.6, 0.4]])}
     batch = PredictedBatch(np.arange(3), made, (np.zeros((3, 1)), targets))
