@@ -26,7 +26,7 @@ from seqtrain.errors import SeqtrainError
 Display = Literal["bar", "lines", "none"]
 _progress: ContextVar[str] = ContextVar("progress", default="auto")
 _STDOUT, _STDERR = 1, 2
-_PATIENCE_S = 1.0
+PATIENCE_S = 1.0
 _LAST_LINES = 20
 
 
@@ -184,7 +184,7 @@ def _screen(descriptor: int) -> TextIO:
 
 def _show_status(words: str, shown: Display, stream: TextIO, done: threading.Event) -> None:
     """Waits a second, then shows the words; runs in a thread of its own."""
-    if done.wait(_PATIENCE_S):
+    if done.wait(PATIENCE_S):
         return
     from tqdm import tqdm
 
@@ -192,8 +192,8 @@ def _show_status(words: str, shown: Display, stream: TextIO, done: threading.Eve
         tqdm.write(words, file=stream)
         return
     line: tqdm[Any] = tqdm(desc=words, bar_format="{desc} ({elapsed})", leave=False, dynamic_ncols=True, file=stream)
-    line.start_t -= _PATIENCE_S
+    line.start_t -= PATIENCE_S
     line.refresh()
-    while not done.wait(_PATIENCE_S):
+    while not done.wait(PATIENCE_S):
         line.refresh()
     line.close()

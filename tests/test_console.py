@@ -58,7 +58,7 @@ def test_what_is_done_at_once_is_not_told(terminal):
 
 
 def test_a_terminal_shows_what_takes_long_until_it_is_done(terminal, monkeypatch):
-    monkeypatch.setattr(console, "_PATIENCE_S", 0.01)
+    monkeypatch.setattr(console, "PATIENCE_S", 0.01)
     with console.status("listing the samples"):
         assert terminal.written.wait(5)
     assert re.search(r"listing the samples \(\d\d:\d\d\)", terminal.getvalue())
@@ -67,7 +67,7 @@ def test_a_terminal_shows_what_takes_long_until_it_is_done(terminal, monkeypatch
 
 
 def test_a_log_gets_a_line_of_what_takes_long_even_if_it_fails(terminal, monkeypatch):
-    monkeypatch.setattr(console, "_PATIENCE_S", 0.01)
+    monkeypatch.setattr(console, "PATIENCE_S", 0.01)
     with pytest.raises(DataError), console.progress_shown_as("lines"), console.status("listing the samples"):
         assert terminal.written.wait(5)
         raise DataError("no samples")
@@ -75,7 +75,7 @@ def test_a_log_gets_a_line_of_what_takes_long_even_if_it_fails(terminal, monkeyp
 
 
 def test_nothing_is_told_where_no_progress_is_asked_for(terminal, monkeypatch):
-    monkeypatch.setattr(console, "_PATIENCE_S", 0)
+    monkeypatch.setattr(console, "PATIENCE_S", 0)
     with console.progress_shown_as("none"), console.status("listing the samples"):
         threads = [thread for thread in threading.enumerate() if thread is not threading.current_thread()]
         assert not any(thread.name == "status" for thread in threads)

@@ -60,7 +60,7 @@ def runs_ls(
     runs = find_runs(places or [Path("runs")])
     metric = None if sort == "time" else sort
     ordered = runs.sorted_by(metric) if metric else runs.found
-    runs.tell_skipped()
+    runs.warn_of_skipped()
     if as_json:
         print_json(runs.to_json(ordered))
     else:
@@ -121,7 +121,7 @@ def runs_best(
     from seqtrain.reports.runs import find_runs
 
     runs = find_runs(places or [Path("runs")])
-    runs.tell_skipped()
+    runs.warn_of_skipped()
     run, best = runs.best(metric, mode)
     if as_json:
         print_json({**run.to_json(), **best.to_json()})

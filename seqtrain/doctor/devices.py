@@ -21,12 +21,12 @@ from pathlib import Path
 from seqtrain.doctor.finding import Finding, judged
 from seqtrain.doctor.versions import version_of
 
-_LONGEST_S = 180
+LONGEST_S = 180
 _QUERY = "name,driver_version,memory.total,memory.used"
 _NVIDIA = "0x10de"
 _DISPLAY_CLASS = "0x03"
 _MOSTLY_USED = 0.5
-_PROGRAM = """
+PROGRAM = """
 import json, keras
 from keras import ops
 backend = keras.backend.backend()
@@ -124,9 +124,9 @@ def ask_driver() -> Driver | Finding | None:
 def ask_backend() -> Backend | Finding:
     """Imports Keras and computes a convolution in a separate process; a finding where that fails."""
     try:
-        done = _run([sys.executable, "-c", _PROGRAM])
+        done = _run([sys.executable, "-c", PROGRAM])
     except subprocess.TimeoutExpired:
-        message = f"has not computed a convolution after {_LONGEST_S} s"
+        message = f"has not computed a convolution after {LONGEST_S} s"
         return Finding(
             "devices", "keras", "problem", message, "CUDA_VISIBLE_DEVICES=-1 seqtrain doctor tells of the rest"
         )
@@ -200,5 +200,5 @@ def _mib(text: str) -> int:
 
 def _run(command: list[str]) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        command, capture_output=True, text=True, errors="replace", timeout=_LONGEST_S, check=False, cwd="/"
+        command, capture_output=True, text=True, errors="replace", timeout=LONGEST_S, check=False, cwd="/"
     )

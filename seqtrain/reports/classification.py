@@ -46,7 +46,7 @@ class ClassificationResults:
         self._by_half = np.zeros((num_classes, num_classes), np.int64)  # a single score is cut at 0.5, or
         self._by_sign = np.zeros((num_classes, num_classes), np.int64)  # at 0, where scores turn out to be logits
         self._are_logits = from_logits
-        self._kept = Subsample(max(_FEWEST_ROWS, _MOST_SCORES // num_classes))
+        self.kept = Subsample(max(_FEWEST_ROWS, _MOST_SCORES // num_classes))
 
     def add(self, truth: npt.NDArray[np.integer[Any]], scores: Floats) -> None:
         """Adds samples.
@@ -63,7 +63,7 @@ class ClassificationResults:
             self._count(self._by_sign, truth, scores[:, 0] > 0)
         else:
             self._count(self._by_half, truth, scores.argmax(axis=1))
-        self._kept.add(truth, scores)
+        self.kept.add(truth, scores)
 
     @property
     def counts(self) -> npt.NDArray[np.int64]:
@@ -104,7 +104,7 @@ class ClassificationResults:
 
     def _scores(self) -> tuple[npt.NDArray[np.int64], Floats]:
         """The kept samples, with a score for each class: logits become probabilities, so that samples compare."""
-        truth, scores = self._kept.columns()
+        truth, scores = self.kept.columns()
         if scores.shape[1] == 1:
             return truth, np.concatenate([-scores, scores], axis=1)
         if self._are_logits:

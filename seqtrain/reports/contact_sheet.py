@@ -123,7 +123,7 @@ def contact_sheet(
         where = "  ".join([number, *sample_names[row : row + 1], *(words for _, words in drawn if words)])
         lines = [(each.text, _ALARM if each.is_alarming else _INK) for each in (remarks[row] if remarks else ())]
         captions.append([*((label, _INK) for label in _labels(fields, row)), *lines, (where.rstrip(), _FAINT)])
-    return _sheet(tiles, captions, title + "".join(f"  ({note})" for note in notes), _legend(panels))
+    return _sheet(tiles, captions, title + "".join(f"  ({note})" for note in notes), legend_of(panels))
 
 
 def _drawings(panel: Panel, data_format: DataFormat, scales: Scales) -> tuple[list[Draw], list[str]]:
@@ -202,7 +202,7 @@ def _shown_ids(mask: Field, fields: Sequence[Field]) -> npt.NDArray[np.int32]:
     return ids
 
 
-def _legend(panels: Sequence[Panel]) -> list[tuple[str, str]]:
+def legend_of(panels: Sequence[Panel]) -> list[tuple[str, str]]:
     """Colour and name of each class that the drawn masks hold, or of the lines of series."""
     names: dict[int, str] = {}
     lines: list[tuple[str, str]] = []
@@ -240,10 +240,10 @@ def _sheet(
     legend_lines = _legend_lines(legend, width)
     top = _TITLE_SIZE + 2 * _MARGIN + len(legend_lines) * _LINE
     sheet = Image.new("RGB", (width, top + num_rows * cell_height), _BACKGROUND)
-    title = _shortened(title, title_font, sheet.width - 2 * _MARGIN)
+    title = fitted_text(title, title_font, sheet.width - 2 * _MARGIN)
     ImageDraw.Draw(sheet).text((_MARGIN, _MARGIN), title, _INK, title_font)
     for number, line in enumerate(legend_lines):
-        _write_legend(sheet, line, top - (len(legend_lines) - number) * _LINE - 4)
+        write_legend(sheet, line, top - (len(legend_lines) - number) * _LINE - 4)
     for position, tile in enumerate(tiles):
         row, column = divmod(position, num_columns)
         place = (_MARGIN + column * cell_width, top + row * cell_height)
@@ -269,7 +269,8 @@ def _legend_length(name: str) -> int:
     return _CAPTION_SIZE + 3 + math.ceil(_length(name)) + 2 * _MARGIN
 
 
-def _write_legend(sheet: Image.Image, line: Sequence[tuple[str, str]], y: int) -> None:
+def write_legend(sheet: Image.Image, line: Sequence[tuple[str, str]], y: int) -> None:
+    """Writes one line of the legend: the colour and the name of each entry."""
     draw, x = ImageDraw.Draw(sheet), _MARGIN
     for color, name in line:
         draw.rectangle((x, y + 3, x + _CAPTION_SIZE - 3, y + _CAPTION_SIZE), fill=color)
@@ -287,7 +288,7 @@ def _place(
     draw.rectangle((x - 1, y - 1, x + tile.width, y + tile.height), outline=_FRAME)
     y += tile.height + 3
     for text, color in captions:
-        draw.text((x, y), _shortened(text, font(_CAPTION_SIZE), width, _END), color, font(_CAPTION_SIZE))
+        draw.text((x, y), fitted_text(text, font(_CAPTION_SIZE), width, _END), color, font(_CAPTION_SIZE))
         y += _LINE
 
 
@@ -295,7 +296,7 @@ def _length(text: str) -> float:
     return font(_CAPTION_SIZE).getlength(text)
 
 
-def _shortened(text: str, of: Font, width: int, end: int = 0) -> str:
+def fitted_text(text: str, of: Font, width: int, end: int = 0) -> str:
     """The text without what does not fit, but with the last `end` letters."""
     text = unicodedata.normalize("NFC", text)  # an accent that stands apart is drawn apart
     if of.getlength(text) <= width:

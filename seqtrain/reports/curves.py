@@ -157,7 +157,7 @@ def _points(epochs: Sequence[int], values: Sequence[float]) -> list[tuple[int, f
 
 
 def _mark_best(axes: Any, metric: str, color: str, points: Sequence[tuple[int, float]]) -> None:
-    epoch, value = _best(metric, points)
+    epoch, value = best_point(metric, points)
     axes.plot(
         epoch,
         value,
@@ -172,7 +172,7 @@ def _mark_best(axes: Any, metric: str, color: str, points: Sequence[tuple[int, f
     )
 
 
-def _best(metric: str, points: Sequence[tuple[int, float]]) -> tuple[int, float]:
+def best_point(metric: str, points: Sequence[tuple[int, float]]) -> tuple[int, float]:
     """The best point, the first of equal ones."""
     choose = max if larger_is_better(metric) else min
     return choose(points, key=lambda point: point[1])

@@ -108,10 +108,10 @@ class Comparison:
         values = self.at_best(metric)
         numbers = [value for value in values if value is not None]
         best = (max if larger_is_better(metric) else min)(numbers, default=None)
-        is_told = metric not in _PACE and len(set(numbers)) > 1 and self._is_comparable(metric)
+        is_told = metric not in _PACE and len(set(numbers)) > 1 and self.is_comparable(metric)
         return metric, [number(value) + (" *" if is_told and value == best else "") for value in values]
 
-    def _is_comparable(self, metric: str) -> bool:
+    def is_comparable(self, metric: str) -> bool:
         """Whether the numbers mean the same in all runs: their losses may be different ones."""
         return not metric.endswith("loss") or not any(keys[:2] == _LOSS for keys in self.differences)
 

@@ -105,7 +105,7 @@ def _label(axes: Any, ends: Sequence[tuple[float, float, str, str]], gap: float)
     low, high = axes.get_ylim()
     seen = ((epoch, min(value, high), text, color) for epoch, value, text, color in ends)
     wanted = sorted(((value - low) / (high - low), epoch, value, text, color) for epoch, value, text, color in seen)
-    places = _spread([share for share, *_ in wanted], gap)
+    places = spread([share for share, *_ in wanted], gap)
     for place, (_, epoch, value, text, color) in zip(places, wanted, strict=True):
         axes.annotate(
             text,
@@ -122,7 +122,7 @@ def _label(axes: Any, ends: Sequence[tuple[float, float, str, str]], gap: float)
         axes.text(0.5, 0.5, "no run has logged it", color=FAINT, ha="center", transform=axes.transAxes)
 
 
-def _spread(wanted: Sequence[float], gap: float) -> list[float]:
+def spread(wanted: Sequence[float], gap: float) -> list[float]:
     """Ascending places at least `gap` apart and near the wanted ones; within 0 to 1 where all fit."""
     places: list[float] = []
     for place in wanted:

@@ -76,7 +76,7 @@ class Runs:
         rated = [run for run, _ in self.by_metric(metric)]
         return [*rated, *(run for run in self.found if not run.points(metric))]
 
-    def tell_skipped(self) -> None:
+    def warn_of_skipped(self) -> None:
         """Warns of each folder that was skipped."""
         for mistake in self.skipped:
             log.warning("warning: skipped: %s", mistake)
@@ -94,7 +94,7 @@ class Runs:
         """
         rated = self.by_metric(metric or self._watched(), mode)
         if not rated:
-            raise CheckpointError(f"no run has a finite value of '{metric}'", where=_told(self.places))
+            raise CheckpointError(f"no run has a finite value of '{metric}'", where=_names(self.places))
         run, best = rated[0]
         if run.best and run.best.epoch != best.epoch:
             words = "warning: %s: its best checkpoint is that of epoch %d, by %s; %s is best in epoch %d"
@@ -110,7 +110,7 @@ class Runs:
         watched = sorted({best.monitor for run in self.found if (best := run.best)})
         if not watched:
             raise CheckpointError(
-                "there is no run with a finished epoch", where=_told(self.places), fix="name the folder of your runs"
+                "there is no run with a finished epoch", where=_names(self.places), fix="name the folder of your runs"
             )
         if len(watched) > 1:
             raise ConfigError(
@@ -155,5 +155,5 @@ def _run_folders(folder: Path, depth: int) -> Iterator[Path]:
                 yield from _run_folders(Path(folder, entry.name), depth - 1)
 
 
-def _told(places: Sequence[Path]) -> str:
+def _names(places: Sequence[Path]) -> str:
     return ", ".join(map(str, places))

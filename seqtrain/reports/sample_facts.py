@@ -169,7 +169,7 @@ class FactSequence(BatchSequence):
         if picture is not None:
             facts["is_constant"] = are_constant(channels(picture, self.inner.data_format)).astype(np.uint8)
             if picture.array.ndim < 5 and "path_b" not in self._file_fields:  # one picture of two is not the sample
-                facts["thumbnail"] = _thumbnails(picture, self.inner.data_format)
+                facts["thumbnail"] = thumbnails(picture, self.inner.data_format)
         if self._file_fields:
             facts |= self._file_facts(count, items, files or ReadFiles())
         else:
@@ -220,7 +220,7 @@ def _pixels_by_class(field: Field, fields: list[Field]) -> Array:
     return np.stack([np.bincount(mask.reshape(-1), minlength=num_classes + 2)[: num_classes + 1] for mask in ids])
 
 
-def _thumbnails(field: Field, data_format: str) -> Array:
+def thumbnails(field: Field, data_format: str) -> Array:
     """Each picture as 8 x 9 gray values, roughly the means of its areas."""
     array = field.channels_last(data_format)
     gray = _gray(array if array.dtype == np.uint8 else _spread(array))

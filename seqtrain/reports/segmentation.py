@@ -43,7 +43,7 @@ class SegmentationResults:
         self.num_classes = num_classes
         self.class_names = tuple(class_names or map(str, range(num_classes)))
         self.counts = np.zeros((num_classes, num_classes), np.int64)
-        self._worst: list[tuple[float, int, str, Any, Ids, Ids]] = []
+        self.worst: list[tuple[float, int, str, Any, Ids, Ids]] = []
         self._numbers = itertools.count()  # so that a heap never compares pictures
         self._masks = 0
 
@@ -103,10 +103,10 @@ class SegmentationResults:
 
     def _keep(self, iou: float, name: str, picture: Any, truth: Ids, predicted: Ids) -> None:
         case = (-iou, next(self._numbers), name, picture, truth, predicted)
-        if len(self._worst) < _NUM_WORST:
-            heapq.heappush(self._worst, tuple(map(_copied, case)))
-        elif case[:2] > self._worst[0][:2]:
-            heapq.heapreplace(self._worst, tuple(map(_copied, case)))
+        if len(self.worst) < _NUM_WORST:
+            heapq.heappush(self.worst, tuple(map(_copied, case)))
+        elif case[:2] > self.worst[0][:2]:
+            heapq.heapreplace(self.worst, tuple(map(_copied, case)))
 
     def _draw_iou(self, path: Path) -> None:
         iou = self.table.iou
@@ -124,7 +124,7 @@ class SegmentationResults:
             axes.set_title(f"IoU of each class, mean {_mean_iou(self.counts):.3f}")
 
     def _draw_worst(self, path: Path) -> None:
-        worst = sorted(self._worst, key=lambda case: (-case[0], case[1]))
+        worst = sorted(self.worst, key=lambda case: (-case[0], case[1]))
         num_rows = math.ceil(len(worst) / _IN_A_ROW)
         is_of_parts = any("\n" in case[2] for case in worst)
         with saved_figure(path, 6.4, 0.9 + num_rows * (2.1 if is_of_parts else 1.9)) as figure:

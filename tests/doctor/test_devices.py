@@ -97,13 +97,13 @@ def test_a_gpu_whose_memory_others_use_is_a_warning(nvidia_smi, monkeypatch):
 
 
 def test_a_backend_that_cannot_be_imported_is_a_problem(monkeypatch):
-    monkeypatch.setattr(devices, "_PROGRAM", "raise ImportError('libcudnn.so.9: cannot open')")
+    monkeypatch.setattr(devices, "PROGRAM", "raise ImportError('libcudnn.so.9: cannot open')")
     found = devices.ask_backend()
     assert found.status == "problem"
     assert "ImportError: libcudnn.so.9: cannot open" in found.message
 
 
 def test_a_backend_that_hangs_is_a_problem(monkeypatch):
-    monkeypatch.setattr(devices, "_PROGRAM", "import threading; threading.Event().wait()")
-    monkeypatch.setattr(devices, "_LONGEST_S", 0.3)
+    monkeypatch.setattr(devices, "PROGRAM", "import threading; threading.Event().wait()")
+    monkeypatch.setattr(devices, "LONGEST_S", 0.3)
     assert devices.ask_backend().status == "problem"

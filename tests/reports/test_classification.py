@@ -82,7 +82,7 @@ def test_many_samples_are_counted_exactly_and_their_scores_kept_in_part():
     for _ in range(4):
         made.add(truth, scores)
     assert made.counts.trace() == 8000
-    assert len(made._kept.columns()[0]) == 2000
+    assert len(made.kept.columns()[0]) == 2000
 
 
 @pytest.mark.parametrize("num_classes", [2, 3, 25])

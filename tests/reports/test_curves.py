@@ -6,7 +6,7 @@ import pytest
 from PIL import Image
 
 from seqtrain.errors import DataError
-from seqtrain.reports.curves import _best, draw, fine_tuned_from
+from seqtrain.reports.curves import best_point, draw, fine_tuned_from
 
 HISTORY = """epoch,accuracy,learning_rate,loss,val_accuracy,val_loss
 0,0.5,0.001,1.2,0.4,1.5
@@ -107,7 +107,7 @@ def test_a_missing_history_is_told(tmp_path):
     ],
 )
 def test_the_best_epoch_is_the_lowest_of_an_error_and_the_highest_of_a_score(metric, expected):
-    assert _best(metric, [(1, 0.5), (2, 0.1), (3, 0.9), (4, 0.9)])[0] == expected
+    assert best_point(metric, [(1, 0.5), (2, 0.1), (3, 0.9), (4, 0.9)])[0] == expected
 
 
 def test_matplotlib_is_imported_when_something_is_drawn():

@@ -6,7 +6,7 @@ from PIL import Image
 
 from seqtrain.errors import CheckpointError, ConfigError
 from seqtrain.reports.run_comparison import compare_runs
-from seqtrain.reports.run_curves import _spread, draw_runs
+from seqtrain.reports.run_curves import draw_runs, spread
 from seqtrain.reports.terminal import drawn
 from tests.conftest import seqtrain
 from tests.reports.run_folders import make_run
@@ -66,7 +66,7 @@ def test_no_loss_is_the_best_of_different_ones(two, tmp_path):
     assert ["val_loss", "0.2", "0.4", "0.6"] in rows
     comparison = compare_runs([*two, other])
     names = ["loss", "val_loss", "val_price_loss", "accuracy", "val_mae"]
-    assert [comparison._is_comparable(name) for name in names] == [False, False, False, True, True]
+    assert [comparison.is_comparable(name) for name in names] == [False, False, False, True, True]
 
 
 def test_on_a_narrow_terminal_the_runs_stand_below_each_other(two, tmp_path):
@@ -113,8 +113,8 @@ def test_a_run_that_diverged_does_not_flatten_the_others(two, tmp_path):
 
 
 def test_labels_keep_their_distance_and_stay_in_the_picture():
-    assert _spread([0.5, 0.5, 0.9], 0.1) == pytest.approx([0.5, 0.6, 0.9])
-    assert _spread([0.98, 0.99, 1.0], 0.1) == pytest.approx([0.8, 0.9, 1.0])
+    assert spread([0.5, 0.5, 0.9], 0.1) == pytest.approx([0.5, 0.6, 0.9])
+    assert spread([0.98, 0.99, 1.0], 0.1) == pytest.approx([0.8, 0.9, 1.0])
 
 
 def test_the_command_writes_the_picture_and_one_document(two, tmp_path):

@@ -9,7 +9,7 @@ from PIL import Image
 
 from seqtrain.reports import file_facts
 from seqtrain.reports.fields import Field
-from seqtrain.reports.sample_facts import FactSequence, _thumbnails
+from seqtrain.reports.sample_facts import FactSequence, thumbnails
 from seqtrain.reports.scratch import scratch
 from seqtrain.sequences.image import ImageSequence
 from seqtrain.sequences.image_pairs import ImagePairSequence
@@ -31,7 +31,7 @@ def test_thumbnails_are_the_means_of_areas(size):
     down, across = np.linspace(0, 6, size[0])[:, None], np.linspace(0, 8, size[1])
     pictures = np.stack([127 + 60 * np.sin(down + turn) + 60 * np.cos(across * turn) for turn in range(5)])
     pictures = pictures.astype(np.uint8)
-    found = _thumbnails(Field("x", pictures, "pixels", True), "channels_last")
+    found = thumbnails(Field("x", pictures, "pixels", True), "channels_last")
     wanted = np.stack([areas(picture) for picture in pictures])
     assert found.shape == (5, 8, 9)
     assert np.abs(found - wanted).max() <= 3  # rounded at each halving
@@ -43,8 +43,8 @@ def test_colours_are_made_gray(num_channels, data_format):
     gray = np.random.default_rng(1).integers(0, 256, (4, 16, 18), np.uint8)
     axis = -1 if data_format == "channels_last" else 1
     pictures = np.stack([gray] * num_channels, axis=axis)
-    found = _thumbnails(Field("x", pictures, "pixels", True), data_format)
-    np.testing.assert_array_equal(found, _thumbnails(Field("x", gray, "pixels", True), data_format))
+    found = thumbnails(Field("x", pictures, "pixels", True), data_format)
+    np.testing.assert_array_equal(found, thumbnails(Field("x", gray, "pixels", True), data_format))
 
 
 def test_each_picture_of_floats_is_spread_by_its_own_range_whatever_that_is():
@@ -54,7 +54,7 @@ def test_each_picture_of_floats_is_spread_by_its_own_range_whatever_that_is():
     pictures = np.stack(
         [steps, steps * 1e6 - 500, np.full((8, 9), 7, np.float32), lowest, np.where(steps > 0, steps, np.nan)]
     )
-    found = _thumbnails(Field("x", pictures, "pixels", True), "channels_last")
+    found = thumbnails(Field("x", pictures, "pixels", True), "channels_last")
     wanted = (steps * 255).astype(np.uint8)
     for row in (0, 1, 4):
         assert np.abs(found[row].astype(int) - wanted).max() <= 1

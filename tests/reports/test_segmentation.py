@@ -50,7 +50,7 @@ def test_the_worst_are_kept_the_worst_first_also_after_their_batch_was_used_agai
     pictures = np.full((20, 4, 4, 3), 7, np.uint8)
     made.add(truth, predicted, None, pictures, named(20))
     truth[:] = predicted[:] = 1
-    worst = sorted(made._worst, reverse=True)
+    worst = sorted(made.worst, reverse=True)
     assert [case[2] for case in worst[:2]] == ["#17", "#11"]
     assert len(worst) == 8
     assert worst[0][4].sum() == 4 and worst[0][5].sum() == 16
