@@ -33,7 +33,7 @@ def open_inspection(
     """The inspection of a config's batches, with the predictions of a run's model where one is named.
 
     Args:
-        config: Whose batches are looked at; None for the run's own.
+        config: Whose batches are shown; None for the run's own.
         side: See `Inspection`.
         epoch: See `Inspection`.
         out: See `Inspection`.

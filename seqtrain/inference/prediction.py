@@ -1,8 +1,8 @@
-"""What a trained run makes of new samples, written as it is made.
+"""Predictions of a trained run for new samples, written batch by batch.
 
 Samples come through the run's own Sequence and loader, so they are decoded, resized and scaled as in its validation;
-no label is needed. One that cannot be read does not end it: the batch is made without it, its row tells the error, and
-all others are predicted.
+no label is needed. A sample that cannot be read does not end the command: its row holds the error, and all others are
+predicted.
 """
 
 from __future__ import annotations

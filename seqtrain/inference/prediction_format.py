@@ -1,4 +1,4 @@
-"""In which format predictions are written, and by whom: what the command line leaves open follows from the model."""
+"""The format and the writer of predictions: what the command line leaves open follows from the outputs of the model."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def writer_for(
     sequence: Any,
     source: Source,
 ) -> tuple[Writer, OutFormat]:
-    """What takes the predictions, and its format.
+    """The writer of the predictions, and its format.
 
     Args:
         out: A file, a folder, or a stream. Default: `predictions` with what the format ends in.

@@ -1,4 +1,4 @@
-"""Where the mask or picture of each sample goes; nothing is written over the data."""
+"""The file for the mask or picture of each sample; nothing overwrites the data."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ from seqtrain.sources.file_listing import stem_and_extension
 
 
 class Places:
-    """Where the mask or picture of each sample goes: the folders below the input, and the name of the file.
+    """The file for the mask or picture of each sample, in the folders that its own file lies in below the input.
 
     Args:
-        out: The folder that it goes into.
+        out: The folder to write to.
         inputs: Folders among them are what paths are relative to; without any, the folder that all files are below.
         names: Of all samples.
         data: Other files that must not be written over.

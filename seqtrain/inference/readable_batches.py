@@ -1,7 +1,7 @@
-"""What a model makes of every sample that can be read, batch by batch; of all others, why they cannot be.
+"""Predictions for every sample that can be read, batch by batch, and for the others the error.
 
-The loader puts another sample in the place of a bad one and says so; the row that it stands in is then marked. Where it
-finds none that can be read, or a class written for Keras raises, the batch is made here, row by row.
+The loader replaces a bad sample by another and reports it; that row then gets the error. Where the loader finds no
+readable sample, or a class written for Keras raises, the batch is made here, row by row.
 """
 
 from __future__ import annotations

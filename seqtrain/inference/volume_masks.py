@@ -1,4 +1,4 @@
-"""Masks of whole volumes, put together from what a model makes of their patches or slices.
+"""Masks of whole volumes, put together from predictions for their patches or slices.
 
 Where patches overlap, the probabilities of a voxel are added up. Memory holds one volume: of patches four bytes a voxel
 for each class and eight besides, of slices one. A mask is written when its volume is done; one with a part that cannot
@@ -28,7 +28,7 @@ Array = npt.NDArray[Any]
 
 
 class VolumeParts(Protocol):
-    """What is made of the outputs for the parts of volumes, one volume after the other."""
+    """Puts the predictions for the parts of a volume together, one volume after the other."""
 
     volumes: Volumes
 
@@ -37,11 +37,11 @@ class VolumeParts(Protocol):
         ...
 
     def begin(self, volume: int) -> None:
-        """Begins with a volume; what was made of another is dropped."""
+        """Starts a volume; the predictions for the former are dropped."""
         ...
 
     def add(self, item: int, output: Array) -> None:
-        """Adds the output for one part of it."""
+        """Adds the prediction for one part of it."""
         ...
 
     def mask(self) -> Mask:
@@ -123,7 +123,7 @@ class SliceParts:
 
 
 def volume_parts(specs: Sequence[OutputSpec], sequence: Any, source: Source, resize: str) -> VolumeParts | None:
-    """The parts of volumes that a model makes masks of; None where it does not.
+    """The parts of volumes whose masks a model predicts; None for other models.
 
     Args:
         specs: The outputs.

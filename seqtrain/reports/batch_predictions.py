@@ -1,7 +1,7 @@
-"""What a model makes of one batch, sample by sample: in words, beside the targets, the most confident mistakes first.
+"""The predictions for one batch, sample by sample: in words, beside the targets, the worst first.
 
-Of classes the mistakes come first, from the most probable down, then what is right, from the least probable up. Of
-everything else there is no confidence, and the largest errors come first.
+Of classes, mistakes come first, the most confident of them before others, then right predictions, the least confident
+before others. Of all else the largest errors come first.
 """
 
 from __future__ import annotations
@@ -26,13 +26,13 @@ Floats = npt.NDArray[np.floating[Any]]
 
 @dataclass(frozen=True)
 class Prediction:
-    """What the model makes of one target, by row.
+    """The predictions of one target, by row.
 
     Args:
         name: Of the target.
         document: As JSON holds it.
         remarks: In words.
-        worst_first: Ascending from what is to be looked at first.
+        worst_first: A rank of each row, the lowest for the worst prediction.
         fields: What is drawn beside the batch's own; none for what words say.
         over: A series that is drawn over the batch's own.
         truth: The targets in words; none for what has no short ones.
@@ -49,7 +49,7 @@ class Prediction:
 
 @dataclass(frozen=True)
 class BatchPredictions:
-    """What the model makes of all targets of a batch."""
+    """The predictions of all targets of a batch, and why there are none of some."""
 
     outputs: Sequence[Prediction]
     skipped: dict[str, str]
@@ -113,15 +113,15 @@ class BatchPredictions:
 
     def lines(self) -> list[str]:
         """A line for each target."""
-        told = []
+        lines = []
         for each in self.outputs:
             wrong = sum(remark.is_alarming for remark in each.remarks)
             if "wrong" in each.document:
-                told.append(f"predictions of {each.name}: {wrong} of {len(each.remarks)} are wrong")
+                lines.append(f"predictions of {each.name}: {wrong} of {len(each.remarks)} are wrong")
             else:
                 name = "IoU" if "iou" in each.document else "error"
-                told.append(f"predictions of {each.name}: mean {name} {np.mean(each.document[name.lower()]):.4g}")
-        return told + [f"no predictions of {name}: {why}" for name, why in self.skipped.items()]
+                lines.append(f"predictions of {each.name}: mean {name} {np.mean(each.document[name.lower()]):.4g}")
+        return lines + [f"no predictions of {name}: {why}" for name, why in self.skipped.items()]
 
 
 def batch_predictions(
@@ -131,7 +131,7 @@ def batch_predictions(
 
     Args:
         fields: Of the batch.
-        outputs: What the model makes of it, by the name of the output.
+        outputs: Of the model, by their names.
         info: How the model was trained.
     """
     pairs, specs = pairs_of(fields, outputs), output_specs(fields, outputs, info)

@@ -1,4 +1,4 @@
-"""How well classes are told apart: a confusion matrix, ROC and precision-recall curves, and a table of the classes.
+"""How well classes are predicted: a confusion matrix, ROC and precision-recall curves, and a table of the classes.
 
 Counts are exact and kept for any number of samples; scores, which the curves are drawn from, are kept for a uniform
 sample of them. All is computed here in NumPy: precision, recall and F1 from the matrix, curves by going down the sorted

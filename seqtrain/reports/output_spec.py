@@ -1,8 +1,8 @@
-"""What the numbers that a model puts out mean: probabilities of classes, values, masks, pictures, or just an array.
+"""What the outputs of a model are: probabilities of classes, values, masks, pictures, or just an array.
 
-Decided in one function, `output_specs`, by the targets that the outputs are trained to predict: their kind, the names
-of their classes, and the scale that was taken out of them. `predict` writes, the plots of a run judge, and
-`inspect-batches --run` draws by what it says.
+One function, `output_specs`, decides it by the targets that the outputs are trained to predict: their kind, the names
+of their classes, and the scale that was taken out of them. `predict`, the final plots of a run and
+`inspect-batches --run` all use its answer.
 """
 
 from __future__ import annotations
@@ -177,7 +177,7 @@ def output_specs(fields: Sequence[Field], outputs: Mapping[str, Array], info: Tr
 
     Args:
         fields: Of a batch, the targets among them.
-        outputs: What the model makes of it; see `outputs_of`.
+        outputs: Of the model for it; see `outputs_of`.
         info: Of the run.
     """
     targets = {name: field for field, name in pairs_of(fields, outputs)}
@@ -211,9 +211,9 @@ def _spec(name: str, output: Array, target: Field | None, info: TrainingInfo) ->
 
 
 def _compared(output: Array, target: Field, loss: str, channels_first: bool) -> tuple[OutputKind | None, int, str]:
-    """As what an output is compared with its target: the kind, the number of classes, and why it cannot be.
+    """How an output compares with its target: its kind, the number of classes, and why they cannot be compared.
 
-    The kind is None where the target does not say it.
+    The kind is None where the target does not decide it.
     """
     values, count = target.array, target.num_classes
     if target.kind == "mask":

@@ -1,4 +1,4 @@
-"""How well each output of a model does, gathered batch by batch: as a classifier, of masks or of values."""
+"""How well each output of a model predicts its target, over all batches: as classes, masks or values."""
 
 from __future__ import annotations
 
@@ -63,7 +63,7 @@ class OutputResults:
 
 
 def with_logits_seen(spec: OutputSpec, predicted: npt.NDArray[Any]) -> OutputSpec:
-    """The spec with `from_logits` where scores leave 0 to 1: a loss of the user's own does not tell."""
+    """The spec, with `from_logits` where scores lie outside 0 to 1: not every loss says in the config what it takes."""
     are_logits = spec.from_logits or bool(((predicted < 0) | (predicted > 1)).any())
     return dataclasses.replace(spec, from_logits=are_logits)
 

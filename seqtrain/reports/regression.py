@@ -30,6 +30,9 @@ class RegressionResults:
         name: Of what is predicted.
         scale: The mean and std that the values were scaled by, and are brought back with.
         unit: Of the values, where it is not that of the data.
+
+    Attributes:
+        kept: True and predicted values, of a uniform sample where there are many.
     """
 
     kind = "regression"
@@ -39,7 +42,7 @@ class RegressionResults:
         self.name = name
         self.scale = scale
         self.unit = unit
-        self._kept = Subsample(_MOST_DRAWN)
+        self.kept = Subsample(_MOST_DRAWN)
         self._num_samples = 0
         self._count = 0
         self._shift = 0.0  # near the mean, so that sums of squares keep their digits
@@ -58,7 +61,7 @@ class RegressionResults:
         self._count += truth.size
         shifted = truth - self._shift
         self._sums += [each.sum() for each in (shifted, shifted**2, error, error**2, np.abs(error))]
-        self._kept.add(truth, truth + error)
+        self.kept.add(truth, truth + error)
 
     def numbers(self) -> dict[str, float | int]:
         """The key figures."""
@@ -80,7 +83,7 @@ class RegressionResults:
             suffix: Of their names, where a model has several outputs.
         """
         paths = [folder / f"{name}{suffix}.png" for name in ("predicted_and_true", "residuals")]
-        truth, predicted = self._kept.columns()
+        truth, predicted = self.kept.columns()
         self._draw_scatter(truth, predicted, paths[0])
         self._draw_residuals(predicted - truth, paths[1])
         return paths

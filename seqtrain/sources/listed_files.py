@@ -1,7 +1,7 @@
 """Samples without labels, for a model that was trained on a source of the same kind: what `predict` is given.
 
 A sequence asks its source for labels and masks all the same. So each class here stands in for a source of the run: the
-samples are new, the names of the classes are the run's, and labels and masks are all zero, which nobody looks at.
+samples are new, the names of the classes are the run's, and labels and masks are zeros that are never used.
 They are in no registry: a config could not train on them.
 """
 

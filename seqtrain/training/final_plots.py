@@ -75,7 +75,7 @@ def _draw_results(folder: RunFolder, data: Data, model: Any, check: Callable[[],
         with contextlib.closing(batches):
             some = itertools.islice(batches, data.validation_steps)
             outputs = results_of_outputs(data.val, some, TrainingInfo.of(data, model), check)
-        document["outputs"] = {each.name: _drawn(each, folder.plots, len(outputs) > 1) for each in outputs}
+        document["outputs"] = {each.name: draw_output(each, folder.plots, len(outputs) > 1) for each in outputs}
         if not outputs:
             document["skipped"] = "the batches have no targets"
     write_json(folder.plots / RESULTS, document)
@@ -101,7 +101,7 @@ def results_of_outputs(
 
     Args:
         sequence: That the batches are of.
-        batches: What the model makes of them.
+        batches: With the predictions for them.
         info: How the model was trained.
         check: Raises where there is a reason to stop.
     """
@@ -125,10 +125,10 @@ def _names(sequence: Any, batch: PredictedBatch) -> list[str]:
         return [f"row {row}" for row in range(size)]
     indices = sequence.source_indices(batch.items).tolist()
     described = map(sequence.describe, batch.items.tolist())
-    return [_short(words) or f"#{index}" for words, index in zip(described, indices, strict=True)]
+    return [short_name(words) or f"#{index}" for words, index in zip(described, indices, strict=True)]
 
 
-def _short(described: str) -> str:
+def short_name(described: str) -> str:
     """A sample's file without its folder and, on a line of its own, which part of it; empty where it is no file."""
     file = described
     while file and not os.path.isfile(file):  # noqa: PTH113 - may be a text of any length
@@ -137,7 +137,7 @@ def _short(described: str) -> str:
     return "\n".join(filter(None, [Path(file).name, part])) if file else ""
 
 
-def _drawn(output: OutputResults, plots: Path, has_others: bool) -> dict[str, Any]:
+def draw_output(output: OutputResults, plots: Path, has_others: bool) -> dict[str, Any]:
     """Draws an output's pictures and writes its table; what `results.json` says of it."""
     results = output.results
     if results is None:

@@ -1,4 +1,4 @@
-"""What a model makes of the batches of a sequence, through the run's own loader."""
+"""The predictions of a model for the batches of a sequence, through the run's own loader."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ from seqtrain.structure import map_structure
 
 @dataclass(frozen=True)
 class PredictedBatch:
-    """What the model makes of one batch.
+    """The predictions for one batch.
 
     Args:
-        items: The sequence's items in it, by row; empty where a class written for Keras does not tell.
+        items: The sequence's items in it, by row; empty for a class written for Keras, which knows none.
         outputs: By the name of the output, a row for each sample.
         batch: `(x,)`, `(x, y)` or `(x, y, sample_weight)`; empty where it could not be made as a whole.
         names: The file or row of each sample, where they were asked for.
@@ -44,12 +44,12 @@ def predict_on_batch(model: Any, x: Any) -> dict[str, npt.NDArray[Any]]:
 
 
 def predicted_batches(model: Any, sequence: Any, data: Data) -> Iterator[PredictedBatch]:
-    """What a model makes of each batch of a sequence, in order.
+    """The predictions for each batch of a sequence, in order.
 
     Args:
         model: Any Keras model.
         sequence: Without augmentation.
-        data: Of the run; says who makes the batches.
+        data: Of the run, with the options of its workers.
     """
     schedule = validation_schedule(len(sequence))
     with BatchStream(sequence, schedule, data.workers, end=len(sequence)) as stream:
@@ -60,6 +60,6 @@ def predicted_batches(model: Any, sequence: Any, data: Data) -> Iterator[Predict
 
 
 def items_of(sequence: Any, position: int) -> npt.NDArray[np.integer]:
-    """The items in a batch, by its position; none where a class written for Keras does not tell."""
+    """The items in a batch, by its position; empty for a class written for Keras, which knows none."""
     items: npt.NDArray[np.integer] | None = sequence.sample_indices(0, position)
     return np.empty(0, np.int64) if items is None else items

@@ -12,7 +12,7 @@ from seqtrain.errors import InterruptedRunError
 from seqtrain.reports.output_spec import TrainingInfo
 from seqtrain.sequences.base import BatchSequence
 from seqtrain.structure import FieldSpec
-from seqtrain.training.final_plots import _short
+from seqtrain.training.final_plots import draw_output, short_name
 from seqtrain.training.options import FitOptions
 from seqtrain.training.predictions import PredictedBatch
 from seqtrain.training.session import fit
@@ -99,10 +99,10 @@ def test_a_part_of_a_file_is_named_by_the_file_and_its_first_corner(tmp_path):
     file = tmp_path / "Paris, France" / "scan.nii"
     file.parent.mkdir()
     file.touch()
-    assert _short(str(file)) == "scan.nii"
-    assert _short(f"{file}, patch at z 0 to 7, y 8 to 15, x 4 to 11") == "scan.nii\npatch at z 0, y 8, x 4"
-    assert _short(f"{file}, axial slice 5") == "scan.nii\naxial slice 5"
-    assert _short("x.npy[3]") == _short("12") == ""
+    assert short_name(str(file)) == "scan.nii"
+    assert short_name(f"{file}, patch at z 0 to 7, y 8 to 15, x 4 to 11") == "scan.nii\npatch at z 0, y 8, x 4"
+    assert short_name(f"{file}, axial slice 5") == "scan.nii\naxial slice 5"
+    assert short_name("x.npy[3]") == short_name("12") == ""
 
 
 def test_a_history_that_cannot_be_read_is_a_warning(tmp_path, caplog):
@@ -123,7 +123,7 @@ def test_a_run_without_validation_says_so(tmp_path):
 
 
 def test_each_of_several_outputs_has_results_of_its_own(tmp_path):
-    from seqtrain.training.final_plots import _drawn, results_of_outputs
+    from seqtrain.training.final_plots import results_of_outputs
 
     spec = (
         FieldSpec((1,), "float32"),
@@ -135,7 +135,7 @@ def test_each_of_several_outputs_has_results_of_its_own(tmp_path):
     made = {"price": np.array([[1.5], [2], [3]]), "kind": np.array([[0.9, 0.1], [0.2, 0.8], [0.6, 0.4]])}
     batch = PredictedBatch(np.arange(3), made, (np.zeros((3, 1)), targets))
     outputs = results_of_outputs(sequence, iter([batch, batch]), TrainingInfo({"kind": ..., "price": "mse"}))
-    documents = {each.name: _drawn(each, tmp_path, has_others=True) for each in outputs}
+    documents = {each.name: draw_output(each, tmp_path, has_others=True) for each in outputs}
     assert documents["y.kind"]["numbers"]["accuracy"] == pytest.approx(2 / 3)
     assert documents["y.price"]["numbers"]["mae"] == pytest.approx(0.5 / 3)
     assert documents["y.kind"]["classes"] == "classes.kind.csv"
@@ -145,7 +145,7 @@ def test_each_of_several_outputs_has_results_of_its_own(tmp_path):
 @pytest.mark.parametrize("scale_targets", [True, False])
 def test_values_that_were_scaled_are_judged_in_the_unit_of_the_data(scale_targets, tmp_path):
     from seqtrain.loading.pipeline import open_data
-    from seqtrain.training.final_plots import _drawn, results_of_outputs
+    from seqtrain.training.final_plots import results_of_outputs
 
     settings = [
         f"sequence.scale_targets={str(scale_targets).lower()}",
@@ -160,21 +160,21 @@ def test_values_that_were_scaled_are_judged_in_the_unit_of_the_data(scale_target
     deviation = data.source.targets["price"][data.split.train].std() if scale_targets else 1
     numbers = output.results.numbers()
     assert (numbers["mae"], numbers["rmse"]) == pytest.approx((deviation, deviation), rel=1e-4)
-    document = _drawn(output, tmp_path, has_others=False)
+    document = draw_output(output, tmp_path, has_others=False)
     assert "unit" not in document and ("deviation" in document) == scale_targets
     if scale_targets:
         assert (document["column"], document["deviation"]) == ("price", pytest.approx(deviation, rel=1e-4))
-    truth = output.results._kept.columns()[0]
+    truth = output.results.kept.columns()[0]
     assert np.isin(truth.round(), data.source.targets["price"][data.split.val].round()).all()
 
 
 def test_values_of_several_columns_are_said_to_be_in_standard_deviations(tmp_path):
     from seqtrain.loading.pipeline import open_data
-    from seqtrain.training.final_plots import _drawn, results_of_outputs
+    from seqtrain.training.final_plots import results_of_outputs
 
     data = open_data(load_config(CONFIGS / "series.yaml", ["source.target=[load_mw, temperature_c]"]))
     batch = data.val[0]
     predicted = PredictedBatch(np.arange(len(batch[1])), {"": batch[1]}, batch)
     (output,) = results_of_outputs(data.val, iter([predicted]), TrainingInfo.of(data, None))
     assert output.results.unit == "standard deviations" and output.results.scale == (0, 1)
-    assert _drawn(output, tmp_path, has_others=False)["unit"] == "standard deviations"
+    assert draw_output(output, tmp_path, has_others=False)["unit"] == "standard deviations"
