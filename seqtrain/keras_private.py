@@ -5,6 +5,7 @@ Written against Keras 3.15. It stands below all that trains, because the callbac
 
 from __future__ import annotations
 
+import functools
 import io
 from collections.abc import Callable
 from pathlib import Path
@@ -77,6 +78,34 @@ def learning_rate_or_schedule(optimizer: Any) -> Any:
 def compile_loss(model: Any) -> Any:
     """What `compile` made of the losses; None of a model that has a `compile` of its own."""
     return getattr(model, "_compile_loss", None)
+
+
+def mean_over_samples(model: Any) -> None:
+    """Makes the logged losses of single outputs means over samples, as the total loss is.
+
+    Keras weighs them by the static size of a batch, which a graph of TensorFlow does not know: there a last batch of
+    two samples counts as much as one of 256.
+
+    Args:
+        model: Compiled; one with a single output has no such losses.
+
+    Source: `CompileLoss.call` of Keras 3, which calls `update_state` of its metrics with `(value, sample_weight=...)`.
+    """
+    loss = compile_loss(model)
+    call = loss.call
+
+    def counting(y_true: Any, y_pred: Any, sample_weight: Any = None) -> Any:
+        for mean in loss.metrics:
+            size = keras.ops.cast(keras.ops.shape(keras.tree.flatten(y_true)[0])[0], "float32")
+            mean.update_state = functools.partial(_update, mean, size)
+        return call(y_true, y_pred, sample_weight)
+
+    loss.call = counting
+
+
+def _update(mean: Any, size: Any, value: Any, sample_weight: Any = None) -> None:
+    """Adds a batch's loss; in place of the weight that Keras hands over, the batch's size."""
+    type(mean).update_state(mean, value, sample_weight=size)
 
 
 def postpone_final_values(optimizer: Any) -> Callable[[Any], None]:

@@ -9,12 +9,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+from seqtrain.inference.sample_bar import sample_bar
 from seqtrain.inference.trained_run import RowRange, TrainedRun
 from seqtrain.loading.bad_samples import BadSample, BadSamples
 from seqtrain.loading.order import validation_schedule
 from seqtrain.loading.preprocessing_state import target_scales
 from seqtrain.loading.stream import BatchStream
-from seqtrain.training.sample_bar import sample_bar
 
 
 @dataclass(frozen=True)

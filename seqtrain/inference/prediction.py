@@ -19,9 +19,9 @@ from seqtrain.errors import ConfigError, DataError
 from seqtrain.inference.other_sources import require_inputs, source_of_inputs
 from seqtrain.inference.prediction_format import OutFormat, writer_for
 from seqtrain.inference.readable_batches import NOT_FINITE, readable_batches
+from seqtrain.inference.sample_bar import sample_bar
 from seqtrain.inference.trained_run import TrainedRun, names_source, require_run
 from seqtrain.training.predictions import PredictedBatch
-from seqtrain.training.sample_bar import sample_bar
 
 log = logging.getLogger("seqtrain")
 

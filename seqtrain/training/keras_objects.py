@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-import functools
 import importlib
 from collections.abc import Mapping
 from typing import Any
 
 import keras
 
-from seqtrain import keras_api
+from seqtrain import keras_api, keras_private
 from seqtrain.config.build import build_component
 from seqtrain.config.load import LoadedConfig
 from seqtrain.config.node import Key
 from seqtrain.config.schema import ComponentConfig
 from seqtrain.errors import ConfigError
-from seqtrain.keras_private import compile_loss
 from seqtrain.registry import losses, metrics
 
 Path = tuple[Key, ...]
@@ -57,36 +55,8 @@ def compile_model(model: Any, loaded: LoadedConfig, classes: Mapping[str, Any]) 
         steps_per_execution=config.steps_per_execution,
         run_eagerly=config.run_eagerly,
     )
-    if compile_loss(model) is not None:
-        mean_over_samples(model)
-
-
-def mean_over_samples(model: Any) -> None:
-    """Makes the logged losses of single outputs means over samples, as the total loss is.
-
-    Keras weighs them by the static size of a batch, which a graph of TensorFlow does not know: there a last batch of
-    two samples counts as much as one of 256.
-
-    Args:
-        model: Compiled; one with a single output has no such losses.
-
-    Source: `CompileLoss.call` of Keras 3.
-    """
-    loss = compile_loss(model)
-    call = loss.call
-
-    def counting(y_true: Any, y_pred: Any, sample_weight: Any = None) -> Any:
-        for mean in loss.metrics:
-            size = keras.ops.cast(keras.ops.shape(keras.tree.flatten(y_true)[0])[0], "float32")
-            mean.update_state = functools.partial(_update, mean, size)
-        return call(y_true, y_pred, sample_weight)
-
-    loss.call = counting
-
-
-def _update(mean: Any, size: Any, value: Any, sample_weight: Any = None) -> None:
-    """Adds a batch's loss; in place of the weight that Keras hands over, the batch's size."""
-    type(mean).update_state(mean, value, sample_weight=size)
+    if keras_private.compile_loss(model) is not None:
+        keras_private.mean_over_samples(model)
 
 
 class _Builder:

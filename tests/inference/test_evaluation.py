@@ -9,7 +9,8 @@ from seqtrain.config import load_config
 from seqtrain.errors import DataError
 from seqtrain.inference.evaluation import evaluate
 from seqtrain.inference.trained_run import TrainedRun
-from seqtrain.training.keras_objects import compile_model, mean_over_samples
+from seqtrain.keras_private import mean_over_samples
+from seqtrain.training.keras_objects import compile_model
 from seqtrain.training.predictions import predicted_batches
 from tests.conftest import seqtrain
 from tests.training.little_run import MARKS, history, little_run
