@@ -129,7 +129,7 @@ class CsvFile:
             for text in texts:
                 if self._is_plain(text):
                     ends = _line_ends(text)
-                    split = self._split(text, ends, columns)
+                    split = self._split_plain(text, ends, columns)
                 else:
                     text, split = self._split_slowly(text, texts, columns, line, errors)
                     ends = _line_ends(text)
@@ -171,7 +171,7 @@ class CsvFile:
         quoted = re.compile(rb'(?:^|%b)"[^"\n]*"(?=%b|\r?$)' % (between, between), re.MULTILINE)
         return text.count(b'"') == 2 * len(quoted.findall(text))
 
-    def _split(self, text: bytes, ends: npt.NDArray[np.int64], columns: Sequence[int]) -> _Split:
+    def _split_plain(self, text: bytes, ends: npt.NDArray[np.int64], columns: Sequence[int]) -> _Split:
         """A plain text, by pyarrow."""
         ends_in_return = np.frombuffer(text, np.uint8)[ends - 1] == ord("\r")
         is_filled = np.diff(ends, prepend=-1) - 1 > ends_in_return

@@ -11,8 +11,9 @@ import os
 import weakref
 from array import array
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Self
+from typing import Any, Self
 
 import numpy as np
 import numpy.typing as npt
@@ -26,9 +27,6 @@ from seqtrain.sources.number_text import is_number
 from seqtrain.sources.table_file import check_names
 from seqtrain.structure import FieldSpec
 from seqtrain.types import ImageSize, Positive
-
-if TYPE_CHECKING:
-    from seqtrain.sources.csv_file import CsvFile
 
 _LONGEST_FIELD = 64  # bytes; longer lines than this allows are no rows of pixels
 _HIGHEST_LABEL = 2**31 - 1
@@ -68,24 +66,11 @@ class CsvPixels(Source):
         channels: Positive = 1,
         classes: list[str] | None = None,
     ) -> None:
-        self._path = path
         self._shape = (*image_size, channels)
         self._num_pixels = image_size[0] * image_size[1] * channels
         self._longest = _LONGEST_FIELD * (self._num_pixels + 1)  # bytes that are read of a row
         self._label_column = label_column
-        self._label_position: int | None = 0
-        self._open()
-        file, has_header = _header(path)
-        if has_header:
-            check_names(file.header, file.names, [label_column])
-            self._label_position = file.names.index(label_column)
-        elif label_column != "label":
-            raise ConfigError(
-                f"label_column: '{label_column}' cannot be found, {path} has no header",
-                fix="leave label_column out (the label is the first column), or add a header",
-            )
-        self._first_row = file.lines_before + 1
-        self._offsets, self.labels = self._index(file.start)
+        self._list(path)
         self.classes = class_names(self.labels, classes, self.describe)
 
     def of_inputs(self, inputs: Sequence[Path]) -> Self:
@@ -95,15 +80,33 @@ class CsvPixels(Source):
             DataError: see the class.
         """
         other = copy.copy(self)
-        other._path = only(inputs, "table")
-        other._open()
-        file, has_header = _header(other._path)
-        has_labels = self._label_column in file.names if has_header else len(file.names) == self._num_pixels + 1
-        position = file.names.index(self._label_column) if has_header and has_labels else 0
-        other._label_position = position if has_labels else None
-        other._first_row = file.lines_before + 1
-        other._offsets, other.labels = other._index(file.start, are_wanted=False)
+        other._list(only(inputs, "table"), needs_labels=False)
         return other
+
+    def _list(self, path: Path, needs_labels: bool = True) -> None:
+        """Opens a file, and finds its rows and its labels."""
+        from seqtrain.sources.csv_file import CsvFile
+
+        self._path = path
+        self._open()
+        file = CsvFile(path)
+        self._label_position: int | None = 0
+        if is_number(file.names[0]):
+            if self._label_column != "label" and needs_labels:
+                raise ConfigError(
+                    f"label_column: '{self._label_column}' cannot be found, {path} has no header",
+                    fix="leave label_column out (the label is the first column), or add a header",
+                )
+            if len(file.names) != self._num_pixels + 1 and not needs_labels:
+                self._label_position = None
+            file.without_header(file.names)
+        elif self._label_column in file.names or needs_labels:
+            check_names(file.header, file.names, [self._label_column])
+            self._label_position = file.names.index(self._label_column)
+        else:
+            self._label_position = None
+        self._first_row = file.lines_before + 1
+        self._offsets, self.labels = self._index(file.start, needs_labels)
 
     def __len__(self) -> int:
         return len(self.labels)
@@ -157,16 +160,10 @@ class CsvPixels(Source):
             raise self._ragged(index, f"{len(tokens) + (self._label_position is not None)} columns")
         pixels = parse_slowly(tokens)
         if isinstance(pixels, Mistake):
-            raise DataError(
-                pixels.message,
-                where=self.describe(index),
-                expected=pixels.expected,
-                received=pixels.received,
-                fix="correct the row or delete it",
-            )
+            raise DataError([replace(pixels, where=self.describe(index), fix="correct the row or delete it")])
         return pixels
 
-    def _index(self, start: int, are_wanted: bool = True) -> tuple[npt.NDArray[np.uint64], npt.NDArray[np.int64]]:
+    def _index(self, start: int, needs_labels: bool) -> tuple[npt.NDArray[np.uint64], npt.NDArray[np.int64]]:
         """Where each row begins, with the end of the last, and the labels."""
         offsets, labels = array("Q", [start]), array("q")
         mistakes: list[Mistake] = []
@@ -174,7 +171,7 @@ class CsvPixels(Source):
             label = 0
             try:
                 self._check_columns(len(labels), row)
-                label = self._label(len(labels), row) if are_wanted else 0
+                label = self._label(len(labels), row) if needs_labels else 0
             except DataError as error:
                 mistakes += error.mistakes
             labels.append(label)
@@ -244,17 +241,6 @@ class CsvPixels(Source):
     def __setstate__(self, state: dict[str, Any]) -> None:
         self.__dict__.update(state)
         self._open()
-
-
-def _header(path: Path) -> tuple[CsvFile, bool]:
-    """The file, and whether its first row is a header, and not a label and pixels."""
-    from seqtrain.sources.csv_file import CsvFile
-
-    file = CsvFile(path)
-    has_header = not is_number(file.names[0])
-    if not has_header:
-        file.without_header(file.names)
-    return file, has_header
 
 
 def _whole(text: bytes) -> int:

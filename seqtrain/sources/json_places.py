@@ -3,6 +3,8 @@
 A file of annotations may have hundreds of megabytes, and several times that as Python objects. Here each item of a
 list is parsed, handed over with its place, and forgotten; the caller keeps the place and the few numbers it needs.
 
+Written by hand on top of `json.JSONDecoder`, for no JSON parser at hand says at which byte a value stands.
+
 The bytes are taken for Latin-1, in which a character is a byte, so that places in the text are places in the file;
 JSON's own syntax is ASCII, and text within strings is turned into what it was by `unmangled`.
 """
