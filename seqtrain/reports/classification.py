@@ -36,6 +36,9 @@ class ClassificationResults:
         num_classes: How many there are.
         class_names: By class index; the index is shown where they are left out.
         from_logits: Whether scores are known to be logits; those that leave 0 to 1 are found to be.
+
+    Attributes:
+        kept: Classes and scores, of a uniform sample where there are many.
     """
 
     kind = "classification"
