@@ -153,6 +153,13 @@ def stdout_to_stderr() -> Iterator[None]:
 
 
 @contextlib.contextmanager
+def quiet() -> Iterator[None]:
+    """Keeps stdout for scripts, and discards what libraries write to file descriptor 2."""
+    with stdout_to_stderr(), native_stderr_to(Path(os.devnull)):
+        yield
+
+
+@contextlib.contextmanager
 def _redirected(descriptor: int, path: Path) -> Iterator[int]:
     """Redirects a file descriptor to a file; yields a copy of the original one."""
     former = os.dup(descriptor)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 from typing import Annotated
 
@@ -10,7 +9,7 @@ import typer
 
 from seqtrain.cli.app import app, config_app
 from seqtrain.cli.options import ConfigArgument, JsonOption, SetOption, load, print_json
-from seqtrain.console import native_stderr_to, stdout_to_stderr
+from seqtrain.console import quiet
 
 _DIFF_EXAMPLES = """\b
 Examples:
@@ -96,7 +95,7 @@ def config_diff(
     from seqtrain.reports.config_tables import differences
     from seqtrain.reports.terminal import show
 
-    with stdout_to_stderr(), native_stderr_to(Path(os.devnull)):
+    with quiet():
         found = compare(first, second)
     if as_json:
         changed = [change.to_json() for change in found]

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, TextIO
 
 import typer
 
-from seqtrain.console import native_stderr_to, stdout_to_stderr
+from seqtrain.console import quiet, stdout_to_stderr
 
 if TYPE_CHECKING:
     from seqtrain.config import LoadedConfig
@@ -68,7 +68,7 @@ def load(config: Path, settings: list[str] | None) -> LoadedConfig:
     """The checked config; what Keras prints while a user's file imports it is discarded."""
     from seqtrain.config import load_config
 
-    with stdout_to_stderr(), native_stderr_to(Path(os.devnull)):
+    with quiet():
         return load_config(config, settings or ())
 
 

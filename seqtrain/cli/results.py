@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import os
 import signal
 from collections.abc import Iterator
 from pathlib import Path
@@ -23,7 +22,7 @@ from seqtrain.cli.options import (
     print_json,
     stdout_for_data,
 )
-from seqtrain.console import native_stderr_aside, native_stderr_to, progress_shown_as, stdout_to_stderr
+from seqtrain.console import native_stderr_aside, progress_shown_as, quiet, stdout_to_stderr
 from seqtrain.errors import ConfigError, InterruptedRunError
 from seqtrain.files import write_json, write_text
 
@@ -132,7 +131,7 @@ def report(
     from seqtrain.reports.run_report import report
 
     _require_no_folder(out)
-    with stdout_to_stderr(), native_stderr_to(Path(os.devnull)):
+    with quiet():
         html, facts = report(run)
     out = out or run / "report.html"
     out.parent.mkdir(parents=True, exist_ok=True)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 from typing import Annotated
 
@@ -10,7 +9,7 @@ import typer
 
 from seqtrain.cli.app import runs_app
 from seqtrain.cli.options import JsonOption, Mode, RunArgument, print_json
-from seqtrain.console import native_stderr_to, stdout_to_stderr
+from seqtrain.console import quiet
 
 _RUNS_BEST_EXAMPLES = """\b
 Examples:
@@ -74,7 +73,7 @@ def runs_show(run: RunArgument, as_json: JsonOption = False) -> None:
     from seqtrain.reports.run_summary import summary, summary_parts
     from seqtrain.reports.terminal import show
 
-    with stdout_to_stderr(), native_stderr_to(Path(os.devnull)):
+    with quiet():
         record = read_run(run)
         document = summary(record)
     if as_json:
@@ -97,7 +96,7 @@ def runs_compare(
     from seqtrain.reports.run_curves import draw_runs
     from seqtrain.reports.terminal import show, terminal_width
 
-    with stdout_to_stderr(), native_stderr_to(Path(os.devnull)):
+    with quiet():
         compared = compare_runs(runs)
         drawn = draw_runs(compared.runs, compared.names, out, metric) if out else []
     if as_json:

@@ -30,8 +30,10 @@ def terminal_width() -> int:
 
 def show(*parts: RenderableType) -> None:
     """Prints parts below each other to stdout."""
+    import typer
+
     is_colored = sys.stdout.isatty() and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
-    print(drawn(*parts, width=terminal_width(), is_colored=is_colored), flush=True)
+    typer.echo(drawn(*parts, width=terminal_width(), is_colored=is_colored))
 
 
 def drawn(*parts: RenderableType, width: int = UNLIMITED, is_colored: bool = False) -> str:
