@@ -7,24 +7,21 @@ range, which the title says.
 
 from __future__ import annotations
 
-import math
-import unicodedata
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from PIL import Image, ImageDraw
+from PIL import Image
 
 from seqtrain.reports.batch_table import cell_text
 from seqtrain.reports.fields import Field
-from seqtrain.reports.font import Font, font
 from seqtrain.reports.series_chart import series_charts
+from seqtrain.reports.sheet_layout import ALARM, FAINT, INK, laid_out
 from seqtrain.reports.statistics import class_indices
 from seqtrain.reports.tiles import (
     NOT_COUNTED,
-    SMALLEST_TILE,
     as_bytes,
     beside,
     class_color,
@@ -36,13 +33,6 @@ from seqtrain.types import DataFormat
 MOST_PICTURES = 64
 _MOST_CLASSES = 3  # of a mask, whose shares stand under its picture
 _UNNAMED = "class {}"
-_WIDTH = 1200
-_MARGIN = 12
-_TITLE_SIZE, _CAPTION_SIZE = 20, 13
-_LINE = _CAPTION_SIZE + 5
-_WIDEST_CAPTION = 200  # that a cell is widened for; longer ones are shortened
-_END = 6  # letters that are kept of a shortened caption: a share in percent
-_BACKGROUND, _INK, _FAINT, _FRAME, _ALARM = "white", "#1a1a1a", "#767676", "#d0d0d0", "#c00000"
 _PICTURE, _VOLUME = 4, 5  # axes of a batch, with channels
 
 Draw = Callable[[int], tuple[Image.Image, str]]
@@ -121,9 +111,9 @@ def contact_sheet(
         tiles.append(beside([tile for tile, _ in drawn]))
         number = f"#{sample_ids[row]}" if sample_ids is not None else f"row {row}"
         where = "  ".join([number, *sample_names[row : row + 1], *(words for _, words in drawn if words)])
-        lines = [(each.text, _ALARM if each.is_alarming else _INK) for each in (remarks[row] if remarks else ())]
-        captions.append([*((label, _INK) for label in _labels(fields, row)), *lines, (where.rstrip(), _FAINT)])
-    return _sheet(tiles, captions, title + "".join(f"  ({note})" for note in notes), legend_of(panels))
+        lines = [(each.text, ALARM if each.is_alarming else INK) for each in (remarks[row] if remarks else ())]
+        captions.append([*((label, INK) for label in _labels(fields, row)), *lines, (where.rstrip(), FAINT)])
+    return laid_out(tiles, captions, title + "".join(f"  ({note})" for note in notes), legend_of(panels))
 
 
 def _drawings(panel: Panel, data_format: DataFormat, scales: Scales) -> tuple[list[Draw], list[str]]:
@@ -220,88 +210,3 @@ def _channels(images: npt.NDArray[Any]) -> npt.NDArray[Any]:
     if images.ndim < _PICTURE:
         return images
     return images[..., :3] if images.shape[-1] in (3, 4) else images[..., 0]
-
-
-def _sheet(
-    tiles: Sequence[Image.Image],
-    captions: Sequence[Sequence[tuple[str, str]]],
-    title: str,
-    legend: Sequence[tuple[str, str]],
-) -> Image.Image:
-    title_font = font(_TITLE_SIZE)
-    lengths = [math.ceil(_length(text)) for each in captions for text, color in each if color != _FAINT]
-    cell_width = max(SMALLEST_TILE, *(tile.width for tile in tiles), min(max(lengths, default=0), _WIDEST_CAPTION))
-    cell_width += _MARGIN
-    cell_height = max(tile.height for tile in tiles) + max(2, max(map(len, captions))) * _LINE + _MARGIN
-    num_rows = math.ceil(len(tiles) / max(1, (_WIDTH - _MARGIN) // cell_width))
-    num_columns = math.ceil(len(tiles) / num_rows)
-    width = max(_MARGIN + num_columns * cell_width, math.ceil(title_font.getlength(title)) + 2 * _MARGIN)
-    width = min(width, max(_WIDTH, cell_width + _MARGIN))
-    legend_lines = _legend_lines(legend, width)
-    top = _TITLE_SIZE + 2 * _MARGIN + len(legend_lines) * _LINE
-    sheet = Image.new("RGB", (width, top + num_rows * cell_height), _BACKGROUND)
-    title = fitted_text(title, title_font, sheet.width - 2 * _MARGIN)
-    ImageDraw.Draw(sheet).text((_MARGIN, _MARGIN), title, _INK, title_font)
-    for number, line in enumerate(legend_lines):
-        write_legend(sheet, line, top - (len(legend_lines) - number) * _LINE - 4)
-    for position, tile in enumerate(tiles):
-        row, column = divmod(position, num_columns)
-        place = (_MARGIN + column * cell_width, top + row * cell_height)
-        _place(sheet, tile, place, captions[position], cell_width - _MARGIN)
-    return sheet
-
-
-def _legend_lines(legend: Sequence[tuple[str, str]], width: int) -> list[list[tuple[str, str]]]:
-    """The legend in lines that fit into the width of a sheet."""
-    lines: list[list[tuple[str, str]]] = []
-    x = width
-    for color, name in legend:
-        length = _legend_length(name)
-        if x + length > width:
-            lines.append([])
-            x = _MARGIN
-        lines[-1].append((color, name))
-        x += length
-    return lines
-
-
-def _legend_length(name: str) -> int:
-    return _CAPTION_SIZE + 3 + math.ceil(_length(name)) + 2 * _MARGIN
-
-
-def write_legend(sheet: Image.Image, line: Sequence[tuple[str, str]], y: int) -> None:
-    """Writes one line of the legend: the colour and the name of each entry."""
-    draw, x = ImageDraw.Draw(sheet), _MARGIN
-    for color, name in line:
-        draw.rectangle((x, y + 3, x + _CAPTION_SIZE - 3, y + _CAPTION_SIZE), fill=color)
-        draw.text((x + _CAPTION_SIZE + 3, y), unicodedata.normalize("NFC", name), _INK, font(_CAPTION_SIZE))
-        x += _legend_length(name)
-
-
-def _place(
-    sheet: Image.Image, tile: Image.Image, place: tuple[int, int], captions: Sequence[tuple[str, str]], width: int
-) -> None:
-    """Pastes one picture with a frame, its captions under it."""
-    x, y = place
-    sheet.paste(tile, place)
-    draw = ImageDraw.Draw(sheet)
-    draw.rectangle((x - 1, y - 1, x + tile.width, y + tile.height), outline=_FRAME)
-    y += tile.height + 3
-    for text, color in captions:
-        draw.text((x, y), fitted_text(text, font(_CAPTION_SIZE), width, _END), color, font(_CAPTION_SIZE))
-        y += _LINE
-
-
-def _length(text: str) -> float:
-    return font(_CAPTION_SIZE).getlength(text)
-
-
-def fitted_text(text: str, of: Font, width: int, end: int = 0) -> str:
-    """The text without what does not fit, but with the last `end` letters."""
-    text = unicodedata.normalize("NFC", text)  # an accent that stands apart is drawn apart
-    if of.getlength(text) <= width:
-        return text
-    start, last = (text[:-end], text[-end:]) if end else (text, "")
-    while start and of.getlength(f"{start}…{last}") > width:
-        start = start[:-1]
-    return f"{start.rstrip()}…{last}"

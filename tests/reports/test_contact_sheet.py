@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from seqtrain.reports import contact_sheet as module
-from seqtrain.reports import series_chart, tiles
+from seqtrain.reports import series_chart, sheet_layout, tiles
 from seqtrain.reports.contact_sheet import Panel
 from seqtrain.reports.fields import Field, fields_of
 from seqtrain.reports.tiles import class_color
@@ -33,13 +33,13 @@ def pixel(sheet, x=0, y=0):
 def texts(monkeypatch):
     """The texts that are written, as they are: reading them off the picture would test the font."""
     written = []
-    original = module.fitted_text
+    original = sheet_layout.fitted_text
 
     def spy(text, *arguments):
         written.append(original(text, *arguments))
         return written[-1]
 
-    monkeypatch.setattr(module, "fitted_text", spy)
+    monkeypatch.setattr(sheet_layout, "fitted_text", spy)
     return written
 
 
@@ -187,7 +187,7 @@ def masked(ids, *weights, classes=("background", "cyst", "lesion")):
 
 def test_pixels_of_weight_0_are_hatched_and_the_legend_says_what_that_means(monkeypatch):
     legend = []
-    monkeypatch.setattr(module, "write_legend", lambda sheet, line, y: legend.extend(line))
+    monkeypatch.setattr(sheet_layout, "write_legend", lambda sheet, line, y: legend.extend(line))
     ids, weights = np.zeros((2, 120, 120), np.float32)
     weights[:, 60:] = 2.5
     sheet = masked(ids.astype(np.uint8), weights)
@@ -201,7 +201,7 @@ def test_pixels_of_weight_0_are_hatched_and_the_legend_says_what_that_means(monk
 
 def test_the_legend_names_the_lines_of_series(monkeypatch):
     legend = []
-    monkeypatch.setattr(module, "write_legend", lambda sheet, line, y: legend.extend(line))
+    monkeypatch.setattr(sheet_layout, "write_legend", lambda sheet, line, y: legend.extend(line))
     known = FieldSpec((6, 2), "float32", kind="series", columns=("load", "temperature"))
     follows = FieldSpec((3, 1), "float32", kind="series", columns=("load",))
     x, y = np.zeros((2, 6, 2), np.float32), np.zeros((2, 3, 1), np.float32)
@@ -212,7 +212,7 @@ def test_the_legend_names_the_lines_of_series(monkeypatch):
 
 def test_twenty_classes_have_colors_of_their_own_in_a_legend_that_fits_the_sheet(monkeypatch):
     names = tuple(f"a long name {number}" for number in range(21))
-    lines, draw = [], module.write_legend
+    lines, draw = [], sheet_layout.write_legend
 
     def write(sheet, line, y):
         lines.append((line, y))
@@ -220,7 +220,7 @@ def test_twenty_classes_have_colors_of_their_own_in_a_legend_that_fits_the_sheet
         draw(sheet, line, y)
         assert np.array_equal(np.asarray(sheet)[:, -10:], before)  # nothing reaches the right edge
 
-    monkeypatch.setattr(module, "write_legend", write)
+    monkeypatch.setattr(sheet_layout, "write_legend", write)
     ids = np.repeat(np.repeat(np.arange(21, dtype=np.uint8), 6)[None, :120], 120, axis=0)
     ids[0, :21] = range(21)
     sheet = masked(ids, classes=names)
@@ -293,7 +293,7 @@ def test_a_series_is_drawn_with_what_follows_it():
 
 def test_a_predicted_series_is_laid_over_the_target_after_the_end_of_what_is_known(texts, monkeypatch):
     legend, drawn = [], []
-    monkeypatch.setattr(module, "write_legend", lambda sheet, line, y: legend.extend(line))
+    monkeypatch.setattr(sheet_layout, "write_legend", lambda sheet, line, y: legend.extend(line))
     monkeypatch.setattr(series_chart, "series_tile", lambda *lines: drawn.append(lines) or tiles.series_tile(*lines))
     x, y = np.arange(80, dtype=np.float32).reshape(2, 40, 1), np.ones((2, 5, 1), np.float32)
     known = FieldSpec((40, 1), "float32", kind="series", columns=("load",))
