@@ -19,7 +19,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
-from seqtrain.registry import REQUIRED, Parameter, summary_of
+from seqtrain.signature import REQUIRED, Parameter, Signature
 from seqtrain.static_signatures import SourceModules, module_path, read_once
 
 Kind = Literal["callback", "optimizer", "loss", "metric", "schedule"]
@@ -69,9 +69,7 @@ class Offer:
         name: Its canonical name: `EarlyStopping`, `mean_squared_error`.
         target: "module:attribute" to import it from; empty for `accuracy` and `crossentropy`, which exist as strings
             alone.
-        parameters: What a config may set. None for functions, which are handed over, not called.
-        takes_any_keyword: Whether it takes further keywords whose names are not known.
-        summary: The first line of its docstring.
+        signature: What a config may set. Nothing for functions, which are handed over, not called.
         is_class: Whether it is a class, to be called with arguments.
         string: What `compile` understands in its place when it gets no arguments, spelled as it was asked for where
             Keras understands that (it becomes the metric's name); None where Keras wants the object.
@@ -79,9 +77,7 @@ class Offer:
 
     name: str
     target: str
-    parameters: Mapping[str, Parameter]
-    takes_any_keyword: bool = False
-    summary: str = ""
+    signature: Signature
     is_class: bool = True
     string: str | None = None
 
@@ -167,7 +163,7 @@ def _read_catalog(kind: Kind, sources: SourceModules) -> _Catalog:
     offers = dict(sorted((offer.name, offer) for offer in _read(kind, sources)))
     for name in _ANY_OUTPUT.get(kind, {}).values():
         summary = f"Binary, categorical or sparse categorical {name}, by the shapes of targets and predictions."
-        offers[name] = Offer(name, "", {}, summary=summary, is_class=False, string=name)
+        offers[name] = Offer(name, "", Signature({}, docstring=summary), is_class=False, string=name)
     return _Catalog(offers, _by_folded_name(kind, offers, sources), _strings(kind, offers, sources))
 
 
@@ -181,9 +177,11 @@ def _read(kind: Kind, sources: SourceModules) -> Iterator[Offer]:
         yield Offer(
             name=name.rpartition(".")[2],
             target=f"{_NAMESPACES[kind]}:{name.rpartition('.')[2]}",
-            parameters={n: _inferred(p) for n, p in signature.parameters.items()} if is_class else {},
-            takes_any_keyword=is_class and signature.takes_any_keyword and attribute not in _SWALLOWS_KEYWORDS,
-            summary=summary_of(signature.docstring),
+            signature=Signature(
+                {n: _inferred(p) for n, p in signature.parameters.items()} if is_class else {},
+                is_class and signature.takes_any_keyword and attribute not in _SWALLOWS_KEYWORDS,
+                signature.summary,
+            ),
             is_class=is_class,
             string=_string(kind, attribute, sources),
         )

@@ -19,36 +19,21 @@ import pathlib
 import pickle
 import sys
 import typing
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar, cast
 
 import pydantic
 
-from seqtrain import registry, types
+from seqtrain import signature, types
 from seqtrain.files import written_whole
-from seqtrain.registry import REQUIRED, Parameter, argument_meanings
+from seqtrain.signature import REQUIRED, Parameter, Signature, argument_meanings
 
 T = TypeVar("T")
 log = logging.getLogger("seqtrain")
 
 _ANNOTATION_NAMES = {**vars(typing), **vars(types), "Path": pathlib.Path, "Field": pydantic.Field}
-
-
-@dataclass(frozen=True)
-class Signature:
-    """What a class or function takes.
-
-    Args:
-        parameters: Its parameters by name; an annotation is `Any` where the source has none.
-        takes_any_keyword: Whether it takes further keywords whose names the source does not tell.
-        docstring: Its docstring.
-    """
-
-    parameters: Mapping[str, Parameter]
-    takes_any_keyword: bool = False
-    docstring: str = ""
 
 
 @dataclass
@@ -136,7 +121,7 @@ def read_once(sources: Sequence[Path], read: Callable[[], T]) -> T:
         sources: The files. Where the size or the time of one has changed, all are read again.
         read: Reads them; what it returns is pickled.
     """
-    kept = _kept_file([Path(__file__), Path(registry.__file__), *sources], read.__qualname__)
+    kept = _kept_file([Path(__file__), Path(signature.__file__), *sources], read.__qualname__)
     try:
         return cast(T, pickle.loads(kept.read_bytes()))
     except FileNotFoundError:

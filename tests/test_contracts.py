@@ -47,8 +47,8 @@ def test_every_component_is_documented(family):
     for name in FAMILIES[family].names():
         component = FAMILIES[family].get(name)
         if component.load().__module__.startswith("seqtrain."):
-            assert component.summary, name
-            undocumented = [argument for argument, p in component.arguments.items() if not p.meaning]
+            assert component.signature.summary, name
+            undocumented = [argument for argument, p in component.settings.parameters.items() if not p.meaning]
             assert not undocumented, f"{name}: {undocumented}"
 
 

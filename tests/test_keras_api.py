@@ -9,7 +9,7 @@ from pydantic import TypeAdapter
 
 from seqtrain import keras_api
 from seqtrain.keras_api import find, names, offered
-from seqtrain.registry import REQUIRED
+from seqtrain.signature import REQUIRED
 
 KINDS = {
     "callback": (keras.callbacks, keras.callbacks.Callback),
@@ -53,7 +53,7 @@ def test_parameters_and_defaults_agree_with_the_imported_classes(kind):
             if "__init__" in dir(real) and real.__init__ is not object.__init__
             else {}
         )
-        found = {parameter.name: parameter.default for parameter in offered(kind)[name].parameters.values()}
+        found = {parameter.name: parameter.default for parameter in offered(kind)[name].signature.parameters.values()}
         assert found == expected, name
 
 
@@ -68,7 +68,7 @@ def test_targets_can_be_imported(kind):
 @pytest.mark.parametrize("kind", KINDS)
 def test_every_default_is_a_valid_value(kind):
     for offer in offered(kind).values():
-        for parameter in offer.parameters.values():
+        for parameter in offer.signature.parameters.values():
             if parameter.default is not REQUIRED:
                 TypeAdapter(parameter.annotation).validate_python(parameter.default)
 
@@ -129,7 +129,7 @@ def test_a_string_keeps_its_spelling_because_it_names_the_metric():
 @pytest.mark.parametrize("written", ["accuracy", "acc", "Accuracy"])
 def test_accuracy_is_the_string_that_keras_resolves_by_the_output(written):
     offer = find("metric", written)
-    assert (offer.string, offer.is_class, dict(offer.parameters)) == (written, False, {})
+    assert (offer.string, offer.is_class, dict(offer.signature.parameters)) == (written, False, {})
 
 
 def test_what_keras_does_not_have_is_not_found():
@@ -138,13 +138,13 @@ def test_what_keras_does_not_have_is_not_found():
 
 
 def test_a_parameter_carries_its_meaning_and_that_of_the_base_class():
-    parameters = find("optimizer", "adam").parameters
+    parameters = find("optimizer", "adam").signature.parameters
     assert parameters["amsgrad"].meaning.startswith("Boolean. Whether to apply AMSGrad")
     assert parameters["weight_decay"].meaning == "Float. If set, weight decay is applied."
 
 
 def test_a_learning_rate_may_be_a_number_or_a_schedule():
-    learning_rate = TypeAdapter(find("optimizer", "sgd").parameters["learning_rate"].annotation)
+    learning_rate = TypeAdapter(find("optimizer", "sgd").signature.parameters["learning_rate"].annotation)
     assert learning_rate.validate_json("0.1", strict=True) == 0.1
     assert learning_rate.validate_json('{"name": "cosine_decay"}', strict=True) == {"name": "cosine_decay"}
 

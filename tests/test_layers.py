@@ -23,7 +23,7 @@ LAYERS = [
         "text",
         "extras",
     },
-    {"registry", "static_signatures", "keras_api", "keras_private"},
+    {"registry", "signature", "static_signatures", "keras_api", "keras_private"},
     {"config"},
     {"sources", "splits"},
     {"sequences", "models", "losses", "metrics", "callbacks"},

@@ -4,7 +4,8 @@ from dataclasses import dataclass, field
 
 import pytest
 
-from seqtrain.registry import REQUIRED, Component, Registry, argument_group
+from seqtrain.registry import Component, Registry
+from seqtrain.signature import REQUIRED, argument_group
 from seqtrain.types import Probability
 
 
@@ -57,14 +58,14 @@ def component_of(target: object, supplied: frozenset[str] = frozenset()) -> Comp
 
 
 def test_the_fields_of_a_group_are_arguments_in_its_place() -> None:
-    arguments = component_of(Plain).arguments
+    arguments = component_of(Plain).settings.parameters
     assert list(arguments) == ["size", "scale", "share", "seeded", "name"]
     assert arguments["scale"].default is REQUIRED
     assert (arguments["share"].default, arguments["share"].annotation) == (0.5, Probability)
 
 
 def test_what_a_component_says_of_a_field_counts_before_what_the_group_says() -> None:
-    arguments = component_of(Plain).arguments
+    arguments = component_of(Plain).settings.parameters
     assert arguments["scale"].meaning == "How much."
     assert arguments["share"].meaning == "To how many of its own."
 
@@ -79,8 +80,8 @@ def test_a_group_that_derives_from_another_has_its_fields_and_their_meanings() -
         return noise
 
     component = component_of(colored)
-    assert list(component.arguments) == ["scale", "share", "color", "seeded"]
-    meanings = [argument.meaning for argument in component.arguments.values()]
+    assert list(component.settings.parameters) == ["scale", "share", "color", "seeded"]
+    meanings = [argument.meaning for argument in component.settings.parameters.values()]
     assert meanings == ["How much.", "To how many.", "Which.", "Whether the same each time."]
     assert component.build({"scale": 1.0, "color": "red"}, {}) == ColoredNoise(1.0, color="red")
 
@@ -90,7 +91,7 @@ def test_the_default_of_a_component_gives_its_own_defaults_of_the_fields() -> No
         return noise
 
     component = component_of(loud)
-    assert {name: argument.default for name, argument in component.arguments.items()} == {
+    assert {name: argument.default for name, argument in component.settings.parameters.items()} == {
         "scale": 2.0,
         "share": 1.0,
         "seeded": False,
@@ -99,7 +100,7 @@ def test_the_default_of_a_component_gives_its_own_defaults_of_the_fields() -> No
 
 def test_fields_that_the_run_supplies_are_no_arguments() -> None:
     component = component_of(Plain, frozenset({"scale"}))
-    assert list(component.arguments) == ["size", "share", "seeded", "name"]
+    assert list(component.settings.parameters) == ["size", "share", "seeded", "name"]
     assert component.build({"size": 1}, {"scale": 0.3, "unknown": 1}).given == (1, Noise(0.3), "")
 
 

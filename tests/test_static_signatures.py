@@ -1,6 +1,6 @@
 import pytest
 
-from seqtrain.registry import REQUIRED, parameters_of
+from seqtrain.signature import REQUIRED, signature_of
 from seqtrain.static_signatures import SourceModules, module_path, read_once, signature_of_class
 
 SOURCE = '''
@@ -69,8 +69,7 @@ def test_the_static_signature_of_the_progress_bar_is_the_real_one():
     from seqtrain.callbacks.tqdm_progress_bar import TQDMProgressBar
 
     read = signature_of_class("seqtrain.callbacks.tqdm_progress_bar", "TQDMProgressBar")
-    expected, _ = parameters_of(TQDMProgressBar)
-    assert read.parameters == expected
+    assert read.parameters == signature_of(TQDMProgressBar).parameters
 
 
 def test_a_missing_package_is_told_by_name():

@@ -10,8 +10,7 @@ from seqtrain.static_signatures import signature_of_class
 
 
 def _register_own(name: str, module: str, class_name: str) -> None:
-    signature = signature_of_class(module, class_name)
-    callbacks.register_lazy(name, f"{module}:{class_name}", signature.parameters, docstring=signature.docstring)
+    callbacks.register_lazy(name, f"{module}:{class_name}", signature_of_class(module, class_name))
 
 
 _register_own("reconstructions", "seqtrain.callbacks.reconstructions", "Reconstructions")
@@ -21,10 +20,4 @@ _register_own("one_shot", "seqtrain.callbacks.one_shot", "OneShotAccuracy")
 _OVER_KERAS = {"ModelCheckpoint": "seqtrain.callbacks.model_checkpoint:ModelCheckpoint"}
 
 for _offer in offered("callback").values():
-    callbacks.register_lazy(
-        snake_case(_offer.name),
-        _OVER_KERAS.get(_offer.name, _offer.target),
-        _offer.parameters,
-        takes_any_keyword=_offer.takes_any_keyword,
-        docstring=_offer.summary,
-    )
+    callbacks.register_lazy(snake_case(_offer.name), _OVER_KERAS.get(_offer.name, _offer.target), _offer.signature)

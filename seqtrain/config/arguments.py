@@ -29,13 +29,12 @@ from seqtrain.config.mistakes import mistakes_of
 from seqtrain.config.node import Key, Node
 from seqtrain.config.schema import Switch
 from seqtrain.errors import MISSING_FILE, Mistake, did_you_mean, one_of
-from seqtrain.registry import REQUIRED, Parameter
+from seqtrain.signature import REQUIRED, Parameter, Signature
 
 
 def check_arguments(
     title: str,
-    parameters: Mapping[str, Parameter],
-    takes_any_keyword: bool,
+    signature: Signature,
     arguments: Mapping[str, Any],
     root: Node,
     path: tuple[Key, ...],
@@ -45,8 +44,7 @@ def check_arguments(
 
     Args:
         title: What messages call the component: "model 'cnn'".
-        parameters: What the YAML may set.
-        takes_any_keyword: Whether unknown names are passed on.
+        signature: What the YAML may set; where it takes any keyword, unknown names are passed on.
         arguments: As they were read.
         root: The config's tree, for places.
         path: Where in the tree the arguments stand.
@@ -55,30 +53,30 @@ def check_arguments(
     mistakes = []
     known = {}
     for name, value in arguments.items():
-        if name in parameters or takes_any_keyword:
+        if name in signature.parameters or signature.takes_any_keyword:
             known[name] = value
         else:
-            mistakes.append(_unknown(title, name, parameters, root, path, supplied))
-    model = arguments_model(title, parameters, takes_any_keyword)
+            mistakes.append(_unknown(title, name, signature.parameters, root, path, supplied))
+    model = arguments_model(title, signature)
     try:
         validated = model.model_validate_json(json.dumps(known))
     except ValidationError as error:
         return {}, mistakes + mistakes_of(error, root, path, title)
-    values = {name: getattr(validated, _field(name)) for name in parameters}
+    values = {name: getattr(validated, _field(name)) for name in signature.parameters}
     values |= validated.model_extra or {}
     return {name: absolute(value, root.find((*path, name))) for name, value in values.items()}, mistakes
 
 
-def arguments_model(title: str, parameters: Mapping[str, Parameter], takes_any_keyword: bool) -> type[BaseModel]:
+def arguments_model(title: str, signature: Signature) -> type[BaseModel]:
     """A pydantic model with one field for each argument."""
     fields = {}
-    for name, parameter in parameters.items():
+    for name, parameter in signature.parameters.items():
         default = ... if parameter.default is REQUIRED else parameter.default
         # The field is renamed because pydantic reserves names (copy, json, model_*) that arguments may have.
         field = Field(default, alias=name, description=parameter.meaning or None)
         fields[_field(name)] = (_checkable(parameter.annotation), field)
     config = ConfigDict(
-        extra="allow" if takes_any_keyword else "forbid",
+        extra="allow" if signature.takes_any_keyword else "forbid",
         strict=True,
         allow_inf_nan=False,
         arbitrary_types_allowed=True,

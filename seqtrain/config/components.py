@@ -13,6 +13,7 @@ from seqtrain.config.node import Key, Node
 from seqtrain.config.schema import CompileConfig, ComponentConfig, FineTuneConfig, RunConfig
 from seqtrain.errors import Mistake, did_you_mean, one_of
 from seqtrain.registry import FAMILIES, Registry
+from seqtrain.signature import Signature
 
 C = TypeVar("C", bound=ComponentConfig)
 Path = tuple[Key, ...]
@@ -61,8 +62,7 @@ def _resolve(component: C, root: Node, path: Path, registry: Registry, mistakes:
     inner = arguments_path(root, path, component.name)
     values, found = check_arguments(
         f"{registered.family} '{registered.name}'",
-        registered.arguments,
-        registered.takes_any_keyword,
+        registered.settings,
         component.arguments,
         root,
         inner,
@@ -79,7 +79,7 @@ def _check_fine_tune(config: RunConfig, later: FineTuneConfig, root: Node, mista
     models = FAMILIES["models"]
     if config.model.name not in models:
         return  # which is a mistake of its own
-    parameters = models.get(config.model.name).arguments
+    parameters = models.get(config.model.name).settings.parameters
     if "trainable" not in parameters:
         mistakes.append(
             Mistake(
@@ -90,8 +90,8 @@ def _check_fine_tune(config: RunConfig, later: FineTuneConfig, root: Node, mista
         )
         return
     arguments = {"trainable": later.trainable}
-    only = {"trainable": parameters["trainable"]}
-    mistakes.extend(check_arguments("fine_tune", only, False, arguments, root, ("fine_tune",))[1])
+    only = Signature({"trainable": parameters["trainable"]})
+    mistakes.extend(check_arguments("fine_tune", only, arguments, root, ("fine_tune",))[1])
     if config.compile is None:
         mistakes.append(
             Mistake("fine_tune needs `compile:`", root.find(("fine_tune",)).place, fix="name optimizer and loss there")
@@ -142,8 +142,7 @@ def _check_keras(
     inner = arguments_path(root, path, component.name)
     _, found = check_arguments(
         f"{kind} '{component.name}'",
-        offer.parameters,
-        offer.takes_any_keyword,
+        offer.signature,
         component.arguments,
         root,
         inner,

@@ -18,7 +18,8 @@ from seqtrain import keras_api
 from seqtrain.config.components import arguments_path
 from seqtrain.config.node import Key, Node
 from seqtrain.config.schema import ComponentConfig, RunConfig
-from seqtrain.registry import FAMILIES, REQUIRED, Parameter
+from seqtrain.registry import FAMILIES
+from seqtrain.signature import REQUIRED, Parameter, Signature
 
 Names = tuple[str, ...]
 
@@ -69,7 +70,7 @@ def laid_out(config: RunConfig, root: Node) -> Iterator[FlatValue]:
 
 def component_parameters(keys: Names, name: str) -> Mapping[str, Parameter]:
     """What the component `name` at `keys` takes; nothing where it is not known."""
-    return _component(keys, name)[0]
+    return _signature(keys, name).parameters
 
 
 def _flat(keys: Names, value: Any, meaning: str, root: Node, path: tuple[Key, ...]) -> Iterator[FlatValue]:
@@ -101,13 +102,14 @@ def _of_section(keys: Names, section: BaseModel, root: Node, path: tuple[Key, ..
 def _of_component(
     keys: Names, component: ComponentConfig, meaning: str, root: Node, path: tuple[Key, ...]
 ) -> Iterator[FlatValue]:
-    parameters, summary = _component(keys, component.name)
+    signature = _signature(keys, component.name)
     name_path = (*path, "name")
-    yield FlatValue(keys, component.name, root.find(name_path).place, not root.holds(path), summary or meaning, path)
+    place = root.find(name_path).place
+    yield FlatValue(keys, component.name, place, not root.holds(path), signature.summary or meaning, path)
     inner = arguments_path(root, path, component.name)
-    defaults = {name: p.default for name, p in parameters.items() if p.default is not REQUIRED}
+    defaults = {name: p.default for name, p in signature.parameters.items() if p.default is not REQUIRED}
     for name, argument in {**defaults, **component.arguments}.items():
-        of_argument = parameters[name].meaning if name in parameters else ""
+        of_argument = signature.parameters[name].meaning if name in signature.parameters else ""
         # Beside the name of the component, an argument "name" of its own cannot be written.
         own_path = (*inner, name, "") if (*inner, name) == name_path else (*inner, name)
         yield from _flat((*keys, name), argument, of_argument, root, own_path)
@@ -131,17 +133,16 @@ def _told_apart(names: Iterable[str]) -> Iterator[str]:
         yield f"{name} ({seen[name]})" if seen[name] > 1 else name
 
 
-def _component(keys: Names, name: str) -> tuple[Mapping[str, Parameter], str]:
+def _signature(keys: Names, name: str) -> Signature:
     """What the component at `keys` takes, and what it is for; nothing where it is not known."""
     in_keras = "learning_rate" if keys[-1] == "learning_rate" else keys[1] if keys[0] == "compile" else ""
     keras_kind = _KINDS.get(in_keras)
     family = keras_kind or keys[0]
     registry = next((known for known in FAMILIES.values() if family in (known.singular, known.family)), None)
     if registry is not None and name in registry:
-        component = registry.get(name)
-        return component.arguments, component.summary
+        return registry.get(name).settings
     offer = keras_api.find(keras_kind, name) if keras_kind is not None else None
-    return (offer.parameters, offer.summary) if offer is not None else ({}, "")
+    return Signature({}) if offer is None else offer.signature
 
 
 def _plain(value: Any) -> Any:

@@ -8,14 +8,13 @@ Source: JSON Schema, draft 2020-12.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any, get_args
 
 from seqtrain import keras_api
 from seqtrain.config.arguments import arguments_model
 from seqtrain.config.schema import RunConfig
-from seqtrain.registry import FAMILIES, Component, Parameter
+from seqtrain.registry import FAMILIES
+from seqtrain.signature import Signature
 
 _BARE = {  # sections that may be written as the value of one of their keys
     "split": ("SplitConfig", "train"),
@@ -33,7 +32,7 @@ def json_schema() -> dict[str, Any]:
     schema["title"] = "seqtrain config, version 1"
     definitions = schema["$defs"]
     forms = {
-        registry.singular: [_of_component(registry.get(name)) for name in registry.names()]
+        registry.singular: [_Form([name], registry.get(name).settings) for name in registry.names()]
         for registry in FAMILIES.values()
     }
     for kind in get_args(keras_api.Kind):
@@ -69,15 +68,15 @@ def _described(old: dict[str, Any], new: dict[str, Any]) -> dict[str, Any]:
     return {**new, **({"description": old["description"]} if "description" in old else {})}
 
 
-@dataclass(frozen=True)
 class _Form:
     """One component: its names, what it is for, and the schema of its arguments."""
 
-    spellings: list[str]
-    summary: str
-    arguments: dict[str, Any]
-    required: list[str]
-    takes_any_keyword: bool
+    def __init__(self, spellings: list[str], signature: Signature) -> None:
+        schema = arguments_model("arguments", signature).model_json_schema()
+        self.spellings = spellings
+        self.signature = signature
+        self.arguments: dict[str, Any] = schema.get("properties", {})
+        self.required: list[str] = schema.get("required", [])
 
     def beside_name(self) -> dict[str, Any]:
         """As `{name: cnn, filters: [16]}`."""
@@ -97,10 +96,10 @@ class _Form:
     def _object(self, properties: dict[str, Any], required: list[str]) -> dict[str, Any]:
         return {
             "type": "object",
-            "description": self.summary,
+            "description": self.signature.summary,
             "properties": properties,
             "required": required,
-            "additionalProperties": self.takes_any_keyword,
+            "additionalProperties": self.signature.takes_any_keyword,
         }
 
 
@@ -111,20 +110,11 @@ def _choice(kind: str, forms: list[_Form]) -> dict[str, Any]:
     return {"anyOf": [bare, *(form.beside_name() for form in forms), *listed]}
 
 
-def _of_component(component: Component) -> _Form:
-    return _form([component.name], component.summary, component.arguments, component.takes_any_keyword)
-
-
 def _of_keras(kind: keras_api.Kind, name: str) -> _Form:
     offer = keras_api.find(kind, name)
     if offer is None:
         raise KeyError(name)
-    form = _form(keras_api.spellings(kind, name), offer.summary, offer.parameters, offer.takes_any_keyword)
+    form = _Form(keras_api.spellings(kind, name), offer.signature)
     if kind == "optimizer":
         form.arguments["learning_rate"] = {"anyOf": [{"type": "number"}, {"$ref": "#/$defs/schedule"}]}
     return form
-
-
-def _form(spellings: list[str], summary: str, parameters: Mapping[str, Parameter], takes_any_keyword: bool) -> _Form:
-    schema = arguments_model("arguments", parameters, takes_any_keyword).model_json_schema()
-    return _Form(spellings, summary, schema.get("properties", {}), schema.get("required", []), takes_any_keyword)

@@ -135,7 +135,7 @@ class Data:
             "seed": config.seed,
             "training": training,
         }
-        if {"x_set", "y_set"} & sequences.get(config.sequence.name).parameters.keys():
+        if {"x_set", "y_set"} & sequences.get(config.sequence.name).signature.parameters.keys():
             # Files come sorted by class; a class that only slices would make batches of one class.
             order = indices[handout_order(config.seed, len(indices))] if training else indices
             with errors_at(self.loaded, ("sequence",)):

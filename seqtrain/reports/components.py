@@ -11,7 +11,8 @@ from typing import Any
 import yaml
 
 from seqtrain.errors import ConfigError, did_you_mean
-from seqtrain.registry import FAMILIES, REQUIRED, Component, annotation_name, docstring_section
+from seqtrain.registry import FAMILIES, Component
+from seqtrain.signature import REQUIRED, annotation_name, docstring_section
 
 _WIDTH = 110
 
@@ -56,9 +57,9 @@ def described(name: str, folder: Path) -> list[dict[str, Any]]:
         {
             "family": component.family,
             **_document(component),
-            "about": re.split(r"^\w+:\n", component.docstring, maxsplit=1, flags=re.MULTILINE)[0].strip(),
-            "shapes": docstring_section(component.docstring, "Shapes"),
-            "example": docstring_section(component.docstring, "Example"),
+            "about": re.split(r"^\w+:\n", component.signature.docstring, maxsplit=1, flags=re.MULTILINE)[0].strip(),
+            "shapes": docstring_section(component.signature.docstring, "Shapes"),
+            "example": docstring_section(component.signature.docstring, "Example"),
             "configs": [str(path) for path in sorted(folder.glob("*.yaml")) if _uses(path, component)],
         }
         for component in found
@@ -110,7 +111,7 @@ def _arguments(component: Mapping[str, Any], indent: int) -> list[str]:
 def _document(component: Component) -> dict[str, Any]:
     return {
         "name": component.name,
-        "summary": component.summary,
+        "summary": component.signature.summary,
         "arguments": {
             name: {
                 "type": annotation_name(parameter.annotation),
@@ -118,7 +119,7 @@ def _document(component: Component) -> dict[str, Any]:
                 **({} if parameter.default is REQUIRED else {"default": _json(parameter.default)}),
                 "meaning": parameter.meaning,
             }
-            for name, parameter in component.arguments.items()
+            for name, parameter in component.settings.parameters.items()
         },
     }
 

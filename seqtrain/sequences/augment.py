@@ -20,7 +20,7 @@ import numpy as np
 import numpy.typing as npt
 from pydantic import Field
 
-from seqtrain.registry import argument_group
+from seqtrain.signature import argument_group
 from seqtrain.types import Degrees, Fraction, Probability, ProperFraction
 
 Matrix = npt.NDArray[np.float64]

@@ -24,9 +24,9 @@ import numpy.typing as npt
 
 from seqtrain.errors import DataError
 from seqtrain.randomness import Order, blocked_order, epoch_order, sample_generator
-from seqtrain.registry import argument_group
 from seqtrain.sequences.fitted import require_same
 from seqtrain.sequences.per_epoch import PerEpoch
+from seqtrain.signature import argument_group
 from seqtrain.sources.base import Source, default
 from seqtrain.structure import map_structure
 from seqtrain.types import DataFormat

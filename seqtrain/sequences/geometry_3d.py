@@ -18,7 +18,7 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from seqtrain.registry import argument_group
+from seqtrain.signature import argument_group
 from seqtrain.sources.volume_source import Shape, Spacing
 from seqtrain.types import Degrees, Fraction, Probability
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from seqtrain.registry import argument_group
+from seqtrain.signature import argument_group
 from seqtrain.structure import FieldSpec, Kind
 from seqtrain.types import Color, DataFormat, ImageSize, Resize
 

@@ -19,7 +19,7 @@ import numpy.typing as npt
 from pydantic import Field
 
 from seqtrain.errors import ConfigError
-from seqtrain.registry import argument_group
+from seqtrain.signature import argument_group
 from seqtrain.sources.volume_source import VolumeSource
 
 Voxels = npt.NDArray[np.float32]

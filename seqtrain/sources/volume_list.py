@@ -13,7 +13,7 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from seqtrain.errors import MOST_TOLD, ConfigError, DataError, Mistake, did_you_mean
-from seqtrain.registry import argument_group
+from seqtrain.signature import argument_group
 from seqtrain.sources.class_labels import check_distinct
 from seqtrain.sources.file_listing import by_stem, matched_by_stem, stem_and_extension
 from seqtrain.sources.table_file import read_texts

@@ -31,11 +31,11 @@ def build_model(loaded: LoadedConfig, data: Data, first_batch: tuple[Any, ...]) 
     supplied: dict[str, Any] = {
         "input_spec": spec,
         "output_spec": _output_spec(data, first_batch),
-        "num_classes": _num_classes(data, first_batch) if "num_classes" in component.parameters else None,
+        "num_classes": _num_classes(data, first_batch) if "num_classes" in component.signature.parameters else None,
         "data_format": data.train.data_format,
         "seed": loaded.config.seed,
     }
-    single = {"input_shape", "input_dtype"} & component.parameters.keys()
+    single = {"input_shape", "input_dtype"} & component.signature.parameters.keys()
     if isinstance(spec, FieldSpec):
         supplied |= {"input_shape": spec.shape, "input_dtype": spec.dtype}
     elif single:

@@ -131,4 +131,4 @@ def test_targets_that_are_no_pictures_are_refused(pictures, tmp_path):
 
 
 def test_a_config_sets_how_often_and_how_many():
-    assert set(callbacks.get("reconstructions").arguments) == {"every", "samples"}
+    assert set(callbacks.get("reconstructions").settings.parameters) == {"every", "samples"}

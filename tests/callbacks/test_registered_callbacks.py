@@ -8,7 +8,7 @@ from seqtrain.registry import callbacks
 def test_the_progress_bar_is_built_with_what_the_run_supplies():
     built = callbacks.get("tqdm").build({"update_per_second": 2}, {"progress": "none", "run_dir": "unused"})
     assert (type(built).__name__, built.update_per_second, built.progress) == ("TQDMProgressBar", 2, "none")
-    assert "progress" not in callbacks.get("tqdm").arguments
+    assert "progress" not in callbacks.get("tqdm").settings.parameters
 
 
 def test_early_stopping_takes_every_argument_of_keras():
@@ -22,7 +22,7 @@ def test_early_stopping_takes_every_argument_of_keras():
         "restore_best_weights": True,
         "start_from_epoch": 2,
     }
-    assert set(callbacks.get("early_stopping").arguments) == set(arguments)
+    assert set(callbacks.get("early_stopping").settings.parameters) == set(arguments)
     built = callbacks.get("early_stopping").build(arguments, {})
     assert isinstance(built, keras.callbacks.EarlyStopping)
     assert (built.patience, built.monitor) == (3, "val_accuracy")

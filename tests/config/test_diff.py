@@ -183,7 +183,7 @@ def test_every_key_of_the_table_exists(key):
         assert rest[0] in RunConfig.model_fields["fit"].annotation.model_fields
     if section == "callbacks" and rest[0] != "*":
         assert rest[0] in callbacks
-        assert set(rest[1:]) <= set(callbacks.get(rest[0]).arguments)
+        assert set(rest[1:]) <= set(callbacks.get(rest[0]).settings.parameters)
 
 
 def test_each_of_keras_own_callbacks_was_thought_of():

@@ -1,0 +1,176 @@
+"""What a class or function takes: its parameters, and what its docstring says of them.
+
+Arguments that belong together may be one value, so that a signature stays short:
+
+    @argument_group
+    @dataclass(frozen=True)
+    class ImageFormat:
+        image_size: ImageSize
+        color: Color = "rgb"
+
+    class MySequence:
+        def __init__(self, image_format: ImageFormat, ...): ...
+
+Here, `MySequence` takes `image_size` and `color`: the fields stand in the place of the parameter.
+"""
+
+from __future__ import annotations
+
+import inspect
+import re
+import typing
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any, TypeVar
+
+C = TypeVar("C", bound=type[Any])
+
+REQUIRED: Any = inspect.Parameter.empty
+
+_argument_groups: set[type[Any]] = set()
+
+
+def argument_group(group: C) -> C:
+    """Marks a class of values, such as a frozen dataclass, whose fields are arguments of whatever takes one.
+
+    What the docstring of the taker says of a field counts before what the group's says, and a field of the parameter's
+    default before the group's own default.
+    """
+    _argument_groups.add(group)
+    return group
+
+
+@dataclass(frozen=True)
+class Parameter:
+    """One argument.
+
+    Args:
+        name: Its name, which is the key in the YAML.
+        annotation: Its type; `Any` where the signature gives none.
+        default: Its default, or `REQUIRED`.
+        meaning: What the docstring says of it.
+    """
+
+    name: str
+    annotation: Any
+    default: Any
+    meaning: str = ""
+
+
+@dataclass(frozen=True)
+class Signature:
+    """What a class or function takes.
+
+    Args:
+        parameters: By name; in the place of an argument group, its fields.
+        takes_any_keyword: Whether it takes further keywords whose names are not known.
+        docstring: Its docstring.
+        groups: The argument groups by the names of the parameters that take them.
+    """
+
+    parameters: Mapping[str, Parameter]
+    takes_any_keyword: bool = False
+    docstring: str = ""
+    groups: Mapping[str, type[Any]] = field(default_factory=dict)
+
+    @property
+    def summary(self) -> str:
+        """The first line of the docstring."""
+        return self.docstring.strip().partition("\n")[0].strip()
+
+    def without(self, names: frozenset[str]) -> Signature:
+        """The same without some of the parameters."""
+        return replace(self, parameters={name: p for name, p in self.parameters.items() if name not in names})
+
+    def grouped(self, arguments: Mapping[str, Any]) -> dict[str, Any]:
+        """The arguments as the class or function itself takes them: fields of a group as one value."""
+        values = dict(arguments)
+        for name, group in self.groups.items():
+            values[name] = group(**{own: values.pop(own) for own in _python_parameters(group) if own in values})
+        return values
+
+
+def signature_of(target: Callable[..., Any]) -> Signature:
+    """The signature of a class or function.
+
+    Annotations that cannot be evaluated count as `Any`: a user's class need not be annotated for us.
+    """
+    hints = _hints(target)
+    meanings = _meanings(target)
+    groups: dict[str, type[Any]] = {}
+    parameters: dict[str, Parameter] = {}
+    takes_any_keyword = False
+    for name, parameter in _python_parameters(target).items():
+        annotation = hints.get(name, Any)
+        group = typing.get_origin(annotation) or annotation
+        if parameter.kind is inspect.Parameter.VAR_KEYWORD:
+            takes_any_keyword = True
+        elif group in _argument_groups:
+            groups[name] = group
+            for own in signature_of(group).parameters.values():
+                default = own.default if parameter.default is REQUIRED else getattr(parameter.default, own.name)
+                meaning = meanings.get(own.name, own.meaning)
+                parameters[own.name] = Parameter(own.name, own.annotation, default, meaning)
+        elif parameter.kind is not inspect.Parameter.VAR_POSITIONAL:
+            parameters[name] = Parameter(name, annotation, parameter.default, meanings.get(name, ""))
+    return Signature(parameters, takes_any_keyword, inspect.getdoc(target) or "", groups)
+
+
+def docstring_section(docstring: str | None, title: str) -> str:
+    """The text below `Args:`, `Shapes:` or another title of a docstring; "" where it has none."""
+    found = re.search(rf"^{title}:\n(.*?)(?=^\S|\Z)", inspect.cleandoc(docstring or ""), re.MULTILINE | re.DOTALL)
+    return inspect.cleandoc("\n" + found[1]) if found else ""
+
+
+def argument_meanings(docstring: str | None) -> dict[str, str]:
+    """What the `Args:` section of a docstring says of each argument."""
+    meanings: dict[str, str] = {}
+    name = ""
+    for line in docstring_section(docstring, "Args").splitlines():
+        start = re.match(r"`{0,2}(\w+)`{0,2}(?: \([^)]*\))?:\s*(.*)", line)
+        if start:
+            name, meanings[start.group(1)] = start.group(1), start.group(2)
+        elif name and line.strip():
+            meanings[name] = f"{meanings[name]} {line.strip()}".strip()
+    return meanings
+
+
+def _meanings(target: Callable[..., Any]) -> dict[str, str]:
+    """What docstrings say of each argument: that of a class, and of its bases where it says nothing."""
+    described = reversed(target.__mro__) if inspect.isclass(target) else (target,)
+    return {name: meaning for each in described for name, meaning in argument_meanings(each.__doc__).items()}
+
+
+def _python_parameters(target: Callable[..., Any]) -> Mapping[str, inspect.Parameter]:
+    if not inspect.isclass(target) or target in _argument_groups:
+        return inspect.signature(target).parameters
+    if target.__init__ is object.__init__:
+        return {}
+    return dict(list(inspect.signature(target.__init__).parameters.items())[1:])
+
+
+def _hints(target: Callable[..., Any]) -> dict[str, Any]:
+    function = target.__init__ if inspect.isclass(target) and target not in _argument_groups else target
+    try:
+        return typing.get_type_hints(function, include_extras=True)
+    except (NameError, TypeError, AttributeError, SyntaxError):
+        return {}
+
+
+def annotation_name(annotation: Any) -> str:
+    """A type as a person writes it: `int`, `list[int]`, `'crop' | 'pad'`."""
+    if annotation is Any:
+        return "any"
+    if annotation is type(None):
+        return "null"
+    origin, arguments = typing.get_origin(annotation), typing.get_args(annotation)
+    if origin is typing.Annotated:
+        return annotation_name(arguments[0])
+    if origin is typing.Literal:
+        return " | ".join(str(argument) for argument in arguments)
+    if origin is typing.Union or type(annotation).__name__ == "UnionType":
+        return " | ".join(annotation_name(argument) for argument in arguments)
+    if origin is not None:
+        inner = ", ".join("..." if argument is Ellipsis else annotation_name(argument) for argument in arguments)
+        return f"{origin.__name__}[{inner}]"
+    return getattr(annotation, "__name__", str(annotation))
