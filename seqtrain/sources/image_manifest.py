@@ -68,7 +68,7 @@ class ImageManifestSource(ImageFiles):
         _require(
             places,
             self._paths,
-            os.path.isfile,  # noqa: PTH113 - of very many paths; Path takes thrice the time
+            os.path.isfile,  # noqa: PTH113 - Path takes thrice the time
             "no such image file",
             "correct the path, set `root` to the folder that the paths start from, or remove the row",
         )
