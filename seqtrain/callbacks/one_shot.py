@@ -113,13 +113,13 @@ class OneShotAccuracy(keras.callbacks.Callback):
         """The share of trials that the model as it is gets right."""
         embeddings = self._embeddings()
         right = 0
-        for task in self._tasks:
+        for task in self.tasks:
             support, query = (
                 embeddings[np.searchsorted(self._shown, samples)] for samples in (task.support, task.query)
             )
             distances = np.square(query[:, None] - support[None]).sum(axis=-1)
             right += int(np.count_nonzero(distances.argmin(axis=1) == np.arange(len(query))))
-        return right / sum(len(task.query) for task in self._tasks)
+        return right / sum(len(task.query) for task in self.tasks)
 
     def state_dict(self) -> dict[str, Any]:
         """Nothing: the trials come from the config and the seed."""
@@ -144,8 +144,8 @@ class OneShotAccuracy(keras.callbacks.Callback):
 
     def _draw(self, indices: Indices) -> None:
         members = ClassMembers(self._sequence.source, indices)
-        self._tasks = draw_tasks(members, self._ways, self._num_trials, self._sequence.seed)
-        self._shown = np.unique([(task.support, task.query) for task in self._tasks])
+        self.tasks = draw_tasks(members, self._ways, self._num_trials, self._sequence.seed)
+        self._shown = np.unique([(task.support, task.query) for task in self.tasks])
 
     def _read(self) -> list[npt.NDArray[Any]]:
         """The pictures of the samples that are shown, in batches; drawn again without those that are to be skipped."""

@@ -24,7 +24,7 @@ from seqtrain.text import duration
 
 Logs = Mapping[str, Any] | None
 _BRIEF_S = 0.5
-_LINE_EVERY_S = 60.0
+LINE_EVERY_S = 60.0
 _NARROW = 100
 
 
@@ -300,7 +300,7 @@ class TQDMProgressBar(keras.callbacks.Callback):
     def _is_time_for_a_line(self) -> bool:
         """Whether a log has heard nothing of this epoch for a minute."""
         now = time.monotonic()
-        if now - self._said < _LINE_EVERY_S or not self._writes_lines:
+        if now - self._said < LINE_EVERY_S or not self._writes_lines:
             return False
         self._said = now
         return True

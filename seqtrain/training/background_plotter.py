@@ -11,6 +11,7 @@ import logging
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -26,30 +27,32 @@ class BackgroundPlotter(keras.callbacks.Callback):
 
     Args:
         run_dir: The run folder, whose history is written before.
+        clock: Seconds, always increasing.
     """
 
-    def __init__(self, run_dir: Path) -> None:
+    def __init__(self, run_dir: Path, clock: Callable[[], float] = time.monotonic) -> None:
         super().__init__()
         self._run_dir = run_dir
-        self._process: subprocess.Popen[bytes] | None = None
-        self._began = time.monotonic()
+        self.process: subprocess.Popen[bytes] | None = None
+        self._clock = clock
+        self._began = clock()
         self._took_s = _FIRST_GUESS_S
         self._has_failed = False
 
     def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
         """Collects the last drawing's outcome, and perhaps starts another."""
-        now = time.monotonic()
-        if self._process is not None and self._process.poll() is not None:
-            self._judge(self._process)
-            self._process = None
-        if self._process is None and not self._has_failed and now - self._began >= _TIMES * self._took_s:
+        now = self._clock()
+        if self.process is not None and self.process.poll() is not None:
+            self._judge(self.process)
+            self.process = None
+        if self.process is None and not self._has_failed and now - self._began >= _TIMES * self._took_s:
             self._began = now
             self._begin()
 
     def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
         """Notes how long a drawing takes."""
-        if self._process is not None and self._process.poll() is None:
-            self._took_s = max(_FIRST_GUESS_S, time.monotonic() - self._began)
+        if self.process is not None and self.process.poll() is None:
+            self._took_s = max(_FIRST_GUESS_S, self._clock() - self._began)
 
     def on_train_end(self, logs: Any = None) -> None:
         """Ends a drawing that is under way: the end of the run draws anew."""
@@ -57,15 +60,15 @@ class BackgroundPlotter(keras.callbacks.Callback):
 
     def close(self) -> None:
         """Ends a drawing that is under way."""
-        if self._process is not None:
-            self._process.kill()
-            self._process.communicate()
-            self._process = None
+        if self.process is not None:
+            self.process.kill()
+            self.process.communicate()
+            self.process = None
 
     def _begin(self) -> None:
         command = [sys.executable, "-m", "seqtrain.reports.curves", str(self._run_dir)]
         try:
-            self._process = subprocess.Popen(
+            self.process = subprocess.Popen(
                 command,
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.DEVNULL,

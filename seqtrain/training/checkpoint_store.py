@@ -115,7 +115,7 @@ class CheckpointStore:
         """
         self.sweep()
         for name in reversed(self._names()):
-            reason = _flaw(self.path / name)
+            reason = flaw_in(self.path / name)
             if reason is None:
                 return CheckpointInfo(self.path / name, _manifest(self.path / name))
             log.warning("%s is corrupt and put aside: %s; the checkpoint before it is used", self.path / name, reason)
@@ -206,7 +206,7 @@ def stored_checkpoint(path: Path, which: Literal["best", "last"]) -> CheckpointI
             where=path,
             fix="train it for an epoch" if which == "last" else "ask for the last one, or train it for an epoch",
         )
-    reason = _flaw(folder)
+    reason = flaw_in(folder)
     if reason is not None:
         if folder != (path / which).resolve():  # a run that trains has made another one, and removed this
             return stored_checkpoint(path, which)
@@ -239,7 +239,7 @@ def _manifest(folder: Path) -> dict[str, Any]:
     return manifest
 
 
-def _flaw(folder: Path) -> str | None:
+def flaw_in(folder: Path) -> str | None:
     """What is wrong with a checkpoint, or None."""
     try:
         manifest = _manifest(folder)

@@ -63,7 +63,7 @@ def test_nearest_neighbours_are_counted_as_scikit_learn_finds_them(tmp_path, kin
     callback = OneShotAccuracy(sequence_of(source, kind), ways=3, num_trials=60)
     callback.set_model(model_with(mean_pixel))
     right = []
-    for task in callback._tasks:
+    for task in callback.tasks:
         nearest = KNeighborsClassifier(1).fit(task.support[:, None], source.labels[task.support])
         right.append(nearest.score(task.query[:, None], source.labels[task.query]))
     assert 0.4 < np.mean(right) < 1
@@ -100,7 +100,7 @@ def test_samples_that_the_run_skips_are_in_no_trial(tmp_path, kind):
     sequence = sequence_of(source, kind)
     callback = OneShotAccuracy(sequence, ways=3, num_trials=60)
     callback.set_model(model_with(mean_pixel))
-    assert any(6 in (*task.support, *task.query) for task in callback._tasks)
+    assert any(6 in (*task.support, *task.query) for task in callback.tasks)
     with pytest.raises(DataError, match=r"002\.png"):
         callback.accuracy()
     sequence.skips_bad_samples = True

@@ -146,11 +146,12 @@ def test_a_holder_that_has_not_yet_said_who_it_is_is_waited_for(folder, monkeypa
         RunFolder(folder.path)
 
 
-def test_a_folder_is_free_again_when_it_is_closed(folder):
+def test_a_folder_is_free_again_when_it_is_closed(tmp_path):
+    folder = RunFolder(tmp_path / "run")
     with pytest.raises(RunFolderBusyError):
         RunFolder(folder.path)
     folder.close()
-    folder._lock = RunFolder(folder.path)._lock
+    RunFolder(folder.path).close()
 
 
 @pytest.mark.parametrize("number", [errno.ENOLCK, errno.EOPNOTSUPP])
