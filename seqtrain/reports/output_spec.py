@@ -237,14 +237,11 @@ def _masks(output: Array, target: Field, channels_first: bool) -> tuple[OutputKi
     axis = 1 if channels_first else -1
     channels = output.shape[axis] if output.ndim > flat.ndim else 1
     count = target.num_classes or max(2, channels)
+    if output.ndim not in (flat.ndim, flat.ndim + 1):
+        return None, count, f"outputs {output.shape[1:]} are no masks"
     fits = channels in (1, count) and (channels > 1 or count == 2)
-    kind: OutputKind = "mask" if flat.ndim == 3 else "volume"
-    is_mask = output.ndim in (flat.ndim, flat.ndim + 1)
-    return (
-        kind if is_mask else None,
-        count,
-        "" if fits else f"outputs {output.shape[1:]} are no masks of {count} classes",
-    )
+    skipped = "" if fits else f"outputs {output.shape[1:]} are no masks of {count} classes"
+    return "mask" if flat.ndim == 3 else "volume", count, skipped
 
 
 def _classes(output: Array, target: Field, loss: str) -> tuple[OutputKind | None, int, str]:

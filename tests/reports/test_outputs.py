@@ -90,6 +90,7 @@ def test_pixels_of_weight_zero_do_not_count():
         (Field("y", np.zeros((4, 8, 8, 1), np.float32), "pixels"), np.zeros((4, 8, 8, 1)), "pictures"),
         (Field("y", IDS, num_classes=3), np.zeros((4, 7)), r"outputs \(7,\) are no scores of 3 classes"),
         (Field("y", MASKS, "mask", num_classes=3), np.zeros((4, 2, 2, 5)), "no masks of 3 classes"),
+        (Field("y", MASKS, "mask", num_classes=2), np.zeros((4, 7)), r"outputs \(7,\) are no masks"),
         (Field("y", np.zeros((4, 3), np.float32)), np.zeros((4, 2)), "have no one shape"),
         (Field("y", np.array(["a"] * 4)), np.zeros((4, 2)), "neither a class nor values"),
         (Field("y", IDS, num_classes=5000), np.zeros((4, 5000)), "5000 classes are more"),
