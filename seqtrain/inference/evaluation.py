@@ -83,17 +83,16 @@ def evaluate(run: TrainedRun, part: RowRange | None = None) -> Evaluation:
     samples = min(len(items), steps * run.loaded.config.batch_size)
     most = run.loaded.config.on_bad_sample.most(len(items))
     bad = BadSamples({"val": most}) if sequence.skips_bad_samples else None
-    metrics = _metrics(run, sequence, steps, samples, bad)
     return Evaluation(
-        str(run.path),
-        run.which,
-        run.epoch,
-        part,
-        run.source_settings or None,
-        samples,
-        metrics,
-        0 if bad is None else len(bad),
-        {name: scale.std for name, scale in target_scales(run.data).items()},
+        run_dir=str(run.path),
+        checkpoint=run.which,
+        epoch=run.epoch,
+        split=part,
+        source=run.source_settings or None,
+        samples=samples,
+        metrics=_metrics(run, sequence, steps, samples, bad),
+        bad_samples=0 if bad is None else len(bad),
+        deviations={name: scale.std for name, scale in target_scales(run.data).items()},
     )
 
 

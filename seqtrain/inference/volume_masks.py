@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -27,30 +27,8 @@ from seqtrain.training.predictions import PredictedBatch
 Array = npt.NDArray[Any]
 
 
-class VolumeParts(Protocol):
-    """Puts the predictions for the parts of a volume together, one volume after the other."""
-
-    volumes: Volumes
-
-    def volume_of(self, item: int) -> int:
-        """The volume that an item of the sequence is a part of."""
-        ...
-
-    def begin(self, volume: int) -> None:
-        """Starts a volume; the predictions for the former are dropped."""
-        ...
-
-    def add(self, item: int, output: Array) -> None:
-        """Adds the prediction for one part of it."""
-        ...
-
-    def mask(self) -> Mask:
-        """The ids of all its voxels, when all parts are added."""
-        ...
-
-
 class PatchParts:
-    """Patches, which may overlap.
+    """Puts the predictions for the patches of volumes together, one volume after the other; patches may overlap.
 
     Args:
         volumes: That they are of.
@@ -64,15 +42,15 @@ class PatchParts:
         self._spec = spec
 
     def volume_of(self, item: int) -> int:
-        """See `VolumeParts`."""
+        """The volume that a patch is of."""
         return int(self._sequence.place(item)[0])
 
     def begin(self, volume: int) -> None:
-        """See `VolumeParts`."""
+        """Starts a volume; the predictions for the former are dropped."""
         self._sums = np.zeros((*self.volumes.shape(volume), max(len(self._spec.classes), 2)), np.float32)
 
     def add(self, item: int, output: Array) -> None:
-        """See `VolumeParts`."""
+        """Adds the prediction for one patch of it."""
         output = np.moveaxis(output, 0, -1) if self._spec.channels_first else output
         probabilities = self._spec.probabilities(output.reshape(-1, output.shape[-1]))
         patch = probabilities.reshape(*output.shape[:-1], -1)
@@ -82,13 +60,13 @@ class PatchParts:
         self._sums[*in_volume] += patch[*in_patch]
 
     def mask(self) -> Mask:
-        """See `VolumeParts`."""
+        """The ids of all its voxels, when all patches are added."""
         ids: Mask = self._sums.argmax(axis=-1).astype(np.uint8)
         return ids
 
 
 class SliceParts:
-    """Slices.
+    """Puts the predictions for the slices of volumes together, one volume after the other.
 
     Args:
         source: Whose samples they are.
@@ -103,23 +81,26 @@ class SliceParts:
         self._resize = resize
 
     def volume_of(self, item: int) -> int:
-        """See `VolumeParts`."""
+        """The volume that a slice is of."""
         return self._source.place(item)[0]
 
     def begin(self, volume: int) -> None:
-        """See `VolumeParts`."""
+        """Starts a volume; the predictions for the former are dropped."""
         self._ids = np.zeros(self.volumes.shape(volume), np.uint8)
 
     def add(self, item: int, output: Array) -> None:
-        """See `VolumeParts`."""
+        """Adds the prediction for one slice of it."""
         part = self._ids[self._source.place(item)[1]]
         height, width = (side for axis, side in enumerate(part.shape) if axis != self._source.axis)
         mask = in_picture_size(self._spec.mask(output), (height, width), self._resize)
         part[...] = self._source.in_volume_axes(mask)
 
     def mask(self) -> Mask:
-        """See `VolumeParts`."""
+        """The ids of all its voxels, when all slices are added."""
         return self._ids
+
+
+VolumeParts = PatchParts | SliceParts
 
 
 def volume_parts(specs: Sequence[OutputSpec], sequence: Any, source: Source, resize: str) -> VolumeParts | None:
@@ -142,7 +123,7 @@ class VolumeWriter:
 
     Args:
         folder: Where they go.
-        parts: What the outputs are for.
+        parts: The parts that the predictions are for.
         place: The file of the mask of a volume, by the volume's file.
     """
 
