@@ -9,6 +9,7 @@ import os
 import platform
 import re
 import sys
+from collections import Counter
 from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor
 from importlib.metadata import version
@@ -40,8 +41,10 @@ def main() -> int:
         if was != now["head"].get(key):
             print(f"the record was made with {key} {was}, this is {now['head'].get(key)}: weights may differ")
     chosen = {part: {name: entry for name, entry in before[part].items() if match.search(name)} for part in parts}
-    told = [line for part in parts for line in differences(part, chosen[part], now[part])]
-    print("\n".join(told))
+    added: Counter[str] = Counter()
+    told = [line for part in parts for line in differences(part, chosen[part], now[part], added)]
+    told = [line for line in told if " > stderr:" not in line or not is_told(line, told)]
+    print("\n".join([*told, *(f"added, which is no difference: {name}, {n} times" for name, n in added.items())]))
     print(f"{len(told)} differences" if told else "no difference")
     return bool(told)
 
@@ -77,19 +80,26 @@ def head() -> dict[str, str]:
     }
 
 
-def differences(path: str, was: Any, now: Any) -> Iterator[str]:
-    """Every place at which two documents differ, with what was there and what is."""
+def differences(path: str, was: Any, now: Any, added: Counter[str]) -> Iterator[str]:
+    """Every place at which two documents differ, with what was there and what is; what is new is counted in `added`."""
     if isinstance(was, dict) and isinstance(now, dict):
-        for key in [*was, *(key for key in now if key not in was)]:
-            yield from differences(f"{path} > {key}", was.get(key, MISSING), now.get(key, MISSING))
+        added.update(key for key in now if key not in was)
+        for key, value in was.items():
+            yield from differences(f"{path} > {key}", value, now.get(key, MISSING), added)
     elif isinstance(was, list) and isinstance(now, list) and len(was) == len(now):
         for number, (one, other) in enumerate(zip(was, now, strict=True)):
-            yield from differences(f"{path} > {number}", one, other)
+            yield from differences(f"{path} > {number}", one, other, added)
     elif isinstance(was, str) and isinstance(now, str) and was != now and "\n" in was + now:
         lines = difflib.unified_diff(was.splitlines(), now.splitlines(), lineterm="", n=0)
         yield "\n".join([f"{path}:", *(f"    {line}" for line in list(lines)[2:40])])
     elif json.dumps(was, default=str) != json.dumps(now, default=str):  # NaN is not itself
         yield f"{path}:\n    was {shown(was)}\n    is  {shown(now)}"
+
+
+def is_told(line: str, told: list[str]) -> bool:
+    """Whether the words on stderr differ because the document does."""
+    entry = line.partition(" > stderr:")[0]
+    return any(other.startswith(f"{entry} > document") for other in told)
 
 
 MISSING = object()

@@ -88,11 +88,10 @@ def configs(place: Workplace) -> Iterator[Task]:
 
 def _config(place: Workplace, path: Path) -> dict[str, Any]:
     out = place.folder / "checked" / path.stem
-    explained = place.seqtrain("config", "explain", path).out
     differing = place.seqtrain("config", "diff", path.with_name("digits.yaml"), path)
     return {
         "show": place.seqtrain("config", "show", path, "--json").document,
-        "explain": explained,
+        "explain": place.seqtrain("config", "explain", path, "--json").document,
         "diff": [differing.code, differing.out],
         "check": place.seqtrain("check", path, "--json").document,
         "check --data": place.seqtrain("check", path, "--data", "--json", "--out", out).document,

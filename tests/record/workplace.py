@@ -17,6 +17,8 @@ TIMEOUT_S = 600
 VOLATILE = {"samples_per_s", "data_wait", "ms", "duration_s", "starts", "machine", "log", "bytes"}
 """Keys of documents and columns of tables that tell of times, of speeds and of this machine."""
 
+STATUS = {"listing the samples", "starting Keras", "building the model", "drawing the plots"}
+
 
 @dataclass
 class Done:
@@ -71,18 +73,15 @@ class Workplace:
 
 
 def without_times(value: Any) -> Any:
-    """A document without times and speeds."""
+    """A document without times and speeds, and without the lines of code in a traceback."""
     if isinstance(value, dict):
         return {key: without_times(item) for key, item in value.items() if key not in VOLATILE}
-    return [without_times(item) for item in value] if isinstance(value, list) else value
+    if isinstance(value, list):
+        return [without_times(item) for item in value]
+    return value.rpartition("\n")[2] if isinstance(value, str) and "Traceback" in value else value
 
 
 def steady(text: str) -> str:
-    """What people read, without times and without the traceback of a bug, which names lines of code."""
-    lines: list[str] = []
-    in_traceback = False
-    for line in text.splitlines():
-        in_traceback = line.startswith("Traceback") or (in_traceback and line.startswith((" ", "\t")))
-        if not in_traceback:
-            lines.append(re.sub(r"\b\d+(\.\d+)? ?(ms|s|min)\b", "<time>", line))
-    return "\n".join(lines)
+    """What people read, without times and without what is told only of what takes long."""
+    lines = [line for line in text.splitlines() if line not in STATUS]
+    return "\n".join(re.sub(r"\b\d+(\.\d+)? ?(ms|s|min)\b", "<time>", line) for line in lines)
