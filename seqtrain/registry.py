@@ -124,6 +124,11 @@ class Registry:
             raise ConfigError([self.unknown(name)])
         return self._components[name]
 
+    def unregister(self, name: str) -> None:
+        """Removes a component, so that the name can be registered again, as in a notebook."""
+        self._load()
+        del self._components[name]
+
     def unknown(self, name: str) -> Mistake:
         """What to say of a name that is not registered."""
         names = self.names()

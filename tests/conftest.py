@@ -75,7 +75,7 @@ def own_components():
     yield
     for family, registry in FAMILIES.items():
         for name in set(registry.names()) - before[family]:
-            del registry._components[name]
+            registry.unregister(name)
     for name in {name for name in sys.modules if name.startswith("seqtrain_import_")} - files:
         del sys.modules[name]
 

@@ -72,7 +72,7 @@ def evaluate(
     from seqtrain.inference.trained_run import TrainedRun
 
     _require_no_folder(out)
-    with stdout_to_stderr(), progress_shown_as(progress), native_stderr_aside(), _ending_in_order():
+    with stdout_to_stderr(), progress_shown_as(progress), native_stderr_aside(), interruptible():
         found = evaluated(TrainedRun(run, settings or (), checkpoint), split)
     if out is not None:
         out.parent.mkdir(parents=True, exist_ok=True)
@@ -109,7 +109,7 @@ def predict(
     to_stdout = out == Path("-")
     if to_stdout and as_json:
         raise typer.BadParameter("stdout takes the predictions or the JSON, not both", param_hint="--out -")
-    with stdout_for_data() as stdout, progress_shown_as(progress), native_stderr_aside(), _ending_in_order():
+    with stdout_for_data() as stdout, progress_shown_as(progress), native_stderr_aside(), interruptible():
         place = stdout if to_stdout else out
         done = predicted(run, inputs or (), settings or (), checkpoint, place, out_format)
     if as_json:
@@ -148,7 +148,7 @@ def _require_no_folder(out: Path | None) -> None:
 
 
 @contextlib.contextmanager
-def _ending_in_order() -> Iterator[None]:
+def interruptible() -> Iterator[None]:
     """Makes SIGTERM end a command as Ctrl-C does: what was made so far is kept, and JSON is printed.
 
     What is raised must be no error, which would be taken for one of the sample that is being read.

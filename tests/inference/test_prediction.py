@@ -136,7 +136,7 @@ def test_an_interrupted_prediction_keeps_what_is_done_under_another_name(photos,
         raise KeyboardInterrupt
 
     monkeypatch.setattr(prediction, "readable_batches", broken_off)
-    with pytest.raises(InterruptedRunError) as interrupted, results._ending_in_order():
+    with pytest.raises(InterruptedRunError) as interrupted, results.interruptible():
         predict(little_run(), [photos], out=tmp_path / "p.npy")
     assert interrupted.value.exit_code == 130
     assert not (tmp_path / "p.npy").exists()
@@ -148,7 +148,7 @@ def test_sigterm_ends_a_command_as_ctrl_c_does():
     before = signal.getsignal(signal.SIGTERM)
     with (
         pytest.raises(InterruptedRunError) as interrupted,
-        results._ending_in_order(),
+        results.interruptible(),
         contextlib.suppress(Exception),  # as where a class of the user's is asked for a batch
     ):
         os.kill(os.getpid(), signal.SIGTERM)

@@ -1,9 +1,9 @@
 """HDF5 files, against h5py itself, which reads them in its own way."""
 
-import dataclasses
 import pickle
 import threading
 import tracemalloc
+import zlib
 
 import h5py
 import numpy as np
@@ -11,8 +11,8 @@ import pytest
 
 from seqtrain.errors import ConfigError, DataError
 from seqtrain.sequences.arrays import ArraySequence
-from seqtrain.sources import hdf5_file
 from seqtrain.sources.hdf5 import Hdf5
+from seqtrain.sources.hdf5_file import open_array
 from tests.sequences.building import build
 
 X = np.random.default_rng(5).integers(0, 255, (50, 6, 4), dtype=np.uint8)
@@ -112,7 +112,7 @@ def test_a_few_rows_cost_no_memory_for_all_rows(tmp_path):
     with h5py.File(tmp_path / "data.h5", "w") as file:
         file.create_dataset("x", (20_000_000, 2), np.uint8, chunks=(64, 2))  # nothing is written
         file.create_dataset("y", (20_000_000,), np.uint8, chunks=(1 << 20,))
-    rows = Hdf5(tmp_path / "data.h5")._files["x"].map()
+    rows = open_array(tmp_path / "data.h5", "x", 32).map()
     rows[0]  # opens the file
     tracemalloc.start()
     assert rows[np.array([19_999_999, 5])].shape == rows[5:7].shape == (2, 2)
@@ -125,10 +125,8 @@ def test_a_few_rows_cost_no_memory_for_all_rows(tmp_path):
 
 def test_an_epoch_follows_the_chunks_and_is_exactly_once(tmp_path, monkeypatch):
     read = []
-    original = hdf5_file.ChunkedRows._read_block
-    monkeypatch.setattr(
-        hdf5_file.ChunkedRows, "_read_block", lambda self, o, block: read.append(block) or original(self, o, block)
-    )
+    decompress = zlib.decompress
+    monkeypatch.setattr(zlib, "decompress", lambda chunk, **size: read.append(chunk) or decompress(chunk, **size))
     source = opened(written(tmp_path, chunks=(5, 6, 4), compression="gzip"), chunks_together=2)
     sequence = build(ArraySequence, source, np.arange(50), 4, seed=3, training=True)
     for epoch in (0, 1):
@@ -141,7 +139,7 @@ def test_an_epoch_follows_the_chunks_and_is_exactly_once(tmp_path, monkeypatch):
             seen += indices.tolist()
         assert sorted(seen) == list(range(50))
         assert len(read) == len(set(read))  # no chunk twice
-        assert epoch or sorted(read) == list(range(10))
+        assert epoch or len(read) == 10
     orders = [np.concatenate([sequence.sample_indices(e, p) for p in range(13)]) for e in (0, 1, 0)]
     assert not np.array_equal(orders[0], orders[1])
     assert np.array_equal(orders[0], orders[2])
@@ -157,10 +155,8 @@ def test_any_row_may_come_at_any_time_on_request(tmp_path):
 
 def test_threads_that_want_one_chunk_decompress_it_once_and_agree(tmp_path, monkeypatch):
     read = []
-    original = hdf5_file.ChunkedRows._read_block
-    monkeypatch.setattr(
-        hdf5_file.ChunkedRows, "_read_block", lambda self, o, block: read.append(block) or original(self, o, block)
-    )
+    decompress = zlib.decompress
+    monkeypatch.setattr(zlib, "decompress", lambda chunk, **size: read.append(chunk) or decompress(chunk, **size))
     source = opened(written(tmp_path, chunks=(50, 6, 4), compression="gzip"))
     results = [None] * 8
     start = threading.Barrier(8)
@@ -175,7 +171,7 @@ def test_threads_that_want_one_chunk_decompress_it_once_and_agree(tmp_path, monk
     for thread in threads:
         thread.join()
     assert all(np.array_equal(result, X[number]) for number, result in enumerate(results))
-    assert read == [0]
+    assert len(read) == 1
 
 
 def test_it_pickles_without_what_it_has_open(tmp_path):
@@ -277,12 +273,13 @@ def test_one_chunk_at_least_is_kept(tmp_path):
 def test_chunks_are_read_under_the_lock_of_h5py(tmp_path, monkeypatch):
     """Where a thread reads a chunk while another saves weights, HDF5 fails or crashes."""
     source = Hdf5(written(tmp_path, chunks=(7, 6, 4), compression="gzip"), "set/images", "labels")
-    opened, was_free = hdf5_file.ChunkedRows._open, []
+    was_free = []
 
     class Spy:
         chunks = (7, 6, 4)
 
         def __init__(self, dataset):
+            self.get_create_plist = dataset.id.get_create_plist
             self.get_chunk_info_by_coord = dataset.id.get_chunk_info_by_coord
             self.read, self.id = dataset.id.read_direct_chunk, self
 
@@ -292,11 +289,11 @@ def test_chunks_are_read_under_the_lock_of_h5py(tmp_path, monkeypatch):
             other.join()
             return self.read(corner)
 
-    def spied(rows):
-        found = opened(rows)
-        return dataclasses.replace(found, dataset=Spy(found.dataset))
+    class SpiedFile(h5py.File):
+        def __getitem__(self, name):
+            return Spy(super().__getitem__(name))
 
-    monkeypatch.setattr(hdf5_file.ChunkedRows, "_open", spied)
+    monkeypatch.setattr(h5py, "File", SpiedFile)
     rows = {"x": np.empty((1, 6, 4), np.uint8)}
     source.read_rows(np.array([3]), rows)
     assert rows["x"][0].tolist() == X[3].tolist()
