@@ -15,7 +15,7 @@ from seqtrain.errors import ConfigError
 from seqtrain.registry import sequences
 from seqtrain.sequences.base import Samples, SampleSequence
 from seqtrain.sources.base import Source
-from seqtrain.structure import FieldSpec
+from seqtrain.structure import FieldSpec, Indices
 from seqtrain.types import DataFormat
 
 _CHANNEL_COUNTS = (1, 3, 4)
@@ -72,7 +72,7 @@ class ArraySequence(SampleSequence):
         self._check_formats()
         self.spec = (self._x_spec(), self._y_spec())
 
-    def write(self, indices: npt.NDArray[np.integer], epoch: int, rows: tuple[Any, ...]) -> None:
+    def write(self, indices: Indices, epoch: int, rows: tuple[Any, ...]) -> None:
         """Writes samples into rows, many in one go."""
         x, y = rows
         wanted = {"x": self._as_stored(x)}

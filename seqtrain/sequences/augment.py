@@ -21,11 +21,10 @@ import numpy.typing as npt
 from pydantic import Field
 
 from seqtrain.signature import argument_group
+from seqtrain.structure import Picture, Size
 from seqtrain.types import Degrees, Fraction, Probability, ProperFraction
 
 Matrix = npt.NDArray[np.float64]
-Picture = npt.NDArray[np.uint8]
-Size = tuple[int, int]  # height, width
 CropFraction = Annotated[float, Field(ge=0.1, le=1)]
 
 _MIDDLE_GRAY, _WHITE = 127.5, 255

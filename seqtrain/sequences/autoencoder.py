@@ -15,11 +15,10 @@ from seqtrain.errors import ConfigError
 from seqtrain.registry import sequences
 from seqtrain.sequences.augment import NO_AUGMENTATION, GeometricAugmentation
 from seqtrain.sequences.base import Samples, SampleSequence
-from seqtrain.sequences.image_format import Picture
 from seqtrain.sequences.noise import Noise, with_noise
 from seqtrain.sequences.pictures import pictures_of
 from seqtrain.sources.base import Source
-from seqtrain.structure import FieldSpec
+from seqtrain.structure import FieldSpec, Picture
 from seqtrain.types import Color, DataFormat, ImageSize, Resize
 
 _WHITE = np.float32(255)

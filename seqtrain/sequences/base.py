@@ -20,7 +20,6 @@ from collections.abc import Mapping
 from typing import Any, Generic, NamedTuple, Self, TypeVar
 
 import numpy as np
-import numpy.typing as npt
 
 from seqtrain.errors import DataError
 from seqtrain.randomness import Order, blocked_order, epoch_order, sample_generator
@@ -28,11 +27,10 @@ from seqtrain.sequences.fitted import require_same
 from seqtrain.sequences.per_epoch import PerEpoch
 from seqtrain.signature import argument_group
 from seqtrain.sources.base import Source, default
-from seqtrain.structure import map_structure
+from seqtrain.structure import Indices, map_structure
 from seqtrain.types import DataFormat
 
 S = TypeVar("S", bound=Source)
-Indices = npt.NDArray[np.integer]
 
 
 class BatchSequence:

@@ -45,8 +45,7 @@ from seqtrain.errors import ConfigError, one_of
 from seqtrain.files import written_whole
 from seqtrain.registry import sequences
 from seqtrain.sequences.image import ImageSequence
-
-Picture = npt.NDArray[np.uint8]
+from seqtrain.structure import Picture
 
 _FORMAT = 1  # of the records; another one is another key
 _SEAL_BYTES = 8

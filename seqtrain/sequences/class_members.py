@@ -11,8 +11,7 @@ import numpy.typing as npt
 
 from seqtrain.errors import ConfigError, DataError
 from seqtrain.sources.base import Source
-
-Indices = npt.NDArray[np.integer]
+from seqtrain.structure import Indices
 
 
 class ClassMembers:
@@ -78,7 +77,7 @@ class ClassMembers:
         return int(self._bounds[place]), int(self._bounds[place + 1])
 
 
-def class_labels(source: Source) -> npt.NDArray[np.integer]:
+def class_labels(source: Source) -> Indices:
     """The class of each sample.
 
     Raises:

@@ -6,11 +6,11 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 from seqtrain.errors import DataError
 from seqtrain.sequences.base import SampleSequence
 from seqtrain.sequences.image import ImageSequence
+from seqtrain.structure import Indices
 
 _MOST_DRAWS = 8  # of partners, where some cannot be read
 
@@ -18,7 +18,7 @@ _MOST_DRAWS = 8  # of partners, where some cannot be read
 class ComparedImageSequence(ImageSequence):
     """Samples of several pictures, for models that compare them; see `image_pairs` and `image_triplets`."""
 
-    def write(self, indices: npt.NDArray[np.integer], epoch: int, rows: tuple[Any, ...]) -> None:
+    def write(self, indices: Indices, epoch: int, rows: tuple[Any, ...]) -> None:
         """Writes samples one by one: a cache that reads many in one go cannot know the partners."""
         SampleSequence.write(self, indices, epoch, rows)
 

@@ -24,16 +24,13 @@ from contextvars import ContextVar
 
 import cv2
 import numpy as np
-import numpy.typing as npt
 import simplejpeg
 from PIL import Image, UnidentifiedImageError
 
 from seqtrain.errors import DataError
 from seqtrain.sequences.orientation import TRANSPOSED, UPRIGHT, exif_orientation, jpeg_orientation, upright
+from seqtrain.structure import Indices, Picture, Size
 from seqtrain.types import Color
-
-Picture = npt.NDArray[np.uint8]
-Size = tuple[int, int]  # height, width
 
 _JPEG_START = b"\xff\xd8\xff"
 _SIMPLE_COLORSPACES = frozenset({"YCbCr", "RGB", "Gray"})
@@ -153,7 +150,7 @@ def _as_8_bit(image: Image.Image, color: Color, path: str) -> Picture:
     return np.asarray(image.convert(_PILLOW_MODES[color]))
 
 
-def _from_16_bit(values: npt.NDArray[np.integer], color: Color, path: str) -> Picture:
+def _from_16_bit(values: Indices, color: Color, path: str) -> Picture:
     lowest, highest = int(values.min()), int(values.max())
     if lowest < 0 or highest > _LARGEST_16_BIT:
         raise DataError(

@@ -15,6 +15,7 @@ import numpy.typing as npt
 
 from seqtrain.errors import CheckpointError
 from seqtrain.sources.table_file import MISSING, Categories
+from seqtrain.structure import Indices
 
 _ROWS_IN_A_BLOCK = 1 << 16
 _LONGEST_SHOWN = 300
@@ -35,7 +36,7 @@ class Scaling:
     has_missing: npt.NDArray[np.bool_]
 
     @classmethod
-    def fit(cls, values: npt.NDArray[np.floating[Any]], rows: npt.NDArray[np.integer]) -> Scaling:
+    def fit(cls, values: npt.NDArray[np.floating[Any]], rows: Indices) -> Scaling:
         """Fits on some rows of (rows, columns); NaN is left out.
 
         Two passes, in blocks: sums of squares alone lose all digits where the mean is large beside the std.
@@ -99,7 +100,7 @@ class Vocabulary:
     FIRST = 2
 
     @classmethod
-    def fit(cls, column: Categories, rows: npt.NDArray[np.integer], min_count: int = 1) -> Vocabulary:
+    def fit(cls, column: Categories, rows: Indices, min_count: int = 1) -> Vocabulary:
         """Fits on some rows of a column.
 
         Args:

@@ -19,10 +19,10 @@ from seqtrain.errors import ConfigError
 from seqtrain.registry import sequences
 from seqtrain.sequences.augment import NO_AUGMENTATION, Augmentation, Warp
 from seqtrain.sequences.base import Samples, SampleSequence
-from seqtrain.sequences.image_format import CHANNELS, ImageFormat, Picture
+from seqtrain.sequences.image_format import CHANNELS, ImageFormat
 from seqtrain.sequences.pictures import MadePictures, read_resized
 from seqtrain.sources.base import Source
-from seqtrain.structure import FieldSpec
+from seqtrain.structure import FieldSpec, Indices, Picture
 
 if TYPE_CHECKING:
     from seqtrain.sequences.cache import PictureCache
@@ -79,7 +79,7 @@ class ImageSequence(SampleSequence):
         self._one_hot = labels == "one_hot"
         self.spec = (image_format.field(), self._label_spec())
 
-    def write(self, indices: npt.NDArray[np.integer], epoch: int, rows: tuple[Any, ...]) -> None:
+    def write(self, indices: Indices, epoch: int, rows: tuple[Any, ...]) -> None:
         """Writes samples: those that a cache keeps in one go."""
         if not self._writes_as_read:
             super().write(indices, epoch, rows)

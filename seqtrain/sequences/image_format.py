@@ -6,13 +6,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 
 from seqtrain.signature import argument_group
-from seqtrain.structure import FieldSpec, Kind
+from seqtrain.structure import FieldSpec, Kind, Picture
 from seqtrain.types import Color, DataFormat, ImageSize, Resize
-
-Picture = npt.NDArray[np.uint8]
 
 CHANNELS: dict[Color, int] = {"gray": 1, "rgb": 3}
 

@@ -13,14 +13,14 @@ from seqtrain.registry import sequences
 from seqtrain.sequences.augment import NO_AUGMENTATION, Augmentation
 from seqtrain.sequences.base import Samples
 from seqtrain.sequences.image import ImageSequence
-from seqtrain.sequences.image_format import ImageFormat, Picture
+from seqtrain.sequences.image_format import ImageFormat
 from seqtrain.sequences.kept_masks import KeptMasks
 from seqtrain.sequences.pictures import read_resized
 from seqtrain.sequences.resizing import fit_mask, shrunk_size
 from seqtrain.sources.base import Source
 from seqtrain.sources.mask_source import require_masks
 from seqtrain.sources.picture_size import picture_size
-from seqtrain.structure import FieldSpec
+from seqtrain.structure import FieldSpec, Picture
 
 _MB = 1 << 20
 

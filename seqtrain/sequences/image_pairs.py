@@ -22,7 +22,7 @@ from seqtrain.sequences.compared_images import ComparedImageSequence
 from seqtrain.sequences.image_format import ImageFormat
 from seqtrain.sequences.per_epoch import PerEpoch
 from seqtrain.sources.base import Source
-from seqtrain.structure import FieldSpec
+from seqtrain.structure import FieldSpec, Indices
 
 CLASSES = ("different", "same")
 
@@ -75,7 +75,7 @@ class ImagePairSequence(ComparedImageSequence):
         """What 0 and 1 mean."""
         return CLASSES
 
-    def write(self, indices: npt.NDArray[np.integer], epoch: int, rows: tuple[Any, ...]) -> None:
+    def write(self, indices: Indices, epoch: int, rows: tuple[Any, ...]) -> None:
         """Writes pairs: first whether each is of one class, then its pictures."""
         rows[1][...] = self._are_same(indices, self.draw_epoch(epoch))
         super().write(indices, epoch, rows)
@@ -94,7 +94,7 @@ class ImagePairSequence(ComparedImageSequence):
         self.write_picture(self.key_of(index), generator, x["a"])
         self.write_partner(partner, draw, generator, x["b"])
 
-    def _are_same(self, indices: npt.NDArray[np.integer], epoch: int) -> npt.NDArray[Any]:
+    def _are_same(self, indices: Indices, epoch: int) -> npt.NDArray[Any]:
         if self._members is None:
             are_same: npt.NDArray[Any] = np.asarray(self.source.labels)
         else:

@@ -17,7 +17,8 @@ import numpy.typing as npt
 from pydantic import ConfigDict, Discriminator, Field, Tag, TypeAdapter, WithJsonSchema
 from typing_extensions import TypedDict
 
-Picture = npt.NDArray[np.uint8]
+from seqtrain.structure import Picture
+
 Scale = Annotated[float, Field(gt=0, le=1)]
 
 _WHITE = 255

@@ -10,9 +10,8 @@ import struct
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
-Picture = npt.NDArray[np.uint8]
+from seqtrain.structure import Picture
 
 UPRIGHT = 1
 TRANSPOSED = frozenset({5, 6, 7, 8})  # the orientations that exchange height and width

@@ -6,13 +6,13 @@ from collections.abc import Callable
 
 import cv2
 import numpy as np
-import numpy.typing as npt
 
 from seqtrain.errors import ConfigError
 from seqtrain.sequences.decoding import read_picture
-from seqtrain.sequences.image_format import CHANNELS, Picture
-from seqtrain.sequences.resizing import Size, fit, scaled_size
+from seqtrain.sequences.image_format import CHANNELS
+from seqtrain.sequences.resizing import fit, scaled_size
 from seqtrain.sources.base import Source
+from seqtrain.structure import Indices, Picture, Size
 from seqtrain.types import Color, Resize
 
 _MOST_CHANNELS = 4
@@ -101,7 +101,7 @@ class ArrayPictures(Pictures):
             fit(as_picture, picture, self.resize)
 
 
-def pictures_of(source: Source, indices: npt.NDArray[np.integer], color: Color | None, resize: Resize) -> Pictures:
+def pictures_of(source: Source, indices: Indices, color: Color | None, resize: Resize) -> Pictures:
     """How to read a source's pictures.
 
     Args:

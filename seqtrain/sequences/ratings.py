@@ -5,13 +5,12 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 from seqtrain.errors import ConfigError, DataError
 from seqtrain.registry import sequences
 from seqtrain.sequences.base import Samples, SampleSequence
 from seqtrain.sources.ratings import Ratings
-from seqtrain.structure import FieldSpec
+from seqtrain.structure import FieldSpec, Indices
 
 
 @sequences.register("ratings")
@@ -52,7 +51,7 @@ class RatingSequence(SampleSequence):
         item = FieldSpec((), "int32", vocabulary_size=source.num_items)
         self.spec = ({"user": user, "item": item}, FieldSpec((), "float32"))
 
-    def write(self, indices: npt.NDArray[np.integer], epoch: int, rows: tuple[Any, ...]) -> None:
+    def write(self, indices: Indices, epoch: int, rows: tuple[Any, ...]) -> None:
         """Writes samples into rows, many in one go."""
         x, y = rows
         x["user"][...] = self.source.users[indices]

@@ -18,13 +18,9 @@ from __future__ import annotations
 import math
 
 import cv2
-import numpy as np
-import numpy.typing as npt
 
+from seqtrain.structure import Picture, Size
 from seqtrain.types import Resize
-
-Picture = npt.NDArray[np.uint8]
-Size = tuple[int, int]  # height, width
 
 _INTERPOLATES_WELL = 2.5  # shrinking by up to this factor, bilinear interpolation leaves hardly a pixel out
 _JPEG_FACTORS = (8, 4, 2)  # that are cheap to shrink a JPEG by

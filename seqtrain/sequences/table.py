@@ -20,7 +20,7 @@ from seqtrain.sequences.fitted import Scaling, Vocabulary, require_same
 from seqtrain.sources.base import Source
 from seqtrain.sources.table import Table
 from seqtrain.sources.table_file import Categories
-from seqtrain.structure import FieldSpec
+from seqtrain.structure import FieldSpec, Indices
 from seqtrain.types import Positive
 
 log = logging.getLogger("seqtrain")
@@ -65,7 +65,7 @@ class TableSequence(SampleSequence):
     def __init__(
         self,
         samples: Samples[Table],
-        training_indices: npt.NDArray[np.integer],
+        training_indices: Indices,
         min_count: Positive = 1,
         scale_targets: bool = True,
         drop_remainder: bool = False,
@@ -84,7 +84,7 @@ class TableSequence(SampleSequence):
         }
         self._lay_out()
 
-    def write(self, indices: npt.NDArray[np.integer], epoch: int, rows: tuple[Any, ...]) -> None:
+    def write(self, indices: Indices, epoch: int, rows: tuple[Any, ...]) -> None:
         """Writes samples into rows, many in one go."""
         x, y = rows
         if self.source.numeric:
@@ -135,7 +135,7 @@ class TableSequence(SampleSequence):
         }
         self._lay_out()
 
-    def reading_from(self, source: Source, indices: npt.NDArray[np.integer]) -> Self:
+    def reading_from(self, source: Source, indices: Indices) -> Self:
         """See `BatchSequence`; categories get the ids that they have in the training part."""
         other = super().reading_from(source, indices)
         other.vocabularies = {
@@ -152,7 +152,7 @@ class TableSequence(SampleSequence):
         self._indicators = np.flatnonzero(self.scaling.has_missing)
         self.spec = (self._x_spec(), self._y_spec())
 
-    def _target(self, name: str, indices: npt.NDArray[np.integer]) -> npt.NDArray[Any]:
+    def _target(self, name: str, indices: Indices) -> npt.NDArray[Any]:
         column = self.source.targets[name]
         values: npt.NDArray[Any] = column.codes[indices] if isinstance(column, Categories) else column[indices]
         if name in self.target_scaling:
@@ -199,7 +199,7 @@ def _input_name(column: str) -> str:
     return column.replace("/", "_")
 
 
-def _fit_numbers(source: Table, training_indices: npt.NDArray[np.integer]) -> Scaling:
+def _fit_numbers(source: Table, training_indices: Indices) -> Scaling:
     scaling = Scaling.fit(source.numbers, training_indices)
     empty = np.isnan(scaling.mean)
     if empty.any():

@@ -13,7 +13,7 @@ from seqtrain.registry import sequences
 from seqtrain.sequences.base import Samples, SampleSequence
 from seqtrain.sequences.fitted import Scaling, require_same
 from seqtrain.sources.series import Series
-from seqtrain.structure import FieldSpec
+from seqtrain.structure import FieldSpec, Indices
 
 
 @sequences.register("windows")
@@ -46,7 +46,7 @@ class WindowSequence(SampleSequence):
     def __init__(
         self,
         samples: Samples[Series],
-        training_indices: npt.NDArray[np.integer],
+        training_indices: Indices,
         scale: bool = True,
         drop_remainder: bool = False,
     ) -> None:
@@ -64,7 +64,7 @@ class WindowSequence(SampleSequence):
             FieldSpec((source.horizon, len(source.targets)), "float32", kind="series", columns=tuple(source.targets)),
         )
 
-    def write(self, indices: npt.NDArray[np.integer], epoch: int, rows: tuple[Any, ...]) -> None:
+    def write(self, indices: Indices, epoch: int, rows: tuple[Any, ...]) -> None:
         """Writes windows into rows, many in one go."""
         x, y = rows
         source = self.source
@@ -83,7 +83,7 @@ class WindowSequence(SampleSequence):
         require_same("the columns that are scaled", list(fitted.get("columns", ())), list(own))
         self.scaling = Scaling.from_json(fitted["columns"]) if "columns" in fitted else None
 
-    def _scaled(self, rows: npt.NDArray[np.integer], columns: npt.NDArray[np.integer]) -> npt.NDArray[Any]:
+    def _scaled(self, rows: Indices, columns: Indices) -> npt.NDArray[Any]:
         # Not values[rows[..., None], columns], which takes five times as long.
         values: npt.NDArray[Any] = self.source.values.take(rows, axis=0).take(columns, axis=-1)
         return values if self.scaling is None else self.scaling.apply(values, columns)
