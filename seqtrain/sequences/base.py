@@ -34,7 +34,7 @@ S = TypeVar("S", bound=Source)
 
 
 class BatchSequence:
-    """Batches by epoch and position. A subclass gives `__len__` and `batch`, and overrides what else it can tell."""
+    """Batches by epoch and position. A subclass gives `__len__` and `batch`, and overrides what else it knows."""
 
     epoch: int = 0
     spec: tuple[Any, ...] | None = None
@@ -43,11 +43,11 @@ class BatchSequence:
     indices: Indices | None = None
     """The samples, numbered as `source_indices` and `describe` know them; None where only batches are known."""
     changes_between_epochs: bool = False
-    """Whether only `on_epoch_end` leads to the next epoch; else the batches of any epoch may be made at any time."""
+    """Whether only `on_epoch_end` leads to the next epoch; if not, batches of any epoch can be made at any time."""
     skips_bad_samples: bool = False
-    """Whether the loader puts others in the place of samples that cannot be read."""
+    """Whether the loader replaces samples that cannot be read by others."""
     augments: bool = False
-    """Whether training samples may be changed at random, and `without_augmentation` gives them as they are."""
+    """Whether training samples may be changed at random; `without_augmentation` then shows them unchanged."""
     min_part_rows: int = 1
     """The fewest rows of a batch that are worth a worker of their own."""
 
@@ -62,7 +62,7 @@ class BatchSequence:
         raise NotImplementedError
 
     def on_epoch_end(self) -> None:
-        """Goes on to the next epoch: another order, other augmentation."""
+        """Move to the next epoch, which has another order and other augmentation."""
         self.epoch += 1
 
     @default
@@ -87,7 +87,7 @@ class BatchSequence:
 
     @default
     def owner(self) -> Any:
-        """The object whose class messages name: this sequence, or the user's object that it wraps."""
+        """The object that messages name by its class: this sequence, or the user's object that it wraps."""
         return self
 
     def sample_indices(self, epoch: int, position: int) -> Indices | None:
@@ -103,17 +103,17 @@ class BatchSequence:
         return f"sample {index}"
 
     def without_augmentation(self) -> Self:
-        """The same samples in the same batches, each as it is before anything is changed at random.
+        """A copy whose batches hold the same samples without augmentation.
 
         What is chosen at random, such as the partner of a pair or the place of a patch, is chosen as with augmentation.
-        So a subclass draws that first, or draws what it does not use.
+        So a subclass must draw that before it draws the augmentation, or draw the augmentation too.
         """
         plain = copy.copy(self)
         plain.augments = False
         return plain
 
     def fitted(self) -> dict[str, Any]:
-        """What was fitted on the training part, as JSON holds it: with it, new samples become what the model knows."""
+        """What was fitted on the training samples, such as scales and vocabularies, as plain values for a JSON file."""
         return {}
 
     def reading_from(self, source: Source, indices: Indices) -> Self:
@@ -128,7 +128,7 @@ class BatchSequence:
         return other
 
     def take_fitted(self, fitted: Mapping[str, Any]) -> None:
-        """Puts what another sequence like it has fitted, as JSON holds it, in place of what this one has.
+        """Use what the sequence of a trained run has fitted, in place of what this one fitted itself.
 
         Args:
             fitted: See `fitted`.
@@ -250,7 +250,7 @@ class SampleSequence(BatchSequence):
         return batch
 
     def write(self, indices: Indices, epoch: int, rows: tuple[Any, ...]) -> None:
-        """Writes samples into rows, one row for each index; safe to call from several threads for different rows."""
+        """Write samples into rows, one row for each index. Several threads may write different rows at once."""
         drawn_in = self.draw_epoch(epoch)
         for row, index in enumerate(indices.tolist()):
             generator = sample_generator(self.seed, drawn_in, index)
@@ -267,7 +267,7 @@ class SampleSequence(BatchSequence):
         raise NotImplementedError
 
     def finish(self, rows: tuple[Any, ...]) -> tuple[Any, ...]:
-        """What is done to a batch once all its rows are written."""
+        """Complete a batch once all its rows are written."""
         return rows
 
     def sample_indices(self, epoch: int, position: int) -> Indices:
@@ -282,7 +282,7 @@ class SampleSequence(BatchSequence):
         return self._orders.get(epoch, self._new_order)
 
     def draw_epoch(self, epoch: int) -> int:
-        """The epoch that random numbers are drawn from: while validating always the first, so that each is alike."""
+        """The epoch that seeds random numbers; always 0 in validation, so that every validation sees the same."""
         return epoch if self.training else 0
 
     def describe(self, index: int) -> str:

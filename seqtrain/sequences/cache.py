@@ -1,10 +1,10 @@
 """Decoded pictures kept on disk, so that each is decoded once and later epochs read pixels.
 
 A cache is one sparse file: a seal for each image file of the source, and behind them pixels of one size for each. The
-seal is a number made of what the file is (path, size, time of change) and of the pixels themselves, and is proved
-whenever pixels are read. So nothing needs a lock, an order of writing or a clean end: what is absent, half written,
-torn by another run that writes it, damaged, or of a file that has changed since, has the wrong seal and is made again.
-Any number of threads, worker processes and runs share a cache, and one that was interrupted goes on where it ended.
+seal is a checksum of the file's path, size and time of change and of the pixels themselves, and is compared whenever
+pixels are read. So nothing needs a lock, an order of writing or a clean end: what is absent, half written, torn by
+another run that writes it, damaged, or of a file that has changed since, has the wrong seal and is decoded again. Any
+number of threads, worker processes and runs share a cache, and an interrupted run continues to fill it.
 
     <path>/<key>/records       the seals and the pixels
     <path>/<key>/about.json    what the key is made of, for people
@@ -100,7 +100,7 @@ class PictureCache:
                 self._give_up(error)
 
     def read(self, path: str, picture: Picture, decode: Callable[[str, Picture], None]) -> bool:
-        """Writes the pixels of an image file into a picture: those that are kept, or decoded and kept from now on.
+        """Write the pixels of an image file into a picture: from the cache, or decoded, and added to the cache.
 
         Args:
             path: Of the image file.
@@ -108,7 +108,7 @@ class PictureCache:
             decode: Reads the file itself into a picture.
 
         Returns:
-            Whether they had been kept.
+            Whether they were in the cache.
         """
         if picture.shape != self.shape or not picture.flags.c_contiguous:
             decode(path, picture)
@@ -122,20 +122,20 @@ class PictureCache:
         return False
 
     def read_kept(self, paths: Sequence[str], pictures: Picture) -> npt.NDArray[np.bool_]:
-        """Writes those of many pictures that are kept, in one go; the others are left as they come.
+        """Write those of many pictures that are in the cache, in one go; the others hold anything afterwards.
 
         Args:
             paths: Of the image files.
             pictures: One for each path, contiguous, of the cache's shape.
 
         Returns:
-            For each whether it is kept.
+            For each picture, whether it was in the cache.
         """
         return self._load(*self._find(paths), pictures)
 
     @property
     def num_bytes_on_disk(self) -> int:
-        """What the records take: a sparse file holds no more than was written."""
+        """The disk space of the records: a sparse file takes no more than was written."""
         return os.fstat(self._descriptor).st_blocks * 512 if self._is_open else 0
 
     @property
@@ -162,7 +162,7 @@ class PictureCache:
         self._pixels = pixels.reshape(len(self._files), self._num_bytes)
 
     def _find(self, paths: Sequence[str]) -> tuple[npt.NDArray[np.intp], npt.NDArray[np.uint64]]:
-        """Where pictures are kept and what their files are; an identity of 0 where a file is not to be kept."""
+        """The record of each picture and the identity of its file; the identity is 0 where a file cannot be cached."""
         digests = np.array([_path_digest(path) for path in paths], dtype=np.uint64)
         slots = np.minimum(self._files.searchsorted(digests), len(self._files) - 1)
         for number in np.flatnonzero(self._identities[slots] == 0).tolist():
@@ -196,7 +196,7 @@ class PictureCache:
             self._give_up(error)
 
     def _give_up(self, error: OSError) -> None:
-        """Goes on without keeping more; of all processes of a run, one says so."""
+        """Stop adding to the cache; of all processes of a run, one logs a warning."""
         with _giving_up:
             if self.failure is not None:
                 return
@@ -227,7 +227,7 @@ class PictureCache:
 
 
 def open_caches(root: Path, name: str, cached: Iterable[Any]) -> None:
-    """Gives sequences of one source their caches; those that read the same pixels share one.
+    """Open caches for the sequences of one source; sequences that decode to the same pixels share one.
 
     Args:
         root: The folder of all caches.
@@ -278,7 +278,7 @@ def _digest(content: bytes) -> int:
 
 
 def _identity(path: str) -> int:
-    """A digest of what the file is; 0 where it cannot be looked at, and decoding will tell why."""
+    """A digest of the file's path, size and time of change; 0 where it is not readable: decoding will say why."""
     try:
         found = os.stat(path)  # noqa: PTH116 - of every sample
     except OSError:
@@ -288,7 +288,7 @@ def _identity(path: str) -> int:
 
 
 def _seals(identities: npt.NDArray[np.uint64], flat: Picture) -> npt.NDArray[np.uint64]:
-    """What proves pictures: sums over their pixels in words of 8 bytes, tied to the files that they came from.
+    """Checksums of pictures: sums over their pixels in words of 8 bytes, combined with the identities of their files.
 
     A sum finds what happens to files: pages that were never written, or are another version's. 150 KB take 0.01 ms,
     where a CRC would take 0.1.

@@ -1,4 +1,4 @@
-"""What sequences of several pictures a sample have in common: each picture is augmented by itself, in its own row."""
+"""The base of sequences whose samples are several pictures, each augmented by itself."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ class ComparedImageSequence(ImageSequence):
     """Samples of several pictures, for models that compare them; see `image_pairs` and `image_triplets`."""
 
     def write(self, indices: Indices, epoch: int, rows: tuple[Any, ...]) -> None:
-        """Writes samples one by one: a cache that reads many in one go cannot know the partners."""
+        """Write samples one by one: the cache cannot read them in one go, as partners are drawn one by one."""
         SampleSequence.write(self, indices, epoch, rows)
 
     def write_partner(self, partner: int, draw: Callable[[], int], generator: np.random.Generator, row: Any) -> None:
-        """Writes the picture of a partner; where the run skips bad samples and this is one, that of another.
+        """Write the picture of a partner; if it cannot be read and the run skips bad samples, draw another partner.
 
-        So a bad image costs its own sample alone, and not each of those that it is drawn for in one epoch or another.
+        So a bad image costs only its own sample, and not each sample whose partner it would be.
         """
         for draws_left in reversed(range(_MOST_DRAWS)):
             try:

@@ -43,7 +43,7 @@ _reader: ContextVar[Callable[[str, bytes], object] | None] = ContextVar("reader"
 
 @contextmanager
 def showing_files(to: Callable[[str, bytes], object]) -> Iterator[None]:
-    """Within it, `to` is given the path and the content of each file that this thread reads here, before decoding."""
+    """While it is entered, call `to(path, content)` for each file that this thread reads, before it is decoded."""
     before = _reader.set(to)
     try:
         yield
@@ -81,7 +81,7 @@ def read_picture(path: str, color: Color, wanted: Callable[[Size], Size] | None 
 
 
 def _decode_jpeg(jpeg: bytes, path: str, color: Color, wanted: Callable[[Size], Size] | None) -> Picture | None:
-    """The picture, or None where Pillow must judge: simplejpeg refuses some stray bytes that harm no pixel."""
+    """The picture, or None to try Pillow: simplejpeg refuses files with stray bytes that harm no pixel."""
     try:
         height, width, colorspace, _ = simplejpeg.decode_jpeg_header(jpeg)
         if colorspace not in _SIMPLE_COLORSPACES:

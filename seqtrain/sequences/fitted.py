@@ -1,7 +1,7 @@
-"""What is learned from the training part before training: the scale of numbers, and which categories exist.
+"""What is fitted on the training samples before training: scales of numbers, and vocabularies of categories.
 
-Fitted on more than the training part, these carry something of the validation rows into training, and validation looks
-better than it is. So each is fitted on the rows that it is told, and keeps nothing but what was fitted.
+Fitted on all samples, they would leak validation rows into training, and validation would look better than it is. So
+each is fitted on the rows that it is given, and keeps nothing but the result.
 """
 
 from __future__ import annotations
@@ -146,7 +146,7 @@ def scales_of(fitted: Mapping[str, Any]) -> dict[str, Scale]:
 
 
 def require_same(what: str, expected: Any, received: Any) -> None:
-    """Refuses what is not as it was when a run was trained.
+    """Check that something is as it was when a run was trained.
 
     Raises:
         CheckpointError: when it differs.

@@ -80,7 +80,7 @@ class ImageSequence(SampleSequence):
         self.spec = (image_format.field(), self._label_spec())
 
     def write(self, indices: Indices, epoch: int, rows: tuple[Any, ...]) -> None:
-        """Writes samples: those that a cache keeps in one go."""
+        """Write samples; those that the cache holds are copied in one go."""
         if not self._writes_as_read:
             super().write(indices, epoch, rows)
             return
@@ -99,7 +99,7 @@ class ImageSequence(SampleSequence):
         self._write_label(self.source[index]["label"], y)
 
     def key_of(self, index: int) -> Key:
-        """What the picture of a sample is read by: its file; or the sample, where the source makes its pictures."""
+        """What a sample's picture is read by: the path of its file, or its index where the source makes pictures."""
         return index if self._made is not None else str(self.source[index]["path"])
 
     def write_picture(self, key: Key, generator: np.random.Generator, row: Picture) -> None:
@@ -122,7 +122,7 @@ class ImageSequence(SampleSequence):
         return self.augmentation.draw(generator, size) if self.augmenting else Warp(size, None)
 
     def read(self, key: Key, picture: Picture) -> None:
-        """Writes a picture, resized, into one of any size; what a cache keeps is not decoded again."""
+        """Write a picture into an array of any size; what the cache holds is not decoded again."""
         if self._made is not None:
             self._made.read(int(key), picture)
         elif self.cache is None:
@@ -142,11 +142,11 @@ class ImageSequence(SampleSequence):
 
     @property
     def shaped_by(self) -> dict[str, Any]:
-        """What the pixels of a picture depend on, besides its file and its shape."""
+        """What decoded pixels depend on besides the file and the size; caches with other values are not shared."""
         return {"color": self.image_format.color, "resize": self.image_format.resize, "decoders": DECODERS}
 
     def use_cache(self, cache: PictureCache) -> None:
-        """Keeps decoded pictures in a cache, and takes those that it holds.
+        """Read decoded pictures from a cache, and add to it those that it lacks.
 
         Raises:
             ConfigError: when the source makes its pictures itself.
@@ -159,17 +159,17 @@ class ImageSequence(SampleSequence):
         self.cache = cache
 
     def keep(self, index: int) -> bool:
-        """Sees to it that a sample is in the cache.
+        """Decode a sample into the cache, unless it is there.
 
         Returns:
-            Whether it had been there.
+            Whether it was there.
         """
         picture = np.empty(self.read_shape, dtype=np.uint8)
         return self.cache is not None and self.cache.read(self.source[index]["path"], picture, self.decode)
 
     @property
     def _writes_as_read(self) -> bool:
-        """Whether a row of a batch holds what was read, byte for byte; not where a subclass changes it."""
+        """Whether rows of a batch are the pictures exactly as they are read: nothing augments or rearranges them."""
         own = type(self)
         is_changed = (
             own.write_sample is not ImageSequence.write_sample

@@ -71,7 +71,7 @@ class ImageMaskSequence(ImageSequence):
         source = samples.source
         require_masks(source, "image_mask")
         self._ignored_id: int | None = source.ignored_id
-        self._same_size = bytearray(len(source))  # which samples were found to be; one byte each, set once
+        self._same_size = bytearray(len(source))  # by sample: whether its mask was found to have the size of its image
         self._kept_masks = KeptMasks(kept_masks_mb * _MB)
         super().__init__(samples, image_format, drop_remainder=drop_remainder)
         self.augmentation = augmentation
@@ -99,7 +99,7 @@ class ImageMaskSequence(ImageSequence):
 
     @property
     def shaped_by(self) -> dict[str, Any]:
-        """See `ImageSequence`; a cache is not shared with those who shrink JPEGs otherwise."""
+        """See `ImageSequence`; JPEGs are shrunk in another way here, so caches are not shared with it."""
         return {**super().shaped_by, "lies_on_mask": True}
 
     def decode(self, path: str, picture: Picture) -> None:

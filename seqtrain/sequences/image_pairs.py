@@ -1,8 +1,8 @@
 """The sequence `image_pairs`: two pictures, and whether they are of the same class.
 
 Every sample is the first picture `a` of one pair an epoch, so that each is seen; its partner `b` is drawn. Which
-samples get a partner of their class is dealt in the order of the epoch, every second one: an epoch is balanced exactly,
-and so is a batch, to within one pair.
+samples get a partner of their own class alternates in the order of the epoch: an epoch is balanced exactly, and a batch
+to within one pair.
 """
 
 from __future__ import annotations

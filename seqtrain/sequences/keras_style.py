@@ -1,7 +1,7 @@
-"""Takes a class written for Keras as it stands: `__len__`, `__getitem__`, perhaps `on_epoch_end`.
+"""Adapts a class written for Keras: `__len__`, `__getitem__`, perhaps `on_epoch_end`.
 
-Such a class knows neither epochs nor samples, so less can be promised of it than of a `SampleSequence`: its batches
-come in an order that depends on (seed, epoch), each exactly once, but what is in a batch is its own affair. It may
+Such a class knows neither epochs nor samples, so less is guaranteed than for a `SampleSequence`: each batch comes once
+an epoch, in an order that depends on (seed, epoch), but the class alone decides what is in a batch. It may
 return lists, tuples, dicts or arrays, and need not have called its base's constructor.
 """
 
@@ -67,7 +67,7 @@ class KerasStyleSequence(BatchSequence):
         return len(self.wrapped)
 
     def batch(self, epoch: int, position: int) -> tuple[Any, ...]:
-        """Batch `position` of an epoch, which must be the one that the wrapped object is in."""
+        """Batch `position` of an epoch, which must be the wrapped object's current one."""
         if epoch != self.epoch:
             raise WorkerError(f"batch {position} of epoch {epoch} was asked for in epoch {self.epoch}")
         if self._order is not None:
@@ -79,7 +79,7 @@ class KerasStyleSequence(BatchSequence):
             raise
 
     def on_epoch_end(self) -> None:
-        """Goes on to the next epoch, and tells the wrapped object so."""
+        """Move to the next epoch; calls `on_epoch_end` of the wrapped object."""
         if hasattr(self.wrapped, "on_epoch_end"):
             with seeded_globals(epoch_end_seed(self.seed, self.epoch)):
                 self.wrapped.on_epoch_end()
