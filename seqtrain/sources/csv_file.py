@@ -254,7 +254,7 @@ def opened(path: Path) -> Iterator[BinaryIO]:
         with path.open("rb") as file:
             yield file
     except OSError as error:
-        raise unreadable(path, error, expected="a table in CSV or Parquet", fix="check the path") from error
+        raise unreadable(path, error, expected="a CSV file", fix="check the path") from error
 
 
 def _line_ends(text: bytes) -> npt.NDArray[np.int64]:

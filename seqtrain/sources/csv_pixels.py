@@ -90,6 +90,8 @@ class CsvPixels(Source):
         self._path = path
         self._open()
         file = CsvFile(path)
+        if file.delimiter != ",":
+            raise DataError(f"is separated by {file.delimiter!r}", where=file.header, expected="commas")
         self._label_position: int | None = 0
         if is_number(file.names[0]):
             if self._label_column != "label" and needs_labels:

@@ -62,7 +62,7 @@ def _opened(path: Path) -> Any:
     try:
         return parquet.ParquetFile(path)
     except FileNotFoundError as error:
-        raise unreadable(path, error, expected="a table in CSV or Parquet", fix="check the path") from error
+        raise unreadable(path, error, expected="a Parquet file", fix="check the path") from error
     except (OSError, ValueError) as error:  # pyarrow's own errors are among these
         raise DataError(f"is no Parquet file: {error}", where=path, fix="check that it was copied whole") from error
 

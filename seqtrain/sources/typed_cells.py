@@ -183,6 +183,9 @@ class CategoryColumn(TypedColumn):
 class TimeColumn(TypedColumn):
     """Times in float64, only for their order: numbers as they are, ISO 8601 in microseconds since 1970."""
 
+    def __init__(self, name: str, is_target: bool = False) -> None:
+        super().__init__(name, is_target, "write all times as numbers, or all as ISO 8601")
+
     _parse: Callable[[Any], tuple[npt.NDArray[np.float64], Mask]] | None = None
 
     def convert(self, cells: Any) -> tuple[npt.NDArray[np.float64], Mapping[str, Mask], Mask]:

@@ -166,7 +166,7 @@ def test_pairs_are_those_of_a_table_without_labels(tmp_path, name):
 
 def test_a_folder_is_no_table_of_pairs(tmp_path):
     loaded, data = opened("pair_manifest.yaml")
-    with pytest.raises(DataError, match="the file cannot be read: Is a directory(.|\n)*a table in CSV or Parquet"):
+    with pytest.raises(DataError, match="the file cannot be read: Is a directory(.|\n)*expected a CSV file"):
         source_of_inputs([tmp_path], loaded, data.source)
 
 

@@ -149,6 +149,11 @@ def test_a_missing_label_column_is_answered_with_those_that_exist(tmp_path: Path
         CsvPixels(path, label_column="lable", image_size=SIZE)
 
 
+def test_other_separators_than_commas_are_refused(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match=r"digits\.csv:1  is separated by ';'\n  expected commas"):
+        CsvPixels(table(tmp_path, HEADER.replace(",", ";")), image_size=SIZE)
+
+
 def test_a_label_column_for_a_table_without_header_is_refused(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="label_column: 'digit' cannot be found"):
         CsvPixels(table(tmp_path, "0,1,2,3,4,5,6\n"), label_column="digit", image_size=SIZE)
