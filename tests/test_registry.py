@@ -1,12 +1,18 @@
 """Arguments that belong together: one value in the signature, keys of their own in the YAML."""
 
 from dataclasses import dataclass, field
+from pathlib import Path
 
 import pytest
+import yaml
 
+from seqtrain.config import load_config
+from seqtrain.errors import ConfigError
+from seqtrain.loading.pipeline import open_data
 from seqtrain.registry import Component, Registry
 from seqtrain.signature import REQUIRED, argument_group
 from seqtrain.types import Probability
+from tests.conftest import CONFIGS
 
 
 @argument_group
@@ -107,3 +113,41 @@ def test_fields_that_the_run_supplies_are_no_arguments() -> None:
 def test_a_field_that_is_missing_is_told_by_its_name() -> None:
     with pytest.raises(TypeError, match="scale"):
         component_of(Plain).build({"size": 1}, {})
+
+
+OWN_SEQUENCE = """
+from seqtrain.registry import sequences
+from seqtrain.sequences.base import Samples, SampleSequence
+from seqtrain.sequences.image_format import ImageFormat
+from seqtrain.sources.base import Source
+from seqtrain.structure import FieldSpec
+
+
+@sequences.register("own_black_pictures")
+class BlackPictures(SampleSequence):
+    def __init__(self, samples: Samples[Source], image_format: ImageFormat, level: int = 0):
+        super().__init__(*samples)
+        self.level = level
+        self.spec = (image_format.field(), FieldSpec((), "int32"))
+
+    def write_sample(self, index, generator, rows):
+        rows[0][...] = self.level
+        rows[1][...] = self.source[index]["label"]
+"""
+
+
+def test_a_sequence_of_ones_own_takes_groups_whose_fields_are_keys_of_the_config(tmp_path: Path) -> None:
+    (tmp_path / "own.py").write_text(OWN_SEQUENCE)
+    document = load_config(CONFIGS / "digits.yaml").config.to_yaml()
+    document["imports"] = [str(tmp_path / "own.py")]
+    document["sequence"] = {"name": "own_black_pictures", "image_size": [4, 6], "color": "gray", "level": 9}
+    config = tmp_path / "config.yaml"
+    config.write_text(yaml.safe_dump(document))
+    data = open_data(load_config(config))
+    x, y = data.train[0]
+    assert x.shape == (64, 4, 6, 1)
+    assert (x == 9).all()
+    assert len(y) == 64
+    with pytest.raises(ConfigError, match="unknown argument of sequence 'own_black_pictures'") as caught:
+        load_config(config, ["sequence.image_format=1"])
+    assert caught.value.mistakes[0].expected == "one of: image_size, color, resize, data_format, level"
