@@ -93,8 +93,8 @@ class CsvFile:
         num_blank = text.count(b"\n") - rows.getvalue().count(b"\n")
         first_line = rows.getvalue().partition(b"\n")[0].decode()
         if not first_line.strip():
-            expected = "a header with the names of the columns"
-            raise DataError("is empty", where=path, expected=expected, fix="check that the file was copied whole")
+            fix = "check that the file was copied whole"
+            raise DataError("is empty", where=path, expected="a table in CSV", fix=fix)
         self.delimiter = max(DELIMITERS, key=first_line.count)
         reader: Any = csv_reader((line.decode() for line in rows), self.delimiter, strict=True)
         try:

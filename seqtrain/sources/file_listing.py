@@ -130,7 +130,7 @@ def matched_by_stem(
         told = (_without_partner(path, folders, suffixes) for path in alone)
         raise DataError(first_of(told, len(alone), "files without a partner"))
     if alone:
-        log.warning("%s: left out, for want of a partner: %d, such as %s", what[0], len(alone), alone[0])
+        log.warning("%s and %s: left out, for want of a partner: %d, such as %s", *what, len(alone), alone[0])
     return matched
 
 

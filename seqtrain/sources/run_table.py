@@ -51,7 +51,8 @@ class RunTable:
         joined = f"{image_column}_{class_column}"
         self._is_joined = joined in file.names
         self._columns = [runs_column, joined if self._is_joined else image_column]
-        check_names(file.header, file.names, self._columns)
+        keys = {runs_column: "runs_column", image_column: "image_column"}
+        check_names(file.header, file.names, self._columns, keys)
         if class_column in file.names and not self._is_joined:
             self._columns.append(class_column)
         self._delimiter, self._runs = file.delimiter, file.names.index(runs_column)

@@ -168,25 +168,29 @@ def is_parquet(path: Path) -> bool:
     return path.suffix.lower() == ".parquet"
 
 
-def check_names(where: object, header: Sequence[str], names: Iterable[str]) -> None:
+def check_names(
+    where: object, header: Sequence[str], names: Iterable[str], keys: Mapping[str, str] | None = None
+) -> None:
     """Refuses names that the file has no column for, or several.
 
     Args:
         where: The place of the header.
         header: The names of the columns.
         names: Those that are wanted.
+        keys: By name, the config's key that chooses the column, where its default is the usual cause.
 
     Raises:
         DataError: it lists the columns and suggests the nearest.
     """
     for name in names:
         if name not in header:
+            fix = f"set `{keys[name]}` to one of them" if keys and name in keys else did_you_mean(name, header)
             shown = [each[:_LONGEST_NAME] for each in header[:_MOST_NAMES]] + ["..."] * (len(header) > _MOST_NAMES)
             raise DataError(
                 f"there is no column '{name}'",
                 where=where,
                 expected=one_of(shown),
-                fix=did_you_mean(name, header) or "name another in the config, or add the column to the file",
+                fix=fix or "name another in the config, or add the column to the file",
             )
         if header.count(name) > 1:
             raise DataError(f"two columns are called '{name}'", where=where, fix="rename or remove one of them")

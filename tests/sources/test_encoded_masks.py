@@ -209,7 +209,10 @@ def test_ids_with_and_without_extension_are_one_image(folder):
         ("", "runs.csv  is empty"),
         ("ImageId,EncodedPixels\n", "runs.csv  has a header and no rows"),
         ("ImageId,Encoded\na,1 1\n", r"csv:1  there is no column 'EncodedPixels'\n  expected one of: ImageId, Encoded"),
-        ("img,EncodedPixels\na,1 1\n", r"csv:1  there is no column 'ImageId'\n.*\n  fix: did you mean 'img'"),
+        (
+            "img,EncodedPixels\na,1 1\n",
+            r"csv:1  there is no column 'ImageId'\n.*\n  fix: set `image_column` to one of them",
+        ),
         (
             "ImageId,EncodedPixels\na,1 1\nb\n",
             r"csv:3  the row does not have one cell for each column\n  expected 2 cells",

@@ -79,7 +79,7 @@ def test_masks_may_have_a_suffix_and_volumes_without_masks_may_be_skipped(tmp_pa
     source = opened(tmp_path, label_suffix="_seg", unmatched="skip")
     assert [Path(sample["mask"]).name for sample in source] == ["a_seg.nii.gz"]
     assert source.mask_names == ("labels", "_seg")
-    assert f"volumes: left out, for want of a partner: 1, such as {tmp_path}/images/b.nii" in caplog.text
+    assert f"volumes and masks: left out, for want of a partner: 1, such as {tmp_path}/images/b.nii" in caplog.text
     with pytest.raises(DataError, match=r"b\.nii  the file has no partner 'b_seg\.\*'"):
         opened(tmp_path, label_suffix="_seg")
 
