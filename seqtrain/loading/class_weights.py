@@ -1,7 +1,4 @@
-"""Class weights as sample weights: of a sample, of each pixel of a mask, or of each of several outputs.
-
-The loader applies them, not `fit`, so that `inspect-batches` shows what each sample counts.
-"""
+"""The weight of each class, as `fit.class_weight` asks for it: by name or index, or balanced."""
 
 from __future__ import annotations
 
@@ -33,40 +30,45 @@ def weights_of_targets(
         ConfigError: see `class_weights`; and where an output is not named, or there is none of that name.
     """
     targets = train.spec[1] if train.spec and len(train.spec) > 1 else None
-    by_output = isinstance(config, Mapping) and any(not isinstance(value, (int, float)) for value in config.values())
+    is_by_output = isinstance(config, Mapping) and any(not isinstance(value, (int, float)) for value in config.values())
     if isinstance(targets, tuple | list):
         raise ConfigError(
             "fit.class_weight needs outputs with names, and this run has a list of them",
             fix="give y as a dict in the sequence, and the outputs of the model the same names",
         )
-    if not isinstance(targets, Mapping):
-        if by_output:
-            raise ConfigError("fit.class_weight names outputs, and this run has one", fix="give the weights themselves")
-        labels = source.label_classes or source.classes
-        if config == "balanced" and targets is not None and targets.kind != "mask" and train.class_names != labels:
+    if isinstance(targets, Mapping):
+        if not is_by_output:
             raise ConfigError(
-                "fit.class_weight: balanced counts the source's labels, and the sequence makes targets of its own",
-                received=f"classes {one_of(train.class_names or ())}, of labels {one_of(labels or ())}",
-                fix="give the weights themselves, or remove this line",
+                "fit.class_weight: this run has several outputs",
+                expected=f"a mapping of output to weights; the outputs are {', '.join(targets)}",
+                fix=f"write `{{{next(iter(targets))}: balanced}}`",
             )
-        of_pixels = targets is not None and targets.kind == "mask"
-        return class_weights(config, source, indices, train.class_names, of_pixels=of_pixels)  # type: ignore[arg-type]
-    if not by_output:
+        return _weights_by_output(config, source, indices, targets)  # type: ignore[arg-type]
+    if is_by_output:
+        raise ConfigError("fit.class_weight names outputs, and this run has one", fix="give the weights themselves")
+    are_masks = targets is not None and targets.kind == "mask"
+    labels = source.label_classes or source.classes
+    if config == "balanced" and targets is not None and not are_masks and train.class_names != labels:
         raise ConfigError(
-            "fit.class_weight: this run has several outputs",
-            expected=f"a mapping of output to weights; the outputs are {', '.join(targets)}",
-            fix=f"write `{{{next(iter(targets))}: balanced}}`",
+            "fit.class_weight: balanced counts the source's labels, and the sequence makes targets of its own",
+            received=f"classes {one_of(train.class_names or ())}, of labels {one_of(labels or ())}",
+            fix="give the weights themselves, or remove this line",
         )
-    weights = {}
-    for name, of_output in config.items():  # type: ignore[union-attr]
+    return class_weights(config, source, indices, train.class_names, are_masks=are_masks)  # type: ignore[arg-type]
+
+
+def _weights_by_output(
+    config: Mapping[str, OfClasses], source: Source, indices: npt.NDArray[np.integer], targets: Mapping[str, Any]
+) -> dict[str, Weights]:
+    for name in config:
         if name not in targets:
             raise ConfigError(
                 f"fit.class_weight: no output '{name}'", expected=one_of(targets), fix=did_you_mean(name, targets)
             )
-        target = targets[name]
-        of_pixels = target.kind == "mask"
-        weights[name] = class_weights(of_output, source, indices, target.classes, name, of_pixels)  # type: ignore[arg-type]
-    return weights
+    return {
+        name: class_weights(of_output, source, indices, targets[name].classes, name, targets[name].kind == "mask")
+        for name, of_output in config.items()
+    }
 
 
 def class_weights(
@@ -75,7 +77,7 @@ def class_weights(
     indices: npt.NDArray[np.integer],
     classes: tuple[str, ...] | None,
     output: str | None = None,
-    of_pixels: bool = False,
+    are_masks: bool = False,
 ) -> Weights:
     """The weight of each class by class index.
 
@@ -85,7 +87,7 @@ def class_weights(
         indices: The training samples.
         classes: The classes' names.
         output: The source's column of class indices, where there are several outputs.
-        of_pixels: Whether targets are masks.
+        are_masks: Whether targets are masks.
 
     Raises:
         ConfigError: when there are no classes, or a name is none of them.
@@ -96,7 +98,7 @@ def class_weights(
     if classes is None:
         raise ConfigError("fit.class_weight needs targets that are classes", fix="remove this line")
     if isinstance(config, str):
-        counts = _counts(source, indices, len(classes), output, of_pixels)
+        counts = source.class_counts(indices) if are_masks else _label_counts(source, indices, len(classes), output)
         present = np.count_nonzero(counts)
         return np.where(counts > 0, counts.sum() / (present * np.maximum(counts, 1)), 1).astype(np.float32)
     weights: Weights = np.ones(len(classes), dtype=np.float32)
@@ -105,11 +107,9 @@ def class_weights(
     return weights
 
 
-def _counts(
-    source: Source, indices: npt.NDArray[np.integer], num_classes: int, output: str | None, of_pixels: bool
+def _label_counts(
+    source: Source, indices: npt.NDArray[np.integer], num_classes: int, output: str | None
 ) -> npt.NDArray[np.integer]:
-    if of_pixels:
-        return source.class_counts(indices)
     labels = source.labels if output is None else source.column(output) if source.has_columns else None
     is_class = labels is not None and labels.ndim == 1 and labels.dtype.kind in "iufb"
     if labels is None or not is_class or labels[indices].max() >= num_classes:

@@ -122,7 +122,7 @@ def test_each_pixel_of_a_mask_has_the_weight_of_its_class():
 
 
 @pytest.mark.parametrize("own", [np.array([2.0, 3.0]), np.array([[2.0], [3.0]])])
-def test_weights_of_pixels_are_multiplied_by_those_of_their_samples(own):
+def test_weights_are_masks_are_multiplied_by_those_of_their_samples(own):
     masks = np.array([[[0, 0], [0, 1]], [[0, 0], [0, 0]]], np.uint8)
     sequence = with_spec((None, MASK), np.zeros(2), masks, own)
     sequence.spec = (FieldSpec((), "uint8"), MASK, FieldSpec((), "float32"))

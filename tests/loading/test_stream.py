@@ -126,6 +126,21 @@ def test_another_position_begins_there(workers):
         assert stream.take().index == 3
 
 
+@pytest.mark.parametrize("workers", [0, 1, 3])
+def test_batches_that_cost_next_to_nothing_come_in_order_too_and_from_wherever_one_begins_again(workers):
+    sequence, generator, position = NumbersSequence(batch_size=2), np.random.default_rng(workers), 0
+    expected = {}
+    with BatchStream(sequence, training_schedule(25), WorkerOptions(workers, max_queue_size=6)) as stream:
+        for count in generator.integers(1, 300, 12):
+            for at in range(position, position + count):
+                epoch, index = divmod(at, 25)
+                if at not in expected:
+                    expected[at] = NumbersSequence(batch_size=2).batch(epoch, index)[0].tolist()
+                made = stream.take(at)
+                assert (made.epoch, made.index, made.batch[0].tolist()) == (epoch, index, expected[at])
+            position = int(generator.integers(0, 500))
+
+
 def test_validation_repeats_its_first_batches():
     sequence = NumbersSequence(training=False)
     made = taken(sequence, 2, 6, validation_schedule(3))
