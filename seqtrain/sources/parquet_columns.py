@@ -9,20 +9,11 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
-import pyarrow.compute as pc
 from pyarrow import parquet
 
 from seqtrain.errors import MOST_LISTED, DataError, GatheredErrors, Mistake, unreadable
-from seqtrain.sources.table_file import (
-    MISSING,
-    Categories,
-    ColumnKind,
-    Columns,
-    RowPlaces,
-    check_names,
-    no_rows,
-    sorted_categories,
-)
+from seqtrain.sources.table_file import Categories, ColumnKind, Columns, RowPlaces, check_names, no_rows
+from seqtrain.sources.typed_cells import encoded, to_categories
 
 _EXPECTED: Mapping[ColumnKind, str] = {
     "number": "a column of numbers",
@@ -78,7 +69,7 @@ def _column(column: Any, kind: ColumnKind, name: str, path: Path) -> npt.NDArray
     if kind in ("number", "time", "either") and (is_number or is_boolean):
         return _numbers(column.cast(type_), kind, name, path)
     if kind in ("category", "either") and (is_text or is_boolean or known.is_integer(type_)):
-        return _categories(column.cast(pa.large_string()))
+        return to_categories(encoded(column.cast(pa.large_string())))
     if kind == "text" and (is_text or is_boolean or is_number):
         return [cell.strip() for cell in column.cast(pa.large_string()).fill_null("").to_pylist()]
     raise DataError(
@@ -112,13 +103,3 @@ def _numbers(column: Any, kind: ColumnKind, name: str, path: Path) -> npt.NDArra
 def _times(column: Any) -> npt.NDArray[np.float64]:
     microseconds = column.cast(pa.timestamp("us", getattr(column.type, "tz", None)), safe=False)
     return np.asarray(microseconds.cast("int64").cast("float64", safe=False).to_numpy())
-
-
-def _categories(text: Any) -> Categories:
-    filled = pc.if_else(pc.equal(text, ""), pa.scalar(None, text.type), text)  # missing, as it is in a CSV
-    encoded = filled.dictionary_encode().unify_dictionaries()
-    if encoded.num_chunks == 0:
-        return Categories(np.empty(0, np.int32), ())
-    codes = [chunk.indices.fill_null(MISSING).to_numpy() for chunk in encoded.chunks]
-    names = encoded.chunk(0).dictionary.to_pylist()
-    return sorted_categories(np.concatenate(codes).astype(np.int32), names)
