@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Container, Mapping
+from collections.abc import Container, Iterable, Mapping
 from dataclasses import replace
 from typing import Any, TypeVar
 
 from seqtrain import keras_api
 from seqtrain.config.arguments import check_arguments, missing_paths
 from seqtrain.config.node import Key, Node
-from seqtrain.config.schema import CompileConfig, ComponentConfig, FineTuneConfig, RunConfig
+from seqtrain.config.schema import ComponentConfig, FineTuneConfig, RunConfig
 from seqtrain.errors import Mistake, did_you_mean, one_of
 from seqtrain.registry import FAMILIES, Registry
 from seqtrain.signature import Signature
@@ -30,19 +30,23 @@ def resolve_components(
         mistakes: What is wrong is added here.
         missing: Sections that hold no component, as they are wrong themselves.
     """
+    check = _Check(root, mistakes)
     registered = {
-        family.singular: _resolve(getattr(config, family.singular), root, (family.singular,), family, mistakes)
+        family.singular: check.registered(getattr(config, family.singular), (family.singular,), family)
         for family in (FAMILIES["sources"], FAMILIES["sequences"], FAMILIES["models"])
         if family.singular not in missing
     }
     callbacks = [
-        _resolve(callback, root, ("callbacks", index), FAMILIES["callbacks"], mistakes)
+        check.registered(callback, ("callbacks", index), FAMILIES["callbacks"])
         for index, callback in enumerate(config.callbacks)
     ]
     if config.compile is not None:
-        _check_compile(config.compile, root, mistakes)
+        check.of_keras(config.compile.optimizer, "optimizer", ("compile", "optimizer"))
+        check.all_of_keras(config.compile.loss, "loss", ("compile", "loss"))
+        check.all_of_keras(config.compile.metrics, "metric", ("compile", "metrics"))
+        check.all_of_keras(config.compile.weighted_metrics, "metric", ("compile", "weighted_metrics"))
     if config.fine_tune is not None:
-        _check_fine_tune(config, config.fine_tune, root, mistakes)
+        check.fine_tuning(config, config.fine_tune)
     return config.model_copy(update={**registered, "callbacks": callbacks})
 
 
@@ -52,114 +56,113 @@ def arguments_path(root: Node, path: Path, name: str) -> Path:
     return (*path, name) if node.is_mapping and "name" not in node.value else path
 
 
-def _resolve(component: C, root: Node, path: Path, registry: Registry, mistakes: list[Mistake]) -> C:
-    if component.name not in registry:
-        unknown = registry.unknown(component.name)
-        where = _name_place(root, path, component.name)
-        mistakes.append(replace(unknown, message=f"{_dotted(path)}: {unknown.message}", where=where))
-        return component
-    registered = registry.get(component.name)
-    inner = arguments_path(root, path, component.name)
-    values, found = check_arguments(
-        f"{registered.family} '{registered.name}'",
-        registered.settings,
-        component.arguments,
-        root,
-        inner,
-        registered.supplied,
-    )
-    mistakes.extend(found)
-    if registered.family != "callback":  # a callback's paths are mostly what it writes
-        mistakes.extend(missing_paths(values, root, inner))
-    return component.model_copy(update={"arguments": values})
+class _Check:
+    """Checks components, and collects what is wrong with them.
 
+    Args:
+        root: The config's tree, for places.
+        mistakes: What is wrong is added here.
+    """
 
-def _check_fine_tune(config: RunConfig, later: FineTuneConfig, root: Node, mistakes: list[Mistake]) -> None:
-    """Checks what a second phase changes against what it is to be changed in."""
-    models = FAMILIES["models"]
-    if config.model.name not in models:
-        return  # which is a mistake of its own
-    parameters = models.get(config.model.name).settings.parameters
-    if "trainable" not in parameters:
-        mistakes.append(
+    def __init__(self, root: Node, mistakes: list[Mistake]) -> None:
+        self._root = root
+        self._mistakes = mistakes
+
+    def registered(self, component: C, path: Path, registry: Registry) -> C:
+        """A component with its arguments as it takes them, if it is registered."""
+        if component.name not in registry:
+            unknown = registry.unknown(component.name)
+            where = self._place_of_name(path, component.name)
+            self._mistakes.append(replace(unknown, message=f"{_dotted(path)}: {unknown.message}", where=where))
+            return component
+        known = registry.get(component.name)
+        inner = arguments_path(self._root, path, component.name)
+        title = f"{known.family} '{known.name}'"
+        values = self._arguments(title, known.settings, component.arguments, inner, known.supplied)
+        if known.family != "callback":  # a callback's paths are mostly what it writes
+            self._mistakes += missing_paths(values, self._root, inner)
+        return component.model_copy(update={"arguments": values})
+
+    def all_of_keras(self, part: Any, kind: keras_api.Kind, path: Path) -> None:
+        """Checks a component, or each of a mapping or list of them."""
+        if isinstance(part, ComponentConfig):
+            self.of_keras(part, kind, path)
+            return
+        for key, item in part.items() if isinstance(part, Mapping) else enumerate(part):
+            self.all_of_keras(item, kind, (*path, key))
+
+    def of_keras(self, component: ComponentConfig, kind: keras_api.Kind, path: Path) -> None:
+        """Checks a loss, metric, optimizer or schedule: a registered one, Keras's, or a custom object."""
+        own = FAMILIES["losses"] if kind == "loss" else FAMILIES["metrics"] if kind == "metric" else None
+        if own is not None and component.name in own:
+            self.registered(component, path, own)
+            return
+        offer = keras_api.find(kind, component.name)
+        if offer is None:
+            if not is_custom_object(component.name):
+                self._unknown(kind, component.name, path, keras_api.names(kind) + (own.names() if own else []))
+            return
+        inner = arguments_path(self._root, path, component.name)
+        self._arguments(f"{kind} '{component.name}'", offer.signature, component.arguments, inner)
+        if kind == "optimizer":
+            self._schedule(component.arguments.get("learning_rate"), (*inner, "learning_rate"))
+
+    def fine_tuning(self, config: RunConfig, later: FineTuneConfig) -> None:
+        """Checks what the second phase changes of the model and the optimizer."""
+        models = FAMILIES["models"]
+        if config.model.name not in models:
+            return  # which is a mistake of its own
+        place = self._root.find(("fine_tune",)).place
+        parameters = models.get(config.model.name).settings.parameters
+        if "trainable" not in parameters:
+            message = f"fine_tune: the model '{config.model.name}' has no argument 'trainable'"
+            fix = "use a model that has one, such as backbone, or remove fine_tune"
+            self._mistakes.append(Mistake(message, place, fix=fix))
+            return
+        only = Signature({"trainable": parameters["trainable"]})
+        self._arguments("fine_tune", only, {"trainable": later.trainable}, ("fine_tune",))
+        if config.compile is None:
+            self._mistakes.append(Mistake("fine_tune needs `compile:`", place, fix="name optimizer and loss there"))
+        self._schedule(later.learning_rate, ("fine_tune", "learning_rate"))
+
+    def _schedule(self, learning_rate: Any, path: Path) -> None:
+        if not isinstance(learning_rate, dict):
+            return
+        if not isinstance(learning_rate.get("name"), str):
+            message, place = f"{_dotted(path)}: a schedule needs a name", self._root.find(path).place
+            self._mistakes.append(Mistake(message, place, fix="add `name: cosine_decay`"))
+            return
+        arguments = {key: value for key, value in learning_rate.items() if key != "name"}
+        self.of_keras(ComponentConfig.of(learning_rate["name"], arguments), "schedule", path)
+
+    def _arguments(
+        self,
+        title: str,
+        signature: Signature,
+        arguments: Mapping[str, Any],
+        path: Path,
+        supplied: Iterable[str] = (),
+    ) -> dict[str, Any]:
+        values, found = check_arguments(title, signature, arguments, self._root, path, supplied)
+        self._mistakes += found
+        return values
+
+    def _unknown(self, kind: str, name: str, path: Path, names: list[str]) -> None:
+        self._mistakes.append(
             Mistake(
-                f"fine_tune: the model '{config.model.name}' has no argument 'trainable'",
-                root.find(("fine_tune",)).place,
-                fix="use a model that has one, such as backbone, or remove fine_tune",
+                f"{_dotted(path)}: unknown {kind} '{name}'",
+                self._place_of_name(path, name),
+                expected=one_of(names),
+                fix=did_you_mean(name, names),
+                code="unknown_in_keras",
             )
         )
-        return
-    arguments = {"trainable": later.trainable}
-    only = Signature({"trainable": parameters["trainable"]})
-    mistakes.extend(check_arguments("fine_tune", only, arguments, root, ("fine_tune",))[1])
-    if config.compile is None:
-        mistakes.append(
-            Mistake("fine_tune needs `compile:`", root.find(("fine_tune",)).place, fix="name optimizer and loss there")
-        )
-    if isinstance(later.learning_rate, dict):
-        _check_schedule(later.learning_rate, root, ("fine_tune", "learning_rate"), mistakes)
 
-
-def _check_compile(config: CompileConfig, root: Node, mistakes: list[Mistake]) -> None:
-    _check_keras(config.optimizer, "optimizer", root, ("compile", "optimizer"), mistakes)
-    _check_each(config.loss, "loss", root, ("compile", "loss"), mistakes)
-    _check_each(config.metrics, "metric", root, ("compile", "metrics"), mistakes)
-    _check_each(config.weighted_metrics, "metric", root, ("compile", "weighted_metrics"), mistakes)
-
-
-def _check_each(part: Any, kind: keras_api.Kind, root: Node, path: Path, mistakes: list[Mistake]) -> None:
-    if isinstance(part, ComponentConfig):
-        _check_keras(part, kind, root, path, mistakes)
-    elif isinstance(part, Mapping):
-        for key, item in part.items():
-            _check_each(item, kind, root, (*path, key), mistakes)
-    else:
-        for index, item in enumerate(part):
-            _check_each(item, kind, root, (*path, index), mistakes)
-
-
-def _check_keras(
-    component: ComponentConfig, kind: keras_api.Kind, root: Node, path: Path, mistakes: list[Mistake]
-) -> None:
-    own = FAMILIES["losses"] if kind == "loss" else FAMILIES["metrics"] if kind == "metric" else None
-    if own is not None and component.name in own:
-        _resolve(component, root, path, own, mistakes)
-        return
-    offer = keras_api.find(kind, component.name)
-    if offer is None:
-        if not is_custom_object(component.name):
-            names = keras_api.names(kind) + (own.names() if own else [])
-            mistakes.append(
-                Mistake(
-                    f"{_dotted(path)}: unknown {kind} '{component.name}'",
-                    _name_place(root, path, component.name),
-                    expected=one_of(names),
-                    fix=did_you_mean(component.name, names),
-                    code="unknown_in_keras",
-                )
-            )
-        return
-    inner = arguments_path(root, path, component.name)
-    _, found = check_arguments(
-        f"{kind} '{component.name}'",
-        offer.signature,
-        component.arguments,
-        root,
-        inner,
-    )
-    mistakes.extend(found)
-    schedule = component.arguments.get("learning_rate")
-    if kind == "optimizer" and isinstance(schedule, dict):
-        _check_schedule(schedule, root, (*inner, "learning_rate"), mistakes)
-
-
-def _check_schedule(schedule: dict[str, Any], root: Node, path: Path, mistakes: list[Mistake]) -> None:
-    if not isinstance(schedule.get("name"), str):
-        place = root.find(path).place
-        mistakes.append(Mistake(f"{_dotted(path)}: a schedule needs a name", place, fix="add `name: cosine_decay`"))
-        return
-    arguments = {key: value for key, value in schedule.items() if key != "name"}
-    _check_keras(ComponentConfig.of(schedule["name"], arguments), "schedule", root, path, mistakes)
+    def _place_of_name(self, path: Path, name: str) -> str:
+        node = self._root.find(path)
+        if node.is_mapping and name in node.key_places and "name" not in node.value:
+            return node.key_places[name]
+        return node.find(["name"]).place
 
 
 def is_custom_object(name: str) -> bool:
@@ -168,13 +171,6 @@ def is_custom_object(name: str) -> bool:
         return False
     registered = sys.modules["keras"].saving.get_custom_objects()
     return any(key == name or key.endswith(f">{name}") for key in registered)
-
-
-def _name_place(root: Node, path: Path, name: str) -> str:
-    node = root.find(path)
-    if node.is_mapping and name in node.key_places and "name" not in node.value:
-        return node.key_places[name]
-    return node.find(["name"]).place
 
 
 def _dotted(path: Path) -> str:

@@ -30,7 +30,42 @@ def json_schema() -> dict[str, Any]:
     schema = RunConfig.model_json_schema()
     schema["$schema"] = "https://json-schema.org/draft/2020-12/schema"
     schema["title"] = "seqtrain config, version 1"
-    definitions = schema["$defs"]
+    definitions, properties = schema["$defs"], schema["properties"]
+    definitions |= {kind: _choice(kind, forms) for kind, forms in _forms().items()}
+    for family in ("source", "sequence", "model"):
+        _replace(properties, family, _reference(family))
+    properties["callbacks"]["items"] = _reference("callback")
+    compiled = definitions["CompileConfig"]["properties"]
+    _replace(compiled, "optimizer", _reference("optimizer"))
+    _replace(compiled, "loss", _for_each_output(_reference("loss")))
+    for name in ("metrics", "weighted_metrics"):
+        _replace(compiled, name, _for_each_output({"type": "array", "items": _reference("metric")}))
+    for name, (section, key) in _BARE.items():
+        bare = definitions[section]["properties"][key]
+        _replace(properties, name, {"anyOf": [bare, _reference(section)]})
+    properties["extends"] = {"type": "string", "description": "Another config, which this one is laid on."}
+    schema["required"] = []  # what is missing here may come from `extends`
+    for name in ("ComponentConfig", "ListedComponentConfig"):
+        definitions.pop(name, None)
+    return schema
+
+
+def _replace(properties: dict[str, Any], name: str, new: dict[str, Any]) -> None:
+    """Gives a key another schema, with the description that it has."""
+    old = properties[name]
+    properties[name] = {**new, **({"description": old["description"]} if "description" in old else {})}
+
+
+def _reference(name: str) -> dict[str, Any]:
+    return {"$ref": f"#/$defs/{name}"}
+
+
+def _for_each_output(part: dict[str, Any]) -> dict[str, Any]:
+    """The part itself, or one for each of several outputs by name."""
+    return {"anyOf": [part, {"type": "object", "additionalProperties": part}]}
+
+
+def _forms() -> dict[str, list[_Form]]:
     forms = {
         registry.singular: [_Form([name], registry.get(name).settings) for name in registry.names()]
         for registry in FAMILIES.values()
@@ -38,34 +73,7 @@ def json_schema() -> dict[str, Any]:
     for kind in get_args(keras_api.Kind):
         if kind != "callback":  # registered, like the project's own
             forms.setdefault(kind, []).extend(_of_keras(kind, name) for name in keras_api.names(kind))
-    definitions |= {kind: _choice(kind, choices) for kind, choices in forms.items()}
-    properties = schema["properties"]
-    for family in ("source", "sequence", "model"):
-        properties[family] = _described(properties[family], {"$ref": f"#/$defs/{family}"})
-    properties["callbacks"]["items"] = {"$ref": "#/$defs/callback"}
-    compile_properties = definitions["CompileConfig"]["properties"]
-    compile_properties["optimizer"] = _described(compile_properties["optimizer"], {"$ref": "#/$defs/optimizer"})
-    loss = {"$ref": "#/$defs/loss"}
-    compile_properties["loss"] = _described(
-        compile_properties["loss"], {"anyOf": [loss, {"type": "object", "additionalProperties": loss}]}
-    )
-    metrics = {"type": "array", "items": {"$ref": "#/$defs/metric"}}
-    for name in ("metrics", "weighted_metrics"):
-        compile_properties[name] = _described(
-            compile_properties[name], {"anyOf": [metrics, {"type": "object", "additionalProperties": metrics}]}
-        )
-    for name, (section, key) in _BARE.items():
-        bare = definitions[section]["properties"][key]
-        properties[name] = _described(properties[name], {"anyOf": [bare, {"$ref": f"#/$defs/{section}"}]})
-    schema["properties"]["extends"] = {"type": "string", "description": "Another config, which this one is laid on."}
-    schema["required"] = []  # what is missing here may come from `extends`
-    for name in ("ComponentConfig", "ListedComponentConfig"):
-        definitions.pop(name, None)
-    return schema
-
-
-def _described(old: dict[str, Any], new: dict[str, Any]) -> dict[str, Any]:
-    return {**new, **({"description": old["description"]} if "description" in old else {})}
+    return forms
 
 
 class _Form:
