@@ -1,10 +1,10 @@
-"""Keeps the screen for what the command says, and stdout for what scripts read.
+"""Keeps the terminal for the command's own messages, and stdout for the output that scripts read.
 
-Libraries and a user's own code write where they like: TensorFlow and CUDA from C++ past `sys.stderr` (no logging level
-silences all of it), a callback with `print`. So the file descriptors themselves are redirected.
+Libraries and user code also write to them: TensorFlow and CUDA write from C++, bypassing `sys.stderr` (no logging level
+silences all of it), and a user's callback may call `print`. So the file descriptors themselves are redirected.
 
-Progress goes to stderr in one of three ways, which all who show any ask for here: bars on a terminal, plain lines in a
-pipe or a log, or nothing. What takes long and has no progress to show has a status line.
+Progress goes to stderr in one of three ways: bars on a terminal, plain lines in a pipe or a log file, or nothing. All
+code that shows progress calls `display` to know which. A long task without measurable progress has a status line.
 """
 
 from __future__ import annotations
@@ -31,10 +31,10 @@ _LAST_LINES = 20
 
 
 def display(asked: str | None = None) -> Display:
-    """How progress is shown on stderr: as asked for, else bars on a terminal that can draw them, and lines elsewhere.
+    """How to show progress on stderr: as `asked`; for `auto`, bars on a terminal that can draw them, else lines.
 
     Args:
-        asked: `auto`, `bar`, `lines` or `none`; by default what `progress_shown_as` was given.
+        asked: `auto`, `bar`, `lines` or `none`. Default: the argument of the enclosing `progress_shown_as`.
     """
     asked = asked or _progress.get()
     if asked != "auto":
@@ -44,7 +44,7 @@ def display(asked: str | None = None) -> Display:
 
 @contextlib.contextmanager
 def progress_shown_as(progress: str) -> Iterator[None]:
-    """Shows progress within the block as `--progress` asks for."""
+    """Sets how progress is shown within the block, as `--progress` says."""
     token = _progress.set(progress)
     try:
         yield
@@ -54,12 +54,12 @@ def progress_shown_as(progress: str) -> Iterator[None]:
 
 @contextlib.contextmanager
 def status(words: str, asked: str | None = None) -> Iterator[None]:
-    """Shows what is being done where it takes more than a second.
+    """Shows a status line for a task that takes more than a second.
 
-    A terminal shows it, with the time that has passed, until it is done; a log gets one line.
+    A terminal shows it with the elapsed time until the task is done; a log file gets one line.
 
     Args:
-        words: Such as `listing the samples`.
+        words: The task, such as `listing the samples`.
         asked: See `display`.
     """
     shown = display(asked)
@@ -89,7 +89,7 @@ def write_above_bars(text: str) -> None:
 
 @contextlib.contextmanager
 def native_stderr_to(path: Path) -> Iterator[None]:
-    """Sends what is written to file descriptor 2 to a file, and leaves `sys.stderr` on the screen."""
+    """Redirects file descriptor 2 to a file, while `sys.stderr` still writes to the terminal."""
     sys.stderr.flush()
     former = sys.stderr
     with _redirected(_STDERR, path) as screen:
@@ -102,9 +102,9 @@ def native_stderr_to(path: Path) -> Iterator[None]:
 
 
 def outlive_terminal() -> None:
-    """Keeps this process running when its terminal, or the reader of its stderr, is gone: their output is then lost.
+    """Keeps this process running when its terminal or the reader of its stderr is closed; that output is then lost.
 
-    Stdout in a pipe is for scripts, which must know that nobody reads it.
+    A pipe on stdout is not protected: a script must notice that its reader is gone.
     """
     sys.stderr = _screen(_STDERR)
     if sys.stdout.isatty():
@@ -113,7 +113,7 @@ def outlive_terminal() -> None:
 
 @contextlib.contextmanager
 def native_stderr_aside() -> Iterator[None]:
-    """Keeps what is written to file descriptor 2 off the screen; its last lines are shown after an unexpected error."""
+    """Hides what is written to file descriptor 2; after an unexpected error, its last lines are shown."""
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder, "stderr")
         try:
@@ -129,9 +129,9 @@ def native_stderr_aside() -> Iterator[None]:
 
 @contextlib.contextmanager
 def python_stderr_to_native() -> Iterator[None]:
-    """Sends what Python writes to `sys.stderr` to file descriptor 2: for libraries that print on both.
+    """Makes `sys.stderr` write to file descriptor 2, for libraries that print to both.
 
-    A handler that a library makes meanwhile keeps this stream, so it is never closed.
+    A logging handler that a library creates meanwhile keeps this stream, so the stream is never closed.
     """
     native = os.fdopen(_STDERR, "w", buffering=1, encoding="utf-8", errors="backslashreplace", closefd=False)
     with contextlib.redirect_stderr(native):
@@ -140,7 +140,7 @@ def python_stderr_to_native() -> Iterator[None]:
 
 @contextlib.contextmanager
 def stdout_to_stderr() -> Iterator[None]:
-    """Sends what is written to stdout to stderr."""
+    """Redirects stdout to stderr."""
     sys.stdout.flush()
     former = os.dup(_STDOUT)
     os.dup2(_STDERR, _STDOUT)
@@ -154,7 +154,7 @@ def stdout_to_stderr() -> Iterator[None]:
 
 @contextlib.contextmanager
 def quiet() -> Iterator[None]:
-    """Keeps stdout for scripts, and discards what libraries write to file descriptor 2."""
+    """Redirects stdout to stderr, and discards what libraries write to file descriptor 2."""
     with stdout_to_stderr(), native_stderr_to(Path(os.devnull)):
         yield
 
@@ -173,7 +173,7 @@ def _redirected(descriptor: int, path: Path) -> Iterator[int]:
 
 
 class _Screen(io.FileIO):
-    """A file descriptor whose terminal, or the other end of whose pipe, may be closed."""
+    """Writes to a file descriptor, and ignores that its terminal or the other end of its pipe was closed."""
 
     def write(self, content: Any) -> int:
         try:
@@ -190,7 +190,7 @@ def _screen(descriptor: int) -> TextIO:
 
 
 def _show_status(words: str, shown: Display, stream: TextIO, done: threading.Event) -> None:
-    """Waits a second, then shows the words; runs in a thread of its own."""
+    """Waits a second, then shows the status line; runs in a separate thread."""
     if done.wait(PATIENCE_S):
         return
     from tqdm import tqdm

@@ -1,4 +1,4 @@
-"""What can go wrong, as one tree; each branch has the exit code that scripts rely on.
+"""The exceptions as one tree; each has the exit code that scripts rely on.
 
     SeqtrainError                1  (never raised itself)
     ├── ConfigError              2  a mistake in the config or on the command line
@@ -11,7 +11,8 @@
     ├── InterruptedRunError    129, 130 or 143: 128 and the signal's number
     └── OutOfTimeError         124  --max-time is over
 
-The command line catches `SeqtrainError` once and prints it; anything else is a bug of ours and keeps its traceback.
+The command line catches `SeqtrainError` in one place and prints it. Any other exception is a bug of ours, and keeps its
+traceback.
 """
 
 from __future__ import annotations
@@ -38,16 +39,16 @@ _LINE = re.compile(r":([0-9]+)$")
 
 @dataclass(frozen=True)
 class Mistake:
-    """One thing that is wrong, in the words that a person needs to mend it.
+    """One mistake, with all that a user needs to fix it.
 
     Args:
         message: What is wrong.
-        where: The place: `file:line:column`, `file`, `file:row`, or the override of the command line.
+        where: Its location: `file:line:column`, `file`, `file:row`, or the override of the command line.
         expected: What would have been right; follows the word "expected".
         received: What was found instead; follows the word "received".
         fix: What to do.
-        code: What kind of mistake it is, for programs: `unknown_key`, `missing_file`; by default the kind of the error
-            that tells it.
+        code: The kind of mistake, for scripts: `unknown_key`, `missing_file`. Default: the kind of the error that
+            contains it.
     """
 
     message: str
@@ -69,10 +70,10 @@ class Mistake:
 
 
 class SeqtrainError(Exception):
-    """Base of every error that is told to the user in words, without a traceback.
+    """Base of all errors that are printed as a message, without a traceback.
 
     Args:
-        message: What is wrong, or a list of mistakes that are told in one go.
+        message: What is wrong; or a list of mistakes that are reported together.
         where: See `Mistake`.
         expected: See `Mistake`.
         received: See `Mistake`.
@@ -99,7 +100,7 @@ class SeqtrainError(Exception):
         super().__init__("\n".join(map(str, self.mistakes)))
 
     def __reduce__(self) -> tuple[type[SeqtrainError], tuple[tuple[Mistake, ...]]]:
-        # Errors travel from worker processes to the main one.
+        # Errors are pickled when a worker process sends them to the main process.
         return (type(self), (self.mistakes,))
 
 
@@ -118,39 +119,39 @@ class DataError(SeqtrainError):
 
 
 class GatheredErrors:
-    """What is wrong with the rows of one file, told in one go and in the order of its lines."""
+    """Collects the errors in the rows of one file, to raise them together, sorted by line."""
 
     def __init__(self) -> None:
         self._mistakes: list[Mistake] = []
 
     def add(self, error: DataError) -> None:
-        """Keeps an error.
+        """Adds an error.
 
         Raises:
-            DataError: when there are so many that no more are looked for: with these.
+            DataError: with all errors so far, when the limit is reached.
         """
         self._mistakes += error.mistakes
         if len(self._mistakes) >= MOST_LISTED:
             self.tell()
 
     def tell(self) -> None:
-        """Does nothing where nothing is wrong.
+        """Raises the collected errors, if there are any.
 
         Raises:
-            DataError: with all that was kept.
+            DataError: with all collected errors.
         """
         if self._mistakes:
             raise DataError(sorted(self._mistakes, key=_line)[:MOST_LISTED])
 
 
 def without_repeats(mistakes: Sequence[Mistake], num_rows: int) -> list[Mistake]:
-    """What is wrong with some rows of a file; where none of them is right, the commonest of it once.
+    """The mistakes in the rows of a file; if every row is wrong, the commonest mistake is listed only once.
 
-    Then a column holds something else throughout, which its first cell says as well as all of them.
+    In that case the whole column holds something else, and its first cell shows it as well as all of them.
 
     Args:
         mistakes: At least one for each wrong row.
-        num_rows: That were looked at.
+        num_rows: The number of rows that were read.
     """
     if len(mistakes) < num_rows:
         return list(mistakes)
@@ -160,7 +161,7 @@ def without_repeats(mistakes: Sequence[Mistake], num_rows: int) -> list[Mistake]
 
 
 def _line(mistake: Mistake) -> int:
-    """The number that its place ends in; 0 without one."""
+    """The line number of a mistake; 0 without one."""
     found = _LINE.search(mistake.where or "")
     return int(found[1]) if found else 0
 
@@ -216,7 +217,7 @@ class InterruptedRunError(SeqtrainError):
 
 
 class OutOfTimeError(SeqtrainError):
-    """The time that `--max-time` gave a run is over."""
+    """The time limit of `--max-time` was reached."""
 
     exit_code = 124
     status = code = "max_time"
@@ -226,7 +227,7 @@ class OutOfTimeError(SeqtrainError):
 
 
 def first_of(mistakes: Iterable[Mistake], count: int, what: str) -> list[Mistake]:
-    """The first of `count` mistakes of a kind, and how many more there are of `what`."""
+    """The first few of `count` mistakes, and one that says how many more of `what` there are."""
     first = list(itertools.islice(mistakes, MOST_TOLD))
     return first + [Mistake(f"and {count - len(first)} more {what}")] * (count > len(first))
 
@@ -234,12 +235,12 @@ def first_of(mistakes: Iterable[Mistake], count: int, what: str) -> list[Mistake
 def unreadable(
     path: object, error: OSError, what: str = "file", expected: str | None = None, fix: str | None = None
 ) -> DataError:
-    """What is wrong with a file or a folder that cannot be opened.
+    """The error for a file or folder that cannot be opened.
 
     Args:
-        path: Of it.
-        error: That opening it raised.
-        what: "file" or "folder", perhaps with a word before.
+        path: The file or folder.
+        error: The exception that opening it raised.
+        what: What to call it: "file", "folder", or such as "image file".
         expected: See `Mistake`.
         fix: See `Mistake`.
     """
@@ -253,7 +254,7 @@ def unreadable(
 
 
 def nearest(name: str, names: Iterable[str]) -> str | None:
-    """The name most like `name`, or None where none is close."""
+    """The name most similar to `name`, or None if none is similar."""
     by_folded = {known.lower(): known for known in names}
     matches = difflib.get_close_matches(name.lower(), by_folded, n=1, cutoff=0.6)
     return by_folded[matches[0]] if matches else None

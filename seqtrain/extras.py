@@ -1,4 +1,4 @@
-"""Packages that only some data needs: imported when it is used, and named with their extra where they are missing."""
+"""Imports optional packages when they are needed; if one is missing, the error names the extra to install."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ def require(package: str, extra: str, what: str) -> Any:
     """Imports a package of an extra.
 
     Args:
-        package: To import, such as "nibabel".
-        extra: Of the project, that installs it.
-        what: What needs it, for the message: "NIfTI files".
+        package: The package to import, such as "nibabel".
+        extra: The project's extra that installs it.
+        what: The feature that needs it, for the message: "NIfTI files".
 
     Raises:
         ConfigError: when it is not installed.

@@ -1,7 +1,7 @@
-"""Files that appear whole or not at all: the only place that knows what they are called until then.
+"""Atomic writes of files. No other module knows the temporary names.
 
-A file is written beside its place under another name, flushed to the disk, and renamed. Who is killed in between leaves
-the former file as it was, and a leftover that `is_unfinished` knows.
+A file is written under a temporary name in the same folder, synced to the disk, and renamed. A process that is killed
+in between leaves the previous file unchanged, and a temporary file that `is_unfinished` recognises.
 """
 
 from __future__ import annotations
@@ -19,15 +19,15 @@ _UNFINISHED = ".{}.unfinished"
 
 @contextlib.contextmanager
 def written_whole(path: Path, *, shared: bool = False, durable: bool = True) -> Iterator[BinaryIO]:
-    """A file to write to, which takes the place of `path` at the end of the block; where that raises, it is removed.
+    """Opens a temporary file that replaces `path` at the end of the block; if the block raises, it is removed.
 
     Args:
         path: Of the file.
         shared: Whether other processes may write the same file at the same time.
-        durable: Whether it must survive a power cut; not what can be made anew, such as plots.
+        durable: Whether to sync it, so that it survives a power cut; not needed for files such as plots.
 
     Raises:
-        OSError: when it cannot be written, as on a full disk; what was there before is untouched.
+        OSError: when it cannot be written, as on a full disk; the previous file is unchanged.
     """
     unfinished = path.with_name(_UNFINISHED.format(f"{path.name}.{os.getpid()}" if shared else path.name))
     try:
@@ -44,23 +44,23 @@ def written_whole(path: Path, *, shared: bool = False, durable: bool = True) -> 
 
 
 def write_text(path: Path, text: str) -> None:
-    """Writes a text file whole or not at all; bytes of file names that are no UTF-8 stay as they are."""
+    """Writes a text file atomically; bytes of file names that are not UTF-8 are kept (`surrogateescape`)."""
     with written_whole(path) as file:
         file.write(text.encode(errors="surrogateescape"))
 
 
 def write_json(path: Path, document: Any, indent: int | None = 2) -> None:
-    """Writes a JSON file whole or not at all."""
+    """Writes a JSON file atomically."""
     write_text(path, json.dumps(document, indent=indent) + "\n")
 
 
 def is_unfinished(path: Path) -> bool:
-    """Whether a file was being written by a process that was killed."""
+    """Whether a file is the temporary file of a process that was killed while writing."""
     return path.match(_UNFINISHED.format("*"))
 
 
 def sync_folder(folder: Path) -> None:
-    """Makes the names in a folder survive a power cut, where its file system can."""
+    """Syncs the entries of a folder, so that renames survive a power cut, if the file system supports it."""
     descriptor = os.open(folder, os.O_RDONLY)
     try:
         os.fsync(descriptor)
@@ -72,5 +72,5 @@ def sync_folder(folder: Path) -> None:
 
 
 def partial(path: Path) -> Path:
-    """What a long output, such as predictions, is called until it is whole: a name that people see and may open."""
+    """The name of a long output, such as predictions, until it is complete; users may open it meanwhile."""
     return path.with_name(f"{path.name}.partial")

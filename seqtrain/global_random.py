@@ -1,8 +1,8 @@
-"""The global random generators of `random` and NumPy, which classes written for Keras draw from.
+"""Seeds the global random generators of `random` and NumPy, which classes written for Keras use.
 
-Where one thread makes all batches, the generators are seeded for each batch, so that what a class draws depends on the
-seed, the epoch and the batch alone; afterwards they are as if nothing had been drawn. `np.random.get_state` and
-`set_state` convert 624 words one by one, which takes longer than many a batch. So the memory of the words is copied.
+If a single thread makes all batches, the generators are seeded before each batch, so that the numbers depend only on
+the seed, the epoch and the batch; afterwards their previous state is restored. `np.random.get_state` and `set_state`
+convert the 624 words of the state one by one, which can take longer than a batch; so the state's memory is copied.
 """
 
 from __future__ import annotations
@@ -20,18 +20,18 @@ from typing import Any
 
 import numpy as np
 
-_Words = ctypes.c_char * (624 * 4 + 4)  # NumPy's `mt19937_state`: the words, and how many of them are used up
+_Words = ctypes.c_char * (624 * 4 + 4)  # NumPy's `mt19937_state`: the 624 words, and the position in them
 _GLOBAL_RANDOM = re.compile(
     r"\b(np|numpy)\.random\.(?!default_rng|Generator|RandomState|SeedSequence|PCG64|Philox)\w+\("
     r"|(?<![\w.])random\.(?!Random\b)\w+\("
 )
 _seeding = threading.RLock()
-_known = b""  # words beside which no normal number is kept
+_known = b""  # the words of a state without a cached normal number
 
 
 @contextlib.contextmanager
 def seeded_globals(seed: int) -> Iterator[None]:
-    """Seeds the global generators of `random` and NumPy, and puts their states back; for one thread at a time."""
+    """Seeds the global generators of `random` and NumPy within the block; not for several threads at once."""
     with _seeding:
         state, restore_numpy = random.getstate(), _numpy_restorer()
         random.seed(seed)
@@ -53,10 +53,10 @@ def uses_global_random(wrapped: object) -> bool:
 
 
 def _numpy_restorer() -> Callable[[], None]:
-    """What puts NumPy's global generator back to where it is now.
+    """A function that restores the current state of NumPy's global generator.
 
-    It draws normal numbers in pairs and keeps the second beside the words. Only `get_state` tells whether one is kept;
-    but as long as the words are those that were put back without one, none has been drawn.
+    NumPy draws normal numbers in pairs and caches the second beside the words. Only `get_state` says whether one is
+    cached; but if the words are those of a state that was known to have none, there is none.
     """
     generator = np.random.get_bit_generator()  # type: ignore[attr-defined]  # missing in NumPy's stubs
     if type(generator) is not np.random.MT19937:

@@ -1,12 +1,12 @@
-"""What Keras offers by name: callbacks, optimizers, losses, metrics and schedules, read without importing Keras.
+"""Finds Keras's callbacks, optimizers, losses, metrics and schedules by name, without importing Keras.
 
 The installed package's source is parsed (see `static_signatures`): everything under `keras/src` that is decorated with
-`@keras_export("keras.losses....")` is public, and its signature says what it takes. So a config is checked against
-the very version of Keras that will train, in milliseconds.
+`@keras_export("keras.losses....")` is public, and its signature gives its arguments. So a config is checked against
+the installed version of Keras, in milliseconds.
 
-Names are understood as people write them: `EarlyStopping`, `early_stopping` and `earlystopping` are one, and so are
-Keras's own short forms (`mse`, `bce`, `acc`). A class is preferred to the function of the same name (it takes
-arguments); `Offer.string` is what `compile` understands in its place where there are none.
+Names may be written in several ways: `EarlyStopping`, `early_stopping` and `earlystopping` are the same, and Keras's
+short forms (`mse`, `bce`, `acc`) are known. A class is preferred to the function of the same name, because it has
+arguments; without arguments, `Offer.string` is passed to `compile` instead.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ _FOLDERS: dict[Kind, tuple[str, ...]] = {
 }
 _NOT_FROM_A_CONFIG = {
     *("Callback", "Optimizer", "Loss", "Metric", "LearningRateSchedule"),  # bases
-    *("CallbackList", "History", "ProgbarLogger"),  # fit makes them itself
+    *("CallbackList", "History", "ProgbarLogger"),  # created by `fit` itself
     *("LambdaCallback", "LearningRateScheduler", "MeanMetricWrapper"),  # take functions
     *("LossScaleOptimizer", "MultiOptimizer", "OptimizerMap"),  # take optimizers; mixed precision adds the first
     *("Mean", "Sum"),  # of values, not of targets and predictions
@@ -50,7 +50,7 @@ _ANY_OUTPUT = {  # strings that compile resolves by the shape of the output
     "metric": {"accuracy": "accuracy", "acc": "accuracy", "crossentropy": "crossentropy", "ce": "crossentropy"},
     "loss": {"crossentropy": "crossentropy", "ce": "crossentropy"},
 }
-_SWALLOWS_KEYWORDS = {"ReduceLROnPlateau"}  # it ignores what it does not know; we refuse that
+_SWALLOWS_KEYWORDS = {"ReduceLROnPlateau"}  # it ignores unknown arguments; we report them
 _ONE_WORD = ("NaN", "IoU", "TensorBoard", "RMSprop", "AdamW")
 _ANNOTATIONS = {
     "learning_rate": int | float | dict[str, Any],
@@ -63,16 +63,16 @@ _TAKES_MORE_THAN_A_NUMBER = re.compile(r"\b(lists?|tuples?|arrays?|str|strings?|
 
 @dataclass(frozen=True)
 class Offer:
-    """One thing that Keras offers.
+    """A callback, optimizer, loss, metric or schedule of Keras.
 
     Args:
         name: Its canonical name: `EarlyStopping`, `mean_squared_error`.
         target: "module:attribute" to import it from; empty for `accuracy` and `crossentropy`, which exist as strings
             alone.
-        signature: What a config may set. Nothing for functions, which are handed over, not called.
+        signature: The arguments that a config may set; empty for functions, which are passed to Keras, not called.
         is_class: Whether it is a class, to be called with arguments.
-        string: What `compile` understands in its place when it gets no arguments, spelled as it was asked for where
-            Keras understands that (it becomes the metric's name); None where Keras wants the object.
+        string: The string that `compile` accepts instead if there are no arguments, spelled as in the config if Keras
+            accepts that spelling (it becomes the metric's name); None if Keras needs the object.
     """
 
     name: str
@@ -84,12 +84,12 @@ class Offer:
 
 @dataclass(frozen=True)
 class _Catalog:
-    """Everything of a kind.
+    """All offers of a kind.
 
     Args:
-        offers: By their canonical names, functions and classes both.
-        by_folded_name: The same by every name that people write, without case and underscores.
-        strings: The strings that `compile` understands, spelled so.
+        offers: Functions and classes by their canonical names.
+        by_folded_name: The same by all accepted names, in lower case without underscores.
+        strings: The strings that `compile` accepts, as spelled in Keras.
     """
 
     offers: Mapping[str, Offer]
@@ -98,15 +98,15 @@ class _Catalog:
 
 
 def offered(kind: Kind) -> Mapping[str, Offer]:
-    """Everything of a kind by its canonical name, functions and classes both."""
+    """All functions and classes of a kind by their canonical names."""
     return _catalog(kind).offers
 
 
 def find(kind: Kind, name: str) -> Offer | None:
-    """What `name` means, or None where Keras has no such thing.
+    """The offer called `name`, or None.
 
-    Case and underscores do not count, and Keras's aliases are known. `accuracy` is Keras's string, which picks the
-    accuracy that fits the output; so Keras reads `Accuracy` too.
+    Case and underscores are ignored, and Keras's aliases are known. `accuracy` is the string for which Keras chooses
+    the accuracy that fits the output, also if it is spelled `Accuracy`.
     """
     offer = _catalog(kind).by_folded_name.get(_fold(name))
     if offer is None:
@@ -116,12 +116,12 @@ def find(kind: Kind, name: str) -> Offer | None:
 
 
 def names(kind: Kind) -> list[str]:
-    """The names to list and to suggest, in snake_case."""
+    """The names of a kind in snake_case, for lists and suggestions."""
     return sorted({snake_case(name) for name in offered(kind)})
 
 
 def spellings(kind: Kind, name: str) -> list[str]:
-    """The ways in which people write a name: `mean_squared_error`, `MeanSquaredError`, `mse`."""
+    """All accepted spellings of a name: `mean_squared_error`, `MeanSquaredError`, `mse`."""
     meant = find(kind, name)
     if meant is None:
         return [name]
@@ -147,7 +147,7 @@ def _catalog(kind: Kind) -> _Catalog:
 
 @functools.cache
 def _catalogs() -> Mapping[Kind, _Catalog]:
-    """What is offered of every kind, read once per version of Keras."""
+    """The catalog of every kind, read once per version of Keras."""
     files = {kind: list(_files(kind)) for kind in _FOLDERS}
     read_again = [Path(__file__), *dict.fromkeys(path for paths in files.values() for path in paths)]
     return read_once(read_again, lambda: {kind: _read_catalog(kind, SourceModules(files[kind])) for kind in files})
@@ -188,7 +188,7 @@ def _read(kind: Kind, sources: SourceModules) -> Iterator[Offer]:
 
 
 def _string(kind: Kind, name: str, sources: SourceModules) -> str | None:
-    """What `keras.<kind>s.get` reads as `name`; a function's name counts for the class that it folds to."""
+    """The string by which `keras.<kind>s.get` finds `name`; a function's name also stands for its class."""
     needed = [p for p in sources.signature(name).parameters.values() if p.default is REQUIRED]
     known = set(_known_to_get(sources))
     if kind == "loss":
@@ -251,7 +251,7 @@ def _exports(node: ast.ClassDef | ast.FunctionDef) -> list[str]:
 
 
 def _inferred(parameter: Parameter) -> Parameter:
-    """Adds a type, so wide that no valid value is refused: Keras annotates nothing."""
+    """Adds a type to a parameter, wide enough to accept every valid value, because Keras has no annotations."""
     return replace(parameter, annotation=_ANNOTATIONS.get(parameter.name, _type_like(parameter)))
 
 
@@ -271,6 +271,6 @@ def _fold(name: str) -> str:
 
 
 def _keras_snake_case(name: str) -> str:
-    """As Keras spells the names of its metrics; for instance `io_u`."""
+    """Snake case as Keras makes it, such as `io_u` for `IoU`."""
     name = re.sub("(.)([A-Z][a-z]+)", r"\1_\2", name)
     return re.sub("([a-z])([A-Z])", r"\1_\2", name).lower()

@@ -1,6 +1,6 @@
-"""Every use of what Keras does not publish, each with its reason: the file to read when Keras comes in a new version.
+"""All uses of Keras's private functions and attributes, each with its reason: check this file for new Keras versions.
 
-Written against Keras 3.15. It stands below all that trains, because the callbacks and a model need it too.
+Written for Keras 3.15. It is not in `training`, because callbacks and a model import it too.
 """
 
 from __future__ import annotations
@@ -20,16 +20,16 @@ CALLBACK_ATTRIBUTES = ("_model", "params", "validation_data")
 
 
 def shared_seed() -> Any:
-    """The variable with the seed that layers without one of their own share; the first call makes it."""
+    """The seed variable shared by all layers without a seed; the first call creates it."""
     return global_seed_generator().state
 
 
 class NamedBuffer(io.BytesIO):
-    """A file in memory. Keras looks at the end of a file's name to tell its format.
+    """A file in memory that has a name, since Keras chooses the format by the extension.
 
     Args:
-        path: What it would be called on disk.
-        content: To be read.
+        path: The file name.
+        content: The content to read; empty for writing.
     """
 
     def __init__(self, path: str | Path, content: bytes | memoryview = b"") -> None:
@@ -41,50 +41,51 @@ class NamedBuffer(io.BytesIO):
 
 
 def save_model(model: Any, file: NamedBuffer) -> None:
-    """`Model.save`, which refuses files in memory."""
+    """`Model.save` to a file in memory, which the public method does not accept."""
     saving_lib.save_model(model, file)
 
 
 def save_weights(model: Any, file: NamedBuffer, *, with_optimizer: bool) -> None:
-    """`Model.save_weights`, which refuses files in memory and always saves the optimizer too."""
+    """`Model.save_weights` to a file in memory, with or without the optimizer."""
     saving_lib.save_weights_only(model, file, objects_to_skip=None if with_optimizer else [model.optimizer])
 
 
 def load_weights(model: Any, file: Path | NamedBuffer) -> None:
-    """`Model.load_weights`, of a file that was saved without the optimizer.
+    """`Model.load_weights` for a file that was saved without the optimizer.
 
     Raises:
-        ValueError: when they are the weights of another model; or a KeyError.
+        ValueError: when they are the weights of another model.
+        KeyError: likewise.
     """
     saving_lib.load_weights_only(model, file, objects_to_skip=[model.optimizer])
 
 
 def sync_variables(model: Any) -> None:
-    """Brings a model's variables up to date: on JAX `fit` trains copies of them."""
+    """Updates the model's variables during `fit`: on JAX, `fit` trains copies of them."""
     if keras.backend.backend() == "jax":
         model.jax_state_sync()
 
 
 def ignore_backup(model: Any) -> None:
-    """Has `fit` begin with the epoch that it was given, also where Keras's own BackupAndRestore knows another."""
+    """Makes `fit` start at `initial_epoch`, even if Keras's BackupAndRestore has stored another epoch."""
     model._initial_epoch = None
 
 
 def learning_rate_or_schedule(optimizer: Any) -> Any:
-    """What an optimizer was given as its learning rate; the public property calls a schedule and gives its number."""
+    """The learning rate or schedule of an optimizer; the public property evaluates a schedule to a number."""
     return getattr(optimizer, "inner_optimizer", optimizer)._learning_rate
 
 
 def compile_loss(model: Any) -> Any:
-    """What `compile` made of the losses; None of a model that has a `compile` of its own."""
+    """The compiled losses; None for a model that overrides `compile`."""
     return getattr(model, "_compile_loss", None)
 
 
 def mean_over_samples(model: Any) -> None:
-    """Makes the logged losses of single outputs means over samples, as the total loss is.
+    """Makes the logged loss of each output a mean over samples, as the total loss is.
 
-    Keras weighs them by the static size of a batch, which a graph of TensorFlow does not know: there a last batch of
-    two samples counts as much as one of 256.
+    Keras weights the batches by their static size, which is unknown in a TensorFlow graph: there, a last batch of two
+    samples counts as much as one of 256.
 
     Args:
         model: Compiled; one with a single output has no such losses.
@@ -104,15 +105,15 @@ def mean_over_samples(model: Any) -> None:
 
 
 def _update(mean: Any, size: Any, value: Any, sample_weight: Any = None) -> None:
-    """Adds a batch's loss; in place of the weight that Keras hands over, the batch's size."""
+    """Adds a batch's loss, weighted by the batch's size instead of the weight that Keras passes."""
     type(mean).update_state(mean, value, sample_weight=size)
 
 
 def postpone_final_values(optimizer: Any) -> Callable[[Any], None]:
-    """Keeps `fit` from giving the weights their final values, such as averages: on JAX it does so after a stop too.
+    """Stops `fit` from setting the weights to their final values (averages): on JAX it does so after an early stop too.
 
     Returns:
-        The optimizer's `finalize_variable_values`, to be called with the weights when the run has come to its end.
+        The optimizer's `finalize_variable_values`, to be called with the weights at the end of the run.
     """
     finalize: Callable[[Any], None] = optimizer.finalize_variable_values
     optimizer.finalize_variable_values = lambda weights: None
@@ -120,10 +121,10 @@ def postpone_final_values(optimizer: Any) -> Callable[[Any], None]:
 
 
 def skip_steps(model: Any, num_steps: int) -> None:
-    """Has the next steps of `fit` neither ask for data nor train.
+    """Makes the next `num_steps` steps of `fit` do nothing: they neither read data nor train.
 
-    On TensorFlow `fit` calls `train_function(iterator)` for the logs; on JAX it hands over the variables too, and gets
-    them back.
+    On TensorFlow, `fit` calls `train_function(iterator)`, which returns the logs; on JAX it also passes the variables,
+    and gets them back.
     """
     train = model.train_function
     logs = model.get_metrics_result()
@@ -140,7 +141,7 @@ def skip_steps(model: Any, num_steps: int) -> None:
 
 
 def tell_test_end(callbacks: keras.callbacks.CallbackList, logs: dict[str, Any]) -> None:
-    """`CallbackList.on_test_end` with the logs themselves: Keras shows callbacks a copy, and what they add is lost."""
+    """`CallbackList.on_test_end` with the original logs: Keras passes a copy, so values that callbacks add are lost."""
     for callback in callbacks.callbacks:
         callback.on_test_end(logs)
     callbacks._on_end()

@@ -1,4 +1,4 @@
-"""The logs of an epoch as text, in the order of reading, each part with its importance where room is short."""
+"""The logs of an epoch as pieces of text; each piece has a rank that says which ones to keep on a narrow terminal."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ def metric_parts(logs: Mapping[str, Any] | None, metrics_format: str, watched: s
     """The metrics: training before validation, the loss before the others.
 
     Args:
-        logs: What Keras hands to callbacks; texts and arrays of other callbacks are left out.
-        metrics_format: Of one metric, with `name` and `value`.
+        logs: The logs that Keras passes to callbacks; strings and arrays that other callbacks added are left out.
+        metrics_format: The format string of one metric, with the fields `name` and `value`.
         watched: The metric that says which epoch is best: it comes next after the loss.
     """
     first = "loss", (watched or "").removeprefix("val_")
@@ -32,7 +32,7 @@ def metric_parts(logs: Mapping[str, Any] | None, metrics_format: str, watched: s
 
 
 def pace_parts(logs: Mapping[str, Any] | None, seconds: float | None = None) -> list[Segment]:
-    """How it went: samples/s, the share of the time that the model waited for data, and the time it took."""
+    """Samples/s, the share of the time that the model waited for data, and the duration of the epoch."""
     logs = logs or {}
     texts = []
     if "samples_per_s" in logs:
@@ -43,7 +43,7 @@ def pace_parts(logs: Mapping[str, Any] | None, seconds: float | None = None) -> 
 
 
 def is_number(value: Any) -> bool:
-    """Whether a log can be shown: other callbacks may put texts or arrays there."""
+    """Whether a logged value can be shown as a number: other callbacks may log strings or arrays."""
     return not isinstance(value, str) and np.ndim(value) == 0
 
 

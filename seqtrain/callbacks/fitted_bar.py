@@ -1,8 +1,8 @@
 """A bar of tqdm whose text fits the terminal: the least important parts are left out first, and no line ever wraps.
 
-The width is asked for at each redraw, so a terminal may be resized. The bar itself has a width that depends on the
-terminal's alone: one that took what the text leaves would jump with each digit. A line that would look the same is not
-drawn again.
+The terminal's width is read at each redraw, so the terminal may be resized. The width of the bar itself depends only on
+the terminal's width; if the bar filled the space that the text leaves, it would jump with each digit. A line that has
+not changed is not drawn again.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ class Segment:
     """A piece of a line.
 
     Args:
-        text: What it says.
+        text: The text.
         rank: Its importance; 0 is left out last.
     """
 
@@ -34,7 +34,7 @@ class Segment:
 
 
 def fitted(parts: Sequence[Segment], room: float, separator: str) -> str:
-    """The parts in their order, as many as there is room for, the most important ones."""
+    """The most important parts that fit into `room`, in their given order."""
     texts = [part.text for part in parts]
     if disp_len(separator.join(texts)) <= room:
         return separator.join(texts)
@@ -48,13 +48,13 @@ def fitted(parts: Sequence[Segment], room: float, separator: str) -> str:
 
 
 class FittedBar(tqdm):  # type: ignore[type-arg]
-    """A bar with a heading and a text that fits.
+    """A tqdm bar with a heading and a text, shortened to fit the terminal.
 
     Args:
-        heading: What is under way; `{heading}` in the format.
-        field: What the text stands for in the format: `prefix`, which tqdm shows as `{desc}`, or `postfix`.
-        separator: Stands between the parts of the text.
-        options: tqdm's.
+        heading: Names the task, such as the epoch; `{heading}` in the format.
+        field: Where the format shows the text: `prefix`, which tqdm shows as `{desc}`, or `postfix`.
+        separator: Between the parts of the text.
+        options: Passed on to tqdm.
     """
 
     def __init__(self, heading: str, field: str, separator: str, **options: Any) -> None:
@@ -83,12 +83,12 @@ class FittedBar(tqdm):  # type: ignore[type-arg]
         return str(self.format_meter(**{**shown, self._field: fitted(self.parts(), room, self._separator)})).rstrip()
 
     def count_from_now(self) -> None:
-        """Estimates the remaining time by the progress from now on."""
+        """Estimates the remaining time from the progress made after this call."""
         self.initial = self.last_print_n = self.n
         self.start_t = self.last_print_t = time.time()
 
     def display(self, msg: str | None = None, pos: int | None = None) -> bool | None:  # type: ignore[override]
-        """Draws, unless it would look the same or its time has not come."""
+        """Draws the bar, unless nothing has changed or its delay has not passed."""
         if self.delay and time.time() < getattr(self, "start_t", math.inf) + self.delay:
             return True
         self._fit_anew_if_resized()
@@ -106,11 +106,11 @@ class FittedBar(tqdm):  # type: ignore[type-arg]
 
     @property
     def width(self) -> int:
-        """Columns of the terminal; 0 where there is none."""
+        """The number of columns of the terminal; 0 without a terminal."""
         return self.format_dict["ncols"] or 0
 
     def _fit_anew_if_resized(self) -> None:
-        """Draws all bars anew after the terminal was resized: tqdm's blanks over a former, longer line would wrap."""
+        """Redraws all bars after the terminal was resized: tqdm's blanks over a longer old line would wrap."""
         if self._drawn is None or self.width == self._drawn_width:
             return
         bars = [bar for bar in tqdm._instances if isinstance(bar, FittedBar)]  # type: ignore[attr-defined]

@@ -1,7 +1,7 @@
-"""Keras's ModelCheckpoint, which leaves the former file alone until the new one is whole.
+"""Keras's ModelCheckpoint, which replaces the previous file only when the new one is complete.
 
-Keras writes HDF5 straight to the disk: one that fills up leaves half a file where a good one was, and HDF5 then ends
-the process with a segmentation fault. So the file is made in memory first.
+Keras writes HDF5 straight to the disk. When the disk fills up, half a file is left in place of a good one, and HDF5
+then crashes the process with a segmentation fault. So the file is first written to memory.
 """
 
 from __future__ import annotations
@@ -20,13 +20,13 @@ class ModelCheckpoint(keras.callbacks.ModelCheckpoint):
 
     @property
     def model(self) -> Any:
-        """The model, which saves itself in memory before a disk is touched."""
+        """The model, which saves to memory before it writes to the disk."""
         model = super().model
         return model if model is None or "://" in self.filepath else _SavedInMemory(model)
 
 
 class _SavedInMemory:
-    """A model whose files are whole or not there; the old HDF5 format for whole models stays as Keras writes it."""
+    """A model that saves to memory first, so that no half file is left; Keras itself saves whole models as `.h5`."""
 
     def __init__(self, model: Any) -> None:
         self._model = model

@@ -1,9 +1,9 @@
-"""One-shot accuracy: are classes that training never saw told apart from a single example each?
+"""One-shot accuracy: how well classes that were not trained on are recognised from a single example each.
 
-A trial shows one picture of each of `ways` classes and a further picture of one of them; it is right where that
-picture's embedding is nearest to the one of its own class. The trials are drawn once, from the seed, so all epochs and
-all runs of one seed are judged alike. Only the pictures that occur in trials are read, once, and kept as bytes. Where
-the run skips bad samples, none is in a trial.
+A trial has one image of each of `ways` classes and another image of one of them. The trial is correct when the
+embedding of that image is nearest to the embedding of its own class. The trials are drawn once, from the seed, so all
+epochs and all runs with the same seed are measured on the same trials. Only the images that occur in trials are read,
+once, and kept as uint8. If the run skips bad samples, no trial contains one.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from seqtrain.types import Positive
 
 Indices = npt.NDArray[np.integer]
 
-_TRIALS = 100  # first word of the entropy, as those in `randomness`, and unlike them
+_TRIALS = 100  # tag in the seed's entropy, different from the tags in `randomness`
 
 
 @dataclass(frozen=True)
@@ -32,8 +32,8 @@ class Task:
     """Some classes, with two samples of each: as many trials as classes.
 
     Args:
-        support: The one example of each class, as samples of the source.
-        query: For each class in the same order, the sample to be told.
+        support: The one example of each class, as indices of the source.
+        query: For each class in the same order, the sample to be classified, as an index of the source.
     """
 
     support: Indices
@@ -110,7 +110,7 @@ class OneShotAccuracy(keras.callbacks.Callback):
             logs["one_shot_accuracy"] = self.accuracy()
 
     def accuracy(self) -> float:
-        """The share of trials that the model as it is gets right."""
+        """The share of trials that the model in its current state gets right."""
         embeddings = self._embeddings()
         right = 0
         for task in self.tasks:
@@ -122,14 +122,14 @@ class OneShotAccuracy(keras.callbacks.Callback):
         return right / sum(len(task.query) for task in self.tasks)
 
     def state_dict(self) -> dict[str, Any]:
-        """Nothing: the trials come from the config and the seed."""
+        """An empty state: the trials follow from the config and the seed."""
         return {}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Takes nothing."""
+        """Does nothing: there is no state."""
 
     def _embeddings(self) -> npt.NDArray[np.float32]:
-        """Of the samples that are shown, in their order."""
+        """The embeddings of the samples in all trials, in their order."""
         try:
             embed = self.model.get_layer(EMBEDDING)
         except ValueError as error:
@@ -148,7 +148,7 @@ class OneShotAccuracy(keras.callbacks.Callback):
         self._shown = np.unique([(task.support, task.query) for task in self.tasks])
 
     def _read(self) -> list[npt.NDArray[Any]]:
-        """The pictures of the samples that are shown, in batches; drawn again without those that are to be skipped."""
+        """The images of all trials, in batches; draws the trials again without samples that are skipped."""
         readable = self._sequence.indices
         pictures: dict[int, npt.NDArray[Any]] = {}
         while bad := [sample for sample in self._shown.tolist() if not self._is_read(sample, pictures)]:
@@ -158,7 +158,7 @@ class OneShotAccuracy(keras.callbacks.Callback):
         return [np.concatenate(shown[start : start + size]) for start in range(0, len(shown), size)]
 
     def _is_read(self, sample: int, pictures: dict[int, npt.NDArray[Any]]) -> bool:
-        """Whether a sample's picture, the first field of its row, is among `pictures`, or can be read into them."""
+        """Whether a sample's image (the first field of its row) is in `pictures`, or could be read and added."""
         if sample in pictures:
             return True
         rows = self._sequence.allocate(1)
@@ -167,6 +167,6 @@ class OneShotAccuracy(keras.callbacks.Callback):
         except DataError:
             if not self._sequence.skips_bad_samples:
                 raise
-            return False  # the loader tells of it
+            return False  # the loader reports it
         pictures[sample] = next(iter(rows[0].values())) if isinstance(rows[0], Mapping) else rows[0]
         return True

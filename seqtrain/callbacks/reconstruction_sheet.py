@@ -1,4 +1,4 @@
-"""Rows of pictures under each other, each row with a caption: what an autoencoder was given and what it drew.
+"""A sheet of image rows with a caption each: the inputs of an autoencoder and its reconstructions.
 
 Small pictures are enlarged by whole factors without smoothing, so that each pixel shows as it is. Floats are shown
 from 0, black, to 1, white, and never over their own range: a gray reconstruction of a bright picture must look gray.

@@ -1,4 +1,4 @@
-"""Pictures of what an autoencoder has learnt so far, in the run folder: a loss does not show what is blurred."""
+"""Saves inputs and reconstructions of an autoencoder as images in the run folder: a loss does not show blurring."""
 
 from __future__ import annotations
 
@@ -61,12 +61,12 @@ class Reconstructions(keras.callbacks.Callback):
         _check(self._sequence.spec)
 
     def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
-        """Draws, if it is time."""
+        """Draws the sheet after every `every` epochs."""
         if (epoch + 1) % self._every == 0:
             self._draw(f"reconstructions_{epoch + 1:04d}.png", f"after epoch {epoch + 1}")
 
     def on_train_end(self, logs: dict[str, Any] | None = None) -> None:
-        """Draws what the run ends with."""
+        """Draws the sheet with the final weights."""
         self._draw("reconstructions.png", "at the end")
 
     def _draw(self, name: str, when: str) -> None:
@@ -90,7 +90,7 @@ class Reconstructions(keras.callbacks.Callback):
         self._write(name, png.getvalue())
 
     def _read(self) -> list[tuple[npt.NDArray[Any], npt.NDArray[Any]]]:
-        """The samples as in the first epoch, each an input and a target; bad ones are left out where the run does."""
+        """The inputs and targets of the samples, as in the first epoch; without bad samples if the run skips them."""
         indices = self._sequence.indices
         chosen = np.unique(np.linspace(0, len(indices) - 1, self._samples, dtype=np.int64))
         samples = []
@@ -101,7 +101,7 @@ class Reconstructions(keras.callbacks.Callback):
             except DataError:
                 if not self._sequence.skips_bad_samples:
                     raise
-                continue  # the loader has told of it
+                continue  # the loader has reported it
             samples.append((rows[0], rows[1]))
         return samples
 
@@ -109,7 +109,7 @@ class Reconstructions(keras.callbacks.Callback):
         return np.moveaxis(pictures, 1, -1) if self._sequence.data_format == "channels_first" else pictures
 
     def _write(self, name: str, content: bytes) -> None:
-        """Writes a file whole or not at all; a full disk is no reason to end a run."""
+        """Writes a file atomically; if the disk is full, logs a warning and lets the run continue."""
         path = self._folder / name
         try:
             self._folder.mkdir(parents=True, exist_ok=True)

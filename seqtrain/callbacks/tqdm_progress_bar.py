@@ -1,9 +1,9 @@
 """Progress on stderr: tqdm's bars on a terminal, a plain line an epoch in a pipe or a log file.
 
 The class has the name and the arguments of TensorFlow Addons' `TQDMProgressBar`, which cannot be imported beside
-Keras 3. On a terminal the bars stand below, and each epoch that ends leaves a line of its metrics above them. A bar
-that redraws itself fills a log with control characters, so where stderr is no terminal each epoch is one line that
-`tail -f` and `grep` can read, and a long epoch is a line a minute.
+Keras 3. On a terminal, each finished epoch leaves a line with its metrics above the bars. A bar that redraws itself
+fills a log with control characters; so if stderr is not a terminal, each epoch is one line that `tail -f` and `grep`
+can read, and a long epoch adds a line every minute.
 """
 
 from __future__ import annotations
@@ -93,7 +93,7 @@ class TQDMProgressBar(keras.callbacks.Callback):
         self._words = contextlib.ExitStack()
         self._epoch, self._done, self._validated = 0, 0, 0
         self._began = self._started = self._said = 0.0
-        # Of a training epoch and of a validation, once one has ended.
+        # The numbers of steps of a training epoch and of a validation, known after the first.
         self._known_steps: dict[str, int] = {} if validation_steps is None else {"validation": validation_steps}
 
     def on_train_begin(self, logs: Logs = None) -> None:
@@ -119,21 +119,21 @@ class TQDMProgressBar(keras.callbacks.Callback):
         """Shows the bar of the epoch's steps."""
         self._epoch, self._done, self._started = epoch, 0, time.monotonic()
         self._said = self._started
-        if self._overall is not None and self._overall.n < epoch:  # a run that begins in the middle
+        if self._overall is not None and self._overall.n < epoch:  # resumed: begin at this epoch
             self._overall.initial = self._overall.n = epoch
             self._overall.refresh()
         if self._draws_bars and self.show_epoch_progress:
             self._steps = self._bar(self._heading(epoch), self._training_steps, "prefix", self.epoch_bar_format)
 
     def on_train_batch_begin(self, batch: int, logs: Logs = None) -> None:
-        """Begins the bar at the first batch, which is not 0 in a resumed epoch; shows that the graph is compiled."""
+        """Starts the bar at the first batch, not 0 in a resumed epoch, and shows that the graph is compiled."""
         if self._steps is not None and self._steps.n == 0 < batch:
             self._steps.initial = self._steps.n = batch
         if not self._compiled:
             self._words.enter_context(console.status("compiling the model", self.progress))
 
     def on_train_batch_end(self, batch: int, logs: Logs = None) -> None:
-        """Moves the bars on and shows the metrics so far."""
+        """Advances the bars, and shows the metrics so far."""
         self._words.close()
         self._done, total = batch + 1, self._training_steps
         self._advance(self._steps, batch, logs)
@@ -151,7 +151,7 @@ class TQDMProgressBar(keras.callbacks.Callback):
             self._write(self._line(f"{self._done}/{total or '?'}", self._parts(logs)))
 
     def on_epoch_end(self, epoch: int, logs: Logs = None) -> None:
-        """Leaves the metrics of the epoch, and ends the bar of its steps."""
+        """Closes the bar of the steps, and leaves a line with the epoch's metrics."""
         self._finish(self._steps, "training")
         kept = self._parts(logs, time.monotonic() - self._started)
         if self._steps is not None and self.leave_epoch_progress:
@@ -163,22 +163,22 @@ class TQDMProgressBar(keras.callbacks.Callback):
             self._write(self._line("", kept))
 
     def on_train_end(self, logs: Logs = None) -> None:
-        """Ends every bar."""
+        """Closes all bars."""
         self.close()
 
     def on_test_begin(self, logs: Logs = None) -> None:
-        """Shows the bar of an evaluation, in training or by itself."""
+        """Shows the bar of an evaluation, in `fit` or in `evaluate`."""
         self._close(self._evaluation)
         self._validated = 0
         if not self._training:
             self._started = self._said = time.monotonic()
         if self._draws_bars and self.show_epoch_progress:
             heading = "Validating".ljust(len(self._heading(0))) if self._training else "Evaluating"
-            delay = _BRIEF_S if self._training else 0  # a bar that is gone at once is a flicker
+            delay = _BRIEF_S if self._training else 0  # a very short validation should not flicker
             self._evaluation = self._bar(heading, self._test_steps, "prefix", self.epoch_bar_format, delay=delay)
 
     def on_test_batch_end(self, batch: int, logs: Logs = None) -> None:
-        """Moves the evaluation's bar on."""
+        """Advances the bar of the evaluation."""
         self._validated = batch + 1
         self._advance(self._evaluation, batch, logs)
         if self._is_time_for_a_line():
@@ -186,7 +186,7 @@ class TQDMProgressBar(keras.callbacks.Callback):
             self._write(self._line(where, self._parts(logs)))
 
     def on_test_end(self, logs: Logs = None) -> None:
-        """Ends the evaluation's bar; by itself, an evaluation leaves its line."""
+        """Closes the bar of the evaluation; outside of `fit`, leaves a line with the metrics."""
         was_shown = self._evaluation is not None and self.leave_epoch_progress
         self._finish(self._evaluation, "validation" if self._training else "evaluation")
         self._evaluation = None
@@ -194,17 +194,17 @@ class TQDMProgressBar(keras.callbacks.Callback):
             self._write(self._line("", self._parts(logs, time.monotonic() - self._started)))
 
     def state_dict(self) -> dict[str, Any]:
-        """Nothing: bars belong to one process."""
+        """An empty state: progress bars are not resumed."""
         return {}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Takes nothing."""
+        """Does nothing: there is no state."""
 
     def close(self) -> None:
-        """Ends every bar at its present count; called again it does nothing."""
+        """Closes all bars at their current count; a second call does nothing."""
         self._words.close()
         self._close(self._evaluation)
-        if self._steps is not None:  # interrupted: its count stays
+        if self._steps is not None:  # interrupted within an epoch: keep its count
             self._steps.bar_format = self.epoch_bar_format.replace("{remaining} left", "stopped")
             stood = str(self._steps)
             self._close(self._steps)
@@ -242,17 +242,17 @@ class TQDMProgressBar(keras.callbacks.Callback):
         return self._known_steps.get("validation") if self._training else self._num_steps
 
     def _heading(self, epoch: int) -> str:
-        """With the bars of all epochs below each other."""
+        """The name of the epoch, padded so that the bars of all epochs align."""
         return f"Epoch {epoch + 1:>{len(str(self._epochs))}}/{self._epochs}"
 
     def _line(self, where: str, parts: list[Segment]) -> str:
-        """A line of a log, with everything in it."""
+        """A line for a log, with all metrics."""
         heading = f"Epoch {self._epoch + 1}/{self._epochs}" if self._training else "Evaluation"
         texts = self.metrics_separator.join(part.text for part in parts)
         return "  ".join(text for text in (heading, where, texts) if text)
 
     def _keep(self, parts: list[Segment], width: int) -> None:
-        """Leaves the line of an epoch above the bars, no wider than the terminal is now."""
+        """Writes the line of an epoch above the bars, no wider than the terminal."""
         heading = self._heading(self._epoch)
         if 0 < width < _NARROW:
             heading = heading.replace("Epoch ", "")
@@ -290,7 +290,7 @@ class TQDMProgressBar(keras.callbacks.Callback):
 
     def _finish(self, bar: FittedBar | None, phase: str) -> None:
         if bar is not None:
-            self._known_steps[phase] = int(bar.n)  # it ended here, so this is its length
+            self._known_steps[phase] = int(bar.n)  # the epoch is over, so this is its number of steps
             self._close(bar)
 
     def _close(self, bar: FittedBar | None) -> None:
@@ -298,7 +298,7 @@ class TQDMProgressBar(keras.callbacks.Callback):
             bar.close()
 
     def _is_time_for_a_line(self) -> bool:
-        """Whether a log has heard nothing of this epoch for a minute."""
+        """Whether no line was written in this epoch for a minute."""
         now = time.monotonic()
         if now - self._said < LINE_EVERY_S or not self._writes_lines:
             return False

@@ -1,4 +1,4 @@
-"""The command line itself: how it begins, and how errors end it."""
+"""Starts the command line, and turns errors into messages and exit codes."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from seqtrain.cli.options import print_json
 from seqtrain.console import outlive_terminal, write_above_bars
 from seqtrain.errors import ConfigError, Mistake, ResourceError, SeqtrainError
 
-_MOST_SHOWN = 20  # mistakes on the screen
+_MOST_SHOWN = 20  # mistakes that are printed
 
 app = typer.Typer(
     name="seqtrain",
@@ -46,7 +46,7 @@ def main() -> None:
     except SystemExit as end:
         _silence_libraries()
         reason = end.__context__
-        if isinstance(reason, BrokenPipeError):  # which Click ends with 1, the code of a bug
+        if isinstance(reason, BrokenPipeError):  # Click would exit with 1, the code of a bug
             sys.exit(128 + signal.SIGPIPE)
         told_by_click = getattr(reason, "format_message", None)
         if told_by_click is not None:
@@ -93,7 +93,7 @@ def _print_bug(error: Exception) -> None:
 
 
 def format_error(error: SeqtrainError) -> str:
-    """An error in words: its first mistakes, and how many there are."""
+    """An error as text: its first mistakes, and the number of all."""
     count = len(error.mistakes)
     words = list(map(str, error.mistakes[:_MOST_SHOWN]))
     words += [f"and {count - _MOST_SHOWN} more; --json has them all"] * (count > _MOST_SHOWN)
@@ -120,7 +120,7 @@ def _root(
 
 
 class _Stderr:
-    """The current `sys.stderr`; what is written stands above the progress bars."""
+    """The current `sys.stderr`; text is written above the progress bars."""
 
     def write(self, text: str) -> None:
         write_above_bars(text)

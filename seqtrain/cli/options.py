@@ -1,4 +1,4 @@
-"""What several commands take and print: arguments, options, choices, and one JSON document."""
+"""Arguments, options and output that several commands share."""
 
 from __future__ import annotations
 
@@ -65,7 +65,7 @@ JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON documen
 
 
 def load(config: Path, settings: list[str] | None) -> LoadedConfig:
-    """The checked config; what Keras prints while a user's file imports it is discarded."""
+    """The checked config. Anything that Keras prints, because a user's file imports it, is discarded."""
     from seqtrain.config import load_config
 
     with quiet():
@@ -74,12 +74,12 @@ def load(config: Path, settings: list[str] | None) -> LoadedConfig:
 
 @contextlib.contextmanager
 def stdout_for_data() -> Iterator[TextIO]:
-    """A file that writes to stdout, while whatever else is printed goes to stderr."""
+    """A file that writes to stdout, while all other output goes to stderr."""
     sys.stdout.flush()
     with os.fdopen(os.dup(1), "w", newline="", errors="surrogateescape") as stdout, stdout_to_stderr():
         yield stdout
 
 
 def print_json(document: Any) -> None:
-    """Prints what a script reads."""
+    """Prints a JSON document to stdout, for scripts."""
     typer.echo(json.dumps(document, indent=2, default=str))

@@ -149,9 +149,9 @@ def _require_no_folder(out: Path | None) -> None:
 
 @contextlib.contextmanager
 def interruptible() -> Iterator[None]:
-    """Makes SIGTERM end a command as Ctrl-C does: what was made so far is kept, and JSON is printed.
+    """Makes SIGTERM end a command as Ctrl-C does: the results so far are kept, and the JSON is printed.
 
-    What is raised must be no error, which would be taken for one of the sample that is being read.
+    It raises KeyboardInterrupt, because an `Exception` would be taken for an error of the sample that is being read.
     """
     received = [signal.SIGINT]
 

@@ -40,14 +40,14 @@ def check_arguments(
     path: tuple[Key, ...],
     supplied: Iterable[str] = (),
 ) -> tuple[dict[str, Any], list[Mistake]]:
-    """The arguments as the component takes them, defaults filled in, and what is wrong with them.
+    """The validated arguments with defaults filled in, and the mistakes in them.
 
     Args:
         title: What messages call the component: "model 'cnn'".
-        signature: What the YAML may set; where it takes any keyword, unknown names are passed on.
-        arguments: As they were read.
-        root: The config's tree, for places.
-        path: Where in the tree the arguments stand.
+        signature: The parameters that the YAML may set; if it has `**kwargs`, unknown names are passed on.
+        arguments: As read from the YAML.
+        root: The config's tree, for `file:line:column`.
+        path: The keys that lead to the arguments in the tree.
         supplied: Names that the run supplies, for a better message.
     """
     mistakes = []
@@ -116,7 +116,7 @@ def _unknown(
 
 
 def _checkable(annotation: Any) -> Any:
-    """The annotation as pydantic is to check it: bools understand yes and no, what cannot be checked is `Any`."""
+    """The annotation that pydantic checks: a bool accepts yes and no; a type unknown to pydantic is `Any`."""
     if annotation is bool:
         return Switch
     if typing.get_origin(annotation) in (typing.Union, types.UnionType):
@@ -129,7 +129,7 @@ def _checkable(annotation: Any) -> Any:
 
 
 def absolute(value: Any, node: Node) -> Any:
-    """The value with its paths made absolute, relative to the file that names them."""
+    """The value with absolute paths: a relative path starts at the folder of the file that contains it."""
     if isinstance(value, Path):
         return Path(os.path.normpath(Path(node.folder, value.expanduser())))
     if isinstance(value, dict):
@@ -140,7 +140,7 @@ def absolute(value: Any, node: Node) -> Any:
 
 
 def missing_paths(arguments: Mapping[str, Any], root: Node, path: tuple[Key, ...]) -> list[Mistake]:
-    """A mistake for each path argument that does not exist."""
+    """A mistake for each path argument whose file or folder does not exist."""
     mistakes = []
     for name, value in arguments.items():
         if isinstance(value, Path) and not value.exists():

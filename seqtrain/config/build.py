@@ -1,4 +1,4 @@
-"""Builds what a config names; what goes wrong is told with the place in the config that names it."""
+"""Builds the components that a config names; errors name the component's `file:line:column` in the config."""
 
 from __future__ import annotations
 
@@ -24,17 +24,17 @@ def build_component(
     path: tuple[Key, ...],
     supplied: Mapping[str, Any],
 ) -> Any:
-    """Calls a component with its arguments and what the run supplies.
+    """Calls a component with the arguments of the config and those that the run supplies.
 
     Args:
         loaded: The config.
-        registry: That knows the component.
+        registry: The registry of the component.
         component: Its name and arguments.
-        path: Where the config names it.
-        supplied: By parameter; what the component does not ask for is left out.
+        path: The keys that lead to the component in the config.
+        supplied: The run's values by parameter name; those that the component does not declare are left out.
 
     Raises:
-        SeqtrainError: what the component raises; an exception that it did not foresee is a ConfigError.
+        SeqtrainError: raised by the component; any other exception becomes a ConfigError.
     """
     with errors_at(loaded, path):
         registered = registry.get(component.name)
@@ -53,7 +53,7 @@ def build_component(
 
 @contextlib.contextmanager
 def errors_at(loaded: LoadedConfig, path: tuple[Key, ...]) -> Iterator[None]:
-    """Gives config errors that name no place the place of a value in the config."""
+    """Adds the `file:line:column` of a config value to config errors without one."""
     try:
         yield
     except ConfigError as error:
@@ -62,7 +62,7 @@ def errors_at(loaded: LoadedConfig, path: tuple[Key, ...]) -> Iterator[None]:
 
 
 def _frame_in_component(error: BaseException, target: Callable[..., Any]) -> traceback.FrameSummary:
-    """The last line of the component's own file that was running, or the very last."""
+    """The innermost traceback frame in the component's own file, or else the innermost of all."""
     frames = traceback.extract_tb(error.__traceback__)
     file = inspect.getsourcefile(inspect.unwrap(target))
     return next((frame for frame in reversed(frames) if frame.filename == file), frames[-1])

@@ -1,4 +1,4 @@
-"""What differs between two configs, key by key: what a file leaves out has its default on both sides."""
+"""Compares two configs key by key, with all defaults filled in on both sides."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ Flat = Mapping[Names, FlatValue]
 
 @dataclass(frozen=True)
 class Change:
-    """A value that is not the same on both sides.
+    """A value that differs between two configs.
 
     Args:
         keys: Its key, as a path.
-        before: The value on the first side; None where there is none.
-        after: The value on the second side, likewise.
+        before: The value in the first config; None if it has no such key.
+        after: The same for the second config.
     """
 
     keys: Names
@@ -34,14 +34,14 @@ class Change:
     after: FlatValue | None
 
     def to_json(self) -> dict[str, Any]:
-        """For scripts; a place is null where the value is a default, or there is none."""
+        """A JSON document; `place` is null for a default or a missing value."""
         return {"key": ".".join(self.keys), "a": _side(self.before), "b": _side(self.after)}
 
 
 def compare(first: Path, second: Path) -> list[Change]:
-    """What differs between two configs, of which each may be that of a run folder.
+    """Compares two configs, each of which may be the one of a run folder.
 
-    Data and imports need not be where the configs say: runs are compared where they were not made, too.
+    Data and imports need not exist, so runs can be compared on another machine.
 
     Args:
         first: A config, or a run folder.
@@ -63,7 +63,7 @@ def compare(first: Path, second: Path) -> list[Change]:
 
 
 def config_file(path: Path) -> Path:
-    """The config itself, where a run folder is given.
+    """The path of a config; for a run folder, the path of its config.yaml.
 
     Raises:
         CheckpointError: when it is a folder without a config.
@@ -83,7 +83,7 @@ def by_key(config: RunConfig, root: Node) -> dict[Names, FlatValue]:
 
 
 def changes(before: Flat, after: Flat) -> list[Change]:
-    """The values that differ; of a component that is another one its name, and what is written of both."""
+    """The values that differ. Where a component was replaced by another, its name and the arguments set for either."""
     before, after = with_mappings(before, after), with_mappings(after, before)
     found: dict[Names, Change] = {}
     for keys in dict.fromkeys([*after, *before]):
@@ -96,7 +96,7 @@ def changes(before: Flat, after: Flat) -> list[Change]:
 
 
 def with_mappings(side: Flat, other: Flat) -> Flat:
-    """One side, with a value for what is a mapping on it and a single one on the other, such as a loss by output.
+    """Adds a combined value for keys that are mappings in `side` but single values in `other`, such as the loss.
 
     Args:
         side: Every value of a config by its key.
@@ -113,7 +113,7 @@ def with_mappings(side: Flat, other: Flat) -> Flat:
 
 
 def _below(side: Flat, head: Names) -> dict[str, Any]:
-    """The values below a key, without those of components' arguments."""
+    """The values below a key, without the arguments of components."""
     length = len(head)
     found = [each for each in side if each[:length] == head]
     tops = (each for each in found if not any(each[:at] in side for at in range(length + 1, len(each))))
@@ -123,12 +123,12 @@ def _below(side: Flat, head: Names) -> dict[str, Any]:
 def other_order(
     before: Iterable[Names], after: Iterable[Names], counts: Callable[[Names], bool] = lambda keys: True
 ) -> tuple[list[str], list[str]] | None:
-    """The order of the callbacks that both sides have, where it differs: one may build on what those before it did.
+    """The callbacks that both configs have, in both orders, if these differ: a callback may depend on earlier ones.
 
     Args:
         before: The keys of the first side.
         after: The keys of the second.
-        counts: Whether the place of a callback matters.
+        counts: Whether the position of a callback matters.
     """
     first, second = ([keys[1] for keys in side if is_callback(keys) and counts(keys)] for side in (before, after))
     old, new = ([name for name in order if name in first and name in second] for order in (first, second))
@@ -162,7 +162,7 @@ def _is_same(old: FlatValue | None, new: FlatValue | None) -> bool:
     if _is_nothing(old) or _is_nothing(new):
         return _is_nothing(old) and _is_nothing(new)
     values = [value.value for value in (old, new) if value is not None]
-    # For Python true is 1; but 1 and 1.0 are one number.
+    # In Python True == 1; here they differ, while 1 and 1.0 are equal.
     return values[0] == values[1] and isinstance(values[0], bool) is isinstance(values[1], bool)
 
 

@@ -22,13 +22,13 @@ Path = tuple[Key, ...]
 def resolve_components(
     config: RunConfig, root: Node, mistakes: list[Mistake], missing: Container[str] = ()
 ) -> RunConfig:
-    """The config with the arguments of every component checked and completed.
+    """The config with checked and completed arguments of every component.
 
     Args:
-        config: Checked by its schema.
+        config: Already checked against the schema.
         root: The tree that it was made from.
-        mistakes: What is wrong is added here.
-        missing: Sections that hold no component, as they are wrong themselves.
+        mistakes: Mistakes are added to this list.
+        missing: Sections that are invalid themselves, and are skipped.
     """
     check = _Check(root, mistakes)
     registered = {
@@ -51,17 +51,17 @@ def resolve_components(
 
 
 def arguments_path(root: Node, path: Path, name: str) -> Path:
-    """Where a component's arguments stand in the tree: beside its name, or below it."""
+    """The keys that lead to a component's arguments in the tree: beside its name, or below it."""
     node = root.find(path)
     return (*path, name) if node.is_mapping and "name" not in node.value else path
 
 
 class _Check:
-    """Checks components, and collects what is wrong with them.
+    """Checks components, and collects their mistakes.
 
     Args:
-        root: The config's tree, for places.
-        mistakes: What is wrong is added here.
+        root: The config's tree, for `file:line:column`.
+        mistakes: Mistakes are added to this list.
     """
 
     def __init__(self, root: Node, mistakes: list[Mistake]) -> None:
@@ -69,7 +69,7 @@ class _Check:
         self._mistakes = mistakes
 
     def registered(self, component: C, path: Path, registry: Registry) -> C:
-        """A component with its arguments as it takes them, if it is registered."""
+        """Checks a registered component; returns it with its validated arguments."""
         if component.name not in registry:
             unknown = registry.unknown(component.name)
             where = self._place_of_name(path, component.name)
@@ -79,7 +79,7 @@ class _Check:
         inner = arguments_path(self._root, path, component.name)
         title = f"{known.family} '{known.name}'"
         values = self._arguments(title, known.settings, component.arguments, inner, known.supplied)
-        if known.family != "callback":  # a callback's paths are mostly what it writes
+        if known.family != "callback":  # the path arguments of callbacks are mostly outputs
             self._mistakes += missing_paths(values, self._root, inner)
         return component.model_copy(update={"arguments": values})
 
@@ -111,7 +111,7 @@ class _Check:
         """Checks what the second phase changes of the model and the optimizer."""
         models = FAMILIES["models"]
         if config.model.name not in models:
-            return  # which is a mistake of its own
+            return  # reported elsewhere
         place = self._root.find(("fine_tune",)).place
         parameters = models.get(config.model.name).settings.parameters
         if "trainable" not in parameters:

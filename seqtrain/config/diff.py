@@ -1,8 +1,8 @@
-"""What changed between the config that a run began with and the one that it is to go on with.
+"""Compares the config that a run was started with to the one that it is resumed with.
 
-Both are laid out flat (`fit.epochs`, `model.filters`, `callbacks.early_stopping.patience`) with the place of every
-value, and compared key by key. What a file leaves out has its default, on both sides, so that a key which came with a
-later version does not count as changed.
+Both are flattened (`fit.epochs`, `model.filters`, `callbacks.early_stopping.patience`), every value with its
+`file:line:column`, and compared key by key. Missing keys have their default on both sides, so a key that a later
+version added does not count as changed.
 """
 
 from __future__ import annotations
@@ -31,11 +31,11 @@ _STOPS = "it says when a run ends, not what a step does"
 _BEYOND_THE_END = "it takes effect only where the run would have ended, so that no step before it depends on it"
 _WRITES = "it says where, when or how weights are written, and changes none"
 
-# All that may change between the start of a run and its resumption: a key frees what is below it too, and * is any one
-# name. Nothing that a weight, the history or the choice of the best epoch depends on may be here. So not the monitor of
-# early_stopping (its best value so far is another metric's), nor early_stopping as a whole (its monitor also says which
-# epoch counts as best), nor backup_and_restore's folder (it loads weights from there), nor the metrics (they are
-# columns of the history, and state of the checkpoint), nor how Keras compiles (it rounds another way).
+# The keys that may change when a run is resumed. A key includes the keys below it; * matches any one name. Keys that
+# affect the weights, the history or the choice of the best epoch must not be listed. So not the monitor of
+# early_stopping (its best value so far belongs to the old metric), nor early_stopping as a whole (its monitor also
+# decides which epoch is best), nor backup_and_restore's folder (it loads weights from there), nor the metrics (they are
+# columns of the history and part of the checkpoint), nor how Keras compiles (which changes rounding).
 FREE: Mapping[str, str] = {
     "fit.epochs": "more epochs continue a run and fewer end it sooner; no step depends on their number",
     "fit.workers": _SAME_BATCHES,
@@ -67,15 +67,15 @@ FREE_PATHS_OF_SOURCE = "the data may lie elsewhere now; its fingerprint says whe
 
 @dataclass(frozen=True)
 class Difference:
-    """A value that is not what it was.
+    """A value that has changed since the run was started.
 
     Args:
         key: The dotted key.
-        old: The value that the run began with, in words; None where there was none.
-        new: The value now, likewise.
-        old_place: Where the run folder's config.yaml has it.
-        new_place: Where it is written now: `file:line:column`, or the override.
-        reason: Why it may change; None where it may not.
+        old: The value that the run was started with, as text; None if there was none.
+        new: The current value, as text; None if there is none.
+        old_place: Its `file:line:column` in the run folder's config.yaml.
+        new_place: Its `file:line:column` in the current config, or the override.
+        reason: Why it may change; None if it must not change.
     """
 
     key: str
@@ -93,7 +93,7 @@ class Difference:
         return f"{self.key}: {self.old} -> {self.new}"
 
     def mistake(self) -> Mistake:
-        """What to say where it may not change."""
+        """The mistake to report if it must not change."""
         what = "is not what the run in this folder began with"
         if self._is_callback and self.old is None:
             what = "was added since the run in this folder began"
@@ -113,11 +113,11 @@ class Difference:
 
 
 def differences(path: Path, new: LoadedConfig) -> tuple[list[Difference], list[Difference]]:
-    """Compares a run folder's config.yaml with the config given now.
+    """Compares a run folder's config.yaml with the current config.
 
     Args:
         path: The config.yaml.
-        new: The config now.
+        new: The current config.
 
     Returns:
         The differences that are forbidden, and those that are allowed.
@@ -159,7 +159,7 @@ def _difference(change: Change, old_root: Node, new: LoadedConfig) -> Difference
 
 def _reason(keys: Names, config: RunConfig) -> str | None:
     """Why a key may change, or None."""
-    bare = [key.partition(" (")[0] for key in keys]  # the second of two equal callbacks as the first
+    bare = [key.partition(" (")[0] for key in keys]  # treat `tqdm (2)` like `tqdm`
     for pattern, reason in FREE.items():
         parts = pattern.split(".")
         if len(parts) <= len(keys) and all(part in ("*", key) for part, key in zip(parts, bare, strict=False)):

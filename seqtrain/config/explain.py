@@ -1,4 +1,4 @@
-"""Says of every value of a config where it came from, and what it means."""
+"""Lists every value of a config with its origin and its meaning."""
 
 from __future__ import annotations
 
@@ -22,10 +22,10 @@ class Explained:
 
     Args:
         key: Its dotted key, as `-s` understands it.
-        value: The value that counts; of a component, its name.
-        origin: Where it came from: "file" is the config itself, "extends" one that it is laid on.
-        places: `file:line:column` or overrides, the one that counts first; none for a default.
-        meaning: What the schema, or the component, says of it.
+        value: The effective value; for a component, its name.
+        origin: "default", "file" (the config itself), "extends" (a config that it extends) or "command line".
+        places: `file:line:column` or overrides, the effective one first; empty for a default.
+        meaning: Its description in the schema or in the component's docstring.
     """
 
     key: str
@@ -50,7 +50,7 @@ def explain(loaded: LoadedConfig, key: str = "") -> list[Explained]:
 
     Args:
         loaded: The config.
-        key: Only this value and what is below it; all where empty.
+        key: Only this key and the keys below it; all keys if empty.
 
     Raises:
         ConfigError: when there is no such key.
@@ -69,7 +69,7 @@ def explain(loaded: LoadedConfig, key: str = "") -> list[Explained]:
 
 
 def section_meanings() -> dict[str, str]:
-    """What each top-level key of a config is for."""
+    """The description of each top-level key of a config."""
     return {name: " ".join((field.description or "").split()) for name, field in RunConfig.model_fields.items()}
 
 

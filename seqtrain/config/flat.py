@@ -1,7 +1,7 @@
-"""A config laid out flat: every value, defaults included, by its dotted key, with its place and its meaning.
+"""Flattens a config: every value, defaults included, by its dotted key, with its `file:line:column` and its meaning.
 
-What compares configs and what explains them go through the same keys: `fit.epochs`, `model.filters`,
-`callbacks.early_stopping.patience`, the ones that `-s` understands. The second of two equal callbacks is `NAME (2)`.
+`compare`, `diff` and `explain` all use these keys: `fit.epochs`, `model.filters`, `callbacks.early_stopping.patience`.
+They are the keys that `-s` accepts. The second of two callbacks with the same name is `NAME (2)`.
 """
 
 from __future__ import annotations
@@ -38,11 +38,11 @@ class FlatValue:
 
     Args:
         keys: Its key, as a path.
-        value: As it reads back from a file; of a component, its name.
-        place: Where it is written: `file:line:column` or the override; of a default, where it could be.
-        is_default: Whether it is written nowhere.
-        meaning: What the schema, or the component, says of it.
-        path: Where in the tree it stands.
+        value: As read from YAML; for a component, its name.
+        place: Its `file:line:column` or override; for a default, where it could be set.
+        is_default: Whether it is not set anywhere.
+        meaning: Its description in the schema or in the component's docstring.
+        path: The keys that lead to it in the tree.
     """
 
     keys: Names
@@ -69,7 +69,7 @@ def laid_out(config: RunConfig, root: Node) -> Iterator[FlatValue]:
 
 
 def component_parameters(keys: Names, name: str) -> Mapping[str, Parameter]:
-    """What the component `name` at `keys` takes; nothing where it is not known."""
+    """The parameters of the component `name` at `keys`; empty if it is unknown."""
     return _signature(keys, name).parameters
 
 
@@ -110,7 +110,7 @@ def _of_component(
     defaults = {name: p.default for name, p in signature.parameters.items() if p.default is not REQUIRED}
     for name, argument in {**defaults, **component.arguments}.items():
         of_argument = signature.parameters[name].meaning if name in signature.parameters else ""
-        # Beside the name of the component, an argument "name" of its own cannot be written.
+        # The key "name" is the component's name, so an argument called "name" cannot be set.
         own_path = (*inner, name, "") if (*inner, name) == name_path else (*inner, name)
         yield from _flat((*keys, name), argument, of_argument, root, own_path)
 
@@ -126,7 +126,7 @@ def _of_list(
 
 
 def _told_apart(names: Iterable[str]) -> Iterator[str]:
-    """The names, with a number from the second of equal ones on."""
+    """The names; the second and later occurrence of a name gets a number, as `tqdm (2)`."""
     seen: Counter[str] = Counter()
     for name in names:
         seen[name] += 1
@@ -134,7 +134,7 @@ def _told_apart(names: Iterable[str]) -> Iterator[str]:
 
 
 def _signature(keys: Names, name: str) -> Signature:
-    """What the component at `keys` takes, and what it is for; nothing where it is not known."""
+    """The signature of the component at `keys`; an empty one if the component is unknown."""
     in_keras = "learning_rate" if keys[-1] == "learning_rate" else keys[1] if keys[0] == "compile" else ""
     keras_kind = _KINDS.get(in_keras)
     family = keras_kind or keys[0]

@@ -1,7 +1,7 @@
-"""The config as a JSON Schema, so that an editor completes keys and marks mistakes while one types.
+"""A JSON Schema of the config, so that editors complete keys and mark mistakes.
 
-The schema of `RunConfig` gives the frame; each registered component and each of Keras's optimizers, losses, metrics and
-schedules adds a form with its own arguments.
+It is the schema of `RunConfig`, plus one schema for each registered component and for each optimizer, loss, metric and
+schedule of Keras, with its arguments.
 
 Source: JSON Schema, draft 2020-12.
 """
@@ -16,13 +16,13 @@ from seqtrain.config.schema import RunConfig
 from seqtrain.registry import FAMILIES
 from seqtrain.signature import Signature
 
-_BARE = {  # sections that may be written as the value of one of their keys
+_BARE = {  # sections that may be written as a single value, that of the given key
     "split": ("SplitConfig", "train"),
     "checkpoint": ("CheckpointConfig", "every"),
     "on_bad_sample": ("BadSampleConfig", "action"),
     "on_nan": ("NanConfig", "action"),
 }
-_LISTED = ("callback", "metric")  # stand in lists, where `{name: {arguments}}` is understood too
+_LISTED = ("callback", "metric")  # given as lists, in which `{name: {arguments}}` is accepted too
 
 
 def json_schema() -> dict[str, Any]:
@@ -44,7 +44,7 @@ def json_schema() -> dict[str, Any]:
         bare = definitions[section]["properties"][key]
         _replace(properties, name, {"anyOf": [bare, _reference(section)]})
     properties["extends"] = {"type": "string", "description": "Another config, which this one is laid on."}
-    schema["required"] = []  # what is missing here may come from `extends`
+    schema["required"] = []  # missing keys may come from `extends`
     for name in ("ComponentConfig", "ListedComponentConfig"):
         definitions.pop(name, None)
     return schema
@@ -77,7 +77,7 @@ def _forms() -> dict[str, list[_Form]]:
 
 
 class _Form:
-    """One component: its names, what it is for, and the schema of its arguments."""
+    """One component: its names, its description, and the schema of its arguments."""
 
     def __init__(self, spellings: list[str], signature: Signature) -> None:
         schema = arguments_model("arguments", signature).model_json_schema()
@@ -112,7 +112,7 @@ class _Form:
 
 
 def _choice(kind: str, forms: list[_Form]) -> dict[str, Any]:
-    """Any of the components; a bare name where nothing is required."""
+    """A schema that accepts any of the components; a plain name is enough for one without required arguments."""
     bare = {"enum": [spelling for form in forms if not form.required for spelling in form.spellings]}
     listed = [form.below_name() for form in forms] if kind in _LISTED else []
     return {"anyOf": [bare, *(form.beside_name() for form in forms), *listed]}

@@ -1,4 +1,4 @@
-"""From a file and overrides to a checked, frozen `RunConfig`; every mistake is told in one go."""
+"""Loads a file and overrides into a checked, frozen `RunConfig`; all mistakes are reported together."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class LoadedConfig:
         config: The config.
         path: Its file.
         root: The tree that it was made from.
-        missing: Files that it names and that are not there, where it was loaded without them.
+        missing: Files and folders that it names but that do not exist, if it was loaded with `needs_files=False`.
     """
 
     config: RunConfig
@@ -37,22 +37,22 @@ class LoadedConfig:
     missing: tuple[Mistake, ...] = ()
 
     def place(self, *path: Key) -> str:
-        """Where a value is written: `file:line:column`."""
+        """The `file:line:column` of a value."""
         return self.root.find(path).place
 
     def argument_place(self, path: Sequence[Key], component: str, argument: str) -> str:
-        """Where an argument of a component is written."""
+        """The `file:line:column` of an argument of a component."""
         return self.root.find((*arguments_path(self.root, tuple(path), component), argument)).place
 
 
 def load_config(path: Path, overrides: Sequence[str] = (), *, needs_files: bool = True) -> LoadedConfig:
-    """Reads, merges, overrides and checks a config.
+    """Reads a config, merges the files that it extends, applies overrides, and checks it.
 
     Args:
         path: The YAML file.
         overrides: `path=value` each, which beat the file.
-        needs_files: Whether the data must be where the config says, and the imports work. Where not, the arguments of
-            components that an import would have registered are taken as they are written.
+        needs_files: Whether the data must exist and the imports must work. If not, the arguments of components that a
+            failed import would have registered are not checked.
 
     Raises:
         ConfigError: with every mistake found.
@@ -78,7 +78,7 @@ def load_config(path: Path, overrides: Sequence[str] = (), *, needs_files: bool 
 
 
 def _with_bases(path: Path, mistakes: list[Mistake], above: tuple[Path, ...]) -> Node:
-    """The tree of a file laid on the files that it extends."""
+    """The tree of a file, merged over the files that it extends."""
     node = read_file(path, mistakes)
     extends = node.value.pop("extends", None)
     if extends is None:
@@ -94,7 +94,7 @@ def _with_bases(path: Path, mistakes: list[Mistake], above: tuple[Path, ...]) ->
 
 
 def _validated(root: Node, mistakes: list[Mistake]) -> RunConfig | None:
-    """The config by its schema. Where parts are wrong, the parts that are right, so that these are checked too."""
+    """Validates the config against its schema. Invalid sections are left out, so that the rest can be checked."""
     plain = root.plain()
     try:
         return RunConfig.model_validate_json(json.dumps(plain))
@@ -121,7 +121,7 @@ def _resolved_cache(cache: CacheConfig | None, root: Node) -> CacheConfig | None
 
 
 def _resolved(config: RunConfig, root: Node, mistakes: list[Mistake], missing: Container[str] = ()) -> RunConfig:
-    """The config with its components; one that a failed import may have registered is not called unknown."""
+    """Resolves the components. If an import failed, unknown names are not reported: it may have registered them."""
     import_failed = any(mistake.code == IMPORT_FAILED for mistake in mistakes)
     found: list[Mistake] = []
     resolved = resolve_components(config, root, found, missing)

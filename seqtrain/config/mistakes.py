@@ -1,4 +1,4 @@
-"""Turns what pydantic reports into mistakes with places, in the words of a config's author."""
+"""Converts pydantic's errors into `Mistake`s with `file:line:column`, in the terms of the config."""
 
 from __future__ import annotations
 
@@ -30,13 +30,13 @@ def mistakes_of(
     title: str = "",
     schema: type[BaseModel] | None = None,
 ) -> list[Mistake]:
-    """The mistakes that a validation found, several expectations of one value joined.
+    """The mistakes that a validation found; several expectations for one value are joined into one mistake.
 
     Args:
-        error: Pydantic's report.
+        error: The error that pydantic raised.
         root: The config's tree.
-        path: Where in the tree the validated value stands.
-        title: The component whose arguments were validated, if it was one.
+        path: The keys that lead to the validated value in the tree.
+        title: The component whose arguments were validated, if any.
         schema: The section that was validated, for the names of its keys.
     """
     expectations: dict[tuple[Key, ...], list[Any]] = {}
@@ -48,7 +48,7 @@ def mistakes_of(
 
 
 def _steps(node: Node, location: Iterable[Key], kind: str) -> tuple[Key, ...]:
-    """The keys of a pydantic location, without the names of union members that stand between them."""
+    """The keys of a pydantic location, without the names of union members that pydantic inserts."""
     steps: list[Key] = []
     *inner, last = tuple(location) or ("",)
     for step in inner:
@@ -118,7 +118,7 @@ def _unknown_key(root: Node, path: tuple[Key, ...], schema: type[BaseModel] | No
 
 
 def _sections(schema: type[BaseModel]) -> dict[tuple[Key, ...], tuple[str, ...]]:
-    """The keys of a schema and of the sections in it."""
+    """The keys of a schema and of its nested sections."""
     sections: dict[tuple[Key, ...], tuple[str, ...]] = {(): tuple(schema.model_fields)}
     for name, field in schema.model_fields.items():
         for part in (field.annotation, *getattr(field.annotation, "__args__", ())):

@@ -1,7 +1,7 @@
-"""A config as a tree that remembers where each value was written.
+"""A config as a tree that keeps the file, line and column of each value.
 
-Every value carries its place (`file:line:column`, or the `-s` override that set it) and the folder that its relative
-paths start from, through `extends` and overrides, so that each message can point at the very characters to change.
+Every value keeps its place (`file:line:column`, or the `-s` override that set it) and the folder that its relative
+paths start from, also after `extends` and overrides, so that each message can name the exact place to change.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ class Node:
         return isinstance(self.value, dict)
 
     def plain(self) -> Any:
-        """The value without places: scalars, lists and dicts."""
+        """The value as plain scalars, lists and dicts."""
         if isinstance(self.value, dict):
             return {key: child.plain() for key, child in self.value.items()}
         if isinstance(self.value, list):
@@ -44,7 +44,7 @@ class Node:
         return self.value
 
     def find(self, path: Sequence[Key]) -> Node:
-        """The node at `path`, or its nearest ancestor where the path ends earlier."""
+        """The node at `path`, or its nearest existing ancestor."""
         node = self
         for key in path:
             if isinstance(node.value, dict) and str(key) in node.value:
@@ -66,16 +66,16 @@ class Node:
         return True
 
     def key_place(self, path: Sequence[Key]) -> str:
-        """Where the key at the end of `path` is written, or its value where it has no key."""
+        """The place of the key at the end of `path`, or of its value if it has no key (an item of a list)."""
         parent = self.find(path[:-1])
         return parent.key_places.get(str(path[-1]), self.find(path).place) if path else self.place
 
 
 def merged(base: Node, over: Node) -> Node:
-    """`over` laid on `base`: mappings merge key by key, anything else is replaced.
+    """Merges `over` into `base`: mappings merge key by key, anything else is replaced.
 
-    A mapping that names another component than the one beneath replaces it whole: the arguments of the one have no
-    meaning for the other.
+    A mapping that names a different component replaces the mapping in `base` as a whole, since the arguments of one
+    component have no meaning for another.
     """
     if not (base.is_mapping and over.is_mapping) or _names_another(base, over):
         return over

@@ -1,4 +1,4 @@
-"""What of a config is not the default, also where the defaults are written out as in a run folder's config.yaml."""
+"""The values of a config that differ from the defaults, also if all defaults are written out, as in a run folder."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _DEFAULT_NAMES: dict[Names, str] = {("compile", "optimizer"): "adam", ("callback
 
 
 def non_default(loaded: LoadedConfig) -> list[FlatValue]:
-    """The values that are not the default, and what has none: the names of components. In the order of the schema."""
+    """The values that differ from their default, and the names of all components; in the order of the schema."""
     defaults = by_key(_bare(loaded.config), loaded.root)
     return [value for value in by_key(loaded.config, loaded.root).values() if _departs(value, defaults)]
 
@@ -33,7 +33,7 @@ def _departs(value: FlatValue, defaults: dict[Names, FlatValue]) -> bool:
 
 
 def _bare(config: RunConfig) -> RunConfig:
-    """The same components without arguments, and the default of everything else."""
+    """A config with the same components without arguments, and defaults everywhere else."""
     return RunConfig(
         source=_named(config.source),
         sequence=_named(config.sequence),
@@ -53,7 +53,7 @@ def _bare_compile(config: CompileConfig) -> CompileConfig:
 
 
 def _named(value: Any) -> Any:
-    """Components by their names alone, also in lists and mappings."""
+    """Replaces each component by its name, also in lists and mappings."""
     if isinstance(value, dict):
         return {key: _named(item) for key, item in value.items()}
     if isinstance(value, list):

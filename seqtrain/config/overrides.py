@@ -13,16 +13,16 @@ def apply_override(root: Node, text: str, mistakes: list[Mistake]) -> None:
     """Sets one value in the tree.
 
     The path goes through keys and, in lists, through positions or component names: `fit.epochs=3`,
-    `callbacks.early_stopping.patience=5`, `compile.metrics.0=accuracy`. A path that goes on below a bare component
-    name makes it a mapping: `compile.optimizer.learning_rate=0.01` where the file says `optimizer: adam`.
+    `callbacks.early_stopping.patience=5`, `compile.metrics.0=accuracy`. A path below a plain component name turns it
+    into a mapping: `compile.optimizer.learning_rate=0.01` works on `optimizer: adam`.
 
     Args:
         root: The tree; changed in place.
         text: `path=value`, the value in YAML.
-        mistakes: Equal keys in the value are added here.
+        mistakes: A mistake for each repeated key in the value is added to this list.
 
     Raises:
-        ConfigError: when the override is not of that form, or its path leads nowhere.
+        ConfigError: when the override does not have that form, or its path does not exist.
     """
     place = f"-s {text}"
     path, equals, value_text = text.partition("=")
@@ -70,7 +70,7 @@ def _set(node: Node, key: str, value: Node, place: str) -> None:
 
 
 def _item(node: Node, key: str, place: str) -> Node:
-    """An item of a list of components, by position or by name; by name, what holds its arguments."""
+    """An item of a list of components, by position or by name; if by name, the node with its arguments."""
     for index, item in enumerate(node.value):
         if key == str(index):
             found: Node = item

@@ -1,8 +1,8 @@
 """Reads YAML into nodes: the core schema of YAML 1.2, every mistake with its line and column.
 
-PyYAML's own constructors follow YAML 1.1, where `1e-3` is text, `no` is False and the later of two equal keys wins
-without a word. Here the composed tree is read instead: `1e-3` is a number, `no` stays the text that it is (a switch
-understands it as false), and an equal key is a mistake.
+PyYAML's own constructors follow YAML 1.1, in which `1e-3` is a string, `no` is False and the later of two equal keys
+silently wins. Here the composed tree is read instead: `1e-3` is a number, `no` stays a string (a bool argument accepts
+it as false), and a repeated key is a mistake.
 
 Source: YAML 1.2.2, chapter 10.3 (Core Schema), for the forms of numbers.
 """
@@ -31,7 +31,7 @@ _CONSTANTS = {
 
 
 def scalar(text: str) -> Any:
-    """What an unquoted scalar means."""
+    """The value of an unquoted scalar."""
     if text in _CONSTANTS:
         return _CONSTANTS[text]
     if len(text) < _MOST_DIGITS and _INTEGER.fullmatch(text):
@@ -46,7 +46,7 @@ def read_file(path: Path, mistakes: list[Mistake]) -> Node:
 
     Args:
         path: The file, as the user wrote it.
-        mistakes: Equal keys are added here.
+        mistakes: A mistake for each repeated key is added to this list.
 
     Raises:
         ConfigError: when the file cannot be read as one mapping.
@@ -82,7 +82,7 @@ def read_text(text: str, name: str, folder: Path, mistakes: list[Mistake]) -> No
         text: The document.
         name: What places are called: `name:line:column`.
         folder: What relative paths in it are relative to.
-        mistakes: Equal keys are added here.
+        mistakes: A mistake for each repeated key is added to this list.
 
     Raises:
         ConfigError: when it is not YAML, or not one document, or its aliases expand without end.

@@ -1,1 +1,1 @@
-"""What a machine gives a run, and the command that mends what is wrong."""
+"""Checks whether a machine is fit for training, and names the commands that fix its problems."""

@@ -1,4 +1,4 @@
-"""Whether pictures can be read: each decoder reads a small one of a known colour."""
+"""Checks that images can be decoded: each decoder reads a small image of a known colour."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ import numpy as np
 from seqtrain.doctor.finding import Finding
 
 _LOSSLESS = ("PNG", "TIFF", "BMP", "GIF")
-_TOLERANCE = 6  # of a lossy picture of one colour
+_TOLERANCE = 6  # largest error of a pixel in a lossy format
 _COLOR = (200, 100, 50)
 _SIZE = 16
 
 
 def decoders() -> Iterator[Finding]:
-    """The loader's simplejpeg and OpenCV, and the formats of Pillow."""
+    """Checks simplejpeg, OpenCV, and the formats that Pillow decodes."""
     for name, package, read in (
         ("jpeg", "simplejpeg", _jpeg),
         ("resizing", "opencv-python-headless", _resizing),
@@ -54,7 +54,7 @@ def _resizing() -> str:
 
 
 def _formats() -> str:
-    """Each format through the reader of the image sequences."""
+    """Decodes an image of each format with the function that the image sequences use."""
     from PIL import Image, features
 
     from seqtrain.sequences.decoding import read_picture

@@ -1,8 +1,7 @@
-"""Whether the GPU that the machine has is the one that Keras computes on, and if not, which of the parts is wrong.
+"""Checks that Keras computes on the machine's GPU, and if it does not, finds the part that is wrong.
 
-Three parts must fit: the driver (asked by nvidia-smi), the CUDA libraries, and the backend, which was built for a
-version of CUDA. A driver runs what was built for any version up to its own, and for later ones of the same major
-number.
+Three parts must match: the driver (queried with nvidia-smi), the CUDA libraries, and the backend, which was built for a
+version of CUDA. A driver supports every CUDA version up to its own, and later ones with the same major number.
 
 Source: NVIDIA, CUDA Compatibility, "Minor Version Compatibility".
 """
@@ -48,15 +47,15 @@ _OF_LIBRARIES = re.compile(
 
 @dataclass(frozen=True)
 class Backend:
-    """Keras and its backend, as a separate process found them.
+    """Keras and its backend, as seen by a separate process.
 
     Args:
         keras: The version.
         backend: Its name.
-        devices: What Keras computes on.
+        devices: The devices that Keras uses.
         is_cuda_build: Whether it was built for NVIDIA's GPUs.
-        cuda: The version of CUDA that it was built for, where it says so.
-        log: What its libraries said.
+        cuda: The version of CUDA that it was built for, if it is known.
+        log: The stderr of its libraries.
     """
 
     keras: str
@@ -77,8 +76,8 @@ class Driver:
     """NVIDIA's driver and its GPUs.
 
     Args:
-        gpus: Name, version of the driver, MiB of memory and how many of them are in use, of each.
-        cuda: The latest version of CUDA that the driver knows; None where it does not say.
+        gpus: For each GPU its name, driver version, MiB of memory and MiB in use.
+        cuda: The latest version of CUDA that the driver supports; None if unknown.
     """
 
     gpus: list[tuple[str, str, int, int]]
@@ -86,7 +85,7 @@ class Driver:
 
 
 def devices() -> Iterator[Finding]:
-    """What there is to compute on, and whether Keras computes on it."""
+    """Checks which devices exist, and whether Keras uses them."""
     driver = ask_driver()
     if isinstance(driver, Finding):
         yield driver
@@ -103,7 +102,7 @@ def devices() -> Iterator[Finding]:
 
 
 def ask_driver() -> Driver | Finding | None:
-    """The driver; a finding where it does not answer, None where there is none."""
+    """Runs nvidia-smi; returns a finding if it fails, None if it is not installed."""
     try:
         listed = _run(["nvidia-smi", f"--query-gpu={_QUERY}", "--format=csv,noheader,nounits"])
         shown = _run(["nvidia-smi"])
@@ -140,13 +139,13 @@ def ask_backend() -> Backend | Finding:
 
 
 def match(driver: Driver | None, backend: Backend, visible: str | None, is_nvidia_there: bool) -> Finding:
-    """Whether Keras computes on the GPUs that the driver has, and if not, why.
+    """Whether Keras computes on the driver's GPUs, and if not, why.
 
     Args:
         driver: The driver; None where there is none.
         backend: Keras.
         visible: CUDA_VISIBLE_DEVICES.
-        is_nvidia_there: Whether the machine has a GPU of NVIDIA's, driver or not.
+        is_nvidia_there: Whether the machine has an NVIDIA GPU, with or without a driver.
     """
     if driver is None or not driver.gpus:
         if is_nvidia_there and not backend.gpus:
@@ -186,7 +185,7 @@ def _gpu(name: str, version: str, total: int, used: int, cuda: str | None) -> Fi
 
 
 def _is_nvidia_there(root: Path = Path("/sys/bus/pci/devices")) -> bool:
-    """Whether the machine has a GPU of NVIDIA's, by its PCI bus, which needs no driver."""
+    """Whether the machine has an NVIDIA GPU, according to the PCI bus, which needs no driver."""
     return any(
         (device / "vendor").read_text().strip() == _NVIDIA and (device / "class").read_text().startswith(_DISPLAY_CLASS)
         for device in (root.iterdir() if root.is_dir() else ())

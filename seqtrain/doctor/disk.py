@@ -1,7 +1,7 @@
-"""The disk of a folder: room, speed of what must reach it, and whether its locks hold.
+"""Checks the disk of a folder: free space, the speed of synced writes, and whether file locks work.
 
-A checkpoint is synced before the former one is replaced, so a disk that takes seconds to sync slows every epoch; and a
-run folder is locked, so that two runs never write into one.
+A checkpoint is synced before it replaces the previous one, so a disk that takes seconds to sync slows down every epoch;
+and a run folder is locked, so that two runs never write to the same folder.
 """
 
 from __future__ import annotations
@@ -29,12 +29,12 @@ _IN_MEMORY = ("tmpfs", "ramfs")
 
 
 def disk(name: str, path: Path, setting: str) -> Iterator[Finding]:
-    """Writes into a temporary folder in `path`, or in the nearest parent of it that exists.
+    """Checks a disk by writing to a temporary folder in `path`, or in its nearest existing parent.
 
     Args:
         name: What the folder is for.
-        path: The folder, which need not exist and is not made.
-        setting: What names another folder, for the fixes: "--run-dir DIR".
+        path: The folder, which need not exist and is not created.
+        setting: The option that chooses another folder, for the fixes: "--run-dir DIR".
     """
     folder = next(parent for parent in (path.absolute(), *path.absolute().parents) if parent.exists())
     try:
@@ -49,7 +49,7 @@ def disk(name: str, path: Path, setting: str) -> Iterator[Finding]:
 
 
 def of_room(name: str, setting: str, folder: Path, free: int, free_files: int) -> Finding:
-    """How much is free.
+    """Checks the free space.
 
     Args:
         name: What the folder is for.
@@ -66,20 +66,20 @@ def of_room(name: str, setting: str, folder: Path, free: int, free_files: int) -
 
 
 def of_kind(name: str, setting: str, kind: str) -> Finding:
-    """The kind of file system: whether what is written stays."""
+    """Checks the kind of file system: whether files survive a reboot."""
     is_in_memory = kind in _IN_MEMORY
     message = f"{kind}: in memory, gone when the machine restarts" if is_in_memory else kind
     return judged("disk", f"{name}: kind", message, f"name a folder on a disk: {setting}", warning=is_in_memory)
 
 
 def of_syncs(name: str, setting: str, sync_s: float, bytes_per_s: float) -> Finding:
-    """How fast writing is safe.
+    """Checks the speed of synced writes.
 
     Args:
         name: What the folder is for.
         setting: What names another.
-        sync_s: Of a small file.
-        bytes_per_s: Of a large one, sync included.
+        sync_s: Seconds to write and sync a small file.
+        bytes_per_s: Speed of writing a large file, sync included.
     """
     message = f"a small file is safe after {sync_s * 1000:.1f} ms; {bytes_per_s / 2**20:.0f} MB/s"
     fix = f"name a folder on a local disk: {setting}"
@@ -101,7 +101,7 @@ def file_system(path: Path, mounts: Path = Path("/proc/mounts")) -> str:
 
 
 def _sync_times(path: Path) -> tuple[float, float]:
-    """Seconds until a small file is safe, and bytes a second of a large one."""
+    """The seconds to write and sync a small file, and the bytes per second for a large one."""
     times = [_write(path, bytes(4096)) for _ in range(_NUM_SYNCS)]
     return statistics.median(times), _LARGE_BYTES / _write(path, os.urandom(_LARGE_BYTES))
 
@@ -116,7 +116,7 @@ def _write(path: Path, content: bytes) -> float:
 
 
 def _lock(name: str, setting: str, path: Path) -> Finding:
-    """Whether a lock keeps a second process out."""
+    """Checks that a file lock excludes a second process."""
     lock = FolderLock(path)
     try:
         FolderLock(path).close()

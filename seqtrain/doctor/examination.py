@@ -1,7 +1,7 @@
-"""Looks at the machine that a run is to work on, without a network: each finding with the command that mends it.
+"""Runs all checks of a machine, without network access: each finding names the command that fixes it.
 
-What is slow comes last, so that findings appear as they are made. Keras and its backend are looked at in a process of
-their own: a library that crashes or hangs is a finding, not the end of the examination.
+Slow checks come last, and findings are printed as they are made. Keras and its backend are checked in a separate
+process, so a library that crashes or hangs is a finding, and does not end the command.
 """
 
 from __future__ import annotations
@@ -20,11 +20,11 @@ from seqtrain.doctor.workers import workers
 
 
 def examine(loaded: LoadedConfig | None, run_dir: Path | None) -> Iterator[Finding]:
-    """Everything that a run needs of its machine.
+    """Runs all checks.
 
     Args:
         loaded: The config of the run, where there is one: for its cache and its number of workers.
-        run_dir: The run folder, whose disk is looked at. Default: `runs/`, below the folder that one is in.
+        run_dir: The run folder, whose disk is checked. Default: `runs/` in the working directory.
     """
     yield from versions()
     yield from decoders()

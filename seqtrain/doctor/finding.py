@@ -1,4 +1,4 @@
-"""What an examination finds: one line each, and the command that mends it."""
+"""The result of a check: a line of text, and the command that fixes the problem."""
 
 from __future__ import annotations
 
@@ -18,16 +18,16 @@ Status = Literal["ok", "warning", "problem"]
 
 _ORDER: tuple[Status, ...] = ("ok", "warning", "problem")
 _STYLES: dict[Status, str] = {"ok": "green", "warning": "yellow", "problem": "red"}
-_WIDTHS = (9, 17, 0)  # of the columns, so that all findings stand in line
+_WIDTHS = (9, 17, 0)  # of the columns, so that all findings are aligned
 
 
 @dataclass(frozen=True)
 class Finding:
-    """One thing that was looked at.
+    """The result of one check.
 
     Args:
         group: What it belongs to, such as "disk".
-        name: What was looked at.
+        name: What was checked.
         status: "ok"; "warning": a run works, but worse than it could; "problem": a run will not work, or not as asked.
         message: What was found.
         fix: The command, or what else to do; None where there is nothing to mend.
@@ -40,15 +40,15 @@ class Finding:
     fix: str | None = None
 
     def to_json(self) -> dict[str, str | None]:
-        """For scripts."""
+        """The finding as a JSON document."""
         fields = asdict(self)
         return {"told" if name == "message" else name: value for name, value in fields.items()}
 
     def parts(self, after: Finding | None = None) -> list[RenderableType]:
-        """For a terminal.
+        """The finding as lines for the terminal.
 
         Args:
-            after: The finding before; the first of a group has its heading.
+            after: The previous finding; the first finding of a group gets the group's name.
         """
         heading = [self.group] if after is None else ["", self.group] if after.group != self.group else []
         status = styled(f"  {self.status}", _STYLES[self.status])
@@ -60,28 +60,28 @@ class Finding:
 def judged(
     group: str, name: str, message: str, fix: str | None = None, *, problem: bool = False, warning: bool = False
 ) -> Finding:
-    """A finding whose status follows from what is wrong; its fix is left out where nothing is."""
+    """A finding with the status problem, warning or ok; without the fix if it is ok."""
     status: Status = "problem" if problem else "warning" if warning else "ok"
     return Finding(group, name, status, message, None if status == "ok" else fix)
 
 
 def to_json(findings: Sequence[Finding]) -> dict[str, Any]:
-    """A whole examination, for scripts."""
+    """All findings as a JSON document."""
     return {"status": worst(findings), "findings": [finding.to_json() for finding in findings]}
 
 
 def worst(findings: Iterable[Finding]) -> Status:
-    """The status of a whole examination."""
+    """The worst status of all findings."""
     return max((finding.status for finding in findings), key=_ORDER.index, default="ok")
 
 
 def exit_code(findings: Iterable[Finding]) -> int:
-    """0 where a run works, warnings or not; else the code of a machine that lacks what a run needs."""
+    """0 if there is no problem (warnings do not count), else 6, the code of `ResourceError`."""
     return ResourceError.exit_code if worst(findings) == "problem" else 0
 
 
 def summary(findings: Sequence[Finding]) -> str:
-    """The last line for a terminal."""
+    """The last line that is printed: the number of problems and warnings."""
     statuses = [finding.status for finding in findings]
     problems, warnings = statuses.count("problem"), statuses.count("warning")
     words = [counted(problems, "problem", none="no"), counted(warnings, "warning", none="no")]

@@ -1,4 +1,4 @@
-"""How much memory a run may use: of the machine, of its container, shared, and how many files it may open.
+"""Checks how much memory a run may use (the machine's, the container's, shared) and how many files it may open.
 
 Source: Linux manual page proc(5); kernel documentation, cgroup-v1/memory and cgroup-v2.
 """
@@ -16,7 +16,7 @@ from seqtrain.loading.memory import SharedFile
 from seqtrain.text import memory_size
 
 _GIB = 2**30
-_TOO_LITTLE = _GIB // 2  # Keras and TensorFlow take as much before a batch is read
+_TOO_LITTLE = _GIB // 2  # Keras and TensorFlow use as much before a batch is read
 _LITTLE = 2 * _GIB
 _FEW_FILES = 1024
 _NO_LIMIT = 2**60  # cgroup v1 writes a huge number
@@ -24,18 +24,18 @@ _SHARED_BYTES = 2**20
 
 
 def memory() -> Iterator[Finding]:
-    """How much memory and how many files a run can have."""
+    """Checks memory, shared memory and open files."""
     yield of_ram(_mem_available(), container_limit())
     yield _shared()
     yield of_open_files(resource.getrlimit(resource.RLIMIT_NOFILE))
 
 
 def of_ram(available: int | None, limit: tuple[int, int] | None) -> Finding:
-    """The memory that a run can have.
+    """Checks the available memory.
 
     Args:
-        available: Bytes that the machine can give; None where it does not say.
-        limit: The container's limit, and what is used of it.
+        available: Bytes of free memory; None if unknown.
+        limit: The container's limit and the bytes in use; None without a limit.
     """
     rooms = [room for room in (available, limit and limit[0] - limit[1]) if room is not None]
     if not rooms:
@@ -51,7 +51,7 @@ def of_ram(available: int | None, limit: tuple[int, int] | None) -> Finding:
 
 
 def of_open_files(limits: tuple[int, int]) -> Finding:
-    """How many files a process may have open.
+    """Checks the limit of open files per process.
 
     Args:
         limits: The soft and the hard one.
@@ -68,7 +68,7 @@ def of_open_files(limits: tuple[int, int]) -> Finding:
 
 
 def container_limit(root: Path = Path("/")) -> tuple[int, int] | None:
-    """The limit of this process's cgroup or of one above it, and what is used of it; None without a limit.
+    """The lowest memory limit among this process's cgroup and its parents, and the bytes in use; None without a limit.
 
     Args:
         root: Where /proc and /sys are.
@@ -82,7 +82,7 @@ def container_limit(root: Path = Path("/")) -> tuple[int, int] | None:
 
 
 def _cgroup_folders(root: Path) -> Iterator[tuple[Path, str, str]]:
-    """The folders of this process's memory cgroup and of those above it, with the names of their files."""
+    """The folders of this process's memory cgroup and its parents, with the names of the limit and usage files."""
     groups = root / "proc/self/cgroup"
     for line in groups.read_text().splitlines() if groups.exists() else ():
         number, controllers, path = line.split(":", 2)
@@ -101,7 +101,7 @@ def _cgroup_folders(root: Path) -> Iterator[tuple[Path, str, str]]:
 def _number(path: Path) -> int | None:
     try:
         return int(path.read_text())
-    except (OSError, ValueError):  # there is none, or it says "max"
+    except (OSError, ValueError):  # no such file, or it holds "max"
         return None
 
 
@@ -112,7 +112,7 @@ def _mem_available() -> int | None:
 
 
 def _shared() -> Finding:
-    """Whether worker processes can be given memory to write into."""
+    """Checks that memory can be shared with worker processes."""
     try:
         file = SharedFile(_SHARED_BYTES)
         with file.map() as mapped:

@@ -1,4 +1,4 @@
-"""Which Python and which packages, against what the project asks for."""
+"""Checks the versions of Python and of packages against the project's requirements."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from importlib import metadata
 from seqtrain import __version__
 from seqtrain.doctor.finding import Finding, judged
 
-_SAME = {  # distributions that bring the same modules: one of them is enough, two overwrite each other's files
+_SAME = {  # distributions with the same modules: one is enough, two overwrite each other's files
     "tensorflow": ("tensorflow", "tensorflow-cpu", "tensorflow-intel", "tf-nightly"),
     "opencv-python-headless": ("opencv-python-headless", "opencv-python", "opencv-contrib-python-headless"),
 }
@@ -21,7 +21,7 @@ _REQUIREMENT = re.compile(r"([\w.-]+)(?:\[[^]]*\])?>=([\d.]+)")
 
 
 def versions() -> Iterator[Finding]:
-    """Python, what the project requires, and what some data needs besides."""
+    """Checks Python, the required packages, and the optional ones."""
     yield Finding("versions", "python", "ok", f"{platform.python_version()} ({sys.executable})")
     yield Finding("versions", "seqtrain", "ok", __version__)
     for requirement in metadata.requires("seqtrain") or ():
@@ -35,11 +35,11 @@ def versions() -> Iterator[Finding]:
 
 
 def of_package(package: str, oldest: str) -> Finding:
-    """A package that the project requires.
+    """Checks a required package.
 
     Args:
         package: The name of the distribution.
-        oldest: The version that is needed at least.
+        oldest: The oldest supported version.
     """
     installed = {name: version for name in _SAME.get(package, (package,)) if (version := version_of(name))}
     short = package.removesuffix("-python-headless")
@@ -58,7 +58,7 @@ def of_package(package: str, oldest: str) -> Finding:
 
 
 def version_of(package: str) -> str | None:
-    """The version of an installed distribution, which is not imported."""
+    """The version of an installed distribution, found without importing it."""
     try:
         return metadata.version(package)
     except metadata.PackageNotFoundError:

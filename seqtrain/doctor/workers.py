@@ -1,4 +1,4 @@
-"""Whether worker processes start and answer, and how many cores they have."""
+"""Checks that worker processes start and answer, and how many cores are available."""
 
 from __future__ import annotations
 
@@ -34,21 +34,21 @@ class SmallBatch:
 
 
 def workers(fit: FitConfig | None) -> Iterator[Finding]:
-    """The cores, and one worker process that makes a batch.
+    """Checks the number of cores, and lets a worker process make a batch.
 
     Args:
-        fit: Of the config, where there is one.
+        fit: The `fit` section of the config, if there is one.
     """
     yield of_cores(num_cores(), fit.workers if fit is not None else None)
     yield _process()
 
 
 def of_cores(available: int, num_workers: int | str | None) -> Finding:
-    """The cores, against the workers that are asked for.
+    """Checks the number of cores against the number of workers in the config.
 
     Args:
-        available: That this process may run on.
-        num_workers: Of the config; None without one.
+        available: Cores that this process may use.
+        num_workers: From the config; None without a config.
     """
     are_many = isinstance(num_workers, int) and num_workers > _MOST_PER_CORE * available
     message = f"{available} of the machine's {os.cpu_count()} may be used"

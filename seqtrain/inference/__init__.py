@@ -1,4 +1,4 @@
-"""A trained run as something to call: to evaluate, to predict, to look at its batches. Keras is imported late."""
+"""Evaluates and predicts with a trained run, and inspects its batches. Keras is imported only when needed."""
 
 from seqtrain.inference.trained_run import TrainedRun
 

@@ -19,18 +19,18 @@ from seqtrain.loading.stream import BatchStream
 
 @dataclass(frozen=True)
 class Evaluation:
-    """What `evaluate` found.
+    """The result of `evaluate`.
 
     Args:
         run_dir: The run folder.
         checkpoint: "best" or "last".
-        epoch: Of the checkpoint, from 0.
+        epoch: The checkpoint's epoch, from 0.
         split: The side of the split, or "all".
         source: The settings that name another source than the run's own, if any.
-        samples: How many.
-        metrics: The loss and the metrics, by the names in which `fit` logs them with `val_` before.
-        bad_samples: How many could not be read, so that others took their place.
-        deviations: By the column of a target that was scaled, its std, which errors are in.
+        samples: The number of samples.
+        metrics: The loss and the metrics by name, without the prefix `val_` that `fit` adds.
+        bad_samples: The number of samples that could not be read and were replaced by others.
+        deviations: For each target column that was scaled, its std, which is the unit of its errors.
     """
 
     run_dir: str
@@ -76,10 +76,10 @@ def evaluate(run: TrainedRun, part: RowRange | None = None) -> Evaluation:
     """
     part = part or ("all" if run.has_other_source else "val")
     sequence = run.sequence(part)
-    # As `fit` validated, also where the config says that some batches are enough.
+    # As many batches as `fit` validates on.
     own_validation = part == "val" and not run.has_other_source
     steps = run.data.validation_steps if own_validation else len(sequence)
-    items = run.indices(part) if sequence.indices is None else sequence.indices  # patches, of a source of volumes
+    items = run.indices(part) if sequence.indices is None else sequence.indices  # for volumes, these are patches
     samples = min(len(items), steps * run.loaded.config.batch_size)
     most = run.loaded.config.on_bad_sample.most(len(items))
     bad = BadSamples({"val": most}) if sequence.skips_bad_samples else None
@@ -103,7 +103,7 @@ def _metrics(run: TrainedRun, sequence: Any, steps: int, samples: int, bad: BadS
     from seqtrain.training.recorder import scalar_logs
 
     batch_size = run.loaded.config.batch_size
-    run.model.steps_per_execution = 1  # which need not divide the steps of any split
+    run.model.steps_per_execution = 1  # another value need not divide the number of steps
     schedule = validation_schedule(steps)
 
     def on_bad(found: tuple[BadSample, ...]) -> None:

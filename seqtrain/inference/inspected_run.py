@@ -1,4 +1,4 @@
-"""What `inspect-batches --run` shows: batches, and what a trained model predicts for them."""
+"""`inspect-batches --run`: shows batches together with a trained model's predictions."""
 
 from __future__ import annotations
 
@@ -33,14 +33,14 @@ def open_inspection(
     """The inspection of a config's batches, with the predictions of a run's model where one is named.
 
     Args:
-        config: Whose batches are shown; None for the run's own.
+        config: The config whose batches are shown; None for the run's own.
         side: See `Inspection`.
         epoch: See `Inspection`.
         out: See `Inspection`.
         stage: See `Inspection`.
         run: A run folder.
-        settings: `key=value` each, which override the run's config; those of the source say where its data lies now, or
-            what other data of its kind to look at.
+        settings: Overrides (`key=value`) of the run's config; those of the source name the new location of its data, or
+            other data of the same kind.
 
     Raises:
         CheckpointError: when there is no run in the folder, or no good checkpoint; or when its data or split has
@@ -62,13 +62,13 @@ def open_inspection(
     _require_same_inputs(trained.data.train, data.train, loaded)
     model, info = trained.model, TrainingInfo.of(trained.data, trained.model)
     inspection.predictor = lambda fields, x: batch_predictions(fields, predict_on_batch(model, x), info)
-    # To a person the first epoch is 1.
+    # Epochs are shown counted from 1.
     inspection.about.append(f"predicted by {run} with the {trained.which} weights (epoch {trained.epoch + 1})")
     return inspection
 
 
 def _data_as_the_run_sees(config: LoadedConfig, run: Path) -> Data:
-    """The data of another config, by the scales and vocabularies that the run was trained with."""
+    """The data of another config, with the scales and vocabularies that the run was trained with."""
     try:
         data = open_run_data(run, config)
         if read_fitted(run) is None and data.train.fitted():
@@ -81,7 +81,7 @@ def _data_as_the_run_sees(config: LoadedConfig, run: Path) -> Data:
 
 
 def _require_same_inputs(own: Any, other: Any, loaded: LoadedConfig) -> None:
-    """Refuses batches that the model cannot be given, or whose classes are others."""
+    """Raises a ConfigError for batches that do not fit the model's inputs, or that have other classes."""
     if _shapes(own) != _shapes(other) or own.class_names != other.class_names:
         raise ConfigError(
             "the run was trained on other inputs or other classes than this config has",

@@ -1,4 +1,4 @@
-"""Masks in the size of the pictures that were resized for the model."""
+"""Resizes predicted masks to the original size of their images."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ Mask = npt.NDArray[np.uint8]
 
 
 def in_picture_size(mask: Mask, size: tuple[int, int], resize: str) -> Mask:
-    """A mask in the size of the picture; what was cropped from that is background.
+    """Resizes a mask to the size of the original image; cropped areas become background.
 
     Args:
-        mask: (height, width), as the model puts it out.
-        size: (height, width) of the picture.
+        mask: (height, width), the model's output.
+        size: (height, width) of the image.
         resize: How the picture was resized: "stretch", "crop" or "pad"; see `ImageFormat`.
     """
     if resize == "crop":

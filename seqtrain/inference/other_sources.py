@@ -1,6 +1,6 @@
-"""Samples that a run was not trained on, as its model knows them.
+"""Sources of new samples for a trained run: the inputs of `predict`, or another source.
 
-What `predict` is given on its command line becomes a source without labels:
+The inputs on the command line of `predict` become a source without labels:
 
     run trained on      takes
     image files         images, folders of images at any depth, CSV manifests with a column of paths
@@ -11,11 +11,11 @@ What `predict` is given on its command line becomes a source without labels:
     series              CSV and Parquet files, and folders of them
     volumes, slices     .nii, .nii.gz and .npy files, and folders of them at any depth
 
-Order is kept: of the inputs as they are named, of a folder by path, of a manifest or an array by row.
+The order is that of the inputs; files of a folder are sorted by path, rows of manifests and arrays keep their order.
 
-Decoding and resizing come from the config. What was fitted on the training part (scales, vocabularies) must stay what
-it was: a sequence made anew would fit it on the new samples, and a model would see another scale than it learned. So a
-sequence that has fitted something is copied, and the copy reads from the new source.
+Decoding and resizing follow the config. Scales and vocabularies that were fitted on the training samples must not
+change: a new sequence would fit them on the new samples, and the model would get another scale than it was trained
+with. So the run's sequence is copied, and the copy reads from the new source.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ _CHUNKS_KEPT = 16
 
 
 def require_inputs(inputs: Sequence[Path]) -> None:
-    """Refuses inputs that are not there, before anything costs time.
+    """Raises a DataError for inputs that do not exist, before anything slow happens.
 
     Raises:
         DataError: when one is neither a file nor a folder.
@@ -55,7 +55,7 @@ def require_inputs(inputs: Sequence[Path]) -> None:
 
 
 def source_of_inputs(inputs: Sequence[Path], loaded: LoadedConfig, own: Source) -> Source:
-    """The samples that the inputs hold.
+    """A source of the samples in the inputs.
 
     Args:
         inputs: Files and folders.
@@ -63,7 +63,7 @@ def source_of_inputs(inputs: Sequence[Path], loaded: LoadedConfig, own: Source) 
         own: The run's source.
 
     Raises:
-        ConfigError: when the run was trained on what inputs cannot name.
+        ConfigError: when the run's kind of source cannot be given as files and folders.
         DataError: when the inputs are not of the kind that the run was trained on.
     """
     name, arguments = loaded.config.sequence.name, loaded.config.source.arguments
@@ -88,15 +88,15 @@ def source_of_inputs(inputs: Sequence[Path], loaded: LoadedConfig, own: Source) 
 
 
 def open_other_source(named: LoadedConfig, data: Data, where: str) -> Source:
-    """Another source than the run's, whose samples and classes are of the same kind.
+    """Opens another source than the run's, with the same kind of samples and the same classes.
 
     Args:
-        named: The run's config with the other source in it.
-        data: Of the run.
-        where: The settings that name it, for messages.
+        named: The run's config with the other source.
+        data: The run's data.
+        where: The settings that name the other source, for messages.
 
     Raises:
-        ConfigError: when the source cannot be made.
+        ConfigError: when the source cannot be built.
         DataError: when its samples cannot be listed, or its classes or columns are others than the run's.
     """
     component = named.config.source
@@ -110,11 +110,11 @@ def open_other_source(named: LoadedConfig, data: Data, where: str) -> Source:
 
 
 def as_the_run_sees(data: Data, source: Source, indices: Indices) -> Any:
-    """Some samples of a source in their order and without augmentation, as validation sees the run's own.
+    """A sequence of some samples of a source, in order and without augmentation, like the run's validation sequence.
 
     Args:
         data: Of the run.
-        source: Whose samples look as the run's do.
+        source: A source with the same kind of samples.
         indices: Of the source.
     """
     if data.train.fitted():

@@ -31,16 +31,16 @@ _MOST_LISTED = 1000
 
 @dataclass
 class Predictions:
-    """What `predict` did.
+    """The result of `predict`.
 
     Args:
-        run: Whose model predicted.
-        samples: How many were to be predicted.
-        out_format: Of what was written.
-        allowed: How many samples may fail.
-        written: Where, in order of importance; empty for a stream.
-        classes: By class, how many samples it was predicted for; where the model has a single output, of classes.
-        errors: By the file or row of a sample that failed, why; of the first thousand.
+        run: The run whose model predicted.
+        samples: The number of samples to predict.
+        out_format: The format of the output.
+        allowed: The number of samples that may fail.
+        written: The paths that were written, the most important first; empty for a stream.
+        classes: The number of predictions of each class, if the model has a single output with classes.
+        errors: The error of each failed sample, by its file or row; at most a thousand.
     """
 
     run: TrainedRun
@@ -58,8 +58,8 @@ class Predictions:
         """Counts a batch.
 
         Args:
-            batch: With names.
-            samples: The sample of the source that each row is of; several rows may be patches of one.
+            batch: The predictions, with the names of their samples.
+            samples: The source index of each row; several rows may be patches of one sample.
         """
         for row, error in batch.errors.items():
             if int(samples[row]) in self._failed:
@@ -80,7 +80,7 @@ class Predictions:
                 self.classes[name] = self.classes.get(name, 0) + 1
 
     def require_all(self, sequence: Any) -> None:
-        """Refuses a sequence that gave too few samples, or some twice.
+        """Raises an error if the sequence gave too few samples, or some twice.
 
         Raises:
             DataError: when it did.
@@ -93,12 +93,12 @@ class Predictions:
 
     @property
     def failed(self) -> int:
-        """How many samples could not be read, or are given NaN by the model."""
+        """The number of samples that could not be read, or for which the model returned NaN."""
         return len(self._failed)
 
     @property
     def exit_code(self) -> int:
-        """0, or 3 where more samples could not be read than the run's config lets pass."""
+        """0, or 3 if more samples failed than the run's config allows."""
         return DataError.exit_code if self.failed > self.allowed else 0
 
     def to_json(self) -> dict[str, Any]:
@@ -138,17 +138,17 @@ def predict(
 
     Args:
         path: The run folder.
-        inputs: Files and folders; none where the settings name another source.
-        settings: `key=value` each, which override the run's config; beside inputs, those of the source say where the
-            run's own data lies now.
+        inputs: Files and folders; none if the settings name another source.
+        settings: Overrides (`key=value`) of the run's config; with inputs, those of the source name the new location of
+            the run's own data.
         checkpoint: The best epoch's, or the last.
-        out: A file, a folder, or a stream. Default: `predictions` with what the format ends in.
-        out_format: Default: what `out` ends in; else PNG for pictures, CSV for what fits into rows, else .npy.
+        out: A file, a folder, or a stream. Default: `predictions` with the extension of the format.
+        out_format: Default: by the extension of `out`; else PNG for images, CSV for rows of a table, else .npy.
 
     Raises:
-        ConfigError: when nothing is to be predicted, or the format does not fit the model's outputs.
+        ConfigError: when there is nothing to predict, or the format does not fit the model's outputs.
         DataError: when the inputs cannot be listed.
-        KeyboardInterrupt: as ever; what was made is kept.
+        KeyboardInterrupt: when the user interrupts; the predictions so far are kept.
     """
     require_run(path)
     require_inputs(inputs)
@@ -165,7 +165,7 @@ def predict(
     if run.loaded.config.on_bad_sample.action == "skip":
         done.allowed = run.loaded.config.on_bad_sample.most(len(source))
     sequence = _unlimited(run.sequence_of(source))
-    num_items = len(source if sequence.indices is None else sequence.indices)  # a volume gives several patches
+    num_items = len(source if sequence.indices is None else sequence.indices)  # for volumes, these are patches
     writer, done.out_format = writer_for(out, out_format, run, inputs, sequence, source)
     whole = False
     try:
@@ -184,7 +184,7 @@ def predict(
 
 
 def _unlimited(sequence: Any) -> Any:
-    """The sequence, so that no sample is left out: neither the last ones, nor silently one that cannot be read."""
+    """Sets the sequence to keep its last, smaller batch, and to report samples that cannot be read."""
     sequence.drop_remainder = False
-    sequence.skips_bad_samples = sequence.splits_rows  # the loader then says which were replaced
+    sequence.skips_bad_samples = sequence.splits_rows  # the loader then reports which ones it replaced
     return sequence

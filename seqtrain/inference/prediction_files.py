@@ -1,7 +1,7 @@
-"""Where predictions go as they are made: rows of a CSV or JSONL, a .npy, or a folder of PNG.
+"""Writes predictions batch by batch: to the rows of a CSV or JSONL, to .npy files, or to a folder of PNG files.
 
-Each file is written under its name with `.partial` behind it, batch by batch, and renamed when all is done: what was
-interrupted cannot be taken for the whole, and holds every batch that was made. Memory holds one batch.
+Each file has the extension `.partial` until it is complete, so an interrupted output cannot be mistaken for a complete
+one; it holds every batch up to the interruption. Only one batch is kept in memory.
 """
 
 from __future__ import annotations
@@ -31,17 +31,17 @@ _COLORS = 256
 
 
 class Writer(Protocol):
-    """What takes predictions."""
+    """Writes predictions."""
 
     def write(self, batch: PredictedBatch) -> None:
-        """Takes some more."""
+        """Writes the predictions for one batch."""
         ...
 
     def close(self, whole: bool) -> list[str]:
-        """Ends. Where `whole` says that nothing is missing, files get their names.
+        """Closes the files; if `whole` (nothing is missing), removes `.partial` from their names.
 
         Returns:
-            What was written, in order of importance.
+            The paths that were written, the most important first.
         """
         ...
 
@@ -91,11 +91,11 @@ class TableWriter:
 
 
 class ArrayWriter:
-    """The outputs in one .npy for each, and a CSV that says which sample each row is; NaN where it was unreadable.
+    """One .npy file for each output, and a CSV with the sample of each row; NaN for samples that cannot be read.
 
-    Values are in the unit of the data; all else is as the model puts it out.
+    Values are in the unit of the data; other outputs are as the model returns them.
 
-    NumPy leaves room in the header for more rows, so it is written anew in place with each batch.
+    NumPy leaves room in the header for more rows, so the header is rewritten in place with each batch.
 
     Args:
         path: See `array_files`.
@@ -135,13 +135,13 @@ class ArrayWriter:
 
 
 class PictureWriter:
-    """A PNG for each sample, called as its file is; a mask has the class ids as a palette of colours, black for 0.
+    """A PNG for each sample, named after its file; a mask is a palette image of class ids, black for 0.
 
     Args:
-        folder: Where they go.
-        spec: Of the output.
-        place: The file for a sample, by the sample's name.
-        resize: How pictures were resized for the model, where masks are to have the size of theirs; else None.
+        folder: The output folder.
+        spec: The output's spec.
+        place: Returns the file for a sample's name.
+        resize: How images were resized for the model, to resize masks back to their images; None leaves them.
     """
 
     def __init__(self, folder: Path, spec: OutputSpec, place: Callable[[str], Path], resize: str | None) -> None:
@@ -156,7 +156,7 @@ class PictureWriter:
         for position, name in enumerate(batch.names):
             path = self._place(name)
             if position in batch.errors:
-                path.unlink(missing_ok=True)  # an earlier prediction's is not this one's
+                path.unlink(missing_ok=True)  # left by an earlier `predict`
                 continue
             path.parent.mkdir(parents=True, exist_ok=True)
             self._picture(name, batch.outputs[self._spec.name][position]).save(partial(path), format="PNG")
@@ -178,7 +178,7 @@ class PictureWriter:
 
 
 def array_files(path: Path, outputs: Sequence[str]) -> dict[str, Path]:
-    """The .npy of each output; where a model has several, their names stand before the extension.
+    """The .npy file of each output; with several outputs, their names come before the extension.
 
     Args:
         path: With the extension or without.
@@ -198,7 +198,7 @@ def _stem(path: Path) -> Path:
 
 
 def _headings(first: str, of_outputs: Sequence[str]) -> list[str]:
-    """The headings of a table; an output that is called as another column gets "predicted" before its name."""
+    """The column names of a table; an output with the name of another column gets the prefix "predicted"."""
     taken = [first, _ERROR]
     for name in of_outputs:
         while name in taken:
@@ -214,7 +214,7 @@ def palette() -> list[int]:
 
 
 def _named(path: Path, whole: bool) -> Path:
-    """Gives a file its name, where it is whole; the file."""
+    """Renames a complete file from its `.partial` name; returns the path."""
     return partial(path).replace(path) if whole else partial(path)
 
 

@@ -1,4 +1,4 @@
-"""The format and the writer of predictions: what the command line leaves open follows from the outputs of the model."""
+"""Chooses the format and the writer of predictions, by the command line or else by the model's outputs."""
 
 from __future__ import annotations
 
@@ -42,15 +42,15 @@ def writer_for(
     """The writer of the predictions, and its format.
 
     Args:
-        out: A file, a folder, or a stream. Default: `predictions` with what the format ends in.
-        wanted: The format. Default: what `out` ends in; else see `fitting_format`.
-        run: Whose model predicts.
-        inputs: What was named on the command line.
-        sequence: What the model is given.
+        out: A file, a folder, or a stream. Default: `predictions` with the extension of the format.
+        wanted: The format. Default: by the extension of `out`; else see `fitting_format`.
+        run: The run whose model predicts.
+        inputs: The inputs on the command line.
+        sequence: The model's input batches.
         source: The samples.
 
     Raises:
-        ConfigError: when the format cannot hold the outputs, does not go to `out`, or would write over the data.
+        ConfigError: when the format cannot hold the outputs, does not fit `out`, or would overwrite the data.
     """
     specs = list(run.output_specs.values())
     resize = run.loaded.config.sequence.arguments.get("resize", "stretch")
@@ -82,7 +82,7 @@ def writer_for(
 
 
 def fitting_format(specs: Sequence[OutputSpec], parts: VolumeParts | None) -> OutFormat:
-    """PNG for pictures, masks of volumes for volumes, CSV for what fits into rows, .npy for all else."""
+    """PNG for images, volume masks for volumes, CSV for outputs that fit into rows, .npy for all others."""
     if parts is not None:
         return "volumes"
     if all(spec.is_tabular for spec in specs):
@@ -93,7 +93,7 @@ def fitting_format(specs: Sequence[OutputSpec], parts: VolumeParts | None) -> Ou
 def check_format(
     chosen: OutFormat, specs: Sequence[OutputSpec], parts: VolumeParts | None, out: Path | TextIO | None
 ) -> None:
-    """Refuses a format that cannot hold the outputs, or does not go where they are to go.
+    """Checks that the format can hold the outputs and fits `out`.
 
     Raises:
         ConfigError: when it does not.
@@ -121,13 +121,13 @@ def check_format(
 
 
 def _are_files(source: Source) -> bool:
-    """Whether each sample is a file; some may be missing."""
+    """Whether each sample is a file (which may be missing)."""
     some = range(min(len(source), _LOOKED_AT))
     return any(os.path.isfile(source.describe(index)) for index in some)  # noqa: PTH113 - texts of any length
 
 
 def _data_files(run: TrainedRun, source: Source) -> Iterator[str]:
-    """All files that the run's own source and another one read."""
+    """All files that the run's own source and the other source read."""
     yield from run.source_paths
     for each in (source, run.data.source):
         for paths in each.files or ():

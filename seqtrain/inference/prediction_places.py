@@ -1,4 +1,4 @@
-"""The file for the mask or picture of each sample; nothing overwrites the data."""
+"""The output file for the mask or image of each sample; data files are never overwritten."""
 
 from __future__ import annotations
 
@@ -14,18 +14,18 @@ from seqtrain.sources.file_listing import stem_and_extension
 
 
 class Places:
-    """The file for the mask or picture of each sample, in the folders that its own file lies in below the input.
+    """The output file for each sample, in the same subfolders as its own file has below the input folder.
 
     Args:
         out: The folder to write to.
-        inputs: Folders among them are what paths are relative to; without any, the folder that all files are below.
-        names: Of all samples.
-        data: Other files that must not be written over.
-        as_png: Whether each becomes a PNG; else it keeps its extension.
+        inputs: Output paths are relative to the folders among these, or else to the common folder of all files.
+        names: The names of all samples.
+        data: Other files that must not be overwritten.
+        as_png: Whether the extension becomes .png; else it is kept.
 
     Raises:
-        ConfigError: when two would go to one place, one to that of a file of the inputs or of the data, or all into a
-            folder of the inputs.
+        ConfigError: when two samples would get the same file, a file of the inputs or the data would be overwritten,
+            or the output folder is one of the inputs.
     """
 
     def __init__(
@@ -36,11 +36,11 @@ class Places:
         self._as_png = as_png
         self._keeps_extension = not as_png
         if not inputs:
-            with contextlib.suppress(ValueError):  # where there is none
+            with contextlib.suppress(ValueError):  # no common folder
                 self._folders = [Path(os.path.commonpath([os.path.dirname(name) for name in names]))]  # noqa: PTH120
         _require_once(names)
         if len({self(name) for name in names}) < len(names):
-            self._keeps_extension = True  # cat.jpg and cat.png
+            self._keeps_extension = True  # cat.jpg and cat.png must not share a file
             self._require_different(names)
         if out.is_dir():
             require_no_data(map(self, names), itertools.chain(names, data))
@@ -78,10 +78,10 @@ class Places:
 
 
 def require_no_data(places: Iterable[Path], data: Iterable[str]) -> None:
-    """Refuses to write over a file of the inputs or of the run's data.
+    """Checks that no output file is a file of the inputs or of the run's data.
 
     Raises:
-        ConfigError: when one of the places is one of these.
+        ConfigError: when one is.
     """
     existing = [place for place in places if place.exists()]
     protected = set(map(os.path.realpath, data)) if existing else set()

@@ -1,7 +1,7 @@
-"""Predictions for every sample that can be read, batch by batch, and for the others the error.
+"""Predicts every sample that can be read, batch by batch, and yields the error for the others.
 
-The loader replaces a bad sample by another and reports it; that row then gets the error. Where the loader finds no
-readable sample, or a class written for Keras raises, the batch is made here, row by row.
+The loader replaces a bad sample by another one and reports it; that row gets the error. If the loader finds no readable
+sample, or a class written for Keras raises, the batch is made here, row by row.
 """
 
 from __future__ import annotations
@@ -28,9 +28,9 @@ def readable_batches(run: TrainedRun, sequence: Any, source: Source) -> Iterator
     """All batches of a sequence in order, with the names of their samples.
 
     Args:
-        run: Whose model predicts.
-        sequence: In which no augmentation is left.
-        source: What it reads from.
+        run: The run whose model predicts.
+        sequence: The batches, without augmentation.
+        source: The source of the sequence.
     """
     name = source.describe if sequence.indices is None else sequence.describe
     done = 0
@@ -57,7 +57,7 @@ def _batches(run: TrainedRun, sequence: Any, source: Source) -> Iterator[Predict
                     else:
                         raise
                     position += 1
-                    break  # a stream does not take back the memory of what failed
+                    break  # the memory of a failed batch is not returned to the stream, so open a new one
                 yield _predicted(run, sequence, position, made)
                 position += 1
 
@@ -70,7 +70,7 @@ def _predicted(run: TrainedRun, sequence: Any, position: int, made: LoadedBatch)
 
 
 def _one_by_one(run: TrainedRun, sequence: Any, position: int) -> PredictedBatch:
-    """The batch without the loader, row by row."""
+    """Makes a batch row by row, without the loader."""
     errors: dict[int, str] = {}
     items = sequence.sample_indices(0, position)
     rows = sequence.allocate(len(items))
@@ -85,10 +85,10 @@ def _one_by_one(run: TrainedRun, sequence: Any, position: int) -> PredictedBatch
 
 
 def _each_alone(run: TrainedRun, source: Source, position: int, failed: SeqtrainError) -> PredictedBatch:
-    """The batch of a class written for Keras, which makes it in one go: of a sequence for each sample.
+    """Makes the batch of a class written for Keras sample by sample, with a new sequence for each sample.
 
     Raises:
-        SeqtrainError: `failed`, where no sample can be read: it is the class then, and not the files.
+        SeqtrainError: `failed`, if no sample can be read: then the error is in the class, not in the files.
     """
     size = run.loaded.config.batch_size
     items = np.arange(position * size, min((position + 1) * size, len(source)))
@@ -97,7 +97,7 @@ def _each_alone(run: TrainedRun, source: Source, position: int, failed: Seqtrain
     for row in range(len(items)):
         try:
             batch = run.sequence_of(source, items[row : row + 1]).batch(0, 0)
-        except Exception as error:  # a class of the user's raises what it likes
+        except Exception as error:  # a user's class may raise anything
             errors[row] = _message(error)
             outputs.append({name: np.zeros_like(each[:1]) for name, each in run.example.items()})
         else:
@@ -108,7 +108,7 @@ def _each_alone(run: TrainedRun, source: Source, position: int, failed: Seqtrain
 
 
 def _not_finite(outputs: Mapping[str, npt.NDArray[Any]]) -> list[int]:
-    """The rows of which the model puts out no numbers."""
+    """The rows with NaN or infinite outputs."""
     rows: set[int] = set()
     for output in outputs.values():
         if output.dtype.kind == "f":

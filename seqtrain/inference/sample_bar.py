@@ -1,4 +1,4 @@
-"""Progress over samples: a bar on a terminal, a line now and then in a log, or nothing."""
+"""Shows progress over samples: a bar on a terminal, occasional lines in a log, or nothing."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ def sample_bar(words: str, total: int) -> Iterator[Callable[[int], None]]:
     """Shows progress on stderr, as --progress says.
 
     Args:
-        words: What is done to the samples, such as `predicting`.
+        words: The task, such as `predicting`.
         total: The number of samples.
 
     Yields:
-        A function to call with how many more are done.
+        A function to call with the number of further samples done.
     """
     shown = console.display()
     if shown == "bar":

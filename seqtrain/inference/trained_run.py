@@ -1,4 +1,4 @@
-"""A run that was trained: its config, its data, and its model with the weights of a checkpoint.
+"""A trained run: its config, its data, and its model with the weights of a checkpoint.
 
 `evaluate`, `predict` and `inspect-batches --run` start here. Nothing in the run folder is changed, and the run may
 still be training.
@@ -38,7 +38,7 @@ _NO_STAND_IN = "bring the run's data back, which is not where it was; what stand
 
 
 def require_run(path: Path) -> None:
-    """Refuses a folder that is no run's, before anything costs time.
+    """Checks that a folder holds a run, before anything slow happens.
 
     Raises:
         CheckpointError: when there is no run in it.
@@ -52,24 +52,24 @@ class TrainedRun:
 
     Args:
         path: The run folder.
-        settings: `key=value` each, which override its config. Where they name another source, `sequence` gives samples
-            of that, split as the config says; the model, and what was fitted on the training part, stay the run's.
-            Where the run's own data is gone, the other source takes its place; it may be the same data, moved.
+        settings: Overrides (`key=value`) of its config. If they name another source, `sequence` gives samples of that
+            source, split as the config says; the model, scales and vocabularies stay those of the run. If the run's own
+            data no longer exists, the other source replaces it; it may be the same data in another folder.
         which: The checkpoint: the best epoch's, or the last.
-        moves_own: Whether settings of the source say where the run's own data lies now, and name no other source.
+        moves_own: Whether settings of the source give the new location of the run's own data, not another source.
 
     Attributes:
         data: The run's own.
-        source: Whose samples `sequence` gives: the run's own source, or the one that the settings name.
+        source: The source of `sequence`: the run's own, or the one that the settings name.
         source_settings: The settings that name another source; empty for the run's own.
-        has_other_source: Whether they name one.
+        has_other_source: Whether the settings name another source.
         model: The Keras model with the weights of the checkpoint.
-        example: The outputs of the model for a training batch, by their names.
-        output_specs: What each of them is.
+        example: The outputs of the model for a training batch, by name.
+        output_specs: The spec of each output.
 
     Raises:
         CheckpointError: when there is no run in the folder, or no good checkpoint.
-        SeqtrainError: what is wrong with the config or the data.
+        SeqtrainError: when something is wrong with the config or the data.
     """
 
     def __init__(
@@ -83,7 +83,7 @@ class TrainedRun:
         self.path = path
         self.which = which
         own, other = (list(settings), []) if moves_own else _divided(settings)
-        self._is_substitute = False  # whether the other source takes the place of the run's own data, which is gone
+        self._is_substitute = False  # whether the other source replaces the run's own data, which no longer exists
         try:
             self.loaded: LoadedConfig = _loaded(path / "config.yaml", own)
         except ConfigError:
@@ -109,7 +109,7 @@ class TrainedRun:
 
     @property
     def source_paths(self) -> list[str]:
-        """The files and folders that the config names for the run's own source and for the other one."""
+        """The files and folders that the config names for the run's own source and the other source."""
         named = (loaded.config.source.arguments.values() for loaded in (self.loaded, self._named))
         listed = [
             each for values in named for value in values for each in (value if isinstance(value, list) else [value])
@@ -118,15 +118,15 @@ class TrainedRun:
 
     @property
     def epoch(self) -> int:
-        """The epoch after which the checkpoint was made, from 0."""
+        """The epoch of the checkpoint, from 0."""
         return self.stored.epoch
 
     def sequence(self, part: RowRange) -> Any:
-        """The samples of a side of the split, or all, in their order and without augmentation.
+        """A sequence of one side of the split, or of all samples, in order and without augmentation.
 
         Raises:
             ConfigError: when there is no such side.
-            CheckpointError: when the sides are no longer those that the run trained and validated on.
+            CheckpointError: when the split is no longer the one that the run was trained with.
         """
         indices = self.indices(part)
         if self.has_other_source:
@@ -148,25 +148,25 @@ class TrainedRun:
         return split.val if part == "val" else split.train
 
     def sequence_of(self, source: Source, indices: Indices | None = None) -> Any:
-        """Samples of another source, as validation sees the run's own.
+        """A sequence of samples of another source, like the run's validation sequence.
 
         Args:
-            source: Whose samples look as the run's do.
+            source: A source with the same kind of samples.
             indices: Which of them. Default: all.
         """
         chosen = np.arange(len(source)) if indices is None else indices
         return self._skipping(as_the_run_sees(self.data, source, chosen))
 
     def _skipping(self, sequence: Any) -> Any:
-        """The sequence, skipping bad samples where the run's own do."""
+        """The sequence, set to skip bad samples if the run does."""
         sequence.skips_bad_samples = self.data.train.skips_bad_samples
         return sequence
 
     def own_split(self, or_else: str) -> Split:
-        """The split that the run was trained on; samples that it has trained on are never called validation.
+        """The split that the run was trained with, so that training samples are never used as validation samples.
 
         Args:
-            or_else: What may be done instead of bringing the data back.
+            or_else: What the user can do instead of restoring the data, for the message.
 
         Raises:
             CheckpointError: when data or settings give another split.
@@ -185,7 +185,7 @@ class TrainedRun:
 
     def _own_data(self) -> Data:
         try:
-            with _warnings_only():  # the notes on the data are in the log of the training
+            with _warnings_only():  # the notes on the data are already in train.log
                 return open_run_data(self.path, self.loaded)
         except CheckpointError as error:
             if not self._is_substitute:
@@ -203,7 +203,7 @@ class TrainedRun:
 
         first = first_batch(self.data.train)
         model = build_model(self.loaded, self.data, first)
-        model.predict_on_batch(first[0])  # builds a model that declares no inputs
+        model.predict_on_batch(first[0])  # builds a model without declared inputs
         while True:
             try:
                 load_weights(model, self.stored.path / WEIGHTS, self.stored.path)
@@ -212,12 +212,12 @@ class TrainedRun:
                 newer = stored_checkpoint(self.path / "checkpoints", self.which)
                 if newer.path == self.stored.path:
                     raise
-                self.stored = newer  # a run that is still training has removed the other one
+                self.stored = newer  # a run that is still training has removed the old checkpoint
         return model, first
 
 
 def _loaded(path: Path, settings: Sequence[str]) -> LoadedConfig:
-    """The config of a run, whose data may lie elsewhere by now."""
+    """The config of a run, whose data may have been moved."""
     try:
         return load_config(path, settings)
     except ConfigError as error:
@@ -225,7 +225,7 @@ def _loaded(path: Path, settings: Sequence[str]) -> LoadedConfig:
 
 
 def _with_advice(mistake: Mistake) -> Mistake:
-    """A mistake of a source's path that is gone with what to do; what the command line names is just misspelt."""
+    """Adds a fix to a mistake about a missing path of the source, unless the path is from the command line."""
     key = mistake.message.partition(": ")[0]
     is_gone = mistake.code == MISSING_FILE and key.startswith("source.")
     if not is_gone or (mistake.where or "").startswith("-s "):
@@ -245,7 +245,7 @@ def _warnings_only() -> Iterator[None]:
 
 
 def _divided(settings: Sequence[str]) -> tuple[list[str], list[str]]:
-    """The settings of the run itself, and those of another source and its split; a split alone is the run's."""
+    """Divides settings into those of the run, and those of another source and its split; a split alone is the run's."""
     if not names_source(settings):
         return list(settings), []
     other = [each for each in settings if _top_key(each) in ("source", "split")]
@@ -253,7 +253,7 @@ def _divided(settings: Sequence[str]) -> tuple[list[str], list[str]]:
 
 
 def names_source(settings: Sequence[str]) -> bool:
-    """Whether some settings are of the source."""
+    """Whether some settings belong to the source."""
     return any(_top_key(each) == "source" for each in settings)
 
 

@@ -1,8 +1,8 @@
-"""Masks of whole volumes, put together from predictions for their patches or slices.
+"""Assembles masks of whole volumes from the predictions for their patches or slices.
 
-Where patches overlap, the probabilities of a voxel are added up. Memory holds one volume: of patches four bytes a voxel
-for each class and eight besides, of slices one. A mask is written when its volume is done; one with a part that cannot
-be read has none.
+Where patches overlap, the probabilities of a voxel are added up. One volume is kept in memory: for patches, four bytes
+per voxel and class plus eight; for slices, one byte per voxel. A mask is written when its volume is complete; a volume
+with a part that cannot be read gets no mask.
 """
 
 from __future__ import annotations
@@ -28,12 +28,12 @@ Array = npt.NDArray[Any]
 
 
 class PatchParts:
-    """Puts the predictions for the patches of volumes together, one volume after the other; patches may overlap.
+    """Assembles predictions for patches, one volume after the other; patches may overlap.
 
     Args:
-        volumes: That they are of.
-        sequence: Whose items they are.
-        spec: Of the output.
+        volumes: The source of the volumes.
+        sequence: The sequence of patches.
+        spec: The output's spec.
     """
 
     def __init__(self, volumes: Volumes, sequence: VolumePatchSequence, spec: OutputSpec) -> None:
@@ -66,10 +66,10 @@ class PatchParts:
 
 
 class SliceParts:
-    """Puts the predictions for the slices of volumes together, one volume after the other.
+    """Assembles predictions for slices, one volume after the other.
 
     Args:
-        source: Whose samples they are.
+        source: The source of the slices.
         spec: Of the output.
         resize: How slices were resized for the model.
     """
@@ -104,11 +104,11 @@ VolumeParts = PatchParts | SliceParts
 
 
 def volume_parts(specs: Sequence[OutputSpec], sequence: Any, source: Source, resize: str) -> VolumeParts | None:
-    """The parts of volumes whose masks a model predicts; None for other models.
+    """Assembles a model's masks of patches or slices; None for other models.
 
     Args:
         specs: The outputs.
-        sequence: What the model is given.
+        sequence: The model's input batches.
         source: The samples.
         resize: How pictures are resized for the model.
     """
@@ -119,12 +119,12 @@ def volume_parts(specs: Sequence[OutputSpec], sequence: Any, source: Source, res
 
 
 class VolumeWriter:
-    """A mask for each volume, in its place and format, called as its file is.
+    """Writes a mask for each volume, with the volume's orientation, format and file name.
 
     Args:
-        folder: Where they go.
-        parts: The parts that the predictions are for.
-        place: The file of the mask of a volume, by the volume's file.
+        folder: The output folder.
+        parts: Assembles the predictions.
+        place: Returns the mask's file for the file of a volume.
     """
 
     def __init__(self, folder: Path, parts: VolumeParts, place: Callable[[str], Path]) -> None:
@@ -146,7 +146,7 @@ class VolumeWriter:
                 self._parts.begin(volume)
             if position in batch.errors:
                 self._is_readable = False
-                self._path.unlink(missing_ok=True)  # an earlier prediction's is not this one's
+                self._path.unlink(missing_ok=True)  # left by an earlier `predict`
             elif self._is_readable:
                 self._parts.add(item, output[position])
 

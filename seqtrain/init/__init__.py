@@ -1,1 +1,1 @@
-"""Looks at a folder of data, says what it is, and writes a config that trains on it."""
+"""`seqtrain init`: recognises the kind of data in a folder, and writes a config that trains on it."""

@@ -1,4 +1,4 @@
-"""Samples and labels as arrays: two .npy files, the members of one .npz, the data sets of one HDF5 file."""
+"""Detects samples and labels as arrays: two .npy files, the members of one .npz, the data sets of one HDF5 file."""
 
 from __future__ import annotations
 
@@ -26,10 +26,10 @@ from seqtrain.text import number_range
 _SAMPLES = ("x", "images", "image", "data", "features", "inputs", "samples", "imgs", "pixels")
 _LABELS = ("y", "labels", "label", "targets", "target", "classes")
 _FEW_ARRAYS = 8
-_IS_WEIGHT = re.compile(r"/vars/\d+$|:\d+$")  # of Keras's files, new and old
+_IS_WEIGHT = re.compile(r"/vars/\d+$|:\d+$")  # names of weights in Keras's HDF5 files, new and old
 _FEW_CHANNELS = 4
 _LEAST_PICTURE = 8
-_ARE_MANY = 2000  # distinct whole numbers that are hardly classes
+_ARE_MANY = 2000  # so many distinct whole numbers are hardly classes
 
 
 class _Named(NamedTuple):
@@ -43,9 +43,9 @@ class _Pair(NamedTuple):
     """Samples and labels.
 
     Args:
-        kind: The recipe.
-        source: Its arguments.
-        places: Of both, for a person.
+        kind: The name of the recipe.
+        source: The arguments of the source.
+        places: The names of both arrays, to be printed.
         shape: Of the samples.
         dtype: Of the samples.
         labels: All of them.
@@ -60,7 +60,7 @@ class _Pair(NamedTuple):
 
 
 def arrays(listing: Listing) -> Iterator[Detection]:
-    """Finds arrays of as many samples as labels."""
+    """Finds pairs of arrays with equally many samples and labels."""
     files = {file.removesuffix(".npy"): file for file in listing.with_extension(".npy")}
     for x, y in _pairs(files, lambda name: npy_array(listing.root / files[name])):
         source = {"name": "arrays", "x": listing.path(files[x.name]), "y": listing.path(files[y.name])}
@@ -79,7 +79,7 @@ def arrays(listing: Listing) -> Iterator[Detection]:
 
 
 def _pairs(names: Collection[str], opened: Callable[[str], StoredArray]) -> Iterator[tuple[_Named, _Named]]:
-    """Samples and labels: by their names, or where these say nothing, by their shapes."""
+    """Pairs of samples and labels: by their names, or else by their shapes."""
     found = list(_named_pairs(names))
     if not found and len(names) <= _FEW_ARRAYS and not any(map(_IS_WEIGHT.search, names)):
         found = list(_only_pair({name: opened(name).shape for name in names}))
@@ -88,7 +88,7 @@ def _pairs(names: Collection[str], opened: Callable[[str], StoredArray]) -> Iter
 
 
 def _named_pairs(names: Collection[str]) -> Iterator[tuple[str, str]]:
-    """Names of samples and of labels that agree in all other words: `train_images` and `train_labels`."""
+    """Names of samples and labels that are otherwise equal: `train_images` and `train_labels`."""
     words = {name: re.split(r"[_\-/. ]+", name.lower()) for name in names}
     for x, first in sorted(words.items(), key=lambda item: is_held_out(item[0])):
         for y, second in words.items():
@@ -98,7 +98,7 @@ def _named_pairs(names: Collection[str]) -> Iterator[tuple[str, str]]:
 
 
 def _only_pair(shapes: Mapping[str, tuple[int, ...]]) -> Iterator[tuple[str, str]]:
-    """The one array of several numbers a row, and the one of a number for each of its rows."""
+    """The only array with several numbers per row, and the only one with a single number for each of its rows."""
     samples = [name for name, shape in shapes.items() if len(shape) > 1 and shape[1:] != (1,)]
     labels = [name for name, shape in shapes.items() if len(shape) == 1 or (len(shape) == 2 and shape[1] == 1)]
     if len(samples) == len(labels) == 1 and shapes[samples[0]][0] == shapes[labels[0]][0]:

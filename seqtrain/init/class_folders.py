@@ -1,4 +1,4 @@
-"""Images in one folder for each class, perhaps below train/ beside val/ or test/."""
+"""Detects images in one folder for each class, perhaps below train/ beside val/ or test/."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from seqtrain.init.picture_sample import PictureSample, sample_pictures
 from seqtrain.init.recipe import Recipe
 from seqtrain.text import number_range
 
-_IMBALANCED = 3  # times as many samples in the largest class as in the smallest
+_IMBALANCED = 3  # ratio of the largest class to the smallest from which on class weights are suggested
 _MANY_CLASSES, _FEW_IMAGES = 20, 20
 _SHOWN = 6
 _BACKBONE_EDGE = 96
-_INNER = frozenset({"images", "masks", "labels"})  # folders in the folder of a sample: no classes
+_INNER = frozenset({"images", "masks", "labels"})  # subfolders of one sample's folder, not classes
 
 
 @dataclass(frozen=True)
@@ -25,10 +25,10 @@ class _Classes:
     """Class folders below `base`.
 
     Args:
-        base: Their folder, relative to the listing's.
-        counts: Of the images, by class.
+        base: Their parent folder, relative to the listing's folder.
+        counts: The number of images of each class.
         empty: Folders without images.
-        held_out: By name, images in the folders that are kept for a test.
+        held_out: The number of images in each folder that is kept for a test.
     """
 
     base: str
@@ -38,7 +38,7 @@ class _Classes:
 
 
 def class_folders(listing: Listing) -> Iterator[Detection]:
-    """Finds classes, and what else can be learnt of them."""
+    """Finds class folders, for classification and for other tasks, such as pairs of images."""
     found = _classes(listing)
     if found is None:
         return
@@ -69,7 +69,7 @@ def _find(kind: str, listing: Listing, found: _Classes, sample: PictureSample, s
         if kind.startswith("siamese"):
             column = "class" if num_classes >= 5 else None
             values |= {"form": kind.removeprefix("siamese_")}
-            values |= {"one_shot": num_classes >= 100}  # a fifth of the classes is held out, and a trial needs 20
+            values |= {"one_shot": num_classes >= 100}  # a fifth of the classes is held out; a trial needs 20
             return Recipe("similarity", about, source, sample.batch_size(), column=column, values=values)
         values |= {"about_source": "One folder for each class.", "is_imbalanced": largest >= _IMBALANCED * smallest}
         by = "stratified" if smallest > 1 else "random"
@@ -90,7 +90,7 @@ def _find(kind: str, listing: Listing, found: _Classes, sample: PictureSample, s
 
 
 def _classes(listing: Listing) -> _Classes | None:
-    """Descends to the folder that holds several folders of images, and no images itself."""
+    """Searches for the folder that holds several folders of images, and no images itself."""
     base, files = "", listing.images
     held_out: dict[str, int] = {}
     while True:
@@ -107,7 +107,7 @@ def _classes(listing: Listing) -> _Classes | None:
 
 
 def _checked(listing: Listing, base: str, below: dict[str, list[str]], held_out: dict[str, int]) -> _Classes | None:
-    """Folders of images as classes, unless they are folders of samples or of masks."""
+    """The class folders, unless they are folders of samples or of masks."""
     inner = {file[len(base) :].split("/")[1].lower() for files in below.values() for file in files[:1]}
     is_other = any(_INNER & {name.lower() for name in names} for names in (below, inner))
     if is_other or len(below) > len(listing.images) / 2:
@@ -134,7 +134,7 @@ def _notes(found: _Classes, root: Path) -> Iterator[str]:
 
 
 def _by_first_folder(files: list[str], base: str) -> dict[str, list[str]]:
-    """Files by the folder below `base` that they lie in; "" for those in `base` itself."""
+    """Files by their top-level folder below `base`; "" for files in `base` itself."""
     found: dict[str, list[str]] = {}
     for file in files:
         name, slash, _ = file[len(base) :].partition("/")

@@ -1,4 +1,4 @@
-"""What the columns of a table are, judged by its first rows: features, targets, and what is neither."""
+"""Decides by a table's first rows which columns are features, which may be targets, and which are neither."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _ID_ENDING = re.compile(r"[A-Za-z0-9](?:[_ .-](?i:id)|(?<=[a-z0-9])(?:Id|ID))$")
 _GROUP_NAMES = ("patient", "patientid", "group", "subject", "subjectid", "person", "scanner", "site", "userid")
 _YEAR_FIRST = re.compile(r"[0-9]{4}-[0-9]{1,2}-[0-9]{1,2}")
 _FEW_VALUES = 20
-_MOST = 0.9  # of the cells: what the others are is a mistake, which is told as such when the data is read
+_MOST = 0.9  # of the cells; the other cells are mistakes, which are reported when the data is read
 _MOST_CLASSES = 1000
 
 
@@ -28,9 +28,9 @@ class ColumnRoles:
     """The columns of a table.
 
     Args:
-        roles: By name: "number" and "category" are features; an "id" names rows; "text" differs from row to
-            row, or is a date.
-        distinct: By name: how many values the first rows hold.
+        roles: By name: "number" and "category" are features; an "id" identifies rows; "text" differs in every row, or
+            is a date.
+        distinct: By name, the number of distinct values in the first rows.
     """
 
     roles: dict[str, Role]
@@ -38,24 +38,24 @@ class ColumnRoles:
 
     @property
     def features(self) -> list[str]:
-        """Columns that something can be learnt from."""
+        """The columns that can be used as features."""
         return [name for name, role in self.roles.items() if role in ("number", "category")]
 
     @property
     def ignored(self) -> list[str]:
-        """The others."""
+        """The columns that cannot be used as features."""
         return [name for name in self.roles if name not in self.features]
 
 
 def column_roles(sample: CsvSample) -> ColumnRoles:
-    """Judges every column."""
+    """Decides the role of every column."""
     cells = {name: sample.column(name) for name in sample.header}
     distinct = {name: len(set(column)) for name, column in cells.items()}
     return ColumnRoles({name: _role(name, column, distinct[name]) for name, column in cells.items()}, distinct)
 
 
 def target_kind(sample: CsvSample, name: str) -> Literal["number", "class"]:
-    """Whether a column is predicted as a number or as a class: few whole numbers are classes, also beside names."""
+    """Whether to predict a column as a number or as a class: few distinct whole numbers are classes."""
     cells = sample.column(name)
     numbers = list(filter(is_number, cells))
     if len(numbers) <= _MOST * len(cells):
@@ -64,14 +64,14 @@ def target_kind(sample: CsvSample, name: str) -> Literal["number", "class"]:
 
 
 def likely_targets(sample: CsvSample, roles: ColumnRoles) -> tuple[list[str], str | None]:
-    """Columns that may be the target, and the likeliest: by its name, else the last."""
+    """Columns that may be the target, and the most likely one: by its name, else the last."""
     names = [name for name in roles.features if roles.distinct[name] <= _MOST_CLASSES or roles.roles[name] == "number"]
     named = sample.named(*_TARGET_NAMES)
     return names, named if named in names else (names[-1] if names else None)
 
 
 def group_column(sample: CsvSample) -> str | None:
-    """The column of those who must not stand on both sides of a split, if some value of it is repeated."""
+    """The column to split by group, such as the patient, if some of its values repeat."""
     name = sample.named(*_GROUP_NAMES)
     return name if name is not None and 1 < len(set(sample.column(name))) < len(sample.rows) else None
 

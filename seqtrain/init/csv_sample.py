@@ -1,4 +1,4 @@
-"""The header and the first rows of the tables in a folder: enough to see what they are."""
+"""Reads the header and the first rows of the tables in a folder, to recognise their kind."""
 
 from __future__ import annotations
 
@@ -26,14 +26,14 @@ _QUICKLY_COUNTED = 1 << 28  # bytes
 
 @dataclass(frozen=True)
 class CsvSample:
-    """The beginning of a table.
+    """The first rows of a table.
 
     Args:
         path: The file.
         file: The same, relative to the listing's folder.
-        header: The names of the columns; empty where the first row is all numbers.
+        header: The names of the columns; empty if the first row is all numbers.
         rows: The first rows, as text.
-        is_whole: Whether there are no others.
+        is_whole: Whether these are all rows.
     """
 
     path: Path
@@ -43,18 +43,18 @@ class CsvSample:
     is_whole: bool
 
     def named(self, *names: str) -> str | None:
-        """The first column that is called by one of some names, whatever its capitals and underscores."""
+        """The first column with one of these names, ignoring case and underscores."""
         folded = {fold(name): name for name in reversed(self.header)}
         return next((folded[name] for name in names if name in folded), None)
 
     def column(self, name: str) -> list[str]:
-        """The cells of a column, those without a value left out."""
+        """The cells of a column, without empty ones."""
         position = self.header.index(name)
         return [row[position] for row in self.rows if not is_missing(row[position])]
 
     @cached_property
     def num_rows(self) -> int:
-        """How many rows there are: counted, or judged by the size of a file that takes long to count."""
+        """The number of rows: counted, or for a large file estimated from its size."""
         if self.is_whole or not self.rows:
             return len(self.rows)
         if self.path.suffix.lower() == ".parquet":
@@ -66,7 +66,7 @@ class CsvSample:
         return round(self.path.stat().st_size / length)
 
     def words(self) -> str:
-        """How many rows, for a person."""
+        """The number of rows as text."""
         return f"{self.num_rows:,} rows" if self._is_quick else f"about {self.num_rows:,} rows"
 
     @property
@@ -75,12 +75,12 @@ class CsvSample:
 
 
 def fold(name: str) -> str:
-    """A name without capitals and underscores."""
+    """A name in lower case, without underscores."""
     return re.sub(r"[^a-z0-9]", "", name.lower())
 
 
 def csv_samples(listing: Listing) -> list[CsvSample]:
-    """The tables of a folder that can be read: those for training first, those for a test last."""
+    """The readable tables of a folder: tables for training first, tables for a test last."""
     files = sorted(
         listing.with_extension(*_EXTENSIONS), key=lambda file: (is_last(file), not is_training(Path(file).stem))
     )
@@ -88,12 +88,12 @@ def csv_samples(listing: Listing) -> list[CsvSample]:
 
 
 def is_last(file: str) -> bool:
-    """Whether a table is one for a test, or shows the form of an answer."""
+    """Whether a table is by its name for a test, or a sample submission."""
     return is_held_out(Path(file).stem) or "submission" in file.lower()
 
 
 def check_is_text(listing: Listing) -> None:
-    """Refuses tables in another encoding, which nothing was recognised in.
+    """Raises an error for tables that are not UTF-8, in which nothing can be recognised.
 
     Raises:
         DataError: when one is not UTF-8.
@@ -109,7 +109,7 @@ def check_is_text(listing: Listing) -> None:
 
 
 def check_decimal_points(sample: CsvSample) -> None:
-    """Refuses numbers with a comma, which no source reads and which would be left out as text.
+    """Raises an error for decimal commas: no source reads them, and the column would be ignored as text.
 
     Raises:
         DataError: when most cells of a column are such.
@@ -144,7 +144,7 @@ def _sample(path: Path, file: str) -> CsvSample | None:
 
 
 def _first_rows(path: Path) -> tuple[list[tuple[str, ...]], bool]:
-    """The first rows, and whether they are all."""
+    """The first rows, and whether these are all rows."""
     delimiter = CsvFile(path).delimiter
     with path.open(newline="", encoding="utf-8-sig") as opened:
         rows, size = [], 0

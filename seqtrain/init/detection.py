@@ -1,4 +1,4 @@
-"""What a folder turns out to be: what was seen in it, what must be asked, and the config that fits."""
+"""A kind of data that was detected in a folder: what was found, what must be asked, and the config for it."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from seqtrain.init.recipe import Recipe, Size
 
 @dataclass(frozen=True)
 class Answers:
-    """What cannot be seen.
+    """The answers that cannot be found out from the data.
 
     Args:
-        target: The column to predict; None where nothing is asked.
-        image_size: Height and width of the pictures in a batch; None where nothing is asked.
+        target: The column to predict; None if it need not be asked.
+        image_size: Height and width of the images in a batch; None if it need not be asked.
     """
 
     target: str | None = None
@@ -24,15 +24,15 @@ class Answers:
 
 @dataclass(frozen=True)
 class Detection:
-    """One thing that a folder can be.
+    """One kind of data that a folder may hold.
 
     Args:
         kind: The name of its recipe, such as "image_folder".
-        seen: What was seen, for a person: name and words.
-        recipe: The config, once all is answered.
-        suggested: What is likely right.
-        targets: The columns that the target may be; empty where nothing is asked.
-        notes: What a person should know before training.
+        seen: The facts that were found, to be printed: a name and a text each.
+        recipe: Makes the config from the answers.
+        suggested: The suggested answers.
+        targets: The columns that may be the target; empty if the target need not be asked.
+        notes: Remarks that the user should read before training.
     """
 
     kind: str
@@ -44,7 +44,7 @@ class Detection:
 
     @property
     def task(self) -> str:
-        """What a model does with it, such as "classification"."""
+        """The task, such as "classification"."""
         from seqtrain.init.kinds import KINDS
 
         return KINDS[self.kind].task

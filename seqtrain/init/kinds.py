@@ -14,8 +14,8 @@ class Kind(NamedTuple):
     """A kind of data.
 
     Args:
-        task: What a model does with it.
-        about: What the data looks like, and what is learnt.
+        task: The task, such as "classification".
+        about: The layout of the data, and the task, in a line.
     """
 
     task: str
@@ -28,7 +28,7 @@ TASKS = tuple(dict.fromkeys(kind.task for kind in KINDS.values()))
 
 
 def template(kind: str) -> Recipe:
-    """The config of a kind for data that is not there yet, with made-up paths."""
+    """The config for a kind of data, with placeholder paths."""
     listed = _LISTED[kind]
     about = listed.get("title", f"A config for {listed['about']}. Put your paths and names into `source`.")
     values = {"image_size": [128, 128], "color": "rgb", **listed.get("values", {})}

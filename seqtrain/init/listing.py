@@ -1,6 +1,6 @@
-"""The files of a folder, listed once for all who look at them; no file is opened.
+"""Lists the files of a folder once for all detectors; no file is opened.
 
-A million files take some seconds. Folders that are links are followed, as data is often put together from links.
+A million files take some seconds. Symbolic links to folders are followed, since data sets are often made of them.
 """
 
 from __future__ import annotations
@@ -24,12 +24,12 @@ _WRITTEN_BY_US = ("runs", "inspect")
 
 @dataclass(frozen=True)
 class Listing:
-    """What a folder holds.
+    """The files of a folder.
 
     Args:
         root: The folder.
         files: The paths of all files below it, in order.
-        written: The folder as the config will name it.
+        written: The folder's path as the config will contain it.
     """
 
     root: Path
@@ -37,11 +37,11 @@ class Listing:
     written: str = "."
 
     def path(self, file: str) -> str:
-        """A file or folder as the config will name it."""
+        """The path of a file or folder as the config will contain it."""
         return os.path.normpath(os.path.join(self.written, file))  # noqa: PTH118 - it keeps "..", and is no Path here
 
     def with_extension(self, *extensions: str) -> list[str]:
-        """The files with one of some extensions, in lower case."""
+        """The files with one of these extensions, given in lower case."""
         return [file for extension in extensions for file in self._by_extension.get(extension, [])]
 
     @cached_property
@@ -58,12 +58,12 @@ class Listing:
 
     @cached_property
     def folders_of_images(self) -> dict[str, list[str]]:
-        """The image files by the folder that they lie in; "." for the root."""
+        """The image files by their folder; "." for the root."""
         return by_folder(self.images)
 
 
 def by_folder(files: Sequence[str]) -> dict[str, list[str]]:
-    """Files by the folder that they lie in."""
+    """Files by their folder."""
     found: dict[str, list[str]] = {}
     for file in files:
         found.setdefault(os.path.dirname(file) or ".", []).append(file)  # noqa: PTH120 - a Path for each is slow
@@ -75,10 +75,10 @@ def listing_of(place: Path, config_folder: Path) -> Listing:
 
     Args:
         place: The folder or file.
-        config_folder: Where the config will lie: relative paths in it start there.
+        config_folder: The folder of the new config, which its relative paths start from.
 
     Raises:
-        DataError: when there is no such folder, or nothing in it.
+        DataError: when the folder does not exist or is empty.
     """
     root = place.parent if place.is_file() else place
     written = str(root) if root.is_absolute() else os.path.relpath(root, config_folder)
@@ -93,17 +93,17 @@ def listing_of(place: Path, config_folder: Path) -> Listing:
 
 
 def evenly(items: Sequence[str], number: int) -> list[str]:
-    """At most so many items, spread evenly."""
+    """At most `number` items, evenly spaced."""
     return [items[index * len(items) // number] for index in range(number)] if len(items) > number else list(items)
 
 
 def is_held_out(path: str) -> bool:
-    """Whether a folder or file is called as those that validate or test."""
+    """Whether a folder or file is by its name for validation or test."""
     return not HELD_OUT.isdisjoint(_words(path))
 
 
 def is_training(path: str) -> bool:
-    """Whether a folder or file is called as those that train."""
+    """Whether a folder or file is by its name for training."""
     return not TRAINING.isdisjoint(_words(path))
 
 

@@ -1,4 +1,4 @@
-"""Tables of paths: images with a label each, or pairs of images."""
+"""Detects tables of paths: images with a label each, or pairs of images."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ _SAME = ({"0", "1"}, {"same", "different"})
 
 
 def manifests(listing: Listing) -> Iterator[Detection]:
-    """Finds tables with a column, or two, of images that are there."""
+    """Finds tables with one or two columns of paths of existing images."""
     for sample in csv_samples(listing):
         paths = {name: root for name in sample.header if (root := _root(listing, sample, name)) is not None}
         if len(paths) == 2:
@@ -37,7 +37,7 @@ def manifests(listing: Listing) -> Iterator[Detection]:
 
 
 def _root(listing: Listing, sample: CsvSample, name: str) -> str | None:
-    """The folder that the paths of a column start from; None where it holds no paths."""
+    """The folder that the paths of a column start from; None if the column does not hold paths of images."""
     cells = evenly(sample.column(name), _CHECKED)
     if not cells or not all(PurePosixPath(cell).suffix.lower() in image_extensions() for cell in cells):
         return None
@@ -125,7 +125,7 @@ def _labelled_recipe(listing: Listing, sample: CsvSample, where: tuple[str, str,
 def _all_labels(sample: CsvSample, label: str) -> list[str]:
     try:
         return read_texts(sample.path, [label]).texts[label]
-    except DataError:  # told when the config is tried
+    except DataError:  # reported when the new config is checked
         return sample.column(label)
 
 

@@ -1,4 +1,4 @@
-"""Images and one mask each, in two folders or side by side: which folders, which suffix, which classes."""
+"""Detects images with one mask each, in two folders or one; finds the folders, the suffix and the classes."""
 
 from __future__ import annotations
 
@@ -46,10 +46,10 @@ class FolderPair(NamedTuple):
     Args:
         images: Relative to the listing's folder.
         masks: The same.
-        suffix: What the masks' stems end in besides.
+        suffix: The suffix that the masks' stems have in addition.
         files: The images that have a mask.
         mask_files: Their masks.
-        alone: How many files have no partner.
+        alone: The number of files without a partner.
     """
 
     images: str
@@ -61,7 +61,7 @@ class FolderPair(NamedTuple):
 
     @property
     def notes(self) -> tuple[str, ...]:
-        """What a person should know: that some files have no partner."""
+        """A note if some files have no partner."""
         if self.alone < 1:
             return ()
         left_out = (
@@ -71,7 +71,7 @@ class FolderPair(NamedTuple):
 
 
 class _Ids(NamedTuple):
-    """What some masks hold: class names, the id that does not count, and why they cannot be used."""
+    """The contents of some masks: class names, the id to ignore, and the reason why they cannot be used."""
 
     classes: list[str]
     ignore: int | None
@@ -88,7 +88,7 @@ def mask_pairs(listing: Listing) -> Iterator[Detection]:
 
 
 def folder_pairs(files: list[str]) -> Iterator[FolderPair]:
-    """Pairs of folders whose files have stems in common, those that are to be held out last.
+    """Pairs of folders whose files have the same stems; folders for validation or test come last.
 
     Folders pair by the names in their path: `train/images` with `train/masks`, `train` with `train_masks`.
     """
@@ -108,14 +108,14 @@ def folder_pairs(files: list[str]) -> Iterator[FolderPair]:
 
 
 def is_mask_name(folder: str) -> bool:
-    """Whether a folder is called as those of masks."""
+    """Whether a folder is by its name a folder of masks."""
     names = [_DECATHLON.sub("", name) for name in folder.lower().replace("-", "_").split("/")]
     words = [word for name in names for word in name.split("_")]
     return any(word in MASK_WORDS or word.removesuffix("s") in MASK_WORDS or word.startswith("mask") for word in words)
 
 
 def _places(folder: str) -> list[tuple[str, ...]]:
-    """A path with each of its parts left open: folders beside each other, or below two that are, have one in common."""
+    """The path with each of its parts in turn as a wildcard, to find paths that differ in one part."""
     parts = folder.split("/")
     return [(*parts[:level], "*", *parts[level + 1 :]) for level in range(len(parts))]
 
@@ -140,7 +140,7 @@ def _paired(images: str, masks: str, image_files: list[str], mask_files: list[st
 
 
 def _suffix(stems: dict[str, str], partners: dict[str, str]) -> str | None:
-    """The ending that is a mask's by its name, and that most masks share: "_mask" of `cat_mask`."""
+    """The suffix of most masks that names them as masks: "_mask" of `cat_mask`."""
     endings = Counter(
         stem[cut:]
         for stem in evenly(list(partners), 200)
@@ -155,7 +155,7 @@ def _stem(file: str) -> str:
 
 
 def _ids(root: Path, masks: list[str]) -> _Ids:
-    """The ids in some masks; those that cannot be read are told of.
+    """Reads the ids in some masks, and reports masks that cannot be read.
 
     Raises:
         DataError: when none can be read, or they have colours or a picture's shades.

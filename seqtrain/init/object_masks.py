@@ -1,4 +1,4 @@
-"""Images whose objects are files of their own, rows of run-length codes, or outlines in a COCO file."""
+"""Detects images with one mask file per object, with rows of run-length codes, or with outlines in a COCO file."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _SUMMARY_OF_MERGE = (
 
 
 def object_masks(listing: Listing) -> Iterator[Detection]:
-    """Finds outlines, codes and folders of masks: what names classes first."""
+    """Finds COCO files, run-length codes and folders of masks; kinds that name classes come first."""
     for path in sorted(listing.with_extension(".json"), key=is_held_out):
         yield from _coco(listing, path)
     for sample in csv_samples(listing):
@@ -32,7 +32,7 @@ def object_masks(listing: Listing) -> Iterator[Detection]:
 
 
 def _mask_folders(listing: Listing) -> Iterator[Detection]:
-    """Folders of an image each: with many, `images` and `masks` are folders of pairs."""
+    """Finds folders with one image each; with many images, `images` and `masks` are folders of pairs."""
     images, masks = _inside(listing, "images"), _inside(listing, "masks")
     ids = [name for name in sorted(images) if name in masks and len(images[name]) == 1]
     by_base: dict[str, list[str]] = {}
@@ -49,7 +49,7 @@ def _mask_folders(listing: Listing) -> Iterator[Detection]:
 
 
 def _inside(listing: Listing, name: str) -> dict[str, list[str]]:
-    """The images in folders of a name, by the folder above."""
+    """The images in folders with this name, by the parent folder."""
     folders = listing.folders_of_images.items()
     return {folder.rpartition("/")[0]: files for folder, files in folders if folder.endswith(f"/{name}")}
 
@@ -140,7 +140,7 @@ def _find(
 
 
 def _files_of(ids: list[str], images: list[str]) -> list[str]:
-    """The images that some ids name, by name with or without extension."""
+    """The images with these ids, which are file names with or without extension."""
     wanted = set(ids)
     return [file for file in images if PurePosixPath(file).name in wanted or PurePosixPath(file).stem in wanted]
 
@@ -150,7 +150,7 @@ def _in(folder: str, listing: Listing) -> list[str]:
 
 
 def _place(files: list[str], images: list[str]) -> tuple[str, str | None]:
-    """The folder of some images, and the pattern of their paths below it where it holds others too."""
+    """The folder of some images, and a pattern of their paths below it if the folder holds other images too."""
     folders = [PurePosixPath(file).parent.parts for file in files]
     common = 0
     while all(len(f) > common for f in folders) and len({f[common] for f in folders}) == 1:

@@ -1,4 +1,4 @@
-"""Size and colour of some pictures, from their headers: what a batch of them should look like."""
+"""Reads size and colour of some images from their headers, to suggest `image_size`, `color` and `batch_size`."""
 
 from __future__ import annotations
 
@@ -25,16 +25,16 @@ _GRAY = frozenset({"1", "L", "LA", "I", "I;16", "F"})
 
 @dataclass(frozen=True)
 class PictureSample:
-    """What some of the pictures are like.
+    """Facts about a sample of the images.
 
     Args:
-        count: Of all pictures.
-        median: Height and width.
-        smallest: By area.
-        largest: By area.
-        proportions: Width to height of the narrowest and of the widest.
-        is_gray: Whether none of them has colours.
-        unreadable: Of those that were looked at.
+        count: The number of all images.
+        median: Median height and width.
+        smallest: Size of the smallest image by area.
+        largest: Size of the largest image by area.
+        proportions: Width divided by height of the narrowest and of the widest image.
+        is_gray: Whether no image has colours.
+        unreadable: The number of sampled images that cannot be read.
     """
 
     count: int
@@ -47,15 +47,15 @@ class PictureSample:
 
     @property
     def color(self) -> str:
-        """The argument `color` of sequences."""
+        """The value of the argument `color` of sequences."""
         return "gray" if self.is_gray else "rgb"
 
     def batch_size(self, most: int = 64) -> int:
-        """A power of two that gives ten steps an epoch or more."""
+        """A power of two that gives at least ten steps per epoch."""
         return fitting_batch_size(self.count, most)
 
     def image_size(self, multiple: int = 1) -> Size:
-        """The median, at most 224 pixels an edge; square where it nearly is, or is made smaller."""
+        """The median size, at most 224 pixels per side; square if it is nearly square or was reduced."""
         height, width = self.median
         scale = min(1.0, _LARGEST / max(height, width))
         is_square = max(height, width) <= _NEARLY_SQUARE * min(height, width)
@@ -64,16 +64,16 @@ class PictureSample:
         return _down_to(height, multiple), _down_to(width, multiple)
 
     def values(self, image_size: Size) -> dict[str, Any]:
-        """What recipes are told of the pictures."""
+        """The values for the recipes."""
         return {"image_size": list(image_size), "color": self.color, "filters": filters(image_size)}
 
     def words(self) -> str:
-        """For a person: "64x64, gray"."""
+        """Size and colour as text: "64x64, gray"."""
         spread = "" if self.smallest == self.largest else f" (from {_x(self.smallest)} to {_x(self.largest)})"
         return f"{_x(self.median)}{spread}, {'gray' if self.is_gray else 'in colour'}"
 
     def notes(self) -> tuple[str, ...]:
-        """What a person should know."""
+        """Notes for the user."""
         looked_at = min(self.count, _SAMPLED)
         narrowest, widest = self.proportions
         notes = []
@@ -90,7 +90,7 @@ class PictureSample:
 
 
 def sample_pictures(root: Path, files: Sequence[str]) -> PictureSample | None:
-    """Looks at the headers of some pictures, evenly spread; None where none can be read."""
+    """Reads the headers of some images, evenly spaced; None if none can be read."""
     sizes: list[Size] = []
     modes: Counter[str] = Counter()
     unreadable: list[str] = []
@@ -113,7 +113,7 @@ def sample_pictures(root: Path, files: Sequence[str]) -> PictureSample | None:
 
 
 def fitting_batch_size(num_samples: int, most: int = 64) -> int:
-    """A power of two from 4 that gives ten steps an epoch or more."""
+    """A power of two, at least 4, that gives at least ten steps per epoch."""
     size = 4
     while size * 2 <= most and num_samples / (size * 2) >= 10:
         size *= 2

@@ -1,4 +1,4 @@
-"""Images without labels: the last thing that a folder can be, and possible wherever there are images."""
+"""Detects images without labels: possible wherever there are images, and suggested last."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from seqtrain.init.listing import Listing
 from seqtrain.init.picture_sample import PictureSample, sample_pictures
 from seqtrain.init.recipe import Recipe
 
-_LARGEST = 64  # a picture that is drawn again; larger ones take long
+_LARGEST = 64  # pixels per side of an autoencoder's images; larger ones are slow to train
 
 
 def plain_images(listing: Listing) -> Iterator[Detection]:
-    """Finds images, to be drawn again."""
+    """Finds images, for an autoencoder."""
     sample = sample_pictures(listing.root, listing.images) if listing.images else None
     if sample is None:
         return

@@ -1,4 +1,4 @@
-"""What cannot be seen is asked on a terminal, taken from the command line, or as it is suggested."""
+"""Gets the answers that the data does not give: from the command line, from prompts, or as suggested."""
 
 from __future__ import annotations
 
@@ -22,13 +22,13 @@ T = TypeVar("T")
 
 @dataclass(frozen=True)
 class InitOptions:
-    """What the command line says.
+    """The options on the command line.
 
     Args:
         task: A task or a kind.
         target: A column.
         image_size: Such as "64" or "64x48".
-        takes_suggestions: Whether to take what is suggested for all else.
+        takes_suggestions: Whether to accept the suggestions without asking.
     """
 
     task: str | None = None
@@ -38,11 +38,11 @@ class InitOptions:
 
 
 def settle(finds: Sequence[Detection], wishes: InitOptions) -> tuple[Detection, Answers]:
-    """Settles which of the finds it is, and what its config needs to know.
+    """Chooses one of the detections, and gets the answers that its config needs.
 
     Raises:
-        ConfigError: when a wish does not fit, or something must be asked and there is no terminal.
-        DataError: when the folder is nothing of the wished task.
+        ConfigError: when an option does not fit, or a question must be asked and there is no terminal.
+        DataError: when nothing in the folder fits the task.
     """
     size = None if wishes.image_size is None else parse_size(wishes.image_size)
     find = chosen(finds, wishes.task) if wishes.task else finds[0]
@@ -63,7 +63,7 @@ def parse_size(text: str) -> Size:
     """Height and width from "64" or "64x48".
 
     Raises:
-        ConfigError: when it is neither.
+        ConfigError: when the text has another form.
     """
     parts = text.lower().replace("×", "x").split("x")
     if len(parts) in (1, 2) and all(part.strip().isdecimal() and 1 <= int(part) <= _MOST_EDGE for part in parts):

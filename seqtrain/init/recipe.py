@@ -1,4 +1,4 @@
-"""The configs that `init` writes: `recipes/` holds them as commented YAML, in which what was found is filled in."""
+"""The configs that `init` writes: `recipes/` has templates, commented YAML with gaps for the detected values."""
 
 from __future__ import annotations
 
@@ -16,21 +16,21 @@ Size = tuple[int, int]
 
 
 class _Text(str):
-    """Words for a comment, which are no YAML."""
+    """Text for a comment, which is inserted as it is and not as YAML."""
 
 
 @dataclass(frozen=True)
 class Recipe:
-    """A file of `recipes/`, and what is filled into it.
+    """A template of `recipes/` and the values to fill in.
 
     Args:
-        name: Of the file.
+        name: The name of the template.
         about: A sentence or two, for the config's first lines.
-        source: The source with its arguments; paths as the config will hold them.
+        source: The source with its arguments; paths as the config will contain them.
         batch_size: Samples in a batch.
-        by: How the samples are divided.
-        column: Of the groups, for `by: group`.
-        values: What else the file asks for.
+        by: The kind of split.
+        column: The column of the groups, for `by: group`.
+        values: All other values in the template.
     """
 
     name: str
@@ -61,13 +61,13 @@ class Recipe:
 
 
 def filters(image_size: Size) -> list[int]:
-    """Of convolutions: a block for each halving that leaves a few pixels."""
+    """The argument `filters` of a CNN: one block for each halving, until a few pixels are left."""
     edge = min(image_size)
     return [16, 32] if edge < 48 else [16, 32, 64] if edge < 112 else [16, 32, 64, 128]
 
 
 def _broken(line: str) -> str:
-    """A line as it is where it fits; else a comment's words on several lines, and each key of a section on its own."""
+    """Breaks a line that is too long: comments are wrapped, and each key of a section gets its own line."""
     if line.startswith("#"):
         return "\n".join(f"# {part}" for part in textwrap.wrap(line.removeprefix("# "), _WIDTH))
     if len(line) <= _WIDTH or line.startswith(" "):

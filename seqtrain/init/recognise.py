@@ -1,7 +1,7 @@
-"""All that a folder can be, likeliest first.
+"""Detects all kinds of data that a folder may hold, the most likely first.
 
-What names its parts comes before what is only laid out like it: outlines and codes before folders of masks, these
-before class folders, tables of paths before tables, and images without labels last.
+Kinds that a file describes explicitly come before kinds that only the layout suggests: outlines and run-length codes
+before folders of masks, these before class folders, tables of paths before tables, and images without labels last.
 """
 
 from __future__ import annotations
@@ -39,17 +39,17 @@ _LOOKERS: tuple[Callable[[Listing], Iterator[Detection]], ...] = (
     plain_images,
 )
 
-# Where a table is one of these, nobody means its rows of numbers and words.
+# If a table is one of these kinds, do not suggest it as a plain table too.
 _TABLES_OF_OTHERS = frozenset(
     {"image_manifest", "pair_manifest", "encoded_masks", "volume_classification", "csv_pixels", "ratings"}
 )
 
 
 def recognise(listing: Listing) -> list[Detection]:
-    """Everything that a folder can be, one of each kind.
+    """Every kind of data that the folder may hold, at most one detection per kind.
 
     Raises:
-        DataError: when nothing is recognised; where something is nearly right, what is wrong with it.
+        DataError: when nothing is recognised; if a kind nearly matches, with its problem.
     """
     found: dict[str, Detection] = {}
     problems: list[SeqtrainError] = []
@@ -62,9 +62,9 @@ def recognise(listing: Listing) -> list[Detection]:
     if found.keys() & _TABLES_OF_OTHERS:
         found.pop("table", None)
     if any(find.task == "segmentation" for find in found.values()):
-        found = {kind: find for kind, find in found.items() if find.task != "autoencoding"}  # masks are no pictures
+        found = {kind: find for kind, find in found.items() if find.task != "autoencoding"}  # not on masks
     if problems and all(find.task == "autoencoding" for find in found.values()):
-        raise problems[0]  # what is nearly right is no heap of pictures
+        raise problems[0]  # a kind that nearly matches is more helpful than "images without labels"
     if found:
         return _with_problems(list(found.values()), problems)
     check_is_text(listing)
@@ -78,18 +78,18 @@ def recognise(listing: Listing) -> list[Detection]:
 
 
 def _with_problems(finds: list[Detection], problems: list[SeqtrainError]) -> list[Detection]:
-    """What is nearly something else is told with the likeliest find."""
+    """Adds the problems of kinds that nearly match to the notes of the most likely detection."""
     mistakes = [problem.mistakes[0] for problem in problems]
     notes = tuple(f"passed over: {mistake.where or ''}: {mistake.message}" for mistake in mistakes)
     return [replace(finds[0], notes=(*finds[0].notes, *notes)), *finds[1:]]
 
 
 def chosen(finds: Sequence[Detection], task: str) -> Detection:
-    """The first find of a task or a kind.
+    """The first detection with this task or kind.
 
     Raises:
         ConfigError: when there is no such task or kind.
-        DataError: when the folder is nothing of it.
+        DataError: when the folder holds no data for it.
     """
     for find in finds:
         if task in (find.kind, find.task):

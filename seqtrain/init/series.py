@@ -1,4 +1,4 @@
-"""Time series: tables with a column of times that ascend."""
+"""Detects time series: tables with a column of ascending times."""
 
 from __future__ import annotations
 
@@ -22,11 +22,11 @@ from seqtrain.text import number_range
 _TIMES = ("time", "datetime", "timestamp", "date", "ds", "utc", "datehour", "localtime")
 _TARGETS = ("target", "y", "value", "load", "demand", "close", "sales", "consumption", "price", "ot")
 _HOUR, _DAY, _WEEK = 3600.0, 86400.0, 604800.0
-_SHARE = 5  # a window and its horizon are at most a fifth of the shortest file
+_SHARE = 5  # window and horizon together are at most a fifth of the shortest file
 
 
 def series(listing: Listing) -> Iterator[Detection]:
-    """Finds files of one form whose times ascend: one, or all in a folder."""
+    """Finds files with the same columns whose times ascend: one file, or all in a folder."""
     samples = [sample for sample in csv_samples(listing) if sample.header]
     by_form: dict[tuple[str, tuple[str, ...]], list[CsvSample]] = {}
     for sample in samples:
@@ -49,7 +49,7 @@ def series(listing: Listing) -> Iterator[Detection]:
 
 
 def sample_time(sample: CsvSample) -> str | None:
-    """The column of times: one that is called so, or the first, where all of it are ascending times."""
+    """The column of times: the one with such a name, or the first, if it holds ascending times."""
     named = sample.named(*_TIMES)
     names = [named] if named is not None else []
     names += [name for name in sample.header[:1] if sample.rows and not is_number(sample.rows[0][0])]
@@ -88,7 +88,7 @@ def _numbers(sample: CsvSample, time: str | None) -> list[str]:
 
 
 def _check_times(sample: CsvSample) -> None:
-    """Refuses times that start with the day or the month: which of them, no cell tells."""
+    """Raises an error for times that start with the day or the month: these cannot be told apart."""
     name = sample.named(*_TIMES)
     cells = sample.column(name) if name is not None else []
     if cells and all(map(DAY_OR_MONTH_FIRST.match, cells)):
@@ -102,7 +102,7 @@ def _check_times(sample: CsvSample) -> None:
 
 
 def _seconds(sample: CsvSample, name: str) -> list[float] | None:
-    """The times of a column in seconds; None where they are no times or do not ascend."""
+    """The times of a column in seconds; None if they are not times or do not ascend."""
     if name not in sample.header:
         return None
     cells = sample.column(name)
@@ -115,7 +115,7 @@ def _seconds(sample: CsvSample, name: str) -> list[float] | None:
 
 
 def _windows(step: float, rows: int) -> tuple[int, int]:
-    """Steps that are known and steps to forecast: a week and a day, a month and a week, a year and a month."""
+    """The arguments `window` and `horizon`: a week and a day, a month and a week, or a year and a month."""
     if step <= _HOUR:
         window, horizon = min(336, round(_WEEK / step)), min(48, round(_DAY / step))
     elif step <= _DAY:

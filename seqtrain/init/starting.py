@@ -1,4 +1,4 @@
-"""The command `init`: look, settle, write, and try what was written."""
+"""The command `init`: recognises the data, asks, writes the config, and checks it."""
 
 from __future__ import annotations
 
@@ -24,18 +24,18 @@ log = logging.getLogger("seqtrain")
 
 @dataclass(frozen=True)
 class Survey:
-    """What a folder was found to be.
+    """The detections in a folder.
 
     Args:
         place: The folder, or a file.
-        finds: Likeliest first.
+        finds: The detections, the most likely first.
     """
 
     place: Path
     finds: Sequence[Detection]
 
     def text(self, find: Detection, with_others: bool = True) -> str:
-        """One of the finds at a glance, and what else it could be."""
+        """A summary of a detection, and the other kinds that the folder may hold."""
         width = max(len(name) for name, _ in find.seen)
         lines = [f"{self.place}: {KINDS[find.kind].about}"]
         lines += [f"  {name:{width}}  {words}" for name, words in find.seen]
@@ -47,15 +47,15 @@ class Survey:
 
 @dataclass(frozen=True)
 class Start:
-    """A config that was written.
+    """The result of `init`: a config that was written.
 
     Args:
         path: The config.
-        kind: Of its data.
-        find: What it was written for; None for a template.
-        others: What the folder could also be.
-        answers: What was settled.
-        tried: What its data gives: samples of both sides, and the fields of a batch; empty for a template.
+        kind: The kind of its data.
+        find: The detection that it was written for; None for a template.
+        others: The other kinds of data that the folder may hold.
+        answers: The answers that were used.
+        tried: The samples of both sides and the fields of a batch, from opening the data; empty for a template.
     """
 
     path: Path
@@ -66,7 +66,7 @@ class Start:
     tried: dict[str, Any] | None = None
 
     def text(self) -> str:
-        """For a person: what there is, and what comes next."""
+        """The text for the terminal: what was written, and the next command to run."""
         config = shlex.quote(str(self.path))
         if self.tried is None:
             has_paths = self.kind != "synthetic_sum"
@@ -115,18 +115,18 @@ class KindList:
 def begin(
     place: Path, wishes: InitOptions, template_name: str | None, config: Path, force: bool, tell: Callable[[str], None]
 ) -> Start | KindList:
-    """What the command does.
+    """Runs the command.
 
     Args:
         place: The folder.
-        wishes: About its data.
-        template_name: A kind, or "list"; None to look at the folder.
-        config: To be written.
+        wishes: The options about its data.
+        template_name: A kind, or "list"; None to recognise the folder's data.
+        config: The config to write.
         force: Whether to overwrite it.
-        tell: Shows what was seen to a person, before something is asked.
+        tell: Prints the findings before questions are asked.
 
     Raises:
-        ConfigError: when the command line asks for what cannot be, or the config is there already.
+        ConfigError: when the options do not fit, or the config exists already.
         DataError: when nothing is recognised, or the data cannot be used.
     """
     if template_name is None:
@@ -141,11 +141,11 @@ def begin(
 
 
 def start(found: Survey, wishes: InitOptions, config: Path, force: bool, tell: Callable[[str], None]) -> Start:
-    """Writes the config of a folder, and opens its data as `fit` will.
+    """Writes the config for a folder, and opens its data as `fit` will.
 
     Raises:
-        ConfigError: when a wish does not fit the folder, or the config is there already.
-        DataError: when the data cannot be used; the config is written all the same.
+        ConfigError: when an option does not fit the folder, or the config exists already.
+        DataError: when the data cannot be used; the config is written nevertheless.
     """
     check_free(config, force)
     likely = chosen(found.finds, wishes.task) if wishes.task else found.finds[0]
@@ -160,10 +160,10 @@ def start(found: Survey, wishes: InitOptions, config: Path, force: bool, tell: C
 
 
 def start_template(kind: str, config: Path, force: bool) -> Start:
-    """Writes the config of a kind, for data that is not there yet.
+    """Writes the config for a kind of data, with placeholder paths.
 
     Raises:
-        ConfigError: when there is no such kind, or the config is there already.
+        ConfigError: when there is no such kind, or the config exists already.
     """
     if kind not in KINDS:
         raise ConfigError(
@@ -175,10 +175,10 @@ def start_template(kind: str, config: Path, force: bool) -> Start:
 
 
 def check_free(config: Path, force: bool) -> None:
-    """Refuses to write over a config, and where there is no folder.
+    """Checks that the config does not exist yet, unless `force`, and that its folder exists.
 
     Raises:
-        ConfigError: in both cases.
+        ConfigError: when one of these is not so.
     """
     if config.exists() and not force:
         raise ConfigError(

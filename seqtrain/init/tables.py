@@ -1,4 +1,4 @@
-"""Tables whose rows are samples, ratings, or pictures."""
+"""Detects tables whose rows are samples, ratings, or images."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ _SUPPORTED = (".csv", ".parquet")
 
 
 def ratings(listing: Listing) -> Iterator[Detection]:
-    """Finds who rated what, with a header or as MovieLens's u.data."""
+    """Finds tables of ratings, with a header or in the format of MovieLens's u.data."""
     for sample in csv_samples(listing):
         columns = sample.named(*_USERS), sample.named(*_ITEMS), sample.named(*_RATINGS)
         is_plain = not sample.header and sample.file.endswith("u.data")
@@ -75,7 +75,7 @@ def pixel_tables(listing: Listing) -> Iterator[Detection]:
 
 
 def tables(listing: Listing) -> Iterator[Detection]:
-    """Finds tables of samples; of several, those for training first and larger ones before smaller."""
+    """Finds tables of samples; tables for training first, larger tables before smaller ones."""
     samples = [sample for sample in csv_samples(listing) if sample.header and sample.path.suffix.lower() in _SUPPORTED]
     for sample in sorted(samples, key=lambda sample: (is_last(sample.file), -sample.path.stat().st_size)):
         check_decimal_points(sample)
@@ -127,7 +127,7 @@ def _table(listing: Listing, sample: CsvSample, target: str) -> Recipe:
 
 
 def _pixels(sample: CsvSample) -> tuple[Size, int, str | None] | None:
-    """Height and width, channels and the label's column, where rows are pictures."""
+    """Height and width, channels and the label's column, if the rows are images; else None."""
     width = len(sample.rows[0]) if sample.rows else 0
     label = sample.named("label", "class", "target", "y", "digit") if sample.header else None
     if width - 1 < _LEAST_PIXELS or (sample.header and label is None):
@@ -144,5 +144,5 @@ def _pixels(sample: CsvSample) -> tuple[Size, int, str | None] | None:
 
 
 def _names_pixel(name: str) -> bool:
-    """Whether a column is called like `pixel0`, `px_3`, `1x1` or `17`."""
+    """Whether a column has a name such as `pixel0`, `px_3`, `1x1` or `17`."""
     return fold(name).strip("0123456789") in ("pixel", "px", "x", "p", "") and any(map(str.isdecimal, name))

@@ -1,4 +1,4 @@
-"""Volumes: with masks in a second folder, or with labels in a table."""
+"""Detects volumes with masks in a second folder, or with labels in a table."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ _SHOWN = 6
 
 
 class _Table(NamedTuple):
-    """A table of the volumes: its column of volumes, of patients, and those that may be labels."""
+    """A table of volumes: the columns of volumes and patients, and the columns that may be labels."""
 
     sample: CsvSample
     volumes: str
@@ -39,7 +39,7 @@ class _Table(NamedTuple):
 
 
 class _Shapes(NamedTuple):
-    """What some volumes are like."""
+    """Shapes and spacings of some volumes."""
 
     number: int
     median: tuple[int, int, int]
@@ -47,7 +47,7 @@ class _Shapes(NamedTuple):
 
 
 def volumes(listing: Listing) -> Iterator[Detection]:
-    """Finds volumes that something can be learnt from."""
+    """Finds volumes with masks or labels."""
     files = listing.with_extension(*_NIFTI) or _arrays(listing)
     if not files:
         return
@@ -68,7 +68,7 @@ def volumes(listing: Listing) -> Iterator[Detection]:
 
 
 def _arrays(listing: Listing) -> list[str]:
-    """Files of one three-dimensional array each."""
+    """The .npy files that hold one three-dimensional array each."""
     found = listing.with_extension(".npy")
     if len(found) < 4:
         return []
@@ -183,7 +183,7 @@ def _volume(path: Path) -> VolumeFile:
 
 
 def _classes(listing: Listing, pair: FolderPair) -> tuple[list[str], bool]:
-    """The names of the masks' ids, from a dataset.json of the Medical Decathlon or as numbers; and whether named."""
+    """The names of the masks' ids, from a dataset.json (Medical Decathlon) or else numbers; and whether it exists."""
     ids: set[int] = set()
     for file in evenly(pair.mask_files, _READ_MASKS):
         ids |= {int(value) for value in np.unique(_volume(listing.root / file).read())}

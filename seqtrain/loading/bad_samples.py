@@ -1,10 +1,11 @@
-"""Samples that cannot be read: what takes their place in a batch, and the list of all that were met.
+"""Replaces samples that cannot be read by others, and keeps a list of all bad samples of a run.
 
-With `on_bad_sample: skip` a sample whose reading raises a `DataError` is replaced by another of its split, so that the
-batch keeps its size. Which one is a pure function of (seed, epoch, sample): draws with a generator of their own, again
-where what was drawn is bad too. So batches stay the same for any number of workers and from any start.
+With `on_bad_sample: skip`, a sample that raises a `DataError` is replaced by another one of its split, so that the
+batch keeps its size. The replacement is a pure function of (seed, epoch, sample): it is drawn with a generator of its
+own, and drawn again if it is bad too. So the batches do not depend on the number of workers or on where a run was
+resumed.
 
-Rows are written in one go, as ever; only where that fails are they written again one by one, to find the bad ones.
+Rows are first written all at once; only if that fails are they written one by one, to find the bad ones.
 """
 
 from __future__ import annotations
@@ -28,20 +29,20 @@ from seqtrain.text import listed
 
 Side = Literal["train", "val"]
 
-_MOST_DRAWS = 32  # with nine of ten samples bad, one in thirty finds none
+_MOST_DRAWS = 32  # with 90% bad samples, one in thirty finds no replacement
 _MOST_NAMED = 5
 _SIDES = {"train": "training", "val": "validation"}
 
 
 @dataclass(frozen=True)
 class BadSample:
-    """A sample that cannot be read, and what stands in its place.
+    """A sample that cannot be read, and its replacement.
 
     Args:
         index: Of the sample in the source.
         where: Its file or row.
-        error: What is wrong with it, in one line.
-        replaced_by: The sample in its place.
+        error: The error, in one line.
+        replaced_by: The sample that replaced it.
     """
 
     index: int
@@ -53,13 +54,13 @@ class BadSample:
 def write_rows(
     sequence: Any, indices: npt.NDArray[np.integer], epoch: int, rows: tuple[Any, ...]
 ) -> tuple[BadSample, ...]:
-    """Writes samples into rows; where the sequence skips bad samples, others take their place.
+    """Writes samples into rows; if the sequence skips bad samples, they are replaced by others.
 
     Returns:
         The samples that were replaced, in the order of the rows.
 
     Raises:
-        DataError: when a sample cannot be read and is not to be skipped, or nothing that can be read was drawn for it.
+        DataError: when a bad sample must not be skipped, or no readable replacement was found.
     """
     try:
         sequence.write(indices, epoch, rows)
@@ -97,21 +98,21 @@ def _replace(sequence: Any, index: int, epoch: int, row: tuple[Any, ...], error:
 
 
 def replaced(indices: npt.NDArray[np.integer], bad: Sequence[BadSample]) -> npt.NDArray[np.integer]:
-    """The samples that are really in a batch.
+    """The samples of a batch after replacement.
 
     Args:
-        indices: Those that were to be in it.
-        bad: Those that were replaced.
+        indices: The samples before replacement.
+        bad: The samples that were replaced.
     """
     others = {sample.index: sample.replaced_by for sample in bad}
     return np.array([others.get(index, index) for index in indices.tolist()], dtype=np.int64) if bad else indices
 
 
 class BadSamples:
-    """All bad samples that a run has met, each once, with a limit on how many there may be.
+    """All bad samples of a run, each listed once, with a limit on their number.
 
     Args:
-        limits: For each side how many different samples may be replaced.
+        limits: For each side, how many different samples may be replaced.
 
     Example:
         bad_samples = BadSamples({"train": 50, "val": 10})
@@ -121,17 +122,17 @@ class BadSamples:
     def __init__(self, limits: Mapping[Side, int]) -> None:
         self._limits = dict(limits)
         self._found: dict[Side, dict[int, BadSample]] = {side: {} for side in self._limits}
-        self._lock = threading.RLock()  # training and validation take their batches in threads of their own
+        self._lock = threading.RLock()  # training and validation batches are taken in different threads
         self.on_new: Callable[[Side, tuple[BadSample, ...]], None] = lambda side, new: None
 
     def __len__(self) -> int:
         return sum(len(found) for found in self._found.values())
 
     def add(self, side: Side, found: Sequence[BadSample]) -> None:
-        """Takes note of what a batch brought; `on_new` is told of those that are met for the first time.
+        """Adds the bad samples of a batch; calls `on_new` with those that are new.
 
         Raises:
-            DataError: when there are more than the limit of the side.
+            DataError: when the side's limit is exceeded.
         """
         if not found:
             return
@@ -145,12 +146,12 @@ class BadSamples:
                 raise self._too_many(side)
 
     def rows(self) -> Iterator[tuple[str, int, str, str]]:
-        """Side, sample, file and error of each: the training side first, each side in the order of first meeting."""
+        """Side, sample, file and error of each bad sample: training first, each side in the order of discovery."""
         for side, found in self._found.items():
             yield from ((side, sample.index, sample.where, sample.error) for sample in found.values())
 
     def write_csv(self, path: Path) -> None:
-        """Writes `rows` as a table, whole or not at all."""
+        """Writes `rows` as a CSV, atomically."""
         text = io.StringIO(newline="")
         table = csv.writer(text, lineterminator="\n")
         with self._lock:
@@ -159,12 +160,12 @@ class BadSamples:
             write_text(path, text.getvalue())
 
     def state(self) -> dict[str, list[dict[str, Any]]]:
-        """What a checkpoint keeps, as plain JSON data."""
+        """The state for a checkpoint, as plain JSON data."""
         with self._lock:
             return {side: [asdict(sample) for sample in found.values()] for side, found in self._found.items()}
 
     def restore(self, state: Mapping[str, Sequence[Mapping[str, Any]]] | None) -> None:
-        """Goes back to what `state` gave; to nothing where a run that skipped none gave None."""
+        """Restores the result of `state`; None, from a run without bad samples, clears the list."""
         with self._lock:
             for side in self._found:
                 samples = [BadSample(**sample) for sample in (state or {}).get(side, ())]

@@ -1,4 +1,4 @@
-"""What messages call a batch, and how an exception that nobody foresaw is told."""
+"""Describes batches in messages, and wraps unexpected exceptions."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ MOST_NAMED = 8
 
 
 def describe_batch(sequence: Any, epoch: int, index: int, most: int = MOST_NAMED) -> str:
-    """A batch by its number, and by its samples with their files where they are known.
+    """Describes a batch by its number and, if they are known, by its samples and their files.
 
     Args:
         sequence: What it is a batch of.
@@ -33,8 +33,8 @@ def describe_rows(
     Args:
         sequence: What it is a batch of.
         epoch: Of the batch.
-        index: Of the batch in the epoch.
-        samples: Of the rows; None where they are not known.
+        index: The batch's number in the epoch.
+        samples: The samples of the rows; None if they are unknown.
         most: How many samples are named.
     """
     batch = f"batch {index} of epoch {epoch}"
@@ -46,15 +46,15 @@ def describe_rows(
 
 
 def unforeseen(what: str, error: BaseException) -> SeqtrainError:
-    """An exception with its traceback, as an error of ours: mostly a mistake in a user's own class.
+    """Wraps an unexpected exception, mostly a bug in a user's class, in a WorkerError or a ResourceError.
 
     Args:
-        what: The batch or the part of one that could not be made.
-        error: One of ours is returned as it is.
+        what: The batch, or the rows of one, that could not be made.
+        error: The exception; a SeqtrainError is returned unchanged.
     """
     if isinstance(error, SeqtrainError):
         return error
-    if type(error).__name__.endswith("MemoryError"):  # NumPy and others have their own
+    if type(error).__name__.endswith("MemoryError"):  # NumPy and others have their own subclasses
         return ResourceError(
             f"{what}: out of memory: {error}", fix="lower batch_size, fit.workers or fit.max_queue_size"
         )

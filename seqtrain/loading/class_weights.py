@@ -18,16 +18,16 @@ OfClasses = Literal["balanced"] | Mapping[str, float]
 def weights_of_targets(
     config: OfClasses | Mapping[str, OfClasses], source: Source, indices: npt.NDArray[np.integer], train: Any
 ) -> Weights | dict[str, Weights]:
-    """The weights that a config asks for.
+    """The class weights for the targets of a sequence.
 
     Args:
-        config: As `class_weights`; where a model has several outputs, by the name of the output.
+        config: See `class_weights`; if the model has several outputs, by the name of the output.
         source: See `class_weights`.
         indices: The training samples.
         train: The training sequence, whose targets are weighted.
 
     Raises:
-        ConfigError: see `class_weights`; and where an output is not named, or there is none of that name.
+        ConfigError: see `class_weights`; also when an output is not named, or does not exist.
     """
     targets = train.spec[1] if train.spec and len(train.spec) > 1 else None
     is_by_output = isinstance(config, Mapping) and any(not isinstance(value, (int, float)) for value in config.values())
@@ -82,15 +82,15 @@ def class_weights(
     """The weight of each class by class index.
 
     Args:
-        config: A weight by class name or index, 1 where a class is left out; or "balanced".
-        source: Its labels, or the pixels of its masks, are counted.
+        config: A weight by class name or index, 1 for classes that are left out; or "balanced".
+        source: The source whose labels or mask pixels are counted.
         indices: The training samples.
         classes: The classes' names.
-        output: The source's column of class indices, where there are several outputs.
+        output: The source's column of class indices, if there are several outputs.
         are_masks: Whether targets are masks.
 
     Raises:
-        ConfigError: when there are no classes, or a name is none of them.
+        ConfigError: when there are no classes, or a name is not a class.
 
     Source: for "balanced", G. King and L. Zeng, 2001, Logistic Regression in Rare Events Data: samples / (classes *
         samples of the class).

@@ -1,15 +1,14 @@
-"""What `fit` is given: a `keras.utils.Sequence` that hands out the stream's batches.
+"""The dataset passed to `fit`: a `keras.utils.Sequence` that returns the batches of a stream.
 
-Keras's own workers are never used: with `workers=1` Keras calls `__getitem__` from one thread, in order.
+Keras's own workers are never used: with `workers=1`, Keras calls `__getitem__` from one thread, in order.
 
-Training is fed as a sequence without an end, and `fit` is told `steps_per_epoch`: then Keras makes one iterator for the
-whole run, index `i` is its step `i`, and nothing has to be guessed about epochs. Validation has an end: Keras begins it
-anew at 0 each time.
+The training dataset has no end, and `fit` gets `steps_per_epoch`: then Keras makes one iterator for the whole run, and
+index `i` is step `i` of the run. The validation dataset has an end: Keras restarts it at 0 each time.
 
-Before it trains, Keras reads the first two batches to learn their form, and TensorFlow then refuses a batch of another
-form: text of variable length trains until two batches happen to be equally long. Which axes may vary is the model's to
-say: those that its inputs and outputs leave open. So where the sequence does not declare its form, Keras is shown a
-second batch that differs from the first along each of these axes.
+Before training, Keras reads the first two batches to infer their shapes, and TensorFlow then rejects batches of other
+shapes: text of variable length fails if the first two batches happen to be equally long. The axes that may vary are
+those that are None in the model's inputs and outputs. So if the sequence has no spec, Keras is given a second batch
+that differs from the first along each of these axes.
 """
 
 from __future__ import annotations
@@ -30,12 +29,12 @@ from seqtrain.structure import map_structure, num_samples
 
 @dataclass(frozen=True, slots=True)
 class BatchTiming:
-    """A batch that was handed over.
+    """When a batch was returned to Keras.
 
     Args:
-        step: The run's.
-        samples: In the batch.
-        at: When, by `time.perf_counter`.
+        step: The step of the run.
+        samples: The number of samples in the batch.
+        at: The time, by `time.perf_counter`.
     """
 
     step: int
@@ -44,13 +43,13 @@ class BatchTiming:
 
 
 class KerasDataset(keras.utils.PyDataset):
-    """Hands out the batches of a stream.
+    """Returns the batches of a stream.
 
-    TensorFlow turns an exception into text, so the original is kept in `error`, for the run to raise.
+    TensorFlow converts an exception to text, so the original is kept in `error`, for the run to raise.
 
     Args:
         stream: Where the batches come from.
-        model: Says which axes of a batch may vary, where the sequence does not.
+        model: Its inputs and outputs say which axes of a batch may vary, if the sequence has no spec.
     """
 
     def __init__(self, stream: BatchStream, model: Any) -> None:
@@ -63,7 +62,7 @@ class KerasDataset(keras.utils.PyDataset):
         self.error: BaseException | None = None
 
     def on_epoch_begin(self) -> None:
-        """From here on Keras reads to train, and no longer to learn the form of a batch."""
+        """Notes that Keras has inferred the shapes: from now on it reads batches to train on."""
         self._learns_form = False
 
     def _take(self, position: int, interruptible: bool = True) -> tuple[Any, ...]:
@@ -85,13 +84,13 @@ class KerasDataset(keras.utils.PyDataset):
 
 
 class TrainingDataset(KerasDataset):
-    """The training batches, from where the stream begins.
+    """The training batches, from the start of the stream.
 
     Args:
-        stream: Where the batches come from. What Keras reads ahead beyond its end is the last batch again, and is
+        stream: Where the batches come from. If Keras reads ahead beyond its end, it gets the last batch again, which is
             never trained on.
         model: See `KerasDataset`.
-        steps_per_execution: Batches in one call of the compiled step, which a stop must not come between.
+        steps_per_execution: Batches in one call of the compiled step, which cannot be stopped in between.
     """
 
     num_batches = None
@@ -109,24 +108,24 @@ class TrainingDataset(KerasDataset):
             return self._last_batch
         batch = self._take(position, interruptible=index % self._steps_per_execution == 0)
         self._last_batch = batch if end is not None and position == end - 1 else None
-        if self._timings and index <= self._timings[-1].step:  # those before were read to learn the form
+        if self._timings and index <= self._timings[-1].step:  # earlier batches were read to infer shapes
             self._timings.clear()
         self._timings.append(BatchTiming(index, num_samples(batch), time.perf_counter()))
         return batch
 
     def on_epoch_begin(self) -> None:
-        """Forgets the batches that were read to learn their form."""
+        """Discards the timings of the batches that were read to infer shapes."""
         if self._learns_form:
             self._timings.clear()
         super().on_epoch_begin()
 
     @property
     def has_next_batch(self) -> bool:
-        """Whether the batch of the next step was handed over already, so that the step will not wait for data."""
+        """Whether Keras already has the batch of the next step, so that the step will not wait for data."""
         return bool(self._timings)
 
     def take_timings(self, count: int) -> list[BatchTiming]:
-        """Those of the next `count` batches that the model has trained on, in the order of the steps."""
+        """Removes and returns the timings of the next `count` trained batches, in the order of the steps."""
         return [self._timings.popleft() for _ in range(min(count, len(self._timings)))]
 
 
@@ -135,7 +134,7 @@ class ValidationDataset(KerasDataset):
 
     Args:
         stream: Where the batches come from; its schedule repeats after `num_steps`.
-        num_steps: Batches in an evaluation.
+        num_steps: The number of batches in an evaluation.
         model: See `KerasDataset`.
     """
 
@@ -156,11 +155,11 @@ class ValidationDataset(KerasDataset):
 
 
 def _of_another_form(batch: tuple[Any, ...], model: Any) -> tuple[Any, ...]:
-    """A batch of zeros that is longer along each axis that the model leaves open; else of the same shape.
+    """A batch of zeros with the same shape, but longer along each axis that is None in the model's shapes.
 
     Args:
         batch: `(x,)`, `(x, y)` or `(x, y, sample_weight)`.
-        model: A Keras model; one that declares no inputs leaves nothing open.
+        model: A Keras model; without declared inputs, the shape stays the same.
     """
     open_inputs = _open_axes(getattr(model, "inputs", None))
     open_outputs = _open_axes(getattr(model, "outputs", None))

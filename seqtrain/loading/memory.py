@@ -1,14 +1,14 @@
-"""Memory for batches: blocks that are used again once the consumer has let go of the batch in them.
+"""Memory for batches: blocks that are reused after the consumer has released the batch.
 
-TensorFlow takes an aligned array without a copy, and its tensor then uses the array's own memory. So a block may be
-used again only when every array in it is gone. A block is therefore leased: a batch's arrays are made in a view of the
-block, and each of them, and each view of one, keeps that lease alive. JAX keeps an array's memory in use without
-keeping the array: there a block is given away with its batch. A fresh block costs a page fault for every 4 KB of it; a
-batch of 64 photographs has 2,400 of them.
+TensorFlow uses an aligned array without a copy: its tensor shares the array's memory. So a block may be reused only
+when every array in it has been deleted. A block is therefore leased: the arrays of a batch are made in a view of the
+block, and each array, and each view of one, keeps this lease alive. JAX uses an array's memory without keeping the
+array; there, a block is never reused. A new block costs a page fault for every 4 KB; a batch of 64 photographs causes
+2,400 of them.
 
-Worker processes write into blocks that lie in anonymous files. On Linux such a file lies in memory (`memfd_create`) and
-counts against no mounted file system, so that a container's small `/dev/shm` does not matter; other processes of the
-user open it under `/proc`. Elsewhere it is a temporary file.
+Worker processes write to blocks in anonymous files. On Linux such a file is in memory (`memfd_create`) and belongs to
+no mounted file system, so a container's small `/dev/shm` does not matter; other processes of the user open it through
+`/proc`. On other systems it is a temporary file.
 
 Source: Linux manual pages memfd_create(2) and proc(5).
 """
@@ -33,17 +33,17 @@ import numpy.typing as npt
 from seqtrain.errors import ResourceError
 from seqtrain.structure import ALIGNMENT, FieldSpec, map_structure, named_leaves
 
-_FEW = 2  # with fewer free blocks, a consumer that keeps batches would stop the workers
+_FEW = 2  # with fewer free blocks, a consumer that holds batches would stall the workers
 
 
 @dataclass(frozen=True)
 class Layout:
-    """Where the arrays of a batch lie in a block, each aligned.
+    """The offsets of a batch's arrays in a block, each aligned.
 
     Args:
-        fields: The `FieldSpec` of each array, batch axis included, nested as the batch is.
-        offsets: Of each array, in the order of the fields.
-        size: Bytes in all.
+        fields: The `FieldSpec` of each array, including the batch axis, nested like the batch.
+        offsets: The offset of each array in bytes, in the order of the fields.
+        size: The total number of bytes.
     """
 
     fields: tuple[Any, ...]
@@ -52,7 +52,7 @@ class Layout:
 
     @classmethod
     def of(cls, fields: tuple[Any, ...]) -> Layout:
-        """Lays out arrays one after the other."""
+        """A layout of arrays one after the other."""
         offsets, end = [], 0
         for _, field in named_leaves(fields):
             offsets.append(end)
@@ -61,11 +61,11 @@ class Layout:
 
     @classmethod
     def of_rows(cls, spec: tuple[Any, ...], num_rows: int) -> Layout:
-        """Lays out a batch of so many samples."""
+        """A layout of a batch with `num_rows` samples."""
         return cls.of(map_structure(lambda field: FieldSpec((num_rows, *field.shape), field.dtype), spec))
 
     def arrays(self, block: Any, num_rows: int | None = None) -> tuple[Any, ...]:
-        """The arrays in a block of memory; or their first rows."""
+        """The arrays in a block of memory, or only their first `num_rows` rows."""
         offsets = iter(self.offsets)
 
         def array(field: FieldSpec) -> npt.NDArray[Any]:
@@ -77,26 +77,26 @@ class Layout:
 
 
 def aligned(num_bytes: int) -> int:
-    """So many bytes, rounded up to where the next array may begin."""
+    """The number of bytes, rounded up to the alignment of the next array."""
     return -(-num_bytes // ALIGNMENT) * ALIGNMENT
 
 
 class _Block(np.ndarray):
     """A block of memory as bytes, or a lease of it.
 
-    As the base of a view, NumPy takes the array that owns the memory, except where the array in between is of another
-    class: so an array that is made in a lease, which is of this class, holds the lease itself.
+    NumPy sets the base of a view to the array that owns the memory, unless the array in between has another class. A
+    lease has this class, so an array made in a lease keeps a reference to the lease itself.
     """
 
     file: SharedFile | None = None
 
 
 class Buffer:
-    """Memory for one batch, in use until this buffer and every array in it are gone.
+    """Memory for one batch, in use until this buffer and every array in it are deleted.
 
     Args:
-        block: The memory; None where batches bring their own arrays.
-        give_back: What is done with the block then.
+        block: The memory; None if batches have their own arrays.
+        give_back: Called with the block when it is no longer in use.
     """
 
     lease: _Block | None = None
@@ -109,12 +109,12 @@ class Buffer:
 
     @property
     def path(self) -> str:
-        """Where a worker process finds the memory."""
+        """The path through which a worker process opens the memory."""
         assert self.file is not None
         return self.file.path
 
     def keep(self) -> None:
-        """Has the memory never be used again by another batch."""
+        """Makes sure that the memory is never reused for another batch."""
         if self.lease is not None:
             self._return.detach()
 
@@ -133,13 +133,13 @@ class Buffer:
 class HeapBuffers:
     """Buffers in this process's own memory.
 
-    `reuse` says whether the consumer keeps a batch's arrays for as long as it uses their memory. Where it does not,
-    memory is given away with each batch.
+    `reuse` says whether the consumer keeps a reference to a batch's arrays while it uses their memory. If not, the
+    memory of a batch is never reused.
 
     Args:
-        spec: Of a batch, or None where batches bring their own arrays.
-        num_rows: Of a full batch.
-        most_kept: How many free blocks are kept.
+        spec: The spec of a batch, or None if batches have their own arrays.
+        num_rows: The number of rows of a full batch.
+        most_kept: The largest number of free blocks to keep.
     """
 
     def __init__(self, spec: tuple[Any, ...] | None, num_rows: int, most_kept: int) -> None:
@@ -147,7 +147,7 @@ class HeapBuffers:
         self.layout = Layout.of_rows(spec or (), num_rows)
         self._needs_memory = spec is not None
         self._closed = False
-        # Leases end in any thread, at any allocation: a deque needs no lock.
+        # A lease may end in any thread, at any allocation; a deque needs no lock.
         self._free: collections.deque[_Block] = collections.deque(maxlen=most_kept)
 
     def take(self) -> Buffer | None:
@@ -160,17 +160,17 @@ class HeapBuffers:
             return Buffer(_new_block(self.layout.size), self._give_back)
 
     def rows(self, buffer: Buffer, num_rows: int) -> tuple[Any, ...]:
-        """The arrays of a batch of so many rows, to be written."""
+        """The arrays of a batch of `num_rows` rows, to be written."""
         return self.layout.arrays(buffer.lease, num_rows)
 
     def lend(self, buffer: Buffer, batch: tuple[Any, ...]) -> tuple[Any, ...]:
-        """The batch as it is handed to the consumer."""
+        """The batch for the consumer."""
         if not self.reuse:
             buffer.keep()
         return batch
 
     def close(self) -> None:
-        """Lets go of the free blocks."""
+        """Frees the unused blocks."""
         self._closed = True
         self._free.clear()
 
@@ -180,12 +180,12 @@ class HeapBuffers:
 
 
 class SharedBuffers(HeapBuffers):
-    """Buffers in memory that worker processes map too.
+    """Buffers in memory that is shared with worker processes.
 
     Args:
-        spec: Of a batch, or None where a worker decides its form.
-        num_rows: Of a full batch.
-        count: How many there are; they are all there ever will be.
+        spec: The spec of a batch, or None if the worker decides its shape.
+        num_rows: The number of rows of a full batch.
+        count: The fixed number of buffers.
     """
 
     def __init__(self, spec: tuple[Any, ...] | None, num_rows: int, count: int) -> None:
@@ -201,34 +201,34 @@ class SharedBuffers(HeapBuffers):
             return None
 
     def adopt(self, buffer: Buffer, layout: Layout) -> tuple[Any, ...]:
-        """The batch that a worker has laid out in a buffer, whose file it may have made longer."""
+        """The batch that a worker has written to a buffer, whose file it may have made longer."""
         assert buffer.lease is not None
         if len(buffer.lease) < layout.size:
             buffer.map_again()
         return layout.arrays(buffer.lease)
 
     def lend(self, buffer: Buffer, batch: tuple[Any, ...]) -> tuple[Any, ...]:
-        """The batch; a copy where the consumer would use its memory without keeping it, or where buffers run short."""
+        """The batch for the consumer; a copy if its memory could not be tracked (JAX), or if buffers run short."""
         if self.reuse and len(self._free) >= _FEW:
             return batch
         copied: tuple[Any, ...] = map_structure(_aligned_copy, batch)
         return copied
 
     def close(self) -> None:
-        """Gives the files up; memory that is in use stays."""
+        """Closes the files; memory in use stays valid."""
         super().close()
         for file in self._files:
             file.close()
 
 
 class SharedFile:
-    """A file in memory that is gone when it is closed or its process ends.
+    """A file in memory that is deleted when it is closed or its process ends.
 
     Args:
-        size: Bytes; whoever maps it may make it longer.
+        size: Bytes; a worker process may make it longer.
 
     Raises:
-        ResourceError: when there is no memory, or no file descriptor left.
+        ResourceError: when no memory or no file descriptor is left.
     """
 
     def __init__(self, size: int) -> None:
@@ -245,17 +245,17 @@ class SharedFile:
             raise ResourceError(f"no memory to share with worker processes: {error.strerror}") from error
 
     def map(self) -> mmap.mmap:
-        """The whole file as it is now, readable and writable."""
+        """Maps the whole file in its current length, readable and writable."""
         return mmap.mmap(self._descriptor, os.fstat(self._descriptor).st_size)
 
     def block(self) -> _Block:
-        """The same as a block of memory."""
+        """The mapped file as a block of memory."""
         block = np.frombuffer(self.map(), np.uint8).view(_Block)
         block.file = self
         return block
 
     def close(self) -> None:
-        """Gives the file up; what is mapped stays until its last user lets go of it."""
+        """Closes the file; existing mappings stay valid."""
         with contextlib.suppress(OSError):
             os.close(self._descriptor)
         if self._temporary is not None:
@@ -263,12 +263,12 @@ class SharedFile:
 
 
 def map_shared(path: str, size: int, *, private: bool = False) -> mmap.mmap:
-    """Maps another process's shared file, made longer first if need be.
+    """Maps another process's shared file, and makes it longer first if it is too short.
 
     Args:
         path: Its path.
-        size: How many bytes are needed.
-        private: Whether what is written stays in this process, page by page.
+        size: The number of bytes needed.
+        private: Whether writes stay in this process (copy on write).
     """
     descriptor = os.open(path, os.O_RDWR)
     try:

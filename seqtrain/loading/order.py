@@ -1,4 +1,4 @@
-"""Which batch of which epoch stands at a position of a stream: pure functions, so that workers cannot change it."""
+"""Maps a position of a stream to an epoch and a batch: pure functions, so that workers cannot change the order."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ Schedule = Callable[[int], tuple[int, int]]
 
 
 def training_schedule(num_batches: int) -> Schedule:
-    """Epoch after epoch, all batches of each."""
+    """All batches of each epoch, epoch after epoch."""
     return lambda position: divmod(position, num_batches)
 
 
 def validation_schedule(num_steps: int) -> Schedule:
-    """The first `num_steps` batches, over and over."""
+    """The first `num_steps` batches, repeated."""
     return lambda position: (0, position % num_steps)

@@ -1,4 +1,4 @@
-"""A batch in the making, and the parts of it that are given to workers."""
+"""A batch that is being made, and the row ranges of it that are given to workers."""
 
 from __future__ import annotations
 
@@ -18,26 +18,26 @@ from seqtrain.loading.memory import Buffer
 
 @dataclass(eq=False, slots=True)
 class PendingBatch:
-    """A batch in the making.
+    """A batch that is being made.
 
     Args:
-        sequence: What it is a batch of.
-        position: In the stream.
-        epoch: The pass over the data that it belongs to.
-        index: Its number in that pass.
+        sequence: The sequence that makes it.
+        position: Its position in the stream.
+        epoch: Its epoch.
+        index: Its number in the epoch.
         buffer: Its memory.
-        samples: Of its rows; None where the sequence makes whole batches.
-        rows: The arrays to write them into.
-        batch: What was made, once it is.
-        error: What went wrong.
-        is_open: Whether parts of it can be given to workers.
-        is_discarded: Whether the stream has been restarted elsewhere.
+        samples: The sample of each row; None if the sequence makes whole batches.
+        rows: The arrays to write the samples to.
+        batch: The finished batch.
+        error: The error that was raised.
+        is_open: Whether row ranges of it can be given to workers.
+        is_discarded: Whether the stream has been restarted at another position.
         next_row: The first row that no worker has.
-        parts_in_work: How many parts are being written.
-        bad: By the first row of a part, the samples that were replaced in it.
-        seconds: What workers spent on it, added up.
-        began: When it was begun, by the monotonic clock.
-        threads: Who writes it at the moment.
+        parts_in_work: The number of row ranges that are being written.
+        bad: The samples that were replaced in each row range, by its first row.
+        seconds: The total time that workers spent on it.
+        began: When it was started, by the monotonic clock.
+        threads: The threads that are writing it.
     """
 
     sequence: Any
@@ -60,7 +60,7 @@ class PendingBatch:
 
     @property
     def num_rows(self) -> int:
-        """How many rows can be written apart; 1 where the batch is made in one go."""
+        """The number of rows that can be written separately; 1 if the sequence makes whole batches."""
         return 1 if self.samples is None else len(self.samples)
 
     @property
@@ -70,7 +70,7 @@ class PendingBatch:
 
     @property
     def is_written(self) -> bool:
-        """Whether no worker writes or will write a part of it."""
+        """Whether no worker is writing it, and none will."""
         return not self.parts_in_work and not self.has_more_parts
 
     @property
@@ -79,7 +79,7 @@ class PendingBatch:
         return tuple(sample for start in sorted(self.bad) for sample in self.bad[start])
 
     def claim(self, num_rows: int) -> RowRange:
-        """The next rows to write, at most so many, for the calling thread."""
+        """Takes the next rows, at most `num_rows`, for the calling thread to write."""
         start = self.next_row
         self.next_row = min(self.num_rows, start + num_rows)
         self.parts_in_work += 1
@@ -87,7 +87,7 @@ class PendingBatch:
         return RowRange(self, start, None if self.samples is None else self.samples[start : self.next_row])
 
     def add(self, part: RowRange, bad: tuple[BadSample, ...], error: BaseException | None, seconds: float) -> None:
-        """Takes note of what became of a part."""
+        """Records the result of a row range: its replaced samples, its error, and the time it took."""
         self.parts_in_work -= 1
         self.threads.discard(threading.get_ident())
         self.seconds += seconds
@@ -96,7 +96,7 @@ class PendingBatch:
             self.bad[part.start] = bad
 
     def finish(self) -> None:
-        """Makes the batch of its rows, when all of them are written."""
+        """Makes the batch from its rows, when all of them are written."""
         try:
             if self.error is None and self.rows is not None:
                 self.batch = self.sequence.finish(self.rows)
@@ -108,12 +108,12 @@ class PendingBatch:
 
 @dataclass(frozen=True, slots=True)
 class RowRange:
-    """A part of a batch to make: some of its rows, or all of it.
+    """Some rows of a batch for a worker to write, or the whole batch.
 
     Args:
-        batch: What it is a part of.
+        batch: The batch.
         start: The first row.
-        samples: Of the rows; None for a whole batch.
+        samples: The samples of the rows; None for a whole batch.
     """
 
     batch: PendingBatch

@@ -1,7 +1,7 @@
-"""From a checked config to the data of a run: source, split, and the sequences of both sides.
+"""Builds the data of a run from a checked config: source, split, and the training and validation sequences.
 
-`fit`, `inspect-batches` and `check --data` all begin here, so that what one shows is what another trains on. Neither
-Keras nor TensorFlow is imported, so mistakes in the data are told before they load.
+`fit`, `inspect-batches` and `check --data` all use it, so what one shows is what another trains on. Neither Keras nor
+TensorFlow is imported, so mistakes in the data are reported before they load.
 """
 
 from __future__ import annotations
@@ -45,10 +45,10 @@ class Data:
     Args:
         loaded: The config.
         source: All samples.
-        split: Which of them train and which validate.
-        fitted: What a trained run's sequence fitted, for the sequences to take over; None where they fit it anew.
+        split: The training and validation samples.
+        fitted: The result of `fitted()` of a trained run's sequence, to be reused; None to fit on the training samples.
         train: The training sequence.
-        val: The validation sequence, or None for a run without.
+        val: The validation sequence, or None for a run without validation.
     """
 
     loaded: LoadedConfig
@@ -60,7 +60,7 @@ class Data:
 
     @property
     def config(self) -> RunConfig:
-        """The config without the places of its values."""
+        """The config as a plain `RunConfig`."""
         return self.loaded.config
 
     @property
@@ -76,7 +76,7 @@ class Data:
 
     @functools.cached_property
     def bad_samples(self) -> BadSamples | None:
-        """The bad samples that were met and skipped; None where a bad sample ends the run."""
+        """The bad samples that were skipped; None if a bad sample ends the run."""
         skips = self.config.on_bad_sample
         if skips.action == "error":
             return None
@@ -84,7 +84,7 @@ class Data:
 
     @functools.cached_property
     def workers(self) -> WorkerOptions:
-        """Who makes the batches; `workers: auto` is measured at the first use."""
+        """The options of the workers; `workers: auto` is measured at the first use."""
         fit = self.config.fit
         count = 1 if fit.workers == "auto" else fit.workers
         imports = tuple(self.config.imports)
@@ -102,9 +102,9 @@ class Data:
         return workers
 
     def training_stream(self, start: int = 0, end: int | None = None) -> BatchStream:
-        """The training batches, by the run's step.
+        """The stream of training batches, whose position is the run's step.
 
-        A class written for Keras only ever goes forward: for a stream that begins before its epoch, it is made anew.
+        A class written for Keras cannot go back to an earlier epoch: for such a stream, it is built again.
         """
         schedule = training_schedule(len(self.train))
         is_past = self.train.changes_between_epochs and self.train.epoch > schedule(start)[0]
@@ -112,16 +112,16 @@ class Data:
         return BatchStream(sequence, schedule, self.workers, start, end, self._on_bad("train"))
 
     def validation_stream(self) -> BatchStream:
-        """The validation batches, over and over."""
+        """The stream of validation batches, which repeats."""
         schedule = validation_schedule(self.validation_steps)
         return BatchStream(self.val, schedule, self.workers, on_bad=self._on_bad("val"))
 
     def sequence(self, indices: Indices, training: bool = False) -> Any:
-        """The config's sequence over some samples; by default as validation sees its own.
+        """Builds the config's sequence for some samples, by default like the validation sequence.
 
         Args:
             indices: Of the source.
-            training: Whether in another order in each epoch, and augmented.
+            training: Whether to shuffle and augment.
 
         Raises:
             SeqtrainError: when it cannot be made.
@@ -136,11 +136,11 @@ class Data:
             "training": training,
         }
         if {"x_set", "y_set"} & sequences.get(config.sequence.name).signature.parameters.keys():
-            # Files come sorted by class; a class that only slices would make batches of one class.
+            # Files are sorted by class; a sequence that only slices them would make batches of a single class.
             order = indices[handout_order(config.seed, len(indices))] if training else indices
             with errors_at(self.loaded, ("sequence",)):
                 supplied["x_set"], supplied["y_set"] = self.source.as_columns(order)
-        with seeded_globals(config.seed):  # a class written for Keras may shuffle as it is made
+        with seeded_globals(config.seed):  # a class written for Keras may shuffle in its constructor
             built = build_component(self.loaded, sequences, config.sequence, ("sequence",), supplied)
         with errors_at(self.loaded, ("sequence",)):
             sequence = as_sequence(built, config.seed, training, self.source.classes)
@@ -149,7 +149,7 @@ class Data:
         return sequence
 
     def weighted(self, train: Any) -> Any:
-        """A training sequence with the weights of the classes, where the config has some."""
+        """The training sequence, with class weights if the config has some."""
         weights = self.config.fit.class_weight
         if weights is None:
             return train
@@ -161,18 +161,18 @@ class Data:
 
 
 def open_data(loaded: LoadedConfig, fitted: Mapping[str, Any] | None = None, trains: bool = True) -> Data:
-    """Lists the samples, divides them, and makes the sequences.
+    """Lists the samples, splits them, and builds the sequences.
 
     Args:
         loaded: The config.
         fitted: See `Data`.
-        trains: Whether the numbers of steps must be those that `fit` can take.
+        trains: Whether to check that the numbers of steps are valid for `fit`.
 
     Raises:
         ConfigError: when components do not fit together.
         DataError: when the samples cannot be listed or divided.
     """
-    cv2.setNumThreads(1)  # the loader's workers are the parallelism
+    cv2.setNumThreads(1)  # the loader's workers already run in parallel
     with console.status("listing the samples"):
         source = build_source(loaded, loaded.config.source)
         with errors_at(loaded, ("split",)):
@@ -184,7 +184,7 @@ def open_data(loaded: LoadedConfig, fitted: Mapping[str, Any] | None = None, tra
         if loaded.config.on_bad_sample.action == "skip":
             _skip_bad_samples(loaded, sides)
         if loaded.config.cache is not None:
-            from seqtrain.sequences.cache import open_caches  # needs what Unix has
+            from seqtrain.sequences.cache import open_caches  # only on Unix
 
             with errors_at(loaded, ("cache",)):
                 open_caches(loaded.config.cache.path, loaded.config.sequence.name, sides)
@@ -200,10 +200,10 @@ def build_source(loaded: LoadedConfig, component: ComponentConfig) -> Source:
 
 
 def first_batch(sequence: Any) -> tuple[Any, ...]:
-    """A sequence's first batch, made here and now.
+    """Makes a sequence's first batch, without the loader.
 
     Raises:
-        SeqtrainError: what goes wrong in making it.
+        SeqtrainError: when it cannot be made.
     """
     with BatchStream(sequence, training_schedule(len(sequence)), WorkerOptions(0)) as stream:
         return stream.take().batch
@@ -223,7 +223,7 @@ def _skip_bad_samples(loaded: LoadedConfig, sides: list[Any]) -> None:
 
 
 def _check_steps(data: Data) -> None:
-    """Refuses numbers of steps that Keras would round up, training on some batches twice."""
+    """Raises an error for numbers of steps that Keras would round up, training on some batches twice."""
     loaded, config = data.loaded, data.config
     if config.fit.validation_steps and data.val is None:
         raise ConfigError(

@@ -1,19 +1,19 @@
-"""Where a stream's batches are made: by threads that run ahead of the consumer, or when they are asked for.
+"""Makes the batches of a stream, in worker threads ahead of the consumer, or when they are fetched.
 
-Workers open the next position, write the rows of its batch part by part, and lay it by; the consumer fetches batches in
+Workers open the batch at the next position, write its rows in ranges, and store it; the consumer fetches the batches in
 order.
 
     next position ──► open: memory, samples ──► parts of rows ──► made {position: batch} ──► fetch(position), in order
           └──────────── never more than max_queue_size ahead of the consumer ───────────┘
 
-All workers write parts of the earliest batch that is open, so that a slow sample keeps one of them and not the rest. A
-part costs about 20 microseconds besides its samples.
+All workers write row ranges of the earliest open batch, so a slow sample delays one worker and not the others. A row
+range has an overhead of about 20 microseconds.
 
-Waking a thread takes longer than making a cheap batch. So where batches are cheap, one worker refills the queue when it
-is half empty, and the consumer is woken when it is full again.
+Waking a thread takes longer than making a cheap batch. So if batches are cheap, one worker refills the queue when it is
+half empty, and the consumer is woken when the queue is full again.
 
-A sequence that changes in `on_epoch_end` (a class written for Keras) is a barrier: its next epoch begins when all
-batches of the former are made, and `on_epoch_end` has run once.
+For a sequence that changes in `on_epoch_end` (a class written for Keras), the end of an epoch is a barrier: the next
+epoch begins when all batches of the previous one are made, and `on_epoch_end` has been called once.
 """
 
 from __future__ import annotations
@@ -34,10 +34,10 @@ from seqtrain.loading.pending_batch import PendingBatch, RowRange
 from seqtrain.loading.workers import LocalWorker, Worker, WorkerOptions, WorkerPool
 
 _CLOSING_S = 2.0
-_CHECK_S = 1.0  # how often a consumer that waits looks for what hangs
-_CHECK_CHEAP_S = 0.01  # where it is not woken for each batch
+_CHECK_S = 1.0  # how often a waiting consumer checks for hung workers
+_CHECK_CHEAP_S = 0.01  # the same for cheap batches, for which it is not always woken
 _PARTS_PER_WORKER = 4
-_CHEAP_S = 2e-4  # what waking a thread may take on a busy machine
+_CHEAP_S = 2e-4  # time to wake a thread on a busy machine
 _WEIGHT_OF_LATEST = 1 / 16
 
 
@@ -46,11 +46,11 @@ class Prefetcher:
 
     Args:
         sequence: A `SampleSequence` or `KerasStyleSequence`, weighted or not.
-        schedule: Which (epoch, batch) stands at a position.
-        workers: Who makes them.
+        schedule: Maps a position to (epoch, batch).
+        workers: The options of the workers.
         start: The position of the first batch.
-        end: The position after the last batch, where there is a last.
-        num_kept: How many more batches the consumer may hold on to.
+        end: The position after the last batch; None without end.
+        num_kept: How many more batches the consumer may keep in use.
     """
 
     def __init__(
@@ -60,9 +60,9 @@ class Prefetcher:
         self._schedule = schedule
         self._workers = workers
         self._end = end
-        self._dead_end: PendingBatch | None = None  # the batch from which on none can be made
+        self._dead_end: PendingBatch | None = None  # the failed batch, after which no batch can be made
         self._has_barrier = bool(sequence.changes_between_epochs)
-        self._epoch = sequence.epoch  # the one that every worker has, at a barrier
+        self._epoch = sequence.epoch  # the epoch that the sequence and its copies are in
         spec = sequence.row_spec if sequence.splits_rows else None
         num_rows = sequence.batch_size if sequence.splits_rows else 1
         most = workers.max_queue_size + workers.count
@@ -76,15 +76,15 @@ class Prefetcher:
         self._lock = threading.RLock()  # a signal handler may interrupt the thread that holds it
         self._work_changed = threading.Condition(self._lock)
         self._made_changed = threading.Condition(self._lock)
-        self._next_position = start  # the first that is not open
-        self._next_fetched = start  # the one that the consumer takes next
+        self._next_position = start  # the first position that is not open yet
+        self._next_fetched = start  # the position that the consumer fetches next
         self._open: list[PendingBatch] = []
         self._made: dict[int, PendingBatch] = {}
         self._is_full = False  # whether the queue was full and has not been refilled since
         self._num_idle = 0  # workers that wait for work
         self._num_made = 0
-        self._mean_s = 0.0  # that a batch takes
-        self._epoch_opened_at: float | None = None  # when `on_epoch_end` was called that has not returned
+        self._mean_s = 0.0  # mean time to make a batch
+        self._epoch_opened_at: float | None = None  # when the running `on_epoch_end` was called
         self._closed = False
         self._interruption: BaseException | None = None
         self._local = LocalWorker(alone=workers.count <= 1)
@@ -100,13 +100,13 @@ class Prefetcher:
         """The position that is fetched next."""
         return self._next_fetched
 
-    # What the consumer does.
+    # Called by the consumer.
 
     def fetch(self, position: int, interruptible: bool) -> PendingBatch:
-        """The batch at `position`, which is the next; waits for it, or makes it here and now.
+        """Returns the batch at `position`, the next one; waits for it, or makes it in this thread.
 
         Raises:
-            BaseException: the error of the batch; or what the prefetcher was interrupted with, where this may be.
+            BaseException: the error of the batch; or the error passed to `interrupt`, if `interruptible`.
         """
         batch = self._wait_for(position, interruptible) if self._threads else self._make_now(position)
         if batch.error is not None:
@@ -115,17 +115,17 @@ class Prefetcher:
             batch.batch = self.buffers.lend(batch.buffer, batch.batch)
         with self._lock:
             if not self._is_cheap or (self._num_idle == len(self._threads) and self._has_room()):
-                self._work_changed.notify()  # there is room in the queue, and lending may have freed memory
+                self._work_changed.notify()  # there is room in the queue now, and memory may have been freed
         return batch
 
     def interrupt(self, error: BaseException) -> None:
-        """Has every `fetch` that waits raise an error; from any thread or signal handler."""
+        """Makes every waiting `fetch` raise an error; may be called from any thread or signal handler."""
         with self._lock:
             self._interruption = error
             self._made_changed.notify_all()
 
     def raise_if_interrupted(self) -> None:
-        """Raises the error that the prefetcher was interrupted with."""
+        """Raises the error that was passed to `interrupt`, if any."""
         if self._interruption is not None:
             raise self._interruption
 
@@ -134,7 +134,7 @@ class Prefetcher:
         with self._lock:
             for batch in self._open:
                 batch.is_discarded = True
-            # What is in work stays until its worker is done with it: an epoch does not end before.
+            # Batches that are being written stay until their workers are done: an epoch does not end before.
             self._open = [batch for batch in self._open if batch.parts_in_work or not batch.is_open]
             self._made.clear()
             self._is_full = False
@@ -142,7 +142,7 @@ class Prefetcher:
             self._work_changed.notify_all()
 
     def close(self) -> None:
-        """Ends the workers: processes at once, threads with the part that they are writing, for up to two seconds."""
+        """Stops the workers: processes at once, threads after their current row range; waits up to two seconds."""
         with self._lock:
             self._closed = True
             self._made.clear()
@@ -175,7 +175,7 @@ class Prefetcher:
             return self._made.pop(position)
 
     def _raise_if_hung(self) -> None:
-        """Threads cannot be killed; but a run that would wait for ever can be ended, and told where they are."""
+        """Raises an error if a batch has taken too long; a hung thread cannot be killed, so its stack is reported."""
         now, timeout_s = time.monotonic(), self._workers.timeout_s
         if self._epoch_opened_at is not None and now - self._epoch_opened_at > timeout_s:
             raise WorkerError(
@@ -209,7 +209,7 @@ class Prefetcher:
             batch.error = self._enter_epoch(self._schedule(self._end)[0])
         return batch
 
-    # What the workers do.
+    # Called by the workers.
 
     def _worker(self) -> Worker:
         return self._local if self._pool is None else self._pool.worker()
@@ -217,10 +217,10 @@ class Prefetcher:
     def _work(self, worker: Worker) -> None:
         while (part := self._claim()) is not None:
             self._make(part, worker)
-            del part  # or its memory would be in use until there is more to do
+            del part  # or its memory would stay in use while the worker waits
 
     def _claim(self) -> RowRange | None:
-        """The next part to make, once there is one; None when the stream is closed."""
+        """Waits for the next row range to write; None when the stream is closed."""
         with self._lock:
             while not self._closed:
                 batch = next((batch for batch in self._open if batch.has_more_parts), None)
@@ -236,7 +236,7 @@ class Prefetcher:
         return None
 
     def _make(self, part: RowRange, worker: Worker) -> None:
-        """Has a part made; what goes wrong is kept for the consumer of the batch."""
+        """Lets a worker write a row range; an error is kept for the consumer of the batch."""
         bad: tuple[BadSample, ...] = ()
         error = None
         began = time.perf_counter()
@@ -298,7 +298,7 @@ class Prefetcher:
         return self._num_made > 0 and self._mean_s < _CHEAP_S
 
     def _prepare(self, batch: PendingBatch) -> None:
-        """Finds out the samples of a batch, and opens it to workers."""
+        """Determines the samples of a batch, allocates its memory, and opens it to workers."""
         try:
             if self._sequence.splits_rows:
                 batch.samples = self._sequence.sample_indices(batch.epoch, batch.index)
@@ -328,7 +328,7 @@ class Prefetcher:
         self._made_changed.notify_all()
 
     def _enter_epoch(self, epoch: int) -> SeqtrainError | None:
-        """Has the sequence, and the workers' copies of it, go on to an epoch; returns what goes wrong."""
+        """Advances the sequence, and the workers' copies of it, to an epoch; returns the error, if any."""
         if not self._has_barrier or self._epoch >= epoch:
             return None
         try:
@@ -345,7 +345,7 @@ class Prefetcher:
         return None
 
     def _lay_by(self, batch: PendingBatch) -> None:
-        """Keeps a batch that is made for the consumer."""
+        """Stores a finished batch for the consumer."""
         with self._lock:
             if batch in self._open:
                 self._open.remove(batch)

@@ -1,8 +1,8 @@
-"""Fills the cache of a config ahead, so that the first epoch is as fast as the others.
+"""`seqtrain prepare`: fills the cache of a config ahead of training, so that the first epoch is as fast as the others.
 
-What `seqtrain prepare` does. It reads every sample of both sides of the split once, in threads; samples that are kept
-already cost a look at their file and a sum over their pixels, so an interrupted `prepare` goes on where it ended. With
-`on_bad_sample: skip` it passes over as many samples as training would put others in the place of.
+It reads every sample of both sides of the split once, in threads. For cached samples it only checks the file's size
+and time and a checksum, so an interrupted `prepare` continues where it stopped. With `on_bad_sample: skip`, it skips
+as many bad samples as training would replace.
 """
 
 from __future__ import annotations
@@ -33,14 +33,14 @@ log = logging.getLogger("seqtrain")
 
 @dataclass(frozen=True)
 class Prepared:
-    """What `prepare` did.
+    """The result of `prepare`.
 
     Args:
-        samples: Of both sides of the split.
-        decoded: How many of them were not kept before.
-        skipped: How many of them cannot be read.
-        folders: Of the caches: one, or two where training reads larger pictures than validation.
-        num_bytes: What the caches take on disk.
+        samples: The number of samples of both sides of the split.
+        decoded: The number of samples that were not cached before.
+        skipped: The number of samples that cannot be read.
+        folders: The folders of the caches: one, or two if training reads larger images than validation.
+        num_bytes: The disk space of the caches.
         seconds: How long it took.
     """
 
@@ -78,11 +78,11 @@ class Prepared:
 
 
 def prepare(loaded: LoadedConfig) -> Prepared:
-    """Decodes every sample that the cache does not hold.
+    """Decodes every sample that is not in the cache.
 
     Raises:
         ConfigError: when the config has no cache.
-        DataError: with every sample that cannot be read, where they are more than may be skipped; all others are kept.
+        DataError: with every sample that cannot be read, if these are more than may be skipped; all others are cached.
         ResourceError: when the disk is full.
     """
     if loaded.config.cache is None:
@@ -132,7 +132,7 @@ def _keep(sequence: Any, indices: list[int]) -> _Part:
 
 
 def _judge(bad: list[DataError], skips: BadSampleConfig, samples: int) -> list[Mistake]:
-    """What is wrong with the samples of a side; where they may be skipped, they are only told."""
+    """The mistakes of a side's bad samples; if they may be skipped, they are only logged."""
     most = skips.most(samples) if skips.action == "skip" else 0
     told = [mistake for error in bad for mistake in error.mistakes]
     if len(bad) > most:
@@ -146,7 +146,7 @@ def _judge(bad: list[DataError], skips: BadSampleConfig, samples: int) -> list[M
 
 
 def _progress(samples: int, folders: str) -> tqdm[Any]:
-    """A bar on a terminal; elsewhere a plain line, which a log can hold."""
+    """A progress bar on a terminal; otherwise a plain line for a log."""
     on_terminal = sys.stderr.isatty()
     if not on_terminal:
         print(f"preparing {samples} samples in {folders}", file=sys.stderr, flush=True)

@@ -1,8 +1,9 @@
-"""What a model depends on besides its weights: classes, ids, scales and vocabularies.
+"""Saves and checks the preprocessing that a model depends on: classes, ids, scales and vocabularies.
 
-They follow from the training data, which may have changed since: a folder was renamed, a row appended. So a run records
-them as it begins. Scales and vocabularies are then read from there; classes and ids, which follow from the source, must
-be the recorded ones. Otherwise the model would get other numbers than it was trained on, or its outputs other names.
+They follow from the training data, which may change later: a folder is renamed, a row is appended. So a run saves them
+when it starts. Afterwards, scales and vocabularies are loaded from the run folder; classes and ids follow from the
+source, and must equal the saved ones. Otherwise the model would get other inputs than in training, or its outputs
+other names.
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ _MOST_LISTED = 12
 
 
 def data_record(data: Data) -> dict[str, Any]:
-    """What `split.json` holds of a run's data."""
+    """The facts about a run's data for `split.json`."""
     return {
         "num_samples": len(data.source),
         "data_sha256": _sha256(data),
@@ -34,25 +35,25 @@ def data_record(data: Data) -> dict[str, Any]:
 
 
 def read_fitted(path: Path) -> dict[str, Any] | None:
-    """What the sequence of a run fitted on its training part; None where it fitted nothing.
+    """The values that a run's sequence fitted on the training samples; None if it fitted nothing.
 
     Args:
         path: The run folder.
 
     Raises:
-        CheckpointError: when it is damaged, or missing.
+        CheckpointError: when the file is damaged or missing.
     """
     return read_document(path / FITTED) if (path / FITTED).is_file() or read_split(path).get("has_fitted") else None
 
 
 def target_scales(data: Data) -> dict[str, Scale]:
-    """The mean and std of each target that was scaled by the training part, by its column."""
+    """The mean and std of each target that is scaled, by its column."""
     scales = scales_of(data.train.fitted())
     return {name: scales[name] for name in data.source.targets if name in scales}
 
 
 def read_split(path: Path) -> dict[str, Any]:
-    """What `split.json` of a run folder holds.
+    """The content of a run folder's `split.json`.
 
     Raises:
         CheckpointError: when it is damaged or missing.
@@ -64,11 +65,11 @@ def read_split(path: Path) -> dict[str, Any]:
 
 
 def open_run_data(path: Path, loaded: LoadedConfig) -> Data:
-    """The data of a config, with what a run has fitted in place of what it would fit itself.
+    """Opens the data of a config with the scales and vocabularies of a run, instead of fitting new ones.
 
     Args:
-        path: The run folder; one of a version that recorded nothing is taken as it is.
-        loaded: The run's own config, or one whose samples look alike.
+        path: The run folder; one of an early version that saved nothing is not checked.
+        loaded: The run's own config, or one with the same kind of samples.
 
     Raises:
         CheckpointError: when classes, ids or columns are not those that the run's model was trained on.
@@ -90,17 +91,17 @@ def open_run_data(path: Path, loaded: LoadedConfig) -> Data:
 
 
 def is_same_data(path: Path, data: Data) -> bool:
-    """Whether data is what a run began with, wherever it lies; False for a run without `data_sha256`."""
+    """Whether data equals the data that a run was started with, in whatever folder; False without `data_sha256`."""
     return bool(read_split(path).get("data_sha256") == _sha256(data))
 
 
 def require_same_data(path: Path, data: Data, or_else: str) -> None:
-    """Refuses data that has changed, where the samples of a side are needed.
+    """Raises an error if the data has changed since the run was started.
 
     Args:
-        path: The run folder; a run of a version without `data_sha256` is taken as it is.
-        data: As it is now.
-        or_else: What may be done instead of bringing the data back.
+        path: The run folder; a run of an early version without `data_sha256` is not checked.
+        data: The current data.
+        or_else: What the user can do instead of restoring the data, for the message.
 
     Raises:
         CheckpointError: when samples, names or labels have changed.
@@ -130,7 +131,7 @@ def read_document(path: Path, fix: str = "name another run folder") -> dict[str,
     """The mapping in a JSON file of a run folder.
 
     Raises:
-        CheckpointError: when it cannot be read; with what may be done.
+        CheckpointError: when it cannot be read; with the fix.
     """
     try:
         document: dict[str, Any] = json.loads(path.read_bytes())

@@ -1,7 +1,7 @@
 """The batches of a sequence in order, prefetched by workers.
 
-A run is one endless series of batches, and a schedule says which batch of which epoch stands at a position. So what is
-made is the same for any number of workers, and between epochs nobody stops: while the model validates, the next epoch
+A run is one endless series of batches, and a schedule maps each position to an epoch and a batch. So the batches are
+the same for any number of workers, and loading does not stop between epochs: while the model validates, the next epoch
 is being loaded.
 """
 
@@ -17,19 +17,19 @@ from seqtrain.loading.order import Schedule
 from seqtrain.loading.prefetcher import Prefetcher
 from seqtrain.loading.workers import WorkerOptions
 
-_KEPT = 2  # Keras reads up to two batches to learn their form, and then begins again
+_KEPT = 2  # Keras reads up to two batches to infer their shapes, and then starts again
 
 
 @dataclass(frozen=True)
 class LoadedBatch:
-    """A batch and how it came about.
+    """A batch with its epoch, its index, and the facts of loading it.
 
     Args:
-        epoch: The pass over the data that it belongs to.
-        index: Its number in that pass.
+        epoch: Its epoch.
+        index: Its number in the epoch.
         batch: `(x,)`, `(x, y)` or `(x, y, sample_weight)`.
-        seconds: What workers spent on it, added up.
-        bad: The samples of its rows that could not be read, and what stands in their place.
+        seconds: The total time that workers spent on it.
+        bad: The samples that could not be read, with their replacements.
     """
 
     epoch: int
@@ -44,11 +44,11 @@ class BatchStream:
 
     Args:
         sequence: A `SampleSequence` or `KerasStyleSequence`, weighted or not.
-        schedule: Which (epoch, batch) stands at a position.
-        workers: Who makes them.
+        schedule: Maps a position to (epoch, batch).
+        workers: The options of the workers.
         start: The position of the first batch.
-        end: The position after the last batch, where there is a last.
-        on_bad: Is told of the bad samples of each batch that is taken; what it raises, `take` raises.
+        end: The position after the last batch; None without end.
+        on_bad: Called with the bad samples of each batch that is taken; its exceptions are raised by `take`.
     """
 
     def __init__(
@@ -70,7 +70,7 @@ class BatchStream:
         self._prefetcher = Prefetcher(sequence, schedule, workers, start, end, _KEPT)
 
     def reuse_memory(self) -> None:
-        """Allows a batch's memory to be used again once its arrays are gone, as TensorFlow does; JAX would not."""
+        """Allows a batch's memory to be reused once its arrays are deleted: safe with TensorFlow, not with JAX."""
         self._prefetcher.buffers.reuse = True
 
     @property
@@ -79,15 +79,15 @@ class BatchStream:
         return self._prefetcher.position
 
     def take(self, position: int | None = None, interruptible: bool = True) -> LoadedBatch:
-        """The batch at `position`, by default the next. The first two may be taken again while they are fresh.
+        """Returns the batch at `position`, by default the next. The first two may be taken again shortly afterwards.
 
         Args:
-            position: In the stream.
-            interruptible: Whether `interrupt` ends this call, or this call still gives its batch.
+            position: The position in the stream.
+            interruptible: Whether `interrupt` makes this call raise; if not, it still returns its batch.
 
         Raises:
-            SeqtrainError: what went wrong in making it; a batch that hung, or a closed stream, is a WorkerError.
-            BaseException: what the stream was interrupted with.
+            SeqtrainError: when making it failed; a WorkerError if it hung, or if the stream is closed.
+            BaseException: the error passed to `interrupt`.
         """
         if interruptible:
             self._prefetcher.raise_if_interrupted()
@@ -111,22 +111,22 @@ class BatchStream:
         return loaded
 
     def is_kept(self, position: int) -> bool:
-        """Whether a batch that was taken can be taken again."""
+        """Whether the batch at `position` was taken and is kept, so that it can be taken again."""
         return position in self._kept
 
     def interrupt(self, error: BaseException) -> None:
-        """Has every `take` that waits for a batch raise an error at once, and every later one.
+        """Makes every waiting `take` raise an error at once, and every later one.
 
-        May be called from any thread, and from a signal handler. Batches are still made, for who takes them
-        uninterruptibly.
+        May be called from any thread, and from a signal handler. Batches are still made, for callers with
+        `interruptible=False`.
 
         Args:
-            error: What they raise.
+            error: The error to raise.
         """
         self._prefetcher.interrupt(error)
 
     def close(self) -> None:
-        """Ends the workers: processes at once, threads with the part that they are writing, for up to two seconds."""
+        """Stops the workers: processes at once, threads after their current row range; waits up to two seconds."""
         self._kept.clear()
         self._prefetcher.close()
 

@@ -1,8 +1,8 @@
-"""Measures how fast a sequence loads, and chooses its workers from that.
+"""Measures how fast a sequence loads with different workers, and chooses the best.
 
-Threads are tried first, twice as many each time, up to the cores that the process may use. Where they scale, decoding
-releases the interpreter and threads are best: they share memory and start at once. Where two threads are hardly faster
-than one, the code holds the interpreter, and processes are tried.
+Threads are tried first, twice as many each time, up to the number of cores that the process may use. If they scale,
+decoding releases the GIL and threads are best: they share memory and start at once. If two threads are hardly faster
+than one, the code holds the GIL, and processes are tried.
 """
 
 from __future__ import annotations
@@ -23,18 +23,18 @@ from seqtrain.structure import num_samples
 from seqtrain.text import counted
 
 _SECONDS_EACH = 0.4
-_SCALES = 1.3  # two threads that are not this much faster than one hold the interpreter
+_SCALES = 1.3  # if two threads are less than this much faster than one, they hold the GIL
 _WORTH_MORE_WORKERS = 1.05
 
 
 @dataclass(frozen=True)
 class Speed:
-    """What some workers reach.
+    """The speed with certain workers.
 
     Args:
-        workers: Who they were.
-        samples_per_s: In the steady state, after the first batch.
-        first_batch_s: Seconds until the first batch, with the start of the workers.
+        workers: The options of the workers.
+        samples_per_s: Samples per second after the first batch.
+        first_batch_s: Seconds until the first batch, including the start of the workers.
     """
 
     workers: WorkerOptions
@@ -55,17 +55,17 @@ class Speed:
 
 
 def measure(sequence: Any, workers: WorkerOptions, seconds: float) -> Speed:
-    """Drains a sequence for about so many seconds.
+    """Loads batches of a sequence for about `seconds` seconds.
 
     Raises:
-        SeqtrainError: what the sequence raises.
+        SeqtrainError: raised by the sequence.
     """
     began = time.perf_counter()
     with BatchStream(_untouched(sequence), training_schedule(len(sequence)), workers) as stream:
         stream.reuse_memory()
         stream.take()
         first = time.perf_counter()
-        # What was made ahead while the workers started would count as made in no time.
+        # Batches that were prefetched while the workers started must not be counted: they would take no time.
         for _ in range(min(workers.max_queue_size, len(sequence))):
             stream.take()
         counted_from, samples = time.perf_counter(), 0
@@ -76,15 +76,15 @@ def measure(sequence: Any, workers: WorkerOptions, seconds: float) -> Speed:
 
 
 def choose(sequence: Any, like: WorkerOptions, tell: Callable[[str], None]) -> tuple[WorkerOptions, list[Speed]]:
-    """Measures for a second or two and chooses the workers.
+    """Measures for a second or two, and chooses the workers.
 
     Args:
-        sequence: What they will load.
-        like: Everything but their number and kind.
-        tell: Is told what was chosen and why.
+        sequence: The sequence to load.
+        like: The options besides the number and kind of workers.
+        tell: Called with a message: the choice and its reason.
 
     Returns:
-        The choice, and all that was measured.
+        The choice, and all measurements.
     """
     threads = _measured(sequence, like, doubling(num_cores()), processes=False)
     speeds = list(threads)
@@ -105,19 +105,19 @@ def choose(sequence: Any, like: WorkerOptions, tell: Callable[[str], None]) -> t
 
 
 def named(workers: WorkerOptions) -> str:
-    """As people say it: 1 thread, 4 processes."""
+    """The number and kind of workers as text: 1 thread, 4 processes."""
     if workers.processes:
         return counted(workers.count, "process", "processes")
     return counted(workers.count, "thread")
 
 
 def doubling(most: int) -> list[int]:
-    """1, 2, 4 and so on, and `most`."""
+    """The powers of two below `most`, and `most`."""
     return sorted({*(2**power for power in range(most.bit_length()) if 2**power <= most), most})
 
 
 def num_cores() -> int:
-    """The cores that this process may use, which in a container are fewer than there are."""
+    """The number of cores that this process may use, which may be fewer than the machine has."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
@@ -129,5 +129,5 @@ def _measured(sequence: Any, like: WorkerOptions, counts: Iterable[int], process
 
 
 def _untouched(sequence: Any) -> Any:
-    """A copy where measuring would change the sequence: `on_epoch_end` of a class written for Keras."""
+    """A copy, if measuring would change the sequence through `on_epoch_end` of a class written for Keras."""
     return copy.deepcopy(sequence) if sequence.changes_between_epochs else sequence

@@ -1,6 +1,6 @@
-"""Class weights as sample weights: of a sample, of each pixel of a mask, or of each of several outputs.
+"""Applies class weights as sample weights: for samples, for the pixels of masks, or for each of several outputs.
 
-The loader applies them, not `fit`, so that `inspect-batches` shows what each sample counts.
+The loader applies them, not `fit`, so that `inspect-batches` shows the weight of each sample.
 """
 
 from __future__ import annotations
@@ -19,8 +19,8 @@ class ClassWeightedSequence:
     """A sequence whose batches carry the weight of each target's class.
 
     Args:
-        sequence: The sequence to weight; weights that it has itself are multiplied.
-        weights: By class index; of several outputs by name, those without are weighted equally.
+        sequence: The sequence to weight; its own sample weights are multiplied with the class weights.
+        weights: By class index; for several outputs a dict by name, in which missing outputs have weight 1.
 
     Shapes:
         sample_weight: (batch,), or as y where it is a mask; float32; by output where y is
@@ -36,7 +36,7 @@ class ClassWeightedSequence:
             self.spec = (x, self._targets, map_structure(_weight_spec, self._targets))
 
     def __getattr__(self, name: str) -> Any:
-        if name == "sequence":  # not there yet while unpickling
+        if name == "sequence":  # not set yet while unpickling
             raise AttributeError(name)
         return getattr(self.sequence, name)
 
@@ -55,7 +55,7 @@ class ClassWeightedSequence:
         return self._weighted(self.sequence.batch(epoch, position))
 
     def finish(self, rows: tuple[Any, ...]) -> tuple[Any, ...]:
-        """A batch whose rows were written apart, as `(x, y, sample_weight)`."""
+        """Completes a batch from its written rows, as `(x, y, sample_weight)`."""
         return self._weighted(self.sequence.finish(rows))
 
     def _weighted(self, batch: tuple[Any, ...]) -> tuple[Any, ...]:
@@ -102,7 +102,7 @@ def _weight_spec(target: FieldSpec) -> FieldSpec:
 
 
 def _product(weights: Weights, own: npt.NDArray[Any]) -> Weights:
-    """Weights of classes times those of the sequence, whichever of them is of samples and whichever of pixels."""
+    """Class weights times the sequence's own weights; each may be per sample or per pixel."""
     own = own.reshape(weights.shape) if own.size == weights.size else own
     num_axes = max(weights.ndim, own.ndim)
     both = (array.reshape(array.shape + (1,) * (num_axes - array.ndim)) for array in (weights, own))

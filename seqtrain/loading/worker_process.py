@@ -1,11 +1,11 @@
-"""A worker process: writes samples into memory that it shares with the run, until the run is gone.
+"""A worker process: writes samples into memory that it shares with the run, until the run ends.
 
-It is started as a fresh interpreter, never as a fork of a process that runs TensorFlow, and imports what the sequence
-needs, which for the project's own is neither Keras nor TensorFlow: about 0.2 seconds and some tens of MB.
+It is started as a new interpreter, never forked from a process that runs TensorFlow, and imports only the modules of
+the sequence. The project's own sequences import neither Keras nor TensorFlow: about 0.2 seconds and some tens of MB.
 
-It gets one `Task` at a time over a pipe: to write rows of a batch, or to make a whole one where the sequence knows no
-rows. Arrays stay in the shared memory. What travels back is which samples were replaced, the layout of a whole batch,
-or an error.
+It receives one `Task` at a time over a pipe: to write rows of a batch, or to make a whole batch if the sequence cannot
+write single rows. Arrays stay in the shared memory. The reply contains the samples that were replaced, the layout of a
+whole batch, or an error.
 """
 
 from __future__ import annotations
@@ -38,12 +38,12 @@ _PR_SET_PDEATHSIG = 1
 
 @dataclass(frozen=True)
 class SharedSequence:
-    """The sequence, pickled into shared memory; its arrays stay there, one copy for all workers.
+    """The sequence, pickled into shared memory, which holds one copy of its arrays for all workers.
 
     Args:
         version: Changes when the sequence has changed.
-        path: Of the shared file.
-        parts: Where the pickle (first) and its arrays begin and end in the file.
+        path: The path of the shared file.
+        parts: Start and end in the file of the pickle (first) and of its arrays.
     """
 
     version: int
@@ -56,12 +56,12 @@ class Task:
     """Rows of a batch to write, or a whole batch to make.
 
     Args:
-        sequence: What it is a batch of.
-        epoch: Of the batch.
-        index: Of the batch in the epoch.
-        path: Of the shared file for the batch; made longer if a whole batch needs more.
-        layout: Of a full batch of rows in the file.
-        samples: One for each row; None for a whole batch.
+        sequence: The sequence that makes the batch.
+        epoch: The batch's epoch.
+        index: The batch's number in the epoch.
+        path: The path of the shared file for the batch, which is made longer if a whole batch does not fit.
+        layout: The layout of a full batch in the file.
+        samples: The sample of each row; None for a whole batch.
         start: The first row.
     """
 
@@ -78,8 +78,8 @@ Reply = Layout | tuple[BadSample, ...] | SeqtrainError
 
 
 def main() -> None:
-    """Serves the run that started this process."""
-    for number in (signal.SIGINT, signal.SIGTERM):  # the run decides when its workers end
+    """Runs tasks for the run that started this process."""
+    for number in (signal.SIGINT, signal.SIGTERM):  # the run stops its workers
         signal.signal(number, signal.SIG_IGN)
     with contextlib.suppress(OSError, AttributeError):
         ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
@@ -95,7 +95,7 @@ def main() -> None:
 
 
 def _import(names: list[str]) -> SeqtrainError | None:
-    """Imports what registers the sequence's parts."""
+    """Imports the user's modules that the sequence needs."""
     try:
         for name in names:
             if name.endswith(".py"):

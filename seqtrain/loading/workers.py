@@ -1,7 +1,8 @@
-"""Who makes batches: the run's own threads, or a process for each of them.
+"""Workers that make batches: threads of the run, or a process for each thread.
 
-Each thread of a stream has a worker. `LocalWorker` calls the sequence; `ProcessWorker` has its own process do so, and
-waits for it. A process that dies is replaced and asked again, a bounded number of times; one that hangs is killed.
+Each thread of a stream has a worker. `LocalWorker` calls the sequence; `ProcessWorker` sends the task to its own
+process, and waits for it. A process that dies is replaced and the task is repeated, a limited number of times; a
+process that hangs is killed.
 """
 
 from __future__ import annotations
@@ -32,21 +33,21 @@ from seqtrain.randomness import batch_seed
 from seqtrain.structure import map_structure
 
 _MOST_ATTEMPTS = 3
-_START_S = 600.0  # of a process: what a user's file imports may take long on a busy machine
+_START_S = 600.0  # time for a process to start: a user's imports may take long on a busy machine
 _PROGRAM = "from seqtrain.loading.worker_process import main; main()"
 log = logging.getLogger("seqtrain")
 
 
 @dataclass(frozen=True)
 class WorkerOptions:
-    """Who makes the batches of a stream.
+    """The number and kind of workers of a stream.
 
     Args:
-        count: How many; 0 makes each batch when it is taken.
-        processes: Whether each is a process rather than a thread.
-        max_queue_size: How many batches may be made, or in the making, ahead of the consumer.
-        timeout_s: How long a batch may take before it counts as hung.
-        imports: What worker processes import first: the files and modules of the config.
+        count: The number of workers; 0 makes each batch when it is taken.
+        processes: Whether each worker is a process instead of a thread.
+        max_queue_size: How many batches may be prefetched, including those that are being made.
+        timeout_s: Seconds after which a batch counts as hung.
+        imports: The files and modules of the config, which worker processes import first.
     """
 
     count: int
@@ -57,18 +58,18 @@ class WorkerOptions:
 
 
 class Worker(Protocol):
-    """Makes parts of batches, one at a time."""
+    """Makes row ranges of batches, one at a time."""
 
     def make(self, part: RowRange) -> tuple[BadSample, ...]:
-        """Writes rows, or makes a whole batch and puts it into `part.batch`; returns the samples that were replaced."""
+        """Writes rows, or makes a whole batch and stores it in `part.batch`; returns the samples that were replaced."""
 
 
 class LocalWorker:
     """Makes batches in this process.
 
     Args:
-        alone: Whether it is the only worker, so that a class that draws from the global random generators can have
-            them seeded for each batch, as in a worker process.
+        alone: Whether it is the only worker. Then the global random generators can be seeded for each batch of a class
+            that uses them, as in a worker process.
     """
 
     def __init__(self, alone: bool = False) -> None:
@@ -97,13 +98,13 @@ class LocalWorker:
 
 
 class WorkerPool:
-    """The worker processes of a stream, and the sequence as they see it.
+    """The worker processes of a stream, with the sequence that they share.
 
     Args:
-        sequence: What they make batches of.
-        imports: Files and modules that register what the sequence is made of.
-        buffers: Memory that they share.
-        timeout_s: How long a part of a batch may take.
+        sequence: The sequence that makes the batches.
+        imports: Files and modules to import before the sequence is unpickled.
+        buffers: Shared memory for the batches.
+        timeout_s: Seconds that a row range may take.
 
     Raises:
         WorkerError: when the sequence cannot be pickled.
@@ -120,22 +121,22 @@ class WorkerPool:
         self.closed = False
 
     def worker(self) -> ProcessWorker:
-        """One more worker; its process starts with its first task."""
+        """Creates another worker; its process starts with its first task."""
         self._workers.append(ProcessWorker(self))
         return self._workers[-1]
 
     def sequence_changed(self) -> None:
-        """Gives the workers the sequence as it is now."""
+        """Sends the changed sequence to the workers."""
         self.shared_sequence = self._share(self.shared_sequence.version + 1)
 
     def kill(self) -> None:
-        """Ends the processes at once; whoever waits for one gets an error."""
+        """Kills the processes; a thread that waits for one gets an error."""
         self.closed = True
         for worker in self._workers:
             worker.kill()
 
     def close(self) -> None:
-        """Frees what the processes used, after `kill`, when nobody waits for one."""
+        """Frees the shared memory, after `kill`, when no thread waits for a process."""
         for worker in self._workers:
             worker.bury()
         if self._file is not None:
@@ -167,10 +168,10 @@ class WorkerPool:
 
 
 class ProcessWorker:
-    """Makes batches in a process of its own.
+    """Makes batches in a separate process.
 
     Args:
-        pool: What it belongs to.
+        pool: The pool of this worker.
     """
 
     def __init__(self, pool: WorkerPool) -> None:
@@ -184,7 +185,7 @@ class ProcessWorker:
 
         Raises:
             SeqtrainError: what the sequence raised, or with its traceback what it did not foresee.
-            WorkerError: when the process died several times over the part, or hung.
+            WorkerError: when the process died several times for this row range, or hung.
         """
         statuses: list[str] = []
         while len(statuses) < _MOST_ATTEMPTS:
@@ -210,7 +211,7 @@ class ProcessWorker:
         )
 
     def kill(self) -> None:
-        """Ends the process at once."""
+        """Kills the process."""
         with self._starting:
             if self._process is not None:
                 self._process.kill()
@@ -237,7 +238,7 @@ class ProcessWorker:
             ) from None
 
     def _reply(self, connection: Connection, timeout_s: float) -> Any:
-        """What the process answers; one that does not in time is killed."""
+        """Waits for the reply of the process, and kills it if the reply is late."""
         if not connection.poll(timeout_s):
             self.kill()
             self.bury()
@@ -256,7 +257,7 @@ class ProcessWorker:
                 [sys.executable, "-c", _PROGRAM, str(theirs.fileno()), str(os.getpid())],
                 pass_fds=(theirs.fileno(),),
                 stdin=subprocess.DEVNULL,
-                stdout=2,  # stdout belongs to the command's own document
+                stdout=2,  # stdout is reserved for the command's JSON document
                 env=_environment(),
             )
         theirs.close()
@@ -272,7 +273,7 @@ class ProcessWorker:
         return ours
 
     def bury(self) -> str:
-        """Waits for a killed or dead process, and says how it died."""
+        """Waits for a killed or dead process, and describes how it ended."""
         if self._connection is not None:
             self._connection.close()
             self._connection = None
@@ -286,7 +287,7 @@ class ProcessWorker:
 
 
 def _environment() -> Mapping[str, str]:
-    """The environment of a worker, which finds this package, keeps off the GPU, and computes in one thread."""
+    """The environment of a worker: it finds this package, does not use the GPU, and computes in one thread."""
     package = str(Path(seqtrain.__file__).parents[1])
     paths = [package, *filter(None, [os.environ.get("PYTHONPATH")])]
     single = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1")
