@@ -7,7 +7,7 @@ return lists, tuples, dicts or arrays, and need not have called its base's const
 
 from __future__ import annotations
 
-from typing import Any, Protocol, cast
+from typing import Any
 
 import numpy as np
 
@@ -16,14 +16,6 @@ from seqtrain.global_random import seeded_globals
 from seqtrain.randomness import Order, epoch_end_seed, epoch_order
 from seqtrain.sequences.base import BatchSequence
 from seqtrain.structure import map_structure, named_leaves
-
-
-class KerasStyle(Protocol):
-    """What every class written for Keras has."""
-
-    def __len__(self) -> int: ...
-
-    def __getitem__(self, position: int, /) -> Any: ...
 
 
 class KerasStyleSequence(BatchSequence):
@@ -43,7 +35,7 @@ class KerasStyleSequence(BatchSequence):
     class_names: tuple[str, ...] | None
     changes_between_epochs = True
 
-    def __init__(self, wrapped: KerasStyle, seed: int, training: bool, classes: tuple[str, ...] | None = None) -> None:
+    def __init__(self, wrapped: Any, seed: int, training: bool, classes: tuple[str, ...] | None = None) -> None:
         self.wrapped = wrapped
         self.seed = seed
         self.training = training
@@ -149,4 +141,4 @@ def as_sequence(built: Any, seed: int, training: bool, classes: tuple[str, ...] 
         return built
     if not (hasattr(built, "__len__") and hasattr(built, "__getitem__")):
         raise DataError(f"{type(built).__name__} is not a sequence", expected="a class with __len__ and __getitem__")
-    return KerasStyleSequence(cast(KerasStyle, built), seed, training, classes)
+    return KerasStyleSequence(built, seed, training, classes)
