@@ -1,12 +1,12 @@
-"""Divides the samples into training and validation: disjoint, from the seed, and as the config says.
+"""Splits the samples into training and validation sets, which depend only on the seed and the config.
 
-- random: a subset of exactly the share's size
-- stratified: each class is permuted and cut by itself; the sizes come from the largest remainders, so that the total is
-  exact and each class is within one sample of its share
+- random: a random subset of exactly the given share
+- stratified: each class is permuted and split separately; sizes follow the largest remainder method, so that the total
+  is exact and each class is within one sample of its share
 - group: whole groups, in random order, until the share is reached, so that no group is on both sides
-- ordered: the first samples train, the last ones validate
+- ordered: the first samples are for training, the last ones for validation
 
-Each costs one pass over the labels or groups, and no sample is read.
+Each takes one pass over the labels or groups; no sample is read.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ class Split:
     val: Indices
 
     def fingerprint(self) -> str:
-        """SHA-256 over both sides, as 64-bit integers."""
+        """SHA-256 of the indices of both sides, as 64-bit integers."""
         digest = hashlib.sha256()
         for side in (self.train, self.val):
             digest.update(len(side).to_bytes(8, "little"))
@@ -48,11 +48,11 @@ class Split:
 
 
 def split_source(source: Source, config: SplitConfig, seed: int) -> Split:
-    """Divides a source.
+    """Splits a source.
 
     Args:
-        source: Its length and, as `config.by` needs, its labels or groups are used.
-        config: Shares and kind.
+        source: The source; its length is used, and its labels or groups if `config.by` needs them.
+        config: The shares and the kind of split.
         seed: Of the run.
 
     Raises:
@@ -62,7 +62,7 @@ def split_source(source: Source, config: SplitConfig, seed: int) -> Split:
     total = len(source)
     generator = split_generator(seed)
     if config.by == "stratified":
-        names = source.label_classes or source.classes  # masks have classes of their own
+        names = source.label_classes or source.classes  # `classes` may be the names of the masks' ids
         train, val = _stratified(_class_labels(source), config, generator, names)
     elif config.by == "group":
         train, val = _grouped(_groups(source, config.column), config, generator)
@@ -94,7 +94,7 @@ def _ordered(total: int, config: SplitConfig) -> tuple[Indices, Indices]:
 
 
 def _sizes(total: int, config: SplitConfig) -> tuple[int, int]:
-    """How many train and how many validate; together all, where the shares add up to one."""
+    """The numbers of training and validation samples; together all samples, if the shares add up to one."""
     num_train = round(total * config.train)
     covers_all = config.train + config.validation_share > 1 - 1e-9
     return num_train, total - num_train if covers_all else min(
@@ -129,7 +129,7 @@ def _stratified(
 
 
 def _apportion(counts: Indices, share: float, total: int, least: Indices, most: Indices) -> Indices:
-    """Whole numbers near `counts * share` that add up to `total`, by the largest remainders, within bounds."""
+    """Integers near `counts * share`, between `least` and `most`, that add up to `total` (largest remainder method)."""
     exact = counts * share
     parts: Indices = np.clip(np.floor(exact + 1e-9).astype(np.int64), least, most)
     remainders = np.argsort(-(exact - parts), kind="stable")
@@ -151,7 +151,7 @@ def _grouped(groups: npt.NDArray[Any], config: SplitConfig, generator: np.random
     num_train, num_val = _sizes(len(groups), config)
     order = generator.permutation(len(names))
     before = np.cumsum(counts[order]) - counts[order]  # samples in the groups that come earlier
-    middle = before + counts[order] / 2  # a group goes where its middle falls
+    middle = before + counts[order] / 2  # a group belongs to the side in which its middle lies
     in_train = middle < num_train
     in_val = ~in_train & (middle < num_train + num_val)
     if config.validation_share > 0:

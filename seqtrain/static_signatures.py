@@ -1,9 +1,9 @@
-"""Signatures read from source text: what a class takes, without importing the module that defines it.
+"""Reads the signatures of classes from source text, without importing their modules.
 
-Callbacks derive from Keras's classes, and importing those takes seconds and hundreds of megabytes. `seqtrain check`
-and `list` need the signatures alone, so they are parsed: names, literal defaults, annotations where there are any, and
-the `Args:` of the docstring. `**kwargs` that are handed on to `super().__init__` stand for the arguments of the base
-class, and are resolved through it. A file costs about a millisecond; what was read of many is kept (`read_once`).
+Callbacks derive from Keras's classes, and importing those takes seconds and hundreds of megabytes. `seqtrain check` and
+`list` need only the signatures, so these are parsed: names, literal defaults, annotations if there are any, and the
+`Args:` of the docstring. `**kwargs` that are passed to `super().__init__` stand for the arguments of the base class,
+whose signature is read too. A file takes about a millisecond; results for many files are cached (`read_once`).
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ _ANNOTATION_NAMES = {**vars(typing), **vars(types), "Path": pathlib.Path, "Field
 
 @dataclass
 class SourceModules:
-    """Parsed modules, and the top-level definitions in them by name; of two of one name, the later counts.
+    """Parsed modules, and their top-level definitions by name; a later definition replaces an earlier one.
 
     Args:
         paths: The files to read.
@@ -99,7 +99,7 @@ class SourceModules:
 
 
 def module_path(module: str) -> Path:
-    """The file or folder of a module, found without importing it or its parents, the topmost excepted.
+    """The file or folder of a module, found without importing anything but its topmost package.
 
     Raises:
         ModuleNotFoundError: when the topmost package is not installed.
@@ -113,20 +113,20 @@ def module_path(module: str) -> Path:
 
 
 def read_once(sources: Sequence[Path], read: Callable[[], T]) -> T:
-    """What `read` makes of source files: from the user's cache folder, where the same files were read before.
+    """Calls `read` on source files, or loads its cached result from the user's cache folder if the files are unchanged.
 
-    Where that folder cannot be used, everything is read each time.
+    If the cache folder cannot be used, the files are read each time.
 
     Args:
-        sources: The files. Where the size or the time of one has changed, all are read again.
-        read: Reads them; what it returns is pickled.
+        sources: The files. If the size or the time of one has changed, all are read again.
+        read: Reads them; its result is pickled.
     """
     kept = _kept_file([Path(__file__), Path(signature.__file__), *sources], read.__qualname__)
     try:
         return cast(T, pickle.loads(kept.read_bytes()))
     except FileNotFoundError:
         pass
-    except Exception as error:  # a damaged pickle raises anything
+    except Exception as error:  # a damaged pickle may raise anything
         log.debug("%s is not used: %s", kept, error)
     found = read()
     with contextlib.suppress(OSError):
@@ -144,7 +144,7 @@ def _kept_file(sources: Iterable[Path], what: str) -> Path:
 
 
 def signature_of_class(module: str, class_name: str) -> Signature:
-    """The signature of a class that is not imported, such as a callback of ours.
+    """The signature of a class, such as one of our callbacks, without importing it.
 
     Example:
         signature_of_class("seqtrain.callbacks.tqdm_progress_bar", "TQDMProgressBar").parameters["progress"]
@@ -179,7 +179,7 @@ def _parameters(function: ast.FunctionDef, docstring: str) -> dict[str, Paramete
 def _value(default: ast.expr | None) -> Any:
     if default is None:
         return REQUIRED
-    # `2.0**15` and the like are arithmetic on literals; no names are in reach.
+    # Evaluates arithmetic on literals such as `2.0**15`, without access to any names.
     return eval(compile(ast.Expression(default), "<default>", "eval"), {"__builtins__": {}})
 
 
@@ -190,7 +190,7 @@ def _annotation(annotation: ast.expr | None) -> Any:
 
 
 def _call_that_hands_on(initializer: ast.FunctionDef) -> ast.Call | None:
-    """The call `super().__init__(..., **kwargs)`, where there is one."""
+    """The call `super().__init__(..., **kwargs)` in a constructor, or None."""
     for node in ast.walk(initializer):
         if isinstance(node, ast.Call) and ast.unparse(node.func) == "super().__init__":
             return node if any(keyword.arg is None for keyword in node.keywords) else None
@@ -198,7 +198,7 @@ def _call_that_hands_on(initializer: ast.FunctionDef) -> ast.Call | None:
 
 
 def _refuses_the_rest(initializer: ast.FunctionDef) -> bool:
-    """Whether it says `if kwargs: raise ...`."""
+    """Whether the constructor contains `if kwargs: raise ...`."""
     assert initializer.args.kwarg is not None
     return any(
         isinstance(node, ast.If)

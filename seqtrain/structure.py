@@ -1,7 +1,7 @@
-"""Nested batches: the shape that `(x, y)`, `(x, y, sample_weight)` and their dicts and tuples have in common.
+"""Functions for nested batches, such as `(x, y)` and `(x, y, sample_weight)` with dicts and tuples of arrays.
 
 A structure is a leaf, or a tuple, list or dict of structures. Keras and TensorFlow have such functions too, but worker
-processes load neither.
+processes import neither.
 """
 
 from __future__ import annotations
@@ -32,14 +32,14 @@ Kind = Literal["pixels", "mask", "series"]
 
 @dataclass(frozen=True)
 class FieldSpec:
-    """Shape (of one sample, without the batch axis) and dtype of one field of a batch.
+    """Shape (of one sample, without the batch axis), dtype and meaning of one field of a batch.
 
     Args:
         shape: One sample's shape; () for a scalar.
         dtype: NumPy's name of the type, such as "uint8".
-        vocabulary_size: For a field of ids 0 to vocabulary_size - 1, how many there are.
-        kind: What the values are; None where the shape says enough.
-        classes: The names of ids, of a mask, a target or a category; None for other values.
+        vocabulary_size: For a field of ids: their number; ids are 0 to vocabulary_size - 1.
+        kind: The meaning of the values; None if the shape is enough.
+        classes: The names of the ids of a mask, a target or a category; None for other values.
         columns: The names along the last axis, of a series or of numbers from several columns of a table.
     """
 
@@ -60,7 +60,7 @@ class FieldSpec:
 
 
 def map_structure(function: Callable[..., Any], *structures: Any) -> Any:
-    """Applies `function` to the leaves that stand in the same place of all structures."""
+    """Applies `function` to the corresponding leaves of all structures."""
     first = structures[0]
     if isinstance(first, dict):
         return {key: map_structure(function, *(part[key] for part in structures)) for key in first}
@@ -70,13 +70,13 @@ def map_structure(function: Callable[..., Any], *structures: Any) -> Any:
 
 
 def named_leaves(batch: tuple[Any, ...]) -> Iterator[tuple[str, Any]]:
-    """The leaves of a batch with the names that people know: `x`, `y`, `x.user_id`, `y.0`, `sample_weight`."""
+    """The leaves of a batch with names for users: `x`, `y`, `x.user_id`, `y.0`, `sample_weight`."""
     for name, part in zip(_PART_NAMES, batch, strict=False):
         yield from _named(name, part)
 
 
 def num_samples(batch: tuple[Any, ...]) -> int:
-    """The samples of a batch."""
+    """The number of samples in a batch."""
     return len(next(leaf for _, leaf in named_leaves(batch)))
 
 

@@ -1,4 +1,4 @@
-"""Text for people: lists, counts, numbers, sizes, durations, tables. Nothing else formats these."""
+"""Formats lists, counts, numbers, sizes, durations and tables for users; no other module formats these."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ _DURATION = re.compile(r"(?:(\d+)d)?(?:(\d+)h)?(?:(\d+)m)?(?:(\d+)s)?")
 
 
 def listed(items: Collection[Any], most: int, rest: str = " and {more} more", separator: str = ", ") -> str:
-    """The first items, and how many there are beside them: "a, b and 3 more".
+    """The first items, and the number of the others: "a, b and 3 more".
 
     Args:
-        items: Of any type that prints well.
-        most: How many of them are named.
-        rest: What follows where there are others; `more` is their number, `total` that of all.
+        items: Items, formatted with `str`.
+        most: The largest number of items to name.
+        rest: Appended if there are more; `more` is the number of the others, `total` that of all.
         separator: Between two items.
     """
     ending = rest.format(more=len(items) - most, total=len(items)) if len(items) > most else ""
@@ -29,20 +29,20 @@ def counted(count: int, noun: str, plural: str | None = None, none: str = "0") -
     """A count with its noun: "1 file", "3 files".
 
     Args:
-        count: Of the things.
-        noun: For one of them.
-        plural: For several, where that is not the noun with an "s".
-        none: What stands for a count of zero.
+        count: The count.
+        noun: The singular.
+        plural: The plural. Default: the noun with an "s".
+        none: Replaces a count of zero.
     """
     return f"{count or none} {noun if count == 1 else plural or noun + 's'}"
 
 
 def number(value: Any, none: str = "-") -> str:
-    """A float to four significant digits, anything else as it is.
+    """A float with four significant digits, anything else with `str`.
 
     Args:
         value: The number.
-        none: What stands for None.
+        none: Replaces None.
     """
     if value is None:
         return none
@@ -50,7 +50,7 @@ def number(value: Any, none: str = "-") -> str:
 
 
 def number_range(low: int, high: int) -> str:
-    """Counts from the lowest to the highest: "12" or "12 to 3,400"."""
+    """A range of counts: "12" or "12 to 3,400"."""
     return f"{low:,}" if low == high else f"{low:,} to {high:,}"
 
 
@@ -62,17 +62,17 @@ def short_count(count: int) -> str:
 
 
 def file_size(num_bytes: int) -> str:
-    """What files take on a disk: 3.2 MB, 1.25 GB."""
+    """A size of files in decimal units: 3.2 MB, 1.25 GB."""
     return f"{num_bytes / 1e6:.1f} MB" if num_bytes < 1e9 else f"{num_bytes / 1e9:.2f} GB"
 
 
 def memory_size(num_bytes: int) -> str:
-    """What memory or free disk space there is: 512 MiB, 3.5 GiB."""
+    """A size of memory or free disk space in binary units: 512 MiB, 3.5 GiB."""
     return f"{num_bytes / 2**30:.1f} GiB" if num_bytes >= 2**30 else f"{num_bytes / 2**20:.0f} MiB"
 
 
 def duration(seconds: float) -> str:
-    """Seconds in a sentence: 3.1 s, 12 min 34 s, 2 h 05 min."""
+    """A duration for a sentence: 3.1 s, 12 min 34 s, 2 h 05 min."""
     if seconds < 100:
         return f"{seconds:.1f} s"
     minutes, rest = divmod(round(seconds), _MINUTE)
@@ -80,7 +80,7 @@ def duration(seconds: float) -> str:
 
 
 def short_duration(seconds: float) -> str:
-    """Seconds in a table, in at most seven characters: 5s, 12m 34s, 2h 05m, 3d 4h, 40d."""
+    """A duration for a table, at most seven characters: 5s, 12m 34s, 2h 05m, 3d 4h, 40d."""
     whole = max(0, round(seconds))
     if whole < _MINUTE:
         return f"{whole}s"
@@ -93,12 +93,12 @@ def short_duration(seconds: float) -> str:
 
 
 def ago(seconds: float) -> str:
-    """How long ago something was, by its largest unit: 5s ago, 12m ago, 3d ago."""
+    """The time since an event in its largest unit: 5s ago, 12m ago, 3d ago."""
     return f"{short_duration(seconds).partition(' ')[0]} ago"
 
 
 def parse_duration(text: str) -> int:
-    """The seconds of a duration as people type it: `90s`, `10m`, `3h50m`, `2d`.
+    """Parses a duration such as `90s`, `10m`, `3h50m` or `2d`, to seconds.
 
     Raises:
         ValueError: when the text is no duration, or the duration is zero.
@@ -115,18 +115,18 @@ def parse_duration(text: str) -> int:
 
 
 def shortened(text: str, most: int = 18) -> str:
-    """A text without its end where it has more than `most` characters."""
+    """Cuts off the end of a text with more than `most` characters."""
     return text if len(text) <= most else text[: most - 1] + "…"
 
 
 def shortened_middle(text: str, most: int) -> str:
-    """A text without its middle: the beginning of a run's path says what it is, the end when."""
+    """Cuts out the middle of a text: a run's path begins with its name and ends with its time."""
     head = (most - 1) // 3
     return text if len(text) <= most else f"{text[:head]}…{text[head + 1 - most :]}"
 
 
 def aligned(rows: Sequence[Sequence[str]], right: Collection[int] = ()) -> list[str]:
-    """The rows of a table as lines whose columns stand under each other.
+    """The rows of a table as lines of text with aligned columns.
 
     Args:
         rows: Of equal length.

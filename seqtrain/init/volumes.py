@@ -183,7 +183,7 @@ def _volume(path: Path) -> VolumeFile:
 
 
 def _classes(listing: Listing, pair: FolderPair) -> tuple[list[str], bool]:
-    """The names of the masks' ids, from a dataset.json (Medical Decathlon) or else numbers; and whether it exists."""
+    """The names of the masks' ids, from a dataset.json (Medical Decathlon) or made up; and whether they are real."""
     ids: set[int] = set()
     for file in evenly(pair.mask_files, _READ_MASKS):
         ids |= {int(value) for value in np.unique(_volume(listing.root / file).read())}

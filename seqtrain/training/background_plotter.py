@@ -1,8 +1,8 @@
-"""Redraws the curves of a run while it trains, in a process of its own.
+"""Redraws the curves of a run while it trains, in a separate process.
 
-The process, of the lowest priority, draws after an epoch. It costs about a second of a processor, so one is begun at
-most every twenty times the time that the last has taken: a run of many short epochs is not slowed by more than the
-processor's idle time. A failure is logged once; the end of the run draws them in any case.
+The process has the lowest priority and draws after an epoch. It uses about a second of CPU time. After a drawing that
+took t seconds, the next one starts at least 20 t seconds later, so that runs with many short epochs are not slowed
+down. A failure is logged once; at the end of the run the curves are drawn in any case.
 """
 
 from __future__ import annotations
@@ -23,11 +23,11 @@ log = logging.getLogger("seqtrain")
 
 
 class BackgroundPlotter(keras.callbacks.Callback):
-    """Starts drawing after an epoch, if the last drawing is done and was long enough ago.
+    """Starts drawing after an epoch, if the last drawing is finished and was long enough ago.
 
     Args:
-        run_dir: The run folder, whose history is written before.
-        clock: Seconds, always increasing.
+        run_dir: The run folder; its history must be written before.
+        clock: Returns the time in seconds, monotonically.
     """
 
     def __init__(self, run_dir: Path, clock: Callable[[], float] = time.monotonic) -> None:
@@ -40,7 +40,7 @@ class BackgroundPlotter(keras.callbacks.Callback):
         self._has_failed = False
 
     def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
-        """Collects the last drawing's outcome, and perhaps starts another."""
+        """Checks the result of the last drawing, and starts another if it is time."""
         now = self._clock()
         if self.process is not None and self.process.poll() is not None:
             self._judge(self.process)
@@ -50,16 +50,16 @@ class BackgroundPlotter(keras.callbacks.Callback):
             self._begin()
 
     def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
-        """Notes how long a drawing takes."""
+        """Records how long a drawing takes."""
         if self.process is not None and self.process.poll() is None:
             self._took_s = max(_FIRST_GUESS_S, self._clock() - self._began)
 
     def on_train_end(self, logs: Any = None) -> None:
-        """Ends a drawing that is under way: the end of the run draws anew."""
+        """Stops a running drawing process: the curves are drawn again at the end of the run."""
         self.close()
 
     def close(self) -> None:
-        """Ends a drawing that is under way."""
+        """Stops a running drawing process."""
         if self.process is not None:
             self.process.kill()
             self.process.communicate()
@@ -73,7 +73,7 @@ class BackgroundPlotter(keras.callbacks.Callback):
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.DEVNULL,
                 stderr=subprocess.PIPE,
-                start_new_session=True,  # Ctrl-C is for the run
+                start_new_session=True,  # Ctrl-C must only stop the run
             )
         except OSError as error:
             self._log_failure(str(error))

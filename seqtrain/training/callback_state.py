@@ -1,11 +1,10 @@
-"""The state of callbacks, Keras's and a user's own, for checkpoints.
+"""Saves and restores the state of callbacks, both Keras's and the user's, for checkpoints.
 
-Keras's callbacks keep what they know in plain attributes (`wait`, `best`, `cooldown_counter`), and offer no way to save
-it. So: an attribute is state when it is plain data and has changed since the callback was made. What has not changed
-is configuration, and comes from the config that the run is resumed with, which may have another patience.
+Keras's callbacks have their state in plain attributes (`wait`, `best`, `cooldown_counter`) and no method to save it. So
+an attribute is state if it is plain data and has changed since the callback was created. Unchanged attributes are
+configuration: they come from the config that the run is resumed with, which may have another patience.
 
-A callback whose state is something else may have `state_dict()`, which returns plain data, and
-`load_state_dict(state)`.
+A callback with other state may define `state_dict()`, which returns plain data, and `load_state_dict(state)`.
 """
 
 from __future__ import annotations
@@ -24,11 +23,11 @@ log = logging.getLogger("seqtrain")
 
 
 class CallbackStates:
-    """What changes in some callbacks while a run trains.
+    """The state of callbacks.
 
     Args:
         names: Of the callbacks, as the config writes them.
-        callbacks: As they were made, before training begins.
+        callbacks: The callbacks, before training starts.
     """
 
     def __init__(self, names: Sequence[str], callbacks: Sequence[Any]) -> None:
@@ -39,7 +38,7 @@ class CallbackStates:
         self._warned: set[str] = set()
 
     def note_changes(self) -> None:
-        """Notes which attributes have changed so far: they are state from now on, even if they change back."""
+        """Records which attributes have changed so far: they count as state from now on, even if they change back."""
         for callback, before, changed in zip(self._callbacks, self._before, self._changed, strict=True):
             now = _fingerprints(callback, without=changed)
             changed |= {name for name, value in now.items() if before.get(name) != value}
@@ -50,7 +49,7 @@ class CallbackStates:
         return [{"name": name, "state": self._state(index, name, arrays)} for index, name in enumerate(self._names)]
 
     def restore(self, documents: Sequence[dict[str, Any]], arrays: Arrays) -> None:
-        """Restores the state of each callback by its name; a callback that is new keeps its own."""
+        """Restores the state of each callback by its name; a new callback keeps its initial state."""
         left = list(documents)
         for name, callback, changed in zip(self._names, self._callbacks, self._changed, strict=True):
             document = next((each for each in left if each["name"] == name), None)
@@ -79,7 +78,7 @@ class CallbackStates:
         return {"items": items}
 
     def _warn_of_what_is_not_kept(self, name: str, callback: Any) -> None:
-        """Warns once of the attributes of a user's own callback that a checkpoint cannot keep."""
+        """Warns once about the attributes of a user's callback that a checkpoint cannot save."""
         if name in self._warned or type(callback).__module__.partition(".")[0] in ("keras", "seqtrain"):
             return
         self._warned.add(name)
@@ -103,9 +102,9 @@ def _attributes(callback: Any) -> dict[str, Any]:
 
 
 def _configured(kind: type) -> frozenset[str]:
-    """The attributes that hold configuration: those named like the arguments of Keras's own classes.
+    """The attributes that are configuration: those with the name of an argument of Keras's own classes.
 
-    Keras changes some in place when it first needs them (the sign of `min_delta`), and would again after a restore.
+    Keras changes some of them in place at first use (the sign of `min_delta`), and would do so again after a restore.
     """
     keras_classes = (each for each in kind.__mro__ if each.__module__.partition(".")[0] == "keras")
     parameters = (inspect.signature(each.__init__).parameters for each in keras_classes)  # type: ignore[misc]
@@ -113,7 +112,7 @@ def _configured(kind: type) -> frozenset[str]:
 
 
 def _fingerprints(callback: Any, without: Collection[str] = ()) -> dict[str, str]:
-    """A short text for each attribute that is data, which differs when the value does."""
+    """A short fingerprint of the value of each attribute that is plain data."""
     found = {}
     for name, value in _attributes(callback).items():
         if name in without:

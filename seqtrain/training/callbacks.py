@@ -1,4 +1,4 @@
-"""Builds the callbacks of the config, and refuses a monitor that no metric will produce."""
+"""Builds the callbacks of the config, and reports a monitor that is not logged."""
 
 from __future__ import annotations
 
@@ -28,13 +28,13 @@ def build_callbacks(
 
     Args:
         loaded: The config.
-        data: Its sequences, for the callbacks that look at some batches.
-        names: What an epoch logs: `loss`, `val_loss`, metrics.
-        run_dir: What `{run_dir}` in a path means.
-        progress: `--progress`, for the callbacks that show it.
+        data: The run's data, for callbacks that need its sequences.
+        names: The names that an epoch logs: `loss`, `val_loss`, metrics.
+        run_dir: Replaces `{run_dir}` in paths.
+        progress: The value of `--progress`, for callbacks that show progress.
 
     Raises:
-        ConfigError: when a callback watches something that is not logged, or refuses its arguments.
+        ConfigError: when a callback monitors a name that is not logged, or rejects its arguments.
     """
     known = (*names, *_added_logs(loaded.config.callbacks))
     mistakes: list[Mistake] = []
@@ -61,7 +61,7 @@ def build_callbacks(
 
 
 def close_callbacks(built: Iterable[Any]) -> None:
-    """Closes the bars and files of callbacks, which may have been interrupted."""
+    """Closes the progress bars and files of callbacks, also after an interruption."""
     for callback in built:
         if hasattr(callback, "close"):
             callback.close()
@@ -74,14 +74,14 @@ def watched(listed: Sequence[ListedComponentConfig], names: Collection[str]) -> 
 
     Args:
         listed: The callbacks of the config.
-        names: What an epoch logs without them.
+        names: The names that an epoch logs without the callbacks.
     """
     stops = [callback.arguments for callback in listed if callback.name == "early_stopping"]
     return watched_metric(stops, (*names, *_added_logs(listed)))
 
 
 def _added_logs(listed: Iterable[ListedComponentConfig]) -> list[str]:
-    """What callbacks add to the logs of an epoch: they say so in `adds_logs`."""
+    """The names that callbacks add to the logs of an epoch, from their attribute `adds_logs`."""
     return [name for each in listed for name in getattr(callbacks.get(each.name).load(), "adds_logs", ())]
 
 
@@ -114,7 +114,7 @@ def _with_known_monitor(
 
 
 def _require_package(loaded: LoadedConfig, index: int, callback: ListedComponentConfig) -> None:
-    """Keras finds out that a callback's package is missing only when it is called."""
+    """Checks that a callback's package is installed, because Keras raises only when the callback is called."""
     package = _PACKAGES.get(callback.name)
     if package and importlib.util.find_spec(package) is None:
         raise ConfigError(
@@ -125,7 +125,7 @@ def _require_package(loaded: LoadedConfig, index: int, callback: ListedComponent
 
 
 def _uses_monitor(callback: ListedComponentConfig) -> bool:
-    """ModelCheckpoint reads its monitor only with `save_best_only`."""
+    """Whether a callback uses its monitor: ModelCheckpoint does so only with `save_best_only`."""
     return bool(callback.arguments.get("save_best_only", True))
 
 

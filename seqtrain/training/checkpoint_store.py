@@ -1,14 +1,15 @@
-"""Checkpoints on disk: each appears whole or not at all, and none is believed before it was checked.
+"""Writes checkpoints to disk atomically, and verifies their hashes before they are loaded.
 
     checkpoints/
       step-00000120/      one checkpoint: its files, and manifest.json with the size and SHA-256 of each
-      last -> step-…      links for people; what is loaded is the newest folder that is good
+      last -> step-…      links for users; `load` takes the newest valid folder
       best -> step-…
-      corrupt-step-…/     put aside
+      corrupt-step-…/     failed verification
 
-A checkpoint is written into a folder under a temporary name, synced file by file, and renamed; then the links are
-switched, each by one rename; then old ones are removed. A process may be killed, and a disk may fill up,
-between any two of these: what was there before stays, and the next start sweeps up. The one before the last is kept.
+A checkpoint is written to a folder with a temporary name, synced file by file, and renamed; then each link is replaced
+by one rename; then old checkpoints are removed, except for the one before the last. If the process is killed or the
+disk fills up between any two of these steps, the previous checkpoints are unchanged, and the next start removes
+leftovers.
 
 A failed write is an `OSError`, which the caller handles.
 """
@@ -42,11 +43,11 @@ log = logging.getLogger("seqtrain")
 
 @dataclass(frozen=True)
 class CheckpointInfo:
-    """A checkpoint on disk whose files have the hashes that its manifest names.
+    """A checkpoint on disk whose files match the hashes in its manifest.
 
     Args:
         path: Its folder.
-        about: What the manifest says besides, as given to `commit`.
+        about: Further facts in the manifest, as passed to `commit`.
     """
 
     path: Path
@@ -54,34 +55,34 @@ class CheckpointInfo:
 
     @property
     def epoch(self) -> int:
-        """The epoch after or in which it was made, from 0."""
+        """The epoch in or after which it was saved, from 0."""
         return int(self.about["epoch"]) - (0 if self.about["batch"] else 1)
 
 
 class CheckpointStore:
-    """The checkpoints of one run, which holds the run folder's lock.
+    """The checkpoints of one run; the caller must hold the run folder's lock.
 
     Args:
-        path: Their folder; made if it is not there.
+        path: The folder of the checkpoints; created if it does not exist.
     """
 
     def __init__(self, path: Path) -> None:
         self.path = path
 
     def commit(self, step: int, files: Mapping[str, Content], about: Mapping[str, Any], *, best: str | None) -> str:
-        """Writes a checkpoint, and makes it the last.
+        """Writes a checkpoint, and links it as `last`.
 
         Args:
-            step: The run's, for the name.
-            files: By name.
-            about: What the manifest keeps besides.
-            best: The checkpoint that is best: this one where it is "", none where None.
+            step: The run's step, for the folder's name.
+            files: The contents by file name.
+            about: Further facts for the manifest.
+            best: The name of the best checkpoint; "" for this one, None for none.
 
         Returns:
             The name of the checkpoint's folder.
 
         Raises:
-            OSError: when the disk is full, or whatever else keeps it from being written; the former ones are untouched.
+            OSError: when it cannot be written, as on a full disk; the previous checkpoints are unchanged.
         """
         self.sweep()
         name = self._free_name(step)
@@ -105,13 +106,13 @@ class CheckpointStore:
         return name
 
     def load(self) -> CheckpointInfo | None:
-        """The newest checkpoint that is good; corrupt ones are put aside, with a warning.
+        """The newest valid checkpoint; corrupt ones are renamed, with a warning.
 
         Returns:
-            None where no checkpoint was ever written.
+            None if no checkpoint was ever written.
 
         Raises:
-            CheckpointError: when all that were written are corrupt.
+            CheckpointError: when all checkpoints are corrupt.
         """
         self.sweep()
         for name in reversed(self._names()):
@@ -132,11 +133,11 @@ class CheckpointStore:
         return None
 
     def is_empty(self) -> bool:
-        """Whether no checkpoint is there."""
+        """Whether there is no checkpoint."""
         return not self._names()
 
     def was_used(self) -> bool:
-        """Whether a checkpoint is there, or was and is corrupt."""
+        """Whether there is a checkpoint, valid or corrupt."""
         return not self.is_empty() or any(self.path.glob(f"{_CORRUPT}*"))
 
     def sweep(self) -> None:
@@ -146,7 +147,7 @@ class CheckpointStore:
                 _remove(leftover)
 
     def link_best(self, name: str | None) -> None:
-        """Points `best` to where it points according to the checkpoint that a run is resumed from."""
+        """Sets the link `best` to the checkpoint that was best when the resumed checkpoint was saved."""
         with contextlib.suppress(OSError):
             if name is not None and (self.path / name).is_dir():
                 self._link("best", name)
@@ -162,7 +163,7 @@ class CheckpointStore:
         return (path for path in self.path.glob("step-*") if path.is_dir() and not path.is_symlink())
 
     def _free_name(self, step: int) -> str:
-        """A name that sorts after all of the step, also where the first of them are gone."""
+        """A new folder name for the step, which sorts after all existing names of that step."""
         names = (path.name.removeprefix(_CORRUPT) for path in self.path.iterdir())
         matches = [match for name in names if (match := _NAME.fullmatch(name)) and int(match[1]) == step]
         number = max((int(match[2] or 0) for match in matches), default=-1) + 1
@@ -171,12 +172,12 @@ class CheckpointStore:
     def _link(self, link: str, name: str) -> None:
         path, unfinished = self.path / link, self.path / f"{_UNFINISHED}{link}"
         unfinished.symlink_to(name)
-        if path.is_dir() and not path.is_symlink():  # a run folder that was copied with the links followed
+        if path.is_dir() and not path.is_symlink():  # a copy of the run folder, made with links followed
             path.rename(self.path / f"{_REMOVED}{link}")
         unfinished.replace(path)
 
     def _prune(self) -> None:
-        """Removes all but the newest checkpoints and the best; a folder is renamed before its files are removed."""
+        """Removes all checkpoints but the newest two and the best; a folder is renamed before its files are removed."""
         names = self._names()
         kept: set[str | None] = set(names[-_KEPT:])
         for name in names[-_KEPT:]:
@@ -190,14 +191,14 @@ class CheckpointStore:
 
 
 def stored_checkpoint(path: Path, which: Literal["best", "last"]) -> CheckpointInfo:
-    """A checkpoint to look at, of a run that may be training; nothing is changed.
+    """A checkpoint for reading only, of a run that may still be training.
 
     Args:
         path: The folder of the checkpoints.
         which: The best epoch's, or the last.
 
     Raises:
-        CheckpointError: when it is not there, or corrupt.
+        CheckpointError: when it does not exist, or is corrupt.
     """
     folder = (path / which).resolve()
     if not folder.is_dir():
@@ -208,7 +209,7 @@ def stored_checkpoint(path: Path, which: Literal["best", "last"]) -> CheckpointI
         )
     reason = flaw_in(folder)
     if reason is not None:
-        if folder != (path / which).resolve():  # a run that trains has made another one, and removed this
+        if folder != (path / which).resolve():  # the run, which is still training, has replaced and removed it
             return stored_checkpoint(path, which)
         is_last = folder == (path / "last").resolve()
         other = "" if is_last else ", or ask for the last one"
@@ -240,7 +241,7 @@ def _manifest(folder: Path) -> dict[str, Any]:
 
 
 def flaw_in(folder: Path) -> str | None:
-    """What is wrong with a checkpoint, or None."""
+    """The flaw of a checkpoint, as text; None if it is valid."""
     try:
         manifest = _manifest(folder)
         if manifest["format"] != _FORMAT or manifest["name"] != folder.name:

@@ -1,7 +1,7 @@
-"""Saves a run: after each epoch, at intervals, and when it is stopped.
+"""Saves checkpoints of a run: after each epoch, at intervals, and when it is stopped.
 
-A save that fails leaves the former checkpoints untouched. It is logged, and tried again at the next interval; a run
-that ends without any checkpoint is an error.
+A failed save leaves the previous checkpoints unchanged; it is logged, and tried again at the next interval. A run that
+ends without any checkpoint is an error.
 """
 
 from __future__ import annotations
@@ -31,10 +31,10 @@ class Checkpoints:
     """Takes snapshots of a run and saves them.
 
     Args:
-        run: What a snapshot is taken of.
-        store: Where they are saved.
+        run: The objects of the run.
+        store: Where the snapshots are saved.
         steps_per_epoch: Batches in an epoch.
-        best: The name of the best checkpoint so far, of a run that is resumed.
+        best: The name of the best checkpoint so far, for a resumed run.
     """
 
     def __init__(self, run: RunObjects, store: CheckpointStore, steps_per_epoch: int, best: str | None) -> None:
@@ -55,15 +55,15 @@ class Checkpoints:
 
     @property
     def is_up_to_date(self) -> bool:
-        """Whether nothing was done since the last checkpoint, or the beginning, but a part of a validation."""
+        """Whether no step was trained since the last checkpoint (or the start); a partial validation does not count."""
         now = self._run.progress
         return (self._saved.epoch, self._saved.step) == (now.epoch, now.step)
 
     def save_if_due(self, num_batches: int) -> None:
-        """Saves where it is time to.
+        """Saves a checkpoint if the interval has passed.
 
         Args:
-            num_batches: How many more were trained on.
+            num_batches: The number of batches trained since the last call.
         """
         self._batches_since += num_batches
         due = self._every_batches is not None and self._batches_since >= self._every_batches
@@ -71,34 +71,34 @@ class Checkpoints:
             self.save()
 
     def begin_validation(self) -> None:
-        """Keeps the state that a validation will change, before callbacks are told that it begins."""
+        """Stores the state that a validation changes, before `on_test_begin` of the callbacks."""
         self._before_validation = take_state(self._run)
         self._run.progress = replace(self._run.progress, moment=Moment.VALIDATING)
 
     def note_step_state(self) -> None:
-        """Keeps the variables that a step changes while it still waits for its batch."""
+        """Stores the variables that a step may change before it has its batch."""
         self._before_step = take_step_state(self._run.model)
 
     def save(self, is_best: bool = False) -> None:
-        """Saves the run as it is now, or as it was before the validation that is under way.
+        """Saves the current state of the run; during a validation, the state before the validation.
 
-        A failure is logged, and kept in `failure`.
+        A failure is logged, and stored in `failure`.
 
         Args:
-            is_best: Whether it is the best so far.
+            is_best: Whether this is the best epoch so far.
 
         Raises:
-            DivergedError: when a weight is NaN or infinite: such a run is not kept.
+            DivergedError: when a weight is NaN or infinite: such a state is not saved.
         """
         if self._run.progress.moment is not Moment.VALIDATING:
             self._before_validation = None
         self._save(self._before_validation, is_best)
 
     def save_interrupted(self, callbacks: Iterable[keras.callbacks.Callback]) -> None:
-        """Saves a run that was interrupted between two batches, or while it waited for one.
+        """Saves a run that was interrupted between two batches, or while waiting for one.
 
         Args:
-            callbacks: One that has swapped the weights with their averages for a validation swaps them back.
+            callbacks: A callback that has swapped the weights with their averages for a validation swaps them back.
         """
         if self._run.progress.moment is Moment.BATCH_BEGUN:
             for variable, value in self._before_step:
@@ -110,12 +110,12 @@ class Checkpoints:
         self.save()
 
     def retry(self) -> None:
-        """Saves the end of the run where that has failed, before callbacks change the weights for its end."""
+        """Repeats the last save if it failed, before `on_train_end` of the callbacks changes the weights."""
         if self.failure is not None:
             self.save(is_best=self._run.recorder.is_best)
 
     def start_next_phase(self) -> Snapshot:
-        """Saves what the next phase begins with, and returns it, also where it cannot be saved."""
+        """Saves the snapshot that the next phase starts from, and returns it even if saving fails."""
         run = self._run
         run.progress = Progress(run.progress.phase + 1, run.progress.epoch, 0, Moment.PHASE_BEGINS)
         run.rollbacks, run.model.stop_training = 0, False
@@ -124,15 +124,15 @@ class Checkpoints:
         return take_snapshot(run.model, state, self._best, self._store.path)
 
     def log_cost(self) -> None:
-        """Logs how much of the time saving has taken."""
+        """Logs the share of the time that was spent on saving."""
         share = self._seconds / max(time.monotonic() - self._began, 1e-9)
         log.info("checkpoints: %d saved in %.1f %% of the time", self._num_saved, 100 * share)
 
     def require_saved(self) -> None:
-        """Raises where a run ends and nothing of it was saved.
+        """Checks at the end of a run that at least one checkpoint was saved.
 
         Raises:
-            ResourceError: with what kept it from being saved.
+            ResourceError: when none was saved, with the reason.
         """
         if self.failure is not None and self._store.is_empty():
             raise ResourceError(
@@ -142,7 +142,7 @@ class Checkpoints:
             ) from self.failure
 
     def _save(self, state: RunState | None, is_best: bool) -> None:
-        """Saves a state, by default the present one, with the weights and the optimizer."""
+        """Saves a state, by default the current one, with the weights and the optimizer."""
         began, run = time.monotonic(), self._run
         try:
             require_finite_weights(run.model, self._saved, run.progress)
@@ -163,7 +163,7 @@ class Checkpoints:
         self._seconds += self._saved_at - began
 
     def _commit(self, snapshot: Snapshot, is_best: bool) -> tuple[str, int]:
-        """Writes a snapshot; the checkpoint's name and how many bytes it has."""
+        """Writes a snapshot; returns the checkpoint's name and its size in bytes."""
         epoch, step = snapshot.progress.epoch, snapshot.progress.step
         about = {
             "epoch": epoch,

@@ -14,18 +14,18 @@ def prepare_keras(config: RunConfig, again: bool = False) -> None:
     """Imports Keras and sets what must be set before a model is built.
 
     With `deterministic`, TensorFlow uses deterministic kernels; JAX reads its flag when it starts, so it is set before.
-    What the libraries say as they start goes where file descriptor 2 goes, from Python too.
+    Messages of the libraries at start-up go to file descriptor 2, also those from Python.
 
     Args:
         config: Of the run.
-        again: Whether there was a model before, whose memory is freed; to look for it takes half a second.
+        again: Whether to free the memory of a previous model, which takes half a second.
     """
     with console.status("starting Keras"), console.python_stderr_to_native():
         _prepare(config, again)
 
 
 def devices() -> tuple[str, list[str]]:
-    """The name of the backend, and of the devices that it sees."""
+    """The name of the backend, and the names of its devices."""
     import keras
 
     return keras.backend.backend(), [str(device) for device in keras.distribution.list_devices()]
@@ -38,7 +38,7 @@ def _prepare(config: RunConfig, again: bool) -> None:
     _import_keras()
     import keras
 
-    keras.utils.clear_session(free_memory=again)  # a run that goes back begins as a new process would
+    keras.utils.clear_session(free_memory=again)  # after a rollback, start like a new process
     keras.utils.set_random_seed(config.seed)
     if config.fit.deterministic and keras.backend.backend() == "tensorflow":
         import tensorflow as tf
@@ -49,10 +49,9 @@ def _prepare(config: RunConfig, again: bool) -> None:
 
 
 def _import_keras() -> None:
-    """Imports Keras and its backend without the garbage collector, which would look through their objects many times.
+    """Imports Keras and its backend without the garbage collector, which would scan their objects many times.
 
-    That takes a fifth of the time to import them; so does each time that it looks through them later, so they are
-    frozen.
+    Those scans take a fifth of the import time. Later scans would too, so the objects are frozen (`gc.freeze`).
     """
     if "keras" in sys.modules:
         return

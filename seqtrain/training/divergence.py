@@ -1,4 +1,4 @@
-"""A loss or a weight that became NaN or infinite: found after the batch that made it so, and named with that batch."""
+"""Detects a NaN or infinite loss or weight, and names the batch that caused it."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ from seqtrain.training.progress import Progress
 
 
 class LossCheck(keras.callbacks.Callback):
-    """Ends a run whose loss is NaN or infinite. Keras logs a mean since the epoch began, so the last batch made it so.
+    """Ends a run whose loss is NaN or infinite. Keras logs the epoch's running mean, so the last batch is the cause.
 
     Args:
-        data: Of the run; it names batches.
-        progress: How far the run is, before the batch that has just ended.
+        data: The run's data, to describe the batch.
+        progress: Returns the run's progress before the batch that has just ended.
 
     Raises:
-        DivergedError: out of `fit`, with the batch and its samples.
+        DivergedError: from `fit`, with the batch and its samples.
     """
 
     def __init__(self, data: Data, progress: Callable[[], Progress]) -> None:
@@ -34,7 +34,7 @@ class LossCheck(keras.callbacks.Callback):
         self._first_validation_batch = 0
 
     def on_train_batch_end(self, batch: int, logs: dict[str, Any] | None = None) -> None:
-        """Looks at the loss of training."""
+        """Checks the training loss."""
         loss = _loss(logs)
         if not math.isfinite(loss):
             at, batches = self._progress(), len(self._data.train)
@@ -44,11 +44,11 @@ class LossCheck(keras.callbacks.Callback):
             raise DivergedError(f"the loss became {loss} in {names}")
 
     def on_test_batch_begin(self, batch: int, logs: dict[str, Any] | None = None) -> None:
-        """Notes the first batch of a step, which may be of several."""
+        """Records the first batch of a step, which may have several."""
         self._first_validation_batch = batch
 
     def on_test_batch_end(self, batch: int, logs: dict[str, Any] | None = None) -> None:
-        """Looks at the loss of a validation."""
+        """Checks the validation loss."""
         loss = _loss(logs)
         if not math.isfinite(loss):
             epoch = self._progress().epoch
@@ -58,15 +58,15 @@ class LossCheck(keras.callbacks.Callback):
 
 
 def require_finite_weights(model: Any, since: Progress, now: Progress) -> None:
-    """Refuses weights that became NaN or infinite behind a loss that hides it.
+    """Checks that no weight is NaN or infinite, which the loss need not show.
 
     Args:
-        model: Whose weights.
-        since: When they were last saved.
-        now: How far the run is.
+        model: The model.
+        since: The run's progress at the last checkpoint.
+        now: The run's current progress.
 
     Raises:
-        DivergedError: with the batches that it lies between.
+        DivergedError: with the batches between which it happened.
     """
     keras_private.sync_variables(model)
     if not all(weight.dtype.kind in "iub" or np.isfinite(weight).all() for weight in model.get_weights()):

@@ -1,4 +1,4 @@
-"""`fit --dry-run`: builds everything, takes one step of training and of validation in each phase, keeps nothing."""
+"""`fit --dry-run`: builds everything, and runs one training and one validation step in each phase, without saving."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ def dry_run(loaded: LoadedConfig, options: FitOptions) -> Outcome:
     """Tries a config.
 
     Raises:
-        SeqtrainError: what would go wrong.
+        SeqtrainError: the error that `fit` would raise.
     """
     data = open_data(loaded)
     with native_stderr_aside():

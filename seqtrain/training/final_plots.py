@@ -1,12 +1,12 @@
-"""What a run leaves to look at when it ends: the curves, and how its best weights do on the validation.
+"""Draws the plots at the end of a run: its curves, and an evaluation of its best weights on the validation samples.
 
     plots/<metric>.png                              curves
-    plots/confusion_matrix.png, roc.png, ...        by what each output of the model is
-    plots/classes.csv                               a line a class
-    plots/results.json                              the key figures, and why an output has none
+    plots/confusion_matrix.png, roc.png, ...        depending on the kind of each output
+    plots/classes.csv                               one line per class
+    plots/results.json                              the key figures, and the reason if an output has none
 
-The model predicts the validation once more with its best weights, which it keeps. A failure is a warning and ends no
-run.
+The model gets the best weights, keeps them, and predicts the validation samples once more. A failure is logged as a
+warning, and does not end the run.
 """
 
 from __future__ import annotations
@@ -36,20 +36,20 @@ from seqtrain.training.run_folder import RunFolder
 from seqtrain.training.snapshot import WEIGHTS, load_weights
 
 RESULTS = "results.json"
-_UNTIL = re.compile(r" to \d+")  # of where a patch lies, its first corner is enough
+_UNTIL = re.compile(r" to \d+")  # keeps only the first corner of a patch's position
 
 log = logging.getLogger("seqtrain")
 
 
 def draw_final_plots(folder: RunFolder, data: Data, model: Any, check: Callable[[], None], is_done: bool) -> None:
-    """Draws what a run leaves; on failure warns, but a reason to stop is raised.
+    """Draws the final plots; a failure is logged as a warning, but a reason to stop is raised.
 
     Args:
-        folder: Of the run.
-        data: Its data.
-        model: Its model, which is given the best weights.
-        check: Raises where there is a reason to stop.
-        is_done: Whether the run has come to its end; else the curves alone are drawn.
+        folder: The run's folder.
+        data: The run's data.
+        model: The run's model, which gets the best weights.
+        check: Raises an error if there is a reason to stop.
+        is_done: Whether the run is complete; if not, only the curves are drawn.
     """
     try:
         with console.status("drawing the plots"):
@@ -82,7 +82,7 @@ def _draw_results(folder: RunFolder, data: Data, model: Any, check: Callable[[],
 
 
 def _give_best_weights(folder: RunFolder, model: Any) -> dict[str, Any]:
-    """Loads them, or the last where there are none; which checkpoint, and of which epoch."""
+    """Loads the best weights, or else the last ones; returns the name and the epoch of the checkpoint."""
     which: Literal["best", "last"] = "best"
     try:
         stored = stored_checkpoint(folder.checkpoints, which)
@@ -97,13 +97,13 @@ def _give_best_weights(folder: RunFolder, model: Any) -> dict[str, Any]:
 def results_of_outputs(
     sequence: Any, batches: Iterator[PredictedBatch], info: TrainingInfo, check: Callable[[], None] = lambda: None
 ) -> list[OutputResults]:
-    """How well each output does over all batches.
+    """Compares each output with its target over all batches.
 
     Args:
-        sequence: That the batches are of.
-        batches: With the predictions for them.
+        sequence: The sequence of the batches.
+        batches: The batches with the predictions for them.
         info: How the model was trained.
-        check: Raises where there is a reason to stop.
+        check: Raises an error if there is a reason to stop.
     """
     results: dict[str, OutputResults] = {}
     for batch in batches:
@@ -129,7 +129,7 @@ def _names(sequence: Any, batch: PredictedBatch) -> list[str]:
 
 
 def short_name(described: str) -> str:
-    """A sample's file without its folder and, on a line of its own, which part of it; empty where it is no file."""
+    """A sample's file name and, on a second line, the part of the file; empty if it is not a file."""
     file = described
     while file and not os.path.isfile(file):  # noqa: PTH113 - may be a text of any length
         file = file.rpartition(", ")[0]
@@ -138,7 +138,7 @@ def short_name(described: str) -> str:
 
 
 def draw_output(output: OutputResults, plots: Path, has_others: bool) -> dict[str, Any]:
-    """Draws an output's pictures and writes its table; what `results.json` says of it."""
+    """Draws an output's plots and writes its table; returns its entry for `results.json`."""
     results = output.results
     if results is None:
         return {"skipped": output.skipped}

@@ -1,7 +1,7 @@
-"""One run, one folder: a lock that the kernel gives back when its holder dies, however it dies.
+"""A lock on a run folder, which the kernel releases when the process that holds it ends, for whatever reason.
 
-The file also says who holds it. It is never removed: who opened it before and who makes it anew would both believe that
-they hold the lock.
+The lock file names the process that holds the lock. It is never removed: otherwise, a process that had opened the old
+file and a process that creates a new one could both hold a lock.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ class FolderLock:
     """A lock on a folder, for as long as this process lives.
 
     Args:
-        path: The lock's file; made if it is not there.
+        path: The lock file; created if it does not exist.
 
     Raises:
         RunFolderBusyError: when another process holds it.
@@ -66,7 +66,7 @@ class FolderLock:
 
 
 def _holder(descriptor: int) -> str:
-    """Who holds the lock; one that has just taken it may need a moment to say so."""
+    """The process that holds the lock, as text; waits a moment if it has not written it yet."""
     end = time.monotonic() + _LONGEST_WAIT_S
     while True:
         text = os.pread(descriptor, 200, 0).partition(b"\n")[0].decode(errors="replace")
@@ -76,7 +76,7 @@ def _holder(descriptor: int) -> str:
 
 
 def _is_gone(holder: str) -> bool:
-    """Whether a holder is the former one: a process of this machine that has ended."""
+    """Whether the named process ran on this machine and has ended, so that the text is outdated."""
     match = re.fullmatch(r"host (.*), process (\d+)", holder)
     if match is None or match[1] != platform.node():
         return False

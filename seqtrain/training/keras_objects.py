@@ -1,4 +1,4 @@
-"""Keras's optimizers, losses, metrics and schedules from the config, and a compiled model."""
+"""Builds optimizers, losses, metrics and schedules from the config, and compiles the model."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _REGISTRIES = {"loss": losses, "metric": metrics}
 
 
 def compile_model(model: Any, loaded: LoadedConfig, classes: Mapping[str, Any]) -> None:
-    """Compiles a model as the config says; without `compile:` the builder must have done so.
+    """Compiles a model as the config says; without a `compile` section, the builder must have compiled it.
 
     Args:
         model: To compile.
@@ -30,7 +30,7 @@ def compile_model(model: Any, loaded: LoadedConfig, classes: Mapping[str, Any]) 
         classes: `num_classes` and `class_names`, for the project's own losses and metrics.
 
     Raises:
-        ConfigError: when Keras refuses an argument, or nothing says how to compile.
+        ConfigError: when Keras rejects an argument, or the model is not compiled.
     """
     config = loaded.config.compile
     if config is None:
@@ -60,11 +60,11 @@ def compile_model(model: Any, loaded: LoadedConfig, classes: Mapping[str, Any]) 
 
 
 class _Builder:
-    """Makes the objects that a config names: the project's own and Keras's.
+    """Builds the objects that a config names: the project's own and Keras's.
 
     Args:
         loaded: The config.
-        classes: What the project's own may ask for.
+        classes: Arguments that the run supplies to the project's own losses and metrics.
     """
 
     def __init__(self, loaded: LoadedConfig, classes: Mapping[str, Any]) -> None:
@@ -72,7 +72,7 @@ class _Builder:
         self._classes = classes
 
     def each(self, kind: keras_api.Kind, part: Any, path: Path) -> Any:
-        """The object of a component, or those of the components in a list or mapping."""
+        """Builds a component, or each of the components in a list or mapping."""
         if isinstance(part, ComponentConfig):
             registry = _REGISTRIES.get(kind)
             if registry is not None and part.name in registry:
@@ -83,7 +83,7 @@ class _Builder:
         return [self.each(kind, item, (*path, index)) for index, item in enumerate(part)]
 
     def _keras(self, kind: keras_api.Kind, component: ComponentConfig, path: Path) -> Any:
-        """The object, or the string that `compile` reads in its place: it becomes the metric's name as written."""
+        """Builds an object of Keras, or returns the string for `compile`, which also becomes the metric's name."""
         offer = keras_api.find(kind, component.name)
         if offer is None:
             return _own(self._loaded, component, path)
@@ -109,7 +109,7 @@ class _Builder:
 
 
 def _own(loaded: LoadedConfig, component: ComponentConfig, path: Path) -> Any:
-    """An object that an imported file has registered with Keras."""
+    """Builds an object that the user has registered with Keras."""
     custom = _custom_object(component.name)
     dotted, place = ".".join(map(str, path)), loaded.place(*path)
     if not isinstance(custom, type):

@@ -1,4 +1,4 @@
-"""Lowers the learning rate of a run that was rolled back because its loss became NaN."""
+"""Lowers the learning rate after a rollback because of a NaN loss."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from seqtrain.keras_private import learning_rate_or_schedule
 
 
 class ScaledSchedule(keras.optimizers.schedules.LearningRateSchedule):
-    """A schedule, multiplied.
+    """A schedule multiplied by a factor.
 
     Args:
         schedule: The schedule.
-        factor: What its rate is multiplied by.
+        factor: Multiplies the learning rate.
     """
 
     def __init__(self, schedule: Any, factor: float) -> None:
@@ -35,10 +35,10 @@ def scale_learning_rate(optimizer: Any, factor: float, rollbacks: int, rollbacks
     """Multiplies the learning rate for each rollback.
 
     Args:
-        optimizer: Its variables are those of a checkpoint; a rate that is a number is one of them, a schedule is not.
-        factor: For one rollback.
-        rollbacks: How often the run was rolled back.
-        rollbacks_before: How often before the checkpoint was made.
+        optimizer: An optimizer restored from a checkpoint, which contains a constant learning rate but not a schedule.
+        factor: The factor for one rollback.
+        rollbacks: The number of rollbacks of the run.
+        rollbacks_before: The number of rollbacks before the checkpoint was saved.
     """
     schedule = learning_rate_or_schedule(optimizer)
     if isinstance(schedule, keras.optimizers.schedules.LearningRateSchedule):

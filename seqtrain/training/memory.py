@@ -1,4 +1,4 @@
-"""Lack of memory, as TensorFlow, JAX or Python report it, and what to do about it."""
+"""Recognises out-of-memory errors of TensorFlow, JAX and Python, and adds advice."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from seqtrain.errors import ConfigError, ResourceError
 
 
 def is_out_of_memory(error: BaseException) -> bool:
-    """Whether an error of TensorFlow, JAX or Python means that memory ran out, or such an error is its cause."""
+    """Whether an error, or one of its causes, is an out-of-memory error of TensorFlow, JAX or Python."""
     names = ("ResourceExhaustedError", "OutOfMemoryError", "MemoryError")
     is_reported = type(error).__name__ in names or "RESOURCE_EXHAUSTED" in str(error)
     return is_reported or (
@@ -18,7 +18,7 @@ def is_out_of_memory(error: BaseException) -> bool:
 
 
 def out_of_memory(loaded: LoadedConfig, error: BaseException) -> ResourceError:
-    """What to say of the device's memory."""
+    """The error to raise when the device's memory is full."""
     while isinstance(error, ConfigError) and error.__cause__ is not None:
         error = error.__cause__
     words = str(error).splitlines() or [type(error).__name__]
@@ -28,7 +28,7 @@ def out_of_memory(loaded: LoadedConfig, error: BaseException) -> ResourceError:
 
 
 def with_batch_size(loaded: LoadedConfig, error: ResourceError) -> ResourceError:
-    """The loader's error, with advice that needs the config."""
+    """Adds advice about the batch size to an error of the loader."""
     fix = f"{_smaller_batches(loaded)}lower fit.workers or fit.max_queue_size"
     return ResourceError(replace(each, fix=fix) for each in error.mistakes)
 

@@ -1,4 +1,4 @@
-"""Builds the model from the config and from what the first batch looks like."""
+"""Builds the model from the config and the shapes of the first batch."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ def build_model(loaded: LoadedConfig, data: Data, first_batch: tuple[Any, ...]) 
 
     Args:
         loaded: The config.
-        data: Its sequence says the number of classes, where it knows.
-        first_batch: Gives the shapes and dtypes of the inputs.
+        data: The run's data; its sequence may know the number of classes.
+        first_batch: A batch with the shapes and dtypes of the inputs.
 
     Raises:
-        ConfigError: when the builder refuses its arguments, or returns no model.
+        ConfigError: when the builder rejects its arguments, or does not return a model.
     """
     component = models.get(loaded.config.model.name)
     spec = data.train.spec[0] if data.train.spec else map_structure(_spec, first_batch[0])
@@ -59,7 +59,7 @@ def build_model(loaded: LoadedConfig, data: Data, first_batch: tuple[Any, ...]) 
 
 
 def _output_spec(data: Data, first_batch: tuple[Any, ...]) -> Any:
-    """What the targets look like; None where there are none."""
+    """The spec of the targets; None without targets."""
     if data.train.spec:
         return data.train.spec[1] if len(data.train.spec) > 1 else None
     return map_structure(_spec, first_batch[1]) if len(first_batch) > 1 else None
@@ -70,7 +70,7 @@ def _spec(array: np.ndarray[Any, Any]) -> FieldSpec:
 
 
 def _num_classes(data: Data, first_batch: tuple[Any, ...]) -> int | None:
-    """As the sequence says; else from one-hot targets, else from integer labels of the source."""
+    """The number of classes: from the sequence, else from one-hot targets, else from integer labels of the source."""
     if data.train.num_classes is not None:
         return int(data.train.num_classes)
     if len(first_batch) < 2 or not isinstance(first_batch[1], np.ndarray):

@@ -20,9 +20,9 @@ class FitOptions:
         run_dir: The run folder; a new one under `runs/` where None.
         resume: What to do with a folder that holds a run.
         progress: "auto", "bar", "lines" or "none".
-        argv: The command, for meta.json.
-        max_time_s: After how many seconds the run is stopped, to be resumed another time.
-        began: When the command did, by `time.monotonic`.
+        argv: The command line, for meta.json.
+        max_time_s: Seconds after which the run is stopped, so that it can be resumed later.
+        began: When the command was started, by `time.monotonic`.
     """
 
     run_dir: Path | None = None
@@ -34,7 +34,7 @@ class FitOptions:
 
     @property
     def deadline(self) -> float | None:
-        """When the run is out of time, by `time.monotonic`."""
+        """The time at which to stop the run, by `time.monotonic`; None without a limit."""
         return None if self.max_time_s is None else self.began + self.max_time_s
 
     def command_to_resume(self, run_dir: Path) -> str:
@@ -52,8 +52,8 @@ class Outcome:
     """How a run ended.
 
     Args:
-        result: As in result.json.
-        exit_code: 0; of a run that was stopped and can be resumed, 124, 129, 130 or 143.
+        result: The content of result.json.
+        exit_code: 0; or 124, 129, 130 or 143 for a run that was stopped and can be resumed.
     """
 
     result: dict[str, Any]

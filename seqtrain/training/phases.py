@@ -1,8 +1,8 @@
-"""The phases of a run: one, or with `fine_tune:` a second, in which more of the model is trained.
+"""The phases of a run: one, or with `fine_tune` two, the second of which trains more layers of the model.
 
-Each is a `fit` of its own, with a model, an optimizer and callbacks of its own; what goes from one to the next are the
-weights, the seeds, the history and what callbacks know. So nothing has to be changed under a running `fit`, which no
-backend of Keras allows.
+Each phase calls `fit` with a new model, optimizer and callbacks. The weights, the seeds, the history and the state of
+the callbacks are passed on to the next phase. So nothing is changed during a running `fit`, which no backend of Keras
+allows.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from seqtrain.config.schema import ComponentConfig, RunConfig
 
 
 def phases_of(loaded: LoadedConfig) -> list[LoadedConfig]:
-    """The config of each phase: what is trained, how, and up to which epoch."""
+    """The config of each phase, with its trainable layers, learning rate and last epoch."""
     config = loaded.config
     later = config.fine_tune
     if later is None:

@@ -1,4 +1,4 @@
-"""Python values as JSON and arrays, and back, without pickle: this is how a checkpoint keeps them.
+"""Converts Python values to JSON and arrays for checkpoints, and back, without pickle.
 
 Numbers, texts, lists, mappings and arrays keep their types, NumPy's scalars too; floats keep every bit. An array is a
 reference in the JSON to an entry of `arrays`, which goes into an `.npz` file.
@@ -25,11 +25,11 @@ def encode(value: Any, arrays: Arrays, prefix: str) -> Any:
 
     Args:
         value: The value.
-        arrays: Takes the arrays in it.
-        prefix: Of their names in `arrays`.
+        arrays: The arrays in the value are added here.
+        prefix: The prefix of their names in `arrays`.
 
     Raises:
-        TypeError: when it is, or holds, something else than data.
+        TypeError: when it is not plain data.
     """
     if value is None or type(value) in (bool, int, float, str):
         return value
@@ -37,7 +37,7 @@ def encode(value: Any, arrays: Arrays, prefix: str) -> Any:
         if value.dtype.hasobject:
             raise TypeError("an array of objects")
         name = f"{prefix}/{len(arrays)}"
-        # NumPy writes the types that others have added to it, such as bfloat16, as nameless bytes.
+        # NumPy saves extension dtypes such as bfloat16 as plain bytes without their name.
         plain = np.array(value, copy=True, order="C")
         arrays[name] = plain if plain.dtype.isbuiltin == 1 or plain.dtype.kind in "SU" else _as_bytes(plain)
         return {

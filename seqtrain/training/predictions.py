@@ -1,4 +1,4 @@
-"""The predictions of a model for the batches of a sequence, through the run's own loader."""
+"""Predicts the batches of a sequence with a model, through the run's loader."""
 
 from __future__ import annotations
 
@@ -22,11 +22,11 @@ class PredictedBatch:
     """The predictions for one batch.
 
     Args:
-        items: The sequence's items in it, by row; empty for a class written for Keras, which knows none.
-        outputs: By the name of the output, a row for each sample.
-        batch: `(x,)`, `(x, y)` or `(x, y, sample_weight)`; empty where it could not be made as a whole.
-        names: The file or row of each sample, where they were asked for.
-        errors: By row, why its sample could not be read or predicted; its outputs mean nothing.
+        items: The sequence's index of each row; empty for a class written for Keras, which has none.
+        outputs: The outputs by name, with a row for each sample.
+        batch: `(x,)`, `(x, y)` or `(x, y, sample_weight)`; empty if it could not be made as a whole.
+        names: The file or row of each sample, if names were requested.
+        errors: For each failed row, the reason; the outputs of such a row are meaningless.
     """
 
     items: npt.NDArray[np.integer]
@@ -49,7 +49,7 @@ def predicted_batches(model: Any, sequence: Any, data: Data) -> Iterator[Predict
     Args:
         model: Any Keras model.
         sequence: Without augmentation.
-        data: Of the run, with the options of its workers.
+        data: The run's data, with the options of its workers.
     """
     schedule = validation_schedule(len(sequence))
     with BatchStream(sequence, schedule, data.workers, end=len(sequence)) as stream:
@@ -60,6 +60,6 @@ def predicted_batches(model: Any, sequence: Any, data: Data) -> Iterator[Predict
 
 
 def items_of(sequence: Any, position: int) -> npt.NDArray[np.integer]:
-    """The items in a batch, by its position; empty for a class written for Keras, which knows none."""
+    """The sequence's indices in the batch at a position; empty for a class written for Keras, which has none."""
     items: npt.NDArray[np.integer] | None = sequence.sample_indices(0, position)
     return np.empty(0, np.int64) if items is None else items

@@ -1,7 +1,7 @@
-"""What bounds a run, measured through the real loader and the real model: the data, or the computing.
+"""`seqtrain profile`: measures whether loading or computing is the bottleneck, with the real loader and model.
 
-The data alone are drained with several numbers of workers; the model alone trains on one batch over and over; both
-together are a short `fit`. What takes the time of a sample is found by profiling one thread.
+Loading is measured alone with several numbers of workers; the model is trained alone on one repeated batch; a short
+`fit` measures both together. The time per sample is broken down by profiling one thread.
 """
 
 from __future__ import annotations
@@ -24,13 +24,13 @@ from seqtrain.loading.tuning import Speed, choose, doubling, measure, num_cores
 _SECONDS = 1.5
 _MOST_PLACES = 6
 _MUCH_WAITING = 0.2
-_BUILT_IN = {  # functions by what they are for
+_BUILT_IN = {  # the stages of built-in functions
     "read": ("read", "pread", "open", "stat", "fstat", "close"),
     "decode": ("decode_jpeg", "decode_jpeg_header", "decode", "tobytes", "setimage"),
     "resize": ("resize",),
     "augment": ("warpAffine", "flip", "convertScaleAbs", "LUT"),
 }
-_FILES = {  # of this package and of Pillow, likewise
+_FILES = {  # the stages of files of this package and of Pillow
     "read": ("orientation", "cache", "packed_paths", "pathlib"),
     "decode": ("decoding", "Image", "ImageFile", "PngImagePlugin", "JpegImagePlugin", "digits_text"),
     "resize": ("resizing",),
@@ -40,15 +40,15 @@ _FILES = {  # of this package and of Pillow, likewise
 
 
 def profile(loaded: LoadedConfig, counts: Sequence[int], data_only: bool) -> dict[str, Any]:
-    """Measures a config.
+    """Profiles a config.
 
     Args:
         loaded: The config.
-        counts: Numbers of workers to try; by default 1, 2, 4 and so on up to the cores.
-        data_only: Leave out the model, and Keras.
+        counts: Numbers of workers to try. Default: 1, 2, 4 and so on, up to the number of cores.
+        data_only: Measure only loading, without Keras.
 
     Returns:
-        What `profile --json` prints.
+        The document that `profile --json` prints.
     """
     data = open_data(loaded)
     with console.status("measuring the data alone"):
@@ -68,11 +68,11 @@ def profile(loaded: LoadedConfig, counts: Sequence[int], data_only: bool) -> dic
 
 
 def verdict(document: dict[str, Any], best: Speed) -> dict[str, str]:
-    """What bounds the run, and one line of advice.
+    """The bottleneck, and one line of advice.
 
     Args:
-        document: With the speeds of `data`, `model` and `fit`.
-        best: The fastest of the workers that were tried.
+        document: The measured speeds of `data`, `model` and `fit`.
+        best: The speed with the fastest workers.
     """
     model, data = document["model"]["samples_per_s"], document["data"]["samples_per_s"]
     if data >= model and document["fit"]["data_wait"] <= _MUCH_WAITING:
@@ -93,7 +93,7 @@ def verdict(document: dict[str, Any], best: Speed) -> dict[str, str]:
 
 
 def stages(data: Data) -> list[dict[str, Any]]:
-    """Where the time of a sample goes, in one thread, largest share first; a user's own code by function."""
+    """The shares of the time per sample by stage, largest first; the user's own code by function."""
     sequence = data.train
     profiler = cProfile.Profile()
     deadline = time.perf_counter() + _SECONDS
@@ -146,7 +146,7 @@ def _with_model(loaded: LoadedConfig, data: Data) -> dict[str, Any]:
     with console.status("measuring both"), data.training_stream() as stream:
         both = timed_fit(model, TrainingDataset(stream), 2 * _SECONDS)
     del model
-    gc.collect()  # TensorFlow complains of iterators that outlive the interpreter
+    gc.collect()  # TensorFlow warns about iterators that still exist when the interpreter exits
     return {
         "model": {"samples_per_s": round(alone["samples_per_s"], 1)},
         "fit": {"samples_per_s": round(both["samples_per_s"], 1), "data_wait": both["data_wait"]},
@@ -154,7 +154,7 @@ def _with_model(loaded: LoadedConfig, data: Data) -> dict[str, Any]:
 
 
 def profile_text(document: dict[str, Any]) -> str:
-    """The document for a person."""
+    """The document as text."""
     lines = ["data alone"]
     for speed in document["table"]:
         kind = "processes" if speed["use_multiprocessing"] else "threads"

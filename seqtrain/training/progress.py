@@ -1,4 +1,4 @@
-"""How far a run is: one value that only `RunCallbacks` moves on, and that everybody else reads."""
+"""The progress of a run: one value, which only `RunCallbacks` changes."""
 
 from __future__ import annotations
 
@@ -7,31 +7,31 @@ from enum import Enum, auto
 
 
 class Moment(Enum):
-    """What is going on at some point of a run."""
+    """What a run is doing, as far as it matters for saving and resuming it."""
 
     RESUMING = auto()
     """The snapshot to resume from is not restored yet, so there is nothing to save."""
     PHASE_BEGINS = auto()
-    """Between two phases: the weights are those of the last one, the optimizer will be a new one."""
+    """Between two phases: the weights are those of the previous phase, the optimizer will be a new one."""
     BETWEEN_EPOCHS = auto()
-    """No epoch is under way."""
+    """No epoch is running."""
     BETWEEN_BATCHES = auto()
-    """In an epoch; the callbacks have not been told of the next batch."""
+    """In an epoch; `on_train_batch_begin` has not been called for the next batch."""
     BATCH_BEGUN = auto()
-    """The callbacks have been told that a batch begins; the model has not been trained on it."""
+    """`on_train_batch_begin` has been called for a batch; the model has not been trained on it."""
     VALIDATING = auto()
-    """The epoch's training is done and its validation is not."""
+    """The epoch's training is finished, its validation is not."""
 
 
 @dataclass(frozen=True)
 class Progress:
-    """How far a run is.
+    """The progress of a run.
 
     Args:
-        phase: 0, or 1 where `fine_tune` has begun.
-        epoch: How many epochs are done; the index of the one that is under way, or comes next.
-        step: How many batches of that epoch are done.
-        moment: What is going on.
+        phase: 0, or 1 after `fine_tune` has started.
+        epoch: The number of finished epochs, which is the index of the current or next one.
+        step: The number of finished batches of that epoch.
+        moment: The current activity.
     """
 
     phase: int = 0
@@ -41,5 +41,5 @@ class Progress:
 
     @property
     def is_in_epoch(self) -> bool:
-        """Whether an epoch has begun and not ended."""
+        """Whether an epoch has started and not ended."""
         return self.moment in (Moment.BETWEEN_BATCHES, Moment.BATCH_BEGUN, Moment.VALIDATING)

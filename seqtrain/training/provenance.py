@@ -1,4 +1,4 @@
-"""What a run was started with, besides its config: versions, machine, commit and command."""
+"""Records what a run was started with: versions, machine, commit and command line."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _PACKAGES = ("keras", "tensorflow", "tensorflow-cpu", "jax", "numpy", "opencv-py
 
 
 def provenance(argv: Sequence[str]) -> dict[str, Any]:
-    """Of the first start of a run, for meta.json.
+    """The record of the first start of a run, for meta.json.
 
     Args:
         argv: The command.
@@ -37,11 +37,11 @@ def provenance(argv: Sequence[str]) -> dict[str, Any]:
 
 
 def resumption(argv: Sequence[str], changed: Sequence[str]) -> dict[str, Any]:
-    """Of a later start of the same run, for the list "resumed".
+    """The record of a resumption, for the list "resumed" in meta.json.
 
     Args:
         argv: The command.
-        changed: What of the config is not what it was.
+        changed: The config keys that have changed.
     """
     document = {"time": now(), "argv": list(argv), "hostname": platform.node(), "pid": os.getpid()}
     return {**document, "changed": list(changed)} if changed else document
@@ -60,7 +60,7 @@ def _version(package: str) -> str | None:
 
 
 def _git_commit() -> str | None:
-    """The commit of the folder that the run was started in, where it is a checkout."""
+    """The Git commit of the working directory, if it is a checkout."""
     try:
         done = subprocess.run(["git", "rev-parse", "HEAD"], capture_output=True, text=True, timeout=10, check=False)
     except (OSError, subprocess.TimeoutExpired):

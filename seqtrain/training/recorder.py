@@ -1,13 +1,13 @@
-"""Keeps what a run produces as it goes: the history, the best epoch, and the hash of the weights.
+"""Records the history, the best epoch, and the hash of the final weights.
 
-It is first among the callbacks, so that it sees the logs before others change them, and the last weights before
-EarlyStopping restores the best ones.
+It is the first callback, so that it gets the logs before others change them, and the final weights before EarlyStopping
+restores the best ones.
 
-    history.csv     a line an epoch, written whole each time
-    metrics.jsonl   the same with the time of day, a line added an epoch, for `tail -f`
+    history.csv     one line per epoch, rewritten after each epoch
+    metrics.jsonl   the same with the time; a line is appended after each epoch, for `tail -f`
 
-A run that resumes from a checkpoint takes both back to what that knew, and one that was killed before its first begins
-without them, so that nothing is there twice. The file of Keras's CSVLogger is taken back likewise.
+A resumed run cuts both files back to the epochs in its checkpoint; a run that was killed before its first checkpoint
+removes them. So no epoch is listed twice. The file of Keras's CSVLogger is cut back in the same way.
 """
 
 from __future__ import annotations
@@ -37,11 +37,11 @@ log = logging.getLogger("seqtrain")
 
 
 class Recorder(keras.callbacks.Callback):
-    """Writes the history, and knows the best epoch.
+    """Writes the history, and tracks the best epoch.
 
     Args:
-        folder: The run's.
-        monitor: The metric that says which epoch is best.
+        folder: The run's folder.
+        monitor: The metric that decides which epoch is best.
         mode: "min", "max" or "auto".
     """
 
@@ -62,12 +62,12 @@ class Recorder(keras.callbacks.Callback):
         return [{name: value for name, value in row.items() if name != "time"} for row in self.rows]
 
     def begin(self) -> None:
-        """Removes the history of a start that was killed before its first checkpoint."""
+        """Removes the history of an earlier start that was killed before its first checkpoint."""
         for path in (self.folder.metrics, self.folder.history):
             path.unlink(missing_ok=True)
 
     def resume(self, rows: Iterable[dict[str, Any]], best: dict[str, Any] | None) -> None:
-        """Cuts the history back to the epochs that a checkpoint knows."""
+        """Cuts the history back to the epochs of a checkpoint."""
         self.rows, self.best = list(rows), best
         self._write_lines()
         self._write("history.csv", _csv(self.history))
@@ -95,7 +95,7 @@ class Recorder(keras.callbacks.Callback):
         return bool(value > best if self.larger_is_better else value < best)
 
     def _write(self, name: str, text: str) -> bool:
-        """Writes a file; the history is kept in memory and in checkpoints too, so a full disk ends no run."""
+        """Writes a file. A full disk does not end the run, because the history is also in memory and in checkpoints."""
         try:
             self.folder.write(name, text)
         except (OSError, ResourceError) as error:
@@ -107,7 +107,7 @@ class Recorder(keras.callbacks.Callback):
         self._lacks_lines = not self._write("metrics.jsonl", "".join(map(_line, self.rows)))
 
     def _add_line(self) -> None:
-        """Adds the last row; where a former one is lacking, or half of this one was written, writes all anew."""
+        """Appends the last row; if an earlier row is missing or incomplete, writes all rows again."""
         if not self._lacks_lines:
             with contextlib.suppress(OSError), self.folder.metrics.open("a") as file:
                 file.write(_line(self.rows[-1]))
@@ -116,7 +116,7 @@ class Recorder(keras.callbacks.Callback):
 
 
 def cut_back_csv(logger: keras.callbacks.CSVLogger, epoch: int) -> None:
-    """Makes Keras's CSVLogger append, and removes its rows from an epoch on."""
+    """Makes Keras's CSVLogger append, and removes the rows of `epoch` and later epochs."""
     path = Path(logger.filename)
     if path.is_file():
         with path.open(newline="") as file:
@@ -128,7 +128,7 @@ def cut_back_csv(logger: keras.callbacks.CSVLogger, epoch: int) -> None:
 
 
 def weights_sha256(model: Any) -> str:
-    """SHA-256 over the bytes of all weights, in the model's order."""
+    """SHA-256 of the bytes of all weights, in the model's order."""
     sync_variables(model)
     digest = hashlib.sha256()
     for weight in model.get_weights():
@@ -137,7 +137,7 @@ def weights_sha256(model: Any) -> str:
 
 
 def scalar_logs(logs: dict[str, Any] | None) -> dict[str, float]:
-    """Logs as numbers; a metric of several values, such as an F1 score for each class, becomes one log for each."""
+    """The logs as floats; a metric with several values, such as an F1 score per class, becomes one log per value."""
     values: dict[str, float] = {}
     for name, value in (logs or {}).items():
         array = np.asarray(value, dtype=np.float64)
@@ -157,12 +157,12 @@ def _csv(rows: list[dict[str, float]]) -> str:
 
 
 def _line(row: dict[str, Any]) -> str:
-    """A line of JSON, which knows neither NaN nor infinity."""
+    """A row as a line of JSON; NaN and infinity become null."""
     return json.dumps(finite(row)) + "\n"
 
 
 def finite(row: Mapping[str, Any]) -> dict[str, Any]:
-    """A row whose NaN and infinite values, which JSON does not know, are null."""
+    """A row with None for NaN and infinite values, which JSON does not have."""
     return {k: None if isinstance(v, float) and not math.isfinite(v) else v for k, v in row.items()}
 
 

@@ -16,13 +16,13 @@ log = logging.getLogger("seqtrain")
 
 
 def make_result(status: str, folder: RunFolder, recorder: Recorder, phase: int | None) -> dict[str, Any]:
-    """What a run has come to.
+    """The result of a run.
 
     Args:
         status: `completed`, `early_stopped`, `interrupted` or `max_time`.
-        folder: Of the run.
-        recorder: Knows the history, the best epoch and the hash of the weights.
-        phase: The phase that it ended in; None where it has only one.
+        folder: The run's folder.
+        recorder: With the history, the best epoch and the hash of the weights.
+        phase: The phase in which the run ended; None if it has only one.
     """
     history = recorder.history
     last = {name: value for name, value in (history[-1] if history else {}).items() if name != "epoch"}
@@ -38,7 +38,7 @@ def make_result(status: str, folder: RunFolder, recorder: Recorder, phase: int |
 
 
 def write_result(folder: RunFolder, result: dict[str, Any]) -> None:
-    """Writes result.json; on a full disk warns, and ends no run."""
+    """Writes result.json; on a full disk, logs a warning."""
     try:
         folder.write_json("result.json", result)
     except ResourceError as error:
@@ -51,7 +51,7 @@ def log_end(folder: RunFolder, result: dict[str, Any], began: float) -> None:
     Args:
         folder: Of the run.
         result: Its result.
-        began: When the command did, by `time.monotonic`.
+        began: When the command was started, by `time.monotonic`.
     """
     best, status = result["best"], result["status"].replace("_", " ")
     of_best = f"; best {best['monitor']} {best['value']:.4f} in epoch {best['epoch'] + 1}" if best else ""

@@ -1,4 +1,4 @@
-"""One phase of a run: prepared, trained from its beginning or a snapshot, and finished."""
+"""One phase of a run: prepares it, trains it from the start or from a snapshot, and finishes it."""
 
 from __future__ import annotations
 
@@ -47,16 +47,18 @@ log = logging.getLogger("seqtrain")
 
 
 class Run:
-    """One phase of a run; making it builds the model and the callbacks, and takes the history back to the snapshot.
+    """One phase of a run.
+
+    The constructor builds the model and the callbacks, and cuts the history back to the snapshot.
 
     Args:
         loaded: The config of the phase.
         data: Its data.
         folder: Of the run.
-        options: What the command line says.
-        stop: Says when to stop.
-        snapshot: What to resume from; None at the beginning.
-        rollbacks: How often the run was rolled back in this phase.
+        options: The options on the command line.
+        stop: Signals a reason to stop.
+        snapshot: The snapshot to resume from; None to start from the beginning.
+        rollbacks: The number of rollbacks in this phase.
     """
 
     def __init__(
@@ -77,7 +79,7 @@ class Run:
         self._snapshot = snapshot
         with console.status("building the model"):
             self._model, logs = model_and_logs(loaded, data)
-        keras_private.shared_seed()  # made here, before anything could make it at another time
+        keras_private.shared_seed()  # created here, so that it is always created at the same point
         self._model.summary(print_fn=lambda text, line_break=False: log.debug("%s", text))
         self._recorder = Recorder(folder, *watched(self._config.callbacks, logs))
         self._plotter = BackgroundPlotter(folder.path)
@@ -98,18 +100,18 @@ class Run:
 
     @property
     def phase(self) -> int:
-        """Its number."""
+        """The number of the phase."""
         return self._objects.progress.phase
 
     def train(self) -> InterruptedRunError | OutOfTimeError | None:
         """Trains to the end of the phase.
 
         Returns:
-            The reason why it was stopped before, if it was; then it is saved.
+            The reason if it was stopped before the end; the run is then saved.
 
         Raises:
             DivergedError: when the loss became NaN or infinite.
-            SeqtrainError: what else went wrong.
+            SeqtrainError: when anything else fails.
         """
         try:
             if self._snapshot is not None and self._is_over(self._snapshot):
@@ -127,22 +129,22 @@ class Run:
         return None
 
     def start_next_phase(self) -> Snapshot:
-        """Saves what the next phase begins with, and returns it."""
+        """Saves the snapshot that the next phase starts from, and returns it."""
         return self._checkpoints.start_next_phase()
 
     def finish(self, status: str | None = None) -> dict[str, Any]:
-        """Draws plots, and then writes the result: plots whose drawing was interrupted are drawn by the next start.
+        """Draws plots, and then writes the result, so that interrupted plots are drawn when the run is resumed.
 
         Args:
-            status: Of a run that was stopped; left out where it has come to its end.
+            status: The status of a run that was stopped; None for a complete run.
 
         Returns:
             The result.
 
         Raises:
-            InterruptedRunError: when a run that has come to its end is stopped meanwhile.
+            InterruptedRunError: when a complete run is interrupted meanwhile.
             OutOfTimeError: likewise.
-            ResourceError: when nothing of a run that has come to its end could be saved.
+            ResourceError: when no checkpoint of a complete run could be saved.
         """
         history, is_done = self._recorder.history, status is None
         if status is None:
@@ -163,7 +165,7 @@ class Run:
         return result
 
     def _take_back_history(self) -> None:
-        """Cuts history and logs back to the epochs that the snapshot knows; without one they begin empty."""
+        """Cuts the history and the logs back to the epochs of the snapshot; without a snapshot, empties them."""
         if self._snapshot is None:
             self._recorder.begin()
             return
@@ -173,10 +175,10 @@ class Run:
                 cut_back_csv(callback, self._snapshot.progress.epoch)
 
     def _is_over(self, snapshot: Snapshot) -> bool:
-        """Whether nothing is left to train.
+        """Whether all epochs of the phase are trained.
 
         Raises:
-            CheckpointError: when fewer epochs are asked for than were begun: no such weights are there any more.
+            CheckpointError: when the config has fewer epochs than were started: those weights no longer exist.
         """
         progress, epochs = snapshot.progress, self._config.fit.epochs
         if progress.is_in_epoch and progress.epoch >= epochs:
@@ -191,7 +193,7 @@ class Run:
     def _load_and_fit(self) -> None:
         """Opens the streams of batches and trains on them."""
         if self._snapshot is not None:
-            # Before workers start: nothing else draws from the global generators then, but a user's class may.
+            # Before the workers start, since a user's class may draw from the global generators.
             restore_generators(self._snapshot.state)
         validates = self._data.val is not None
         with (
@@ -207,15 +209,15 @@ class Run:
             self._fit(dataset, validation, callbacks)
 
     def _training_stream(self) -> BatchStream:
-        """The batches from the snapshot on; where only a validation is left, Keras still looks at one."""
+        """The training batches after the snapshot; at least one, since Keras always reads one."""
         progress, steps = self._objects.progress, self._data.steps_per_epoch
         end = steps * self._config.fit.epochs
         return self._data.training_stream(min(progress.epoch * steps + progress.step, end - 1), end)
 
     def _can_interrupt_step(self) -> bool:
-        """Whether a step that waits for data may be interrupted; else a stop waits for its data.
+        """Whether a step that waits for data can be interrupted; if not, the run stops after the step.
 
-        JAX's steps lose the variables that they were given, and weight decay needs no data: it may be done already.
+        A step on JAX loses the variables that were passed to it. Weight decay needs no data, so it may already be done.
         """
         optimizer = self._model.optimizer
         decays = getattr(getattr(optimizer, "inner_optimizer", optimizer), "weight_decay", None)
@@ -259,7 +261,7 @@ class Run:
             raise
 
     def _raise_cause(self, error: Exception, datasets: list[KerasDataset]) -> None:
-        """Raises the error behind one that Keras raised, where it is the loader's or a lack of memory."""
+        """Raises the cause of an error that Keras raised, if it is an error of the loader or out of memory."""
         for cause in (dataset.error for dataset in datasets if dataset.error is not None):
             if isinstance(cause, (InterruptedRunError, OutOfTimeError)):
                 raise cause from error
@@ -269,7 +271,7 @@ class Run:
             raise out_of_memory(self._loaded, error) from error
 
     def _save_interrupted(self) -> None:
-        """Saves a run that was stopped."""
+        """Saves the run after it was stopped."""
         close_callbacks([self._plotter, *self._callbacks])
         if self._objects.progress.moment is not Moment.RESUMING:
             self._checkpoints.save_interrupted(self._callbacks)
@@ -279,7 +281,7 @@ class Run:
         self._recorder.weights_sha256 = weights_sha256(self._model)
 
     def _save_before_failure(self, error: BaseException) -> None:
-        """Saves what was trained since the last checkpoint where the loader has no next batch."""
+        """Saves the progress since the last checkpoint if the run fails because the loader has no next batch."""
         is_between_steps = self._can_interrupt_step() and self._model.steps_per_execution == 1
         is_restored = self._objects.progress.moment is not Moment.RESUMING
         if is_between_steps and is_restored and not self._checkpoints.is_up_to_date:

@@ -1,9 +1,9 @@
-"""What happens when, while Keras trains: callbacks are called, progress moves on, the run is saved, and may stop.
+"""Calls the callbacks while Keras trains, updates the progress, saves the run, and stops it.
 
-`fit` knows how to begin with an epoch and not with a batch. So a run that is resumed in the middle of an epoch begins
-it anew, and skips the batches that were done before the checkpoint: neither data nor the model nor the callbacks are
-asked for them. Whatever beginning an epoch changes (a learning rate, say) was changed when the epoch was begun for the
-first time, so the checkpoint is restored after that.
+`fit` can start at an epoch but not at a batch. So a run that is resumed within an epoch starts this epoch again, and
+skips the batches before the checkpoint: they are neither loaded nor trained on, and no callback is called for them.
+Changes at the start of an epoch (such as a new learning rate) were already made before the checkpoint, so the
+checkpoint is restored after `on_epoch_begin`.
 """
 
 from __future__ import annotations
@@ -22,16 +22,16 @@ from seqtrain.training.stop_signal import StopSignal
 
 
 class RunCallbacks(keras.callbacks.CallbackList):
-    """The callbacks of a run; the one place that moves its progress on.
+    """The callbacks of a run; only this class changes the run's progress.
 
     Args:
-        callbacks: Those that Keras is to call.
-        run: Whose progress is moved on.
-        checkpoints: Saves it.
-        stop: Is asked between batches whether to stop.
-        snapshot: What to resume from.
-        has_next_batch: Whether the next step will find its batch without waiting.
-        params: What Keras hands to callbacks with `set_params`.
+        callbacks: The callbacks for Keras to call.
+        run: The objects of the run, whose progress is updated.
+        checkpoints: Saves the run.
+        stop: Checked between batches.
+        snapshot: The snapshot to resume from.
+        has_next_batch: Returns whether the next step has its batch without waiting.
+        params: The parameters that Keras passes to `set_params` of callbacks.
     """
 
     def __init__(
@@ -53,10 +53,10 @@ class RunCallbacks(keras.callbacks.CallbackList):
         self._finalize_weights = keras_private.postpone_final_values(run.model.optimizer)
 
     def on_train_begin(self, logs: Any = None) -> None:
-        """Begins; a run that is resumed between two epochs is restored.
+        """Starts training; restores a run that is resumed between two epochs.
 
-        A phase begins as a second `fit` with the same callbacks would: they know what they knew at the end of the one
-        before, and those that are to begin anew, such as early stopping, see to it themselves.
+        A phase starts like a second `fit` with the same callbacks: they have the state from the end of the previous
+        phase, and callbacks that must start again, such as early stopping, reset themselves.
         """
         snapshot, states = self._to_restore, self.run.callbacks
         if snapshot is not None and snapshot.progress.moment is Moment.PHASE_BEGINS:
@@ -69,7 +69,7 @@ class RunCallbacks(keras.callbacks.CallbackList):
                 self._restore(snapshot)
 
     def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:
-        """Begins an epoch; a run that is resumed within one is restored, and skips the batches that are done."""
+        """Starts an epoch; restores a run that is resumed within this epoch, and skips its finished batches."""
         super().on_epoch_begin(epoch, logs)
         if self._to_restore is None:
             self._move_on(epoch=epoch, step=0, moment=Moment.BETWEEN_BATCHES)
@@ -80,7 +80,7 @@ class RunCallbacks(keras.callbacks.CallbackList):
             keras_private.skip_steps(self.model, self._progress.step // self.model.steps_per_execution)
 
     def on_train_batch_begin(self, batch: int, logs: Any = None) -> None:
-        """Begins a batch, unless it is skipped or the callbacks were told of it before the checkpoint."""
+        """Starts a batch, unless it is skipped or this was called for it before the checkpoint."""
         if batch < self._progress.step:
             return
         if not self._has_next_batch():
@@ -90,7 +90,7 @@ class RunCallbacks(keras.callbacks.CallbackList):
             self._move_on(moment=Moment.BATCH_BEGUN)
 
     def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
-        """Ends a batch, unless it is skipped; then it may be time to save, or to stop."""
+        """Ends a batch, unless it is skipped; saves and stops if it is time."""
         done = batch + 1 - self._progress.step
         if done <= 0:
             return
@@ -100,28 +100,28 @@ class RunCallbacks(keras.callbacks.CallbackList):
         self._stop.check()
 
     def on_test_begin(self, logs: Any = None) -> None:
-        """Begins a validation."""
+        """Starts a validation."""
         self._checkpoints.begin_validation()
         super().on_test_begin(logs)
 
     def on_test_batch_end(self, batch: int, logs: Any = None) -> None:
-        """Ends a batch of a validation; then it may be time to stop."""
+        """Ends a batch of a validation; stops if it is time."""
         super().on_test_batch_end(batch, logs)
         self._stop.check()
 
     def on_test_end(self, logs: Any = None) -> None:
-        """Ends a validation; what callbacks add to its logs counts as a metric."""
+        """Ends a validation; values that callbacks add to its logs become metrics."""
         keras_private.tell_test_end(self, logs if logs is not None else {})
 
     def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
-        """Ends an epoch, and saves it; then it may be time to stop."""
+        """Ends an epoch, and saves it; stops if it is time."""
         super().on_epoch_end(epoch, logs)
         self._move_on(epoch=epoch + 1, step=0, moment=Moment.BETWEEN_EPOCHS)
         self._checkpoints.save(is_best=self.run.recorder.is_best)
         self._stop.check()
 
     def on_train_end(self, logs: Any = None) -> None:
-        """Ends, after the optimizer has given the weights their final values, such as their averages."""
+        """Ends training, after the optimizer has set the weights to their final values, such as averages."""
         self._checkpoints.retry()
         self._finalize_weights(self.model.trainable_weights)
         super().on_train_end(logs)

@@ -12,7 +12,7 @@
     checkpoints/      last and best among them
     plots/            curves
 
-Files appear whole or not at all. When a run begins, config.yaml is written last, so where it exists, the others do too.
+Files are written atomically. When a run starts, config.yaml is written last, so if it exists, the others do too.
 Nothing is read or written before the folder is locked.
 """
 
@@ -49,19 +49,19 @@ log = logging.getLogger("seqtrain")
 _MOST_IN_JSON = 2_000_000
 _LOCK = ".seqtrain.lock"
 _FOLDERS = ("checkpoints", "plots")
-_BEFORE_CONFIG = {  # what a start may leave that was killed
+_BEFORE_CONFIG = {  # files that a killed start may leave behind
     *(_LOCK, "split.json", "split.npz", "fitted.json", "meta.json", "train.log")
 }
 
 
 class RunFolder:
-    """A run's folder, which no other process can use until this one has ended or calls `close`.
+    """A locked run folder, which no other process can use until this process ends or calls `close`.
 
     Args:
-        path: The folder; made if it is not there.
+        path: The folder; created if it does not exist.
 
     Raises:
-        CheckpointError: when it cannot be used, or holds something else.
+        CheckpointError: when it cannot be used, or holds other files than those of a run.
         RunFolderBusyError: when another run uses it.
         ResourceError: when the disk is full.
     """
@@ -103,11 +103,11 @@ class RunFolder:
         self._lock.close()
 
     def holds_run(self) -> bool:
-        """Whether a run was begun here."""
+        """Whether a run was started here."""
         return (self.path / "config.yaml").exists()
 
     def read_result(self) -> dict[str, Any] | None:
-        """The result of the run; None where it has not ended, or its file is damaged."""
+        """The result of the run; None if it has not ended, or its file is damaged."""
         if not (self.path / "result.json").exists():
             return None
         try:
@@ -117,11 +117,11 @@ class RunFolder:
             return None
 
     def begin(self, config: RunConfig, data: Data, argv: Sequence[str]) -> None:
-        """Writes config, split and versions, and removes leftovers of a start that saved no checkpoint.
+        """Writes config, split and versions, and removes files of an earlier start that saved no checkpoint.
 
         Args:
-            config: Of the run.
-            data: What it leads to.
+            config: The run's config.
+            data: The run's data.
             argv: The command.
         """
         for leftover in (self.bad_samples, self.path / FITTED):
@@ -135,7 +135,7 @@ class RunFolder:
     def resume(self, config: RunConfig) -> None:
         """Writes the config that the run is resumed with, and removes the result.
 
-        The result goes first: a process that is killed in between leaves an unfinished run, which is resumed.
+        The result is removed first: a process that is killed in between leaves an unfinished run, which can be resumed.
         """
         try:
             (self.path / "result.json").unlink(missing_ok=True)
@@ -145,17 +145,17 @@ class RunFolder:
         self.write("config.yaml", dump(config))
 
     def check_same(self, loaded: LoadedConfig, data: Data) -> list[Difference]:
-        """Compares with the run that was begun here.
+        """Compares config and data with those that the run was started with.
 
         Args:
-            loaded: The config now.
-            data: What it leads to.
+            loaded: The current config.
+            data: The current data.
 
         Returns:
-            What of the config has changed and may.
+            The allowed differences of the config.
 
         Raises:
-            CheckpointError: when the config has changed otherwise, or the data or the split has.
+            CheckpointError: when there are other differences, or the data or the split has changed.
         """
         forbidden, allowed = differences(self.path / "config.yaml", loaded)
         if forbidden:
@@ -165,28 +165,28 @@ class RunFolder:
         return allowed
 
     def add_resumption(self, argv: Sequence[str], changed: Sequence[Difference] = ()) -> None:
-        """Notes in meta.json that the run is resumed.
+        """Adds to meta.json that the run is resumed.
 
         Args:
             argv: The command.
-            changed: What of the config has changed.
+            changed: The differences of the config.
         """
         meta = self._meta() or provenance(argv)
         resumed = [*meta.get("resumed", ()), resumption(argv, list(map(str, changed)))]
         self.write_json("meta.json", {**meta, "resumed": resumed})
 
     def add_devices(self, backend: str, devices: Sequence[str]) -> None:
-        """Adds the devices to this start's part of meta.json, once Keras is loaded."""
+        """Adds the devices to the entry of this start in meta.json, after Keras is imported."""
         meta = self._meta()
         (meta["resumed"][-1] if meta.get("resumed") else meta).update(backend=backend, devices=list(devices))
         self.write_json("meta.json", meta)
 
     def write_json(self, name: str, document: Any, indent: int | None = 2) -> None:
-        """Writes a JSON file whole or not at all."""
+        """Writes a JSON file atomically."""
         self.write(name, json.dumps(document, indent=indent) + "\n")
 
     def write(self, name: str, text: str) -> None:
-        """Writes a text file whole or not at all."""
+        """Writes a text file atomically."""
         self._write(name, lambda file: file.write(text.encode()))
 
     def _write(self, name: str, fill: Callable[[BinaryIO], object]) -> None:
@@ -199,7 +199,7 @@ class RunFolder:
             raise ResourceError(f"cannot be written: {error.strerror}", where=path) from error
 
     def _require_own(self) -> None:
-        """Refuses a folder with other files than those of a run, or of a start that was killed early."""
+        """Raises an error if the folder holds other files than those of a run, or of a start that was killed early."""
         if self.holds_run():
             return
         foreign = sorted(entry.name for entry in self.path.iterdir() if not _is_of_a_start(entry))
@@ -228,7 +228,7 @@ class RunFolder:
             )
 
     def _write_split(self, data: Data) -> None:
-        """The samples of both sides; of more than some million, which JSON holds badly, in arrays beside it."""
+        """Writes the samples of both sides to split.json; more than some million go to split.npz."""
         split = data.split
         document = {"sha256": split.fingerprint(), "num_train": len(split.train), "num_val": len(split.val)}
         document |= data_record(data)
@@ -240,7 +240,7 @@ class RunFolder:
         self.write_json("split.json", document, indent=None)
 
     def _meta(self) -> dict[str, Any]:
-        """The content of meta.json; nothing depends on it, so a damaged one is replaced."""
+        """The content of meta.json; a damaged file is replaced, since nothing depends on it."""
         try:
             return self._read_json("meta.json")
         except CheckpointError as error:
@@ -253,7 +253,7 @@ class RunFolder:
 
 @contextlib.contextmanager
 def _usable(path: Path) -> Iterator[None]:
-    """Raises an error with the reason where a folder cannot be used."""
+    """Raises an error with the reason if a folder cannot be used."""
     try:
         yield
     except OSError as error:
@@ -270,7 +270,7 @@ def _is_of_a_start(entry: Path) -> bool:
 
 
 def _is_as_written(kept: dict[str, Any]) -> bool:
-    """Whether the samples in split.json are those of its SHA-256."""
+    """Whether the samples in split.json match its SHA-256."""
     if "train" not in kept:
         return "sha256" in kept
     try:

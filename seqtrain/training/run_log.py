@@ -1,4 +1,4 @@
-"""train.log: every message of a run with its time, also those that come before there is a folder for them."""
+"""Writes train.log: every message of a run with its time, also messages from before the folder exists."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ log = logging.getLogger("seqtrain")
 
 @contextlib.contextmanager
 def early_messages() -> Iterator[MemoryHandler]:
-    """Keeps the messages that come before there is a file for them."""
+    """Buffers messages until the log file exists."""
     kept = MemoryHandler(1000, flushLevel=logging.CRITICAL + 1)
     log.addHandler(kept)
     try:
@@ -27,11 +27,11 @@ def early_messages() -> Iterator[MemoryHandler]:
 
 @contextlib.contextmanager
 def log_to(path: Path, early: MemoryHandler) -> Iterator[None]:
-    """Sends every message to a file, and at the end the error that ended the run, with its traceback.
+    """Writes every message to a file, and finally the error that ended the run, with its traceback.
 
     Args:
         path: The file.
-        early: The messages so far.
+        early: The buffered messages.
     """
     logging.raiseExceptions = False  # a full disk is reported once, not with each message
     handler = logging.FileHandler(path)
@@ -48,13 +48,13 @@ def log_to(path: Path, early: MemoryHandler) -> Iterator[None]:
         raise
     finally:
         log.removeHandler(handler)
-        with contextlib.suppress(OSError):  # what it has not taken, it does not take now either
+        with contextlib.suppress(OSError):  # a failed write fails again on close
             handler.close()
 
 
 @contextlib.contextmanager
 def warnings_logged() -> Iterator[None]:
-    """Logs what Python warns of, in one line, so that it appears above the bars and in the file."""
+    """Logs Python's warnings as one line each, so that they appear above the bars and in the file."""
     former = warnings.showwarning
 
     def show(

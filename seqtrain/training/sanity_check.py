@@ -1,4 +1,4 @@
-"""The model, compiled and tried on one batch, so that what does not fit is found before training."""
+"""Builds and compiles the model, and tests it on one batch, to find mismatches before training."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ log = logging.getLogger("seqtrain")
 
 
 def model_and_logs(loaded: LoadedConfig, data: Data) -> tuple[Any, dict[str, float]]:
-    """The compiled model, and what an epoch will log, found by testing it on one batch."""
+    """The compiled model, and the logs of an epoch, found by testing the model on one batch."""
     first = first_batch(data.train)
     try:
         model = build_model(loaded, data, first)
@@ -40,11 +40,11 @@ def model_and_logs(loaded: LoadedConfig, data: Data) -> tuple[Any, dict[str, flo
 
 
 def warn_of_untrained(loaded: LoadedConfig, model: Any) -> None:
-    """Warns of outputs that `compile.loss` names no loss for."""
+    """Warns about outputs without a loss in `compile.loss`."""
     loss = loaded.config.compile and loaded.config.compile.loss
     try:
         outputs = model.output
-    except (AttributeError, ValueError):  # of a model that declares none
+    except (AttributeError, ValueError):  # the model declares no outputs
         return
     names = outputs if isinstance(outputs, Mapping) else getattr(model, "output_names", ())
     without = [name for name in names if isinstance(loss, Mapping) and name not in loss]
@@ -53,7 +53,7 @@ def warn_of_untrained(loaded: LoadedConfig, model: Any) -> None:
 
 
 def _tested(loaded: LoadedConfig, model: Any, batch: tuple[Any, ...]) -> dict[str, float]:
-    """What testing one batch logs; on TensorFlow without making a graph, which takes longer than the batch."""
+    """The logs of testing one batch; eagerly on TensorFlow, where building the graph would take longer."""
     eager = model.run_eagerly or keras.backend.backend() == "tensorflow"
     former, model.run_eagerly = model.run_eagerly, eager
     try:
@@ -65,9 +65,9 @@ def _tested(loaded: LoadedConfig, model: Any, batch: tuple[Any, ...]) -> dict[st
 
 
 def _misfit(loaded: LoadedConfig, model: Any, batch: tuple[Any, ...], error: Exception) -> ConfigError:
-    """What to say when a model cannot be tested on a batch: mostly a loss or metric that does not fit the targets."""
+    """The error if a model cannot be tested on a batch: mostly a loss or metric that does not fit the targets."""
     shapes = [f"{name} {array.shape} {array.dtype}" for name, array in named_leaves(batch)]
-    # TensorFlow tells where its graph was made, line by line, before it tells what is wrong.
+    # TensorFlow's message starts with many lines on where the graph was built.
     lines = [line for line in str(error).strip().splitlines() if line.strip()]
     words = lines[-2:] if "most recent call last" in str(error) else lines or [type(error).__name__]
     return ConfigError(
@@ -84,7 +84,7 @@ def _misfit(loaded: LoadedConfig, model: Any, batch: tuple[Any, ...], error: Exc
 
 
 def fix_of_misfit(loss: str | None, batch: tuple[Any, ...], output: Any = None) -> str:
-    """What fits the targets; `loss` is None where there is not one for all outputs."""
+    """Suggests a loss that fits the targets; `loss` is None if the outputs have different losses."""
     if len(batch) == 1:
         return "have the sequence return (x, y): it returns no targets, and a loss compares with some"
     leaves = dict(named_leaves(batch))

@@ -1,7 +1,7 @@
-"""A session of a run: begins or resumes it, rolls it back when it diverges, and starts its next phase.
+"""A session of a run: starts or resumes it, rolls it back when it diverges, and starts its next phase.
 
-Mistakes come first, in the order of what they cost to find: the config, the data (no Keras yet), the run folder, the
-model and the callbacks, and only then training.
+Everything is checked before training, the cheapest first: the config, the data (without importing Keras), the run
+folder, the model and the callbacks.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ from seqtrain.training.run_folder import RunFolder
 from seqtrain.training.run_log import early_messages, log_to, warnings_logged
 from seqtrain.training.stop_signal import StopSignal
 
-if TYPE_CHECKING:  # these import Keras, which waits until the data is found to be good
+if TYPE_CHECKING:  # these import Keras, which is delayed until the data is checked
     from seqtrain.training.run import Run
     from seqtrain.training.snapshot import Snapshot
 
@@ -37,10 +37,10 @@ log = logging.getLogger("seqtrain")
 
 
 def fit(loaded: LoadedConfig, options: FitOptions) -> Outcome:
-    """Begins a run, resumes the one in the run folder, or finds that it is complete.
+    """Starts a run, or resumes the one in the run folder; does nothing if that is complete.
 
     Raises:
-        SeqtrainError: its branches say what went wrong.
+        SeqtrainError: when anything fails; see its subclasses.
     """
     is_begun = options.run_dir is not None and (options.run_dir / "config.yaml").exists()
     if options.resume == "must" and not is_begun:
@@ -51,7 +51,7 @@ def fit(loaded: LoadedConfig, options: FitOptions) -> Outcome:
         )
     with contextlib.ExitStack() as opened:
         early = opened.enter_context(early_messages())
-        # A folder in use is found at once, but a mistake in the data leaves no folder behind.
+        # A folder with a run is locked first, to fail early if it is in use; a new one is made only for valid data.
         folder = opened.enter_context(_folder(options.run_dir, loaded)) if is_begun else None
         data = open_data(loaded)
         folder = folder or opened.enter_context(_folder(options.run_dir, loaded))
@@ -63,13 +63,13 @@ def _folder(run_dir: Path | None, loaded: LoadedConfig) -> contextlib.closing[Ru
 
 
 class _Session:
-    """One start of a run, in a folder that is locked.
+    """One start of a run, in a locked folder.
 
     Args:
         loaded: The config.
-        data: Its data; opened anew for each phase and after a rollback.
-        folder: Of the run.
-        options: What the command line says.
+        data: The run's data; opened again for each phase and after a rollback.
+        folder: The run's folder.
+        options: The options on the command line.
     """
 
     def __init__(self, loaded: LoadedConfig, data: Data, folder: RunFolder, options: FitOptions) -> None:
@@ -81,13 +81,13 @@ class _Session:
         self._phases = phases_of(loaded)
 
     def fit(self, early: MemoryHandler) -> Outcome:
-        """Finds out whether the run may begin or be resumed, and trains; a start that is refused logs nothing.
+        """Checks whether the run may be started or resumed, and trains; a start that is refused is not logged.
 
         Args:
-            early: The messages so far.
+            early: The buffered messages.
         """
         result = self._result() if self._folder.holds_run() else None
-        # Where nothing was kept, nothing is lost by another config: that a first start was refused for, say.
+        # Without a checkpoint the config may change freely, for example after a first start that failed.
         is_begun = result is not None or (self._folder.holds_run() and self._store.was_used())
         changed = self._folder.check_same(self._loaded, self._data) if is_begun else []
         if result is not None and _is_complete(result, self._loaded, changed):
@@ -109,10 +109,10 @@ class _Session:
             return self._train(checkpoint)
 
     def _result(self) -> dict[str, Any] | None:
-        """What the run in the folder printed at its end, if it ended.
+        """The result of the run in the folder, if it has ended.
 
         Raises:
-            CheckpointError: when the folder must hold no run.
+            CheckpointError: when the folder holds a run, but `resume` forbids it.
         """
         if self._options.resume == "never":
             raise CheckpointError(
@@ -130,10 +130,10 @@ class _Session:
             )
 
     def _train(self, checkpoint: CheckpointInfo | None) -> Outcome:
-        """Trains, one phase after the other, rolled back as often as `on_nan` allows."""
+        """Trains all phases; rolls back as often as `on_nan` allows."""
         from seqtrain.training.device import devices, prepare_keras
 
-        prepare_keras(self._loaded.config)  # before anything else imports Keras: flags are read once
+        prepare_keras(self._loaded.config)  # before any other import of Keras, which reads its flags once
         _warn_of_no_second_phase(self._loaded)
         with StopSignal(self._options.deadline) as stop:
             self._folder.add_devices(*devices())
@@ -151,11 +151,11 @@ class _Session:
                     rollbacks += 1
                 del run  # and its model
                 prepare_keras(self._loaded.config, again=True)
-                self._data = open_data(self._loaded)  # a class of the user's may have changed with the epochs
+                self._data = open_data(self._loaded)  # a user's class may have changed during the epochs
                 self._folder.check_same(self._loaded, self._data)
 
     def _snapshot(self, checkpoint: CheckpointInfo | None) -> Snapshot | None:
-        """What to resume from; a run that was stopped early trains on where its patience is larger now."""
+        """The snapshot to resume from; clears `stop_training` if early stopping has a larger patience now."""
         from seqtrain.training.snapshot import Snapshot
 
         if checkpoint is None:
@@ -185,7 +185,7 @@ class _Session:
         return phase == len(self._phases) - 1 or is_past_end
 
     def _end(self, run: Run, reason: InterruptedRunError | OutOfTimeError | None) -> Outcome:
-        """Finishes a run that has come to its end, or was stopped for a reason."""
+        """Finishes a run that is complete, or was stopped for a reason."""
         if reason is None:
             try:
                 return Outcome(run.finish())
@@ -196,10 +196,10 @@ class _Session:
         return Outcome(result, reason.exit_code)
 
     def _last_good(self, error: DivergedError, rollbacks: int) -> Snapshot:
-        """What a run that has diverged is rolled back to.
+        """The snapshot to roll a diverged run back to.
 
         Raises:
-            DivergedError: when the config does not allow it, or not as often.
+            DivergedError: when the config does not allow another rollback.
         """
         from seqtrain.training.snapshot import Snapshot
 
@@ -211,7 +211,7 @@ class _Session:
         return Snapshot.read(checkpoint)
 
     def _report_bad_samples(self, side: str, new: Sequence[BadSample]) -> None:
-        """Warns of each bad sample when it is met for the first time, and lists it in bad_samples.csv."""
+        """Warns about each new bad sample, and adds it to bad_samples.csv."""
         for bad in new:
             log.warning("%s: cannot be read, and sample %d takes its place: %s", bad.where, bad.replaced_by, bad.error)
         try:
@@ -222,7 +222,7 @@ class _Session:
 
 
 def _is_complete(result: dict[str, Any], loaded: LoadedConfig, changed: Sequence[Difference]) -> bool:
-    """Whether a run that has ended has nothing left to do, now that some of its config may have changed."""
+    """Whether a run that has ended is complete also under the current config, which may have more epochs."""
     if result["status"] == "early_stopped":
         later = loaded.config.fine_tune
         brings_phase = later is not None and result.get("phase") == 0 and loaded.config.fit.epochs > later.after

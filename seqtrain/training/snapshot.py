@@ -1,13 +1,14 @@
-"""Everything that decides how a run continues: taken from its objects, written to files, read, and restored.
+"""The complete state of a run: taken from its objects, written to files, read, and restored.
 
     model.weights.h5   the weights, as Keras saves them
-    state.npz          the optimizer's variables, those of the metrics, the seeds of random layers, arrays of callbacks
-    state.json         progress, history, callbacks, the generators of `random` and NumPy
+    state.npz          the variables of optimizer and metrics, the seeds of random layers, arrays of callbacks
+    state.json         progress, history, callbacks, the global generators of `random` and NumPy
 
-Weights are written to memory first: HDF5 ends the whole process when a disk fills up.
+Weights are written to memory first: HDF5 crashes the process when the disk is full.
 
-A validation changes metrics and may advance seeds, but neither weights nor optimizer. So `RunState`, which is all but
-those two, is also taken when a validation begins: a run that is interrupted in it resumes from there.
+A validation changes metrics and may advance seeds, but neither weights nor optimizer. So `RunState`, which is
+everything but those two, is also taken at the start of a validation: a run that is interrupted in a validation is
+resumed from there.
 """
 
 from __future__ import annotations
@@ -45,13 +46,13 @@ class RunObjects:
     """The objects of a run whose state a snapshot holds.
 
     Args:
-        model: Compiled.
+        model: The compiled model.
         recorder: The history and the best epoch.
-        callbacks: The states of the callbacks that the config lists.
-        bad_samples: Those that were met; None where a bad sample ends the run.
-        config: Of the run.
-        rollbacks: How often the run was rolled back in its phase.
-        progress: How far it is.
+        callbacks: The states of the config's callbacks.
+        bad_samples: The bad samples so far; None if a bad sample ends the run.
+        config: The run's config.
+        rollbacks: The number of rollbacks in this phase.
+        progress: The progress of the run.
     """
 
     model: Any
@@ -65,22 +66,22 @@ class RunObjects:
 
 @dataclass(frozen=True)
 class RunState:
-    """All of a run but its weights and its optimizer. What is called encoded is as `plain_data.encode` gives it.
+    """The state of a run without weights and optimizer. Encoded values are results of `plain_data.encode`.
 
     Args:
-        progress: How far the run is.
-        rollbacks: How often it was rolled back in its phase.
-        stop_training: Whether a callback has told Keras to stop after this epoch.
-        patience: Of each early stopping in the config.
+        progress: The progress of the run.
+        rollbacks: The number of rollbacks in this phase.
+        stop_training: Whether a callback has set `model.stop_training`.
+        patience: The patience of each early stopping in the config.
         history: A row for each epoch.
-        best: The best epoch so far, with the metric that says so.
-        bad_samples: As `BadSamples.state` gives them.
+        best: The best epoch so far, with the metric that decides it.
+        bad_samples: The result of `BadSamples.state`.
         callbacks: Name and encoded state of each callback.
         seeds: Encoded variables of random layers.
         metrics: Encoded variables of the metrics.
         random: The encoded state of Python's global generator.
         numpy_random: The encoded state of NumPy's.
-        arrays: What is encoded refers to them by name.
+        arrays: The arrays to which the encoded values refer by name.
     """
 
     progress: Progress
@@ -100,12 +101,12 @@ class RunState:
 
 @dataclass(frozen=True)
 class Snapshot:
-    """What a checkpoint holds.
+    """The content of a checkpoint.
 
     Args:
-        state: All but the weights and the optimizer.
-        optimizer: Its encoded variables, whose arrays are among those of `state`.
-        weights: The file with the weights, or its content.
+        state: Everything but the weights and the optimizer.
+        optimizer: The optimizer's encoded variables, whose arrays are among those of `state`.
+        weights: The path of the weights file, or its content.
         best: The name of the best checkpoint so far.
         where: The checkpoint, for messages.
     """
@@ -118,12 +119,12 @@ class Snapshot:
 
     @property
     def progress(self) -> Progress:
-        """How far the run was."""
+        """The progress of the run."""
         return self.state.progress
 
     @classmethod
     def read(cls, checkpoint: CheckpointInfo) -> Snapshot:
-        """The snapshot in a checkpoint on disk; its weights are read when they are restored."""
+        """Reads the snapshot of a checkpoint on disk; its weights are read when they are restored."""
         document = json.loads((checkpoint.path / _STATE).read_bytes())
         with np.load(checkpoint.path / _ARRAYS, allow_pickle=False) as file:
             arrays = dict(file)
@@ -145,7 +146,7 @@ class Snapshot:
 
 
 def take_state(run: RunObjects) -> RunState:
-    """The state of a run as it is now, but for weights and optimizer."""
+    """The current state of a run, without weights and optimizer."""
     model = run.model
     arrays: Arrays = {}
     keras_private.sync_variables(model)
@@ -167,10 +168,10 @@ def take_state(run: RunObjects) -> RunState:
 
 
 def take_snapshot(model: Any, state: RunState, best: str | None, where: Path) -> Snapshot:
-    """A snapshot of a state and of the weights and the optimizer as they are now.
+    """A snapshot of a state, and of the current weights and optimizer.
 
     Raises:
-        MemoryError: when there is no memory for it.
+        MemoryError: when there is not enough memory.
     """
     keras_private.sync_variables(model)
     arrays = dict(state.arrays)
@@ -181,7 +182,7 @@ def take_snapshot(model: Any, state: RunState, best: str | None, where: Path) ->
 
 
 def take_step_state(model: Any) -> list[tuple[Any, npt.NDArray[Any]]]:
-    """What a step of TensorFlow may change before it has its batch: seeds and counters, with their values."""
+    """The seeds and counters that a TensorFlow step may change before it has its batch, with their values."""
     if keras.backend.backend() != "tensorflow":
         return []
     counters = [variable for variable in model.optimizer.variables if variable.shape == ()]
@@ -189,7 +190,7 @@ def take_step_state(model: Any) -> list[tuple[Any, npt.NDArray[Any]]]:
 
 
 def restore_generators(state: RunState) -> None:
-    """Restores Python's and NumPy's global generators; call it before workers start, whose threads may use them."""
+    """Restores Python's and NumPy's global generators; call it before the workers start, which may use them."""
     random.setstate(decode(state.random, state.arrays))
     np.random.set_state(decode(state.numpy_random, state.arrays))  # noqa: NPY002
 
@@ -197,8 +198,8 @@ def restore_generators(state: RunState) -> None:
 def restore(snapshot: Snapshot, run: RunObjects) -> None:
     """Restores the model and the callbacks, and scales the learning rate by the rollbacks since the snapshot.
 
-    `fit` resets metrics and calls callbacks as it begins, so this comes after. Where a phase begins, its callbacks know
-    already what they knew at the end of the one before.
+    Call it after `fit` has started, which resets metrics and calls callbacks. At the start of a phase, the callbacks
+    have already got the state from the end of the previous phase.
 
     Raises:
         CheckpointError: when the snapshot is of another model.
@@ -212,7 +213,7 @@ def restore(snapshot: Snapshot, run: RunObjects) -> None:
 
 
 def restore_model(snapshot: Snapshot, model: Any) -> None:
-    """Restores weights and seeds; optimizer and metrics too, unless a phase begins, which has new ones.
+    """Restores weights and seeds; also optimizer and metrics, except at the start of a phase, which has new ones.
 
     Raises:
         CheckpointError: when the snapshot is of another model.
@@ -230,12 +231,12 @@ def load_weights(model: Any, weights: Content | Path, where: Path) -> None:
     """Loads the weights of a checkpoint into a model.
 
     Args:
-        model: Built.
-        weights: The checkpoint's file, or its content.
+        model: A built model.
+        weights: The path of the weights file, or its content.
         where: The checkpoint, for messages.
 
     Raises:
-        CheckpointError: when they are not those of this model.
+        CheckpointError: when they do not fit the model.
     """
     file = weights if isinstance(weights, Path) else keras_private.NamedBuffer(WEIGHTS, weights)
     try:
@@ -245,7 +246,7 @@ def load_weights(model: Any, weights: Content | Path, where: Path) -> None:
 
 
 def _document(state: RunState) -> dict[str, Any]:
-    """state.json in version 1, the only one so far, without the optimizer."""
+    """The content of state.json in version 1, the only one so far, without the optimizer."""
     progress = state.progress
     return {
         "epoch": progress.epoch,
@@ -261,7 +262,7 @@ def _document(state: RunState) -> dict[str, Any]:
 
 
 def _state_of_version_1(document: Mapping[str, Any], arrays: Arrays) -> RunState:
-    """The state in a state.json of version 1; the earliest know no patience."""
+    """Reads the state from a state.json of version 1; the earliest have no `patience`."""
     if document["begins_phase"]:
         moment = Moment.PHASE_BEGINS
     elif document["has_begun_batch"]:
@@ -300,6 +301,6 @@ def _values(variables: list[Any], arrays: Arrays, prefix: str) -> list[Any]:
 
 
 def _seeds(model: Any) -> list[Any]:
-    """What `save_weights` leaves out: the seeds of random layers, and of layers without one of their own."""
+    """The seed variables, which `save_weights` does not save: those of random layers, and the shared one."""
     weights = {id(variable) for variable in model.weights}
     return [*(v for v in model.variables if id(v) not in weights), keras_private.shared_seed()]

@@ -1,12 +1,12 @@
-"""Stops a run so that it can be resumed: on SIGINT, SIGTERM or SIGHUP, or when its time is over.
+"""Stops a run, so that it can be resumed, on SIGINT, SIGTERM or SIGHUP, or when its time is over.
 
-The main thread may be deep in TensorFlow, waiting for data, where Python runs no signal handler. So signals wake a
-thread of their own (`signal.set_wakeup_fd`), which tells the loader to stop waiting; the run ends after its batch. A
-second signal ends the process at once; but not SIGHUP, which both the kernel and a shell send when a terminal is
-closed, nor one that comes with the first: a wrapper passes on the Ctrl-C that its whole group was sent, and timeout(1)
-sends SIGTERM to its child and to the group of both.
+While the main thread waits for data inside TensorFlow, Python runs no signal handlers. So signals wake a separate
+thread (`signal.set_wakeup_fd`), which interrupts the loader; the run ends after the current batch. A second signal ends
+the process at once, with two exceptions: SIGHUP, which both the kernel and the shell send when a terminal is closed;
+and a signal right after the first one, since a wrapper script passes on a Ctrl-C that the whole process group has
+received, and timeout(1) sends SIGTERM to its child and to the process group.
 
-A signal that was ignored when the process began, as SIGHUP is under `nohup`, stays ignored.
+A signal that was ignored when the process started, as SIGHUP under `nohup`, stays ignored.
 
 Source: Python's documentation of `signal.set_wakeup_fd`; the exit code of a run out of time is that of timeout(1).
 """
@@ -30,10 +30,10 @@ _WITH_THE_FIRST_S = 0.5
 
 
 class StopSignal:
-    """While entered, waits for a reason to stop: `check`, called between batches, raises it.
+    """A context manager that waits for a reason to stop; `check`, called between batches, raises it.
 
     Args:
-        deadline: When the run is out of time, by `time.monotonic`.
+        deadline: The time at which to stop, by `time.monotonic`.
     """
 
     def __init__(self, deadline: float | None = None) -> None:
@@ -43,7 +43,7 @@ class StopSignal:
         self._lock = threading.Lock()
 
     def listen(self, listener: Callable[[SeqtrainError], None]) -> None:
-        """Calls a function with the reason to stop, from another thread; at once where there is one already."""
+        """Registers a function to be called with the reason to stop: from another thread, or at once."""
         with self._lock:
             self._listeners.append(listener)
             reason = self._reason
@@ -51,7 +51,7 @@ class StopSignal:
             listener(reason)
 
     def forget_listeners(self) -> None:
-        """Calls none of the listeners so far any more."""
+        """Unregisters all listeners."""
         with self._lock:
             self._listeners.clear()
 
@@ -78,7 +78,7 @@ class StopSignal:
         os.close(self._read)
 
     def check(self) -> None:
-        """Raises where there is a reason to stop.
+        """Raises the reason to stop, if there is one.
 
         Raises:
             InterruptedRunError: when a signal has arrived.

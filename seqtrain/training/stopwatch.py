@@ -1,4 +1,4 @@
-"""A short `fit` that is timed after its graph has compiled."""
+"""Times a short `fit` after its graph is compiled."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _WARM_UP_STEPS = 5
 
 
 class SameBatch(keras.utils.PyDataset):
-    """One batch without end: feeding costs nothing.
+    """Repeats one batch without end, so that loading takes no time.
 
     Args:
         batch: The batch.
@@ -32,15 +32,15 @@ class SameBatch(keras.utils.PyDataset):
         return self._batch
 
     def take_timings(self, count: int) -> list[BatchTiming]:
-        """As if each batch had been there at once."""
+        """Timings as if each batch had been available at once."""
         return [BatchTiming(0, num_samples(self._batch), 0.0)] * count
 
 
 def timed_fit(model: Any, dataset: TrainingDataset | SameBatch, seconds: float) -> dict[str, float]:
-    """Trains for about so many seconds after a few steps of warming up.
+    """Trains for about `seconds` seconds, after a few warm-up steps.
 
     Returns:
-        `samples_per_s` and `data_wait`, as `Throughput` counts them.
+        `samples_per_s` and `data_wait`, as in `Throughput`.
     """
     throughput = Throughput(dataset, sys.maxsize)
     stop = _StopAfter(throughput, seconds)

@@ -1,8 +1,8 @@
-"""Samples per second, and the share of the time that the model waits for data.
+"""Measures samples per second, and the share of the time that the model waits for data.
 
-For each step two moments are compared: when the model had done with the step before, and when the loader handed the
-batch over. A later hand-over is waiting. (TensorFlow fetches a batch inside the step, so the gap between steps does
-not show it.) The run's first step compiles the graph before it fetches, and is not counted.
+For each step two times are compared: when the model finished the previous step, and when the loader returned the batch.
+If the batch came later, the difference is waiting time. (TensorFlow fetches a batch inside the step, so the gap between
+steps does not show it.) The first step of a run compiles the graph before it fetches, and is not counted.
 """
 
 from __future__ import annotations
@@ -23,8 +23,8 @@ class Throughput(keras.callbacks.Callback):
     """Adds `samples_per_s` and `data_wait` (a share of the time, 0 to 1) to the logs of each batch and each epoch.
 
     Args:
-        dataset: What the model is fed with, which says what it handed over and when.
-        num_workers: For the advice, when the model waits for more than a fifth of an epoch.
+        dataset: The dataset of the run, which records when it returned each batch.
+        num_workers: For the advice if the model waits for more than a fifth of an epoch.
     """
 
     def __init__(self, dataset: Any, num_workers: int) -> None:
@@ -37,12 +37,12 @@ class Throughput(keras.callbacks.Callback):
         self.restart()
 
     def restart(self) -> None:
-        """Counts from now on."""
+        """Starts counting again."""
         self._waited = self._samples = self._trained_s = 0.0
         self._began = self._model_free = time.perf_counter()
 
     def measured(self) -> dict[str, float]:
-        """`samples_per_s` and `data_wait` since counting began."""
+        """`samples_per_s` and `data_wait` since the last `restart`."""
         seconds = self._trained_s or 1.0
         return {
             "samples_per_s": round(self._samples / seconds, 1),
@@ -50,15 +50,15 @@ class Throughput(keras.callbacks.Callback):
         }
 
     def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:
-        """Begins to count."""
+        """Starts counting."""
         self.restart()
 
     def on_train_batch_begin(self, batch: int, logs: Any = None) -> None:
-        """Notes the first batch of a step."""
+        """Records the first batch of a step."""
         self._first_batch = batch
 
     def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
-        """Counts the step's samples, and its wait; adds to the logs what the epoch has come to so far."""
+        """Counts the step's samples and waiting time; adds the values of the epoch so far to the logs."""
         timings = self._dataset.take_timings(batch - self._first_batch + 1)
         self._samples += sum(each.samples for each in timings)
         if self._compiled:
@@ -70,7 +70,7 @@ class Throughput(keras.callbacks.Callback):
             logs.update(self.measured())
 
     def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
-        """Adds to the logs; warns once; the first epoch is not judged."""
+        """Adds the values to the logs; warns once about slow loading, but not after the first epoch."""
         measured = self.measured()
         wait = measured["data_wait"]
         if logs is not None:
