@@ -1,4 +1,4 @@
-"""What the name of a metric says: whether less is better, and which one a run watches."""
+"""Decides by its name whether a metric should be maximised, and which metric a run monitors."""
 
 from __future__ import annotations
 
@@ -12,21 +12,21 @@ _LESS_IS_BETTER = re.compile(
 
 
 def larger_is_better(metric: str) -> bool:
-    """Whether an epoch with a larger value is the better one."""
+    """Whether a larger value of the metric is better."""
     return _LESS_IS_BETTER.search(metric) is None
 
 
 def known_monitor(monitor: str, known: tuple[str, ...]) -> str | None:
-    """The metric that a monitor means, `val_acc` being `val_accuracy`; None where nothing logs it."""
+    """The logged name for a monitor, such as `val_accuracy` for `val_acc`; None if it is not logged."""
     return next((name for name in (monitor, monitor.replace("acc", "accuracy")) if name in known), None)
 
 
 def watched_metric(stops: Iterable[Mapping[str, Any]], logged: tuple[str, ...]) -> tuple[str, str]:
-    """The metric that says which epoch is best, and its mode: early stopping's, else the loss.
+    """The metric that decides which epoch is best, and its mode: those of early stopping, or else the loss.
 
     Args:
         stops: The arguments of each `early_stopping` of the config.
-        logged: What an epoch logs.
+        logged: The names that an epoch logs.
     """
     for arguments in stops:
         monitor = known_monitor(str(arguments.get("monitor", "val_loss")), logged)

@@ -1,8 +1,8 @@
-"""Where every random number comes from: pure functions of the seed, the epoch and the sample.
+"""All random numbers: pure functions of the seed, the epoch and the sample.
 
-No global random state is read or written, so neither workers nor the order in which they run can change a number.
-Each use has a tag of its own in the entropy, so that no two uses share a stream: NumPy's `SeedSequence` pads short
-entropy with zeros, and without the tags (seed, epoch) and (seed, epoch, 0) would be the same.
+No global random state is read or written, so the numbers do not depend on workers or their timing. Each use has its own
+tag in the entropy, so that no two uses share a stream: NumPy's `SeedSequence` pads short entropy with zeros, so without
+tags (seed, epoch) and (seed, epoch, 0) would be the same.
 """
 
 from __future__ import annotations
@@ -17,15 +17,16 @@ _MOST_SHUFFLED = 1 << 22
 
 
 class Order(Protocol):
-    """A permutation, as an array or computed where it is looked at."""
+    """A permutation: an array, or computed when it is indexed."""
 
     def __getitem__(self, part: slice, /) -> npt.NDArray[np.integer]: ...
 
 
 def epoch_order(seed: int, epoch: int, size: int) -> Order:
-    """The order of `size` things in an epoch: a permutation that depends on (seed, epoch) alone.
+    """The order of `size` items in an epoch: a permutation that depends only on (seed, epoch).
 
-    Up to some millions it is shuffled; beyond, shuffling takes seconds and memory in each epoch, and it is computed.
+    Up to some millions of items an array is shuffled; for more, that would take seconds and much memory in each epoch,
+    so the permutation is computed when it is indexed.
     """
     generator = np.random.default_rng((_ORDER, seed, epoch))
     if size > _MOST_SHUFFLED:
@@ -34,15 +35,15 @@ def epoch_order(seed: int, epoch: int, size: int) -> Order:
 
 
 def blocked_order(seed: int, epoch: int, blocks: npt.NDArray[np.integer], num_together: int) -> npt.NDArray[np.integer]:
-    """An order of things that are stored in blocks, a block being read whole: a permutation of (seed, epoch) alone.
+    """The order of items in blocks that are read as a whole: a permutation that depends only on (seed, epoch).
 
-    The blocks are shuffled; then so many of them at a time are put together and shuffled among each other, so that as
-    many need be in memory. Things of one block are still spread over that many blocks' batches.
+    The blocks are shuffled; then the items of `num_together` blocks at a time are shuffled together, so that only so
+    many blocks must be in memory.
 
     Args:
         seed: Of the run.
         epoch: Of the run.
-        blocks: The number of the block that each thing lies in.
+        blocks: The block number of each item.
         num_together: How many blocks are mixed.
     """
     generator = np.random.default_rng((_ORDER, seed, epoch))
@@ -52,14 +53,14 @@ def blocked_order(seed: int, epoch: int, blocks: npt.NDArray[np.integer], num_to
 
 
 class ComputedPermutation:
-    """A pseudo-random permutation of any size in no memory: each place is computed when it is looked at.
+    """A pseudo-random permutation of any size that needs no memory: each value is computed when it is indexed.
 
-    A Feistel network of six rounds permutes the numbers of the least even number of bits that holds `size`; a result
-    outside is put through again until it is inside, about twice on average.
+    A Feistel network of six rounds permutes all numbers with the smallest even number of bits that holds `size`; a
+    result that is too large is permuted again until it is below `size`, about twice on average.
 
     Args:
-        generator: Gives the keys of the rounds.
-        size: How many things are permuted.
+        generator: Draws the keys of the rounds.
+        size: The number of items.
 
     Source:
         M. Luby and C. Rackoff, 1988, How to construct pseudorandom permutations from pseudorandom functions; J. Black
@@ -99,7 +100,7 @@ def _mixed(values: npt.NDArray[np.uint64]) -> npt.NDArray[np.uint64]:
 
 
 def random_subset(generator: np.random.Generator, size: int, count: int) -> npt.NDArray[np.bool_]:
-    """A mask that chooses exactly `count` of `size` things, in linear time and five bytes a thing."""
+    """A mask that selects exactly `count` of `size` items at random, in linear time and with five bytes per item."""
     keys = generator.integers(2**32, size=size, dtype=np.uint32)
     if count == size:
         return np.ones(size, dtype=np.bool_)
@@ -116,12 +117,12 @@ def sample_generator(seed: int, epoch: int, index: int) -> np.random.Generator:
 
 
 def replacement_generator(seed: int, epoch: int, index: int) -> np.random.Generator:
-    """The generator that draws what takes the place of a sample that cannot be read in an epoch."""
+    """The generator that draws the replacement of a bad sample in an epoch."""
     return np.random.default_rng((_REPLACEMENT, seed, epoch, index))
 
 
 def split_generator(seed: int) -> np.random.Generator:
-    """The generator that divides the samples into training and validation."""
+    """The generator for the split into training and validation samples."""
     return np.random.default_rng((_SPLIT, seed))
 
 
@@ -131,21 +132,21 @@ def source_generator(seed: int, index: int) -> np.random.Generator:
 
 
 def handout_order(seed: int, size: int) -> npt.NDArray[np.integer]:
-    """The order in which a class written for Keras is given its training samples, fixed for the run."""
+    """The order of the training samples that a class written for Keras gets, fixed for the run."""
     return np.random.default_rng((_HANDOUT, seed)).permutation(size)
 
 
 def batch_seed(seed: int, epoch: int, position: int) -> int:
-    """What the global generators are seeded with before a class written for Keras makes a batch, below 2**32."""
+    """The seed of the global generators before a class written for Keras makes a batch, below 2**32."""
     return int(_seed_sequence(_BATCH, seed, epoch, position).generate_state(1)[0])
 
 
 def epoch_end_seed(seed: int, epoch: int) -> int:
-    """What the global generators are seeded with before a class written for Keras ends an epoch, below 2**32."""
+    """The seed of the global generators before `on_epoch_end` of a class written for Keras, below 2**32."""
     return int(np.random.SeedSequence((_EPOCH_END, seed, epoch)).generate_state(1)[0])
 
 
 def _seed_sequence(*entropy: int) -> np.random.SeedSequence:
-    """`SeedSequence(entropy)`; what is drawn for each sample or batch is worth an array, which it reads much faster."""
+    """`SeedSequence(entropy)`, from an array, which is much faster than from a tuple of integers."""
     fits = max(entropy) < 1 << 32
     return np.random.SeedSequence(np.array(entropy, np.uint32) if fits else entropy)

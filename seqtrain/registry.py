@@ -1,4 +1,4 @@
-"""The registries: the names that a config may use, and what stands behind each.
+"""The registries: map the names in a config to classes and functions.
 
 A component is registered beside its definition:
 
@@ -7,11 +7,11 @@ A component is registered beside its definition:
     @sequences.register("my_sequence")
     class MySequence: ...
 
-Its signature is its schema: parameter names are the YAML keys, annotations their types, defaults their defaults, and
-the `Args:` of the docstring their meaning. Names that the run itself supplies (the source, the batch size, the shape of
-the input) are declared like any other parameter, and never appear in the YAML.
+Its signature is its schema: parameters are the YAML keys, with their annotations, defaults, and descriptions in the
+docstring's `Args:`. Arguments that the run supplies (the source, the batch size, the input shape) are declared like any
+other parameter, but must not be in the YAML.
 
-Parameters that belong together may be one value whose fields are the keys: see `argument_group` in `signature`.
+Related parameters may be grouped in one value, whose fields are the keys: see `argument_group` in `signature`.
 
 The first look-up imports the family's package and then the entry points `seqtrain.<family>` of installed packages.
 """
@@ -33,14 +33,14 @@ T = TypeVar("T", bound=Callable[..., Any])
 
 @dataclass(frozen=True)
 class Component:
-    """What a registered name stands for.
+    """A registered class or function.
 
     Args:
         family: The registry it belongs to, in the singular: "source", "sequence", "model" or "callback".
         name: The name in the YAML.
-        load: Returns the class or function; imports it first where it was registered lazily.
-        signature: What it takes, those names included that the run supplies.
-        supplied: The names that the run supplies to components of this family.
+        load: Returns the class or function; imports it first if it was registered lazily.
+        signature: Its parameters, including those that the run supplies.
+        supplied: The names of the arguments that the run supplies to components of this family.
     """
 
     family: str
@@ -51,11 +51,11 @@ class Component:
 
     @property
     def settings(self) -> Signature:
-        """What a config may set."""
+        """The parameters that a config may set."""
         return self.signature.without(self.supplied)
 
     def build(self, arguments: Mapping[str, Any], supplied: Mapping[str, Any]) -> Any:
-        """Calls the component with the YAML's arguments and with those supplied names that it declares."""
+        """Calls the component with the YAML's arguments and those supplied arguments that it declares."""
         declared = {name: value for name, value in supplied.items() if name in self.signature.parameters}
         return self.load()(**self.signature.grouped({**arguments, **declared}))
 
@@ -65,8 +65,8 @@ class Registry:
     """The components of one family by name.
 
     Args:
-        family: The folder of the package that holds them, in the plural: "sources".
-        supplied: The names that the run supplies.
+        family: The name of their package, in the plural: "sources".
+        supplied: The names of the arguments that the run supplies.
     """
 
     family: str
@@ -98,13 +98,13 @@ class Registry:
     def register_lazy(self, name: str, target: str, signature: Signature) -> None:
         """Registers a component whose module is imported only when it is built.
 
-        For classes that derive from Keras's: importing them takes seconds, and `check` and `list` need only their
-        signature.
+        For classes that derive from Keras's classes: importing them takes seconds, and `check` and `list` need only
+        their signatures.
 
         Args:
             name: The name that configs use.
             target: "module:attribute".
-            signature: What it takes.
+            signature: Its parameters.
         """
 
         def load() -> Callable[..., Any]:
@@ -130,7 +130,7 @@ class Registry:
         del self._components[name]
 
     def unknown(self, name: str) -> Mistake:
-        """What to say of a name that is not registered."""
+        """The mistake for a name that is not registered."""
         names = self.names()
         return Mistake(
             f"unknown {self.singular} '{name}'",

@@ -1,6 +1,6 @@
-"""What a class or function takes: its parameters, and what its docstring says of them.
+"""Signatures of classes and functions: their parameters, and the parameters' descriptions from the docstring.
 
-Arguments that belong together may be one value, so that a signature stays short:
+Related arguments may be grouped in one value, to keep signatures short:
 
     @argument_group
     @dataclass(frozen=True)
@@ -11,7 +11,7 @@ Arguments that belong together may be one value, so that a signature stays short
     class MySequence:
         def __init__(self, image_format: ImageFormat, ...): ...
 
-Here, `MySequence` takes `image_size` and `color`: the fields stand in the place of the parameter.
+Here the parameters of `MySequence` are `image_size` and `color`: the fields replace the parameter `image_format`.
 """
 
 from __future__ import annotations
@@ -31,10 +31,10 @@ _argument_groups: set[type[Any]] = set()
 
 
 def argument_group(group: C) -> C:
-    """Marks a class of values, such as a frozen dataclass, whose fields are arguments of whatever takes one.
+    """Marks a class, such as a frozen dataclass, whose fields are arguments of components with such a parameter.
 
-    What the docstring of the taker says of a field counts before what the group's says, and a field of the parameter's
-    default before the group's own default.
+    A description of a field in the component's docstring overrides the group's, and the parameter's default overrides
+    the defaults of the fields.
     """
     _argument_groups.add(group)
     return group
@@ -46,9 +46,9 @@ class Parameter:
 
     Args:
         name: Its name, which is the key in the YAML.
-        annotation: Its type; `Any` where the signature gives none.
+        annotation: Its type; `Any` without an annotation.
         default: Its default, or `REQUIRED`.
-        meaning: What the docstring says of it.
+        meaning: Its description in the docstring.
     """
 
     name: str
@@ -59,11 +59,11 @@ class Parameter:
 
 @dataclass(frozen=True)
 class Signature:
-    """What a class or function takes.
+    """The signature of a class or function.
 
     Args:
-        parameters: By name; in the place of an argument group, its fields.
-        takes_any_keyword: Whether it takes further keywords whose names are not known.
+        parameters: By name; an argument group is replaced by its fields.
+        takes_any_keyword: Whether it has `**kwargs`.
         docstring: Its docstring.
         groups: The argument groups by the names of the parameters that take them.
     """
@@ -79,11 +79,11 @@ class Signature:
         return self.docstring.strip().partition("\n")[0].strip()
 
     def without(self, names: frozenset[str]) -> Signature:
-        """The same without some of the parameters."""
+        """The signature without some of the parameters."""
         return replace(self, parameters={name: p for name, p in self.parameters.items() if name not in names})
 
     def grouped(self, arguments: Mapping[str, Any]) -> dict[str, Any]:
-        """The arguments as the class or function itself takes them: fields of a group as one value."""
+        """Converts arguments by key to those of the class or function: the fields of a group become one value."""
         values = dict(arguments)
         for name, group in self.groups.items():
             values[name] = group(**{own: values.pop(own) for own in _python_parameters(group) if own in values})
@@ -93,7 +93,7 @@ class Signature:
 def signature_of(target: Callable[..., Any]) -> Signature:
     """The signature of a class or function.
 
-    Annotations that cannot be evaluated count as `Any`: a user's class need not be annotated for us.
+    Annotations that cannot be evaluated count as `Any`.
     """
     hints = _hints(target)
     meanings = _meanings(target)
@@ -123,7 +123,7 @@ def docstring_section(docstring: str | None, title: str) -> str:
 
 
 def argument_meanings(docstring: str | None) -> dict[str, str]:
-    """What the `Args:` section of a docstring says of each argument."""
+    """The description of each argument in the `Args:` section of a docstring."""
     meanings: dict[str, str] = {}
     name = ""
     for line in docstring_section(docstring, "Args").splitlines():
@@ -136,7 +136,7 @@ def argument_meanings(docstring: str | None) -> dict[str, str]:
 
 
 def _meanings(target: Callable[..., Any]) -> dict[str, str]:
-    """What docstrings say of each argument: that of a class, and of its bases where it says nothing."""
+    """The description of each argument in the docstring of a class, or else in that of a base class."""
     described = reversed(target.__mro__) if inspect.isclass(target) else (target,)
     return {name: meaning for each in described for name, meaning in argument_meanings(each.__doc__).items()}
 
@@ -158,7 +158,7 @@ def _hints(target: Callable[..., Any]) -> dict[str, Any]:
 
 
 def annotation_name(annotation: Any) -> str:
-    """A type as a person writes it: `int`, `list[int]`, `'crop' | 'pad'`."""
+    """A type as text: `int`, `list[int]`, `'crop' | 'pad'`."""
     if annotation is Any:
         return "any"
     if annotation is type(None):

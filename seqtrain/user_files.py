@@ -1,4 +1,4 @@
-"""Loads Python files of the user's as modules, in the run and again in its worker processes."""
+"""Loads the user's Python files as modules, in the run and in its worker processes."""
 
 from __future__ import annotations
 

@@ -35,7 +35,7 @@ class Explained:
     meaning: str
 
     def to_json(self) -> dict[str, Any]:
-        """For scripts."""
+        """The facts as a JSON document."""
         return {
             "key": self.key,
             "value": self.value,

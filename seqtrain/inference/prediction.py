@@ -117,7 +117,7 @@ class Predictions:
         }
 
     def text(self) -> str:
-        """The same for a person."""
+        """The same as text for the terminal."""
         failed = f" ({self.failed} have an error)" if self.failed else ""
         done = f"predicted {self.samples - self.failed} of {self.samples} samples{failed}"
         counts = sorted(self.classes.items(), key=lambda each: -each[1])[:_MOST_SHOWN]

@@ -50,5 +50,5 @@ class Detection:
         return KINDS[self.kind].task
 
     def to_json(self) -> dict[str, Any]:
-        """For scripts."""
+        """The facts as a JSON document."""
         return {"kind": self.kind, "task": self.task, "seen": dict(self.seen), "notes": list(self.notes)}

@@ -85,7 +85,7 @@ class Start:
         )
 
     def to_json(self) -> dict[str, Any]:
-        """For scripts."""
+        """The facts as a JSON document."""
         document = {"status": "ok", "config": str(self.path), "kind": self.kind, "task": KINDS[self.kind].task}
         if self.find is None:
             return document
@@ -104,11 +104,11 @@ class KindList:
     """The kinds, for `--template list`."""
 
     def text(self) -> str:
-        """For a person."""
+        """The text for the terminal."""
         return "\n".join(f"{name:22}{kind.task:16}{kind.about}" for name, kind in KINDS.items())
 
     def to_json(self) -> dict[str, Any]:
-        """For scripts."""
+        """The facts as a JSON document."""
         return {name: kind._asdict() for name, kind in KINDS.items()}
 
 

@@ -65,7 +65,7 @@ class Prepared:
         }
 
     def text(self) -> str:
-        """The same for a person."""
+        """The same as text for the terminal."""
         skipped = f", {self.skipped} skipped that cannot be read" if self.skipped else ""
         return (
             f"prepared {self.samples} samples in {self.seconds:.1f} s: {self.decoded} decoded, "

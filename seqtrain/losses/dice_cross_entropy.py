@@ -1,11 +1,11 @@
 """Soft Dice and cross-entropy over the pixels of a batch, both weighted by pixel.
 
-Cross-entropy judges each pixel alone, and is content where a rare class is never found; Dice judges how far what was
-found and what is there overlap, whatever their size, and is blind to how sure a single pixel is. Their sum learns
-steadily and finds small things.
+Cross-entropy rates each pixel alone, and stays low if a rare class is never predicted. Dice rates the overlap of the
+predicted and the true region of a class, whatever its size, but not the confidence of single pixels. The sum of both
+trains steadily and finds small objects.
 
-Dice is taken over all pixels of the batch: in a single picture a class may have no pixel, and its Dice would say
-nothing. Weights multiply the pixels in numerator and denominator, so a pixel of weight 0 is as if it were not there.
+Dice is computed over all pixels of the batch, since a class may have no pixel in a single image. Weights multiply the
+pixels in numerator and denominator, so pixels with weight 0 have no effect.
 
 Source:
     Milletari, Navab and Ahmadi, 2016, "V-Net", for Dice as a loss; Isensee et al., 2021, "nnU-Net", Nature Methods 18,
@@ -19,7 +19,7 @@ from typing import Any
 import keras
 from keras import ops
 
-_SMOOTH = 1.0  # pixels: a class that is neither there nor found has a Dice of 1, and no gradient is infinite
+_SMOOTH = 1.0  # in pixels: a class that is neither present nor predicted has Dice 1, and no gradient is infinite
 
 
 @keras.saving.register_keras_serializable(package="seqtrain")
@@ -53,7 +53,8 @@ class DiceCrossEntropy(keras.losses.Loss):
     def __call__(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> Any:
         """The loss of a batch, a scalar.
 
-        Keras would weight what `call` returns, one number for each pixel; the overlap of two sets is no such number.
+        It overrides `__call__`, because Keras applies sample weights to the result of `call`, one number per pixel, and
+        Dice is not a sum over pixels.
         """
         y_pred = ops.convert_to_tensor(y_pred, dtype=self.dtype)
         ids = ops.cast(y_true, "int32")
@@ -79,7 +80,7 @@ class DiceCrossEntropy(keras.losses.Loss):
         }
 
     def _dice(self, ids: Any, y_pred: Any, weights: Any) -> Any:
-        """Of each class."""
+        """The Dice coefficient of each class."""
         there = ops.one_hot(ids, y_pred.shape[-1], dtype=self.dtype)
         if not self.include_background:
             there, y_pred = there[..., 1:], y_pred[..., 1:]
@@ -91,7 +92,7 @@ class DiceCrossEntropy(keras.losses.Loss):
 
 
 def _per_pixel(sample_weight: Any, ids: Any, dtype: str) -> Any:
-    """A weight for each pixel, from one for each sample or for each pixel, or from none."""
+    """A weight for each pixel, from weights per sample or per pixel, or 1 without weights."""
     if sample_weight is None:
         return ops.ones_like(ids, dtype=dtype)
     weights = ops.convert_to_tensor(sample_weight, dtype=dtype)
@@ -103,6 +104,6 @@ def _per_pixel(sample_weight: Any, ids: Any, dtype: str) -> Any:
 
 
 def _weighted_mean(values: Any, weights: Any) -> Any:
-    """0 where all weights are."""
+    """The weighted mean; 0 if all weights are 0."""
     total = ops.sum(weights)
     return ops.sum(values * weights) / ops.where(total > 0, total, 1)

@@ -1,4 +1,4 @@
-"""Losses with a margin: what is unlike is pushed away only until it is far enough."""
+"""Losses with a margin: different samples are pushed apart only up to a distance."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ from keras import ops
 
 @keras.saving.register_keras_serializable(package="seqtrain")
 class ContrastiveLoss(keras.losses.Loss):
-    """Half of the squared distance for pairs of one class; for others half of the squared shortfall of the margin.
+    """Contrastive loss: d^2 / 2 for a pair of the same class at distance d, else max(margin - d, 0)^2 / 2.
 
     Args:
-        margin: From which distance on pairs of two classes cost nothing.
+        margin: The distance from which on pairs of different classes have zero loss.
         **options: Of `keras.losses.Loss`.
     """
 
@@ -28,16 +28,16 @@ class ContrastiveLoss(keras.losses.Loss):
         return (same * ops.square(distance) + (1 - same) * ops.square(shortfall)) / 2
 
     def get_config(self) -> dict[str, Any]:
-        """What it was made with."""
+        """The constructor's arguments."""
         return {**super().get_config(), "margin": self.margin}
 
 
 @keras.saving.register_keras_serializable(package="seqtrain")
 class TripletLoss(keras.losses.Loss):
-    """How much less than the margin the negative is farther from the anchor than the positive, in squared distances.
+    """Triplet loss: max(d(anchor, positive)^2 - d(anchor, negative)^2 + margin, 0).
 
     Args:
-        margin: From which difference on a triplet costs nothing.
+        margin: The difference from which on a triplet has zero loss.
         **options: Of `keras.losses.Loss`.
     """
 
@@ -51,12 +51,12 @@ class TripletLoss(keras.losses.Loss):
         return ops.maximum(positive - negative + self.margin, 0)
 
     def get_config(self) -> dict[str, Any]:
-        """What it was made with."""
+        """The constructor's arguments."""
         return {**super().get_config(), "margin": self.margin}
 
 
 def squared_distances(embeddings: Any) -> tuple[Any, Any]:
-    """From the anchors to the positives and to the negatives.
+    """The squared distances from the anchors to the positives, and to the negatives.
 
     Shapes:
         embeddings: (batch, 3, size): anchor, positive, negative

@@ -1,8 +1,7 @@
-"""How far predicted and true pixels of each class overlap, over a whole epoch.
+"""Overlap of predicted and true pixels of each class over a whole epoch, as IoU or Dice.
 
-Three numbers a class are kept: the pixels that were found and are there, those that are there, and those that were
-found. Intersection over union and Dice follow from them. A mean of the batches' values would be another number, which
-depends on how the epoch was cut into batches.
+Three counts per class are kept: true positives, true pixels and predicted pixels. Intersection over union and Dice are
+computed from them. The mean over batches would be a different number, which depends on the batches.
 """
 
 from __future__ import annotations
@@ -18,9 +17,9 @@ Measure = Literal["iou", "dice"]
 
 @keras.saving.register_keras_serializable(package="seqtrain")
 class ClassOverlap(keras.metrics.Metric):
-    """The mean of a measure of overlap over the classes, and the measure of each.
+    """The mean over classes of a measure of overlap, and the measure of each class.
 
-    A class that was neither there nor found all epoch is left out of the mean; its own value is NaN.
+    A class that is neither present nor predicted in the whole epoch is left out of the mean; its own value is NaN.
 
     Args:
         measure: "iou" (intersection over union) or "dice" (twice the intersection over the sum of both).
@@ -72,7 +71,7 @@ class ClassOverlap(keras.metrics.Metric):
         self.found.assign_add(self._sum_by_class(weights, found))
 
     def result(self) -> dict[str, Any]:
-        """The mean, and where wanted the value of each class."""
+        """The mean, and with `per_class` the value of each class."""
         sizes = self.there + self.found
         above, below = (self.both, sizes - self.both) if self.measure == "iou" else (2 * self.both, sizes)
         seen = below > 0
@@ -96,7 +95,7 @@ class ClassOverlap(keras.metrics.Metric):
         }
 
     def _sum_by_class(self, values: Any, ids: Any) -> Any:
-        """Sums each line of pixels first: a float32 to which ones are added one by one stops at 16.8 million."""
+        """Sums values by class, each row of pixels first: a float32 sum of single ones would stop at 16.8 million."""
         num_classes, num_lines = len(self.class_names), ops.shape(ids)[0]
         is_class = ops.logical_and(ids >= 0, ids < num_classes)
         segments = ops.where(is_class, ids, 0) + num_classes * ops.arange(num_lines, dtype="int32")[:, None]
@@ -109,6 +108,6 @@ class ClassOverlap(keras.metrics.Metric):
         return ops.convert_to_tensor(background + [1.0] * (len(self.class_names) - 1), dtype=self.dtype)
 
     def _prefix(self) -> str:
-        """The measure; where the metric was named by the user, that name: two metrics must not log under one."""
+        """The prefix of the class values: the measure, or the metric's name if the user set one."""
         usual = {"iou": "mean_iou", "dice": "dice_coefficient"}[self.measure]
         return self.measure if self.name == usual else self.name

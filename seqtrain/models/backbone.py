@@ -1,7 +1,7 @@
-"""Transfer learning: any network of `keras.applications` under a new head, with the preprocessing that it wants.
+"""Transfer learning: any network of `keras.applications` with a new head, and with the network's own preprocessing.
 
-A backbone whose weights are given keeps its batch normalisation as it is, also while it is fine-tuned: statistics of a
-few small batches would undo what the weights are worth.
+With pretrained weights, batch normalisation stays in inference mode, also during fine-tuning: the statistics of a few
+small batches would spoil the weights.
 """
 
 from __future__ import annotations
@@ -90,7 +90,7 @@ def backbone(
 def _network(
     name: str, shape: tuple[int, ...], weights: str | Path | None, pooling: str, options: dict[str, Any]
 ) -> tuple[Any, Any]:
-    """The network without its top, and what it wants done to pixels of 0 to 255."""
+    """The network without its top, and its preprocessing function for pixels of 0 to 255."""
     import keras
 
     names = [key for key, value in vars(keras.applications).items() if key[0].isupper() and callable(value)]
@@ -109,7 +109,7 @@ def _network(
             pooling=pooling,
             **options,
         )
-    except Exception as error:  # downloads raise bare ones
+    except Exception as error:  # downloads raise plain `Exception`
         downloads = weights == "imagenet" and not isinstance(error, (TypeError, ValueError))
         raise ConfigError(
             f"model: Keras cannot {'download the weights of' if downloads else 'build'} {name} on images of {shape}",
@@ -120,7 +120,7 @@ def _network(
 
 
 def _freeze(network: Any, trainable: bool | int, keeps_normalization: bool) -> None:
-    """Leaves as many of the last layers to train as is asked for; a frozen normalisation keeps its statistics too."""
+    """Freezes all but the last `trainable` layers, and with `keeps_normalization` all batch normalisation."""
     import keras
 
     count = len(network.layers) if trainable is True else int(trainable)

@@ -1,8 +1,8 @@
-"""A small convolutional network for volumes: the encoder of the U-Net, then what is strongest anywhere.
+"""A small convolutional network for volumes: the encoder of the U-Net, then global pooling.
 
-A finding may lie anywhere in a volume and be small in it. So the last features are pooled over all of the volume, not
-flattened: a network of some thousand weights, whatever the volume's size, that finds a lesion where it never saw one.
-Studies have few volumes, and batches fewer: without normalisation, some runs on a few dozen never begin to learn.
+A finding may be small and anywhere in a volume. So the last features are pooled over the volume, not flattened: the
+number of weights does not depend on the volume's size, and a lesion is recognised in places where none was in training.
+Data sets and batches are small: without normalisation, some trainings on a few dozen volumes never start to learn.
 """
 
 from __future__ import annotations

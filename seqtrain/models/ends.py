@@ -1,4 +1,4 @@
-"""The two ends that models share: an input of any dtype made floats, and an output for classes or for values."""
+"""Inputs and outputs that models share: an input of any dtype as floats, and an output for classes or values."""
 
 from __future__ import annotations
 
@@ -20,15 +20,15 @@ def float_input(
     std: Sequence[float] | None = None,
     data_format: DataFormat = "channels_last",
 ) -> tuple[Any, Any]:
-    """The input tensor, and the same as floats: uint8 divided by 255, other types as they are; or standardised.
+    """The input tensor, and the same as floats: uint8 is divided by 255, other types are not scaled; or standardised.
 
     Args:
         shape: Of one sample.
         dtype: NumPy's name of the batches' type.
         name: Of the input.
-        mean: What is subtracted, for each channel or one for all; in the values of the batches.
-        std: What the rest is divided by, likewise.
-        data_format: Where the channels are; without a third axis the last are.
+        mean: Subtracted from the values of the batches; one number per channel, or one for all.
+        std: The result is divided by it; likewise.
+        data_format: The axis of the channels, if a sample has three axes; else the last axis.
 
     Raises:
         ConfigError: when only one of mean and std is given, or their number is not that of the channels.
@@ -40,7 +40,7 @@ def float_input(
     if np.issubdtype(np.dtype(dtype), np.floating):
         return inputs, inputs
     scale = 1 / 255 if dtype == "uint8" else 1.0
-    # In float32 under every precision policy: float16 ends at 65504.
+    # In float32 under every precision policy: the largest float16 is 65504.
     return inputs, keras.layers.Rescaling(scale, dtype="float32", name="rescaling")(inputs)
 
 
@@ -54,7 +54,7 @@ def output_layer(num_classes: int | None, num_outputs: int = 1) -> Any:
 def _standardising(
     shape: tuple[int, ...], mean: Sequence[float] | None, std: Sequence[float] | None, data_format: DataFormat
 ) -> tuple[list[Any], list[Any]]:
-    """The factors and the summands of (x - mean) / std, in a shape that broadcasts to that of a sample."""
+    """Scale and offset of (x - mean) / std, in shapes that broadcast to a sample."""
     if mean is None or std is None:
         given, lacking = ("mean", "std") if std is None else ("std", "mean")
         raise ConfigError(f"model: {given} without {lacking}", fix=f"give {lacking} too: `check --data` prints both")

@@ -64,7 +64,7 @@ def forecaster(
         x = keras.layers.Flatten(name="features")(x)
         if dropout:
             x = keras.layers.Dropout(dropout, name="dropout")(x)
-        # From zeros: training begins at the linear forecast.
+        # Initialised with zeros, so that training starts from the linear forecast.
         correction = keras.layers.Dense(size, kernel_initializer="zeros", dtype="float32", name="correction")(x)
         forecast = keras.layers.Add(dtype="float32", name="forecast")([forecast, correction])
     return keras.Model(inputs, keras.layers.Reshape(output_spec.shape, name="output")(forecast), name="forecaster")

@@ -1,4 +1,4 @@
-"""A multilayer perceptron: for tables and small vectors, and as the baseline that others must beat."""
+"""A multilayer perceptron: for tables and small vectors, and as a baseline."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
-"""The two halves that autoencoders share: pictures to numbers, and numbers to pictures of the same size.
+"""The encoder and the decoder that autoencoders share.
 
-Convolutions of stride 2 halve the picture, transposed ones double it again. A size that does not halve evenly is
-rounded up on the way in and cropped on the way out, so that every size comes out as it went in.
+Convolutions of stride 2 halve the image, transposed ones double it. An odd size is rounded up in the encoder and
+cropped in the decoder, so that the output has the input's size.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from seqtrain.types import DataFormat
 
 
 def check_pictures(model: str, input_shape: tuple[int, ...], output_spec: Any) -> None:
-    """Refuses inputs that are no pictures, and targets of another shape.
+    """Checks that the inputs are images, and that the targets have the same shape.
 
     Raises:
         ConfigError: with the model's name.
@@ -33,12 +33,12 @@ def check_pictures(model: str, input_shape: tuple[int, ...], output_spec: Any) -
 
 
 def last_axis_channels(x: Any, data_format: DataFormat) -> Any:
-    """A tensor of pictures with its channels last."""
+    """Moves the channels of an image tensor to the last axis."""
     return keras.layers.Permute((2, 3, 1), name="to_channels_last")(x) if data_format == "channels_first" else x
 
 
 def encoded(x: Any, filters: Sequence[int], kernel_size: int) -> Any:
-    """Pictures, channels last, as one row of numbers each; each convolution halves them."""
+    """The encoder: flat features of images (channels last); each convolution halves height and width."""
     for number, width in enumerate(filters, start=1):
         x = keras.layers.Conv2D(
             width,
@@ -54,13 +54,13 @@ def encoded(x: Any, filters: Sequence[int], kernel_size: int) -> Any:
 
 
 def decoded(x: Any, shape: tuple[int, ...], data_format: DataFormat, filters: Sequence[int], kernel_size: int) -> Any:
-    """Pictures from rows of numbers, each value from 0 to 1, in float32 under every precision policy.
+    """The decoder: images with values from 0 to 1, in float32 under every precision policy.
 
     Args:
-        x: Rows of numbers.
-        shape: Of one picture, as `data_format` says.
+        x: Latent vectors.
+        shape: The shape of one image, in `data_format`.
         data_format: Of the pictures.
-        filters: Of the encoder, which is mirrored.
+        filters: Of the encoder; the decoder uses them in reverse.
         kernel_size: Of the convolutions.
     """
     height, width, channels = (*shape[1:], shape[0]) if data_format == "channels_first" else shape

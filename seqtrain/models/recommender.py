@@ -1,7 +1,6 @@
-"""Matrix factorisation with biases: what a user thinks of an item, from ids alone.
+"""Matrix factorisation with biases: predicts ratings from the ids of user and item.
 
-A rating is the global mean, plus how generous the user is, plus how liked the item is, plus the dot product of an
-embedding of each.
+A rating is the sum of the global mean, a bias of the user, a bias of the item, and the dot product of their embeddings.
 """
 
 from __future__ import annotations
@@ -64,7 +63,7 @@ def recommender(
     affinity = keras.layers.Dot(axes=1, name="affinity")(embeddings)
     total = keras.layers.Add(name="affinity_and_biases")([affinity, *biases])
     mean = keras.initializers.Constant(initial_rating)
-    # The layer's bias is the global mean; its one weight, which begins at 1, scales what deviates from it.
+    # The layer's bias is the global mean; its only weight, initially 1, scales the deviation from it.
     rating = keras.layers.Dense(1, kernel_initializer="ones", bias_initializer=mean, dtype="float32", name="rating")
     return keras.Model(inputs, rating(total), name="recommender")
 

@@ -1,7 +1,7 @@
-"""One network that embeds several pictures, so that pictures are compared by the distance of their embeddings.
+"""A network that embeds images, so that they can be compared by the distance of their embeddings.
 
-It learns what makes two pictures alike, not what the training classes are: classes that it never saw can be told apart
-from one example each.
+It learns similarity, not the training classes: classes that it was not trained on can be recognised from one example
+each.
 """
 
 from __future__ import annotations
@@ -88,7 +88,7 @@ def siamese(
 
 
 def _distance(first: Any, second: Any) -> Any:
-    """The Euclidean distance; never quite zero, where its square root has no gradient."""
+    """The Euclidean distance, kept above zero, where the square root has no gradient."""
     import keras
 
     squared = keras.ops.sum(keras.ops.square(first - second), axis=-1)

@@ -82,7 +82,7 @@ def _head(field: FieldSpec, name: str) -> Any:
 
 
 def _layer_name(part: str, number: int, column: str) -> str:
-    """Tells the layers of columns apart; TensorFlow allows few characters, and columns have any."""
+    """A unique name for a column's layer, made of characters that TensorFlow allows in names."""
     return f"{part}_{number}_{re.sub('[^A-Za-z0-9]+', '_', column)}"
 
 

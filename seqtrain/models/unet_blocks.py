@@ -1,10 +1,10 @@
-"""The U-Net in two or three dimensions: an encoder that sees ever more, a decoder that says where.
+"""The blocks of the U-Net in two or three dimensions.
 
-Each level of the encoder is a block of two convolutions, and halves the picture; each level of the decoder doubles it
-again, and joins what the encoder saw at that size. Sizes need not be powers of two: an odd length is rounded up when
-it is halved, and what is too much after doubling is cut off, so that the result has the input's size.
+Each level of the encoder is a block of two convolutions, followed by max pooling; each level of the decoder doubles the
+size again, and concatenates the encoder's features of that size. Sizes need not be powers of two: an odd length is
+rounded up when it is halved, and cropped after doubling, so that the output has the input's size.
 
-Channels come last: CPUs compute in no other order, and GPUs prefer it.
+Channels are last: CPUs support no other order, and GPUs prefer it.
 
 Source:
     Ronneberger, Fischer and Brox, 2015, "U-Net: Convolutional Networks for Biomedical Image Segmentation"; Çiçek et
@@ -23,7 +23,7 @@ from seqtrain.errors import ConfigError
 Dimensions = Literal[2, 3]
 Normalization = Literal["batch", "group", "none"]
 
-_BATCH_MOMENTUM = 0.9  # Keras's 0.99 needs hundreds of steps before validation sees what training sees
+_BATCH_MOMENTUM = 0.9  # with Keras's 0.99, the moving averages used in validation need hundreds of steps to settle
 _MOST_GROUPS = 8
 _LAYERS = {
     name: (getattr(keras.layers, f"{name}2D"), getattr(keras.layers, f"{name}3D"))
@@ -38,7 +38,7 @@ def encode_and_decode(
     dropout: float = 0.0,
     normalization: Normalization = "batch",
 ) -> Any:
-    """The whole U-Net between a picture or a volume and its features.
+    """The whole U-Net, from an image or a volume to features of the same size.
 
     Args:
         x: (batch, height, width, channels) or (batch, depth, height, width, channels), floats.
@@ -94,7 +94,7 @@ def convolutions(x: Any, filters: int, dimensions: Dimensions, normalization: No
 
 
 def double(x: Any, skip: Any, filters: int, dimensions: Dimensions, name: str) -> Any:
-    """Doubles each side of `x` by a transposed convolution, and joins it to what the encoder saw at that size."""
+    """Doubles the size of `x` by a transposed convolution, and concatenates the encoder's features `skip`."""
     up = _layer("ConvTranspose", dimensions)(filters, 2, strides=2, name=name, **_LAST)(x)
     excess = [has - wanted for has, wanted in zip(up.shape[1:-1], skip.shape[1:-1], strict=True)]
     if any(excess):
@@ -109,7 +109,7 @@ def class_probabilities(x: Any, num_classes: int, dimensions: Dimensions) -> Any
 
 
 def channels_last(x: Any, input_shape: tuple[int, ...], dimensions: Dimensions, data_format: str) -> Any:
-    """The input with its channels in the last place; one is added where it has none."""
+    """The input with its channels on the last axis; an axis is added if it has no channels."""
     if len(input_shape) == dimensions:
         return keras.layers.Reshape((*input_shape, 1), name="add_channel")(x)
     if data_format == "channels_first":
@@ -118,10 +118,10 @@ def channels_last(x: Any, input_shape: tuple[int, ...], dimensions: Dimensions, 
 
 
 def check_input(model: str, input_shape: Any, num_classes: int | None, dimensions: Dimensions) -> int:
-    """The number of classes, once both are known to fit.
+    """Checks the input and the number of classes; returns the latter.
 
     Raises:
-        ConfigError: when x is no picture (or volume) of a known size, or the targets have no two classes.
+        ConfigError: when x is not an image (or volume) of a known size, or there are fewer than two classes.
     """
     sides = "height, width" if dimensions == 2 else "depth, height, width"
     ranks = (dimensions, dimensions + 1)

@@ -1,4 +1,4 @@
-"""The Keras model of a variational autoencoder: what it draws, what it minimizes, what it logs.
+"""The Keras model of a variational autoencoder: sampling, loss and logs.
 
 For a picture x the encoder gives a normal distribution q(z|x) with a diagonal covariance, and the decoder a picture
 for each z. Minimized is
@@ -25,7 +25,7 @@ from seqtrain import keras_private
 
 @keras.saving.register_keras_serializable(package="seqtrain")
 class VariationalAutoencoder(keras.Model):
-    """A variational autoencoder of two models.
+    """A variational autoencoder made of an encoder and a decoder.
 
     Args:
         encoder: From pictures to the mean and the logarithm of the variance of their distributions.
@@ -50,7 +50,7 @@ class VariationalAutoencoder(keras.Model):
         self._logged = {name: keras.metrics.Mean(name=name) for name in ("kl", "reconstruction_loss")}
 
     def call(self, x: Any, training: bool = False) -> Any:
-        """Pictures drawn again, and as a loss their mean KL divergence."""
+        """Reconstructs images, and adds their mean KL divergence as a loss."""
         mean, log_variance = self.encoder(x, training=training)
         self.add_loss(ops.mean(kl_divergence(mean, log_variance)))
         if not training:
@@ -66,8 +66,8 @@ class VariationalAutoencoder(keras.Model):
         sample_weight: Any = None,
         training: bool = True,
     ) -> Any:
-        """Both parts of the loss, each logged. Keras's mean over values becomes a sum over those of a picture."""
-        kl = sum(self.losses)  # one, save where Keras on JAX tries out the shapes
+        """Both parts of the loss, each logged. Keras's mean over the values of an image becomes their sum."""
+        kl = sum(self.losses)  # a single one, except when Keras on JAX infers shapes
         reconstruction_loss = keras_private.compile_loss(self)(y, y_pred, sample_weight) * self._num_values
         count = ops.shape(y_pred)[0]
         self._logged["kl"].update_state(kl, sample_weight=count)
@@ -75,11 +75,11 @@ class VariationalAutoencoder(keras.Model):
         return reconstruction_loss + self.beta * kl
 
     def decode(self, latent: Any) -> Any:
-        """The pictures of latent numbers, (batch, latent_size); those of a standard normal distribution are new."""
+        """Decodes latent vectors, (batch, latent_size); samples of a standard normal distribution give new images."""
         return self.decoder(latent, training=False)
 
     def get_config(self) -> dict[str, Any]:
-        """What makes the same model again, without its weights."""
+        """The config of the model, without its weights."""
         return {
             **super().get_config(),
             "encoder": keras.saving.serialize_keras_object(self.encoder),

@@ -1,4 +1,4 @@
-"""The predictions for one batch, sample by sample: in words, beside the targets, the worst first.
+"""Compares the predictions for one batch with its targets, sample by sample, the worst first.
 
 Of classes, mistakes come first, the most confident of them before others, then right predictions, the least confident
 before others. Of all else the largest errors come first.
@@ -29,13 +29,13 @@ class Prediction:
     """The predictions of one target, by row.
 
     Args:
-        name: Of the target.
-        document: As JSON holds it.
-        remarks: In words.
-        worst_first: A rank of each row, the lowest for the worst prediction.
-        fields: What is drawn beside the batch's own; none for what words say.
-        over: A series that is drawn over the batch's own.
-        truth: The targets in words; none for what has no short ones.
+        name: The name of the target.
+        document: The prediction of each row for JSON.
+        remarks: The prediction of each row as text.
+        worst_first: A rank for each row, the lowest for the worst prediction.
+        fields: Predicted images or masks to draw beside the batch's own; empty if the text is enough.
+        over: Predicted series to draw over the batch's own.
+        truth: The target of each row as text; empty if it has no short text.
     """
 
     name: str
@@ -49,7 +49,7 @@ class Prediction:
 
 @dataclass(frozen=True)
 class BatchPredictions:
-    """The predictions of all targets of a batch, and why there are none of some."""
+    """The predictions of all targets of a batch, and the reason for each target without predictions."""
 
     outputs: Sequence[Prediction]
     skipped: dict[str, str]
@@ -66,12 +66,12 @@ class BatchPredictions:
 
     @property
     def panels(self) -> list[Panel]:
-        """What is drawn beside the batch."""
+        """The images to draw beside the batch."""
         return [Panel("predicted", each.fields) for each in self.outputs if each.fields]
 
     @property
     def over(self) -> list[Field]:
-        """What is drawn over its series."""
+        """The series to draw over the batch's own."""
         return [each.over for each in self.outputs if each.over is not None]
 
     def worst(self) -> list[tuple[float, int, str, str]]:
@@ -83,14 +83,14 @@ class BatchPredictions:
         return [(float(judged.worst_first[row]), row, self._truth(row), self._words(row)) for row in rows]
 
     def remarks(self, row: int) -> list[Remark]:
-        """The words under a sample."""
+        """The lines of text under a sample."""
         return [
             dataclasses.replace(each.remarks[row], text=self._named(each, each.remarks[row].text))
             for each in self.outputs
         ]
 
     def columns(self) -> dict[str, list[str]]:
-        """The predictions of each target in words, by row, under a heading."""
+        """The predictions of each target as text, by column name."""
         return {
             f"predicted {each.name}": [remark.text.removeprefix("predicted ") for remark in each.remarks]
             for each in self.outputs
@@ -207,7 +207,7 @@ def _of_drawn(field: Field, predicted: npt.NDArray[Any], fields: Sequence[Field]
     document = {"kind": "reconstruction" if field.kind == "pixels" else "series", "error": error.tolist()}
     beside, over = [drawn], None
     if field.kind == "series":
-        if 2 * field.array.shape[-1] <= len(COLORS):  # enough for its lines and for those of the target
+        if 2 * field.array.shape[-1] <= len(COLORS):  # enough colours for its lines and the target's
             beside, over = [], drawn
         else:
             beside = [*(each for each in fields if each.is_input and each.kind == "series"), drawn]

@@ -1,8 +1,8 @@
-"""A batch as people can look at it: a sheet of its samples with their labels.
+"""Draws a batch as an image: a grid of its samples with their labels.
 
-A sample is what belongs together: a picture with the outline of its mask, a pair or an input and its target side by
-side, three planes of a volume, a series and what follows it. Float pictures that leave 0 to 1 are shown over their own
-range, which the title says.
+A sample may be an image with the outline of its mask, a pair or an input and its target side by side, three planes of a
+volume, or a series and its forecast. Float images with values outside 0 to 1 are scaled to their own range, which the
+title states.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Reads every sample once, through the run's own sequences and loader, and tells what is wrong or odd about them."""
+"""Reads every sample once, with the run's sequences and loader, and reports errors and anomalies."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ from seqtrain.text import counted, listed
 
 @dataclass(kw_only=True)
 class DataCheck(Findings):
-    """What was read, and what was found.
+    """The result of `check --data`.
 
     Attributes:
         samples: How many there are, of both sides.
@@ -44,7 +44,7 @@ class DataCheck(Findings):
 
     @property
     def error(self) -> DataError | None:
-        """All that would break training; None where nothing would."""
+        """All mistakes that would break training; None if there are none."""
         return DataError(self.mistakes) if self.mistakes else None
 
     @property
@@ -75,7 +75,7 @@ class DataCheck(Findings):
 
 
 def check_data(loaded: LoadedConfig, out: Path | None = None, allow_leakage: bool = False) -> DataCheck:
-    """Reads both sides of the split with the run's workers, and looks for what is wrong or odd.
+    """Reads both sides of the split with the run's workers, and looks for errors and anomalies.
 
     Args:
         loaded: The config.

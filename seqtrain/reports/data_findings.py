@@ -1,4 +1,4 @@
-"""What is wrong with the data of a run: what would break training, and what is only odd."""
+"""Finds mistakes in the data of a run that would break training, and anomalies that deserve a warning."""
 
 from __future__ import annotations
 
@@ -27,11 +27,11 @@ _SIDES = {"train": "training", "val": "validation"}
 
 @dataclass
 class Findings:
-    """What was found, as sentences for people and as data for scripts.
+    """The findings, as sentences for users and as data for scripts.
 
     Attributes:
-        mistakes: What would break training.
-        warnings: What is odd.
+        mistakes: Mistakes that would break training.
+        warnings: Anomalies.
         bad_files: Files, or rows, of the samples that would break training, or that a run would skip.
         document: Counts and lists for JSON.
     """

@@ -1,7 +1,7 @@
-"""What a file of a sample says of itself, before its pixels are looked at: its digest, its kind, its size and mode.
+"""Facts about a sample's file that are known without decoding it: digest, format, size and mode.
 
-The first bytes say what a file is, its name what somebody took it for: a GIF called `.jpg` trains here, where Pillow
-looks at the bytes, and fails in the next tool.
+The format is recognised by the first bytes. A GIF named `.jpg` works here, since Pillow checks the bytes too, but may
+fail in other tools.
 
 Digests are XXH3 of 128 bits, which runs at the speed of memory: copies are looked for, not forgeries.
 """
@@ -89,7 +89,7 @@ def file_fields(source: Source, indices: Any) -> tuple[str, ...]:
         source: Any.
         indices: Of its samples; some are looked at.
     """
-    if source.has_pictures:  # many samples are cut from a file
+    if source.has_pictures:  # many samples come from one file
         return ()
     found: dict[str, None] = {}
     for index in indices[:_LOOKED_AT].tolist():
@@ -124,7 +124,7 @@ def look_at(path: str, with_digest: bool = True) -> FileFacts:
 
 
 def facts_of(path: str, start: bytes, digest: bytes | None) -> FileFacts:
-    """What a file says of itself.
+    """The facts about a file.
 
     Args:
         path: Of the file, whose extension is compared.
@@ -175,7 +175,7 @@ class ReadFiles:
 
 
 def format_of(start: bytes) -> str:
-    """What the first bytes of a file say it is."""
+    """The format of a file by its first bytes."""
     if start[_NIFTI_START] in (b"n+1\0", b"ni1\0") or start[4:8] == b"n+2\0":
         return "NIFTI"
     if start[:4] == b"RIFF" and start[8:12] == b"WEBP":
@@ -192,7 +192,7 @@ def _picture_header(start: bytes, kind: str, path: str) -> tuple[str, int, int]:
             return _JPEG_MODES.get(colors, "other"), height, width
     except ValueError:  # a thumbnail before the header, or damage: Pillow knows more
         pass
-    for source in (io.BytesIO(start), path):  # some formats say it at their end
+    for source in (io.BytesIO(start), path):  # some formats store the size at the end of the file
         try:
             with Image.open(source) as image:
                 return image.mode if image.mode in MODES else "other", image.height, image.width

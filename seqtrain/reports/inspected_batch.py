@@ -100,7 +100,7 @@ class InspectedBatch:
         return f"row {row}" if ids is None else f"#{ids[row]} {self.name_of(ids[row])}".rstrip()
 
     def text(self) -> str:
-        """For a person."""
+        """The text for the terminal."""
         rows = [
             (name, str(f.shape), f.dtype, f"{number(f.min)} to {number(f.max)}", f"mean {number(f.mean)}")
             for name, f in self.statistics.fields.items()

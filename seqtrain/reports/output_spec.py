@@ -1,4 +1,4 @@
-"""What the outputs of a model are: probabilities of classes, values, masks, pictures, or just an array.
+"""Decides the kind of each output of a model: class probabilities, values, masks, images, or a plain array.
 
 One function, `output_specs`, decides it by the targets that the outputs are trained to predict: their kind, the names
 of their classes, and the scale that was taken out of them. `predict`, the final plots of a run and
@@ -36,15 +36,15 @@ class OutputSpec:
 
     Args:
         name: Of the output; empty where there is one.
-        kind: What its numbers are.
+        kind: The kind of the output.
         classes: The names of classes, where they are known.
         columns: The names of its numbers, where they fit into a row of a table.
         scales: Of values, by the column of the target: the mean and std that the training part was scaled by.
-        from_logits: Whether the loss takes logits, so that probabilities are still to be made of them.
+        from_logits: Whether the output is logits, which must be converted to probabilities.
         channels_first: Whether the channels of masks and pictures come before their height.
         target: The name of the field that it predicts, such as `y.price`; None where no target is known to be its.
         num_classes: Of classes and masks.
-        skipped: Why it cannot be compared with its target; empty where it can.
+        skipped: Why it cannot be compared with its target; empty if it can.
     """
 
     name: str
@@ -129,7 +129,7 @@ class OutputSpec:
 
 @dataclass(frozen=True)
 class TrainingInfo:
-    """What the config and the data of a run say of how its outputs were trained.
+    """Facts from the config and the data of a run about the training of its outputs.
 
     Args:
         loss: The config's loss, or those of the outputs by their names.
@@ -173,7 +173,7 @@ def pairs_of(fields: Sequence[Field], outputs: Mapping[str, Array]) -> list[tupl
 
 
 def output_specs(fields: Sequence[Field], outputs: Mapping[str, Array], info: TrainingInfo) -> dict[str, OutputSpec]:
-    """What each output is, by its name.
+    """The spec of each output, by its name.
 
     Args:
         fields: Of a batch, the targets among them.

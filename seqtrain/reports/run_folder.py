@@ -1,15 +1,15 @@
-"""Reads a run folder: what its run was made from, how it stands and what came out; without Keras and without its data.
+"""Reads a run folder: config, status and results; without Keras and without the run's data.
 
-Nothing in the folder is changed, and whatever has become of the run, its folder can be read. Epochs count from 0. How a
-run stands:
+Nothing in the folder is changed, and the folder can be read whatever the status of the run. Epochs count from 0. The
+status of a run:
 
-    result.json there      what it says: completed, early_stopped, interrupted or max_time
-    its lock is held       training; a run that is resumed has no result any more
-    the log says why       diverged, failed or interrupted
-    none of these          killed: its process is gone without a word
+    result.json exists     its status: completed, early_stopped, interrupted or max_time
+    its lock is held       training; result.json is removed when a run is resumed
+    the log has the error  diverged, failed or interrupted
+    none of these          killed: its process ended without a message
 
-The lock is asked only where there is no result, by taking it shared for an instant: the folder of a finished run is not
-touched, and a run that is being started is disturbed only in that very instant.
+The lock is checked only without a result, by taking a shared lock for a moment: the folder of a finished run is not
+touched, and a run that is just being started is disturbed only in that moment.
 """
 
 from __future__ import annotations
@@ -59,17 +59,17 @@ class Best:
     value: float
 
     def to_json(self) -> dict[str, Any]:
-        """For scripts."""
+        """The facts as a JSON document."""
         return asdict(self)
 
 
 @dataclass(frozen=True)
 class RunState:
-    """How a run stands.
+    """The status of a run.
 
     Args:
         status: One word: training, completed, early_stopped, interrupted, max_time, diverged, failed or killed.
-        reason: Who trains it, or the error that ended it.
+        reason: The process that trains it, or the error that ended it.
     """
 
     status: str
@@ -83,14 +83,14 @@ class RunState:
 
 @dataclass(frozen=True)
 class RunFolder:
-    """A run, as its folder tells.
+    """A run, read from its folder.
 
     Args:
         path: The folder.
-        meta: What meta.json holds; empty where it is missing or damaged, for nothing else depends on it.
-        result: What result.json holds; None where the run has not ended in good order.
-        rows: What each epoch logged: "epoch", the metrics and, in runs of today, "time".
-        state: How it stands.
+        meta: The content of meta.json; empty if it is missing or damaged.
+        result: The content of result.json; None if the run has not ended, or was killed or failed.
+        rows: The logs of each epoch: "epoch", the metrics and, except for old runs, "time".
+        state: The status.
     """
 
     path: Path
@@ -151,9 +151,9 @@ class RunFolder:
 
     @property
     def duration_s(self) -> float | None:
-        """How long it trained: from each start to the last epoch that it finished, or to now while it trains.
+        """The training time: from each start to its last finished epoch, or until now while it trains.
 
-        None where that is not known: no epoch is finished, or epochs have no time.
+        None if it is unknown: no epoch is finished, or the epochs have no time.
         """
         ends = [datetime.fromisoformat(row["time"]) for row in self.rows if "time" in row]
         ends += [datetime.now(UTC)] if self.state.status == "training" else []
@@ -222,12 +222,12 @@ class RunFolder:
         return None if epoch is None else Best(epoch, metric, value)
 
     def resume_command(self) -> str:
-        """The command that goes on with the run, in any folder: the run's own config has absolute paths."""
+        """The command that resumes the run from any folder: the run's own config has absolute paths."""
         folder = str(self.path.resolve())
         return shlex.join(["seqtrain", "fit", f"{folder}/config.yaml", "--run-dir", folder])
 
     def to_json(self) -> dict[str, Any]:
-        """For scripts."""
+        """The facts as a JSON document."""
         best = self.best
         return {
             "run_dir": str(self.path.resolve()),

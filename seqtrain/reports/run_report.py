@@ -1,7 +1,7 @@
-"""A run on one page: how it stands and how good it is, then what it was made from; for one that still trains too.
+"""The report of a run as one HTML page: status and results, then config and data; also while the run trains.
 
-All is read from the run folder. Only the statistics of the data and the sheet of the first training batch need the data
-themselves; where these are gone, the page says so and does without. The model is not built.
+Everything is read from the run folder. Only the statistics of the data and the sheet of the first training batch need
+the data; if it no longer exists, the page says so and leaves them out. The model is not built.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""One run described whole: how it stands, its results, what it was made from, and the command that resumes it."""
+"""The summary of one run: status, results, config, data, and the command that resumes it."""
 
 from __future__ import annotations
 

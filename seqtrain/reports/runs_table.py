@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 _NARROWEST_NAME = 12
 _RIGHT = ("epochs", "of epoch", "trained", "started")
-_LESS_NEEDED = ("trained", "started", "of epoch", "epochs")  # is left out first where a terminal is narrow
+_LESS_NEEDED = ("trained", "started", "of epoch", "epochs")  # columns to leave out first on a narrow terminal
 _COLORS = dict.fromkeys(("completed", "early_stopped"), "green") | dict.fromkeys(
     ("training", "interrupted", "max_time"), "yellow"
 )
@@ -53,7 +53,7 @@ def runs_table(
 
 
 def status_color(state: RunState) -> str:
-    """Green where it ended as it should, yellow where it may go on, red where somebody must look."""
+    """Green for a complete run, yellow for one that can be resumed, red for one that failed."""
     return _COLORS.get(state.status, "red")
 
 

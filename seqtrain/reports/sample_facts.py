@@ -1,8 +1,8 @@
-"""What the loader's workers note of each sample in place of handing it over, when all data is checked.
+"""Facts about each sample for `check --data`, gathered by the loader's workers instead of batches.
 
-`FactSequence` stands between a run's sequence and its loader. Its workers make the samples as ever, and keep some
-numbers of each: digest, ranges, labels, a thumbnail. So data is checked at the speed at which it is loaded, by the same
-threads or processes, and a million samples are some hundred MB of facts.
+`FactSequence` wraps a run's sequence. The workers make the samples as usual, but keep only some numbers of each:
+digest, ranges, labels, a thumbnail. So data is checked as fast as it is loaded, by the same threads or processes, and a
+million samples give some hundred MB of facts.
 """
 
 from __future__ import annotations

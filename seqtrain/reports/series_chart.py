@@ -1,4 +1,4 @@
-"""The charts of a sample's series: what is known, what follows it, and what a model makes of that."""
+"""Draws the series of a sample: the input window, the target, and a model's forecast."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ class SeriesChart:
 
     @property
     def note(self) -> str:
-        """What is left out, in words; "" where nothing is."""
+        """A note about steps or lines that are not drawn; "" if all are."""
         shown, steps = self._num_shown, 0 if self.known is None else self.known.array.shape[1]
         return f"the last {shown} of {steps} steps that are known" if shown < steps else ""
 

@@ -1,7 +1,7 @@
-"""What is in a batch and in a split, in numbers, with warnings of what is likely wrong.
+"""Statistics of batches and splits, with warnings about likely mistakes.
 
-Most trainings that fail, fail in their data: a constant picture, labels of one class, pixels of 0 to 255 where the
-model expects 0 to 1. Each of these is cheap to see before an hour of training is spent on it.
+Most failed trainings have a problem in their data: constant images, labels of a single class, pixels of 0 to 255 where
+the model expects 0 to 1. Each of these is cheap to detect before an hour of training is wasted.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ class FieldStatistics:
     sha256: str
 
     def to_json(self) -> dict[str, Any]:
-        """For scripts."""
+        """The facts as a JSON document."""
         return {**asdict(self), "shape": list(self.shape)}
 
 

@@ -1,4 +1,4 @@
-"""The sequence `windows`: batches of windows of time series, scaled by what training knows."""
+"""The sequence `windows`: batches of windows of time series, scaled by the training samples."""
 
 from __future__ import annotations
 

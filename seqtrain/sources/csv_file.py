@@ -31,7 +31,7 @@ DELIMITERS = (",", ";", "\t")
 BLOCK_BYTES = 1 << 22
 """So much of a file is read at a time."""
 
-_LONGEST_LINE = 1 << 26  # what has none in so many bytes is no table
+_LONGEST_LINE = 1 << 26  # a file without a line break in so many bytes is not a table
 
 
 class Block(NamedTuple):
@@ -163,7 +163,7 @@ class CsvFile:
 
     def _is_plain(self, text: bytes) -> bool:
         """Whether pyarrow and `csv` split a text alike: quotes enclose whole cells, without a quote or line break."""
-        if text.startswith(codecs.BOM_UTF8):  # pyarrow would take it for one
+        if text.startswith(codecs.BOM_UTF8):  # pyarrow would remove it as a byte order mark
             return False
         if b'"' not in text:
             return True

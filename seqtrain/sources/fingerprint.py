@@ -1,12 +1,12 @@
-"""What tells one data set from another, so that a run is not continued on other data than it began with.
+"""A fingerprint of a data set, so that a run is not resumed on other data than it was started with.
 
-It is made of what listing knows anyway: how many samples there are, the relative names of all their files, labels,
-groups and classes, the shapes and dtypes of arrays, and sizes of files. Times of change and absolute paths are left
-out: data that was downloaded again, or lies elsewhere on the next machine, is the same data.
+It is made of facts that listing the source yields anyway: the number of samples, the relative names of all their files,
+labels, groups and classes, the shapes and dtypes of arrays, and sizes of files. Modification times and absolute paths
+are left out: data that was downloaded again, or is in another folder on another machine, is the same data.
 
-No sample is read. A file that was changed without another name or size cannot be told from what it was. A million files
-take about three seconds: the sizes of some thousands are looked at, evenly spread, which finds a folder that was
-converted or resized again without a million questions to a network drive.
+No sample is read, so a changed file with the same name and size is not detected. A million files take about three
+seconds: only the sizes of some thousand, evenly spaced, are read. That detects a folder that was converted or resized
+again, without a million requests to a network drive.
 """
 
 from __future__ import annotations

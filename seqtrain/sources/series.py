@@ -196,7 +196,7 @@ class Series(Source):
         return self._places[file].of(row - int(self._first_rows[file]))
 
     def _windows(self, lengths: npt.NDArray[np.integer]) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int32]]:
-        """Where each window begins in `values`, and its file; by the share of its file's windows that come before."""
+        """Start in `values` and file of each window, in the order of the windows' relative positions in their files."""
         starts, files, shares = [], [], []
         for file, (first, length) in enumerate(zip(self._first_rows, lengths, strict=True)):
             last = int(length) - self.window - self.horizon
