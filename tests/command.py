@@ -10,13 +10,7 @@ import sys
 from pathlib import Path
 
 _CONTEXT = multiprocessing.get_context("forkserver")
-_CONTEXT.set_forkserver_preload(
-    [
-        *("tensorflow", "keras", "matplotlib.pyplot", "seqtrain.cli", "seqtrain.training.run", "tests.command"),
-        *(f"seqtrain.{family}" for family in ("sources", "sequences", "models", "losses", "metrics", "callbacks")),
-        "tests.offered",
-    ]
-)
+_CONTEXT.set_forkserver_preload(["tests.preloaded"])
 
 
 def run(arguments, cwd, environment, folder, timeout_s):
@@ -32,12 +26,22 @@ def run(arguments, cwd, environment, folder, timeout_s):
     Returns:
         Its exit code; that of SIGKILL where it took longer.
     """
-    process = _CONTEXT.Process(target=_run, args=(arguments, cwd, environment, folder))
-    process.start()
+    process = start(arguments, cwd, environment, folder)
     process.join(timeout_s)
     process.kill()
     process.join()
     return process.exitcode
+
+
+def start(arguments, cwd, environment, folder):
+    """Starts a command, and does not wait for it; the arguments are those of `run`.
+
+    Returns:
+        The process: a `multiprocessing.Process`.
+    """
+    process = _CONTEXT.Process(target=_run, args=(arguments, cwd, environment, folder))
+    process.start()
+    return process
 
 
 def _run(arguments, cwd, environment, folder):

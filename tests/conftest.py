@@ -38,6 +38,18 @@ def pytest_configure():
     os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 
 
+@pytest.hookimpl(wrapper=True)
+def pytest_collection():
+    """The tests' imports are no garbage, so nothing looks for any among them, then or later."""
+    gc.disable()
+    try:
+        return (yield)
+    finally:
+        gc.enable()
+        gc.freeze()
+        gc.set_threshold(100_000, 50, 100)  # a traced function makes many objects, and frees them itself
+
+
 def seqtrain(*arguments, cwd=None, env=None):
     """Runs the command line in a process that has TensorFlow already; runs draw no plots at their end."""
     with tempfile.TemporaryDirectory() as folder:
@@ -83,8 +95,9 @@ def own_components():
 @pytest.fixture(scope="module", autouse=True)
 def libraries_are_no_garbage():
     """Once they are loaded, the garbage collector, which Keras calls between two models, need not look at them."""
+    were_loaded = "keras" in sys.modules
     yield
-    if "keras" in sys.modules and not gc.get_freeze_count():
+    if "keras" in sys.modules and not were_loaded:
         gc.collect()
         gc.freeze()
 

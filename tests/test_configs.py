@@ -55,7 +55,15 @@ LEARNS = {
 LONG = [
     *("cached_digits", "arrays", "arrays_channels_first", "backbone", "volume_patches", "augmented_digits", "hdf5"),
     *("segmentation_dice", "mask_folders", "encoded_masks", "coco_masks", "autoencoder", "denoising"),
-    *("volume_classification", "siamese_triplets", "pair_manifest", "photos_manifest", "segmentation", "vae"),
+    *(
+        "volume_classification",
+        "csv_pixels",
+        "siamese_triplets",
+        "pair_manifest",
+        "photos_manifest",
+        "segmentation",
+        "vae",
+    ),
 ]
 
 

@@ -76,19 +76,23 @@ class Start:
     ) -> None:
         self.folder = folder
         self.began = time.monotonic()
-        self._process = subprocess.Popen(
-            [sys.executable, "-m", "seqtrain", "fit", str(CONFIG), "--run-dir", str(folder), *arguments],
+        words = ["fit", str(CONFIG), "--run-dir", str(folder), *arguments]
+        self._process = self._launched(words, in_environment(faults or {}), before)
+        self._lines: list[tuple[float, str]] = []
+        self._said = threading.Condition()
+        self._reader = threading.Thread(target=self._read, daemon=True)
+        self._reader.start()
+
+    def _launched(self, words: list[str], environment: dict[str, str], before: Callable[[], object] | None) -> Any:
+        return subprocess.Popen(
+            [sys.executable, "-m", "seqtrain", *words],
             cwd=ROOT,
-            env=in_environment(faults or {}),
+            env=environment,
             stdout=subprocess.DEVNULL,
             stderr=subprocess.PIPE,
             text=True,
             preexec_fn=before,  # what it calls needs no lock that another thread could hold
         )
-        self._lines: list[tuple[float, str]] = []
-        self._said = threading.Condition()
-        self._reader = threading.Thread(target=self._read, daemon=True)
-        self._reader.start()
 
     @property
     def err(self) -> str:
@@ -161,10 +165,14 @@ class Lab:
         seed: Of all that is random.
         kills: How many times runs are killed at a random instant.
         at_a_time: How many runs go on at a time.
+        start: How the reference is started.
     """
 
-    def __init__(self, path: Path, seed: int = 0, kills: int = 100, at_a_time: int = 1) -> None:
+    def __init__(
+        self, path: Path, seed: int = 0, kills: int = 100, at_a_time: int = 1, start: type[Start] = Start
+    ) -> None:
         self.path = path
+        self._start = start
         self.kills = kills
         self._seed = seed
         self._at_a_time = at_a_time
@@ -173,7 +181,7 @@ class Lab:
     @functools.cached_property
     def reference(self) -> Reference:
         """What every run must end as."""
-        start = Start(self.path / "reference")
+        start = self._start(self.path / "reference")
         code, ended = start.wait(), time.monotonic()
         begun = start.said_at(BEGINS)
         if code != 0 or begun is None:

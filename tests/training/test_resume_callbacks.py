@@ -197,17 +197,20 @@ def test_a_run_that_was_stopped_after_one_batch_of_an_epoch_ends_as_one_that_was
     assert_alike(tmp_path, broken_off_at(tmp_path, ("batch end", 1, 0, signal.SIGTERM)), whole())
 
 
+HERE = "tests/training/test_resume"
+RESUMED_ON_JAX = [
+    f"{HERE}.py::test_a_run_that_was_killed_ends_as_one_that_was_not[everywhere]",
+    f"{HERE}_callbacks.py::test_averaged_weights_are_the_same_after_stops[]",
+    f"{HERE}_callbacks.py::test_a_run_that_was_stopped_after_one_batch_of_an_epoch_ends_as_one_that_was_not",
+]
+
+
 @pytest.mark.slow
 @pytest.mark.skipif(importlib.util.find_spec("jax") is None, reason="JAX is not installed")
-def test_runs_on_jax_that_were_broken_off_end_as_ones_that_were_not():
+@pytest.mark.parametrize("tests", [RESUMED_ON_JAX[:1], pytest.param(RESUMED_ON_JAX[1:], marks=pytest.mark.long)])
+def test_runs_on_jax_that_were_broken_off_end_as_ones_that_were_not(tests):
     if keras.backend.backend() == "jax":
         return
-    here = "tests/training/test_resume"
-    tests = [
-        f"{here}.py::test_a_run_that_was_killed_ends_as_one_that_was_not[everywhere]",
-        f"{here}_callbacks.py::test_averaged_weights_are_the_same_after_stops[]",
-        f"{here}_callbacks.py::test_a_run_that_was_stopped_after_one_batch_of_an_epoch_ends_as_one_that_was_not",
-    ]
     done = subprocess.run(
         [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-m", "long or not long", *tests],
         cwd=ROOT,
