@@ -1,7 +1,8 @@
 """Precision, recall, F1, IoU and support of each class, from counts of true and predicted classes.
 
-A ratio that has no samples to be made of is NaN in the table. Means are over the classes that are there or predicted,
-with 0 for such a ratio, as scikit-learn has them: else a model that predicts one class alone would have its precision.
+A ratio with a denominator of 0 is NaN in the table. Means are over the classes that are present or predicted, and count
+such a ratio as 0, as scikit-learn does: otherwise a model that predicts a single class would get that class's
+precision.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ import numpy.typing as npt
 
 @dataclass(frozen=True)
 class ClassTable:
-    """The classes in numbers.
+    """Counts and ratios by class.
 
     Args:
         counts: By true class (row) and predicted class (column).
@@ -31,12 +32,12 @@ class ClassTable:
 
     @property
     def precision(self) -> npt.NDArray[np.float64]:
-        """Of what was predicted as a class, the share that is of it."""
+        """True positives / predicted positives, by class."""
         return _ratio(self._right, self.counts.sum(axis=0))
 
     @property
     def recall(self) -> npt.NDArray[np.float64]:
-        """Of what is of a class, the share that was predicted as it."""
+        """True positives / samples of the class, by class."""
         return _ratio(self._right, self.support)
 
     @property
@@ -46,16 +47,16 @@ class ClassTable:
 
     @property
     def iou(self) -> npt.NDArray[np.float64]:
-        """Intersection over union of what is of a class and what was predicted as it."""
+        """Intersection over union of true and predicted samples or pixels, by class."""
         return _ratio(self._right, self.counts.sum(axis=0) + self.support - self._right)
 
     @property
     def support(self) -> npt.NDArray[np.int64]:
-        """How many samples or pixels are of each class."""
+        """The number of samples or pixels of each class."""
         return np.asarray(self.counts.sum(axis=1))
 
     def numbers(self) -> dict[str, float]:
-        """Accuracy, and the means over the classes that are there or are predicted."""
+        """Accuracy, and the means over the classes that are present or predicted."""
         found = {
             "accuracy": float(self._right.sum() / max(1, self.counts.sum())),
             "macro_precision": self._mean(self.precision),
@@ -65,7 +66,7 @@ class ClassTable:
         return {name: value for name, value in found.items() if math.isfinite(value)}
 
     def rows(self, *, with_iou: bool = False) -> tuple[list[str], list[list[Any]]]:
-        """A header, and a row for each class; None where there is no ratio."""
+        """A header, and a row for each class; None for an undefined ratio."""
         columns = {"iou": self.iou} if with_iou else {}
         columns |= {"precision": self.precision, "recall": self.recall, "f1": self.f1}
         header = ["class", *columns, "support"]

@@ -1,9 +1,9 @@
-"""The curves of a training: one picture a metric, training and validation in one pair of axes.
+"""Plots the training curves: one image per metric, with training and validation in the same axes.
 
 Drawn from `history.csv`, which has a column `epoch` counted from 0, one for each metric and one with `val_` before its
 name. The best epoch is marked, and where fine-tuning began.
 
-`python -m seqtrain.reports.curves RUN` draws them at the lowest priority, so that the process that trains goes on.
+`python -m seqtrain.reports.curves RUN` draws them at the lowest priority, so that training is not slowed down.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from seqtrain.metric_names import larger_is_better
 from seqtrain.reports.style import FAINT, TRAINING, VALIDATION, saved_figure
 
 _MOST_MARKERS = 20
-_RATES = ("lr", "learning_rate", "samples_per_s", "data_wait")  # no epoch is their best
+_RATES = ("lr", "learning_rate", "samples_per_s", "data_wait")  # metrics without a best epoch
 _TITLES = {"lr": "learning rate", "samples_per_s": "samples per second", "data_wait": "share of time waiting for data"}
 _MANY_TIMES = 20  # learning rates that differ so much are shown by their powers
 _FINE_TUNING = re.compile(r"fine-tuning from epoch (\d+) on$", re.MULTILINE)
@@ -32,8 +32,8 @@ def draw(history_csv: Path, folder: Path, fine_tuned_from: int | None = None) ->
     """Draws every metric of a history into `<metric>.png`.
 
     Args:
-        history_csv: What the run has logged, an epoch a row.
-        folder: Where the pictures go; it is made where it is missing.
+        history_csv: The run's history, one row per epoch.
+        folder: The output folder; created if it does not exist.
         fine_tuned_from: The first epoch of the second phase, from 0.
 
     Returns:
@@ -60,9 +60,9 @@ def draw_run(run_dir: Path, folder: Path | None = None) -> list[Path]:
 
 
 def fine_tuned_from(log: Path) -> int | None:
-    """The first epoch of the second phase, from 0, as the run's log tells it: early stopping may have begun it early.
+    """The first epoch of the second phase, from 0, read from the run's log, since early stopping may start it early.
 
-    None for a run without one, or whose log is gone.
+    None for a run without a second phase or without a log.
     """
     try:
         found = _FINE_TUNING.findall(log.read_text(encoding="utf-8", errors="replace"))

@@ -1,4 +1,4 @@
-"""All facts of a side of the split, gathered batch by batch as the loader's workers note them.
+"""Collects the facts about all samples of one side of the split, batch by batch, from the loader's workers.
 
 Of each sample some numbers are kept (digest, thumbnail, labels, kind and size of its files: about 150 bytes of a
 photograph), and of its values the ranges of all samples together.
@@ -29,10 +29,10 @@ _KEPT = ("item", "digest", "thumbnail", "labels", "files")
 
 
 class Survey:
-    """What is known of the samples of a side.
+    """The facts about the samples of one side.
 
     Args:
-        sequence: Which notes the facts.
+        sequence: The `FactSequence` of this side.
 
     Attributes:
         ranges: By field.

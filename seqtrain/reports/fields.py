@@ -1,4 +1,4 @@
-"""The fields of a batch with what they hold: as the sequence's spec says, or as the array's shape suggests."""
+"""The fields of a batch with their kind, from the sequence's spec or else guessed from the array's shape."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ class Field:
     """One array of a batch.
 
     Args:
-        name: That people know: `x`, `x.user`, `y`, `sample_weight`.
-        array: With the batch axis.
-        kind: What its values are; None for plain numbers.
-        is_declared: Whether the sequence says so, and knows what range its values have.
-        num_classes: Where it holds class ids.
+        name: The name for users: `x`, `x.user`, `y`, `sample_weight`.
+        array: The array, with the batch axis.
+        kind: The kind of its values; None for plain numbers.
+        is_declared: Whether the kind is from the sequence's spec, not guessed.
+        num_classes: The number of classes, if it holds class ids.
         class_names: By class id, where they are known.
         columns: The names of the channels of a series, where they are known.
         in_spec: Whether the sequence's spec tells its shape.

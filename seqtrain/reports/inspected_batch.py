@@ -1,4 +1,4 @@
-"""One batch that `inspect-batches` looks at: in words, as a document, as a picture and as a part of the page."""
+"""One batch of `inspect-batches`: as text, as JSON, as an image and as a section of the page."""
 
 from __future__ import annotations
 
@@ -33,14 +33,14 @@ class InspectedBatch:
         title: "train, epoch 0, batch 3 of 13".
         index: Its number in the epoch.
         sample_ids: The source's indices of its rows; None where a class written for Keras does not tell.
-        statistics: In numbers.
-        milliseconds: What the loader took to make it.
+        statistics: Its statistics.
+        milliseconds: The time that the loader took to make it.
         fields: Its arrays, and what they hold.
         name_of: The file name of a sample of the source; "" where it is no file.
         data_format: Where the channels of its pictures are.
-        bad: The samples that could not be read, and what stands in their place.
-        before: The same samples before augmentation, where both are looked at.
-        predictions: What a model makes of it.
+        bad: The samples that could not be read, with their replacements.
+        before: The same samples before augmentation, if both are shown.
+        predictions: A model's predictions for it.
         remarks: Lines under each sample, by row.
     """
 
@@ -75,13 +75,13 @@ class InspectedBatch:
 
     @property
     def is_unchanged(self) -> bool:
-        """Whether it is looked at before augmentation too, and is the same there."""
+        """Whether augmentation is shown too, and changes nothing."""
         pairs = zip(self.fields, self.before or (), strict=False)
         return self.before is not None and all(np.array_equal(after.array, before.array) for after, before in pairs)
 
     @property
     def lines(self) -> list[str]:
-        """What there is to say of it besides its numbers."""
+        """Remarks about it besides the statistics."""
         lines = [f"sample {b.replaced_by} in place of {b.index}: {b.where}: {b.error}" for b in self.bad]
         if self.is_unchanged:
             lines.append("nothing is augmented: before and after are the same")
@@ -138,7 +138,7 @@ class InspectedBatch:
         predictions, ids = self.predictions, self.sample_ids
         order = (predictions.order if predictions else None) or list(range(len(self.fields[0].array)))
         panels, over = (predictions.panels, predictions.over) if predictions else ([], [])
-        if self.before is not None and not self.is_unchanged:  # what is predicted is made of what is after
+        if self.before is not None and not self.is_unchanged:  # predictions are for the augmented samples
             panels = [Panel("before", self.before), Panel("after", self.fields, over), *panels]
         else:
             shows_targets = any(field.kind == "mask" for panel in panels for field in panel.fields)

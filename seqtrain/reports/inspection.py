@@ -1,4 +1,4 @@
-"""What `inspect-batches` shows: the batches of an epoch exactly as `fit` will take them, through the same loader.
+"""`inspect-batches`: shows the batches of an epoch exactly as `fit` gets them, through the same loader.
 
     <side>-epoch<E>-batch<B>.png    the samples of a batch, or <side>-sample<ID>.png, one sample in several epochs
     index.html                      all of it on a page
@@ -40,7 +40,7 @@ Stage = Literal["raw", "augmented", "both"]
 
 
 class Inspection:
-    """A look at an epoch.
+    """An inspection of an epoch.
 
     Args:
         loaded: The config.
@@ -51,9 +51,9 @@ class Inspection:
         data: Of the config, where it is opened already.
 
     Attributes:
-        predictor: Set it to have predictions shown: it makes them of a batch's fields and inputs.
-        about: More words for the line under the page's title.
-        worst: What to look at first of all batches: of each its rank, sample, batch, target and prediction.
+        predictor: If set, predictions are shown: it predicts from a batch's fields and inputs.
+        about: Additional text for the line under the page's title.
+        worst: The worst predictions of all batches: rank, sample, batch, target and prediction of each.
 
     Raises:
         ConfigError: when the run has no validation and `side` is "val", or nothing is known before augmentation.
@@ -220,7 +220,7 @@ class Inspection:
         return self.epoch * self.data.steps_per_epoch if self.side == "train" else 0
 
     def _schedule(self) -> Schedule:
-        """Which batch of which epoch stands at a position of the side's endless row, as in `fit`."""
+        """Maps a position of the side's stream to an epoch and a batch, as in `fit`."""
         if self.side == "val":
             return validation_schedule(self.data.validation_steps)
         return training_schedule(len(self.sequence))
@@ -228,7 +228,7 @@ class Inspection:
     def _made(
         self, schedule: Schedule, start: int, count: int
     ) -> Iterator[tuple[int, LoadedBatch, LoadedBatch | None]]:
-        """Batches by the loader, and with --stage both each as it is before augmentation."""
+        """Batches from the loader; with `--stage both`, each also before augmentation."""
         sequences = [self.sequence] if self.stage != "raw" else []
         sequences += [self.sequence.without_augmentation()] if self.stage != "augmented" else []
         with contextlib.ExitStack() as stack:
@@ -238,7 +238,7 @@ class Inspection:
                 yield index, made[0], made[1] if len(made) > 1 else None
 
     def _stream(self, sequence: Any, schedule: Schedule, start: int, count: int) -> BatchStream:
-        if sequence.changes_between_epochs and self.side == "train":  # it can only go forward, and `Data` knows how
+        if sequence.changes_between_epochs and self.side == "train":  # it cannot go back; `Data` handles that
             return self.data.training_stream(start, start + count)
         return BatchStream(sequence, schedule, self.data.workers, start, start + count)
 

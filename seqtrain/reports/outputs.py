@@ -1,4 +1,4 @@
-"""How well each output of a model predicts its target, over all batches: as classes, masks or values."""
+"""Compares each output of a model with its target over all batches: classes, masks or values."""
 
 from __future__ import annotations
 
@@ -27,8 +27,8 @@ class OutputResults:
 
     Attributes:
         name: Of the target.
-        results: What is gathered; None where the output cannot be compared with its target.
-        skipped: Why it cannot.
+        results: The results so far; None if the output cannot be compared with its target.
+        skipped: The reason why it cannot.
     """
 
     def __init__(self, spec: OutputSpec) -> None:
@@ -81,6 +81,6 @@ def _results(spec: OutputSpec) -> Results:
 
 
 def _pictures(fields: Sequence[Field], channels_first: bool) -> npt.NDArray[Any] | None:
-    """What the masks are of, with channels last."""
+    """The images of the masks, with channels last."""
     found = next((f.array for f in fields if f.is_input and f.kind == "pixels"), None)
     return np.moveaxis(found, 1, -1) if found is not None and channels_first else found

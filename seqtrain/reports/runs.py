@@ -1,7 +1,7 @@
-"""The runs below a folder: found by the files that a run leaves, read, and put in order.
+"""Finds the runs below a folder by their files, reads them, and sorts them.
 
-What only looks like a run, or cannot be read, is named and skipped, so that one broken folder hides no other. Thousands
-are listed in seconds: checkpoints are not looked into, and a finished run is four small files.
+Folders that only look like a run, or that cannot be read, are reported and skipped. Thousands of runs are listed in
+seconds: checkpoints are not read, and a finished run needs only four small files.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from seqtrain.metric_names import larger_is_better
 from seqtrain.reports.run_folder import Best, RunFolder, read_run
 
 _MARKS = {"config.yaml", "meta.json", "split.json", "history.csv", "result.json"}
-_FEWEST_MARKS = 2  # one alone is anybody's
+_FEWEST_MARKS = 2  # a single such file may belong to another program
 _DEEPEST = 5
 log = logging.getLogger("seqtrain")
 
@@ -145,7 +145,7 @@ def _run_folders(folder: Path, depth: int) -> Iterator[Path]:
     try:
         with os.scandir(folder) as scan:
             entries = sorted(scan, key=lambda entry: entry.name)
-    except OSError:  # what may not be read holds no run of ours
+    except OSError:  # an unreadable folder is not searched
         return
     if len(_MARKS.intersection(entry.name for entry in entries)) >= _FEWEST_MARKS:
         yield folder

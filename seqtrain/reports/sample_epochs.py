@@ -1,4 +1,4 @@
-"""One sample in several epochs: what augmentation makes of it, each time in the very batch that `fit` sees it in."""
+"""Shows one sample in several epochs with its augmentations, each taken from the batch that `fit` would use."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _MOST_NAMED = 8
 
 @dataclass(frozen=True)
 class Place:
-    """Where a sample is in one epoch.
+    """The position of a sample in one epoch.
 
     Args:
         epoch: Of `fit`.

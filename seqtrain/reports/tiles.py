@@ -1,4 +1,4 @@
-"""One sample of a batch as a picture of its own: what a contact sheet is put together from.
+"""Draws one sample of a batch as an image: the tiles of a contact sheet.
 
 Small pictures are enlarged by whole factors without smoothing, so that each pixel shows as it is; large ones are
 shrunk. A mask is an outline in its class's colour, drawn after the picture has its size, so that it hides little; where

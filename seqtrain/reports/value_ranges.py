@@ -1,7 +1,7 @@
 """Ranges, means and standard deviations of the channels of a field, over samples that are never in memory together.
 
-Workers measure each sample; what they measured is put together as Chan, Golub and LeVeque do (1979, "Updating formulae
-and a pairwise algorithm for computing sample variances"): exact, where sums of squares lose their digits.
+Workers measure each sample; the results are combined by the method of Chan, Golub and LeVeque (1979, "Updating formulae
+and a pairwise algorithm for computing sample variances"), which is precise where sums of squares lose digits.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ Array = npt.NDArray[Any]
 _MOST_CHANNELS = 256
 _CHANNELS_OF_OPENCV = 4
 _FEW_VALUES = 256  # of each channel for each of the channels: fewer are measured faster all at a time
-_FIRST = 64  # values by which most samples are seen not to be constant
+_FIRST = 64  # values that are enough to see that most samples are not constant
 
 
 def channels(of: Field, data_format: str = "channels_last") -> Array:
@@ -83,7 +83,7 @@ def measure(values: Array) -> dict[str, Array]:
 
 
 def are_constant(values: Array) -> npt.NDArray[np.bool_]:
-    """Whether each sample has one value in each of its channels; one with NaN, which is counted apart, has not.
+    """Whether each sample is constant in each channel; False for samples with NaN, which are counted separately.
 
     Args:
         values: (samples, values, channels).
@@ -120,7 +120,7 @@ def _moments(plane: Array) -> tuple[float, float]:
 def _extremes(plane: Array) -> tuple[float, float]:
     if plane.dtype != np.uint8:
         return float(plane.min()), float(plane.max())
-    low, high, _, _ = cv2.minMaxLoc(plane)  # both in one go
+    low, high, _, _ = cv2.minMaxLoc(plane)  # minimum and maximum in one call
     return low, high
 
 
@@ -155,7 +155,7 @@ class Ranges:
     high: Array = field(default_factory=lambda: np.full(1, -np.inf))
 
     def add(self, measured: dict[str, Array]) -> None:
-        """Adds what `measure` found in some samples."""
+        """Adds the result of `measure` for some samples."""
         if not len(measured["count"]):
             return
         count = measured["count"].sum(axis=0)

@@ -73,7 +73,7 @@ class ArraySequence(SampleSequence):
         self.spec = (self._x_spec(), self._y_spec())
 
     def write(self, indices: Indices, epoch: int, rows: tuple[Any, ...]) -> None:
-        """Writes samples into rows, many in one go."""
+        """Writes samples into rows, many at once."""
         x, y = rows
         wanted = {"x": self._as_stored(x)}
         if self._one_hot:

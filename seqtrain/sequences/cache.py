@@ -1,24 +1,24 @@
 """Decoded pictures kept on disk, so that each is decoded once and later epochs read pixels.
 
-A cache is one sparse file: a seal for each image file of the source, and behind them pixels of one size for each. The
-seal is a checksum of the file's path, size and time of change and of the pixels themselves, and is compared whenever
-pixels are read. So nothing needs a lock, an order of writing or a clean end: what is absent, half written, torn by
-another run that writes it, damaged, or of a file that has changed since, has the wrong seal and is decoded again. Any
-number of threads, worker processes and runs share a cache, and an interrupted run continues to fill it.
+A cache is one sparse file: first a checksum (seal) for each image file of the source, then the pixels of each, all of
+one size. The seal covers the file's path, size and modification time and the pixels themselves, and is verified
+whenever pixels are read. So no locks, no order of writes and no clean shutdown are needed: an image that is missing,
+half written, damaged, being written by another run, or whose file has changed, has a wrong seal and is decoded again.
+Any number of threads, worker processes and runs can share a cache, and an interrupted run continues to fill it.
 
     <path>/<key>/records       the seals and the pixels
     <path>/<key>/about.json    what the key is made of, for people
 
-The key is a digest of all that shapes the pixels and of the list of files: other arguments are another cache.
+The key is a digest of everything that affects the pixels and of the list of files: other arguments use another cache.
 
-Pixels are read through a memory map and written by system calls: a full disk is an error of the call, where writing
-through the map would kill the process. To read and prove 224x224 in colour takes 0.03 ms, to decode it 0.9.
+Pixels are read through a memory map and written by system calls: on a full disk the call raises an error, while writing
+through the map would kill the process. To read and verify a 224x224 colour image takes 0.03 ms, to decode it 0.9 ms.
 
-A file is looked at once in a run: one that changes in the course of a run is seen as it was until the run ends. One
-that is changed without another size or time of change cannot be told from what it was.
+A file's size and time are checked once per run, so a change during a run has no effect until the next run. A change
+that keeps size and modification time is not detected.
 
-Why this is no library: LMDB and SQLite let one process write at a time and HDF5 does not let several write at all, all
-three must be closed cleanly, and a file for each picture costs as much to open as its pixels to read.
+Why no library is used: LMDB and SQLite allow only one writing process at a time, HDF5 does not allow several at all,
+all three must be closed cleanly, and with a file per image, opening a file takes as long as reading its pixels.
 """
 
 from __future__ import annotations

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 Key = str | int
 
-# What makes pixels of files. Raise `ours` when `decoding` or `resizing` changes a pixel: caches are then made anew.
+# The versions of the decoders. Raise `ours` when `decoding` or `resizing` changes a pixel: caches are then rebuilt.
 DECODERS = {"ours": 2, "simplejpeg": simplejpeg.__version__, "opencv": cv2.__version__, "pillow": PIL.__version__}
 
 
@@ -80,7 +80,7 @@ class ImageSequence(SampleSequence):
         self.spec = (image_format.field(), self._label_spec())
 
     def write(self, indices: Indices, epoch: int, rows: tuple[Any, ...]) -> None:
-        """Write samples; those that the cache holds are copied in one go."""
+        """Writes samples; cached images are copied all at once."""
         if not self._writes_as_read:
             super().write(indices, epoch, rows)
             return
@@ -99,7 +99,7 @@ class ImageSequence(SampleSequence):
         self._write_label(self.source[index]["label"], y)
 
     def key_of(self, index: int) -> Key:
-        """What a sample's picture is read by: the path of its file, or its index where the source makes pictures."""
+        """The key of a sample's image: the path of its file, or its index if the source makes the images."""
         return index if self._made is not None else str(self.source[index]["path"])
 
     def write_picture(self, key: Key, generator: np.random.Generator, row: Picture) -> None:
@@ -117,12 +117,12 @@ class ImageSequence(SampleSequence):
             self.augmentation.relight(generator, picture)
 
     def draw_warp(self, generator: np.random.Generator) -> Warp:
-        """Draws how a picture is shown; as it is, where nothing is to be changed at random."""
+        """Draws a random warp for an image; the identity without augmentation."""
         size = self.image_format.image_size
         return self.augmentation.draw(generator, size) if self.augmenting else Warp(size, None)
 
     def read(self, key: Key, picture: Picture) -> None:
-        """Write a picture into an array of any size; what the cache holds is not decoded again."""
+        """Writes an image into an array of any size; a cached image is not decoded again."""
         if self._made is not None:
             self._made.read(int(key), picture)
         elif self.cache is None:

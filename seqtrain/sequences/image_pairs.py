@@ -72,7 +72,7 @@ class ImagePairSequence(ComparedImageSequence):
 
     @property
     def class_names(self) -> tuple[str, ...]:
-        """What 0 and 1 mean."""
+        """The names of the labels 0 and 1."""
         return CLASSES
 
     def write(self, indices: Indices, epoch: int, rows: tuple[Any, ...]) -> None:

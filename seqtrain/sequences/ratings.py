@@ -52,7 +52,7 @@ class RatingSequence(SampleSequence):
         self.spec = ({"user": user, "item": item}, FieldSpec((), "float32"))
 
     def write(self, indices: Indices, epoch: int, rows: tuple[Any, ...]) -> None:
-        """Writes samples into rows, many in one go."""
+        """Writes samples into rows, many at once."""
         x, y = rows
         x["user"][...] = self.source.users[indices]
         x["item"][...] = self.source.items[indices]

@@ -85,7 +85,7 @@ class TableSequence(SampleSequence):
         self._lay_out()
 
     def write(self, indices: Indices, epoch: int, rows: tuple[Any, ...]) -> None:
-        """Writes samples into rows, many in one go."""
+        """Writes samples into rows, many at once."""
         x, y = rows
         if self.source.numeric:
             self._write_numbers(self.source.numbers.take(indices, axis=0), x[NUMERIC])

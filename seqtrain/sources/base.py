@@ -98,13 +98,13 @@ class Source:
     def files(self) -> tuple[Paths, ...] | None:
         """All files that samples are read from: one list of paths, or several, such as images and masks.
 
-        A run is not continued on others. None where each sample is the file that `describe` names.
+        A run is not resumed with other files. None if each sample is the file that `describe` names.
         """
         return None
 
     @default
     def block_size(self) -> int:
-        """How many neighbouring samples are read in one go."""
+        """The number of neighbouring samples that are read together."""
         return 1
 
     @default
@@ -124,7 +124,7 @@ class Source:
 
     @default
     def form(self) -> Mapping[str, Any]:
-        """What another source must have in common with this one, besides its classes, for the same model."""
+        """Properties, besides the classes, that another source must share to be used with the same model."""
         return {"label_classes": self.label_classes}
 
     @default
@@ -135,7 +135,7 @@ class Source:
 
     @default
     def settled_arguments(self) -> Mapping[str, Any]:
-        """Arguments for another source of this kind, where they would else follow from its own samples."""
+        """Arguments that were inferred from the samples, for another source of this kind."""
         return {}
 
     @default

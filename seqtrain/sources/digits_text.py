@@ -1,8 +1,8 @@
 """Comma-separated numbers from 0 to 255, from text to bytes: thousands of rows at once.
 
 A token of up to three digits ends before a comma, so its value is a sum over the one to three bytes before each
-comma, which NumPy computes for a whole batch: about ten times the speed of parsing number by number. Whatever is not
-that plain goes the slow way, which accepts `12.0` and blanks, and tells which pixel is wrong.
+comma, which NumPy computes for a whole batch: about ten times as fast as parsing number by number. Any other text is
+parsed number by number, which accepts `12.0` and blanks, and reports which pixel is wrong.
 
 Written by hand, because the rows of a batch lie anywhere in a file, and parsers of CSV take neighbouring ones.
 """

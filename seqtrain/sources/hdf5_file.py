@@ -192,7 +192,7 @@ class ChunkedRows:
         return np.asarray(self[:], dtype=dtype)
 
     def read_all(self) -> npt.NDArray[Any]:
-        """All rows in one go; the file is not kept open.
+        """All rows at once; the file is not kept open.
 
         Raises:
             DataError: when they cannot be read.
@@ -294,7 +294,7 @@ class _Opened:
 
 
 def _filters(dataset: Any) -> dict[int, None]:
-    """The filters that its chunks went through, in their order."""
+    """The filters of its chunks, in order."""
     created = dataset.id.get_create_plist()
     return dict.fromkeys(created.get_filter(number)[0] for number in range(created.get_nfilters()))
 

@@ -1,7 +1,7 @@
 """Columns of a table, CSV or Parquet, as typed arrays: what every source that is a table reads it with.
 
-A CSV is read once, in blocks; a number takes four bytes then, and so does a category. What is wrong with its rows and
-cells is told in one go, by line and column. pyarrow is imported when a table is read, for that takes its time.
+A CSV is read once, in blocks; a number or a category then takes four bytes. All mistakes in rows and cells are reported
+together, by line and column. pyarrow is imported only when a table is read, because the import is slow.
 """
 
 from __future__ import annotations
@@ -22,9 +22,9 @@ from seqtrain.errors import DataError, Mistake, did_you_mean, one_of
 ColumnKind = Literal["number", "whole", "category", "time", "text", "either"]
 """What a column is to be read as; "either" is a number or a category, by what most of its first cells are."""
 
-_MOST_NAMES, _LONGEST_NAME = 40, 64  # of columns that are listed
+_MOST_NAMES, _LONGEST_NAME = 40, 64  # most names in a message, and most characters of each
 TABLE_EXTENSIONS = (".csv", ".parquet")
-_LONGEST_CELL = 1 << 24  # characters; quotes that are not closed are told when a cell is longer
+_LONGEST_CELL = 1 << 24  # characters; a longer cell is reported as an unclosed quote
 MISSING = -1  # the code of an empty cell in a column of categories
 
 
