@@ -122,7 +122,7 @@ class PictureCache:
         return False
 
     def read_kept(self, paths: Sequence[str], pictures: Picture) -> npt.NDArray[np.bool_]:
-        """Write those of many pictures that are in the cache, in one go; the others hold anything afterwards.
+        """Write all those of many pictures that are in the cache, at once; the others are undefined afterwards.
 
         Args:
             paths: Of the image files.

@@ -19,7 +19,7 @@ class ComparedImageSequence(ImageSequence):
     """Samples of several pictures, for models that compare them; see `image_pairs` and `image_triplets`."""
 
     def write(self, indices: Indices, epoch: int, rows: tuple[Any, ...]) -> None:
-        """Write samples one by one: the cache cannot read them in one go, as partners are drawn one by one."""
+        """Write samples one by one: the cache cannot read them all at once, because partners are drawn one by one."""
         SampleSequence.write(self, indices, epoch, rows)
 
     def write_partner(self, partner: int, draw: Callable[[], int], generator: np.random.Generator, row: Any) -> None:

@@ -65,7 +65,7 @@ class WindowSequence(SampleSequence):
         )
 
     def write(self, indices: Indices, epoch: int, rows: tuple[Any, ...]) -> None:
-        """Writes windows into rows, many in one go."""
+        """Writes windows into rows, many at once."""
         x, y = rows
         source = self.source
         starts = source.starts[indices, None]

@@ -1,4 +1,4 @@
-"""Another source than the one that a model was trained on gets its class indices, or is refused."""
+"""Gives a new source the class indices that a model was trained with, or raises an error."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A CSV file as blocks of text columns: the one reader of all tables.
+"""Reads a CSV file in blocks, as columns of text; all tables are read with it.
 
 pyarrow splits some megabytes at a time, about ten times as fast as Python's `csv`. But it takes `"2"x` for `2x`, and
 cannot say on which line a row stands where cells hold line breaks. So a block whose quotes do more than enclose whole
@@ -172,7 +172,7 @@ class CsvFile:
         return text.count(b'"') == 2 * len(quoted.findall(text))
 
     def _split_plain(self, text: bytes, ends: npt.NDArray[np.int64], columns: Sequence[int]) -> _Split:
-        """A plain text, by pyarrow."""
+        """Splits plain text with pyarrow."""
         ends_in_return = np.frombuffer(text, np.uint8)[ends - 1] == ord("\r")
         is_filled = np.diff(ends, prepend=-1) - 1 > ends_in_return
         lines = np.flatnonzero(is_filled)
@@ -201,7 +201,7 @@ class CsvFile:
     def _split_slowly(
         self, text: bytes, following: Generator[bytes], columns: Sequence[int], line: int, errors: GatheredErrors
     ) -> tuple[bytes, _Split]:
-        """Any text, by `csv`; with what follows, where a cell goes on there."""
+        """Splits any text with `csv`; reads more of the file if the last cell is not complete."""
         texts, ends = [text], [0]
 
         def lines() -> Iterator[str]:

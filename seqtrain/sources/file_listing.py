@@ -1,4 +1,4 @@
-"""The files of a folder, by their names: those below it, by stem, and in pairs that are called alike.
+"""Lists the files of a folder: all files below it, files by stem, and pairs of files with the same stem.
 
 Listing costs one `scandir` a folder and no `stat` of a file, so that a million files are listed in seconds.
 """

@@ -1,9 +1,8 @@
 """Data sets of an HDF5 file: where one lies, and its rows read by several threads at once.
 
-The HDF5 library answers one thread at a time, decompression included. So it is asked as little as can be: a data set
-that lies in one piece is read like a .npy file, without the library; of a data set in chunks the library hands over the
-compressed bytes, and they are decompressed here, by as many threads as ask. Filters other than gzip and shuffle are
-left to the library.
+The HDF5 library serves one thread at a time, including decompression. So it is used as little as possible: a contiguous
+data set is read like a .npy file, without the library; for a chunked data set the library returns the compressed bytes,
+which are decompressed here, in several threads at once. Filters other than gzip and shuffle are left to the library.
 
 Rows of one chunk are decompressed together, so the last chunks are kept: with an order that follows the chunks (see
 `randomness.blocked_order`) each is decompressed about once an epoch.
@@ -308,7 +307,7 @@ def _decoded(
     content: bytes, filters: list[int], mask: int, dtype: np.dtype[Any], chunk: tuple[int, ...]
 ) -> npt.NDArray[Any]:
     """A chunk's values; a bit of `mask` says that the filter of its number was left out."""
-    num_bytes = math.prod(chunk) * dtype.itemsize  # told in advance, it takes three quarters of the time
+    num_bytes = math.prod(chunk) * dtype.itemsize  # with the known size, decompression takes three quarters of the time
     for number in reversed(range(len(filters))):
         if mask >> number & 1:
             continue

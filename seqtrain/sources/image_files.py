@@ -1,4 +1,4 @@
-"""Image files: which there are in a folder, which of them an id means, and the sources whose samples they are."""
+"""Image files: lists those in a folder, finds them by id, and is the base of sources of image files."""
 
 from __future__ import annotations
 

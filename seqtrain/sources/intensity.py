@@ -1,4 +1,4 @@
-"""Voxels of any range into numbers that a network can begin with.
+"""Scales voxels of any range to numbers that suit a network.
 
     window       [low, high] become 0 and 1, what lies outside is clipped: for CT, whose units are fixed
     percentiles  the same, with low and high from the volume itself: for MRI, whose units mean nothing

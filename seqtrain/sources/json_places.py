@@ -1,12 +1,12 @@
-"""Where the members of a JSON file stand, so that one of many can be read again without the others.
+"""Finds the byte offsets of the items in a JSON file, so that a single item can be read again later.
 
-A file of annotations may have hundreds of megabytes, and several times that as Python objects. Here each item of a
-list is parsed, handed over with its place, and forgotten; the caller keeps the place and the few numbers it needs.
+A file of annotations may have hundreds of megabytes, and several times that as Python objects. Here each item of a list
+is parsed, yielded with its offset, and released; the caller keeps the offset and the few numbers that it needs.
 
-Written by hand on top of `json.JSONDecoder`, for no JSON parser at hand says at which byte a value stands.
+It is built on `json.JSONDecoder`, because no available JSON parser gives the byte offsets of values.
 
-The bytes are taken for Latin-1, in which a character is a byte, so that places in the text are places in the file;
-JSON's own syntax is ASCII, and text within strings is turned into what it was by `unmangled`.
+The bytes are decoded as Latin-1, in which each character is one byte, so that offsets in the text are offsets in the
+file. JSON's own syntax is ASCII, and `unmangled` restores the text of strings.
 """
 
 from __future__ import annotations
@@ -73,7 +73,7 @@ def read_item(path: Path, start: int, length: int) -> Any:
 
 
 def unmangled(text: str) -> str:
-    """A string of an item of `json_items`, as it was meant."""
+    """The correct text of a string in an item of `json_items`."""
     try:
         return text.encode("latin-1").decode()
     except UnicodeError:

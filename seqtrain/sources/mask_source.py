@@ -1,4 +1,4 @@
-"""What sources of images with masks have in common, however the masks are stored.
+"""The base of sources of images with masks, however the masks are stored.
 
 A mask is read as one array of class ids in the size of its picture; whether it was a PNG, several of them, runs in a
 table, polygons or a slice of a volume is the source's affair.

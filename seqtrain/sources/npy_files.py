@@ -41,7 +41,7 @@ _HEADER_ERRORS = (ValueError, TypeError, SyntaxError, tokenize.TokenError, Recur
 
 @dataclass(frozen=True)
 class NpyArray:
-    """Where an array lies.
+    """The location of an array in a file.
 
     Args:
         path: The file.

@@ -1,4 +1,4 @@
-"""Height and width of an image file, from its header: what a mask that is no file must be decoded to.
+"""Height and width of an image file from its header: the size for masks that are decoded from codes or outlines.
 
 The size is that of the picture as it is read for a batch, with cameras' EXIF orientation obeyed.
 """

@@ -1,6 +1,6 @@
-"""A table of encoded masks: whose each row is, and where it stands. Runs are not looked at until asked for.
+"""A table of encoded masks: the image, the class and the byte offset of each row. Runs are decoded only when needed.
 
-A row is found again by its first byte, so that eight bytes are kept of each, however long its runs are.
+A row is found again by its byte offset, so only eight bytes per row are kept, however long its runs are.
 """
 
 from __future__ import annotations

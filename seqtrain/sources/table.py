@@ -288,7 +288,7 @@ def _check_is_amount(name: str, numbers: npt.NDArray[np.float32]) -> None:
 
 
 def _stacked(columns: list[npt.NDArray[np.float32]], num_rows: int) -> npt.NDArray[np.float32]:
-    """The columns side by side, so that a row is read in one go; each is dropped as soon as it is copied."""
+    """Stacks the columns, so that the values of a row are contiguous; each column is deleted once it is copied."""
     table = np.empty((num_rows, len(columns)), np.float32)
     for position in reversed(range(len(columns))):
         table[:, position] = columns.pop()

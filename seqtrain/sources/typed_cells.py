@@ -1,7 +1,7 @@
-"""The columns of a CSV made arrays: numbers, categories, times, and whatever a column turns out to hold.
+"""Converts the text columns of a CSV to arrays: numbers, categories, times, or a kind decided by the first rows.
 
-Text takes ten times the memory of what it says. A table is therefore never held as text: the columns of a block of rows
-become numbers or codes, and the text is gone.
+Text takes ten times the memory of numbers. So a table is never kept as text: the columns of each block of rows are
+converted to numbers or codes, and the text is released.
 """
 
 from __future__ import annotations
@@ -146,7 +146,7 @@ class TypedColumn:
         return np.concatenate(self._blocks)
 
     def _judge(self, cells: Any, place: Callable[[int], str]) -> Mistake | None:
-        """Decides on numbers or categories, unless most cells are numbers with a decimal comma: tells of the first."""
+        """Decides on numbers or categories; returns a mistake if most cells are numbers with a decimal comma."""
         filled = cells.filter(pa.array(~_are_missing(cells)))
         if 2 * np.count_nonzero(_matches(filled, WITH_COMMA)) > len(filled):
             row = int(_matches(cells, WITH_COMMA).argmax())

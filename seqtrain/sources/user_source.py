@@ -1,4 +1,4 @@
-"""Sources of a user's own, which need not inherit from `Source`: the defaults that they lack are added, once.
+"""Adds the defaults of `Source` to a user's source, which need not inherit from it.
 
 The object stays what it is, with its attributes and its class's name. Its class is replaced by a subclass that has the
 missing attributes of `Source` too, and is copied and pickled as the class itself is.

@@ -1,4 +1,4 @@
-"""Where the voxels of one volume lie in its file, and how a window of them is read in canonical axes.
+"""Reads windows of voxels from the file of one volume, in canonical axes.
 
 A file holds voxels as a box with axes of its own, slowest first; the canonical axes (see `volume_source`) are the same
 three in another order, some of them reversed. So a canonical window is a window of the box, and of an uncompressed file

@@ -1,4 +1,4 @@
-"""What a mask of a volume must be: as large as the volume, in the same place, and made of the ids of classes."""
+"""Checks masks of volumes: they must have the volume's size and position, and contain only ids of classes."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _SAME_PLACE = 0.1  # of a voxel: what rounding in headers may move a mask agains
 
 
 def not_in_place(image: VolumeFile, mask: VolumeFile) -> Mistake | None:
-    """What is wrong with a mask that does not lie where its volume does."""
+    """The mistake of a mask whose position differs from its volume's; None if it is the same."""
     if image.shape != mask.shape:
         return Mistake(
             "the mask has another shape than its volume",
