@@ -63,16 +63,10 @@ class Prefetcher:
         self._dead_end: PendingBatch | None = None  # the failed batch, after which no batch can be made
         self._has_barrier = bool(sequence.changes_between_epochs)
         self._epoch = sequence.epoch  # the epoch that the sequence and its copies are in
-        spec = sequence.row_spec if sequence.splits_rows else None
-        num_rows = sequence.batch_size if sequence.splits_rows else 1
-        most = workers.max_queue_size + workers.count
-        self.buffers: HeapBuffers | SharedBuffers
-        if workers.processes and workers.count:
-            self.buffers = SharedBuffers(spec, num_rows, most + num_kept)
-            self._pool: WorkerPool | None = WorkerPool(sequence, workers.imports, self.buffers, workers.timeout_s)
-        else:
-            self.buffers = HeapBuffers(spec, num_rows, most)
-            self._pool = None
+        self.buffers = _buffers(sequence, workers, num_kept)
+        self._pool: WorkerPool | None = None
+        if isinstance(self.buffers, SharedBuffers):
+            self._pool = WorkerPool(sequence, workers.imports, self.buffers, workers.timeout_s)
         self._lock = threading.RLock()  # a signal handler may interrupt the thread that holds it
         self._work_changed = threading.Condition(self._lock)
         self._made_changed = threading.Condition(self._lock)
@@ -254,7 +248,7 @@ class Prefetcher:
                 return
         batch.finish()
         if self._threads:
-            self._lay_by(batch)
+            self._store(batch)
 
     def _open_next(self) -> bool:
         """Opens the next position or, at a barrier, the next epoch; the lock is released meanwhile."""
@@ -279,7 +273,7 @@ class Prefetcher:
         self._open.append(batch)
         self._unlocked(lambda: self._prepare(batch))
         if batch.is_discarded or batch.error is not None:
-            self._lay_by(batch)
+            self._store(batch)
         elif not self._is_cheap:
             self._work_changed.notify_all()
         return True
@@ -344,7 +338,7 @@ class Prefetcher:
             return unforeseen(f"{name}.on_epoch_end after epoch {self._sequence.epoch}: the end of an epoch", error)
         return None
 
-    def _lay_by(self, batch: PendingBatch) -> None:
+    def _store(self, batch: PendingBatch) -> None:
         """Stores a finished batch for the consumer."""
         with self._lock:
             if batch in self._open:
@@ -356,3 +350,13 @@ class Prefetcher:
                 self._mean_s = weight * batch.seconds + (1 - weight) * self._mean_s
                 if not self._is_cheap or batch.error is not None:
                     self._made_changed.notify_all()
+
+
+def _buffers(sequence: Any, workers: WorkerOptions, num_kept: int) -> HeapBuffers | SharedBuffers:
+    """Memory for the batches that are being made, queued or kept by the consumer."""
+    spec = sequence.row_spec if sequence.splits_rows else None
+    num_rows = sequence.batch_size if sequence.splits_rows else 1
+    most = workers.max_queue_size + workers.count
+    if workers.processes and workers.count:
+        return SharedBuffers(spec, num_rows, most + num_kept)
+    return HeapBuffers(spec, num_rows, most)
