@@ -95,9 +95,9 @@ def main() -> None:
 
 
 def _import(names: list[str]) -> SeqtrainError | None:
-    """Imports the user's modules that the sequence needs."""
+    """Imports what the sequence needs: our sequences, and the user's modules; here it counts for no batch."""
     try:
-        for name in names:
+        for name in ("seqtrain.sequences", *names):
             if name.endswith(".py"):
                 load_file(Path(name))
             else:
