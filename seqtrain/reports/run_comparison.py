@@ -1,4 +1,4 @@
-"""Several runs side by side: what differs between their configs, and what came out."""
+"""Compares several runs: the differences of their configs, and their results."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ class Comparison:
         return list(dict.fromkeys(name for run in self.runs for name in run.metrics))
 
     def at_best(self, metric: str) -> list[Any]:
-        """A metric of each run in its best epoch: what its best checkpoint has."""
+        """The value of a metric in the best epoch of each run, whose weights are its best checkpoint."""
         return [_row_of_best(run).get(metric) for run in self.runs]
 
     def values(self, keys: Names) -> list[Any]:
@@ -104,7 +104,7 @@ class Comparison:
         ]
 
     def _metric_row(self, metric: str) -> Row:
-        """The values, with a mark at the best one."""
+        """A row with the metric's value in each run, the best one marked."""
         values = self.at_best(metric)
         numbers = [value for value in values if value is not None]
         best = (max if larger_is_better(metric) else min)(numbers, default=None)
