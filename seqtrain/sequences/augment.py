@@ -29,7 +29,6 @@ CropFraction = Annotated[float, Field(ge=0.1, le=1)]
 
 _MIDDLE_GRAY, _WHITE = 127.5, 255
 _NUMBERS_PER_SAMPLE = 8
-_IDENTITY = np.eye(2, 3)
 
 
 @dataclass(frozen=True)
@@ -49,6 +48,11 @@ class Geometry:
     zoom: float = 1.0
     shift: tuple[float, float] = (0.0, 0.0)
     window: tuple[float, float] = (0.5, 0.5)
+
+    @property
+    def moves(self) -> bool:
+        """Whether a pixel ends elsewhere, in a canvas of the result's size."""
+        return any(self.flips) or self.rotation_degrees != 0 or self.zoom != 1 or any(self.shift)
 
     def matrix(self, canvas_size: Size, size: Size) -> Matrix:
         """The map from a point of the result to the point of the canvas that it shows, as (2, 3).
@@ -125,8 +129,9 @@ class GeometricAugmentation:
 
     def canvas_size(self, size: Size) -> Size:
         """The size in which pictures are read, so that a window of `size` is as sharp as the whole would be."""
-        margin = self.random_crop or 1
-        return round(size[0] / margin), round(size[1] / margin)
+        if self.random_crop is None:
+            return size
+        return round(size[0] / self.random_crop), round(size[1] / self.random_crop)
 
     def draw_geometry(self, generator: np.random.Generator) -> Geometry:
         """Draws what happens to one sample.
@@ -149,8 +154,9 @@ class GeometricAugmentation:
             generator.random(_NUMBERS_PER_SAMPLE)
             return Warp(size, None)
         canvas_size = self.canvas_size(size)
-        matrix = self.draw_geometry(generator).matrix(canvas_size, size)
-        return Warp(canvas_size, None if canvas_size == size and np.array_equal(matrix, _IDENTITY) else matrix)
+        geometry = self.draw_geometry(generator)
+        moves = geometry.moves or canvas_size != size
+        return Warp(canvas_size, geometry.matrix(canvas_size, size) if moves else None)
 
     @functools.cached_property
     def _moves_nothing(self) -> bool:
