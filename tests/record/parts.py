@@ -129,7 +129,7 @@ def _batches(place: Workplace, path: Path, words: list[str]) -> Any:
             }
             for batch in every
         ],
-        "files": sorted(str(file.relative_to(out)) for file in out.rglob("*") if file.is_file()),
+        "files": _files(out),
     }
 
 
@@ -147,7 +147,9 @@ def _fit(place: Workplace, path: Path) -> dict[str, Any]:
     result = {
         "document": done.document,
         "history": _table(run / "history.csv"),
-        "files": sorted(str(file.relative_to(run)) for file in run.rglob("*") if file.is_file()),
+        "files": [
+            name for name in _files(run) if not name.startswith("plots/")
+        ],  # which a slow run draws while it trains
         "config.yaml": place.plain((run / "config.yaml").read_text()),
         "split.json": digest((run / "split.json").read_bytes()),
         "meta.json": sorted(json.loads((run / "meta.json").read_text())),
@@ -177,6 +179,10 @@ def _predict(place: Workplace, name: str, run: Path) -> Any:
     files = sorted(file for file in out.rglob("*") if file.is_file())
     written = {str(file.relative_to(out)): digest(place.plain_bytes(file.read_bytes())) for file in files}
     return {"exit code": done.code, "document": done.document, "files": written}
+
+
+def _files(folder: Path) -> list[str]:
+    return sorted(str(file.relative_to(folder)) for file in folder.rglob("*") if file.is_file())
 
 
 def _table(path: Path) -> list[dict[str, str]]:
