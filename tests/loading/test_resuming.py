@@ -45,7 +45,7 @@ def test_a_class_that_changes_between_epochs_is_brought_to_where_a_stream_begins
     with stream_of(faults.Counting(), WorkerOptions(0)) as whole:
         expected = batches(whole, 24)
     assert len({str(sorted(expected[n : n + 6])) for n in (0, 6, 12, 18)}) == 4  # every epoch its own
-    for start in STARTS:
+    for start in (17, 18) if workers.processes else STARTS:
         with stream_of(faults.Counting(), workers, start) as stream:
             assert stream.position == start
             assert batches(stream, 3) == expected[start : start + 3]
