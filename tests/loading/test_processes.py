@@ -1,5 +1,6 @@
 """Worker processes: the same batches, and every way in which one can fail."""
 
+import contextlib
 import gc
 import json
 import os
@@ -159,10 +160,10 @@ def test_what_cannot_be_pickled_is_refused_at_the_start(faults):
 def test_closing_leaves_no_process_thread_or_file(faults):
     taken(faults.Counting(), 2)
     gc.collect()
-    before = (threading.active_count(), num_open_files())
+    before, others = (threading.active_count(), num_open_files()), child_processes()
     batches = stream(faults.Counting(), workers=3)
     batches.take()
-    pids = child_processes()
+    pids = child_processes() - others
     assert pids
     began = time.monotonic()
     batches.close()
@@ -200,8 +201,12 @@ def num_open_files():
 
 
 def child_processes():
-    stats = [path.read_text().rpartition(")") for path in Path("/proc").glob("[0-9]*/stat")]
-    return [int(name.split()[0]) for name, _, rest in stats if int(rest.split()[1]) == os.getpid()]
+    found = set()
+    for path in Path("/proc").glob("[0-9]*/stat"):
+        with contextlib.suppress(FileNotFoundError, ProcessLookupError):  # it has ended meanwhile
+            if int(path.read_text().rpartition(")")[2].split()[1]) == os.getpid():
+                found.add(int(path.parent.name))
+    return found
 
 
 def is_alive(pid):
