@@ -97,4 +97,5 @@ def test_an_old_run_that_was_killed_within_an_epoch_ends_as_one_that_was_not(fol
     trained = list(map(figures_of, history(folder / "whole")))
     assert [first, second] == [pytest.approx(row, rel=TOLERANCE) for row in trained]
     if first == trained[0]:  # this processor rounds as the one that the run began on
-        assert resumed["weights_sha256"] == whole["weights_sha256"]
+        ended = json.loads((OLD_RUNS / "finished" / "result.json").read_text())
+        assert resumed["weights_sha256"] == whole["weights_sha256"] == ended["weights_sha256"]
