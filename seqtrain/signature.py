@@ -105,7 +105,7 @@ def signature_of(target: Callable[..., Any]) -> Signature:
         group = typing.get_origin(annotation) or annotation
         if parameter.kind is inspect.Parameter.VAR_KEYWORD:
             takes_any_keyword = True
-        elif group in _argument_groups:
+        elif isinstance(group, type) and group in _argument_groups:
             groups[name] = group
             for own in signature_of(group).parameters.values():
                 default = own.default if parameter.default is REQUIRED else getattr(parameter.default, own.name)

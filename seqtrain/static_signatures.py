@@ -121,9 +121,13 @@ def read_once(sources: Sequence[Path], read: Callable[[], T]) -> T:
         sources: The files. If the size or the time of one has changed, all are read again.
         read: Reads them; its result is pickled.
     """
-    kept = _kept_file([Path(__file__), Path(signature.__file__), *sources], read.__qualname__)
     try:
-        return cast(T, pickle.loads(kept.read_bytes()))
+        kept = _kept_file([Path(__file__), Path(signature.__file__), *sources], read.__qualname__)
+    except RuntimeError:  # the user has no home
+        return read()
+    try:
+        if kept.stat().st_uid == os.getuid():  # unpickling runs code
+            return cast(T, pickle.loads(kept.read_bytes()))
     except FileNotFoundError:
         pass
     except Exception as error:  # a damaged pickle may raise anything

@@ -10,7 +10,7 @@ from seqtrain.config import load_config
 from seqtrain.errors import ConfigError
 from seqtrain.loading.pipeline import open_data
 from seqtrain.registry import Component, Registry
-from seqtrain.signature import REQUIRED, argument_group
+from seqtrain.signature import REQUIRED, argument_group, signature_of
 from seqtrain.types import Probability
 from tests.conftest import CONFIGS
 
@@ -151,3 +151,11 @@ def test_a_sequence_of_ones_own_takes_groups_whose_fields_are_keys_of_the_config
     with pytest.raises(ConfigError, match="unknown argument of sequence 'own_black_pictures'") as caught:
         load_config(config, ["sequence.image_format=1"])
     assert caught.value.mistakes[0].expected == "one of: image_size, color, resize, data_format, level"
+
+
+def test_an_annotation_that_is_no_type_is_no_argument_group():
+    class Odd:
+        def __init__(self, sizes: [int] = (), options: {1: 2} = None):
+            pass
+
+    assert list(signature_of(Odd).parameters) == ["sizes", "options"]

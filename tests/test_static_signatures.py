@@ -1,3 +1,5 @@
+from pathlib import Path
+
 import pytest
 
 from seqtrain.signature import REQUIRED, signature_of
@@ -107,4 +109,10 @@ def test_what_was_kept_and_is_damaged_is_read_again(source, damage):
 
 def test_a_cache_folder_that_cannot_be_made_costs_nothing_but_the_reading(source):
     source.with_name("cache").write_text("a file where the folder would be")
+    assert read_once([source], str) == ""
+
+
+def test_a_user_without_a_home_has_everything_read(source, monkeypatch):
+    monkeypatch.delenv("XDG_CACHE_HOME")
+    monkeypatch.setattr(Path, "expanduser", lambda path: (_ for _ in ()).throw(RuntimeError("no home")))
     assert read_once([source], str) == ""

@@ -81,5 +81,6 @@ def _flow(value: Any) -> str:
     if isinstance(value, _Text):
         return value
     value = list(value) if isinstance(value, tuple) else value
-    text = yaml.safe_dump(value, default_flow_style=True, sort_keys=False, allow_unicode=True, width=1_000_000)
-    return text.removesuffix("...\n").rstrip("\n")
+    # In a list, so that text is quoted as it must be between brackets.
+    text = yaml.safe_dump([value], default_flow_style=True, sort_keys=False, allow_unicode=True, width=1_000_000)
+    return text.rstrip("\n")[1:-1]

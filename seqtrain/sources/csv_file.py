@@ -13,6 +13,7 @@ import codecs
 import contextlib
 import csv
 import io
+import os
 import re
 from collections.abc import Collection, Generator, Iterator, Sequence
 from pathlib import Path
@@ -31,7 +32,7 @@ DELIMITERS = (",", ";", "\t")
 BLOCK_BYTES = 1 << 22
 """So much of a file is read at a time."""
 
-_LONGEST_LINE = 1 << 26  # a file without a line break in so many bytes is not a table
+LONGEST_LINE_BYTES = 1 << 26  # a file without a line break in so many bytes is not a table
 
 
 class Block(NamedTuple):
@@ -149,7 +150,12 @@ class CsvFile:
     def _texts(self, file: BinaryIO, errors: GatheredErrors) -> Generator[bytes]:
         """Blocks of whole lines, which end in a line feed, perhaps after a carriage return."""
         start = file.tell()
-        while text := file.read(BLOCK_BYTES) + file.readline(_LONGEST_LINE):
+        while text := file.read(BLOCK_BYTES) + file.readline(LONGEST_LINE_BYTES):
+            if (
+                len(text) == BLOCK_BYTES + LONGEST_LINE_BYTES and b"\r" in text
+            ):  # lines that end in a carriage return alone
+                file.seek(text.rindex(b"\r") + 1 - len(text), os.SEEK_CUR)
+                text = text[: text.rindex(b"\r") + 1]
             if b"\r" in text and text.count(b"\r") != text.count(b"\r\n"):
                 text = re.sub(rb"\r(?!\n)", b"\n", text)
             num_good = _num_decodable(text)

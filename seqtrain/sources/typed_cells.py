@@ -230,8 +230,9 @@ def _int64(cells: Any) -> Converted:
     with contextlib.suppress(pa.ArrowInvalid):
         if not (letters == ord("x")).any():  # pyarrow knows numbers in base 16
             return Converted(cells.cast("int64").to_numpy(), none_missing)
+    texts = pc.utf8_trim_whitespace(cells).to_pylist()
     are_whole = _matches(cells, WHOLE_NUMBER).tolist()
-    numbers = [int(cell) if is_whole else 2**63 for cell, is_whole in zip(cells.to_pylist(), are_whole, strict=True)]
+    numbers = [int(text) if is_whole else 2**63 for text, is_whole in zip(texts, are_whole, strict=True)]
     fit = np.array([-(2**63) <= number < 2**63 for number in numbers])
     values = np.array([number if fits else 0 for number, fits in zip(numbers, fit, strict=True)], np.int64)
     return Converted(values, none_missing, {"no whole number": ~fit})

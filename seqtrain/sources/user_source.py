@@ -6,13 +6,16 @@ missing attributes of `Source` too, and is copied and pickled as the class itsel
 
 from __future__ import annotations
 
+import abc
+import contextlib
 import functools
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Generic, Protocol
 
 from seqtrain.sources.base import Source
 
 _CAPABILITIES = tuple(name for name in vars(Source) if not name.startswith("__"))
+_FORMER_NAMES = {"drop_leaking": "purged"}  # of methods of users' classes
 
 
 def as_source(built: Any) -> Source:
@@ -24,26 +27,47 @@ def as_source(built: Any) -> Source:
         own |= {name for name in _CAPABILITIES if name not in own and hasattr(built, name)}
     missing = tuple(name for name in _CAPABILITIES if name not in own)
     if missing:
+        if not _has_plain_class(built):
+            return _Delegating(built)
         try:
             _add_defaults(built, missing)
         except TypeError:  # a list, or another type that is no Python class
-            return _Items(built)
+            return _Delegating(built)
     source: Source = built
     return source
 
 
-class _Items(Source):
-    """The samples of a list or of another container."""
+def _has_plain_class(built: Any) -> bool:
+    """Whether nothing happens when the class is subclassed."""
+    return type(type(built)) in (type, abc.ABCMeta) and not any(
+        "__init_subclass__" in vars(cls) for cls in type(built).__mro__ if cls not in (object, Protocol, Generic)
+    )
 
-    def __init__(self, items: Any) -> None:
-        self._items = items
+
+class _Delegating(Source):
+    """A source whose class cannot be subclassed: a capability that it has is its own, any other is the default."""
+
+    def __init__(self, built: Any) -> None:
+        self._built = built
 
     def __len__(self) -> int:
-        return len(self._items)
+        return len(self._built)
 
     def __getitem__(self, index: int) -> dict[str, Any]:
-        sample: dict[str, Any] = self._items[index]
+        sample: dict[str, Any] = self._built[index]
         return sample
+
+    def __getattribute__(self, name: str) -> Any:
+        if name in _CAPABILITIES:
+            for own in (name, _FORMER_NAMES.get(name, name)):
+                with contextlib.suppress(AttributeError):
+                    return getattr(self._built, own)
+        return super().__getattribute__(name)
+
+    def __getattr__(self, name: str) -> Any:
+        if name == "_built":  # which a copy does not have yet
+            raise AttributeError(name)
+        return getattr(self._built, name)
 
 
 def _add_defaults(built: Any, missing: tuple[str, ...]) -> None:
@@ -58,10 +82,11 @@ def _with_defaults(cls: Any, missing: tuple[str, ...]) -> Any:
         if isinstance(reduced, str):
             return reduced
         function, arguments, *state = reduced
-        arguments = tuple(cls if argument is type(self) else argument for argument in arguments)
-        return (_restored, (missing, function, arguments), *state)
+        function, *arguments = (cls if each is type(self) else each for each in (function, *arguments))
+        return (_restored, (missing, function, tuple(arguments)), *state)
 
-    namespace = {name: vars(Source)[name] for name in missing}
+    names = {name: _FORMER_NAMES.get(name, name) for name in missing}
+    namespace = {name: vars(cls).get(former, vars(Source)[name]) for name, former in names.items()}
     about = {"__slots__": (), "__module__": cls.__module__, "__qualname__": cls.__qualname__, "__doc__": cls.__doc__}
     return type(cls)(cls.__name__, (cls,), {**namespace, **about, "__reduce_ex__": reduce})
 

@@ -1,6 +1,8 @@
 import pytest
+import yaml
 
 from seqtrain.errors import DataError
+from seqtrain.init.recipe import Recipe
 from tests.init.places import found, sections, table
 
 
@@ -113,3 +115,9 @@ def test_one_file_may_be_named(tmp_path):
     for name in ("a", "b"):
         table(tmp_path / f"{name}.csv", ["x", "y", name], [[n % 3, n % 5, n / 7] for n in range(30)])
     assert found(tmp_path / "b.csv")[0].targets == ("x", "y", "b")
+
+
+@pytest.mark.parametrize("name", ["Patient [ID]", "a, b", "site: no", "{x}"])
+def test_a_column_whose_name_is_no_plain_text_in_yaml_is_quoted(name):
+    recipe = Recipe("table", "A table.", {"name": "table", "path": "t.csv"}, by="group", column=name)
+    assert yaml.safe_load(recipe.to_yaml("a test"))["split"]["column"] == name

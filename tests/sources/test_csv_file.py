@@ -83,6 +83,15 @@ def test_lines_may_end_in_carriage_returns_alone(tmp_path: Path) -> None:
     assert split(tmp_path / "t.csv") == ([(2, 4, ["1", "2"]), (4, 9, ["3", "4"])], [])
 
 
+def test_a_long_file_of_carriage_returns_is_cut_between_rows(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(csv_file, "BLOCK_BYTES", 16)
+    monkeypatch.setattr(csv_file, "LONGEST_LINE_BYTES", 16)
+    path = tmp_path / "t.csv"
+    path.write_bytes(b"a,b\r" + b"".join(b"%d,%d\r" % (n, 2 * n) for n in range(1000)))
+    rows, ragged = split(path)
+    assert [cells for _, _, cells in rows] == [[str(n), str(2 * n)] for n in range(1000)] and not ragged
+
+
 def test_the_header_is_the_first_row_that_is_not_blank(tmp_path: Path) -> None:
     (tmp_path / "t.csv").write_bytes(b'\n\r\n"a;b"; c\n1;2\n')
     file = CsvFile(tmp_path / "t.csv")

@@ -63,6 +63,7 @@ def test_columns_are_found_by_name_in_every_order_line_end_and_quoting(tmp_path:
         ),
         ("", "the row is blank"),
         ("x3,4,5,6", "the cell of column 'userId' is no whole number"),
+        ("3\x1cx,4,5,6", "the cell of column 'userId' is no whole number"),
         ("3,4.5,5,6", "the cell of column 'movieId' is no whole number"),
         ("3,99999999999999999999,5,6", "the cell of column 'movieId' is no whole number"),
         ("3,4,good,6", "the cell of column 'rating' is no number"),

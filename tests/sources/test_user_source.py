@@ -135,3 +135,40 @@ def test_a_source_without_columns_says_so():
         source.column("patient")
     with pytest.raises(DataError, match="a sequence that takes `x_set` and `y_set` cannot read from a"):
         source.as_columns(np.array([0]))
+
+
+class Registering(Plain):
+    """Refuses a second class of its name, as base classes with a registry do."""
+
+    names: set = set()
+
+    def __init_subclass__(cls, **keywords):
+        assert cls.__qualname__ not in Registering.names
+        Registering.names.add(cls.__qualname__)
+
+
+class Registered(Registering):
+    def purged(self, train, val):
+        return train[1:]
+
+
+class ReducedByItself(Plain):
+    def __reduce__(self):
+        return self.__class__, (self.length,)
+
+
+def test_a_class_that_hears_of_its_subclasses_keeps_what_it_has():
+    source = as_source(Registered(5))
+    assert source.labels.tolist() == [0, 1, 0, 1, 0] and source.length == 5
+    assert (source.groups, source.describe(1)) == (None, "sample 1")
+    copied = pickle.loads(pickle.dumps(source))
+    assert (len(copied), copied[1], copied.classes) == (5, {"x": 1}, ("below", "above"))
+
+
+@pytest.mark.parametrize("own", [Registered(5), type("Windows", (Plain,), {"purged": Registered.purged})(5)])
+def test_the_former_name_of_a_method_is_understood(own):
+    assert as_source(own).drop_leaking(np.arange(3), np.arange(3, 5)).tolist() == [1, 2]
+
+
+def test_a_class_that_reduces_to_itself_is_pickled():
+    assert len(pickle.loads(pickle.dumps(as_source(ReducedByItself(5))))) == 5
