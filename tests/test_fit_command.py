@@ -341,3 +341,8 @@ def test_a_loss_of_ones_own_is_named_like_kerass(points):
     done = seqtrain("fit", points, "--dry-run", "-s", "compile.loss={name: twice_the_loss, alpha: 3}")
     assert done.code == 2
     assert "compile.loss: 'twice_the_loss' is a function, which takes no arguments here" in done.err
+
+
+def test_a_loss_of_ones_own_that_fails_in_a_graph_alone_is_told_before_training(points):
+    done = seqtrain("fit", points, "--dry-run", "-s", "compile.loss=loss_that_reads_values")
+    assert done.code == 2 and "do not fit the batches" in done.err

@@ -28,7 +28,7 @@ from typing import Any
 from seqtrain.errors import SeqtrainError, WorkerError
 from seqtrain.loading.bad_samples import BadSample
 from seqtrain.loading.batch_errors import unforeseen
-from seqtrain.loading.memory import HeapBuffers, SharedBuffers
+from seqtrain.loading.memory import Buffer, HeapBuffers, SharedBuffers
 from seqtrain.loading.order import Schedule
 from seqtrain.loading.pending_batch import PendingBatch, RowRange
 from seqtrain.loading.workers import LocalWorker, Worker, WorkerOptions, WorkerPool
@@ -107,6 +107,7 @@ class Prefetcher:
             raise batch.error
         if batch.batch is not None:
             batch.batch = self.buffers.lend(batch.buffer, batch.batch)
+            batch.rows, batch.buffer = None, Buffer()  # memory that was copied is free from here on
         with self._lock:
             if not self._is_cheap or (self._num_idle == len(self._threads) and self._has_room()):
                 self._work_changed.notify()  # there is room in the queue now, and memory may have been freed
@@ -272,6 +273,7 @@ class Prefetcher:
         self._next_position += 1
         self._open.append(batch)
         self._unlocked(lambda: self._prepare(batch))
+        batch.is_open = True
         if batch.is_discarded or batch.error is not None:
             self._store(batch)
         elif not self._is_cheap:
@@ -292,14 +294,13 @@ class Prefetcher:
         return self._num_made > 0 and self._mean_s < _CHEAP_S
 
     def _prepare(self, batch: PendingBatch) -> None:
-        """Determines the samples of a batch, allocates its memory, and opens it to workers."""
+        """Determines the samples of a batch, and allocates its memory."""
         try:
             if self._sequence.splits_rows:
                 batch.samples = self._sequence.sample_indices(batch.epoch, batch.index)
                 batch.rows = self.buffers.rows(batch.buffer, len(batch.samples))
         except Exception as error:
             batch.error = unforeseen(f"batch {batch.index} of epoch {batch.epoch}", error)
-        batch.is_open = True
 
     def _unlocked(self, action: Callable[[], Any]) -> Any:
         self._lock.release()

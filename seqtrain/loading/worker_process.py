@@ -116,6 +116,9 @@ class _Server:
     def answer(self, task: Task) -> Reply:
         try:
             self._load(task.sequence)
+        except BaseException as error:  # there is no sequence yet that could name its samples
+            return unforeseen(f"batch {task.index} of epoch {task.epoch}", error)
+        try:
             return self._make(task) if task.samples is None else self._write(task, task.samples)
         except BaseException as error:
             return unforeseen(describe_rows(self._sequence, task.epoch, task.index, task.samples), error)

@@ -55,9 +55,11 @@ def _import_keras() -> None:
     """
     if "keras" in sys.modules:
         return
+    was_enabled = gc.isenabled()
     gc.disable()
     try:
         import keras  # noqa: F401
     finally:
-        gc.enable()
+        if was_enabled:
+            gc.enable()
     gc.freeze()

@@ -53,9 +53,14 @@ def warn_of_untrained(loaded: LoadedConfig, model: Any) -> None:
 
 
 def _tested(loaded: LoadedConfig, model: Any, batch: tuple[Any, ...]) -> dict[str, float]:
-    """The logs of testing one batch; eagerly on TensorFlow, where building the graph would take longer."""
-    eager = model.run_eagerly or keras.backend.backend() == "tensorflow"
-    former, model.run_eagerly = model.run_eagerly, eager
+    """The logs of testing one batch; eagerly on TensorFlow, where building the graph takes longer than the batch.
+
+    Code of a user's, and XLA, may refuse a graph where an eager step passes.
+    """
+    compiled = loaded.config.compile
+    needs_graph = bool(loaded.config.imports) or (compiled is not None and compiled.jit_compile is True)
+    former = model.run_eagerly
+    model.run_eagerly = former or (keras.backend.backend() == "tensorflow" and not needs_graph)
     try:
         return scalar_logs(model.test_on_batch(*batch, return_dict=True))
     except Exception as error:

@@ -22,6 +22,7 @@ from seqtrain.loading.workers import WorkerOptions
 from seqtrain.sequences.keras_style import KerasStyleSequence
 from seqtrain.user_files import load_file
 from tests.conftest import ROOT
+from tests.loading.test_stream import NumbersSequence
 
 FILE = ROOT / "tests" / "own" / "faults.py"
 
@@ -227,3 +228,17 @@ def test_workers_for_our_own_sequences_import_neither_keras_nor_tensorflow():
     code = "import json, sys, seqtrain.loading.worker_process, seqtrain.sequences; print(json.dumps(list(sys.modules)))"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=ROOT)
     assert not {"keras", "tensorflow", "jax", "matplotlib", "yaml"} & set(json.loads(done.stdout))
+
+
+class Unreadable(NumbersSequence):
+    """Cannot be unpickled, as one whose file is not among the imports."""
+
+    def __setstate__(self, state):
+        raise AttributeError("made of what is not here")
+
+
+def test_a_sequence_that_a_worker_cannot_load_is_told_with_its_cause():
+    who = WorkerOptions(1, processes=True, imports=(str(Path(__file__)),))
+    stream = BatchStream(Unreadable(), training_schedule(7), who)
+    with stream, pytest.raises(WorkerError, match="batch 0 of epoch 0 could not be made: .*not here"):
+        stream.take()
