@@ -22,6 +22,7 @@ from tests.training.resuming import MARKS, assert_alike, load_config_once, momen
 pytestmark = MARKS
 
 STOPS = ["fit.epochs=6", "callbacks.2.early_stopping.min_delta=0.9"]  # an accuracy never rises by so much
+STEPS = "fit.validation_steps=99"  # more than there are
 PATIENCE = "callbacks.2.early_stopping.patience"
 
 
@@ -40,20 +41,33 @@ def full_disk(monkeypatch):
     return left
 
 
+@pytest.fixture(scope="module")
+def first_epoch(tmp_path_factory):
+    """A run of one epoch; `fit.epochs` may be raised."""
+    folder = tmp_path_factory.mktemp("first_epoch")
+    run(folder, "fit.epochs=1", STEPS)
+    return folder
+
+
+@pytest.fixture
+def trained(first_epoch, tmp_path):
+    """A copy of it."""
+    shutil.copytree(first_epoch, tmp_path / "copy", symlinks=True)
+    return tmp_path / "copy"
+
+
 def last(folder):
     return json.loads((folder / "run" / "checkpoints" / "last" / "manifest.json").read_text())
 
 
-def test_what_is_told_while_the_data_is_opened_is_in_the_log(tmp_path):
-    run(tmp_path, "fit.epochs=1", "fit.validation_steps=99")
-    assert "batches to validate on; all are used" in (tmp_path / "run" / "train.log").read_text()
+def test_what_is_told_while_the_data_is_opened_is_in_the_log(first_epoch):
+    assert "batches to validate on; all are used" in (first_epoch / "run" / "train.log").read_text()
 
 
-def test_a_corrupt_checkpoint_is_told_in_the_log(tmp_path):
-    run(tmp_path, "fit.epochs=1")
-    (tmp_path / "run" / "checkpoints" / "last" / "state.json").write_text("{}")
-    run(tmp_path, "fit.epochs=2")
-    assert "corrupt and put aside" in (tmp_path / "run" / "train.log").read_text()
+def test_a_corrupt_checkpoint_is_told_in_the_log(trained):
+    (trained / "run" / "checkpoints" / "last" / "state.json").write_text("{}")
+    run(trained, "fit.epochs=2", STEPS)
+    assert "corrupt and put aside" in (trained / "run" / "train.log").read_text()
 
 
 def test_a_config_may_be_mended_as_long_as_no_checkpoint_was_kept(tmp_path):
@@ -66,22 +80,22 @@ def test_a_config_may_be_mended_as_long_as_no_checkpoint_was_kept(tmp_path):
         run(tmp_path, "split.train=0.8", "fit.epochs=2")
 
 
-def test_a_run_whose_checkpoints_are_gone_is_not_begun_anew(tmp_path):
-    run(tmp_path, "fit.epochs=1")
-    shutil.rmtree(tmp_path / "run" / "checkpoints")
+def test_a_run_whose_checkpoints_are_gone_is_not_begun_anew(trained):
+    shutil.rmtree(trained / "run" / "checkpoints")
     with pytest.raises(CheckpointError, match="no checkpoint to go on from"):
-        run(tmp_path, "fit.epochs=2")
-    (tmp_path / "run" / "result.json").unlink()
+        run(trained, "fit.epochs=2", STEPS)
+    (trained / "run" / "result.json").unlink()
     with pytest.raises(CheckpointError, match="no checkpoint to go on from"):
-        run(tmp_path, "fit.epochs=2", resume="must")
+        run(trained, "fit.epochs=2", STEPS, resume="must")
 
 
-def test_a_damaged_result_is_written_anew(tmp_path):
-    result = run(tmp_path, "fit.epochs=1").result
-    (tmp_path / "run" / "result.json").write_text("{")
-    again = run(tmp_path, "fit.epochs=1").result
+def test_a_damaged_result_is_written_anew(trained):
+    path = trained / "run" / "result.json"
+    result = json.loads(path.read_text())
+    path.write_text("{")
+    again = run(trained, "fit.epochs=1", STEPS).result
     assert again["weights_sha256"] == result["weights_sha256"]
-    assert json.loads((tmp_path / "run" / "result.json").read_text())["epochs"] == 1
+    assert json.loads(path.read_text())["epochs"] == 1
 
 
 @pytest.mark.parametrize(
@@ -121,16 +135,15 @@ def test_an_output_without_a_loss_is_told(caplog):
         assert caplog.messages == told
 
 
-def test_a_start_that_is_refused_or_has_nothing_to_do_is_not_in_the_log(tmp_path, caplog):
+def test_a_start_that_is_refused_or_has_nothing_to_do_is_not_in_the_log(trained, caplog):
     caplog.set_level(logging.DEBUG, "seqtrain")
-    run(tmp_path, "fit.epochs=1")
-    log = tmp_path / "run" / "train.log"
+    log = trained / "run" / "train.log"
     told = log.read_text()
     with pytest.raises(CheckpointError):
-        run(tmp_path, "fit.epochs=1", "batch_size=4")
+        run(trained, "fit.epochs=1", STEPS, "batch_size=4")
     with pytest.raises(CheckpointError):
-        run(tmp_path, "fit.epochs=1", resume="never")
-    assert run(tmp_path, "fit.epochs=1").result["status"] == "already_complete"
+        run(trained, "fit.epochs=1", STEPS, resume="never")
+    assert run(trained, "fit.epochs=1", STEPS).result["status"] == "already_complete"
     assert log.read_text() == told
 
 
