@@ -19,7 +19,7 @@ Picture = npt.NDArray[np.uint8]  # (height, width) or (height, width, channels)
 Size = tuple[int, int]  # height, width
 
 ALIGNMENT = 64  # TensorFlow takes a NumPy array without a copy only where its memory starts at a multiple of this
-_PART_NAMES = ("x", "y", "sample_weight")
+PART_NAMES = ("x", "y", "sample_weight")
 
 Kind = Literal["pixels", "mask", "series"]
 """What the values of a field are, where its shape alone does not say:
@@ -71,7 +71,7 @@ def map_structure(function: Callable[..., Any], *structures: Any) -> Any:
 
 def named_leaves(batch: tuple[Any, ...]) -> Iterator[tuple[str, Any]]:
     """The leaves of a batch with names for users: `x`, `y`, `x.user_id`, `y.0`, `sample_weight`."""
-    for name, part in zip(_PART_NAMES, batch, strict=False):
+    for name, part in zip(PART_NAMES, batch, strict=False):
         yield from _named(name, part)
 
 

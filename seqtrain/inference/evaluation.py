@@ -119,7 +119,7 @@ def _metrics(run: TrainedRun, sequence: Any, steps: int, samples: int, bad: BadS
             on_test_batch_end=lambda batch, logs: advance(min(batch_size, samples - batch * batch_size))
         )
         try:
-            return scalar_logs(run.model.evaluate(dataset, callbacks=[bar], verbose=0, return_dict=True))
+            return scalar_logs(run.model.evaluate(dataset.for_fit(), callbacks=[bar], verbose=0, return_dict=True))
         except Exception as error:
             if dataset.error is not None:
                 raise dataset.error from error

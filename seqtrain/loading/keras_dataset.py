@@ -1,34 +1,37 @@
-"""The dataset passed to `fit`: a `keras.utils.Sequence` that returns the batches of a stream.
+"""The datasets passed to `fit` and `evaluate`: the batches of a stream, as Keras takes them.
 
-Keras's own workers are never used: with `workers=1`, Keras calls `__getitem__` from one thread, in order.
+Keras's own workers are never used. With JAX, Keras takes a `keras.utils.Sequence` with `workers=1`, and calls its
+`__getitem__` from one thread, in order. With TensorFlow, Keras would read it through `tf.data.Dataset.from_generator`,
+whose Python code takes longer than making a cheap batch; so it gets a `tf.data.Dataset` that only calls `__getitem__`.
 
 The training dataset has no end, and `fit` gets `steps_per_epoch`: then Keras makes one iterator for the whole run, and
 index `i` is step `i` of the run. The validation dataset has an end: Keras restarts it at 0 each time.
 
-Before training, Keras reads the first two batches to infer their shapes, and TensorFlow then rejects batches of other
-shapes: text of variable length fails if the first two batches happen to be equally long. The axes that may vary are
-those that are None in the model's inputs and outputs. So if the sequence has no spec, Keras is given a second batch
-that differs from the first along each of these axes.
+TensorFlow must know the shapes of the batches before training. Without a spec, the first two batches show them: an axis
+may vary if it is None in the model's inputs or outputs, or if it differs between these two, unless the model's input
+has one size for it.
 """
 
 from __future__ import annotations
 
 import collections
 import time
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Callable
+from typing import Any, NamedTuple
 
 import keras
-import numpy as np
 import numpy.typing as npt
 
 from seqtrain import console
+from seqtrain.errors import WorkerError
 from seqtrain.loading.stream import BatchStream
-from seqtrain.structure import map_structure, num_samples
+from seqtrain.structure import PART_NAMES, map_structure, named_leaves, num_samples
+
+Shape = tuple[int | None, ...]  # with None for an axis that may vary, such as the first
+Shapes = dict[str, Shape]  # of the arrays of a batch, by their names
 
 
-@dataclass(frozen=True, slots=True)
-class BatchTiming:
+class BatchTiming(NamedTuple):
     """When a batch was returned to Keras.
 
     Args:
@@ -55,32 +58,70 @@ class KerasDataset(keras.utils.PyDataset):
     def __init__(self, stream: BatchStream, model: Any) -> None:
         super().__init__(workers=1, use_multiprocessing=False)
         self._model = model
-        self._learns_form = True
         if keras.backend.backend() == "tensorflow":
             stream.reuse_memory()
         self._stream = stream
+        self._shapes: Shapes = {}
+        self._checked: dict[str, tuple[int, ...]] | None = None  # the shapes of the last batch that was checked
         self.error: BaseException | None = None
 
-    def on_epoch_begin(self) -> None:
-        """Notes that Keras has inferred the shapes: from now on it reads batches to train on."""
-        self._learns_form = False
+    def for_fit(self) -> Any:
+        """What `fit` and `evaluate` take: this object or, with TensorFlow, a `tf.data.Dataset` of its batches.
+
+        Raises:
+            BaseException: what making the first batches raised; it is kept in `error` too.
+        """
+        workers = self._stream.workers
+        words = f"starting {workers.count} worker processes" if workers.processes else "loading the first batch"
+        with console.status(words):
+            first = self[0]
+        if keras.backend.backend() != "tensorflow":
+            return self
+        shapes = shapes_of(first)
+        if self._stream.sequence.spec is None:
+            shapes = self._shapes_of_all(first)
+        self._shapes = shapes
+        return tf_dataset(self._arrays, first, shapes, self.num_batches)
+
+    def _shapes_of_all(self, first: tuple[Any, ...]) -> Shapes:
+        """The shapes of all batches, by the first two and the model."""
+        shapes, of_model = shapes_of(first), _model_shapes(first, self._model)
+        second = shapes_of(self[1]) if self.num_batches != 1 else shapes
+        return {name: _common(name, shape, second.get(name, shape), of_model[name]) for name, shape in shapes.items()}
 
     def _take(self, position: int, interruptible: bool = True) -> tuple[Any, ...]:
         try:
-            if self._learns_form:
-                return self._first_batches(position, interruptible)
             return self._stream.take(position, interruptible).batch
         except BaseException as error:
             self.error = error
             raise
 
-    def _first_batches(self, position: int, interruptible: bool) -> tuple[Any, ...]:
-        if self._stream.is_kept(position - 1) and self._stream.sequence.spec is None:
-            return _of_another_form(self._stream.take(position - 1).batch, self._model)
-        workers = self._stream.workers
-        words = f"starting {workers.count} worker processes" if workers.processes else "loading the first batch"
-        with console.status(words):
-            return self._stream.take(position, interruptible).batch
+    def _position(self, index: int) -> int:
+        """The position in the stream's schedule of Keras's batch `index`."""
+        raise NotImplementedError
+
+    def _arrays(self, index: int) -> list[npt.NDArray[Any]]:
+        """The arrays of a batch, which must have the names and shapes of the first batch."""
+        if self.error is not None:  # TensorFlow would read on after a batch that failed
+            raise self.error
+        arrays = dict(named_leaves(self[index]))
+        shapes = {name: array.shape[1:] for name, array in arrays.items()}
+        if shapes != self._checked:
+            self._check_shapes(index, {name: (None, *shape) for name, shape in shapes.items()})
+            self._checked = shapes
+        return [arrays[name] for name in self._shapes]
+
+    def _check_shapes(self, index: int, shapes: Shapes) -> None:
+        if shapes.keys() == self._shapes.keys() and all(_fits(shapes[name], self._shapes[name]) for name in shapes):
+            return
+        epoch, number = self._stream.schedule(self._position(index))
+        self.error = WorkerError(
+            f"batch {number} of epoch {epoch} differs in shape from the first batch",
+            expected=_text(self._shapes),
+            received=_text(shapes),
+            fix="give all samples one shape (pad them); or make the axis None in the shape of the model's input",
+        )
+        raise self.error
 
 
 class TrainingDataset(KerasDataset):
@@ -102,6 +143,9 @@ class TrainingDataset(KerasDataset):
         self._last_batch: tuple[Any, ...] | None = None
         self._timings: collections.deque[BatchTiming] = collections.deque()
 
+    def _position(self, index: int) -> int:
+        return self._start + index
+
     def __getitem__(self, index: int) -> tuple[Any, ...]:
         end, position = self._stream.end, self._start + index
         if end is not None and position >= end and self._last_batch is not None:
@@ -113,11 +157,11 @@ class TrainingDataset(KerasDataset):
         self._timings.append(BatchTiming(index, num_samples(batch), time.perf_counter()))
         return batch
 
-    def on_epoch_begin(self) -> None:
-        """Discards the timings of the batches that were read to infer shapes."""
-        if self._learns_form:
-            self._timings.clear()
-        super().on_epoch_begin()
+    def for_fit(self) -> Any:
+        """See `KerasDataset.for_fit`; the batches that were read for their shapes are not timed."""
+        dataset = super().for_fit()
+        self._timings.clear()
+        return dataset
 
     @property
     def has_next_batch(self) -> bool:
@@ -147,6 +191,9 @@ class ValidationDataset(KerasDataset):
         """Batches in an evaluation."""
         return self._num_steps
 
+    def _position(self, index: int) -> int:
+        return index
+
     def __getitem__(self, index: int) -> tuple[Any, ...]:
         if self._stream.is_kept(index):
             return self._take(index)
@@ -154,30 +201,66 @@ class ValidationDataset(KerasDataset):
         return self._take(taken + (index - taken) % self._num_steps)
 
 
-def _of_another_form(batch: tuple[Any, ...], model: Any) -> tuple[Any, ...]:
-    """A batch of zeros with the same shape, but longer along each axis that is None in the model's shapes.
+def tf_dataset(
+    arrays: Callable[[int], list[npt.NDArray[Any]]], first: tuple[Any, ...], shapes: Shapes, num_batches: int | None
+) -> Any:
+    """A `tf.data.Dataset` of batches that a function makes, one at a time and in order.
 
     Args:
-        batch: `(x,)`, `(x, y)` or `(x, y, sample_weight)`.
-        model: A Keras model; without declared inputs, the shape stays the same.
+        arrays: Returns the arrays of the batch at an index, in the order of `named_leaves`.
+        first: A batch, whose structure and types all others have.
+        shapes: The shapes that all others have.
+        num_batches: Its length; None for no end.
     """
-    open_inputs = _open_axes(getattr(model, "inputs", None))
-    open_outputs = _open_axes(getattr(model, "outputs", None))
-    parts = [_longer(batch[0], open_inputs), *(_longer(part, open_outputs) for part in batch[1:])]
-    return tuple(parts)
+    import tensorflow as tf
+
+    types = [keras.backend.standardize_dtype(array.dtype) for _, array in named_leaves(first)]
+
+    @tf.autograph.experimental.do_not_convert  # the Python code of a conversion would run for every batch
+    def tensors(index: Any) -> Any:
+        flat = tf.numpy_function(lambda index: arrays(int(index)), [index], types)
+        for tensor, shape in zip(flat, shapes.values(), strict=True):
+            tensor.set_shape(shape)
+        leaves = iter(flat)
+        return map_structure(lambda _: next(leaves), first)
+
+    indices = tf.data.Dataset.counter() if num_batches is None else tf.data.Dataset.range(num_batches)
+    return indices.map(tensors).prefetch(tf.data.AUTOTUNE)
 
 
-def _open_axes(tensors: Any) -> list[tuple[int, ...]]:
-    shapes = [tuple(tensor.shape) for tensor in tensors or ()]
-    return [tuple(axis for axis, size in enumerate(shape) if axis and size is None) for shape in shapes]
+def shapes_of(batch: tuple[Any, ...]) -> Shapes:
+    """The shapes of a batch, with any number of samples."""
+    return {name: (None, *array.shape[1:]) for name, array in named_leaves(batch)}
 
 
-def _longer(part: Any, open_axes: list[tuple[int, ...]]) -> Any:
-    remaining = iter(open_axes)
+def _model_shapes(batch: tuple[Any, ...], model: Any) -> Shapes:
+    """For each array, the shape of the model's input or output that takes it, by name or in order; () if unknown."""
+    shapes: Shapes = {}
+    for number, (part, name) in enumerate(zip(batch, PART_NAMES, strict=False)):
+        tensors = list(getattr(model, "outputs" if number else "inputs", None) or ())
+        named, remaining = {f"{name}.{tensor.name}": tensor for tensor in tensors}, iter(tensors)
+        leaves = [leaf for leaf, _ in named_leaves(batch) if leaf.partition(".")[0] == name]
+        for leaf in sorted(leaves) if isinstance(part, dict) else leaves:  # Keras sorts the names of a dict
+            in_order = next(remaining, None)
+            shapes[leaf] = tuple(getattr(named.get(leaf, in_order), "shape", ()))
+    return shapes
 
-    def leaf(array: npt.NDArray[Any]) -> npt.NDArray[Any]:
-        axes = next(remaining, ())
-        shape = [size + 1 if axis in axes else size for axis, size in enumerate(array.shape)]
-        return np.zeros(shape, array.dtype)
 
-    return map_structure(leaf, part)
+def _common(name: str, first: Shape, second: Shape, of_model: Shape) -> Shape:
+    """The shape of an array in all batches, by its shapes in the first two."""
+    if len(second) != len(first):
+        return first
+    is_declared = len(of_model) == len(first)
+    may_differ = not is_declared or name.partition(".")[0] != "x"
+    sizes = zip(first, second, of_model if is_declared else first, strict=True)
+    return tuple(
+        None if declared is None or (may_differ and size != other) else size for size, other, declared in sizes
+    )
+
+
+def _fits(shape: Shape, expected: Shape) -> bool:
+    return len(shape) == len(expected) and all(map(lambda size, wanted: wanted in (None, size), shape, expected))
+
+
+def _text(shapes: Shapes) -> str:
+    return ", ".join(f"{name} {shape}" for name, shape in shapes.items())

@@ -15,7 +15,7 @@ from seqtrain.errors import DataError, WorkerError
 from seqtrain.global_random import seeded_globals
 from seqtrain.randomness import Order, epoch_end_seed, epoch_order
 from seqtrain.sequences.base import BatchSequence
-from seqtrain.structure import map_structure, named_leaves
+from seqtrain.structure import named_leaves
 
 
 class KerasStyleSequence(BatchSequence):
@@ -99,15 +99,16 @@ def standardized(batch: Any, owner: object) -> tuple[Any, ...]:
         )
     if len(batch) == 3 and batch[2] is None:  # Keras takes it for no weights
         batch = batch[:2]
-    parts = tuple(map_structure(np.asarray, _arrays_at_leaves(part)) for part in batch)
-    lengths = {leaf: array.shape[0] if array.ndim else None for leaf, array in named_leaves(parts)}
-    held = [leaf for leaf, array in named_leaves(parts) if array.dtype.hasobject]
+    parts = tuple(map(_arrays_at_leaves, batch))
+    leaves = list(named_leaves(parts))
+    held = [leaf for leaf, array in leaves if array.dtype.hasobject]
     if held:
         raise WorkerError(
             f"{name} returned Python objects in {', '.join(held)}",
             expected="arrays of numbers",
             fix="give its rows one shape (pad them) and one type",
         )
+    lengths = {leaf: array.shape[0] if array.ndim else None for leaf, array in leaves}
     if len(set(lengths.values())) > 1 or None in lengths.values():
         raise WorkerError(f"{name} returned arrays of different lengths", received=str(lengths))
     return parts
@@ -115,6 +116,8 @@ def standardized(batch: Any, owner: object) -> tuple[Any, ...]:
 
 def _arrays_at_leaves(part: Any) -> Any:
     """Lists of numbers or of arrays are one array; lists of batches of different kinds are several inputs."""
+    if isinstance(part, np.ndarray):
+        return part
     if isinstance(part, dict):
         return {key: _arrays_at_leaves(value) for key, value in part.items()}
     if isinstance(part, tuple):

@@ -244,20 +244,20 @@ class Run:
         if self._snapshot is None and self._config.on_nan.action == "rollback":
             self._checkpoints.save()  # so that the first epoch can be rolled back too
         try:
+            inputs = [each.for_fit() for each in datasets]
             self._model.fit(
-                dataset,
+                inputs[0],
                 epochs=self._config.fit.epochs,
                 initial_epoch=self._objects.progress.epoch,
                 steps_per_epoch=self._data.steps_per_epoch,
-                validation_data=datasets[1] if validation is not None else None,
+                validation_data=inputs[1] if validation is not None else None,
                 callbacks=callbacks,
                 shuffle=False,
                 verbose=0,
             )
-        except SeqtrainError:
-            raise
         except Exception as error:
-            self._raise_cause(error, datasets)
+            if not isinstance(error, SeqtrainError) or any(error is each.error for each in datasets):
+                self._raise_cause(error, datasets)
             raise
 
     def _raise_cause(self, error: Exception, datasets: list[KerasDataset]) -> None:

@@ -8,8 +8,8 @@ from typing import Any
 
 import keras
 
-from seqtrain.loading.keras_dataset import BatchTiming, TrainingDataset
-from seqtrain.structure import num_samples
+from seqtrain.loading.keras_dataset import BatchTiming, TrainingDataset, shapes_of, tf_dataset
+from seqtrain.structure import named_leaves, num_samples
 from seqtrain.training.throughput import Throughput
 
 _WARM_UP_STEPS = 5
@@ -31,6 +31,13 @@ class SameBatch(keras.utils.PyDataset):
     def __getitem__(self, index: int) -> tuple[Any, ...]:
         return self._batch
 
+    def for_fit(self) -> Any:
+        """See `KerasDataset.for_fit`."""
+        if keras.backend.backend() != "tensorflow":
+            return self
+        arrays = [array for _, array in named_leaves(self._batch)]
+        return tf_dataset(lambda index: arrays, self._batch, shapes_of(self._batch), None)
+
     def take_timings(self, count: int) -> list[BatchTiming]:
         """Timings as if each batch had been available at once."""
         return [BatchTiming(0, num_samples(self._batch), 0.0)] * count
@@ -44,7 +51,7 @@ def timed_fit(model: Any, dataset: TrainingDataset | SameBatch, seconds: float) 
     """
     throughput = Throughput(dataset, sys.maxsize)
     stop = _StopAfter(throughput, seconds)
-    model.fit(dataset, steps_per_epoch=sys.maxsize, verbose=0, shuffle=False, callbacks=[throughput, stop])
+    model.fit(dataset.for_fit(), steps_per_epoch=sys.maxsize, verbose=0, shuffle=False, callbacks=[throughput, stop])
     keras.ops.convert_to_numpy(model.trainable_variables[0])  # waits for the device
     return throughput.measured()
 

@@ -149,7 +149,8 @@ class _Streamed:
     def __enter__(self) -> dict[str, Any]:
         from seqtrain.loading.keras_dataset import TrainingDataset
 
-        return {"x": TrainingDataset(self._context.__enter__(), self._model), "steps_per_epoch": self._steps}
+        dataset = TrainingDataset(self._context.__enter__(), self._model)
+        return {"x": dataset.for_fit(), "steps_per_epoch": self._steps}
 
     def __exit__(self, *error: Any) -> None:
         self._context.__exit__(*error)

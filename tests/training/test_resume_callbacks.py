@@ -9,6 +9,7 @@ import threading
 import time
 
 import keras
+import numpy as np
 import pytest
 
 from seqtrain.errors import CheckpointError
@@ -39,6 +40,17 @@ def ends_alike(tmp_path, *at, settings):
     assert_alike(tmp_path, broken_off_at(tmp_path, *at, settings=settings), whole)
 
 
+def first_weights(model):
+    return np.array(model.trainable_variables[0])
+
+
+def wait_until(is_true, seconds=10):
+    """Waits for what another thread is about to do, such as a step that decays the weights before it has its batch."""
+    deadline = time.monotonic() + seconds
+    while not is_true() and time.monotonic() < deadline:
+        threading.Event().wait(0.005)
+
+
 @pytest.fixture
 def stopped_waiting(monkeypatch):
     """Has SIGTERM sent to the next run while it waits for a batch, or for the first that it looks at; runs it."""
@@ -46,7 +58,7 @@ def stopped_waiting(monkeypatch):
     def stop(folder, epoch=None, batch=0, settings=(), validates=False):
         reads, begun, sent, interrupted = (threading.Event() for _ in range(4))
         take, interrupt, begin = BatchStream.take, BatchStream.interrupt, RunCallbacks.on_train_batch_begin
-        begin_to_read, runs = TrainingDataset.on_epoch_begin, []
+        for_fit, runs, weights = TrainingDataset.for_fit, [], []
 
         def is_wanted(stream, position):
             if validates:  # any batch of the validation
@@ -58,15 +70,17 @@ def stopped_waiting(monkeypatch):
 
         def taken(stream, position=None, interruptible=True):
             if is_wanted(stream, position) and not sent.is_set():
-                time.sleep(0.2)  # so that a step that waits does meanwhile all that needs no data
+                if DECAYED in settings:
+                    wait_until(lambda: not np.array_equal(weights[0], first_weights(runs[0].model)))
                 sent.set()
                 os.kill(os.getpid(), signal.SIGTERM)
                 interrupted.wait(1)  # where a step is not to be interrupted, the batch is given then
             return take(stream, position, interruptible)
 
         def reading(dataset):
-            begin_to_read(dataset)
-            reads.set()  # and no longer looks at the form of a batch
+            given = for_fit(dataset)
+            reads.set()  # what follows is read to train on, not to know the shapes
+            return given
 
         def interrupting(stream, reason):
             interrupt(stream, reason)
@@ -76,12 +90,13 @@ def stopped_waiting(monkeypatch):
             runs.append(callbacks.run)
             begin(callbacks, number, logs)
             if (callbacks.run.progress.epoch, number) == (epoch, batch):
+                weights.append(first_weights(callbacks.run.model))
                 begun.set()
 
         with monkeypatch.context() as patch:
             patch.setattr(BatchStream, "take", taken)
             patch.setattr(BatchStream, "interrupt", interrupting)
-            patch.setattr(TrainingDataset, "on_epoch_begin", reading)
+            patch.setattr(TrainingDataset, "for_fit", reading)
             patch.setattr(RunCallbacks, "on_train_batch_begin", began)
             outcome = run(folder, *settings)
         assert outcome.exit_code == 128 + signal.SIGTERM
