@@ -13,6 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 _ORDER, _SAMPLE, _SPLIT, _SOURCE, _HANDOUT, _BATCH, _EPOCH_END, _REPLACEMENT = range(1, 9)
+_HELD_OUT_BATCH, _HELD_OUT_EPOCH_END, _HELD_OUT_CONSTRUCTOR = range(9, 12)
 _MOST_SHUFFLED = 1 << 22
 
 
@@ -136,14 +137,25 @@ def handout_order(seed: int, size: int) -> npt.NDArray[np.integer]:
     return np.random.default_rng((_HANDOUT, seed)).permutation(size)
 
 
-def batch_seed(seed: int, epoch: int, position: int) -> int:
+def constructor_seed(seed: int, training: bool) -> int:
+    """The seed of the global generators before a class written for Keras is built for training, or for other samples.
+
+    Batches and ends of epochs too have other numbers where the class does not train: else a validation would see the
+    very augmentation, or the very random data, of an epoch of training.
+    """
+    return seed if training else int(_seed_sequence(_HELD_OUT_CONSTRUCTOR, seed).generate_state(1)[0])
+
+
+def batch_seed(seed: int, training: bool, epoch: int, position: int) -> int:
     """The seed of the global generators before a class written for Keras makes a batch, below 2**32."""
-    return int(_seed_sequence(_BATCH, seed, epoch, position).generate_state(1)[0])
+    tag = _BATCH if training else _HELD_OUT_BATCH
+    return int(_seed_sequence(tag, seed, epoch, position).generate_state(1)[0])
 
 
-def epoch_end_seed(seed: int, epoch: int) -> int:
+def epoch_end_seed(seed: int, training: bool, epoch: int) -> int:
     """The seed of the global generators before `on_epoch_end` of a class written for Keras, below 2**32."""
-    return int(np.random.SeedSequence((_EPOCH_END, seed, epoch)).generate_state(1)[0])
+    tag = _EPOCH_END if training else _HELD_OUT_EPOCH_END
+    return int(np.random.SeedSequence((tag, seed, epoch)).generate_state(1)[0])
 
 
 def _seed_sequence(*entropy: int) -> np.random.SeedSequence:

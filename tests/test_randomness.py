@@ -4,6 +4,7 @@ import pytest
 from seqtrain.randomness import (
     ComputedPermutation,
     batch_seed,
+    constructor_seed,
     epoch_end_seed,
     epoch_order,
     random_subset,
@@ -48,7 +49,8 @@ def test_no_two_uses_share_a_stream():
     draws = {
         sample_generator(1, 2, 0).random(),
         np.random.default_rng((1, 1, 2)).random(),
-        batch_seed(1, 2, 0),
-        epoch_end_seed(1, 2),
+        *(batch_seed(1, training, 2, 0) for training in (True, False)),
+        *(epoch_end_seed(1, training, 2) for training in (True, False)),
+        *(constructor_seed(1, training) for training in (True, False)),
     }
-    assert len(draws) == 4
+    assert len(draws) == 8

@@ -28,7 +28,7 @@ from seqtrain.loading.stream import BatchStream
 from seqtrain.loading.tuning import choose
 from seqtrain.loading.weighted_sequence import ClassWeightedSequence
 from seqtrain.loading.workers import WorkerOptions
-from seqtrain.randomness import handout_order
+from seqtrain.randomness import constructor_seed, handout_order
 from seqtrain.registry import sequences, sources
 from seqtrain.sequences.keras_style import as_sequence
 from seqtrain.sources.base import Source
@@ -140,7 +140,9 @@ class Data:
             order = indices[handout_order(config.seed, len(indices))] if training else indices
             with errors_at(self.loaded, ("sequence",)):
                 supplied["x_set"], supplied["y_set"] = self.source.as_columns(order)
-        with seeded_globals(config.seed):  # a class written for Keras may shuffle in its constructor
+        with seeded_globals(
+            constructor_seed(config.seed, training)
+        ):  # a class written for Keras may shuffle in its constructor
             built = build_component(self.loaded, sequences, config.sequence, ("sequence",), supplied)
         with errors_at(self.loaded, ("sequence",)):
             sequence = as_sequence(built, config.seed, training, self.source.classes)

@@ -137,7 +137,7 @@ class _Server:
         return write_rows(self._sequence, samples, task.epoch, rows)
 
     def _make(self, task: Task) -> Layout:
-        with seeded_globals(batch_seed(self._sequence.seed, task.epoch, task.index)):
+        with seeded_globals(batch_seed(self._sequence.seed, self._sequence.training, task.epoch, task.index)):
             batch = self._sequence.batch(task.epoch, task.index)
         for name, array in named_leaves(batch):
             if array.dtype.hasobject:

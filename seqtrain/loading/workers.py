@@ -87,7 +87,7 @@ class LocalWorker:
                 own = slice(part.start, part.start + len(part.samples))
                 rows = map_structure(lambda array: array[own], batch.rows)
                 return write_rows(batch.sequence, part.samples, batch.epoch, rows)
-            seed = batch_seed(batch.sequence.seed, batch.epoch, batch.index)
+            seed = batch_seed(batch.sequence.seed, batch.sequence.training, batch.epoch, batch.index)
             with seeded_globals(seed) if self._alone else contextlib.nullcontext():
                 batch.batch = batch.sequence.batch(batch.epoch, batch.index)
             return ()

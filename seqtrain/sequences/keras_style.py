@@ -73,7 +73,7 @@ class KerasStyleSequence(BatchSequence):
     def on_epoch_end(self) -> None:
         """Move to the next epoch; calls `on_epoch_end` of the wrapped object."""
         if hasattr(self.wrapped, "on_epoch_end"):
-            with seeded_globals(epoch_end_seed(self.seed, self.epoch)):
+            with seeded_globals(epoch_end_seed(self.seed, self.training, self.epoch)):
                 self.wrapped.on_epoch_end()
         super().on_epoch_end()
         self._order = self._shuffled()

@@ -40,6 +40,16 @@ class NumbersSequence(SampleSequence):
         rows[1][0] = generator.random()
 
 
+class Drawing:
+    """Written for Keras: draws its batches from NumPy's global generator, as many tutorials do."""
+
+    def __len__(self):
+        return 2
+
+    def __getitem__(self, index):
+        return np.random.random((2, 3)), np.zeros(2)  # noqa: NPY002 - as users write
+
+
 class Counting:
     """Written for Keras: counts its epochs, and must not be called out of them."""
 
@@ -281,6 +291,21 @@ def test_a_single_maker_seeds_the_global_generators_for_each_batch(workers):
 
     batches = [taken(KerasStyleSequence(Random(), 1, True), workers, 5)[3].batch[0] for _ in range(2)]
     assert np.array_equal(*batches)
+
+
+@pytest.mark.parametrize("options", [WorkerOptions(0), WorkerOptions(1), WorkerOptions(2, processes=True)])
+def test_validation_has_other_random_numbers_than_training_and_the_same_each_time(options):
+    def numbers(training, num_batches):
+        sequence = KerasStyleSequence(Drawing(), 1, training)
+        schedule = training_schedule(2) if training else validation_schedule(2)
+        with BatchStream(sequence, schedule, options) as stream:
+            return [stream.take().batch[0].tobytes() for _ in range(num_batches)]
+
+    training, validation = numbers(True, 6), numbers(False, 6)
+    assert len(set(training)) == 6
+    assert len(set(validation)) == 2
+    assert validation[:2] * 3 == validation
+    assert not set(training) & set(validation)
 
 
 def test_closing_ends_every_thread():
