@@ -216,7 +216,6 @@ def tf_dataset(
 
     types = [keras.backend.standardize_dtype(array.dtype) for _, array in named_leaves(first)]
 
-    @tf.autograph.experimental.do_not_convert  # the Python code of a conversion would run for every batch
     def tensors(index: Any) -> Any:
         flat = tf.numpy_function(lambda index: arrays(int(index)), [index], types)
         for tensor, shape in zip(flat, shapes.values(), strict=True):
@@ -225,7 +224,8 @@ def tf_dataset(
         return map_structure(lambda _: next(leaves), first)
 
     indices = tf.data.Dataset.counter() if num_batches is None else tf.data.Dataset.range(num_batches)
-    return indices.map(tensors).prefetch(tf.data.AUTOTUNE)
+    # Converted by AutoGraph, the function would run code of the conversion for every batch.
+    return indices.map(tf.autograph.experimental.do_not_convert(tensors)).prefetch(tf.data.AUTOTUNE)
 
 
 def shapes_of(batch: tuple[Any, ...]) -> Shapes:
