@@ -1,8 +1,9 @@
 """Seeds the global random generators of `random` and NumPy, which classes written for Keras use.
 
 If a single thread makes all batches, the generators are seeded before each batch, so that the numbers depend only on
-the seed, the epoch and the batch; afterwards their previous state is restored. `np.random.get_state` and `set_state`
-convert the 624 words of the state one by one, which can take longer than a batch; so the state's memory is copied.
+the seed, the side (training or not), the epoch and the batch; afterwards their previous state is restored.
+`np.random.get_state` and `set_state` convert the 624 words of the state one by one, which can take longer than a batch;
+so the state's memory is copied.
 """
 
 from __future__ import annotations

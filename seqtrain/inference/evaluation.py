@@ -121,6 +121,6 @@ def _metrics(run: TrainedRun, sequence: Any, steps: int, samples: int, bad: BadS
         try:
             return scalar_logs(run.model.evaluate(dataset.for_fit(), callbacks=[bar], verbose=0, return_dict=True))
         except Exception as error:
-            if dataset.error is not None:
+            if dataset.error is not None and dataset.error is not error:
                 raise dataset.error from error
             raise

@@ -7,9 +7,9 @@ whose Python code takes longer than making a cheap batch; so it gets a `tf.data.
 The training dataset has no end, and `fit` gets `steps_per_epoch`: then Keras makes one iterator for the whole run, and
 index `i` is step `i` of the run. The validation dataset has an end: Keras restarts it at 0 each time.
 
-TensorFlow must know the shapes of the batches before training. Without a spec, the first two batches show them: an axis
-may vary if it is None in the model's inputs or outputs, or if it differs between these two, unless the model's input
-has one size for it.
+TensorFlow must know the shapes of the batches before training. If the sequence has no spec, its first two batches are
+read for them: an axis may vary if it is None in the model's inputs or outputs, or if it differs between these two,
+unless the model's input has one size for it.
 """
 
 from __future__ import annotations
@@ -61,6 +61,7 @@ class KerasDataset(keras.utils.PyDataset):
         if keras.backend.backend() == "tensorflow":
             stream.reuse_memory()
         self._stream = stream
+        self._start = 0  # the position of Keras's batch 0
         self._shapes: Shapes = {}
         self._checked: dict[str, tuple[int, ...]] | None = None  # the shapes of the last batch that was checked
         self.error: BaseException | None = None
@@ -69,25 +70,27 @@ class KerasDataset(keras.utils.PyDataset):
         """What `fit` and `evaluate` take: this object or, with TensorFlow, a `tf.data.Dataset` of its batches.
 
         Raises:
-            BaseException: what making the first batches raised; it is kept in `error` too.
+            BaseException: what making the first batches raised, if they are read; it is kept in `error` too.
         """
+        if keras.backend.backend() != "tensorflow":
+            return self
+        if (spec := self._stream.sequence.spec) is not None:
+            self._shapes = {name: (None, *field.shape) for name, field in named_leaves(spec)}
+            return tf_dataset(self._arrays, spec, self._shapes, self.num_batches)
+        first = self._first_batch()
+        shapes, of_model = shapes_of(first), _model_shapes(first, self._model)
+        second = shapes_of(self[1]) if self.num_batches != 1 else shapes
+        self._shapes = {
+            name: _common(name, each, second.get(name, each), of_model[name]) for name, each in shapes.items()
+        }
+        return tf_dataset(self._arrays, first, self._shapes, self.num_batches)
+
+    def _first_batch(self) -> tuple[Any, ...]:
         workers = self._stream.workers
         words = f"starting {workers.count} worker processes" if workers.processes else "loading the first batch"
         with console.status(words):
-            first = self[0]
-        if keras.backend.backend() != "tensorflow":
-            return self
-        shapes = shapes_of(first)
-        if self._stream.sequence.spec is None:
-            shapes = self._shapes_of_all(first)
-        self._shapes = shapes
-        return tf_dataset(self._arrays, first, shapes, self.num_batches)
-
-    def _shapes_of_all(self, first: tuple[Any, ...]) -> Shapes:
-        """The shapes of all batches, by the first two and the model."""
-        shapes, of_model = shapes_of(first), _model_shapes(first, self._model)
-        second = shapes_of(self[1]) if self.num_batches != 1 else shapes
-        return {name: _common(name, shape, second.get(name, shape), of_model[name]) for name, shape in shapes.items()}
+            first: tuple[Any, ...] = self[0]
+        return first
 
     def _take(self, position: int, interruptible: bool = True) -> tuple[Any, ...]:
         try:
@@ -95,10 +98,6 @@ class KerasDataset(keras.utils.PyDataset):
         except BaseException as error:
             self.error = error
             raise
-
-    def _position(self, index: int) -> int:
-        """The position in the stream's schedule of Keras's batch `index`."""
-        raise NotImplementedError
 
     def _arrays(self, index: int) -> list[npt.NDArray[Any]]:
         """The arrays of a batch, which must have the names and shapes of the first batch."""
@@ -114,7 +113,7 @@ class KerasDataset(keras.utils.PyDataset):
     def _check_shapes(self, index: int, shapes: Shapes) -> None:
         if shapes.keys() == self._shapes.keys() and all(_fits(shapes[name], self._shapes[name]) for name in shapes):
             return
-        epoch, number = self._stream.schedule(self._position(index))
+        epoch, number = self._stream.schedule(self._start + index)
         self.error = WorkerError(
             f"batch {number} of epoch {epoch} differs in shape from the first batch",
             expected=_text(self._shapes),
@@ -143,9 +142,6 @@ class TrainingDataset(KerasDataset):
         self._last_batch: tuple[Any, ...] | None = None
         self._timings: collections.deque[BatchTiming] = collections.deque()
 
-    def _position(self, index: int) -> int:
-        return self._start + index
-
     def __getitem__(self, index: int) -> tuple[Any, ...]:
         end, position = self._stream.end, self._start + index
         if end is not None and position >= end and self._last_batch is not None:
@@ -158,7 +154,8 @@ class TrainingDataset(KerasDataset):
         return batch
 
     def for_fit(self) -> Any:
-        """See `KerasDataset.for_fit`; the batches that were read for their shapes are not timed."""
+        """See `KerasDataset.for_fit`; waits for the first batch. What is read before training is not timed."""
+        self._first_batch()
         dataset = super().for_fit()
         self._timings.clear()
         return dataset
@@ -191,9 +188,6 @@ class ValidationDataset(KerasDataset):
         """Batches in an evaluation."""
         return self._num_steps
 
-    def _position(self, index: int) -> int:
-        return index
-
     def __getitem__(self, index: int) -> tuple[Any, ...]:
         if self._stream.is_kept(index):
             return self._take(index)
@@ -208,7 +202,7 @@ def tf_dataset(
 
     Args:
         arrays: Returns the arrays of the batch at an index, in the order of `named_leaves`.
-        first: A batch, whose structure and types all others have.
+        first: A batch, or the spec of one, whose structure and types all others have.
         shapes: The shapes that all others have.
         num_batches: Its length; None for no end.
     """

@@ -140,9 +140,8 @@ class Data:
             order = indices[handout_order(config.seed, len(indices))] if training else indices
             with errors_at(self.loaded, ("sequence",)):
                 supplied["x_set"], supplied["y_set"] = self.source.as_columns(order)
-        with seeded_globals(
-            constructor_seed(config.seed, training)
-        ):  # a class written for Keras may shuffle in its constructor
+        # A class written for Keras may shuffle in its constructor.
+        with seeded_globals(constructor_seed(config.seed, training)):
             built = build_component(self.loaded, sequences, config.sequence, ("sequence",), supplied)
         with errors_at(self.loaded, ("sequence",)):
             sequence = as_sequence(built, config.seed, training, self.source.classes)

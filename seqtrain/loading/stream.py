@@ -17,7 +17,7 @@ from seqtrain.loading.order import Schedule
 from seqtrain.loading.prefetcher import Prefetcher
 from seqtrain.loading.workers import WorkerOptions
 
-_KEPT = 2  # Keras reads up to two batches to infer their shapes, and then starts again
+_KEPT = 2  # the first two may be read for their shapes before training, which then starts with the first
 
 
 @dataclass(frozen=True)

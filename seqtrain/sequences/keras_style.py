@@ -117,7 +117,7 @@ def standardized(batch: Any, owner: object) -> tuple[Any, ...]:
 def _arrays_at_leaves(part: Any) -> Any:
     """Lists of numbers or of arrays are one array; lists of batches of different kinds are several inputs."""
     if isinstance(part, np.ndarray):
-        return part
+        return np.asarray(part)  # a subclass, such as a memory map, becomes a plain array
     if isinstance(part, dict):
         return {key: _arrays_at_leaves(value) for key, value in part.items()}
     if isinstance(part, tuple):

@@ -261,12 +261,14 @@ class Run:
             raise
 
     def _raise_cause(self, error: Exception, datasets: list[KerasDataset]) -> None:
-        """Raises the cause of an error that Keras raised, if it is an error of the loader or out of memory."""
+        """Raises the cause of an error, if it is another one: an error of the loader, or that memory is full."""
         for cause in (dataset.error for dataset in datasets if dataset.error is not None):
-            if isinstance(cause, (InterruptedRunError, OutOfTimeError)):
-                raise cause from error
-            self._save_before_failure(cause)
-            raise (with_batch_size(self._loaded, cause) if isinstance(cause, ResourceError) else cause) from error
+            if not isinstance(cause, (InterruptedRunError, OutOfTimeError)):
+                self._save_before_failure(cause)
+            told = with_batch_size(self._loaded, cause) if isinstance(cause, ResourceError) else cause
+            if told is error:
+                return
+            raise told from error
         if is_out_of_memory(error):
             raise out_of_memory(self._loaded, error) from error
 

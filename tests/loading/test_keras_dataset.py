@@ -10,6 +10,7 @@ from seqtrain.loading.order import training_schedule, validation_schedule
 from seqtrain.loading.stream import BatchStream
 from seqtrain.loading.workers import WorkerOptions
 from seqtrain.sequences.keras_style import as_sequence
+from tests.loading.test_stream import NumbersSequence
 
 pytestmark = pytest.mark.skipif(keras.backend.backend() != "tensorflow", reason="shapes are fixed with TensorFlow only")
 
@@ -102,3 +103,14 @@ def test_no_batch_follows_one_that_failed():
                 seen.append("failed")
         assert seen == [4, 4, "failed", "failed", "failed"]
         assert [timing.step for timing in dataset.take_timings(9)] == [0, 1]
+
+
+def test_shapes_that_a_spec_tells_are_known_without_a_batch():
+    sequence = NumbersSequence()
+    with BatchStream(sequence, validation_schedule(7), WorkerOptions(0)) as stream:
+        dataset = ValidationDataset(stream, 7).for_fit()
+        assert stream.position == 0
+        batches = list(dataset.as_numpy_iterator())
+    assert [len(y) for _, y in batches] == [8] * 6 + [2]
+    for batch, number in zip(batches, range(7), strict=True):
+        assert np.array_equal(batch[0], sequence.batch(0, number)[0])
