@@ -16,6 +16,7 @@ from seqtrain.loading.memory import SharedBuffers
 from seqtrain.loading.pending_batch import PendingBatch, RowRange
 from seqtrain.loading.tuning import num_cores
 from seqtrain.loading.workers import WorkerPool
+from seqtrain.sequences.base import BatchSequence
 
 _LONGEST_S = 60.0
 _SLOW_S = 5.0
@@ -23,10 +24,8 @@ _MOST_PER_CORE = 4
 _VALUE = 7
 
 
-class SmallBatch:
+class SmallBatch(BatchSequence):
     """A sequence of one batch whose values are known."""
-
-    seed = 0
 
     def batch(self, epoch: int, index: int) -> tuple[Any, ...]:
         """The batch."""

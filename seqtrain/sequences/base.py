@@ -37,6 +37,10 @@ class BatchSequence:
     """Batches by epoch and position. A subclass gives `__len__` and `batch`, and overrides what else it knows."""
 
     epoch: int = 0
+    seed: int = 0
+    """Of the random numbers."""
+    training: bool = False
+    """Whether it makes batches to train on; the others are made with other random numbers."""
     spec: tuple[Any, ...] | None = None
     """What a batch holds: `(x, y)` or `(x, y, sample_weight)` of `FieldSpec`, nested as the batch is; None: unknown."""
     data_format: DataFormat = "channels_last"

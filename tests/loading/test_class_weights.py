@@ -8,6 +8,7 @@ from seqtrain.loading.order import training_schedule
 from seqtrain.loading.stream import BatchStream
 from seqtrain.loading.weighted_sequence import ClassWeightedSequence
 from seqtrain.loading.workers import WorkerOptions
+from seqtrain.sequences.base import BatchSequence
 from seqtrain.sources.base import Source
 from seqtrain.structure import FieldSpec
 
@@ -20,14 +21,8 @@ class Labelled(Source):
         return len(self.labels)
 
 
-class Batches:
+class Batches(BatchSequence):
     """A sequence of one batch."""
-
-    spec = None
-    splits_rows = False
-    changes_between_epochs = False
-    epoch = 0
-    seed = 0
 
     def __init__(self, *batch):
         self._batch = batch
