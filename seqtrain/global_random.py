@@ -1,9 +1,12 @@
 """Seeds the global random generators of `random` and NumPy, which classes written for Keras use.
 
-If a single thread makes all batches, the generators are seeded before each batch, so that the numbers depend only on
-the seed, the side (training or not), the epoch and the batch; afterwards their previous state is restored.
-`np.random.get_state` and `set_state` convert the 624 words of the state one by one, which can take longer than a batch;
-so the state's memory is copied.
+The generators are seeded before each batch, so that the numbers depend only on the seed, the side (training or not),
+the epoch and the batch; afterwards their previous state is restored. As threads share the generators, these batches are
+made one at a time. A class that does not draw from the generators needs none of this: it is known by its first batch,
+which leaves their state as it was.
+
+`getstate`, `setstate` and their NumPy counterparts convert the 624 words of a state one by one, which can take longer
+than making a batch; so the state's memory is copied.
 """
 
 from __future__ import annotations
@@ -11,9 +14,7 @@ from __future__ import annotations
 import contextlib
 import ctypes
 import functools
-import inspect
 import random
-import re
 import sys
 import threading
 from collections.abc import Callable, Iterator
@@ -21,59 +22,134 @@ from typing import Any
 
 import numpy as np
 
-_Words = ctypes.c_char * (624 * 4 + 4)  # NumPy's `mt19937_state`: the 624 words, and the position in them
-_GLOBAL_RANDOM = re.compile(
-    r"\b(np|numpy)\.random\.(?!default_rng|Generator|RandomState|SeedSequence|PCG64|Philox)\w+\("
-    r"|(?<![\w.])random\.(?!Random\b)\w+\("
-)
+from seqtrain.randomness import batch_seed
+
+State = tuple[Any, float | None, bytes]  # of Python's generator, with its second normal number; of NumPy's
+_Words = ctypes.c_char * (624 * 4 + 4)  # the 624 words and the position in them; NumPy has it last, Python first
+_python: random.Random = random._inst  # what `random.random` and the like draw from
 _seeding = threading.RLock()
-_known = b""  # the words of a state without a cached normal number
+_any_draws = False  # whether any sequence in this process draws
+_known = b""  # a state of NumPy's generator without a second normal number
+
+
+class SeededBatches:
+    """Makes a sequence's batches with the global generators seeded for each, and finds whether they draw from them.
+
+    Args:
+        sequence: A `BatchSequence`.
+        on_drawn: Called when a batch has drawn, if none had before.
+    """
+
+    def __init__(self, sequence: Any, on_drawn: Callable[[], None] | None = None) -> None:
+        self._sequence = sequence
+        self._on_drawn = on_drawn
+        self._draws: bool | None = None  # unknown before the first batch
+
+    def batch(self, epoch: int, index: int) -> tuple[Any, ...]:
+        """Makes a batch. If it draws and those before it did not, it is made a second time, seeded."""
+        if self._draws is False:
+            with _seeding if _any_draws else contextlib.nullcontext():
+                made = self._unseeded(epoch, index)
+            if made is not None:
+                return made
+        with seeded_globals(batch_seed(self._sequence.seed, self._sequence.training, epoch, index)):
+            before = _state()
+            try:
+                batch: tuple[Any, ...] = self._sequence.batch(epoch, index)
+            finally:
+                self._note(_state() != before)
+        return batch
+
+    def _unseeded(self, epoch: int, index: int) -> tuple[Any, ...] | None:
+        """A batch that does not draw; None if it draws, or if that would not show."""
+        before = _state()
+        if _whole_numpy_state(before) is not None:
+            return None
+        made: tuple[Any, ...] | None = None
+        try:
+            made = self._sequence.batch(epoch, index)
+        except Exception:
+            if _state() == before:
+                raise
+        if _state() == before:
+            return made
+        with _seeding:
+            _restore(before, None)
+        return None
+
+    def _note(self, drawn: bool) -> None:
+        global _any_draws
+        _any_draws = _any_draws or drawn
+        if drawn and not self._draws and self._on_drawn is not None:
+            self._on_drawn()
+        self._draws = drawn or bool(self._draws)
 
 
 @contextlib.contextmanager
 def seeded_globals(seed: int) -> Iterator[None]:
-    """Seeds the global generators of `random` and NumPy within the block; not for several threads at once."""
+    """Seeds the global generators of `random` and NumPy within the block; other threads that do so wait."""
     with _seeding:
-        state, restore_numpy = random.getstate(), _numpy_restorer()
+        saved = _state()
+        whole = _whole_numpy_state(saved)
         random.seed(seed)
         np.random.seed(seed)  # noqa: NPY002 - what users draw from
         try:
             yield
         finally:
-            random.setstate(state)
-            restore_numpy()
+            _restore(saved, whole)
 
 
-def uses_global_random(wrapped: object) -> bool:
-    """Whether a class seems to draw from the global generators, which threads share."""
-    try:
-        source = inspect.getsource(vars(type(wrapped))["__getitem__"])
-    except (KeyError, OSError, TypeError):
-        return False
-    return _GLOBAL_RANDOM.search(source) is not None
+def _state() -> State:
+    words = _python_words()
+    python = _python.getstate() if words is None else words.raw
+    return python, _python.gauss_next, _numpy_words().raw  # type: ignore[attr-defined]  # missing in its stubs
 
 
-def _numpy_restorer() -> Callable[[], None]:
-    """A function that restores the current state of NumPy's global generator.
+def _restore(state: State, whole_numpy_state: Any) -> None:
+    global _known
+    python, _python.gauss_next, numpy = state  # type: ignore[attr-defined]
+    words = _python_words()
+    if words is None:
+        _python.setstate(python)
+    else:
+        words.raw = python
+    if whole_numpy_state is not None:
+        np.random.set_state(whole_numpy_state)  # noqa: NPY002
+        return
+    np.random.seed(0)  # noqa: NPY002 - forgets a second normal number
+    _numpy_words().raw = _known = numpy
 
-    NumPy draws normal numbers in pairs and caches the second beside the words. Only `get_state` says whether one is
-    cached; but if the words are those of a state that was known to have none, there is none.
+
+def _whole_numpy_state(state: State) -> Any:
+    """NumPy's state if it has a second normal number; None if the words of `state` are all of it.
+
+    NumPy draws normal numbers in pairs and keeps the second beside the words. Only `get_state` says whether it has one;
+    but if the words are those of a state that was known to have none, it has none.
     """
+    global _known
+    if state[2] != _known:
+        whole: Any = np.random.get_state()  # noqa: NPY002
+        _, key, position, has_normal, _ = whole
+        if has_normal or state[2] != key.tobytes() + position.to_bytes(4, sys.byteorder):
+            return whole
+        _known = state[2]
+    return None
+
+
+@functools.cache
+def _python_words() -> ctypes.Array[ctypes.c_char] | None:
+    """The memory of the state of Python's generator; None if it is not where CPython has it."""
+    *key, position = _python.getstate()[1]
+    expected = b"".join(word.to_bytes(4, sys.byteorder) for word in (position, *key))
+    header = object.__basicsize__
+    if sys.implementation.name != "cpython" or random.Random.__basicsize__ < header + len(expected):
+        return None
+    words = _Words.from_address(id(_python) + header)
+    return words if words.raw == expected else None
+
+
+def _numpy_words() -> ctypes.Array[ctypes.c_char]:
     generator = np.random.get_bit_generator()  # type: ignore[attr-defined]  # missing in NumPy's stubs
     if type(generator) is not np.random.MT19937:
         raise TypeError(f"NumPy's global generator is a {type(generator).__name__}, which cannot be seeded")
-    words = _Words.from_address(generator.ctypes.state_address)
-    saved = words.raw
-    if saved != _known:
-        state: Any = np.random.get_state()  # noqa: NPY002
-        _, key, position, has_normal, _ = state
-        if has_normal or saved != key.tobytes() + position.to_bytes(4, sys.byteorder):
-            return functools.partial(np.random.set_state, state)  # noqa: NPY002
-    return functools.partial(_put_back, words, saved)
-
-
-def _put_back(words: ctypes.Array[ctypes.c_char], saved: bytes) -> None:
-    global _known
-    np.random.seed(0)  # noqa: NPY002 - forgets a normal number that is kept
-    words.raw = saved
-    _known = saved
+    return _Words.from_address(generator.ctypes.state_address)

@@ -1,36 +1,22 @@
 import random
+import threading
 
 import numpy as np
 import pytest
 
-from seqtrain.global_random import seeded_globals, uses_global_random
+from seqtrain.global_random import SeededBatches, seeded_globals
+from seqtrain.sequences.base import BatchSequence
 
 # What is tested is the global state, so it is read and written throughout.
 # ruff: noqa: NPY002
 
 
-class Numpy:
-    def __getitem__(self, index):
-        return np.random.rand(3)
-
-
-class Standard:
-    def __getitem__(self, index):
-        return random.randint(0, index)
-
-
-class Own:
-    def __getitem__(self, index):
-        return np.random.default_rng(index).random(3), random.Random(index).random(), self.random.random()
-
-
-@pytest.mark.parametrize(("kind", "expected"), [(Numpy, True), (Standard, True), (Own, False)])
-def test_a_class_that_draws_from_the_global_generators_is_recognised(kind, expected):
-    assert uses_global_random(kind()) is expected
-
-
 def draw(count):
     return [random.random() for _ in range(count)], np.random.normal(size=count).tolist()
+
+
+def states():
+    return random.getstate(), str(np.random.get_state())
 
 
 @pytest.mark.parametrize("before", [0, 1, 2, 623, 700])
@@ -63,8 +49,101 @@ def test_numbers_depend_on_the_seed_alone():
 
 
 def test_states_come_back_after_an_error_too():
-    before = random.getstate(), np.random.get_state()[1].tolist()
+    before = states()
     with pytest.raises(KeyError), seeded_globals(1):
         draw(3)
         raise KeyError
-    assert (random.getstate(), np.random.get_state()[1].tolist()) == before
+    assert states() == before
+
+
+class Drawing(BatchSequence):
+    """Draws in some batches, by a function of a library."""
+
+    seed = 3
+
+    def __init__(self, *drawing):
+        self.drawing = drawing
+        self.made = []
+
+    def batch(self, epoch, position):
+        self.made.append(position)
+        return (np.random.permutation(5) if position in self.drawing else np.arange(5),)
+
+
+def test_a_batch_that_draws_is_the_same_whatever_was_made_and_drawn_before():
+    alone = SeededBatches(Drawing(4)).batch(0, 4)[0].tolist()
+    batches = SeededBatches(Drawing(4))
+    for position in range(4):
+        batches.batch(0, position)
+    draw(7)
+    before = states()
+    assert batches.batch(0, 4)[0].tolist() == alone
+    assert states() == before
+
+
+def test_only_the_first_batch_that_draws_is_made_twice_if_those_before_it_did_not():
+    np.random.seed(0)  # without a normal number that is left
+    sequence = Drawing(2, 3)
+    batches = SeededBatches(sequence)
+    for position in range(5):
+        batches.batch(0, position)
+    assert sequence.made == [0, 1, 2, 2, 3, 4]
+
+
+@pytest.mark.parametrize(("drawing", "expected"), [((), 0), ((0, 1, 2), 1), ((2,), 1)])
+def test_that_a_sequence_draws_is_told_once(drawing, expected):
+    found = []
+    batches = SeededBatches(Drawing(*drawing), lambda: found.append(True))
+    for position in range(4):
+        batches.batch(0, position)
+    assert len(found) == expected
+
+
+def test_a_batch_that_fails_fails_with_seeded_numbers():
+    class Failing(Drawing):
+        def batch(self, epoch, position):
+            if position:
+                raise KeyError(np.random.randint(10**9))
+            return super().batch(epoch, position)
+
+    told = []
+    for disturbance in (2, 5):
+        batches = SeededBatches(Failing())
+        batches.batch(0, 0)
+        draw(disturbance)
+        with pytest.raises(KeyError) as raised:
+            batches.batch(0, 1)
+        told.append(raised.value.args)
+    assert told[0] == told[1]
+
+
+def test_draws_elsewhere_do_not_count_as_those_of_a_batch_that_is_made_again_without_them():
+    class Disturbed(Drawing):
+        def batch(self, epoch, position):
+            if self.made == [0]:
+                other = threading.Thread(target=np.random.rand)
+                other.start()
+                other.join()
+            return super().batch(epoch, position)
+
+    np.random.seed(0)
+    found = []
+    batches = SeededBatches(sequence := Disturbed(), lambda: found.append(True))
+    for position in range(3):
+        batches.batch(0, position)
+    assert (found, sequence.made) == ([], [0, 1, 1, 2])
+
+
+def test_a_batch_that_takes_only_a_normal_number_that_was_left_is_seeded_too():
+    class Normal(Drawing):
+        def batch(self, epoch, position):
+            return (np.random.normal() if position else 0.0,)
+
+    told = []
+    for disturbance in (1, 3):
+        batches = SeededBatches(Normal())
+        batches.batch(0, 0)
+        np.random.seed(disturbance)
+        np.random.normal()
+        told.append(batches.batch(0, 1))
+    assert told[0] == told[1]

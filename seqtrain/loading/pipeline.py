@@ -20,7 +20,7 @@ from seqtrain.config.build import build_component, errors_at
 from seqtrain.config.load import LoadedConfig
 from seqtrain.config.schema import ComponentConfig, RunConfig
 from seqtrain.errors import ConfigError
-from seqtrain.global_random import seeded_globals, uses_global_random
+from seqtrain.global_random import seeded_globals
 from seqtrain.loading.bad_samples import BadSample, BadSamples, Side
 from seqtrain.loading.class_weights import weights_of_targets
 from seqtrain.loading.order import training_schedule, validation_schedule
@@ -92,13 +92,6 @@ class Data:
         if fit.workers == "auto":
             with console.status("measuring workers"):
                 workers, _ = choose(self.train, workers, log.info)
-        owner = self.train.owner
-        if workers.count > 1 and not workers.processes and uses_global_random(owner):
-            log.warning(
-                "%s draws from the global random generators, which threads share: its numbers depend on timing. "
-                "With fit.use_multiprocessing they depend on the seed, the epoch and the batch alone.",
-                type(owner).__name__,
-            )
         return workers
 
     def training_stream(self, start: int = 0, end: int | None = None) -> BatchStream:

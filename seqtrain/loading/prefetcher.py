@@ -9,7 +9,8 @@ order.
 All workers write row ranges of the earliest open batch, so a slow sample delays one worker and not the others. A row
 range has an overhead of about 20 microseconds.
 
-Waking a thread takes longer than making a cheap batch. So if batches are cheap, one worker refills the queue when it is
+Waking a thread takes longer than making a cheap batch, and threads that wait for each other make a cheap batch several
+times slower. So the first batches are made by one worker, and if they are cheap, it alone refills the queue when it is
 half empty, and the consumer is woken when the queue is full again.
 
 For a sequence that changes in `on_epoch_end` (a class written for Keras), the end of an epoch is a barrier: the next
@@ -39,6 +40,8 @@ _CHECK_CHEAP_S = 0.01  # the same for cheap batches, for which it is not always 
 _PARTS_PER_WORKER = 4
 _CHEAP_S = 2e-4  # time to wake a thread on a busy machine
 _WEIGHT_OF_LATEST = 1 / 16
+_ALONE_S = 5e-3  # how long the first worker makes batches alone, at most
+_NUM_ALONE = 8  # how many batches, at most
 
 
 class Prefetcher:
@@ -77,13 +80,13 @@ class Prefetcher:
         self._is_full = False  # whether the queue was full and has not been refilled since
         self._num_idle = 0  # workers that wait for work
         self._num_made = 0
-        self._mean_s = 0.0  # mean time to make a batch
+        self._mean_s = 0.0  # mean time to make a batch, where more than twice `_CHEAP_S` counts as twice
         self._epoch_opened_at: float | None = None  # when the running `on_epoch_end` was called
         self._closed = False
         self._interruption: BaseException | None = None
-        self._local = LocalWorker(alone=workers.count <= 1)
+        self._local = LocalWorker(sequence, workers.count)
         self._threads = [
-            threading.Thread(target=self._work, args=(self._worker(),), name=f"seqtrain-loader-{n}", daemon=True)
+            threading.Thread(target=self._work, args=(self._worker(), n > 0), name=f"seqtrain-loader-{n}", daemon=True)
             for n in range(workers.count)
         ]
         for thread in self._threads:
@@ -209,7 +212,10 @@ class Prefetcher:
     def _worker(self) -> Worker:
         return self._local if self._pool is None else self._pool.worker()
 
-    def _work(self, worker: Worker) -> None:
+    def _work(self, worker: Worker, waits: bool) -> None:
+        if waits:
+            with self._lock:
+                self._work_changed.wait_for(lambda: self._num_made >= _NUM_ALONE or self._closed, _ALONE_S)
         while (part := self._claim()) is not None:
             self._make(part, worker)
             del part  # or its memory would stay in use while the worker waits
@@ -223,12 +229,18 @@ class Prefetcher:
                     share = -(-batch.num_rows // (_PARTS_PER_WORKER * self._workers.count))
                     least = 1 if batch.samples is None else self._sequence.min_part_rows
                     return batch.claim(max(share, least))
-                if not self._open_next():
+                if self._leaves_it_to_another() or not self._open_next():
                     self._made_changed.notify_all()
                     self._num_idle += 1
                     self._work_changed.wait()
                     self._num_idle -= 1
         return None
+
+    def _leaves_it_to_another(self) -> bool:
+        """Whether batches are cheap and another worker is making one, which it has just begun."""
+        if not self._is_cheap or not self._open:
+            return False
+        return time.monotonic() - self._open[0].began < _CHECK_CHEAP_S
 
     def _make(self, part: RowRange, worker: Worker) -> None:
         """Lets a worker write a row range; an error is kept for the consumer of the batch."""
@@ -348,7 +360,7 @@ class Prefetcher:
                 self._made[batch.position] = batch
                 self._num_made += 1
                 weight = max(_WEIGHT_OF_LATEST, 1 / self._num_made)
-                self._mean_s = weight * batch.seconds + (1 - weight) * self._mean_s
+                self._mean_s = weight * min(batch.seconds, 2 * _CHEAP_S) + (1 - weight) * self._mean_s
                 if not self._is_cheap or batch.error is not None:
                     self._made_changed.notify_all()
 

@@ -25,11 +25,10 @@ import numpy as np
 import numpy.typing as npt
 
 from seqtrain.errors import SeqtrainError
-from seqtrain.global_random import seeded_globals
+from seqtrain.global_random import SeededBatches
 from seqtrain.loading.bad_samples import BadSample, write_rows
 from seqtrain.loading.batch_errors import describe_rows, unforeseen
 from seqtrain.loading.memory import Layout, map_shared
-from seqtrain.randomness import batch_seed
 from seqtrain.structure import FieldSpec, map_structure, named_leaves
 from seqtrain.user_files import load_file
 
@@ -111,6 +110,7 @@ class _Server:
     def __init__(self) -> None:
         self._version: int | None = None
         self._sequence: Any = None
+        self._batches = SeededBatches(None)
         self._maps: dict[str, Any] = {}
 
     def answer(self, task: Task) -> Reply:
@@ -129,6 +129,7 @@ class _Server:
         memory = memoryview(map_shared(shared.path, shared.parts[-1][1], private=True))
         pickled, *arrays = (memory[begin:end] for begin, end in shared.parts)
         self._sequence = pickle.loads(pickled, buffers=arrays)
+        self._batches = SeededBatches(self._sequence)
         self._version = shared.version
 
     def _write(self, task: Task, samples: npt.NDArray[np.integer]) -> tuple[BadSample, ...]:
@@ -137,8 +138,7 @@ class _Server:
         return write_rows(self._sequence, samples, task.epoch, rows)
 
     def _make(self, task: Task) -> Layout:
-        with seeded_globals(batch_seed(self._sequence.seed, self._sequence.training, task.epoch, task.index)):
-            batch = self._sequence.batch(task.epoch, task.index)
+        batch = self._batches.batch(task.epoch, task.index)
         for name, array in named_leaves(batch):
             if array.dtype.hasobject:
                 raise TypeError(f"{name} holds Python objects, which cannot be shared between processes")

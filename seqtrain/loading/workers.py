@@ -7,7 +7,6 @@ process that hangs is killed.
 
 from __future__ import annotations
 
-import contextlib
 import logging
 import os
 import pickle
@@ -23,13 +22,12 @@ from typing import Any, Protocol
 
 import seqtrain
 from seqtrain.errors import SeqtrainError, WorkerError
-from seqtrain.global_random import seeded_globals
+from seqtrain.global_random import SeededBatches
 from seqtrain.loading.bad_samples import BadSample, write_rows
 from seqtrain.loading.batch_errors import unforeseen
 from seqtrain.loading.memory import Layout, SharedBuffers, SharedFile, aligned
 from seqtrain.loading.pending_batch import RowRange
 from seqtrain.loading.worker_process import SharedSequence, Task
-from seqtrain.randomness import batch_seed
 from seqtrain.structure import map_structure
 
 _MOST_ATTEMPTS = 3
@@ -65,15 +63,16 @@ class Worker(Protocol):
 
 
 class LocalWorker:
-    """Makes batches in this process.
+    """Makes batches in this process, for all threads of a stream.
 
     Args:
-        alone: Whether it is the only worker. Then the global random generators can be seeded for each batch of a class
-            that uses them, as in a worker process.
+        sequence: The sequence that makes the batches.
+        num_threads: The number of threads that call `make`.
     """
 
-    def __init__(self, alone: bool = False) -> None:
-        self._alone = alone
+    def __init__(self, sequence: Any, num_threads: int = 1) -> None:
+        self._sequence = sequence
+        self._batches = SeededBatches(sequence, self._tell_draws if num_threads > 1 else None)
 
     def make(self, part: RowRange) -> tuple[BadSample, ...]:
         """See `Worker`.
@@ -87,14 +86,21 @@ class LocalWorker:
                 own = slice(part.start, part.start + len(part.samples))
                 rows = map_structure(lambda array: array[own], batch.rows)
                 return write_rows(batch.sequence, part.samples, batch.epoch, rows)
-            seed = batch_seed(batch.sequence.seed, batch.sequence.training, batch.epoch, batch.index)
-            with seeded_globals(seed) if self._alone else contextlib.nullcontext():
-                batch.batch = batch.sequence.batch(batch.epoch, batch.index)
+            batch.batch = self._batches.batch(batch.epoch, batch.index)
             return ()
         except KeyboardInterrupt:
             raise
         except BaseException as error:
             raise unforeseen(str(part), error) from error
+
+    def _tell_draws(self) -> None:
+        log.log(
+            logging.WARNING if self._sequence.training else logging.INFO,
+            "%s draws from the global random generators, which threads share: so that its numbers depend on the seed, "
+            "the epoch and the batch alone, its batches are made one at a time. With fit.use_multiprocessing, several "
+            "are made at once.",
+            type(self._sequence.owner).__name__,
+        )
 
 
 class WorkerPool:
