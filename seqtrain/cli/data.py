@@ -176,14 +176,14 @@ def init_config(
 ) -> None:
     """Look at a folder of data, and write a config that trains on it."""
     from seqtrain.init.prompts import InitOptions
-    from seqtrain.init.starting import begin
+    from seqtrain.init.starting import run_init
 
     if target and len(target) > 1:
         raise typer.BadParameter("one column; add others under `targets` in the config", param_hint="--target")
-    wishes = InitOptions(task, target[0] if target else None, image_size, yes)
+    options = InitOptions(task, target[0] if target else None, image_size, yes)
     with stdout_to_stderr():
-        started = begin(place, wishes, template, out, force, typer.echo)
+        result = run_init(place, options, template, out, force, typer.echo)
     if as_json:
-        print_json(started.to_json())
+        print_json(result.to_json())
     else:
-        typer.echo(started.text())
+        typer.echo(result.text())

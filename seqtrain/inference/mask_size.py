@@ -11,7 +11,7 @@ from seqtrain.sequences.resizing import scaled_size
 Mask = npt.NDArray[np.uint8]
 
 
-def in_picture_size(mask: Mask, size: tuple[int, int], resize: str) -> Mask:
+def in_image_size(mask: Mask, size: tuple[int, int], resize: str) -> Mask:
     """Resizes a mask to the size of the original image; cropped areas become background.
 
     Args:

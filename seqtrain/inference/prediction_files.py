@@ -18,10 +18,10 @@ import numpy.typing as npt
 from PIL import Image, ImageColor
 
 from seqtrain.files import partial
-from seqtrain.inference.mask_size import in_picture_size
+from seqtrain.inference.mask_size import in_image_size
 from seqtrain.reports.output_spec import OutputSpec
 from seqtrain.reports.tiles import class_color
-from seqtrain.sources.picture_size import picture_size
+from seqtrain.sources.image_header import read_image_size
 from seqtrain.training.predictions import PredictedBatch
 
 Array = npt.NDArray[Any]
@@ -167,7 +167,7 @@ class PictureWriter:
             return Image.fromarray(self._spec.picture(output))
         mask = self._spec.mask(output)
         picture = Image.fromarray(
-            mask if self._resize is None else in_picture_size(mask, picture_size(name), self._resize)
+            mask if self._resize is None else in_image_size(mask, read_image_size(name), self._resize)
         )
         picture.putpalette(palette())
         return picture

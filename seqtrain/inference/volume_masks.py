@@ -15,7 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from seqtrain.files import partial
-from seqtrain.inference.mask_size import in_picture_size
+from seqtrain.inference.mask_size import in_image_size
 from seqtrain.reports.output_spec import OutputSpec
 from seqtrain.sequences.volume_patches import VolumePatchSequence
 from seqtrain.sources.base import Source
@@ -92,7 +92,7 @@ class SliceParts:
         """Adds the prediction for one slice of it."""
         part = self._ids[self._source.place(item)[1]]
         height, width = (side for axis, side in enumerate(part.shape) if axis != self._source.axis)
-        mask = in_picture_size(self._spec.mask(output), (height, width), self._resize)
+        mask = in_image_size(self._spec.mask(output), (height, width), self._resize)
         part[...] = self._source.in_volume_axes(mask)
 
     def mask(self) -> Mask:

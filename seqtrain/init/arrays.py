@@ -15,8 +15,8 @@ import numpy.typing as npt
 from seqtrain.errors import DataError
 from seqtrain.extras import require
 from seqtrain.init.detection import Detection
+from seqtrain.init.image_sample import fitting_batch_size
 from seqtrain.init.listing import Listing, is_held_out
-from seqtrain.init.picture_sample import fitting_batch_size
 from seqtrain.init.recipe import Recipe, filters
 from seqtrain.sources.arrays import StoredArray, check_numbers
 from seqtrain.sources.hdf5_file import open_array
@@ -28,8 +28,8 @@ _LABELS = ("y", "labels", "label", "targets", "target", "classes")
 _FEW_ARRAYS = 8
 _IS_WEIGHT = re.compile(r"/vars/\d+$|:\d+$")  # names of weights in Keras's HDF5 files, new and old
 _FEW_CHANNELS = 4
-_LEAST_PICTURE = 8
-_ARE_MANY = 2000  # so many distinct whole numbers are hardly classes
+_SMALLEST_IMAGE = 8
+_TOO_MANY_CLASSES = 2000  # labels with this many distinct whole numbers are hardly classes
 
 
 class _Named(NamedTuple):
@@ -39,43 +39,23 @@ class _Named(NamedTuple):
     array: StoredArray
 
 
-class _Pair(NamedTuple):
-    """Samples and labels.
-
-    Args:
-        kind: The name of the recipe.
-        source: The arguments of the source.
-        places: The names of both arrays, to be printed.
-        shape: Of the samples.
-        dtype: Of the samples.
-        labels: All of them.
-    """
-
-    kind: str
-    source: dict[str, Any]
-    places: str
-    shape: tuple[int, ...]
-    dtype: np.dtype[Any]
-    labels: npt.NDArray[Any]
-
-
 def arrays(listing: Listing) -> Iterator[Detection]:
     """Finds pairs of arrays with equally many samples and labels."""
     files = {file.removesuffix(".npy"): file for file in listing.with_extension(".npy")}
     for x, y in _pairs(files, lambda name: npy_array(listing.root / files[name])):
         source = {"name": "arrays", "x": listing.path(files[x.name]), "y": listing.path(files[y.name])}
-        yield from _finds("arrays", source, f"{files[x.name]} and {files[y.name]}", x.array, y.array)
+        yield from _detect("arrays", source, f"{files[x.name]} and {files[y.name]}", x.array, y.array)
     for file in listing.with_extension(".npz"):
         path = listing.root / file
         for x, y in _pairs(_members(path), partial(npz_array, path)):
             source = {"name": "arrays", "file": listing.path(file)}
             source |= {key: name for key, name in (("x_key", x.name), ("y_key", y.name)) if name != key[0]}
-            yield from _finds("arrays", source, f"{x.name} and {y.name} in {file}", x.array, y.array)
+            yield from _detect("arrays", source, f"{x.name} and {y.name} in {file}", x.array, y.array)
     for file in listing.with_extension(".h5", ".hdf5"):
         path = listing.root / file
         for x, y in _pairs(_data_sets(path), partial(open_array, path, num_kept=2)):
             source = {"name": "hdf5", "path": listing.path(file), "x": x.name, "y": y.name}
-            yield from _finds("hdf5", source, f"{x.name} and {y.name} in {file}", x.array, y.array)
+            yield from _detect("hdf5", source, f"{x.name} and {y.name} in {file}", x.array, y.array)
 
 
 def _pairs(names: Collection[str], opened: Callable[[str], StoredArray]) -> Iterator[tuple[_Named, _Named]]:
@@ -88,7 +68,7 @@ def _pairs(names: Collection[str], opened: Callable[[str], StoredArray]) -> Iter
 
 
 def _named_pairs(names: Collection[str]) -> Iterator[tuple[str, str]]:
-    """Names of samples and labels that are otherwise equal: `train_images` and `train_labels`."""
+    """Pairs of names that differ in one word only, such as `train_images` and `train_labels`."""
     words = {name: re.split(r"[_\-/. ]+", name.lower()) for name in names}
     for x, first in sorted(words.items(), key=lambda item: is_held_out(item[0])):
         for y, second in words.items():
@@ -98,7 +78,7 @@ def _named_pairs(names: Collection[str]) -> Iterator[tuple[str, str]]:
 
 
 def _only_pair(shapes: Mapping[str, tuple[int, ...]]) -> Iterator[tuple[str, str]]:
-    """The only array with several numbers per row, and the only one with a single number for each of its rows."""
+    """The only array with several numbers per row, and the only array with one number per row."""
     samples = [name for name, shape in shapes.items() if len(shape) > 1 and shape[1:] != (1,)]
     labels = [name for name, shape in shapes.items() if len(shape) == 1 or (len(shape) == 2 and shape[1] == 1)]
     if len(samples) == len(labels) == 1 and shapes[samples[0]][0] == shapes[labels[0]][0]:
@@ -129,41 +109,47 @@ def _data_sets(path: Path) -> list[str]:
     return found
 
 
-def _finds(kind: str, source: dict[str, Any], places: str, x: StoredArray, y: StoredArray) -> Iterator[Detection]:
+def _detect(kind: str, source: dict[str, Any], places: str, x: StoredArray, y: StoredArray) -> Iterator[Detection]:
     if x.shape[0] != y.shape[0] or len(y.shape) > 2 or x.dtype.kind not in "iubf":
         return
     check_numbers(y, "labels")
-    pair = _Pair(kind, source, places, x.shape, x.dtype, np.asarray(y.map()))
-    labels = pair.labels[:, 0] if pair.labels.ndim == 2 and pair.labels.shape[1] == 1 else pair.labels
-    are_classes = labels.ndim == 1 and labels.dtype.kind in "iub" and labels.min() >= 0 and labels.max() < _ARE_MANY
-    recipe = _recipe(pair, labels, are_classes)
+    labels = np.asarray(y.map())
+    if labels.ndim == 2 and labels.shape[1] == 1:
+        labels = labels[:, 0]
+    are_classes = (
+        labels.ndim == 1 and labels.dtype.kind in "iub" and labels.min() >= 0 and labels.max() < _TOO_MANY_CLASSES
+    )
+    recipe = _recipe(source, x, labels, are_classes)
     size = "x".join(map(str, x.shape[1:])) or "one number"
     if are_classes:
         counts = np.unique(labels, return_counts=True)[1]
         each = number_range(counts.min(), counts.max())
-        told = ("classes", f"{len(counts)} ({each} each)")
+        targets = ("classes", f"{len(counts)} ({each} each)")
     else:
-        told = ("targets", f"{'x'.join(map(str, labels.shape[1:])) or 'one'} number(s) each, {labels.dtype}")
-    notes = () if pair.dtype != np.float64 else ("float64 takes twice the memory of float32 and trains no better",)
+        targets = ("targets", f"{'x'.join(map(str, labels.shape[1:])) or 'one'} number(s) each, {labels.dtype}")
+    notes = () if x.dtype != np.float64 else ("float64 takes twice the memory of float32 and trains no better",)
     yield Detection(
-        kind, (("samples", f"{x.shape[0]:,} of {size}, {x.dtype}: {places}"), told), lambda answers: recipe, notes=notes
+        kind,
+        (("samples", f"{x.shape[0]:,} of {size}, {x.dtype}: {places}"), targets),
+        lambda answers: recipe,
+        notes=notes,
     )
 
 
-def _recipe(pair: _Pair, labels: npt.NDArray[Any], are_classes: bool) -> Recipe:
-    shape, values = pair.shape[1:], dict[str, Any]()
-    is_picture = len(shape) == 3 or (len(shape) == 2 and pair.dtype == np.uint8)
+def _recipe(source: dict[str, Any], x: StoredArray, labels: npt.NDArray[Any], are_classes: bool) -> Recipe:
+    shape, values = x.shape[1:], dict[str, Any]()
+    is_image = len(shape) == 3 or (len(shape) == 2 and x.dtype == np.uint8)
     model: dict[str, Any] = {"name": "mlp", "units": [128, 64]}
     if len(shape) == 3 and shape[0] <= _FEW_CHANNELS < shape[-1]:
         values, shape = {"stored_format": "channels_first"}, (*shape[1:], shape[0])
-    if is_picture and min(shape[:2]) >= _LEAST_PICTURE and labels.ndim == 1:
+    if is_image and min(shape[:2]) >= _SMALLEST_IMAGE and labels.ndim == 1:
         model = {"name": "cnn", "filters": filters((shape[0], shape[1]))}
     elif len(shape) == 4 and labels.ndim == 1:
         model = {"name": "cnn_3d", "filters": [8, 16, 32]}
     elif labels.ndim == 2:
         model["num_outputs"] = labels.shape[1]
     by = "stratified" if are_classes and np.unique(labels, return_counts=True)[1].min() > 1 else "random"
-    about = f"{pair.shape[0]:,} samples of {'x'.join(map(str, pair.shape[1:]))} as arrays."
+    about = f"{x.shape[0]:,} samples of {'x'.join(map(str, x.shape[1:]))} as arrays."
     values |= {"model": model, "is_number": not are_classes}
     values["about_source"] = "Samples and labels stay on disk and are read as batches ask for them."
-    return Recipe("arrays", about, pair.source, fitting_batch_size(pair.shape[0], 128), by, values=values)
+    return Recipe("arrays", about, source, fitting_batch_size(x.shape[0], 128), by, values=values)

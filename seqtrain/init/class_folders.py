@@ -1,4 +1,4 @@
-"""Detects images in one folder for each class, perhaps below train/ beside val/ or test/."""
+"""Detects one folder of images for each class, either directly or inside train/ beside val/ or test/."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ from pathlib import Path
 from typing import Any
 
 from seqtrain.init.detection import Answers, Detection
+from seqtrain.init.image_sample import ImageSample, sample_images
 from seqtrain.init.listing import Listing, is_held_out, is_training
-from seqtrain.init.picture_sample import PictureSample, sample_pictures
 from seqtrain.init.recipe import Recipe
 from seqtrain.text import number_range
 
-_IMBALANCED = 3  # ratio of the largest class to the smallest from which on class weights are suggested
+_IMBALANCED = 3  # class weights are suggested if the largest class is at least this many times the smallest
 _MANY_CLASSES, _FEW_IMAGES = 20, 20
 _SHOWN = 6
 _BACKBONE_EDGE = 96
@@ -28,7 +28,7 @@ class _Classes:
         base: Their parent folder, relative to the listing's folder.
         counts: The number of images of each class.
         empty: Folders without images.
-        held_out: The number of images in each folder that is kept for a test.
+        held_out: The number of images in each folder that is kept for validation or test.
     """
 
     base: str
@@ -44,7 +44,7 @@ def class_folders(listing: Listing) -> Iterator[Detection]:
         return
     prefix = "" if found.base == "." else f"{found.base}/"
     images = [file for file in listing.images if file.startswith(prefix)]
-    sample = sample_pictures(listing.root, images)
+    sample = sample_images(listing.root, images)
     if sample is None:
         return
     source: dict[str, Any] = {"name": "image_folder", "path": listing.path(found.base)}
@@ -56,10 +56,10 @@ def class_folders(listing: Listing) -> Iterator[Detection]:
     elif not sample.is_gray and min(sample.median) >= _BACKBONE_EDGE:
         kinds.insert(1, "backbone")
     for kind in kinds:
-        yield _find(kind, listing, found, sample, source)
+        yield _detection(kind, listing, found, sample, source)
 
 
-def _find(kind: str, listing: Listing, found: _Classes, sample: PictureSample, source: dict[str, Any]) -> Detection:
+def _detection(kind: str, listing: Listing, found: _Classes, sample: ImageSample, source: dict[str, Any]) -> Detection:
     num_classes = len(found.counts)
     about = f"{sample.count:,} images in {num_classes} classes, one folder each."
     smallest, largest = min(found.counts.values()), max(found.counts.values())
@@ -79,7 +79,7 @@ def _find(kind: str, listing: Listing, found: _Classes, sample: PictureSample, s
     return Detection(
         kind,
         (
-            ("images", f"{sample.count:,}, {sample.words()}"),
+            ("images", f"{sample.count:,}, {sample.summary()}"),
             ("classes", _counted(found.counts)),
             *((f"{name}/", f"{count:,} images, not used for training") for name, count in found.held_out.items()),
         ),
@@ -107,7 +107,7 @@ def _classes(listing: Listing) -> _Classes | None:
 
 
 def _checked(listing: Listing, base: str, below: dict[str, list[str]], held_out: dict[str, int]) -> _Classes | None:
-    """The class folders, unless they are folders of samples or of masks."""
+    """The class folders; None if the folders are samples or masks instead."""
     inner = {file[len(base) :].split("/")[1].lower() for files in below.values() for file in files[:1]}
     is_other = any(_INNER & {name.lower() for name in names} for names in (below, inner))
     if is_other or len(below) > len(listing.images) / 2:

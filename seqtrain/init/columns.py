@@ -1,4 +1,4 @@
-"""Decides by a table's first rows which columns are features, which may be targets, and which are neither."""
+"""Decides from a table's first rows which columns are features, which may be targets, and which are neither."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import re
 from dataclasses import dataclass
 from typing import Literal
 
-from seqtrain.init.csv_sample import CsvSample, fold
+from seqtrain.init.csv_sample import CsvSample, normalized_name
 from seqtrain.sources.number_text import is_number
 
 Role = Literal["number", "category", "id", "text", "constant"]
@@ -19,7 +19,7 @@ _ID_ENDING = re.compile(r"[A-Za-z0-9](?:[_ .-](?i:id)|(?<=[a-z0-9])(?:Id|ID))$")
 _GROUP_NAMES = ("patient", "patientid", "group", "subject", "subjectid", "person", "scanner", "site", "userid")
 _YEAR_FIRST = re.compile(r"[0-9]{4}-[0-9]{1,2}-[0-9]{1,2}")
 _FEW_VALUES = 20
-_MOST = 0.9  # of the cells; the other cells are mistakes, which are reported when the data is read
+_MOST = 0.9  # share of the cells; the other cells are mistakes, which are reported when the data is read
 _MOST_CLASSES = 1000
 
 
@@ -28,9 +28,9 @@ class ColumnRoles:
     """The columns of a table.
 
     Args:
-        roles: By name: "number" and "category" are features; an "id" identifies rows; "text" differs in every row, or
-            is a date.
-        distinct: By name, the number of distinct values in the first rows.
+        roles: The role of each column: "number" and "category" are features; an "id" identifies rows; "text" differs in
+            every row, or is a date.
+        distinct: The number of distinct values of each column in the first rows.
     """
 
     roles: dict[str, Role]
@@ -64,7 +64,7 @@ def target_kind(sample: CsvSample, name: str) -> Literal["number", "class"]:
 
 
 def likely_targets(sample: CsvSample, roles: ColumnRoles) -> tuple[list[str], str | None]:
-    """Columns that may be the target, and the most likely one: by its name, else the last."""
+    """Columns that may be the target, and the most likely one: the one with a typical name, else the last."""
     names = [name for name in roles.features if roles.distinct[name] <= _MOST_CLASSES or roles.roles[name] == "number"]
     named = sample.named(*_TARGET_NAMES)
     return names, named if named in names else (names[-1] if names else None)
@@ -83,7 +83,7 @@ def _role(name: str, cells: list[str], distinct: int) -> Role:
         return "text"
     are_all_different = distinct == len(cells)
     numbers = sum(map(is_number, cells))
-    if distinct > _MOST * len(cells) and (fold(name) in _ID_NAMES or _ID_ENDING.search(name)):
+    if distinct > _MOST * len(cells) and (normalized_name(name) in _ID_NAMES or _ID_ENDING.search(name)):
         return "id"
     if numbers > _MOST * len(cells):
         return "number"

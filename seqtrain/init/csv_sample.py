@@ -19,8 +19,8 @@ from seqtrain.sources.table_file import csv_reader
 _EXTENSIONS = (".csv", ".tsv", ".parquet", ".data")
 _ROWS = 2000
 _MOST_FILES = 50
-_LONGEST_HEAD = 1 << 20
-_CHARACTERS = 1 << 24  # of the rows that are read
+_CHECKED_CHARACTERS = 1 << 20
+_CHARACTERS = 1 << 24  # reading stops after a row that exceeds this
 _QUICKLY_COUNTED = 1 << 28  # bytes
 
 
@@ -33,7 +33,7 @@ class CsvSample:
         file: The same, relative to the listing's folder.
         header: The names of the columns; empty if the first row is all numbers.
         rows: The first rows, as text.
-        is_whole: Whether these are all rows.
+        is_whole: Whether the table has no other rows.
     """
 
     path: Path
@@ -44,8 +44,8 @@ class CsvSample:
 
     def named(self, *names: str) -> str | None:
         """The first column with one of these names, ignoring case and underscores."""
-        folded = {fold(name): name for name in reversed(self.header)}
-        return next((folded[name] for name in names if name in folded), None)
+        columns = {normalized_name(name): name for name in reversed(self.header)}
+        return next((columns[name] for name in names if name in columns), None)
 
     def column(self, name: str) -> list[str]:
         """The cells of a column, without empty ones."""
@@ -54,7 +54,7 @@ class CsvSample:
 
     @cached_property
     def num_rows(self) -> int:
-        """The number of rows: counted, or for a large file estimated from its size."""
+        """The number of rows; for a large file, an estimate from its size."""
         if self.is_whole or not self.rows:
             return len(self.rows)
         if self.path.suffix.lower() == ".parquet":
@@ -65,7 +65,7 @@ class CsvSample:
         length = sum(sum(map(len, row)) + len(row) for row in self.rows) / len(self.rows)
         return round(self.path.stat().st_size / length)
 
-    def words(self) -> str:
+    def rows_text(self) -> str:
         """The number of rows as text."""
         return f"{self.num_rows:,} rows" if self._is_quick else f"about {self.num_rows:,} rows"
 
@@ -74,34 +74,34 @@ class CsvSample:
         return self.path.suffix.lower() == ".parquet" or self.path.stat().st_size <= _QUICKLY_COUNTED
 
 
-def fold(name: str) -> str:
-    """A name in lower case, without underscores."""
+def normalized_name(name: str) -> str:
+    """A name in lower case, without anything but letters and digits."""
     return re.sub(r"[^a-z0-9]", "", name.lower())
 
 
 def csv_samples(listing: Listing) -> list[CsvSample]:
-    """The readable tables of a folder: tables for training first, tables for a test last."""
+    """The readable tables of a folder: training tables first, test tables last."""
     files = sorted(
-        listing.with_extension(*_EXTENSIONS), key=lambda file: (is_last(file), not is_training(Path(file).stem))
+        listing.with_extension(*_EXTENSIONS), key=lambda file: (is_for_test(file), not is_training(Path(file).stem))
     )
     return [sample for file in files[:_MOST_FILES] if (sample := _sample(listing.root / file, file)) is not None]
 
 
-def is_last(file: str) -> bool:
-    """Whether a table is by its name for a test, or a sample submission."""
+def is_for_test(file: str) -> bool:
+    """Whether a table's name says that it is for a test, or a sample submission."""
     return is_held_out(Path(file).stem) or "submission" in file.lower()
 
 
-def check_is_text(listing: Listing) -> None:
-    """Raises an error for tables that are not UTF-8, in which nothing can be recognised.
+def check_is_utf8(listing: Listing) -> None:
+    """Checks that the tables are UTF-8, since nothing can be recognised in others.
 
     Raises:
-        DataError: when one is not UTF-8.
+        DataError: when a table is not UTF-8.
     """
     for file in listing.with_extension(".csv", ".tsv")[:_MOST_FILES]:
         with (listing.root / file).open(encoding="utf-8") as opened:
             try:
-                opened.read(_LONGEST_HEAD)
+                opened.read(_CHECKED_CHARACTERS)
             except UnicodeDecodeError as error:
                 raise DataError(
                     "is not text in UTF-8", where=listing.root / file, fix="save it as CSV with the encoding UTF-8"
@@ -109,10 +109,10 @@ def check_is_text(listing: Listing) -> None:
 
 
 def check_decimal_points(sample: CsvSample) -> None:
-    """Raises an error for decimal commas: no source reads them, and the column would be ignored as text.
+    """Checks for decimal commas: no source reads them, and the column would be ignored as text.
 
     Raises:
-        DataError: when most cells of a column are such.
+        DataError: when most cells of a column have a decimal comma.
     """
     for name in sample.header:
         cells = sample.column(name)
@@ -144,7 +144,7 @@ def _sample(path: Path, file: str) -> CsvSample | None:
 
 
 def _first_rows(path: Path) -> tuple[list[tuple[str, ...]], bool]:
-    """The first rows, and whether these are all rows."""
+    """The first rows, and whether there are no others."""
     delimiter = CsvFile(path).delimiter
     with path.open(newline="", encoding="utf-8-sig") as opened:
         rows, size = [], 0

@@ -1,4 +1,4 @@
-"""A kind of data that was detected in a folder: what was found, what must be asked, and the config for it."""
+"""A kind of data that was detected in a folder: the facts, the questions to ask, and the config for it."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from seqtrain.init.recipe import Recipe, Size
 
 @dataclass(frozen=True)
 class Answers:
-    """The answers that cannot be found out from the data.
+    """The answers that only the user can give.
 
     Args:
-        target: The column to predict; None if it need not be asked.
-        image_size: Height and width of the images in a batch; None if it need not be asked.
+        target: The column to predict; None if there is none to choose.
+        image_size: The height and width of the images in a batch; None if there are no images.
     """
 
     target: str | None = None
@@ -28,10 +28,10 @@ class Detection:
 
     Args:
         kind: The name of its recipe, such as "image_folder".
-        seen: The facts that were found, to be printed: a name and a text each.
+        seen: The facts to print, each a name and a text.
         recipe: Makes the config from the answers.
         suggested: The suggested answers.
-        targets: The columns that may be the target; empty if the target need not be asked.
+        targets: The columns that may be the target; empty if there is none to choose.
         notes: Remarks that the user should read before training.
     """
 

@@ -1,4 +1,4 @@
-"""The kinds of data that a config can be written for, with a line each; `kinds.yaml` lists them."""
+"""The kinds of data that a config can be written for, as `kinds.yaml` lists them."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ class Kind(NamedTuple):
 
     Args:
         task: The task, such as "classification".
-        about: The layout of the data, and the task, in a line.
+        about: One line about the layout of the data and the task.
     """
 
     task: str

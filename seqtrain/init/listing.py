@@ -28,8 +28,8 @@ class Listing:
 
     Args:
         root: The folder.
-        files: The paths of all files below it, in order.
-        written: The folder's path as the config will contain it.
+        files: The paths of all files below it, relative to it, sorted.
+        written: The folder's path as it is written in the config.
     """
 
     root: Path
@@ -37,11 +37,11 @@ class Listing:
     written: str = "."
 
     def path(self, file: str) -> str:
-        """The path of a file or folder as the config will contain it."""
+        """The path of a file or folder as it is written in the config."""
         return os.path.normpath(os.path.join(self.written, file))  # noqa: PTH118 - it keeps "..", and is no Path here
 
     def with_extension(self, *extensions: str) -> list[str]:
-        """The files with one of these extensions, given in lower case."""
+        """The files with one of these extensions, which must be in lower case."""
         return [file for extension in extensions for file in self._by_extension.get(extension, [])]
 
     @cached_property
@@ -58,12 +58,12 @@ class Listing:
 
     @cached_property
     def folders_of_images(self) -> dict[str, list[str]]:
-        """The image files by their folder; "." for the root."""
+        """The image files of each folder; the root is "."."""
         return by_folder(self.images)
 
 
 def by_folder(files: Sequence[str]) -> dict[str, list[str]]:
-    """Files by their folder."""
+    """The files of each folder."""
     found: dict[str, list[str]] = {}
     for file in files:
         found.setdefault(os.path.dirname(file) or ".", []).append(file)  # noqa: PTH120 - a Path for each is slow
@@ -75,7 +75,7 @@ def listing_of(place: Path, config_folder: Path) -> Listing:
 
     Args:
         place: The folder or file.
-        config_folder: The folder of the new config, which its relative paths start from.
+        config_folder: The folder of the new config, to which its paths are relative.
 
     Raises:
         DataError: when the folder does not exist or is empty.
@@ -98,17 +98,17 @@ def evenly(items: Sequence[str], number: int) -> list[str]:
 
 
 def is_held_out(path: str) -> bool:
-    """Whether a folder or file is by its name for validation or test."""
+    """Whether the name of a folder or file says that it is for validation or test."""
     return not HELD_OUT.isdisjoint(_words(path))
 
 
 def is_training(path: str) -> bool:
-    """Whether a folder or file is by its name for training."""
+    """Whether the name of a folder or file says that it is for training."""
     return not TRAINING.isdisjoint(_words(path))
 
 
 def _words(path: str) -> list[str]:
-    """The words of a path, without the year in `train2017`."""
+    """The words of a path in lower case, without trailing digits: "train" for `train2017`."""
     return [word.rstrip("0123456789") for word in re.split(r"[/_\-. ]", path.lower())]
 
 

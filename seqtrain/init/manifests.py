@@ -12,8 +12,8 @@ from seqtrain.errors import DataError
 from seqtrain.init.columns import column_roles, group_column, likely_targets
 from seqtrain.init.csv_sample import CsvSample, csv_samples
 from seqtrain.init.detection import Answers, Detection
+from seqtrain.init.image_sample import ImageSample, sample_images
 from seqtrain.init.listing import Listing, evenly
-from seqtrain.init.picture_sample import PictureSample, sample_pictures
 from seqtrain.init.recipe import Recipe
 from seqtrain.sources.image_files import image_extensions
 from seqtrain.sources.number_text import is_number
@@ -37,24 +37,24 @@ def manifests(listing: Listing) -> Iterator[Detection]:
 
 
 def _root(listing: Listing, sample: CsvSample, name: str) -> str | None:
-    """The folder that the paths of a column start from; None if the column does not hold paths of images."""
+    """The folder that the paths of a column are relative to; None if they are not paths of images."""
     cells = evenly(sample.column(name), _CHECKED)
     if not cells or not all(PurePosixPath(cell).suffix.lower() in image_extensions() for cell in cells):
         return None
     own = str(PurePosixPath(sample.file).parent)
     folders = [own, ".", *listing.folders_of_images]
     folders += [str(parent) for folder in listing.folders_of_images for parent in PurePosixPath(folder).parents]
-    exist = {
+    num_found = {
         place: sum(Path(listing.root, place, cell).is_file() for cell in cells) for place in dict.fromkeys(folders)
     }
-    best = max(exist, key=lambda place: exist[place])
-    return best if exist[best] >= 0.9 * len(cells) else None
+    best = max(num_found, key=lambda place: num_found[place])
+    return best if num_found[best] >= 0.9 * len(cells) else None
 
 
 def _pairs(listing: Listing, sample: CsvSample, paths: list[str], root: str) -> Iterator[Detection]:
     label = next((c for c in sample.header if c not in paths and set(map(str.lower, sample.column(c))) in _SAME), None)
-    pictures = _sample(listing, sample, paths[0], root)
-    if label is None or pictures is None:
+    images = _sample(listing, sample, paths[0], root)
+    if label is None or images is None:
         return
     source = _source(listing, sample, "pair_manifest", root)
     named = {
@@ -68,40 +68,40 @@ def _pairs(listing: Listing, sample: CsvSample, paths: list[str], root: str) -> 
     group = group_column(sample) or (groups[0] if groups else None)
 
     def recipe(answers: Answers) -> Recipe:
-        values = {**pictures.values(answers.image_size or pictures.image_size()), "form": "pairs"}
-        about = f"{sample.words()} of pairs of images."
-        return Recipe("similarity", about, source, pictures.batch_size(), column=group, values=values)
+        values = {**images.values(answers.image_size or images.image_size()), "form": "pairs"}
+        about = f"{sample.rows_text()} of pairs of images."
+        return Recipe("similarity", about, source, images.batch_size(), column=group, values=values)
 
     same = Counter(map(str.lower, sample.column(label)))
     seen = (
-        ("pairs", f"{sample.words()} in {sample.file}, {pictures.words()}"),
+        ("pairs", f"{sample.rows_text()} in {sample.file}, {images.summary()}"),
         ("labels", ", ".join(f"{count:,} {name}" for name, count in sorted(same.items()))),
         *((("groups", f"column {group}"),) if group else ()),
     )
-    yield Detection("pair_manifest", seen, recipe, Answers(image_size=pictures.image_size()), notes=pictures.notes())
+    yield Detection("pair_manifest", seen, recipe, Answers(image_size=images.image_size()), notes=images.notes())
 
 
 def _labelled(listing: Listing, sample: CsvSample, path: str, root: str) -> Iterator[Detection]:
-    pictures = _sample(listing, sample, path, root)
+    images = _sample(listing, sample, path, root)
     targets, target = likely_targets(sample, column_roles(sample))
     group = group_column(sample)
     targets = [name for name in targets if name not in (path, group)]
-    if pictures is None or not targets:
+    if images is None or not targets:
         return
     target = target if target in targets else targets[0]
 
     def recipe(answers: Answers) -> Recipe:
         labelled = _labelled_recipe(listing, sample, (path, answers.target or target or "", root), group)
-        shape = pictures.values(answers.image_size or pictures.image_size())
-        return replace(labelled, batch_size=pictures.batch_size(), values={**labelled.values, **shape})
+        shape = images.values(answers.image_size or images.image_size())
+        return replace(labelled, batch_size=images.batch_size(), values={**labelled.values, **shape})
 
     seen = (
-        ("images", f"{sample.words()} in {sample.file}, {pictures.words()}"),
+        ("images", f"{sample.rows_text()} in {sample.file}, {images.summary()}"),
         ("labels", "; ".join(f"{name}: {_values(sample, name)}" for name in targets[:_SHOWN])),
         *((("groups", f"column {group}"),) if group else ()),
     )
-    suggested = Answers(target, pictures.image_size())
-    yield Detection("image_manifest", seen, recipe, suggested, tuple(targets), pictures.notes())
+    suggested = Answers(target, images.image_size())
+    yield Detection("image_manifest", seen, recipe, suggested, tuple(targets), images.notes())
 
 
 def _labelled_recipe(listing: Listing, sample: CsvSample, where: tuple[str, str, str], group: str | None) -> Recipe:
@@ -143,8 +143,8 @@ def _source(listing: Listing, sample: CsvSample, name: str, root: str) -> dict[s
     return source if is_beside else {**source, "root": listing.path(root)}
 
 
-def _sample(listing: Listing, sample: CsvSample, column: str, root: str) -> PictureSample | None:
-    found = sample_pictures(listing.root / root, sample.column(column))
+def _sample(listing: Listing, sample: CsvSample, column: str, root: str) -> ImageSample | None:
+    found = sample_images(listing.root / root, sample.column(column))
     if found is None or sample.is_whole:
         return found
     return replace(found, count=sample.num_rows)

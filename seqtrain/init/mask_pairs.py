@@ -13,8 +13,8 @@ import numpy as np
 
 from seqtrain.errors import DataError
 from seqtrain.init.detection import Answers, Detection
+from seqtrain.init.image_sample import ImageSample, sample_images
 from seqtrain.init.listing import Listing, by_folder, evenly, is_held_out
-from seqtrain.init.picture_sample import PictureSample, sample_pictures
 from seqtrain.init.recipe import Recipe
 from seqtrain.sources.file_listing import stem_and_extension
 from seqtrain.sources.mask_file import read_ids
@@ -34,7 +34,7 @@ MASK_WORDS = (
 
 _DECATHLON = re.compile("(tr|ts)$")  # imagesTr, labelsTr
 _READ_MASKS = 64
-_FEW = 0.1  # of the masks that are not empty
+_FEW = 0.1  # share of the masks that are not empty
 _WHITE = 255
 _MOST_CLASSES = 100
 _MOST_BATCH = 16
@@ -44,12 +44,12 @@ class FolderPair(NamedTuple):
     """A folder of images and the folder of their masks.
 
     Args:
-        images: Relative to the listing's folder.
-        masks: The same.
-        suffix: The suffix that the masks' stems have in addition.
+        images: The folder of the images, relative to the listing's folder.
+        masks: The folder of the masks, likewise.
+        suffix: The suffix that is added to an image's stem for its mask, such as "_mask".
         files: The images that have a mask.
         mask_files: Their masks.
-        alone: The number of files without a partner.
+        num_unmatched: The number of files without a partner.
     """
 
     images: str
@@ -57,21 +57,23 @@ class FolderPair(NamedTuple):
     suffix: str
     files: list[str]
     mask_files: list[str]
-    alone: int
+    num_unmatched: int
 
     @property
     def notes(self) -> tuple[str, ...]:
         """A note if some files have no partner."""
-        if self.alone < 1:
+        if self.num_unmatched < 1:
             return ()
         left_out = (
-            "1 file has no partner and is" if self.alone == 1 else f"{self.alone:,} files have no partner and are"
+            "1 file has no partner and is"
+            if self.num_unmatched == 1
+            else f"{self.num_unmatched:,} files have no partner and are"
         )
         return (f"{left_out} left out",)
 
 
 class _Ids(NamedTuple):
-    """The contents of some masks: class names, the id to ignore, and the reason why they cannot be used."""
+    """What the masks hold: class names, the id to ignore if any, and notes for the user."""
 
     classes: list[str]
     ignore: int | None
@@ -81,10 +83,10 @@ class _Ids(NamedTuple):
 def mask_pairs(listing: Listing) -> Iterator[Detection]:
     """Finds images with masks."""
     for pair in folder_pairs(listing.images):
-        sample = sample_pictures(listing.root, pair.files)
+        sample = sample_images(listing.root, pair.files)
         ids = _ids(listing.root, pair.mask_files)
         if sample is not None:
-            yield _find(listing, pair, sample, ids)
+            yield _detection(listing, pair, sample, ids)
 
 
 def folder_pairs(files: list[str]) -> Iterator[FolderPair]:
@@ -103,19 +105,19 @@ def folder_pairs(files: list[str]) -> Iterator[FolderPair]:
         partners = {images for place in _places(mask) for images in beside.get(place, [])} | ({"."} & folders.keys())
         pairs += [_paired(images, mask, folders[images], folders[mask]) for images in sorted(partners - {mask})]
     pairs += [_paired(name, name, folders[name], folders[name]) for name in folders]
-    found = [pair for pair in pairs if pair is not None and 2 * len(pair.files) >= pair.alone]
+    found = [pair for pair in pairs if pair is not None and 2 * len(pair.files) >= pair.num_unmatched]
     yield from sorted(found, key=lambda pair: (is_held_out(pair.images), -len(pair.files)))
 
 
 def is_mask_name(folder: str) -> bool:
-    """Whether a folder is by its name a folder of masks."""
+    """Whether the name of a folder says that it holds masks."""
     names = [_DECATHLON.sub("", name) for name in folder.lower().replace("-", "_").split("/")]
     words = [word for name in names for word in name.split("_")]
     return any(word in MASK_WORDS or word.removesuffix("s") in MASK_WORDS or word.startswith("mask") for word in words)
 
 
 def _places(folder: str) -> list[tuple[str, ...]]:
-    """The path with each of its parts in turn as a wildcard, to find paths that differ in one part."""
+    """The path with each of its parts in turn replaced by "*", to find paths that differ in one part only."""
     parts = folder.split("/")
     return [(*parts[:level], "*", *parts[level + 1 :]) for level in range(len(parts))]
 
@@ -131,16 +133,21 @@ def _paired(images: str, masks: str, image_files: list[str], mask_files: list[st
     found = {stem: f"{stem}{suffix}" for stem in stems if f"{stem}{suffix}" in partners}
     if len(found) < 2:
         return None
-    alone = len(stems) + len(partners) - 2 * len(found)
+    num_unmatched = len(stems) + len(partners) - 2 * len(found)
     if images == masks:
-        alone -= len(partners)  # each file is an image and a mask
+        num_unmatched -= len(partners)  # both dicts hold every file of the folder
     return FolderPair(
-        images, masks, suffix, [stems[stem] for stem in found], [partners[name] for name in found.values()], alone
+        images,
+        masks,
+        suffix,
+        [stems[stem] for stem in found],
+        [partners[name] for name in found.values()],
+        num_unmatched,
     )
 
 
 def _suffix(stems: dict[str, str], partners: dict[str, str]) -> str | None:
-    """The suffix of most masks that names them as masks: "_mask" of `cat_mask`."""
+    """The most common suffix that marks files as masks, such as "_mask" of `cat_mask`."""
     endings = Counter(
         stem[cut:]
         for stem in evenly(list(partners), 200)
@@ -155,20 +162,20 @@ def _stem(file: str) -> str:
 
 
 def _ids(root: Path, masks: list[str]) -> _Ids:
-    """Reads the ids in some masks, and reports masks that cannot be read.
+    """Reads the ids in some masks.
 
     Raises:
-        DataError: when none can be read, or they have colours or a picture's shades.
+        DataError: when no mask can be read, or the values are shades of gray rather than ids.
     """
-    held: dict[str, set[int]] = {}
+    ids_of: dict[str, set[int]] = {}
     unreadable: list[tuple[str, DataError]] = []
     read = evenly(masks, _READ_MASKS)
     for mask in read:
         try:
-            held[mask] = {int(value) for value in np.unique(read_ids(str(root / mask)))}
+            ids_of[mask] = {int(value) for value in np.unique(read_ids(str(root / mask)))}
         except DataError as error:
             unreadable.append((mask, error))
-    found = set().union(*held.values())
+    found = set().union(*ids_of.values())
     if not found:
         raise unreadable[0][1]
     notes: tuple[str, ...] = ()
@@ -178,11 +185,11 @@ def _ids(root: Path, masks: list[str]) -> _Ids:
         notes = (*notes, f"{len(unreadable)} of {len(read)} masks cannot be read, such as {unreadable[0][0]}")
     if found <= {0, 1, _WHITE} and not {1, _WHITE} <= found:
         return _Ids(["background", "object"], None, notes)
-    odd = [mask for mask, values in held.items() if not values <= {0, _WHITE}]
-    white = [mask for mask, values in held.items() if _WHITE in values and mask not in odd]
+    odd = [mask for mask, values in ids_of.items() if not values <= {0, _WHITE}]
+    white = [mask for mask, values in ids_of.items() if _WHITE in values and mask not in odd]
     if 0 < len(odd) <= _FEW * (len(white) + len(odd)):
-        values = ", ".join(map(str, sorted(held[odd[0]] - {0, _WHITE})[:3]))
-        strange = f"{len(odd)} of {len(held)} masks hold more than 0 and 255, such as {odd[0]} ({values})"
+        values = ", ".join(map(str, sorted(ids_of[odd[0]] - {0, _WHITE})[:3]))
+        strange = f"{len(odd)} of {len(ids_of)} masks hold more than 0 and 255, such as {odd[0]} ({values})"
         return _Ids(["background", "object"], None, (*notes, f"{strange}: mend or remove them"))
     if max(found) > _MOST_CLASSES and _WHITE in found:
         ids, ignore = found - {_WHITE}, _WHITE
@@ -197,20 +204,20 @@ def _ids(root: Path, masks: list[str]) -> _Ids:
             fix="save masks as PNG: JPEG changes the numbers" if _is_jpeg(masks[0]) else "number the classes from 0",
         )
     names = ["background", *(f"class_{number}" for number in range(1, max(1, *ids) + 1))]
-    told = ("255 in the masks is taken for pixels that do not count",) if ignore else ()
-    return _Ids(names, ignore, (*notes, *told, "the masks hold numbers alone: put names into `classes`"))
+    ignored = ("255 in the masks is taken for pixels that do not count",) if ignore else ()
+    return _Ids(names, ignore, (*notes, *ignored, "the masks hold numbers alone: put names into `classes`"))
 
 
 def _is_jpeg(file: str) -> bool:
     return file.lower().endswith((".jpg", ".jpeg"))
 
 
-def _find(listing: Listing, pair: FolderPair, sample: PictureSample, ids: _Ids) -> Detection:
+def _detection(listing: Listing, pair: FolderPair, sample: ImageSample, ids: _Ids) -> Detection:
     source: dict[str, Any] = {"name": "image_mask", "images": listing.path(pair.images)}
     source |= {"masks": listing.path(pair.masks), "classes": ids.classes}
     source |= {"mask_suffix": pair.suffix} if pair.suffix else {}
     source |= {"ignore": ids.ignore} if ids.ignore is not None else {}
-    is_mixed = pair.images == pair.masks or pair.alone > 0
+    is_mixed = pair.images == pair.masks or pair.num_unmatched > 0
     source |= {"unmatched": "skip"} if is_mixed else {}
 
     def recipe(answers: Answers) -> Recipe:
@@ -221,7 +228,7 @@ def _find(listing: Listing, pair: FolderPair, sample: PictureSample, ids: _Ids) 
 
     places = f"{pair.images}/ and {pair.masks}/" + (f", masks end in {pair.suffix}" if pair.suffix else "")
     seen = (
-        ("images", f"{sample.count:,}, {sample.words()}"),
+        ("images", f"{sample.count:,}, {sample.summary()}"),
         ("masks", f"one each: {places}"),
         ("classes", f"{len(ids.classes)}: {', '.join(ids.classes[:6])}{', ...' if len(ids.classes) > 6 else ''}"),
     )

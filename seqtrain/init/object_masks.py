@@ -1,4 +1,4 @@
-"""Detects images with one mask file per object, with rows of run-length codes, or with outlines in a COCO file."""
+"""Detects images whose objects have a mask file each, a row of run-length codes each, or an outline in a COCO file."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from typing import Any
 from seqtrain.errors import DataError
 from seqtrain.init.csv_sample import CsvSample, csv_samples
 from seqtrain.init.detection import Answers, Detection
+from seqtrain.init.image_sample import sample_images
 from seqtrain.init.listing import Listing, evenly, is_held_out
-from seqtrain.init.picture_sample import sample_pictures
 from seqtrain.init.recipe import Recipe
 from seqtrain.sources.coco_file import CocoFile
 
@@ -32,7 +32,10 @@ def object_masks(listing: Listing) -> Iterator[Detection]:
 
 
 def _mask_folders(listing: Listing) -> Iterator[Detection]:
-    """Finds folders with one image each; with many images, `images` and `masks` are folders of pairs."""
+    """Finds folders with one image and its masks each.
+
+    Where `images` holds many files, `images` and `masks` are pairs instead, which `mask_pairs` finds.
+    """
     images, masks = _inside(listing, "images"), _inside(listing, "masks")
     ids = [name for name in sorted(images) if name in masks and len(images[name]) == 1]
     by_base: dict[str, list[str]] = {}
@@ -45,11 +48,11 @@ def _mask_folders(listing: Listing) -> Iterator[Detection]:
         source = {"name": "mask_folders", "path": listing.path(base), "merge": "union"}
         seen = (("masks", f"{num_masks:,}, one for each object, in <id>/masks/"), ("classes", "2: background, object"))
         files = [images[name][0] for name in by_base[base]]
-        yield from _find(listing, "mask_folders", files, source, seen, _SUMMARY_OF_MERGE)
+        yield from _detection(listing, "mask_folders", files, source, seen, _SUMMARY_OF_MERGE)
 
 
 def _inside(listing: Listing, name: str) -> dict[str, list[str]]:
-    """The images in folders with this name, by the parent folder."""
+    """The images in the folders with this name, by parent folder."""
     folders = listing.folders_of_images.items()
     return {folder.rpartition("/")[0]: files for folder, files in folders if folder.endswith(f"/{name}")}
 
@@ -64,7 +67,7 @@ def _encoded(listing: Listing, sample: CsvSample) -> Iterator[Detection]:
     files = _files_of(ids, listing.images)
     if not files:
         return
-    folder, pattern = _place(files, listing.images)
+    folder, pattern = _folder_and_pattern(files, listing.images)
     source: dict[str, Any] = {
         "name": "encoded_masks",
         "path": listing.path(sample.file),
@@ -81,8 +84,13 @@ def _encoded(listing: Listing, sample: CsvSample) -> Iterator[Detection]:
         ("classes", "as the table has them" if named else "2: background, object"),
     )
     about_source = "`classes` may name the classes, in the order of the table's ids." if named else ""
-    yield from _find(
-        listing, "encoded_masks", files if sample.is_whole else _in(folder, listing), source, seen, about_source
+    yield from _detection(
+        listing,
+        "encoded_masks",
+        files if sample.is_whole else _images_below(folder, listing),
+        source,
+        seen,
+        about_source,
     )
 
 
@@ -107,7 +115,7 @@ def _coco(listing: Listing, path: str) -> Iterator[Detection]:
     categories = list(found.categories.values())
     shown = f"{len(categories) + 1}: background, {', '.join(categories[:6])}{', ...' if len(categories) > 6 else ''}"
     seen = (("masks", f"outlines in {path}"), ("classes", shown))
-    yield from _find(
+    yield from _detection(
         listing,
         "coco_masks",
         present,
@@ -117,7 +125,7 @@ def _coco(listing: Listing, path: str) -> Iterator[Detection]:
     )
 
 
-def _find(
+def _detection(
     listing: Listing,
     kind: str,
     files: list[str],
@@ -125,7 +133,7 @@ def _find(
     seen: tuple[tuple[str, str], ...],
     about_source: str,
 ) -> Iterator[Detection]:
-    sample = sample_pictures(listing.root, files)
+    sample = sample_images(listing.root, files)
     if sample is None:
         return
     size = sample.image_size(multiple=16)
@@ -135,29 +143,28 @@ def _find(
         about = f"{sample.count:,} images whose objects have masks."
         return Recipe("segmentation", about, source, sample.batch_size(_MOST_BATCH), values=values)
 
-    images = ("images", f"{sample.count:,}, {sample.words()}")
+    images = ("images", f"{sample.count:,}, {sample.summary()}")
     yield Detection(kind, (images, *seen), recipe, Answers(image_size=size), notes=sample.notes())
 
 
 def _files_of(ids: list[str], images: list[str]) -> list[str]:
-    """The images with these ids, which are file names with or without extension."""
+    """The images with these ids, which are file names with or without an extension."""
     wanted = set(ids)
     return [file for file in images if PurePosixPath(file).name in wanted or PurePosixPath(file).stem in wanted]
 
 
-def _in(folder: str, listing: Listing) -> list[str]:
+def _images_below(folder: str, listing: Listing) -> list[str]:
     return [file for file in listing.images if folder == "." or file.startswith(f"{folder}/")]
 
 
-def _place(files: list[str], images: list[str]) -> tuple[str, str | None]:
-    """The folder of some images, and a pattern of their paths below it if the folder holds other images too."""
+def _folder_and_pattern(files: list[str], images: list[str]) -> tuple[str, str | None]:
+    """The common folder of some images, and a pattern of their paths below it if it holds other images too."""
     folders = [PurePosixPath(file).parent.parts for file in files]
     common = 0
     while all(len(f) > common for f in folders) and len({f[common] for f in folders}) == 1:
         common += 1
     folder = "/".join(folders[0][:common]) or "."
-    below = [file for file in images if folder == "." or file.startswith(f"{folder}/")]
-    if len(below) == len(files):
+    if sum(folder == "." or file.startswith(f"{folder}/") for file in images) == len(files):
         return folder, None
     depth = len(folders[0])
     parts = [{f[level] for f in folders if len(f) > level} for level in range(common, depth)]
@@ -165,14 +172,16 @@ def _place(files: list[str], images: list[str]) -> tuple[str, str | None]:
 
 
 def _root_of(names: list[str], listing: Listing, path: str) -> str | None:
-    """The folder that the names of a COCO file start from."""
+    """The folder that the file names in a COCO file are relative to; None if few of them exist."""
     some = evenly(names, _CHECKED)
     places = [str(PurePosixPath(path).parent), ".", *listing.folders_of_images]
-    places += sorted({part for place in listing.folders_of_images for part in _above(place)})
-    exists = {place: sum(Path(listing.root, place, name).is_file() for name in some) for place in dict.fromkeys(places)}
-    best = max(exists, key=lambda place: exists[place])
-    return best if exists[best] * 2 >= max(1, len(some)) else None
+    places += sorted({part for place in listing.folders_of_images for part in _parents(place)})
+    num_found = {
+        place: sum(Path(listing.root, place, name).is_file() for name in some) for place in dict.fromkeys(places)
+    }
+    best = max(num_found, key=lambda place: num_found[place])
+    return best if num_found[best] * 2 >= max(1, len(some)) else None
 
 
-def _above(place: str) -> list[str]:
+def _parents(place: str) -> list[str]:
     return [str(parent) for parent in PurePosixPath(place).parents if str(parent) != "."]

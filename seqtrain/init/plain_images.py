@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from seqtrain.init.detection import Answers, Detection
+from seqtrain.init.image_sample import ImageSample, sample_images
 from seqtrain.init.listing import Listing
-from seqtrain.init.picture_sample import PictureSample, sample_pictures
 from seqtrain.init.recipe import Recipe
 
 _LARGEST = 64  # pixels per side of an autoencoder's images; larger ones are slow to train
@@ -14,14 +14,14 @@ _LARGEST = 64  # pixels per side of an autoencoder's images; larger ones are slo
 
 def plain_images(listing: Listing) -> Iterator[Detection]:
     """Finds images, for an autoencoder."""
-    sample = sample_pictures(listing.root, listing.images) if listing.images else None
+    sample = sample_images(listing.root, listing.images) if listing.images else None
     if sample is None:
         return
     for kind in ("autoencoder", "denoising", "vae"):
-        yield _find(kind, listing, sample)
+        yield _detection(kind, listing, sample)
 
 
-def _find(kind: str, listing: Listing, sample: PictureSample) -> Detection:
+def _detection(kind: str, listing: Listing, sample: ImageSample) -> Detection:
     height, width = sample.image_size(multiple=4)
     size = (min(height, _LARGEST), min(width, _LARGEST))
 
@@ -31,5 +31,5 @@ def _find(kind: str, listing: Listing, sample: PictureSample) -> Detection:
         about = f"{sample.count:,} images without labels."
         return Recipe("autoencoding", about, source, sample.batch_size(), values=values)
 
-    seen = (("images", f"{sample.count:,}, {sample.words()}"), ("labels", "none"))
+    seen = (("images", f"{sample.count:,}, {sample.summary()}"), ("labels", "none"))
     return Detection(kind, seen, recipe, Answers(image_size=size), notes=sample.notes())

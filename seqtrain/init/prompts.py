@@ -1,4 +1,4 @@
-"""Gets the answers that the data does not give: from the command line, from prompts, or as suggested."""
+"""Gets the answers that the data does not give: from the command line, from prompts, or from the suggestions."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ import typer
 from seqtrain.errors import ConfigError, did_you_mean, one_of
 from seqtrain.init.detection import Answers, Detection
 from seqtrain.init.kinds import KINDS
-from seqtrain.init.recipe import Size
-from seqtrain.init.recognise import chosen
+from seqtrain.init.recipe import Size, size_text
+from seqtrain.init.recognise import detection_for
 
 _MOST_EDGE = 4096
 
@@ -26,7 +26,7 @@ class InitOptions:
 
     Args:
         task: A task or a kind.
-        target: A column.
+        target: The column to predict.
         image_size: Such as "64" or "64x48".
         takes_suggestions: Whether to accept the suggestions without asking.
     """
@@ -37,26 +37,28 @@ class InitOptions:
     takes_suggestions: bool = False
 
 
-def settle(finds: Sequence[Detection], wishes: InitOptions) -> tuple[Detection, Answers]:
+def choose_detection(detections: Sequence[Detection], options: InitOptions) -> tuple[Detection, Answers]:
     """Chooses one of the detections, and gets the answers that its config needs.
 
     Raises:
         ConfigError: when an option does not fit, or a question must be asked and there is no terminal.
         DataError: when nothing in the folder fits the task.
     """
-    size = None if wishes.image_size is None else parse_size(wishes.image_size)
-    find = chosen(finds, wishes.task) if wishes.task else finds[0]
-    if not wishes.takes_suggestions and not wishes.task and len(finds) > 1:
-        find = _ask_find(finds)
-    _check(find, wishes)
-    target, image_size = wishes.target or find.suggested.target, size or find.suggested.image_size
-    if not wishes.takes_suggestions:
-        if len(find.targets) > 1 and wishes.target is None:
-            target = _asked("--target", f"Which column is predicted ({', '.join(find.targets)})", target or "", str)
+    size = None if options.image_size is None else parse_size(options.image_size)
+    detection = detection_for(detections, options.task) if options.task else detections[0]
+    if not options.takes_suggestions and not options.task and len(detections) > 1:
+        detection = _ask_detection(detections)
+    _check(detection, options)
+    target, image_size = options.target or detection.suggested.target, size or detection.suggested.image_size
+    if not options.takes_suggestions:
+        if len(detection.targets) > 1 and options.target is None:
+            target = _ask("--target", f"Which column is predicted ({', '.join(detection.targets)})", target or "", str)
         if image_size is not None and size is None:
-            image_size = _asked("--image-size", "Image size in a batch, height x width", _x(image_size), parse_size)
-    _check(find, replace(wishes, target=target if find.targets else wishes.target))
-    return find, Answers(target if find.targets else None, image_size)
+            image_size = _ask(
+                "--image-size", "Image size in a batch, height x width", size_text(image_size), parse_size
+            )
+    _check(detection, replace(options, target=target if detection.targets else options.target))
+    return detection, Answers(target if detection.targets else None, image_size)
 
 
 def parse_size(text: str) -> Size:
@@ -73,31 +75,34 @@ def parse_size(text: str) -> Size:
     )
 
 
-def _check(find: Detection, wishes: InitOptions) -> None:
-    if wishes.target is not None and wishes.target not in find.targets:
+def _check(detection: Detection, options: InitOptions) -> None:
+    if options.target is not None and options.target not in detection.targets:
         raise ConfigError(
-            f"--target: '{wishes.target}' cannot be predicted here",
-            expected=one_of(find.targets) if find.targets else f"no target: {find.kind} has none to choose",
-            fix=did_you_mean(wishes.target, find.targets) or "name another --task, or leave --target out",
+            f"--target: '{options.target}' cannot be predicted here",
+            expected=one_of(detection.targets)
+            if detection.targets
+            else f"no target: {detection.kind} has none to choose",
+            fix=did_you_mean(options.target, detection.targets) or "name another --task, or leave --target out",
         )
-    if wishes.image_size is not None and find.suggested.image_size is None:
-        raise ConfigError(f"--image-size: {find.kind} has no size to choose", fix="leave it out")
+    if options.image_size is not None and detection.suggested.image_size is None:
+        raise ConfigError(f"--image-size: {detection.kind} has no size to choose", fix="leave it out")
 
 
-def _ask_find(finds: Sequence[Detection]) -> Detection:
-    _need_terminal("--task")
-    for number, find in enumerate(finds, start=1):
-        typer.echo(f"  {number}  {find.kind:22}{KINDS[find.kind].about}", err=True)
-    names = {str(number): find for number, find in enumerate(finds, start=1)} | {find.kind: find for find in finds}
+def _ask_detection(detections: Sequence[Detection]) -> Detection:
+    _require_terminal("--task")
+    for number, detection in enumerate(detections, start=1):
+        typer.echo(f"  {number}  {detection.kind:22}{KINDS[detection.kind].about}", err=True)
+    by_answer = {str(number): detection for number, detection in enumerate(detections, start=1)}
+    by_answer |= {detection.kind: detection for detection in detections}
     while True:
         answer = typer.prompt("Which of these is it", default="1", err=True)
-        if answer in names:
-            return names[answer]
-        typer.echo(f"a number from 1 to {len(finds)}, or a name", err=True)
+        if answer in by_answer:
+            return by_answer[answer]
+        typer.echo(f"a number from 1 to {len(detections)}, or a name", err=True)
 
 
-def _asked(flag: str, question: str, suggestion: str, parse: Callable[[str], T]) -> T:
-    _need_terminal(flag)
+def _ask(flag: str, question: str, suggestion: str, parse: Callable[[str], T]) -> T:
+    _require_terminal(flag)
     while True:
         try:
             return parse(typer.prompt(question, default=suggestion, err=True))
@@ -105,13 +110,9 @@ def _asked(flag: str, question: str, suggestion: str, parse: Callable[[str], T])
             typer.echo(str(error), err=True)
 
 
-def _need_terminal(flag: str) -> None:
+def _require_terminal(flag: str) -> None:
     if not sys.stdin.isatty():
         raise ConfigError(
             "something must be asked, and this is no terminal",
             fix=f"answer with {flag}, or take the suggestions with --yes",
         )
-
-
-def _x(size: Size) -> str:
-    return f"{size[0]}x{size[1]}"

@@ -1,4 +1,4 @@
-"""The configs that `init` writes: `recipes/` has templates, commented YAML with gaps for the detected values."""
+"""The configs that `init` writes, from the Jinja templates of commented YAML in `recipes/`."""
 
 from __future__ import annotations
 
@@ -13,21 +13,22 @@ import yaml
 _WIDTH = 110
 
 Size = tuple[int, int]
+"""Height and width."""
 
 
 class _Text(str):
-    """Text for a comment, which is inserted as it is and not as YAML."""
+    """Text for a comment, which is inserted unchanged instead of as a YAML value."""
 
 
 @dataclass(frozen=True)
 class Recipe:
-    """A template of `recipes/` and the values to fill in.
+    """A template in `recipes/` and the values to fill in.
 
     Args:
         name: The name of the template.
         about: A sentence or two, for the config's first lines.
-        source: The source with its arguments; paths as the config will contain them.
-        batch_size: Samples in a batch.
+        source: The source with its arguments; paths as they are written in the config.
+        batch_size: The number of samples in a batch.
         by: The kind of split.
         column: The column of the groups, for `by: group`.
         values: All other values in the template.
@@ -45,7 +46,7 @@ class Recipe:
         """The config as text.
 
         Args:
-            origin: The command that writes it, for the first lines.
+            origin: The command that writes it, which the first lines name.
         """
         environment = jinja2.Environment(
             loader=jinja2.PackageLoader("seqtrain.init", "recipes"),
@@ -57,17 +58,22 @@ class Recipe:
         values = {**vars(self), "source": dict(self.source), **self.values, "origin": origin}
         rendered = environment.get_template(f"{self.name}.yaml").render(values)
         sections = [part for part in rendered.split("\n\n") if part.strip()]
-        return "\n\n".join("\n".join(map(_broken, section.strip("\n").split("\n"))) for section in sections) + "\n"
+        return "\n\n".join("\n".join(map(_wrapped, section.strip("\n").split("\n"))) for section in sections) + "\n"
 
 
 def filters(image_size: Size) -> list[int]:
-    """The argument `filters` of a CNN: one block for each halving, until a few pixels are left."""
+    """The argument `filters` of a CNN: each block halves the image, until a few pixels are left."""
     edge = min(image_size)
     return [16, 32] if edge < 48 else [16, 32, 64] if edge < 112 else [16, 32, 64, 128]
 
 
-def _broken(line: str) -> str:
-    """Breaks a line that is too long: comments are wrapped, and each key of a section gets its own line."""
+def size_text(size: Size) -> str:
+    """A size as text: "48x64"."""
+    return f"{size[0]}x{size[1]}"
+
+
+def _wrapped(line: str) -> str:
+    """Breaks a line that is too long: comments are wrapped, and each key of a section gets a line of its own."""
     if line.startswith("#"):
         return "\n".join(f"# {part}" for part in textwrap.wrap(line.removeprefix("# "), _WIDTH))
     if len(line) <= _WIDTH or line.startswith(" "):
@@ -81,6 +87,6 @@ def _flow(value: Any) -> str:
     if isinstance(value, _Text):
         return value
     value = list(value) if isinstance(value, tuple) else value
-    # In a list, so that text is quoted as it must be between brackets.
+    # Dump a list, so that text is quoted where flow style (between brackets) needs it.
     text = yaml.safe_dump([value], default_flow_style=True, sort_keys=False, allow_unicode=True, width=1_000_000)
     return text.rstrip("\n")[1:-1]

@@ -1,7 +1,8 @@
 """Detects all kinds of data that a folder may hold, the most likely first.
 
-Kinds that a file describes explicitly come before kinds that only the layout suggests: outlines and run-length codes
-before folders of masks, these before class folders, tables of paths before tables, and images without labels last.
+Kinds that a file describes explicitly come before kinds that only the folder layout suggests: outlines and run-length
+codes before folders of masks, those before class folders, tables of paths before plain tables, and images without
+labels last.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from pathlib import Path
 from seqtrain.errors import ConfigError, DataError, SeqtrainError, did_you_mean, one_of
 from seqtrain.init.arrays import arrays
 from seqtrain.init.class_folders import class_folders
-from seqtrain.init.csv_sample import check_is_text
+from seqtrain.init.csv_sample import check_is_utf8
 from seqtrain.init.detection import Detection
 from seqtrain.init.kinds import KINDS, TASKS
 from seqtrain.init.listing import Listing
@@ -25,7 +26,7 @@ from seqtrain.init.series import series
 from seqtrain.init.tables import pixel_tables, ratings, tables
 from seqtrain.init.volumes import volumes
 
-_LOOKERS: tuple[Callable[[Listing], Iterator[Detection]], ...] = (
+_DETECTORS: tuple[Callable[[Listing], Iterator[Detection]], ...] = (
     volumes,
     object_masks,
     mask_pairs,
@@ -39,35 +40,35 @@ _LOOKERS: tuple[Callable[[Listing], Iterator[Detection]], ...] = (
     plain_images,
 )
 
-# If a table is one of these kinds, do not suggest it as a plain table too.
-_TABLES_OF_OTHERS = frozenset(
+# If one of these kinds is found, its table is not suggested as a plain table too.
+_KINDS_WITH_TABLES = frozenset(
     {"image_manifest", "pair_manifest", "encoded_masks", "volume_classification", "csv_pixels", "ratings"}
 )
 
 
 def recognise(listing: Listing) -> list[Detection]:
-    """Every kind of data that the folder may hold, at most one detection per kind.
+    """Every kind of data that the folder may hold, with one detection per kind.
 
     Raises:
-        DataError: when nothing is recognised; if a kind nearly matches, with its problem.
+        DataError: when nothing is recognised; it names the problem of a kind that nearly matches, if any.
     """
     found: dict[str, Detection] = {}
     problems: list[SeqtrainError] = []
-    for look in _LOOKERS:
+    for detector in _DETECTORS:
         try:
-            for find in look(listing):
-                found.setdefault(find.kind, find)
+            for detection in detector(listing):
+                found.setdefault(detection.kind, detection)
         except SeqtrainError as error:
             problems.append(error)
-    if found.keys() & _TABLES_OF_OTHERS:
+    if found.keys() & _KINDS_WITH_TABLES:
         found.pop("table", None)
-    if any(find.task == "segmentation" for find in found.values()):
-        found = {kind: find for kind, find in found.items() if find.task != "autoencoding"}  # not on masks
-    if problems and all(find.task == "autoencoding" for find in found.values()):
-        raise problems[0]  # a kind that nearly matches is more helpful than "images without labels"
+    if any(detection.task == "segmentation" for detection in found.values()):  # an autoencoder would train on masks
+        found = {kind: detection for kind, detection in found.items() if detection.task != "autoencoding"}
+    if problems and all(detection.task == "autoencoding" for detection in found.values()):
+        raise problems[0]  # the problem of a kind that nearly matches helps more than "images without labels"
     if found:
         return _with_problems(list(found.values()), problems)
-    check_is_text(listing)
+    check_is_utf8(listing)
     raise DataError(
         "nothing here that is recognised",
         where=listing.root,
@@ -77,24 +78,24 @@ def recognise(listing: Listing) -> list[Detection]:
     )
 
 
-def _with_problems(finds: list[Detection], problems: list[SeqtrainError]) -> list[Detection]:
-    """Adds the problems of kinds that nearly match to the notes of the most likely detection."""
+def _with_problems(detections: list[Detection], problems: list[SeqtrainError]) -> list[Detection]:
+    """Adds the problems of kinds that nearly matched to the notes of the most likely detection."""
     mistakes = [problem.mistakes[0] for problem in problems]
     notes = tuple(f"passed over: {mistake.where or ''}: {mistake.message}" for mistake in mistakes)
-    return [replace(finds[0], notes=(*finds[0].notes, *notes)), *finds[1:]]
+    return [replace(detections[0], notes=(*detections[0].notes, *notes)), *detections[1:]]
 
 
-def chosen(finds: Sequence[Detection], task: str) -> Detection:
+def detection_for(detections: Sequence[Detection], task: str) -> Detection:
     """The first detection with this task or kind.
 
     Raises:
         ConfigError: when there is no such task or kind.
         DataError: when the folder holds no data for it.
     """
-    for find in finds:
-        if task in (find.kind, find.task):
-            return find
-    here = one_of(dict.fromkeys([name for find in finds for name in (find.task, find.kind)]))
+    for detection in detections:
+        if task in (detection.kind, detection.task):
+            return detection
+    here = one_of(dict.fromkeys([name for detection in detections for name in (detection.task, detection.kind)]))
     if task in KINDS or task in TASKS:
         raise DataError(f"--task: the folder does not look like {task}", expected=here, fix="or begin with --template")
     raise ConfigError(

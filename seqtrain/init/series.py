@@ -13,8 +13,8 @@ from seqtrain.errors import DataError
 from seqtrain.init.columns import DAY_OR_MONTH_FIRST, column_roles
 from seqtrain.init.csv_sample import CsvSample, csv_samples
 from seqtrain.init.detection import Answers, Detection
+from seqtrain.init.image_sample import fitting_batch_size
 from seqtrain.init.listing import Listing
-from seqtrain.init.picture_sample import fitting_batch_size
 from seqtrain.init.recipe import Recipe
 from seqtrain.sources.number_text import is_number
 from seqtrain.text import number_range
@@ -22,11 +22,11 @@ from seqtrain.text import number_range
 _TIMES = ("time", "datetime", "timestamp", "date", "ds", "utc", "datehour", "localtime")
 _TARGETS = ("target", "y", "value", "load", "demand", "close", "sales", "consumption", "price", "ot")
 _HOUR, _DAY, _WEEK = 3600.0, 86400.0, 604800.0
-_SHARE = 5  # window and horizon together are at most a fifth of the shortest file
+_SHARE = 5  # the window is at most a fifth of the shortest file
 
 
 def series(listing: Listing) -> Iterator[Detection]:
-    """Finds files with the same columns whose times ascend: one file, or all in a folder."""
+    """Finds tables with ascending times; tables of one folder with the same columns are detected together."""
     samples = [sample for sample in csv_samples(listing) if sample.header]
     by_form: dict[tuple[str, tuple[str, ...]], list[CsvSample]] = {}
     for sample in samples:
@@ -45,18 +45,18 @@ def series(listing: Listing) -> Iterator[Detection]:
             "path": path[0] if isinstance(path, list) and len(path) == 1 else path,
             "time": time,
         }
-        yield _find(alike, source, numbers, time)
+        yield _detection(alike, source, numbers, time)
 
 
 def sample_time(sample: CsvSample) -> str | None:
-    """The column of times: the one with such a name, or the first, if it holds ascending times."""
+    """The column of times: one with a typical name or the first column, if its times ascend."""
     named = sample.named(*_TIMES)
     names = [named] if named is not None else []
     names += [name for name in sample.header[:1] if sample.rows and not is_number(sample.rows[0][0])]
     return next((name for name in names if _seconds(sample, name) is not None), None)
 
 
-def _find(alike: list[CsvSample], source: dict[str, Any], numbers: list[str], time: str) -> Detection:
+def _detection(alike: list[CsvSample], source: dict[str, Any], numbers: list[str], time: str) -> Detection:
     rows = [sample.num_rows for sample in alike]
     step = median(later - earlier for earlier, later in pairwise(_seconds(alike[0], time) or [0.0, 1.0]))
     of_rows = number_range(min(rows), max(rows))
@@ -73,7 +73,7 @@ def _find(alike: list[CsvSample], source: dict[str, Any], numbers: list[str], ti
     named = alike[0].named(*_TARGETS)
     first = alike[0].column(time)[0]
     seen = (
-        ("series", f"{len(alike)} of {of_rows} rows, from {first}, a row {_words(step)}"),
+        ("series", f"{len(alike)} of {of_rows} rows, from {first}, a row {_step_text(step)}"),
         ("columns", ", ".join(numbers)),
         ("window", f"{window} steps known, {horizon} to forecast"),
     )
@@ -88,7 +88,7 @@ def _numbers(sample: CsvSample, time: str | None) -> list[str]:
 
 
 def _check_times(sample: CsvSample) -> None:
-    """Raises an error for times that start with the day or the month: these cannot be told apart."""
+    """Raises an error for dates such as 03/04/2024, whose day and month cannot be told apart."""
     name = sample.named(*_TIMES)
     cells = sample.column(name) if name is not None else []
     if cells and all(map(DAY_OR_MONTH_FIRST.match, cells)):
@@ -102,7 +102,7 @@ def _check_times(sample: CsvSample) -> None:
 
 
 def _seconds(sample: CsvSample, name: str) -> list[float] | None:
-    """The times of a column in seconds; None if they are not times or do not ascend."""
+    """The times of a column in seconds; None if the cells are not times or do not ascend."""
     if name not in sample.header:
         return None
     cells = sample.column(name)
@@ -115,7 +115,7 @@ def _seconds(sample: CsvSample, name: str) -> list[float] | None:
 
 
 def _windows(step: float, rows: int) -> tuple[int, int]:
-    """The arguments `window` and `horizon`: a week and a day, a month and a week, or a year and a month."""
+    """The arguments `window` and `horizon`: about a week and a day, a month and a week, or a year and a month."""
     if step <= _HOUR:
         window, horizon = min(336, round(_WEEK / step)), min(48, round(_DAY / step))
     elif step <= _DAY:
@@ -126,6 +126,6 @@ def _windows(step: float, rows: int) -> tuple[int, int]:
     return window, max(1, min(horizon, window // 4))
 
 
-def _words(step: float) -> str:
+def _step_text(step: float) -> str:
     usual = {60.0: "a minute", _HOUR: "an hour", _DAY: "a day", _WEEK: "a week"}
     return usual.get(step, f"each {step:g} s")

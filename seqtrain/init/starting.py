@@ -1,4 +1,4 @@
-"""The command `init`: recognises the data, asks, writes the config, and checks it."""
+"""The command `init`: recognises the data, asks questions, writes the config, and tries to open the data with it."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ from seqtrain.files import write_text
 from seqtrain.init.detection import Answers, Detection
 from seqtrain.init.kinds import KINDS, template
 from seqtrain.init.listing import listing_of
-from seqtrain.init.prompts import InitOptions, settle
-from seqtrain.init.recognise import chosen, recognise
+from seqtrain.init.prompts import InitOptions, choose_detection
+from seqtrain.init.recognise import detection_for, recognise
 from seqtrain.loading.pipeline import first_batch, open_data
 
 log = logging.getLogger("seqtrain")
@@ -28,53 +28,53 @@ class Survey:
 
     Args:
         place: The folder, or a file.
-        finds: The detections, the most likely first.
+        detections: The detections, the most likely first.
     """
 
     place: Path
-    finds: Sequence[Detection]
+    detections: Sequence[Detection]
 
-    def text(self, find: Detection, with_others: bool = True) -> str:
-        """A summary of a detection, and the other kinds that the folder may hold."""
-        width = max(len(name) for name, _ in find.seen)
-        lines = [f"{self.place}: {KINDS[find.kind].about}"]
-        lines += [f"  {name:{width}}  {words}" for name, words in find.seen]
-        lines += [f"note: {note}" for note in find.notes]
-        others = [other for other in self.finds if other is not find and with_others]
+    def text(self, detection: Detection, with_others: bool = True) -> str:
+        """A summary of a detection, followed by the other kinds that the folder may hold."""
+        width = max(len(name) for name, _ in detection.seen)
+        lines = [f"{self.place}: {KINDS[detection.kind].about}"]
+        lines += [f"  {name:{width}}  {words}" for name, words in detection.seen]
+        lines += [f"note: {note}" for note in detection.notes]
+        others = [other for other in self.detections if other is not detection and with_others]
         lines += ["This could also be (choose with --task):"] if others else []
         return "\n".join([*lines, *(f"  {other.kind:22}{KINDS[other.kind].about}" for other in others)])
 
 
 @dataclass(frozen=True)
-class Start:
+class InitResult:
     """The result of `init`: a config that was written.
 
     Args:
         path: The config.
         kind: The kind of its data.
-        find: The detection that it was written for; None for a template.
+        detection: The detection that it was written for; None for a template.
         others: The other kinds of data that the folder may hold.
         answers: The answers that were used.
-        tried: The samples of both sides and the fields of a batch, from opening the data; empty for a template.
+        data: The numbers of training and validation samples, and the arrays of a batch; None for a template.
     """
 
     path: Path
     kind: str
-    find: Detection | None = None
+    detection: Detection | None = None
     others: Sequence[Detection] = ()
     answers: Answers = Answers()
-    tried: dict[str, Any] | None = None
+    data: dict[str, Any] | None = None
 
     def text(self) -> str:
-        """The text for the terminal: what was written, and the next command to run."""
+        """The text for the terminal: what was written, and the next commands to run."""
         config = shlex.quote(str(self.path))
-        if self.tried is None:
+        if self.data is None:
             has_paths = self.kind != "synthetic_sum"
             return f"wrote {self.path}{': put your paths into `source`, then' * has_paths}\n  seqtrain check {config}"
-        samples = self.tried["samples"]
-        fields = self.tried["batch"].items()
+        samples = self.data["samples"]
+        fields = self.data["batch"].items()
         batch = ", ".join(f"{name} {'x'.join(map(str, field['shape']))} {field['dtype']}" for name, field in fields)
-        others = [name for name in (self.find.targets if self.find else ()) if name != self.answers.target]
+        others = [name for name in (self.detection.targets if self.detection else ()) if name != self.answers.target]
         choice = (
             f"{self.answers.target} is predicted; for another column: --target {' | '.join(others)}\n" if others else ""
         )
@@ -87,21 +87,21 @@ class Start:
     def to_json(self) -> dict[str, Any]:
         """The facts as a JSON document."""
         document = {"status": "ok", "config": str(self.path), "kind": self.kind, "task": KINDS[self.kind].task}
-        if self.find is None:
+        if self.detection is None:
             return document
         return {
             **document,
-            **self.find.to_json(),
+            **self.detection.to_json(),
             "target": self.answers.target,
             "image_size": self.answers.image_size,
             "could_also_be": [{"kind": other.kind, "task": other.task} for other in self.others],
-            **(self.tried or {}),
+            **(self.data or {}),
         }
 
 
 @dataclass(frozen=True)
 class KindList:
-    """The kinds, for `--template list`."""
+    """The kinds of data, for `--template list`."""
 
     def text(self) -> str:
         """The text for the terminal."""
@@ -112,54 +112,56 @@ class KindList:
         return {name: kind._asdict() for name, kind in KINDS.items()}
 
 
-def begin(
-    place: Path, wishes: InitOptions, template_name: str | None, config: Path, force: bool, tell: Callable[[str], None]
-) -> Start | KindList:
+def run_init(
+    place: Path, options: InitOptions, template_name: str | None, config: Path, force: bool, show: Callable[[str], None]
+) -> InitResult | KindList:
     """Runs the command.
 
     Args:
         place: The folder.
-        wishes: The options about its data.
-        template_name: A kind, or "list"; None to recognise the folder's data.
+        options: The options about its data.
+        template_name: A kind, or "list"; None to recognise the data in the folder.
         config: The config to write.
-        force: Whether to overwrite it.
-        tell: Prints the findings before questions are asked.
+        force: Whether to overwrite the config.
+        show: Prints what was detected, before questions are asked.
 
     Raises:
         ConfigError: when the options do not fit, or the config exists already.
-        DataError: when nothing is recognised, or the data cannot be used.
+        DataError: when nothing is recognised, or the data cannot be read.
     """
     if template_name is None:
         check_free(config, force)
         found = Survey(place, recognise(listing_of(place, config.parent)))
-        return start(found, wishes, config, force, tell)
-    if wishes != InitOptions(takes_suggestions=wishes.takes_suggestions) or place != Path():
+        return write_config(found, options, config, force, show)
+    if options != InitOptions(takes_suggestions=options.takes_suggestions) or place != Path():
         raise ConfigError(
             "--template is for data that is not there yet", fix="leave out the folder and what is said of it"
         )
-    return KindList() if template_name == "list" else start_template(template_name, config, force)
+    return KindList() if template_name == "list" else write_template(template_name, config, force)
 
 
-def start(found: Survey, wishes: InitOptions, config: Path, force: bool, tell: Callable[[str], None]) -> Start:
-    """Writes the config for a folder, and opens its data as `fit` will.
+def write_config(
+    found: Survey, options: InitOptions, config: Path, force: bool, show: Callable[[str], None]
+) -> InitResult:
+    """Writes the config for a folder, and reads a first batch as `fit` will.
 
     Raises:
         ConfigError: when an option does not fit the folder, or the config exists already.
-        DataError: when the data cannot be used; the config is written nevertheless.
+        DataError: when the data cannot be read; the config is written nevertheless.
     """
     check_free(config, force)
-    likely = chosen(found.finds, wishes.task) if wishes.task else found.finds[0]
-    is_asked = not wishes.task and not wishes.takes_suggestions
-    tell(found.text(likely, with_others=not is_asked))
-    find, answers = settle(found.finds, wishes)
-    if find is not likely:
-        tell(found.text(find, with_others=False))
-    write_text(config, find.recipe(answers).to_yaml(f"seqtrain init {found.place}"))
-    others = [other for other in found.finds if other is not find]
-    return Start(config, find.kind, find, others, answers, _tried(config))
+    likely = detection_for(found.detections, options.task) if options.task else found.detections[0]
+    is_asked = not options.task and not options.takes_suggestions
+    show(found.text(likely, with_others=not is_asked))
+    detection, answers = choose_detection(found.detections, options)
+    if detection is not likely:
+        show(found.text(detection, with_others=False))
+    write_text(config, detection.recipe(answers).to_yaml(f"seqtrain init {found.place}"))
+    others = [other for other in found.detections if other is not detection]
+    return InitResult(config, detection.kind, detection, others, answers, _data_summary(config))
 
 
-def start_template(kind: str, config: Path, force: bool) -> Start:
+def write_template(kind: str, config: Path, force: bool) -> InitResult:
     """Writes the config for a kind of data, with placeholder paths.
 
     Raises:
@@ -171,14 +173,14 @@ def start_template(kind: str, config: Path, force: bool) -> Start:
         )
     check_free(config, force)
     write_text(config, template(kind).to_yaml(f"seqtrain init --template {kind}"))
-    return Start(config, kind)
+    return InitResult(config, kind)
 
 
 def check_free(config: Path, force: bool) -> None:
     """Checks that the config does not exist yet, unless `force`, and that its folder exists.
 
     Raises:
-        ConfigError: when one of these is not so.
+        ConfigError: when the config exists, or its folder does not.
     """
     if config.exists() and not force:
         raise ConfigError(
@@ -188,7 +190,7 @@ def check_free(config: Path, force: bool) -> None:
         raise ConfigError("no such folder", where=config.parent, fix="make it, or name another with --out")
 
 
-def _tried(config: Path) -> dict[str, Any]:
+def _data_summary(config: Path) -> dict[str, Any]:
     try:
         data = open_data(load_config(config))
         batch = first_batch(data.train)
@@ -200,7 +202,7 @@ def _tried(config: Path) -> dict[str, Any]:
 
 
 def _fields(value: Any, name: str = "") -> list[tuple[str, dict[str, Any]]]:
-    """Name, shape and dtype of each array of a batch."""
+    """The name, shape and dtype of each array of a batch."""
     if isinstance(value, dict):
         parts = [_fields(item, f"{name}.{key}" if name else str(key)) for key, item in value.items()]
         return [field for part in parts for field in part]

@@ -10,10 +10,10 @@ from typing import Any
 import numpy as np
 
 from seqtrain.init.columns import column_roles, group_column, likely_targets, target_kind
-from seqtrain.init.csv_sample import CsvSample, check_decimal_points, csv_samples, fold, is_last
+from seqtrain.init.csv_sample import CsvSample, check_decimal_points, csv_samples, is_for_test, normalized_name
 from seqtrain.init.detection import Answers, Detection
+from seqtrain.init.image_sample import fitting_batch_size
 from seqtrain.init.listing import Listing
-from seqtrain.init.picture_sample import fitting_batch_size
 from seqtrain.init.recipe import Recipe, Size, filters
 from seqtrain.sources.number_text import is_number
 from seqtrain.sources.table_file import read_columns
@@ -39,8 +39,8 @@ def ratings(listing: Listing) -> Iterator[Detection]:
         keys = ("user_column", "item_column", "rating_column")
         if not is_plain:
             source |= {k: c for k, c, w in zip(keys, columns, wanted, strict=True) if c != w}
-        recipe = Recipe("ratings", f"Ratings: {sample.words()}.", source, fitting_batch_size(sample.num_rows, 256))
-        seen = (("ratings", f"{sample.words()} in {sample.file}"),)
+        recipe = Recipe("ratings", f"Ratings: {sample.rows_text()}.", source, fitting_batch_size(sample.num_rows, 256))
+        seen = (("ratings", f"{sample.rows_text()} in {sample.file}"),)
         yield Detection("ratings", seen, lambda answers, recipe=recipe: recipe)  # type: ignore[misc]
 
 
@@ -61,13 +61,13 @@ def pixel_tables(listing: Listing) -> Iterator[Detection]:
         labels = Counter(sample.column(label) if label else (row[0] for row in sample.rows))
         batch_size = fitting_batch_size(sample.num_rows)
         by = "stratified" if min(labels.values()) > 1 else "random"
-        about = f"Pictures as rows of a CSV: {sample.words()}."
+        about = f"Pictures as rows of a CSV: {sample.rows_text()}."
         model = {"name": "cnn", "filters": filters((height, width))}
         recipe = Recipe("arrays", about, source, batch_size, by, values={"model": model})
         seen = (
             (
                 "pictures",
-                f"{sample.words()} in {sample.file}, {height}x{width}{', 3 channels' if channels > 1 else ''}",
+                f"{sample.rows_text()} in {sample.file}, {height}x{width}{', 3 channels' if channels > 1 else ''}",
             ),
             ("classes", f"{len(labels)}: {', '.join(sorted(labels)[:_SHOWN])}{', ...' * (len(labels) > _SHOWN)}"),
         )
@@ -75,23 +75,23 @@ def pixel_tables(listing: Listing) -> Iterator[Detection]:
 
 
 def tables(listing: Listing) -> Iterator[Detection]:
-    """Finds tables of samples; tables for training first, larger tables before smaller ones."""
+    """Finds tables whose rows are samples: training tables first, larger tables before smaller ones."""
     samples = [sample for sample in csv_samples(listing) if sample.header and sample.path.suffix.lower() in _SUPPORTED]
-    for sample in sorted(samples, key=lambda sample: (is_last(sample.file), -sample.path.stat().st_size)):
+    for sample in sorted(samples, key=lambda sample: (is_for_test(sample.file), -sample.path.stat().st_size)):
         check_decimal_points(sample)
         roles = column_roles(sample)
         targets, target = likely_targets(sample, roles)
         if len(targets) < 2 or target is None:
             continue
         others = [other.file for other in samples if other is not sample]
-        told = (f"other tables are not used: {', '.join(others[:_SHOWN])}",) if others else ()
-        ignored = (
+        others_note = (f"other tables are not used: {', '.join(others[:_SHOWN])}",) if others else ()
+        ignored_note = (
             (f"left out, as rows differ or agree in all, or as dates: {', '.join(roles.ignored)}",)
             if roles.ignored
             else ()
         )
         seen = (
-            ("table", f"{sample.words()} in {sample.file}"),
+            ("table", f"{sample.rows_text()} in {sample.file}"),
             (
                 "columns",
                 f"{len(sample.header)}: {', '.join(sample.header[:_SHOWN])}{', ...' * (len(sample.header) > _SHOWN)}",
@@ -103,7 +103,7 @@ def tables(listing: Listing) -> Iterator[Detection]:
             lambda answers, sample=sample: _table(listing, sample, answers.target or ""),  # type: ignore[misc]
             Answers(target=target),
             tuple(targets),
-            (*told, *ignored),
+            (*others_note, *ignored_note),
         )
 
 
@@ -114,7 +114,7 @@ def _table(listing: Listing, sample: CsvSample, target: str) -> Recipe:
     ignored = [*(name for name in roles.ignored if name != target), *([group] if group in roles.features else [])]
     source: dict[str, Any] = {"name": "table", "path": listing.path(sample.file), "targets": {target: kind}}
     source |= {"ignore": ignored} if ignored else {}
-    about = f"A table of {sample.words()}: {target} is predicted from the other columns."
+    about = f"A table of {sample.rows_text()}: {target} is predicted from the other columns."
     by, is_imbalanced = "random", False
     if kind == "class":
         counts = np.bincount(read_columns(sample.path, {target: "category"}).categories[target].codes.clip(0))
@@ -127,7 +127,7 @@ def _table(listing: Listing, sample: CsvSample, target: str) -> Recipe:
 
 
 def _pixels(sample: CsvSample) -> tuple[Size, int, str | None] | None:
-    """Height and width, channels and the label's column, if the rows are images; else None."""
+    """The size, the number of channels and the label's column, if each row is an image; else None."""
     width = len(sample.rows[0]) if sample.rows else 0
     label = sample.named("label", "class", "target", "y", "digit") if sample.header else None
     if width - 1 < _LEAST_PIXELS or (sample.header and label is None):
@@ -145,4 +145,4 @@ def _pixels(sample: CsvSample) -> tuple[Size, int, str | None] | None:
 
 def _names_pixel(name: str) -> bool:
     """Whether a column has a name such as `pixel0`, `px_3`, `1x1` or `17`."""
-    return fold(name).strip("0123456789") in ("pixel", "px", "x", "p", "") and any(map(str.isdecimal, name))
+    return normalized_name(name).strip("0123456789") in ("pixel", "px", "x", "p", "") and any(map(str.isdecimal, name))

@@ -29,7 +29,7 @@ _SHOWN = 6
 
 
 class _Table(NamedTuple):
-    """A table of volumes: the columns of volumes and patients, and the columns that may be labels."""
+    """A table of volumes: the columns that name volumes and patients, and the columns that may be labels."""
 
     sample: CsvSample
     volumes: str
@@ -39,11 +39,11 @@ class _Table(NamedTuple):
 
 
 class _Shapes(NamedTuple):
-    """Shapes and spacings of some volumes."""
+    """The number of all volumes, and the shapes and spacings of some of them."""
 
     number: int
     median: tuple[int, int, int]
-    words: str
+    summary: str
 
 
 def volumes(listing: Listing) -> Iterator[Detection]:
@@ -68,7 +68,7 @@ def volumes(listing: Listing) -> Iterator[Detection]:
 
 
 def _arrays(listing: Listing) -> list[str]:
-    """The .npy files that hold one three-dimensional array each."""
+    """The .npy files, if each holds a three-dimensional array."""
     found = listing.with_extension(".npy")
     if len(found) < 4:
         return []
@@ -95,11 +95,11 @@ def _with_masks(listing: Listing, pair: FolderPair, shapes: _Shapes, table: _Tab
     source |= {"classes": classes} | ({"label_suffix": pair.suffix} if pair.suffix else {})
     if table is not None and table.patients is not None:
         source |= _table_arguments(listing, table)
-    elif pair.alone > 0 or pair.images == pair.masks:
+    elif pair.num_unmatched > 0 or pair.images == pair.masks:
         source |= {"unmatched": "skip"}
     about = f"{shapes.number:,} volumes with masks."
     seen = (
-        ("volumes", f"{shapes.number:,}, {shapes.words}"),
+        ("volumes", f"{shapes.number:,}, {shapes.summary}"),
         ("masks", f"one each: {pair.images}/ and {pair.masks}/"),
         ("classes", f"{len(classes)}: {', '.join(classes[:_SHOWN])}"),
         ("patients", _patients(table)),
@@ -129,7 +129,7 @@ def _with_labels(listing: Listing, folder: str, shapes: _Shapes, table: _Table) 
         return Recipe("volume_classification", about, source, 4, values={"size": size})
 
     seen = (
-        ("volumes", f"{shapes.number:,}, {shapes.words}"),
+        ("volumes", f"{shapes.number:,}, {shapes.summary}"),
         ("labels", f"{', '.join(table.labels)} in {table.sample.file}"),
         ("patients", _patients(table)),
     )
@@ -150,7 +150,7 @@ def _table_arguments(listing: Listing, table: _Table) -> dict[str, Any]:
 
 
 def _table(listing: Listing, files: list[str]) -> _Table | None:
-    """The table with a column that names the volumes."""
+    """The first table with a column that names the volumes."""
     names = {Path(file).name for file in files}
     names |= {stem_and_extension(name)[0] for name in names}
     for sample in csv_samples(listing):
@@ -161,9 +161,13 @@ def _table(listing: Listing, files: list[str]) -> _Table | None:
             labels = [
                 t for t in targets if t not in (columns[0], patients) and roles.distinct[t] <= len(sample.rows) / 2
             ]
-            words = [name for name in labels if roles.roles[name] == "category"]
+            categories = [name for name in labels if roles.roles[name] == "category"]
             return _Table(
-                sample, columns[0], patients, labels, likely if likely in words else next(iter(words or labels), None)
+                sample,
+                columns[0],
+                patients,
+                labels,
+                likely if likely in categories else next(iter(categories or labels), None),
             )
     return None
 
@@ -174,8 +178,10 @@ def _shapes(root: Path, files: list[str]) -> _Shapes:
     spacings = {tuple(round(edge, 2) for edge in volume.spacing_mm) for volume in read}
     typical = (median_low(z), median_low(y), median_low(x))
     spread = "" if len({volume.shape for volume in read}) == 1 else " voxels in the middle, sizes differ"
-    told = "several spacings" if len(spacings) > 1 else f"spacing {'x'.join(f'{edge:g}' for edge in spacings.pop())} mm"
-    return _Shapes(len(files), typical, f"{'x'.join(map(str, typical))}{spread}, {told}")
+    spacing = (
+        "several spacings" if len(spacings) > 1 else f"spacing {'x'.join(f'{edge:g}' for edge in spacings.pop())} mm"
+    )
+    return _Shapes(len(files), typical, f"{'x'.join(map(str, typical))}{spread}, {spacing}")
 
 
 def _volume(path: Path) -> VolumeFile:
@@ -183,7 +189,7 @@ def _volume(path: Path) -> VolumeFile:
 
 
 def _classes(listing: Listing, pair: FolderPair) -> tuple[list[str], bool]:
-    """The names of the masks' ids, from a dataset.json (Medical Decathlon) or made up; and whether they are real."""
+    """The class names, from a dataset.json (Medical Decathlon) or made up; and whether they need no renaming."""
     ids: set[int] = set()
     for file in evenly(pair.mask_files, _READ_MASKS):
         ids |= {int(value) for value in np.unique(_volume(listing.root / file).read())}

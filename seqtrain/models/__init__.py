@@ -1,6 +1,6 @@
-"""Model builders by name, one architecture a file.
+"""The registered model builders, one architecture per file.
 
-A builder imports Keras when it is called, not when its module is imported: `seqtrain list` names it without.
+A builder imports Keras when it is called, not when its module is imported, so `seqtrain list` need not import Keras.
 """
 
 from seqtrain.models import (

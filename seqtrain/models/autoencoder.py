@@ -1,4 +1,4 @@
-"""An autoencoder: pictures squeezed through a few numbers, which must tell what matters, and drawn again."""
+"""An autoencoder: encodes images as short vectors, and reconstructs the images from these."""
 
 from __future__ import annotations
 
@@ -22,20 +22,20 @@ def autoencoder(
     """A convolutional autoencoder; with noisy inputs and clean targets, a denoiser.
 
     Args:
-        input_shape: Of one picture; supplied by the run.
-        input_dtype: uint8 is rescaled to 0 to 1, other types are taken as they are; supplied by the run.
-        output_spec: Of the targets, which have the inputs' shape; supplied by the run.
-        data_format: Of the batches; supplied by the run.
-        filters: Of the convolutions, each of which halves the picture; the decoder mirrors them.
-        kernel_size: Of the convolutions.
-        latent_size: How many numbers a picture goes through.
+        input_shape: The shape of one image; supplied by the run.
+        input_dtype: The dtype of the batches; uint8 is rescaled to 0 to 1, others are not. Supplied by the run.
+        output_spec: The spec of the targets, which have the inputs' shape; supplied by the run.
+        data_format: The layout of the batches; supplied by the run.
+        filters: The filters of the convolutions, each of which halves the image; the decoder mirrors them.
+        kernel_size: The kernel size of the convolutions.
+        latent_size: The number of values that an image is encoded as.
 
     Shapes:
         x: (batch, height, width, channels) or (batch, channels, height, width), of any size
         output: the same shape, float32, 0 to 1
 
     Raises:
-        ConfigError: when inputs are no pictures, or targets have another shape.
+        ConfigError: when the inputs are not images, or the targets have another shape.
 
     Source:
         Hinton and Salakhutdinov, 2006, "Reducing the Dimensionality of Data with Neural Networks"; Vincent et al.,
@@ -44,9 +44,9 @@ def autoencoder(
     import keras
 
     from seqtrain.models.ends import float_input
-    from seqtrain.models.picture_coder import check_pictures, decoded, encoded, last_axis_channels
+    from seqtrain.models.image_coder import check_images, decoded, encoded, last_axis_channels
 
-    check_pictures("autoencoder", input_shape, output_spec)
+    check_images("autoencoder", input_shape, output_spec)
     inputs, x = float_input(input_shape, input_dtype, name="image")
     x = encoded(last_axis_channels(x, data_format), filters, kernel_size)
     latent = keras.layers.Dense(latent_size, name="latent")(x)

@@ -1,4 +1,4 @@
-"""Transfer learning: any network of `keras.applications` with a new head, and with the network's own preprocessing.
+"""Transfer learning: any network of `keras.applications` with its own preprocessing and a new head.
 
 With pretrained weights, batch normalisation stays in inference mode, also during fine-tuning: the statistics of a few
 small batches would spoil the weights.
@@ -33,28 +33,28 @@ def backbone(
     options: dict[str, Any] | None = None,
     data_format: DataFormat = "channels_last",
 ) -> Any:
-    """A network of `keras.applications` as the features of a classifier, or of a regressor of one value.
+    """A classifier, or a regressor of one value, on the features of a network of `keras.applications`.
 
     Args:
-        input_shape: Of one image; supplied by the run.
-        input_dtype: uint8, or floats from 0 to 255; supplied by the run.
-        num_classes: Width of the softmax; None for one linear output; supplied by the run.
-        backbone: Its name in `keras.applications`, such as EfficientNetB0, ResNet50 or MobileNetV2.
-        weights: A file of its weights without the top, as Keras saves or offers them; imagenet, which Keras downloads;
-            or null for random ones.
-        trainable: Whether the backbone is trained; or how many of its last layers are. `fine_tune:` can change it
+        input_shape: The shape of one image; supplied by the run.
+        input_dtype: The dtype of the batches: uint8, or floats from 0 to 255; supplied by the run.
+        num_classes: The width of the softmax; None for one linear output; supplied by the run.
+        backbone: The network's name in `keras.applications`, such as EfficientNetB0, ResNet50 or MobileNetV2.
+        weights: A file of weights without the top layers, as Keras saves or offers it; imagenet, which Keras downloads;
+            or null for random weights.
+        trainable: Whether the backbone is trained, or how many of its last layers are. `fine_tune:` can change it
             after some epochs.
-        pooling: How the features of all places become one vector.
-        dropout: Share of the features left out.
+        pooling: How the features of all positions are reduced to one vector.
+        dropout: The share of features to drop.
         options: Further arguments of the backbone, such as {alpha: 0.35}.
-        data_format: Of the batches; supplied by the run. The network computes in channels_last.
+        data_format: The layout of the batches; supplied by the run. The network computes in channels_last.
 
     Shapes:
         x: (batch, height, width, channels) or (batch, channels, height, width), with 1 or 3 channels
         output: (batch, num_classes), softmax; or (batch, 1)
 
     Raises:
-        ConfigError: when Keras has no such network, or refuses the size, the weights or an option.
+        ConfigError: when Keras has no such network, or rejects the size, the weights or an option.
 
     Example:
         model: {name: backbone, backbone: EfficientNetB0, weights: imagenet, trainable: false}
@@ -79,7 +79,7 @@ def backbone(
     if input_shape[channels_axis] == 1:
         x = keras.layers.Concatenate(name="gray_to_rgb")([x, x, x])
     network, preprocess = _network(backbone, tuple(x.shape[1:]), weights, pooling, options or {})
-    _freeze(network, trainable, keeps_normalization=weights is not None)
+    _freeze(network, trainable, freezes_normalization=weights is not None)
     if weights is None and trainable is not True:
         log.warning("model.backbone: it begins with random weights that are not all trained: name a file of `weights:`")
     x = network(preprocess(x))
@@ -90,7 +90,7 @@ def backbone(
 def _network(
     name: str, shape: tuple[int, ...], weights: str | Path | None, pooling: str, options: dict[str, Any]
 ) -> tuple[Any, Any]:
-    """The network without its top, and its preprocessing function for pixels of 0 to 255."""
+    """The network without its top layers, and its preprocessing function for pixels from 0 to 255."""
     import keras
 
     names = [key for key, value in vars(keras.applications).items() if key[0].isupper() and callable(value)]
@@ -109,7 +109,7 @@ def _network(
             pooling=pooling,
             **options,
         )
-    except Exception as error:  # downloads raise plain `Exception`
+    except Exception as error:  # failed downloads raise plain `Exception`
         downloads = weights == "imagenet" and not isinstance(error, (TypeError, ValueError))
         raise ConfigError(
             f"model: Keras cannot {'download the weights of' if downloads else 'build'} {name} on images of {shape}",
@@ -119,11 +119,11 @@ def _network(
     return network, sys.modules[build.__module__].preprocess_input
 
 
-def _freeze(network: Any, trainable: bool | int, keeps_normalization: bool) -> None:
-    """Freezes all but the last `trainable` layers, and with `keeps_normalization` all batch normalisation."""
+def _freeze(network: Any, trainable: bool | int, freezes_normalization: bool) -> None:
+    """Freezes all but the last `trainable` layers, and with `freezes_normalization` all batch normalisation."""
     import keras
 
     count = len(network.layers) if trainable is True else int(trainable)
     for number, layer in enumerate(reversed(network.layers)):
-        is_kept = keeps_normalization and isinstance(layer, keras.layers.BatchNormalization)
-        layer.trainable = number < count and not is_kept
+        is_frozen = freezes_normalization and isinstance(layer, keras.layers.BatchNormalization)
+        layer.trainable = number < count and not is_frozen

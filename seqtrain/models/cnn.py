@@ -1,7 +1,7 @@
-"""A small convolutional network for images: the one to start with, before anything larger is worth its time.
+"""A small convolutional network for images: a first model to try before larger ones.
 
-Blocks of convolution, ReLU and max pooling, each halving the picture, then one dense layer. It rescales uint8 pixels
-itself, on the device: batches stay at a byte a value on their way there.
+Blocks of convolution, ReLU and max pooling, each halving the image, then one dense layer. The model rescales uint8
+pixels on the device, so that batches are sent there with one byte per value.
 """
 
 from __future__ import annotations
@@ -27,27 +27,27 @@ def cnn(
     mean: ChannelMeans | None = None,
     std: ChannelDeviations | None = None,
 ) -> Any:
-    """A convolutional classifier, or a regressor of one value where there are no classes.
+    """A convolutional classifier, or a regressor of one value if there are no classes.
 
     Args:
-        input_shape: Of one image; supplied by the run.
-        input_dtype: uint8 is rescaled to 0 to 1, other types are taken as they are; supplied by the run.
-        num_classes: Width of the softmax; None for one linear output; supplied by the run.
-        data_format: Of the batches; supplied by the run. The network computes in channels_last, which CPUs need and
-            GPUs prefer, and transposes channels_first batches at its input.
-        filters: Of each block.
-        kernel_size: Of the convolutions.
-        dropout: Share of units left out, before and after the dense layer.
-        dense_units: Width of the dense layer.
-        mean: Of each channel of x, as `check --data` prints it, to be subtracted; left out, x is scaled as its type is.
-        std: Standard deviation of each channel, likewise, to divide by.
+        input_shape: The shape of one image; supplied by the run.
+        input_dtype: The dtype of the batches; uint8 is rescaled to 0 to 1, others are not. Supplied by the run.
+        num_classes: The width of the softmax; None for one linear output; supplied by the run.
+        data_format: The layout of the batches; supplied by the run. The network computes in channels_last, which CPUs
+            need and GPUs prefer, and transposes channels_first batches at its input.
+        filters: The filters of each block.
+        kernel_size: The kernel size of the convolutions.
+        dropout: The share of units to drop, before and after the dense layer.
+        dense_units: The width of the dense layer.
+        mean: The mean of each channel of x, as `check --data` prints it, to subtract. Default: x is only rescaled.
+        std: The standard deviation of each channel, likewise, to divide by.
 
     Shapes:
         x: (batch, height, width, channels), (batch, channels, height, width) or (batch, height, width)
         output: (batch, num_classes), softmax; or (batch, 1)
 
     Raises:
-        ConfigError: when the input is no image, or mean and std do not fit it.
+        ConfigError: when the input is not an image, or mean and std do not fit it.
     """
     import keras
 

@@ -1,8 +1,8 @@
 """A small convolutional network for volumes: the encoder of the U-Net, then global pooling.
 
-A finding may be small and anywhere in a volume. So the last features are pooled over the volume, not flattened: the
+A lesion may be small and anywhere in a volume. So the last features are pooled over the volume, not flattened: the
 number of weights does not depend on the volume's size, and a lesion is recognised in places where none was in training.
-Data sets and batches are small: without normalisation, some trainings on a few dozen volumes never start to learn.
+Data sets and batches are small: without normalisation, training on a few dozen volumes sometimes does not converge.
 """
 
 from __future__ import annotations
@@ -27,20 +27,20 @@ def cnn_3d(
     dropout: DropoutRate = 0.2,
     dense_units: Positive = 64,
 ) -> Any:
-    """A convolutional classifier of volumes, or a regressor of one value where there are no classes.
+    """A convolutional classifier of volumes, or a regressor of one value if there are no classes.
 
     Args:
-        input_shape: Of one volume; supplied by the run.
-        input_dtype: uint8 is rescaled to 0 to 1, other types are taken as they are; supplied by the run.
-        num_classes: Width of the softmax; None for one linear output; supplied by the run.
-        data_format: Of the batches; supplied by the run. The network computes in channels_last, and transposes
-            channels_first batches at its input.
-        filters: Of each block of two convolutions; each block halves depth, height and width.
-        normalization: "group", because few volumes fit into memory at once; "batch" for eight and more; or "none".
-        pooling: Over the volume, after the last block: "max" for what is somewhere, such as a lesion; "average" for
-            what is everywhere, such as a texture or an age.
-        dropout: Share of units left out, before and after the dense layer.
-        dense_units: Width of the dense layer.
+        input_shape: The shape of one volume; supplied by the run.
+        input_dtype: The dtype of the batches; uint8 is rescaled to 0 to 1, others are not. Supplied by the run.
+        num_classes: The width of the softmax; None for one linear output; supplied by the run.
+        data_format: The layout of the batches; supplied by the run. The network computes in channels_last, and
+            transposes channels_first batches at its input.
+        filters: The filters of each block of two convolutions; each block halves depth, height and width.
+        normalization: "group" for small batches, "batch" for batches of eight volumes and more, or "none".
+        pooling: The pooling over the volume after the last block: "max" for what is in one place, such as a lesion;
+            "average" for what is everywhere, such as a texture or an age.
+        dropout: The share of units to drop, before and after the dense layer.
+        dense_units: The width of the dense layer.
 
     Shapes:
         x: (batch, depth, height, width, channels), (batch, channels, depth, height, width) or (batch, depth, height,
@@ -48,7 +48,7 @@ def cnn_3d(
         output: (batch, num_classes), softmax; or (batch, 1)
 
     Raises:
-        ConfigError: when the input is no volume.
+        ConfigError: when the input is not a volume.
 
     Example:
         model: {name: cnn_3d, filters: [8, 16, 32]}

@@ -1,4 +1,4 @@
-"""Inputs and outputs that models share: an input of any dtype as floats, and an output for classes or values."""
+"""The first and last layers that models share: inputs of any dtype as floats, and outputs for classes or values."""
 
 from __future__ import annotations
 
@@ -20,41 +20,41 @@ def float_input(
     std: Sequence[float] | None = None,
     data_format: DataFormat = "channels_last",
 ) -> tuple[Any, Any]:
-    """The input tensor, and the same as floats: uint8 is divided by 255, other types are not scaled; or standardised.
+    """The input tensor, and the same as floats: standardised, or divided by 255 if they are uint8.
 
     Args:
-        shape: Of one sample.
-        dtype: NumPy's name of the batches' type.
-        name: Of the input.
+        shape: The shape of one sample.
+        dtype: The batches' dtype, by its NumPy name.
+        name: The name of the input.
         mean: Subtracted from the values of the batches; one number per channel, or one for all.
-        std: The result is divided by it; likewise.
-        data_format: The axis of the channels, if a sample has three axes; else the last axis.
+        std: The result is divided by this; likewise.
+        data_format: Which axis holds the channels, if a sample has three axes; otherwise the last axis does.
 
     Raises:
-        ConfigError: when only one of mean and std is given, or their number is not that of the channels.
+        ConfigError: when only one of mean and std is given, or their length is not the number of channels.
     """
     inputs = keras.Input(shape, dtype=dtype, name=name)
     if mean is not None or std is not None:
-        factors, summands = _standardising(shape, mean, std, data_format)
-        return inputs, keras.layers.Rescaling(factors, summands, dtype="float32", name="standardisation")(inputs)
+        scale, offset = _scale_and_offset(shape, mean, std, data_format)
+        return inputs, keras.layers.Rescaling(scale, offset, dtype="float32", name="standardisation")(inputs)
     if np.issubdtype(np.dtype(dtype), np.floating):
         return inputs, inputs
-    scale = 1 / 255 if dtype == "uint8" else 1.0
+    factor = 1 / 255 if dtype == "uint8" else 1.0
     # In float32 under every precision policy: the largest float16 is 65504.
-    return inputs, keras.layers.Rescaling(scale, dtype="float32", name="rescaling")(inputs)
+    return inputs, keras.layers.Rescaling(factor, dtype="float32", name="rescaling")(inputs)
 
 
 def output_layer(num_classes: int | None, num_outputs: int = 1) -> Any:
-    """Softmax over the classes, or linear outputs where there are none; float32 under every precision policy."""
+    """Softmax over the classes, or linear outputs if there are none; float32 under every precision policy."""
     if num_classes is None:
         return keras.layers.Dense(num_outputs, dtype="float32", name="output")
     return keras.layers.Dense(num_classes, activation="softmax", dtype="float32", name="output")
 
 
-def _standardising(
+def _scale_and_offset(
     shape: tuple[int, ...], mean: Sequence[float] | None, std: Sequence[float] | None, data_format: DataFormat
 ) -> tuple[list[Any], list[Any]]:
-    """Scale and offset of (x - mean) / std, in shapes that broadcast to a sample."""
+    """The scale and the offset that compute (x - mean) / std, in shapes that broadcast to a sample."""
     if mean is None or std is None:
         given, lacking = ("mean", "std") if std is None else ("std", "mean")
         raise ConfigError(f"model: {given} without {lacking}", fix=f"give {lacking} too: `check --data` prints both")

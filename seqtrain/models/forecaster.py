@@ -1,4 +1,4 @@
-"""A forecaster of time series: a linear forecast from the window, and convolutions for what is not linear."""
+"""A forecaster of time series: the sum of a linear forecast from the window and a nonlinear, convolutional one."""
 
 from __future__ import annotations
 
@@ -22,22 +22,22 @@ def forecaster(
 ) -> Any:
     """Forecasts all steps of the horizon at once.
 
-    The linear part sees the whole window, so daily and weekly periods within it are learned in a few epochs; the
-    convolutions, each with twice the dilation of the one before, add what depends on more than one step at a time.
+    The linear part sees the whole window, so daily and weekly periods in it are learned in a few epochs. The
+    convolutions, each with twice the dilation of the one before, add a nonlinear correction.
 
     Args:
         input_shape: (steps, columns) of the window; supplied by the run.
         output_spec: (steps, targets) of the horizon; supplied by the run.
-        filters: Of each convolution; with `[]` the forecast is linear.
-        kernel_size: Steps that a convolution sees.
-        dropout: Share of features left out before the forecast of the convolutions.
+        filters: The filters of each convolution; with `[]` the forecast is linear.
+        kernel_size: The number of steps that a convolution sees.
+        dropout: The share of the convolutions' features to drop.
 
     Shapes:
         x: (batch, window, columns), floats
         output: (batch, horizon, targets)
 
     Raises:
-        ConfigError: when input or output are no series.
+        ConfigError: when the input or the output is not a series.
 
     Source:
         Lai et al., 2018, "Modeling Long- and Short-Term Temporal Patterns with Deep Neural Networks", for the linear

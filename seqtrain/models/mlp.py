@@ -22,18 +22,18 @@ def mlp(
     mean: ChannelMeans | None = None,
     std: ChannelDeviations | None = None,
 ) -> Any:
-    """A perceptron over the flattened input, for classes or for values.
+    """A multilayer perceptron over the flattened input, for classes or for values.
 
     Args:
-        input_shape: Of one sample, any; supplied by the run.
-        input_dtype: uint8 is rescaled to 0 to 1, other types are taken as they are; supplied by the run.
-        num_classes: Width of the softmax; None for linear outputs; supplied by the run.
-        units: Width of each hidden layer.
-        activation: Of the hidden layers.
-        dropout: Share of units left out after each hidden layer.
-        num_outputs: How many values to predict where there are no classes.
-        mean: Of each channel of x, as `check --data` prints it, to be subtracted; left out, x is scaled as its type is.
-        std: Standard deviation of each channel, likewise, to divide by.
+        input_shape: The shape of one sample, which may be any; supplied by the run.
+        input_dtype: The dtype of the batches; uint8 is rescaled to 0 to 1, others are not. Supplied by the run.
+        num_classes: The width of the softmax; None for linear outputs; supplied by the run.
+        units: The width of each hidden layer.
+        activation: The activation of the hidden layers.
+        dropout: The share of units to drop after each hidden layer.
+        num_outputs: The number of values to predict if there are no classes.
+        mean: The mean of each channel of x, as `check --data` prints it, to subtract. Default: x is only rescaled.
+        std: The standard deviation of each channel, likewise, to divide by.
 
     Shapes:
         x: (batch, ...)

@@ -1,4 +1,4 @@
-"""Matrix factorisation with biases: predicts ratings from the ids of user and item.
+"""Matrix factorisation with biases: predicts ratings from the ids of users and items.
 
 A rating is the sum of the global mean, a bias of the user, a bias of the item, and the dot product of their embeddings.
 """
@@ -28,17 +28,17 @@ def recommender(
     """Predicts a rating from a user's id and an item's.
 
     Args:
-        input_spec: Of the fields `user` and `item`, with their vocabulary sizes; supplied by the run.
-        embedding_size: Numbers that describe a user or an item.
-        l2: Weight of the L2 penalty on embeddings and biases.
-        initial_rating: The prediction before training; near the mean of the ratings, training is shorter.
+        input_spec: The specs of the fields `user` and `item`, with their vocabulary sizes; supplied by the run.
+        embedding_size: The size of the embeddings of users and items.
+        l2: The weight of the L2 penalty on embeddings and biases.
+        initial_rating: The prediction before training; training is shorter if it is near the mean of the ratings.
 
     Shapes:
         x: {user: (batch,), item: (batch,)}, integers
         output: (batch, 1)
 
     Raises:
-        ConfigError: when the input is not these two fields of ids.
+        ConfigError: when the input does not consist of these two fields of ids.
 
     Source:
         Koren, Bell and Volinsky, 2009, "Matrix Factorization Techniques for Recommender Systems", equation 4.

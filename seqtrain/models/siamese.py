@@ -1,7 +1,6 @@
 """A network that embeds images, so that they can be compared by the distance of their embeddings.
 
-It learns similarity, not the training classes: classes that it was not trained on can be recognised from one example
-each.
+It learns similarity instead of classes: it can recognise classes that it was not trained on, from one example each.
 """
 
 from __future__ import annotations
@@ -29,18 +28,18 @@ def siamese(
     dropout: DropoutRate = 0.0,
     embedding_size: Positive = 32,
 ) -> Any:
-    """Embeds each picture of a pair or of a triplet with the same convolutional network, on the unit sphere.
+    """Embeds each image of a pair or of a triplet with one convolutional network, as a vector of length 1.
 
     For a pair the output is the Euclidean distance, from 0 to 2: train it with the loss `contrastive`. For a triplet it
     is the three embeddings: train it with the loss `triplet`. The embedding network is the layer `embedding`.
 
     Args:
-        input_spec: Of the fields `a` and `b`, or `anchor`, `positive` and `negative`; supplied by the run.
-        data_format: Of the batches; supplied by the run. The network computes in channels_last.
-        filters: Of each block of convolution, ReLU and max pooling.
-        kernel_size: Of the convolutions.
-        dropout: Share of units left out before the embedding.
-        embedding_size: Numbers that describe a picture.
+        input_spec: The specs of the fields `a` and `b`, or `anchor`, `positive` and `negative`; supplied by the run.
+        data_format: The layout of the batches; supplied by the run. The network computes in channels_last.
+        filters: The filters of each block of convolution, ReLU and max pooling.
+        kernel_size: The kernel size of the convolutions.
+        dropout: The share of units to drop before the embedding.
+        embedding_size: The size of the embeddings.
 
     Shapes:
         x: {a, b} or {anchor, positive, negative}, each (batch, height, width, channels) or (batch, channels, height,
@@ -48,7 +47,7 @@ def siamese(
         output: (batch,), for pairs; (batch, 3, embedding_size), for triplets
 
     Raises:
-        ConfigError: when the input is neither.
+        ConfigError: when the input is neither a pair nor a triplet of images.
 
     Source:
         Bromley, Guyon, LeCun, Säckinger and Shah, 1993, "Signature Verification using a 'Siamese' Time Delay Neural
@@ -79,12 +78,12 @@ def siamese(
     x = keras.layers.Dense(embedding_size, dtype="float32", name="projection")(x)
     embed = keras.Model(inputs, keras.layers.UnitNormalization(dtype="float32", name="unit_length")(x), name=EMBEDDING)
 
-    pictures = {name: keras.Input(field.shape, dtype=field.dtype, name=name) for name, field in input_spec.items()}
-    if set(pictures) == set(PAIR):
-        output = _distance(*(embed(pictures[name]) for name in PAIR))
+    images = {name: keras.Input(field.shape, dtype=field.dtype, name=name) for name, field in input_spec.items()}
+    if set(images) == set(PAIR):
+        output = _distance(*(embed(images[name]) for name in PAIR))
     else:
-        output = keras.ops.stack([embed(pictures[name]) for name in TRIPLET], axis=1)
-    return keras.Model(pictures, output, name="siamese")
+        output = keras.ops.stack([embed(images[name]) for name in TRIPLET], axis=1)
+    return keras.Model(images, output, name="siamese")
 
 
 def _distance(first: Any, second: Any) -> Any:
@@ -99,10 +98,10 @@ def _check(input_spec: Any) -> None:
     names = set(input_spec) if isinstance(input_spec, Mapping) else set()
     fields = list(input_spec.values()) if names else []
     if names not in (set(PAIR), set(TRIPLET)) or any(field != fields[0] or len(field.shape) != 3 for field in fields):
-        told = {name: field.shape for name, field in input_spec.items()} if names else "one field"
+        received = {name: field.shape for name, field in input_spec.items()} if names else "one field"
         raise ConfigError(
             "the model 'siamese' takes pairs or triplets of images",
             expected="x with the fields `a` and `b`, or `anchor`, `positive` and `negative`, images of one shape",
-            received=f"x with {told}",
+            received=f"x with {received}",
             fix="use the sequence image_pairs or image_triplets, or another model such as 'cnn'",
         )

@@ -1,4 +1,4 @@
-"""A network for tables: categories as embeddings beside the numbers, dense layers, and a head for each target."""
+"""A network for tables: embeddings of the categories beside the numbers, dense layers, and a head for each target."""
 
 from __future__ import annotations
 
@@ -25,23 +25,23 @@ def tabular(
 ) -> Any:
     """Predicts classes and numbers from categories and numbers.
 
-    The heads share all layers before them. Each is called as its target, and so are its loss and its metrics:
+    The heads share all layers before them. Losses and metrics are named by the targets:
     `loss: {price: mse, kind: sparse_categorical_crossentropy}`.
 
     Args:
-        input_spec: Fields of ids with a vocabulary, and vectors of numbers; supplied by the run.
-        output_spec: Of the target or the targets; supplied by the run.
-        units: Width of each dense layer.
-        embedding_size: Numbers that describe a category; at most as many as its column has values.
-        activation: Of the dense layers.
-        dropout: Share of units left out after each dense layer.
+        input_spec: The specs of the fields: ids with a vocabulary, and vectors of numbers; supplied by the run.
+        output_spec: The spec of the target, or the specs of several targets; supplied by the run.
+        units: The width of each dense layer.
+        embedding_size: The size of the embeddings; at most the number of the column's values.
+        activation: The activation of the dense layers.
+        dropout: The share of units to drop after each dense layer.
 
     Shapes:
         x: a dict of fields: (batch,), integers, for categories; (batch, n), floats, for numbers
         output: (batch, classes), softmax, for a class; (batch, 1) for a number; a dict of these for several targets
 
     Raises:
-        ConfigError: when a field is neither ids nor a vector, or a target neither a class nor numbers.
+        ConfigError: when a field is neither ids nor a vector, or a target is neither a class nor numbers.
 
     Source:
         Guo and Berkhahn, 2016, "Entity Embeddings of Categorical Variables".
@@ -73,7 +73,7 @@ def tabular(
 
 
 def _head(field: FieldSpec, name: str) -> Any:
-    """Softmax over the classes of a target, or linear; float32 under every precision policy."""
+    """Softmax over the classes of a target, or linear outputs; float32 under every precision policy."""
     import keras
 
     if field.classes:

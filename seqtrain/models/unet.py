@@ -1,4 +1,4 @@
-"""The U-Net for pictures: a class for each pixel."""
+"""The U-Net for images: a class for each pixel."""
 
 from __future__ import annotations
 
@@ -28,22 +28,23 @@ def unet(
     """Segments images of any height and width: the probability of each class at each pixel.
 
     Args:
-        input_shape: Of one image; supplied by the run.
-        input_dtype: uint8 is rescaled to 0 to 1, other types are taken as they are; supplied by the run.
-        num_classes: Of the masks, the background included; supplied by the run.
-        data_format: Of the images; supplied by the run. The network computes in channels_last, and so is its output.
-        filters: Of each level, from the image's own size to the bottom; each level halves height and width.
-        dropout: Share of the feature maps left out at the bottom.
-        normalization: "batch" for batches of eight images and more, "group" for fewer, or "none".
-        mean: Of each channel of x, as `check --data` prints it, to be subtracted; left out, x is scaled as its type is.
-        std: Standard deviation of each channel, likewise, to divide by.
+        input_shape: The shape of one image; supplied by the run.
+        input_dtype: The dtype of the batches; uint8 is rescaled to 0 to 1, others are not. Supplied by the run.
+        num_classes: The number of classes in the masks, including the background; supplied by the run.
+        data_format: The layout of the images; supplied by the run. The network computes in channels_last, as is its
+            output.
+        filters: The filters of each level, from full resolution to the bottom; each level halves height and width.
+        dropout: The share of feature maps to drop at the bottom.
+        normalization: "batch" for batches of eight images and more, "group" for smaller batches, or "none".
+        mean: The mean of each channel of x, as `check --data` prints it, to subtract. Default: x is only rescaled.
+        std: The standard deviation of each channel, likewise, to divide by.
 
     Shapes:
         x: (batch, height, width, channels), (batch, channels, height, width) or (batch, height, width)
         output: (batch, height, width, num_classes), softmax, float32
 
     Raises:
-        ConfigError: when the input is no image, mean and std do not fit it, or there are no two classes.
+        ConfigError: when the input is not an image, mean and std do not fit it, or there are fewer than two classes.
 
     Source:
         Ronneberger, Fischer and Brox, 2015, "U-Net: Convolutional Networks for Biomedical Image Segmentation"; with

@@ -23,13 +23,15 @@ def unet_3d(
     """Segments volumes of any size: the probability of each class at each voxel.
 
     Args:
-        input_shape: Of one volume or patch; supplied by the run.
-        input_dtype: uint8 is rescaled to 0 to 1, other types are taken as they are; supplied by the run.
-        num_classes: Of the masks, the background included; supplied by the run.
-        data_format: Of the volumes; supplied by the run. The network computes in channels_last, and so is its output.
-        filters: Of each level, from the volume's own size to the bottom; each level halves depth, height and width.
-        dropout: Share of the feature maps left out at the bottom.
-        normalization: "group", because few patches fit into memory at once; "batch" for eight and more; or "none".
+        input_shape: The shape of one volume or patch; supplied by the run.
+        input_dtype: The dtype of the batches; uint8 is rescaled to 0 to 1, others are not. Supplied by the run.
+        num_classes: The number of classes in the masks, including the background; supplied by the run.
+        data_format: The layout of the volumes; supplied by the run. The network computes in channels_last, as is its
+            output.
+        filters: The filters of each level, from full resolution to the bottom; each level halves depth, height and
+            width.
+        dropout: The share of feature maps to drop at the bottom.
+        normalization: "group" for small batches, "batch" for batches of eight patches and more, or "none".
 
     Shapes:
         x: (batch, depth, height, width, channels), (batch, channels, depth, height, width) or (batch, depth, height,
@@ -37,7 +39,7 @@ def unet_3d(
         output: (batch, depth, height, width, num_classes), softmax, float32
 
     Raises:
-        ConfigError: when the input is no volume, or there are no two classes.
+        ConfigError: when the input is not a volume, or there are fewer than two classes.
 
     Source:
         Çiçek et al., 2016, "3D U-Net: Learning Dense Volumetric Segmentation from Sparse Annotation"; with padded

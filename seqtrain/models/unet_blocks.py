@@ -1,10 +1,10 @@
 """The blocks of the U-Net in two or three dimensions.
 
-Each level of the encoder is a block of two convolutions, followed by max pooling; each level of the decoder doubles the
-size again, and concatenates the encoder's features of that size. Sizes need not be powers of two: an odd length is
-rounded up when it is halved, and cropped after doubling, so that the output has the input's size.
+Each level of the encoder is a block of two convolutions, followed by max pooling. Each level of the decoder doubles the
+size, concatenates the encoder's features of that size, and applies such a block too. Sizes need not be powers of two:
+an odd length is rounded up when it is halved, and cropped after doubling, so that the output has the input's size.
 
-Channels are last: CPUs support no other order, and GPUs prefer it.
+Everything is computed in channels_last: CPUs support no other layout, and GPUs prefer it.
 
 Source:
     Ronneberger, Fischer and Brox, 2015, "U-Net: Convolutional Networks for Biomedical Image Segmentation"; Çiçek et
@@ -42,37 +42,37 @@ def encode_and_decode(
 
     Args:
         x: (batch, height, width, channels) or (batch, depth, height, width, channels), floats.
-        filters: Of each level; the last is the bottom, between encoder and decoder.
-        dimensions: Of the picture or the volume.
-        dropout: Share of feature maps left out at the bottom, where the network is widest.
+        filters: The filters of each level; the last level is the bottom, between encoder and decoder.
+        dimensions: 2 for images, 3 for volumes.
+        dropout: The share of feature maps to drop at the bottom, where the network is widest.
         normalization: See `convolutions`.
 
     Returns:
         Features of the size of `x`, with `filters[0]` channels.
     """
-    skipped = []
+    skips = []
     for level, width in enumerate(filters[:-1], start=1):
         x = convolutions(x, width, dimensions, normalization, name=f"encoder_{level}")
-        skipped.append(x)
+        skips.append(x)
         x = _layer("MaxPooling", dimensions)(2, padding="same", name=f"pooling_{level}", **_LAST)(x)
     x = convolutions(x, filters[-1], dimensions, normalization, name="bottom")
     if dropout:
         x = _layer("SpatialDropout", dimensions)(dropout, name="dropout", **_LAST)(x)
-    for level, skip in reversed(list(enumerate(skipped, start=1))):
+    for level, skip in reversed(list(enumerate(skips, start=1))):
         x = double(x, skip, filters[level - 1], dimensions, name=f"up_{level}")
         x = convolutions(x, filters[level - 1], dimensions, normalization, name=f"decoder_{level}")
     return x
 
 
 def convolutions(x: Any, filters: int, dimensions: Dimensions, normalization: Normalization, name: str) -> Any:
-    """Two convolutions of width 3, each normalised and followed by ReLU.
+    """Two convolutions with kernels of size 3, each followed by normalisation and ReLU.
 
     Args:
         x: Channels last.
-        filters: Of both.
-        dimensions: Of the picture or the volume.
-        normalization: "batch" for batches of eight and more; "group" where fewer fit into memory; "none".
-        name: Of the block.
+        filters: The filters of both convolutions.
+        dimensions: 2 for images, 3 for volumes.
+        normalization: "batch" for batches of eight and more; "group" for smaller batches; "none".
+        name: The prefix of the layers' names.
     """
     for number in (1, 2):
         x = _layer("Conv", dimensions)(

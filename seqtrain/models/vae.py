@@ -1,4 +1,4 @@
-"""A variational autoencoder: pictures as distributions over a few numbers, from which new pictures can be drawn."""
+"""A variational autoencoder: encodes images as distributions over short vectors, and can generate new images."""
 
 from __future__ import annotations
 
@@ -23,28 +23,28 @@ def vae(
     latent_size: Positive = 16,
     beta: Annotated[float, Field(ge=0)] = 1.0,
 ) -> Any:
-    """A convolutional variational autoencoder; logs `kl` and `reconstruction_loss`, and `loss`, which is both.
+    """A convolutional variational autoencoder; logs `kl`, `reconstruction_loss` and `loss`, their weighted sum.
 
-    The loss of `compile` is the reconstruction's, summed over a picture's values; with binary_crossentropy and beta 1,
+    The compiled loss is the reconstruction loss, summed over an image's values; with binary_crossentropy and beta 1,
     `loss` is the negative evidence lower bound.
 
     Args:
-        input_shape: Of one picture; supplied by the run.
-        input_dtype: uint8 is rescaled to 0 to 1, other types are taken as they are; supplied by the run.
-        output_spec: Of the targets, which have the inputs' shape; supplied by the run.
-        data_format: Of the batches; supplied by the run.
-        seed: Of the samples that are drawn while training; supplied by the run.
-        filters: Of the convolutions, each of which halves the picture; the decoder mirrors them.
-        kernel_size: Of the convolutions.
-        latent_size: How many numbers a picture is a distribution over.
-        beta: Weight of the KL divergence: above 1 the numbers become more independent and the pictures more blurred.
+        input_shape: The shape of one image; supplied by the run.
+        input_dtype: The dtype of the batches; uint8 is rescaled to 0 to 1, others are not. Supplied by the run.
+        output_spec: The spec of the targets, which have the inputs' shape; supplied by the run.
+        data_format: The layout of the batches; supplied by the run.
+        seed: The seed of the latent vectors that are sampled in training; supplied by the run.
+        filters: The filters of the convolutions, each of which halves the image; the decoder mirrors them.
+        kernel_size: The kernel size of the convolutions.
+        latent_size: The size of the latent vectors.
+        beta: The weight of the KL divergence: above 1, the latent values are more independent, and images more blurred.
 
     Shapes:
         x: (batch, height, width, channels) or (batch, channels, height, width), of any size
         output: the same shape, float32, 0 to 1
 
     Raises:
-        ConfigError: when inputs are no pictures, or targets have another shape.
+        ConfigError: when the inputs are not images, or the targets have another shape.
 
     Source:
         Kingma and Welling, 2014, "Auto-Encoding Variational Bayes"; Higgins et al., 2017, "beta-VAE", for beta.
@@ -52,10 +52,10 @@ def vae(
     import keras
 
     from seqtrain.models.ends import float_input
-    from seqtrain.models.picture_coder import check_pictures, decoded, encoded, last_axis_channels
+    from seqtrain.models.image_coder import check_images, decoded, encoded, last_axis_channels
     from seqtrain.models.vae_model import VariationalAutoencoder
 
-    check_pictures("vae", input_shape, output_spec)
+    check_images("vae", input_shape, output_spec)
     inputs, x = float_input(input_shape, input_dtype, name="image")
     x = encoded(last_axis_channels(x, data_format), filters, kernel_size)
     # In float32 under every precision policy: the variance is an exponential.

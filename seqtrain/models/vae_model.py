@@ -1,13 +1,13 @@
 """The Keras model of a variational autoencoder: sampling, loss and logs.
 
-For a picture x the encoder gives a normal distribution q(z|x) with a diagonal covariance, and the decoder a picture
-for each z. Minimized is
+For an image x the encoder returns a normal distribution q(z|x) with a diagonal covariance, and the decoder returns an
+image for each z. The loss per image is
 
     loss = reconstruction_loss + beta * kl
 
-per picture: the loss of `compile`, summed over the picture's values, and the divergence of q(z|x) from a standard
-normal distribution, summed over the latent numbers. While training, z is drawn from q(z|x); else it is the mean, so
-that predictions and validation losses can be repeated.
+where `reconstruction_loss` is the compiled loss, summed over the image's values, and `kl` is the divergence of q(z|x)
+from a standard normal distribution, summed over the latent values. In training, z is sampled from q(z|x); otherwise it
+is the mean, so that predictions and validation losses are reproducible.
 
 Source: Kingma and Welling, 2014, "Auto-Encoding Variational Bayes", section 2.4 and appendix B.
 """
@@ -28,14 +28,14 @@ class VariationalAutoencoder(keras.Model):
     """A variational autoencoder made of an encoder and a decoder.
 
     Args:
-        encoder: From pictures to the mean and the logarithm of the variance of their distributions.
-        decoder: From latent numbers to pictures.
-        beta: Weight of the KL divergence.
-        seed: Of what is drawn while training; its state is a variable of the model, so a checkpoint keeps it.
+        encoder: The model from images to the mean and the logarithm of the variance of their distributions.
+        decoder: The model from latent vectors to images.
+        beta: The weight of the KL divergence.
+        seed: The seed of sampling in training; its state is a variable of the model, so a checkpoint keeps it.
 
     Shapes:
-        x: As the encoder takes it.
-        output: As the decoder gives it.
+        x: The encoder's input.
+        output: The decoder's output.
     """
 
     def __init__(self, encoder: Any, decoder: Any, beta: float = 1.0, seed: int | None = None, **keywords: Any) -> None:
@@ -66,8 +66,8 @@ class VariationalAutoencoder(keras.Model):
         sample_weight: Any = None,
         training: bool = True,
     ) -> Any:
-        """Both parts of the loss, each logged. Keras's mean over the values of an image becomes their sum."""
-        kl = sum(self.losses)  # a single one, except when Keras on JAX infers shapes
+        """The loss, whose two parts are logged. Keras's mean over the values of an image becomes their sum."""
+        kl = sum(self.losses)  # a single loss, except while Keras infers shapes on JAX
         reconstruction_loss = keras_private.compile_loss(self)(y, y_pred, sample_weight) * self._num_values
         count = ops.shape(y_pred)[0]
         self._logged["kl"].update_state(kl, sample_weight=count)
@@ -75,7 +75,7 @@ class VariationalAutoencoder(keras.Model):
         return reconstruction_loss + self.beta * kl
 
     def decode(self, latent: Any) -> Any:
-        """Decodes latent vectors, (batch, latent_size); samples of a standard normal distribution give new images."""
+        """Decodes latent vectors, (batch, latent_size); vectors from a standard normal distribution give new images."""
         return self.decoder(latent, training=False)
 
     def get_config(self) -> dict[str, Any]:
@@ -90,11 +90,11 @@ class VariationalAutoencoder(keras.Model):
 
     @classmethod
     def from_config(cls, config: dict[str, Any]) -> Self:
-        """The model of a config."""
+        """Builds the model from a config."""
         parts = {name: keras.saving.deserialize_keras_object(config[name]) for name in ("encoder", "decoder")}
         return cls(**{**config, **parts})
 
 
 def kl_divergence(mean: Any, log_variance: Any) -> Any:
-    """The divergence of normal distributions from the standard one, in nats, summed over the last axis."""
+    """The divergence of normal distributions from the standard normal one, in nats, summed over the last axis."""
     return -0.5 * ops.sum(1 + log_variance - ops.square(mean) - ops.exp(log_variance), axis=-1)

@@ -18,8 +18,8 @@ from seqtrain.sequences.kept_masks import KeptMasks
 from seqtrain.sequences.pictures import read_resized
 from seqtrain.sequences.resizing import fit_mask, shrunk_size
 from seqtrain.sources.base import Source
+from seqtrain.sources.image_header import read_image_size
 from seqtrain.sources.mask_source import require_masks
-from seqtrain.sources.picture_size import picture_size
 from seqtrain.structure import FieldSpec, Picture
 
 _MB = 1 << 20
@@ -121,7 +121,7 @@ class ImageMaskSequence(ImageSequence):
 
     def _check_size(self, index: int, mask_size: tuple[int, int]) -> None:
         sample = self.source[index]
-        size = picture_size(sample["path"])
+        size = read_image_size(sample["path"])
         if size != mask_size:
             raise DataError(
                 "the mask has another size than its image",

@@ -21,10 +21,10 @@ from seqtrain.errors import DataError
 from seqtrain.sources.arrays import StoredArray
 from seqtrain.sources.base import Source
 from seqtrain.sources.image_files import ImageFiles
+from seqtrain.sources.image_header import read_image_size
 from seqtrain.sources.npy_files import NpyArray
 from seqtrain.sources.packed_paths import PackedPaths
 from seqtrain.sources.pair_manifest import PairManifestSource
-from seqtrain.sources.picture_size import picture_size
 from seqtrain.sources.table_file import read_texts
 from seqtrain.structure import FieldSpec
 
@@ -49,7 +49,7 @@ class ListedImages(ImageFiles):
 
     def read_mask(self, index: int) -> npt.NDArray[np.uint8]:
         """Background, in the size of the picture."""
-        return np.zeros(picture_size(self._paths[index]), dtype=np.uint8)
+        return np.zeros(read_image_size(self._paths[index]), dtype=np.uint8)
 
     def as_columns(self, indices: npt.NDArray[np.integer]) -> tuple[Any, Any]:
         """The paths, and zeros."""

@@ -17,9 +17,9 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
+from seqtrain.sources.image_header import read_image_size
 from seqtrain.sources.mask_source import Mask, MaskSource
 from seqtrain.sources.packed_paths import PackedPaths
-from seqtrain.sources.picture_size import picture_size
 from seqtrain.sources.run_length import Region, Size
 
 INSIDE, BORDER = 1, 2
@@ -82,7 +82,7 @@ class ObjectMasks(MaskSource):
         raise NotImplementedError
 
     def _size(self, index: int) -> Size:
-        return picture_size(self._paths[index])
+        return read_image_size(self._paths[index])
 
     def _painted(self, index: int) -> tuple[Mask, int]:
         size = self._size(index)

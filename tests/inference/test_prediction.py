@@ -14,7 +14,7 @@ from seqtrain.cli import results
 from seqtrain.config import load_config
 from seqtrain.errors import ConfigError, DataError, InterruptedRunError
 from seqtrain.inference import prediction, readable_batches
-from seqtrain.inference.mask_size import in_picture_size
+from seqtrain.inference.mask_size import in_image_size
 from seqtrain.inference.prediction import predict
 from seqtrain.inference.prediction_files import ArrayWriter, PictureWriter, TableWriter, palette
 from seqtrain.inference.prediction_format import check_format
@@ -372,13 +372,13 @@ def test_a_batch_of_no_samples_is_none_that_is_missing(photos, tmp_path, monkeyp
 
 def test_masks_come_in_the_size_of_their_pictures_however_these_were_resized():
     mask = np.array([[1, 2], [3, 4]], np.uint8)
-    assert in_picture_size(mask, (2, 4), "stretch").tolist() == [[1, 1, 2, 2], [3, 3, 4, 4]]
+    assert in_image_size(mask, (2, 4), "stretch").tolist() == [[1, 1, 2, 2], [3, 3, 4, 4]]
     # A picture of 2 x 4 was scaled to 2 x 4 pixels and cut to its middle: its edges are not known.
-    assert in_picture_size(mask, (2, 4), "crop").tolist() == [[0, 1, 2, 0], [0, 3, 4, 0]]
+    assert in_image_size(mask, (2, 4), "crop").tolist() == [[0, 1, 2, 0], [0, 3, 4, 0]]
     # One of 2 x 8 became 1 x 4 in the middle of 4 x 4.
     padded = np.zeros((4, 4), np.uint8)
     padded[1] = [1, 2, 3, 4]
-    assert in_picture_size(padded, (2, 8), "pad").tolist() == [[1, 1, 2, 2, 3, 3, 4, 4]] * 2
+    assert in_image_size(padded, (2, 8), "pad").tolist() == [[1, 1, 2, 2, 3, 3, 4, 4]] * 2
 
 
 @pytest.mark.slow

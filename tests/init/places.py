@@ -38,7 +38,7 @@ def found(folder):
 
 
 def sections(folder, number=0, **answers):
-    """The likeliest find, or another one, and its config as data."""
-    find = found(folder)[number]
-    settled = {"target": find.suggested.target, "image_size": find.suggested.image_size} | answers
-    return find, yaml.safe_load(find.recipe(Answers(**settled)).to_yaml("a test"))
+    """The likeliest detection, or another one, and its config as data."""
+    detection = found(folder)[number]
+    used = {"target": detection.suggested.target, "image_size": detection.suggested.image_size} | answers
+    return detection, yaml.safe_load(detection.recipe(Answers(**used)).to_yaml("a test"))

@@ -12,10 +12,10 @@ def test_training_arrays_before_those_of_a_test(tmp_path):
     for side in ("test", "train"):
         np.save(tmp_path / f"{side}_images.npy", PICTURES)
         np.save(tmp_path / f"{side}_labels.npy", CLASSES)
-    find, config = sections(tmp_path)
+    detection, config = sections(tmp_path)
     assert config["source"] == {"name": "arrays", "x": "train_images.npy", "y": "train_labels.npy"}
     assert config["model"]["name"] == "cnn" and config["split"]["by"] == "stratified"
-    assert dict(find.seen)["classes"] == "4 (10 each)"
+    assert dict(detection.seen)["classes"] == "4 (10 each)"
 
 
 def test_an_npz_by_the_names_of_its_arrays(tmp_path):

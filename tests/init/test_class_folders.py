@@ -10,15 +10,19 @@ def classes(folder, counts, **how):
 def test_classes_below_train_beside_val_and_test(tmp_path):
     for side, count in (("train", 8), ("val", 3), ("test", 2)):
         classes(tmp_path / side, {"cat": count, "dog": count})
-    find, config = sections(tmp_path)
-    assert find.kind == "image_folder" and config["source"]["path"] == "train" and config["split"]["by"] == "stratified"
-    assert dict(find.seen) == {
+    detection, config = sections(tmp_path)
+    assert (
+        detection.kind == "image_folder"
+        and config["source"]["path"] == "train"
+        and config["split"]["by"] == "stratified"
+    )
+    assert dict(detection.seen) == {
         "images": "16, 40x30, in colour",
         "classes": "2: cat, dog (8 each)",
         "val/": "6 images, not used for training",
         "test/": "4 images, not used for training",
     }
-    assert any(f"source.path={tmp_path / 'val'}" in note for note in find.notes)
+    assert any(f"source.path={tmp_path / 'val'}" in note for note in detection.notes)
 
 
 def test_a_folder_in_a_folder_is_entered(tmp_path):
@@ -33,8 +37,8 @@ def test_classes_of_unlike_size_are_balanced(tmp_path):
 
 def test_a_class_of_one_image_cannot_be_stratified(tmp_path):
     classes(tmp_path, {"cat": 5, "dog": 1})
-    find, config = sections(tmp_path)
-    assert config["split"]["by"] == "random" and "one image" in " ".join(find.notes)
+    detection, config = sections(tmp_path)
+    assert config["split"]["by"] == "random" and "one image" in " ".join(detection.notes)
 
 
 def test_folders_without_images_are_no_classes(tmp_path):
@@ -45,7 +49,7 @@ def test_folders_without_images_are_no_classes(tmp_path):
 
 def test_large_photographs_may_want_transfer_learning(tmp_path):
     classes(tmp_path, {"cat": 2, "dog": 2}, size=(300, 400))
-    assert [find.kind for find in found(tmp_path)][:2] == ["image_folder", "backbone"]
+    assert [detection.kind for detection in found(tmp_path)][:2] == ["image_folder", "backbone"]
     # 400 pixels are brought to 224, and the picture to a square with them.
     assert sections(tmp_path)[1]["sequence"]["image_size"] == [224, 224]
 
@@ -54,9 +58,9 @@ def test_the_size_is_the_median_and_a_damaged_file_is_told(tmp_path):
     for number, edge in enumerate([20, 50, 50, 60, 90]):
         picture(tmp_path / "ab"[number % 2] / f"{number}.png", size=(edge, edge), mode="L")
     (tmp_path / "a" / "5.png").write_bytes(b"no image")
-    find, config = sections(tmp_path)
+    detection, config = sections(tmp_path)
     assert config["sequence"]["image_size"] == [50, 50] and config["sequence"]["color"] == "gray"
-    assert find.notes == ("1 of 6 files looked at cannot be read, such as a/5.png",)
+    assert detection.notes == ("1 of 6 files looked at cannot be read, such as a/5.png",)
 
 
 def test_pictures_that_would_be_much_distorted_are_told(tmp_path):
@@ -88,5 +92,5 @@ def test_what_runs_and_archives_left_behind_is_no_data(tmp_path):
 def test_images_alone_are_drawn_again(tmp_path):
     for number in range(5):
         picture(tmp_path / f"{number}.png", size=(100, 128))
-    find, config = sections(tmp_path)
-    assert find.kind == "autoencoder" and config["sequence"]["image_size"] == [64, 64]
+    detection, config = sections(tmp_path)
+    assert detection.kind == "autoencoder" and config["sequence"]["image_size"] == [64, 64]

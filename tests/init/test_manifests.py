@@ -6,8 +6,8 @@ def test_paths_may_start_from_another_folder_and_columns_have_other_names(tmp_pa
         picture(tmp_path / "photos" / f"{number}.jpg")
     rows = [[f"{number}.jpg", "ab"[number % 2], number // 3] for number in range(6)]
     table(tmp_path / "meta" / "list.csv", ["file", "kind", "patient_id"], rows)
-    find, config = sections(tmp_path)
-    assert find.kind == "image_manifest" and find.targets == ("kind",)
+    detection, config = sections(tmp_path)
+    assert detection.kind == "image_manifest" and detection.targets == ("kind",)
     assert config["source"] == {
         "name": "image_manifest",
         "manifest": "meta/list.csv",
@@ -37,6 +37,6 @@ def test_pairs_with_columns_of_other_names(tmp_path):
     for number in range(4):
         picture(tmp_path / f"{number}.png")
     table(tmp_path / "p.csv", ["left", "right", "alike"], [["0.png", "1.png", 1], ["2.png", "3.png", 0]])
-    find, config = sections(tmp_path)
-    assert find.kind == "pair_manifest"
+    detection, config = sections(tmp_path)
+    assert detection.kind == "pair_manifest"
     assert [config["source"][f"{name}_column"] for name in ("path_a", "path_b", "label")] == ["left", "right", "alike"]

@@ -19,8 +19,8 @@ def test_folders_of_images_and_of_masks(images, masks, tmp_path):
     for number in range(4):
         picture(tmp_path / images / f"{number}.jpg")
         mask(tmp_path / masks / f"{number}.png", 0, 255)
-    find, config = sections(tmp_path)
-    assert find.kind == "image_mask"
+    detection, config = sections(tmp_path)
+    assert detection.kind == "image_mask"
     assert config["source"] == {
         "name": "image_mask",
         "images": images,
@@ -42,29 +42,29 @@ def test_masks_beside_their_images(tmp_path):
     for name in ("cat", "dog", "cow"):
         picture(tmp_path / f"{name}.jpg")
         mask(tmp_path / f"{name}_mask.png", 0, 1, 2)
-    find, config = sections(tmp_path)
+    detection, config = sections(tmp_path)
     assert config["source"]["images"] == config["source"]["masks"] == "."
     assert config["source"]["mask_suffix"] == "_mask" and config["source"]["unmatched"] == "skip"
     assert config["source"]["classes"] == ["background", "class_1", "class_2"]
-    assert dict(find.seen)["images"].startswith("3,")
+    assert dict(detection.seen)["images"].startswith("3,")
 
 
 def test_255_among_many_ids_does_not_count(tmp_path):
     for number in range(3):
         picture(tmp_path / "images" / f"{number}.jpg")
         mask(tmp_path / "masks" / f"{number}.png", 0, 3, 255)
-    find, config = sections(tmp_path)
+    detection, config = sections(tmp_path)
     assert config["source"]["ignore"] == 255 and len(config["source"]["classes"]) == 4
-    assert "255" in " ".join(find.notes)
+    assert "255" in " ".join(detection.notes)
 
 
 def test_one_mask_with_another_number_does_not_turn_what_is_white_into_what_does_not_count(tmp_path):
     for number in range(10):
         picture(tmp_path / "images" / f"{number}.jpg")
         mask(tmp_path / "masks" / f"{number}.png", 0, 77 if number == 4 else 255)
-    find, config = sections(tmp_path)
+    detection, config = sections(tmp_path)
     assert config["source"]["classes"] == ["background", "object"] and "ignore" not in config["source"]
-    assert "1 of 10 masks hold more than 0 and 255, such as masks/4.png (77)" in " ".join(find.notes)
+    assert "1 of 10 masks hold more than 0 and 255, such as masks/4.png (77)" in " ".join(detection.notes)
 
 
 def test_masks_that_are_mostly_empty_are_judged_by_those_that_are_not(tmp_path):
@@ -88,8 +88,8 @@ def test_files_without_a_partner_are_left_out_and_told(tmp_path):
         picture(tmp_path / "images" / f"{number}.jpg")
     for number in range(3):
         mask(tmp_path / "masks" / f"{number}.png", 0, 1)
-    find, config = sections(tmp_path)
-    assert config["source"]["unmatched"] == "skip" and "1 file" in " ".join(find.notes)
+    detection, config = sections(tmp_path)
+    assert config["source"]["unmatched"] == "skip" and "1 file" in " ".join(detection.notes)
 
 
 def test_coloured_masks_are_told_and_not_taken(tmp_path):
@@ -105,9 +105,9 @@ def test_a_mask_that_cannot_be_read_is_told_beside_the_others(tmp_path):
         picture(tmp_path / "images" / f"{number}.jpg")
         mask(tmp_path / "masks" / f"{number}.png", 0, 255)
     (tmp_path / "masks" / "2.png").write_text("hello")
-    find = found(tmp_path)[0]
-    assert find.kind == "image_mask"
-    assert "1 of 4 masks cannot be read, such as masks/2.png" in find.notes
+    detection = found(tmp_path)[0]
+    assert detection.kind == "image_mask"
+    assert "1 of 4 masks cannot be read, such as masks/2.png" in detection.notes
 
 
 def test_masks_with_shades_are_no_pictures_to_be_drawn_again(tmp_path):

@@ -10,8 +10,8 @@ def test_run_length_codes_beside_images_of_train_and_test(tmp_path):
         picture(tmp_path / "test_images" / f"9{number}.jpg")
     rows = [[f"{number}.jpg", 1 + number % 2, "1 3 10 4"] for number in range(4)]
     table(tmp_path / "train.csv", ["ImageId", "ClassId", "EncodedPixels"], rows)
-    find, config = sections(tmp_path)
-    assert find.kind == "encoded_masks"
+    detection, config = sections(tmp_path)
+    assert detection.kind == "encoded_masks"
     assert config["source"] == {"name": "encoded_masks", "path": "train.csv", "images": "train_images"}
 
 
@@ -35,13 +35,13 @@ def test_a_coco_file_in_annotations_and_its_images(tmp_path):
         picture(tmp_path / "train2017" / f"{number}.jpg")
     for side in ("val", "train"):
         _coco(tmp_path / "annotations" / f"instances_{side}2017.json", [f"{n}.jpg" for n in range(3)])
-    find, config = sections(tmp_path)
+    detection, config = sections(tmp_path)
     assert config["source"] == {
         "name": "coco_masks",
         "path": "annotations/instances_train2017.json",
         "images": "train2017",
     }
-    assert dict(find.seen)["classes"] == "3: background, cat, dog"
+    assert dict(detection.seen)["classes"] == "3: background, cat, dog"
 
 
 def test_a_json_of_anything_else_is_passed_over(tmp_path):
@@ -57,9 +57,9 @@ def test_a_folder_for_each_image_below_train(tmp_path):
             picture(tmp_path / side / f"i{number}" / "images" / f"i{number}.png")
             for part in range(2):
                 mask(tmp_path / side / f"i{number}" / "masks" / f"{part}.png", 0, 255)
-    find = found(tmp_path)[0]
-    assert find.kind == "mask_folders" and dict(find.seen)["masks"].startswith("6,")
-    assert find.recipe(Answers()).source["path"] == "stage1_train"
+    detection = found(tmp_path)[0]
+    assert detection.kind == "mask_folders" and dict(detection.seen)["masks"].startswith("6,")
+    assert detection.recipe(Answers()).source["path"] == "stage1_train"
 
 
 def _coco(path, names):

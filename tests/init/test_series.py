@@ -12,8 +12,12 @@ def days(path, number, step=timedelta(days=1), empty=()):
 
 def test_daily_series_know_a_month_and_forecast_a_week(tmp_path):
     days(tmp_path / "shop.csv", 400)
-    find, config = sections(tmp_path)
-    assert find.kind == "series" and find.targets == ("sales", "stock") and "a row a day" in dict(find.seen)["series"]
+    detection, config = sections(tmp_path)
+    assert (
+        detection.kind == "series"
+        and detection.targets == ("sales", "stock")
+        and "a row a day" in dict(detection.seen)["series"]
+    )
     assert config["source"] == {
         "name": "series",
         "path": "shop.csv",
@@ -36,9 +40,9 @@ def test_short_series_get_short_windows_and_empty_cells_are_drawn(tmp_path):
 def test_files_of_one_form_are_taken_together(tmp_path):
     days(tmp_path / "a.csv", 60)
     days(tmp_path / "b.csv", 60)
-    find, config = sections(tmp_path)
+    detection, config = sections(tmp_path)
     assert config["source"]["path"] == "."
-    assert "2 of 60 rows" in dict(find.seen)["series"]
+    assert "2 of 60 rows" in dict(detection.seen)["series"]
     table(tmp_path / "shops.csv", ["shop", "town"], [["a", "x"], ["b", "y"]])
     assert sections(tmp_path)[1]["source"]["path"] == ["a.csv", "b.csv"]
 
@@ -49,11 +53,11 @@ def test_times_that_start_with_the_day_or_the_month_are_told(tmp_path):
         ["date", "sales", "stock"],
         [[f"{1 + n % 28:02}/{1 + n // 28:02}/2024", n % 7, n] for n in range(80)],
     )
-    (find,) = found(tmp_path)
-    assert find.kind == "table"
-    assert any("the times in 'date' may start with the day or the month" in note for note in find.notes)
+    (detection,) = found(tmp_path)
+    assert detection.kind == "table"
+    assert any("the times in 'date' may start with the day or the month" in note for note in detection.notes)
 
 
 def test_times_that_do_not_ascend_are_no_series(tmp_path):
     table(tmp_path / "t.csv", ["time", "a", "price"], [[n % 9, n % 5, n / 3] for n in range(40)])
-    assert [find.kind for find in found(tmp_path)] == ["table"]
+    assert [detection.kind for detection in found(tmp_path)] == ["table"]

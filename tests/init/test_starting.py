@@ -16,7 +16,7 @@ from seqtrain.init.kinds import KINDS, template
 from seqtrain.init.listing import listing_of
 from seqtrain.init.prompts import InitOptions
 from seqtrain.init.recognise import recognise
-from seqtrain.init.starting import Survey, begin, start
+from seqtrain.init.starting import Survey, run_init, write_config
 from seqtrain.training.options import FitOptions
 from seqtrain.training.session import fit
 from tests.conftest import CONFIGS, DATA, seqtrain
@@ -53,21 +53,21 @@ def test_every_data_sample_is_tried_here():
 
 @pytest.mark.parametrize("name", SUGGESTED)
 def test_a_data_sample_is_recognised_and_each_config_of_it_opens_its_data(name, tmp_path):
-    finds = recognise(listing_of(DATA / name, tmp_path))
-    assert [find.kind for find in finds] == [SUGGESTED[name], *OTHERS.get(name, [])]
-    for find in finds:
-        config = tmp_path / f"{find.kind}.yaml"
-        wishes = InitOptions(task=find.kind, takes_suggestions=True)
-        started = start(Survey(DATA / name, finds), wishes, config, False, lambda text: None)
+    detections = recognise(listing_of(DATA / name, tmp_path))
+    assert [detection.kind for detection in detections] == [SUGGESTED[name], *OTHERS.get(name, [])]
+    for detection in detections:
+        config = tmp_path / f"{detection.kind}.yaml"
+        options = InitOptions(task=detection.kind, takes_suggestions=True)
+        result = write_config(Survey(DATA / name, detections), options, config, False, lambda text: None)
         # Written and tried: both sides of the split are there, and a first batch was made.
-        assert min(started.tried["samples"].values()) > 0
+        assert min(result.data["samples"].values()) > 0
         assert load_config(config).config.source.name == yaml.safe_load(config.read_text())["source"]["name"]
 
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_template_is_right_once_its_paths_are_there(kind, tmp_path):
     config = tmp_path / "config.yaml"
-    begin(Path(), InitOptions(), kind, config, False, print)
+    run_init(Path(), InitOptions(), kind, config, False, print)
     for path in _paths(yaml.safe_load(config.read_text())["source"]):
         (tmp_path / path).mkdir(parents=True) if "." not in path else _touch(tmp_path / path)
     assert load_config(config).config.source.name == template(kind).source["name"]
@@ -106,7 +106,7 @@ def test_the_command_writes_a_config_that_check_accepts_and_leaves_one_that_is_t
 
 def test_without_a_terminal_nothing_is_asked_and_nothing_written(tmp_path):
     with pytest.raises(ConfigError, match="--yes"):
-        begin(DATA / "photos", InitOptions(), None, tmp_path / "config.yaml", False, print)
+        run_init(DATA / "photos", InitOptions(), None, tmp_path / "config.yaml", False, print)
     assert list(tmp_path.iterdir()) == []
 
 
@@ -129,15 +129,15 @@ def test_paths_in_the_config_start_where_the_config_is(tmp_path, monkeypatch):
     (tmp_path / "configs").mkdir()
     monkeypatch.chdir(tmp_path)
     config = Path("configs/my own.yaml")
-    started = begin(Path("data"), InitOptions(takes_suggestions=True), None, config, False, print)
-    assert "seqtrain fit 'configs/my own.yaml'" in started.text()
+    result = run_init(Path("data"), InitOptions(takes_suggestions=True), None, config, False, print)
+    assert "seqtrain fit 'configs/my own.yaml'" in result.text()
     assert yaml.safe_load(config.read_text())["source"]["path"] == "../data"
 
 
 def test_data_that_cannot_be_used_is_told_beside_the_config(tmp_path, caplog):
     table(tmp_path / "t.csv", ["size", "weight", "price"], [[n, n % 7, "" if n == 30 else n * 1.5] for n in range(60)])
     with pytest.raises(DataError) as told:
-        begin(tmp_path, InitOptions(takes_suggestions=True), None, tmp_path / "config.yaml", False, print)
+        run_init(tmp_path, InitOptions(takes_suggestions=True), None, tmp_path / "config.yaml", False, print)
     assert [Path(mistake.where).name for mistake in told.value.mistakes] == ["t.csv:32"]
     assert "config.yaml is written, but its data cannot be used" in caplog.text
     assert (tmp_path / "config.yaml").exists()
@@ -150,7 +150,7 @@ def test_a_folder_of_nothing_known_is_told_with_what_is_there(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("wishes", "error", "words"),
+    ("options", "error", "words"),
     [
         (InitOptions(task="segmentation"), DataError, "does not look like segmentation"),
         (InitOptions(task="classificaton"), ConfigError, "did you mean 'classification'"),
@@ -159,10 +159,10 @@ def test_a_folder_of_nothing_known_is_told_with_what_is_there(tmp_path):
         (InitOptions(task="autoencoder", target="label"), ConfigError, "has none to choose"),
     ],
 )
-def test_a_wish_that_does_not_fit_is_refused(wishes, error, words, tmp_path):
-    wishes = InitOptions(wishes.task, wishes.target, wishes.image_size, takes_suggestions=True)
+def test_a_wish_that_does_not_fit_is_refused(options, error, words, tmp_path):
+    options = InitOptions(options.task, options.target, options.image_size, takes_suggestions=True)
     with pytest.raises(error, match=words):
-        begin(DATA / "photos", wishes, None, tmp_path / "config.yaml", False, print)
+        run_init(DATA / "photos", options, None, tmp_path / "config.yaml", False, print)
 
 
 def test_a_comment_stands_above_every_part_of_a_config():
@@ -187,7 +187,7 @@ def test_a_comment_stands_above_every_part_of_a_config():
     ],
 )
 def test_a_config_trains_as_it_is_written(name, epochs, metric, bound, tmp_path):
-    begin(DATA / name, InitOptions(takes_suggestions=True), None, tmp_path / "config.yaml", False, print)
+    run_init(DATA / name, InitOptions(takes_suggestions=True), None, tmp_path / "config.yaml", False, print)
     loaded = load_config(tmp_path / "config.yaml", [f"fit.epochs={epochs}"])
     outcome = fit(loaded, FitOptions(tmp_path / "run", "never", "none", ["seqtrain", "fit"]))
     best = outcome.result["best"]

@@ -10,15 +10,19 @@ def test_targets_by_name_ids_and_texts_are_left_out(tmp_path):
     rows = [[n, n % 5, f"name {n}", "mf"[n % 2], n % 2, 1] for n in range(50)]
     table(tmp_path / "train.csv", ["PassengerId", "Age", "Name", "Sex", "Survived", "Same"], rows)
     table(tmp_path / "test.csv", ["PassengerId", "Age", "Name", "Sex", "Same"], [row[:4] + row[5:] for row in rows * 3])
-    find, config = sections(tmp_path, target="Survived")
-    assert find.kind == "table" and find.targets == ("Age", "Sex", "Survived") and find.suggested.target == "Survived"
+    detection, config = sections(tmp_path, target="Survived")
+    assert (
+        detection.kind == "table"
+        and detection.targets == ("Age", "Sex", "Survived")
+        and detection.suggested.target == "Survived"
+    )
     assert config["source"] == {
         "name": "table",
         "path": "train.csv",
         "targets": {"Survived": "class"},
         "ignore": ["PassengerId", "Name", "Same"],
     }
-    assert config["split"]["by"] == "stratified" and "test.csv" in " ".join(find.notes)
+    assert config["split"]["by"] == "stratified" and "test.csv" in " ".join(detection.notes)
 
 
 @pytest.mark.parametrize(
@@ -65,8 +69,8 @@ def test_numbers_with_a_comma_are_told_and_not_left_out(tmp_path):
 def test_dates_are_nothing_to_predict(tmp_path):
     rows = [[n % 7, n * 1.5, f"{1 + n % 9}.03.2024"] for n in range(40)]
     table(tmp_path / "t.csv", ["rooms", "price", "when"], rows)
-    find, config = sections(tmp_path)
-    assert find.targets == ("rooms", "price") and config["source"]["ignore"] == ["when"]
+    detection, config = sections(tmp_path)
+    assert detection.targets == ("rooms", "price") and config["source"]["ignore"] == ["when"]
 
 
 def test_a_table_in_another_encoding_is_told(tmp_path):
@@ -79,8 +83,8 @@ def test_a_parquet_file(tmp_path):
     pa, pq = pytest.importorskip("pyarrow"), pytest.importorskip("pyarrow.parquet")
     columns = {"a": [float(n % 9) for n in range(40)], "kind": ["xy"[n % 2] for n in range(40)]}
     pq.write_table(pa.table(columns), tmp_path / "t.parquet")
-    find, config = sections(tmp_path)
-    assert dict(find.seen)["table"] == "40 rows in t.parquet" and config["source"]["targets"] == {"kind": "class"}
+    detection, config = sections(tmp_path)
+    assert dict(detection.seen)["table"] == "40 rows in t.parquet" and config["source"]["targets"] == {"kind": "class"}
 
 
 def test_rows_beyond_the_first_are_counted(tmp_path):
@@ -106,8 +110,8 @@ def test_ratings_with_columns_of_other_names_and_without_a_header(tmp_path):
 @pytest.mark.parametrize("channels", [1, 3])
 def test_pixels_without_a_header(channels, tmp_path):
     table(tmp_path / "p.csv", None, [[n % 2, *([n] * 12 * 12 * channels)] for n in range(20)])
-    find, config = sections(tmp_path)
-    assert find.kind == "csv_pixels" and config["source"]["image_size"] == [12, 12]
+    detection, config = sections(tmp_path)
+    assert detection.kind == "csv_pixels" and config["source"]["image_size"] == [12, 12]
     assert config["source"].get("channels", 1) == channels
 
 

@@ -21,8 +21,8 @@ def test_the_decathlon_s_folders_and_the_names_of_its_classes(tmp_path):
         volume(tmp_path / "imagesTs" / f"liver_9{number}.nii.gz", 5)
     names = {"0": "background", "1": "liver", "2": "cancer"}
     (tmp_path / "dataset.json").write_text(json.dumps({"labels": names}))
-    find, config = sections(tmp_path)
-    assert find.kind == "volume_patches"
+    detection, config = sections(tmp_path)
+    assert detection.kind == "volume_patches"
     assert config["source"] == {
         "name": "volumes",
         "images": "imagesTr",
@@ -30,7 +30,7 @@ def test_the_decathlon_s_folders_and_the_names_of_its_classes(tmp_path):
         "classes": ["background", "liver", "cancer"],
     }
     assert config["sequence"]["patch_size"] == [16, 16, 16]
-    assert dict(find.seen)["volumes"] == "3, 16x16x16, spacing 3x2x2 mm"
+    assert dict(detection.seen)["volumes"] == "3, 16x16x16, spacing 3x2x2 mm"
 
 
 def test_volumes_without_a_mask_are_told(tmp_path):
@@ -38,8 +38,8 @@ def test_volumes_without_a_mask_are_told(tmp_path):
         volume(tmp_path / "images" / f"{number}.nii", 5, 90)
     for number in range(3):
         volume(tmp_path / "labels" / f"{number}.nii", 0, 1)
-    find, config = sections(tmp_path)
-    assert config["source"]["unmatched"] == "skip" and "1 file has no partner and is left out" in find.notes
+    detection, config = sections(tmp_path)
+    assert config["source"]["unmatched"] == "skip" and "1 file has no partner and is left out" in detection.notes
 
 
 def test_volumes_with_labels_in_a_table(tmp_path):
@@ -47,8 +47,8 @@ def test_volumes_with_labels_in_a_table(tmp_path):
         volume(tmp_path / "scans" / f"s{number}.nii", 5, 90)
     rows = [[f"s{number}.nii", f"p{number // 2}", ["healthy", "ill"][number % 2]] for number in range(6)]
     table(tmp_path / "list.csv", ["scan", "subject", "diagnosis"], rows)
-    find, config = sections(tmp_path)
-    assert find.kind == "volume_classification"
+    detection, config = sections(tmp_path)
+    assert detection.kind == "volume_classification"
     assert config["source"] == {
         "name": "volumes",
         "images": "scans",

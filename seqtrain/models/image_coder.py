@@ -1,7 +1,7 @@
 """The encoder and the decoder that autoencoders share.
 
-Convolutions of stride 2 halve the image, transposed ones double it. An odd size is rounded up in the encoder and
-cropped in the decoder, so that the output has the input's size.
+Convolutions of stride 2 halve the image, transposed convolutions double it. An odd size is rounded up in the encoder
+and cropped in the decoder, so that the output has the input's size.
 """
 
 from __future__ import annotations
@@ -16,11 +16,11 @@ from seqtrain.structure import FieldSpec
 from seqtrain.types import DataFormat
 
 
-def check_pictures(model: str, input_shape: tuple[int, ...], output_spec: Any) -> None:
+def check_images(model: str, input_shape: tuple[int, ...], output_spec: Any) -> None:
     """Checks that the inputs are images, and that the targets have the same shape.
 
     Raises:
-        ConfigError: with the model's name.
+        ConfigError: when they are not, or have another shape.
     """
     target = output_spec.shape if isinstance(output_spec, FieldSpec) else None
     if not isinstance(input_shape, tuple) or len(input_shape) != 3 or target != input_shape:
@@ -38,7 +38,7 @@ def last_axis_channels(x: Any, data_format: DataFormat) -> Any:
 
 
 def encoded(x: Any, filters: Sequence[int], kernel_size: int) -> Any:
-    """The encoder: flat features of images (channels last); each convolution halves height and width."""
+    """The encoder: from images (channels last) to flat features; each convolution halves height and width."""
     for number, width in enumerate(filters, start=1):
         x = keras.layers.Conv2D(
             width,
@@ -54,14 +54,14 @@ def encoded(x: Any, filters: Sequence[int], kernel_size: int) -> Any:
 
 
 def decoded(x: Any, shape: tuple[int, ...], data_format: DataFormat, filters: Sequence[int], kernel_size: int) -> Any:
-    """The decoder: images with values from 0 to 1, in float32 under every precision policy.
+    """The decoder: from vectors to images with values from 0 to 1, in float32 under every precision policy.
 
     Args:
         x: Latent vectors.
         shape: The shape of one image, in `data_format`.
-        data_format: Of the pictures.
-        filters: Of the encoder; the decoder uses them in reverse.
-        kernel_size: Of the convolutions.
+        data_format: The layout of the images.
+        filters: The filters of the encoder; the decoder uses them in reverse.
+        kernel_size: The kernel size of the convolutions.
     """
     height, width, channels = (*shape[1:], shape[0]) if data_format == "channels_first" else shape
     sizes = [(height, width)]

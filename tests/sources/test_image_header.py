@@ -3,7 +3,7 @@ from PIL import Image
 
 from seqtrain.errors import DataError
 from seqtrain.sequences.decoding import read_picture
-from seqtrain.sources.picture_size import picture_size
+from seqtrain.sources.image_header import read_image_size
 
 
 @pytest.mark.parametrize("name", ["a.png", "a.jpg", "a.tif", "a.bmp", "a.webp"])
@@ -14,7 +14,7 @@ def test_the_size_is_that_of_the_picture_as_it_is_read(tmp_path, name, orientati
     if orientation:
         exif[0x0112] = orientation
     image.save(tmp_path / name, **({} if name == "a.bmp" else {"exif": exif.tobytes()}))
-    size = picture_size(str(tmp_path / name))
+    size = read_image_size(str(tmp_path / name))
     turned = orientation in (6, 8) and name != "a.bmp"
     assert size == ((20, 10) if turned else (10, 20))
     assert size == read_picture(str(tmp_path / name), "rgb").shape[:2]
@@ -23,7 +23,7 @@ def test_the_size_is_that_of_the_picture_as_it_is_read(tmp_path, name, orientati
 @pytest.mark.filterwarnings("ignore:Corrupt EXIF data")  # Pillow says so on stderr, and opens the file
 def test_damaged_exif_counts_as_none(tmp_path):
     Image.new("L", (20, 10)).save(tmp_path / "a.jpg", exif=b"Exif\0\0II*\0\xff\xff\xff\x7f")
-    assert picture_size(str(tmp_path / "a.jpg")) == (10, 20)
+    assert read_image_size(str(tmp_path / "a.jpg")) == (10, 20)
 
 
 @pytest.mark.parametrize(
@@ -40,4 +40,4 @@ def test_a_file_without_a_size_is_told(tmp_path, content, message):
     if content is not None:
         path.write_bytes(content)
     with pytest.raises(DataError, match=f"a.png  .*{message}"):
-        picture_size(str(path))
+        read_image_size(str(path))

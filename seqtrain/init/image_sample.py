@@ -1,4 +1,4 @@
-"""Reads size and colour of some images from their headers, to suggest `image_size`, `color` and `batch_size`."""
+"""Reads the size and colour of some images from their headers, to suggest `image_size`, `color` and `batch_size`."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from PIL import Image
 
 from seqtrain.errors import DataError
 from seqtrain.init.listing import evenly
-from seqtrain.init.recipe import Size, filters
-from seqtrain.sources.picture_size import picture_size
+from seqtrain.init.recipe import Size, filters, size_text
+from seqtrain.sources.image_header import read_image_size
 
 _SAMPLED = 100
 _NEARLY_SQUARE = 1.15
@@ -24,17 +24,17 @@ _GRAY = frozenset({"1", "L", "LA", "I", "I;16", "F"})
 
 
 @dataclass(frozen=True)
-class PictureSample:
+class ImageSample:
     """Facts about a sample of the images.
 
     Args:
         count: The number of all images.
-        median: Median height and width.
-        smallest: Size of the smallest image by area.
-        largest: Size of the largest image by area.
-        proportions: Width divided by height of the narrowest and of the widest image.
-        is_gray: Whether no image has colours.
-        unreadable: The number of sampled images that cannot be read.
+        median: The median height and the median width.
+        smallest: The size of the smallest image by area.
+        largest: The size of the largest image by area.
+        proportions: Width divided by height, of the narrowest and of the widest image.
+        is_gray: Whether all images are gray.
+        unreadable: The sampled images that cannot be read.
     """
 
     count: int
@@ -47,7 +47,7 @@ class PictureSample:
 
     @property
     def color(self) -> str:
-        """The value of the argument `color` of sequences."""
+        """The value for the argument `color` of sequences."""
         return "gray" if self.is_gray else "rgb"
 
     def batch_size(self, most: int = 64) -> int:
@@ -55,7 +55,7 @@ class PictureSample:
         return fitting_batch_size(self.count, most)
 
     def image_size(self, multiple: int = 1) -> Size:
-        """The median size, at most 224 pixels per side; square if it is nearly square or was reduced."""
+        """The median size, with sides of at most 224 pixels; square if it is nearly square or was reduced."""
         height, width = self.median
         scale = min(1.0, _LARGEST / max(height, width))
         is_square = max(height, width) <= _NEARLY_SQUARE * min(height, width)
@@ -67,10 +67,12 @@ class PictureSample:
         """The values for the recipes."""
         return {"image_size": list(image_size), "color": self.color, "filters": filters(image_size)}
 
-    def words(self) -> str:
-        """Size and colour as text: "64x64, gray"."""
-        spread = "" if self.smallest == self.largest else f" (from {_x(self.smallest)} to {_x(self.largest)})"
-        return f"{_x(self.median)}{spread}, {'gray' if self.is_gray else 'in colour'}"
+    def summary(self) -> str:
+        """The size and colour as text: "64x64, gray"."""
+        spread = (
+            "" if self.smallest == self.largest else f" (from {size_text(self.smallest)} to {size_text(self.largest)})"
+        )
+        return f"{size_text(self.median)}{spread}, {'gray' if self.is_gray else 'in colour'}"
 
     def notes(self) -> tuple[str, ...]:
         """Notes for the user."""
@@ -89,15 +91,15 @@ class PictureSample:
         return tuple(notes)
 
 
-def sample_pictures(root: Path, files: Sequence[str]) -> PictureSample | None:
-    """Reads the headers of some images, evenly spaced; None if none can be read."""
+def sample_images(root: Path, files: Sequence[str]) -> ImageSample | None:
+    """Reads the headers of evenly spaced images; None if none of them can be read."""
     sizes: list[Size] = []
     modes: Counter[str] = Counter()
     unreadable: list[str] = []
     for file in evenly(files, _SAMPLED):
         path = str(root / file)
         try:
-            sizes.append(picture_size(path))
+            sizes.append(read_image_size(path))
             with Image.open(path) as image:
                 modes[image.mode] += 1
         except (DataError, OSError):
@@ -109,7 +111,7 @@ def sample_pictures(root: Path, files: Sequence[str]) -> PictureSample | None:
     shapes = sorted(width / height for height, width in sizes)
     proportions = (shapes[0], shapes[-1])
     is_gray = modes.keys() <= _GRAY
-    return PictureSample(len(files), median, by_area[0], by_area[-1], proportions, is_gray, tuple(unreadable))
+    return ImageSample(len(files), median, by_area[0], by_area[-1], proportions, is_gray, tuple(unreadable))
 
 
 def fitting_batch_size(num_samples: int, most: int = 64) -> int:
@@ -122,7 +124,3 @@ def fitting_batch_size(num_samples: int, most: int = 64) -> int:
 
 def _down_to(edge: int, multiple: int) -> int:
     return max(multiple, edge // multiple * multiple)
-
-
-def _x(size: Size) -> str:
-    return f"{size[0]}x{size[1]}"

@@ -14,7 +14,7 @@ from seqtrain.errors import DataError
 _ORIENTATION_TAG, _TRANSPOSED = 0x0112, frozenset({5, 6, 7, 8})
 
 
-def picture_size(path: str) -> tuple[int, int]:
+def read_image_size(path: str) -> tuple[int, int]:
     """Height and width in pixels; costs a fraction of a millisecond.
 
     Raises:
