@@ -15,7 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 Indices = npt.NDArray[np.integer]
-Picture = npt.NDArray[np.uint8]  # (height, width) or (height, width, channels)
+ImageArray = npt.NDArray[np.uint8]  # (height, width) or (height, width, channels)
 Size = tuple[int, int]  # height, width
 
 ALIGNMENT = 64  # TensorFlow takes a NumPy array without a copy only where its memory starts at a multiple of this

@@ -57,14 +57,14 @@ def _formats() -> str:
     """Decodes an image of each format with the function that the image sequences use."""
     from PIL import Image, features
 
-    from seqtrain.sequences.decoding import read_picture
+    from seqtrain.sequences.decoding import read_image
 
     formats = ["JPEG", *_LOSSLESS, *(["WEBP"] if features.check("webp") else [])]
     with tempfile.TemporaryDirectory() as folder:
         for name in formats:
             path = Path(folder, f"picture.{name.lower()}")
             Image.new("RGB", (_SIZE, _SIZE), _COLOR).save(path, name)
-            _require_color(read_picture(str(path), "rgb"), 0 if name in _LOSSLESS else _TOLERANCE)
+            _require_color(read_image(str(path), "rgb"), 0 if name in _LOSSLESS else _TOLERANCE)
     return f"{', '.join(formats)} are read, each with its colours"
 
 

@@ -25,7 +25,7 @@ from seqtrain.config.schema import BadSampleConfig
 from seqtrain.errors import ConfigError, DataError, Mistake, ResourceError
 from seqtrain.loading.pipeline import open_data
 from seqtrain.loading.tuning import num_cores
-from seqtrain.sequences.cache import PictureCache
+from seqtrain.sequences.cache import ImageCache
 
 _SAMPLES_IN_A_PART = 16
 log = logging.getLogger("seqtrain")
@@ -125,7 +125,7 @@ def _keep(sequence: Any, indices: list[int]) -> _Part:
     decoded, bad = 0, list[DataError]()
     for index in indices:
         try:
-            decoded += not sequence.keep(index)
+            decoded += not sequence.cache_sample(index)
         except DataError as error:
             bad.append(error)
     return _Part(len(indices), decoded, bad)
@@ -153,7 +153,7 @@ def _progress(samples: int, folders: str) -> tqdm[Any]:
     return tqdm(total=samples, desc="preparing", unit=" samples", file=sys.stderr, disable=not on_terminal)
 
 
-def _check_room(cache: PictureCache) -> None:
+def _check_room(cache: ImageCache) -> None:
     if cache.failure is not None:
         raise ResourceError(
             f"the cache takes no more pictures: {cache.failure}",

@@ -23,7 +23,7 @@ from seqtrain.reports.scratch import scratch
 from seqtrain.reports.statistics import class_indices
 from seqtrain.reports.value_ranges import are_constant, channels, measure
 from seqtrain.sequences.base import BatchSequence, SampleSequence
-from seqtrain.sequences.decoding import showing_files
+from seqtrain.sequences.decoding import observing_files
 from seqtrain.structure import FieldSpec, map_structure, named_leaves
 
 Array = npt.NDArray[Any]
@@ -105,7 +105,7 @@ class FactSequence(BatchSequence):
             self.inner.row_spec,
         )
         try:
-            with showing_files(files.note):
+            with observing_files(files.note):
                 self.inner.write(indices, epoch, batch)
         except MemoryError:
             raise

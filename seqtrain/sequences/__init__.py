@@ -1,4 +1,4 @@
-"""How samples become batches: one file a kind. Importing the package registers them."""
+"""Sequences, which make batches from samples: one file per kind. Importing the package registers them."""
 
 from seqtrain.sequences import arrays as arrays
 from seqtrain.sequences import augmented_image as augmented_image

@@ -1,7 +1,7 @@
-"""The sequence `arrays`: batches of samples that are arrays already.
+"""The sequence `arrays`: batches of samples that are stored as arrays.
 
-The batch's rows are viewed in the layout in which the samples are stored, and the source writes through that view: so
-a change of layout or dtype costs no copy of its own.
+The source writes into a view of the batch that has the layout of the stored samples, so that a change of layout or
+dtype needs no extra copy.
 """
 
 from __future__ import annotations
@@ -24,25 +24,25 @@ _IMAGE, _IMAGE_WITH_CHANNELS = 2, 3  # axes of one sample
 
 @sequences.register("arrays")
 class ArraySequence(SampleSequence):
-    """Samples that are arrays, as they are stored: images, slices, vectors; for every source with rows of arrays.
+    """Samples that are arrays, as they are stored: images, slices or vectors; for every source with rows of arrays.
 
-    A sample of two axes is an image (height, width) and gets a channel axis; one of three axes is an image with
-    channels; any other passes through as it is. Dtypes are kept, except that float64 becomes float32.
+    A sample with two axes is an image (height, width) and gets a channel axis; one with three axes is an image with
+    channels; any other is not changed. Dtypes are kept, except that float64 becomes float32.
 
     Args:
-        samples: Of `arrays`, `csv_pixels`, `synthetic_sum`, or any other source with rows.
-        data_format: Where the model wants the channels of images.
+        samples: The samples of `arrays`, `csv_pixels`, `synthetic_sum`, or any other source with rows of arrays.
+        data_format: Where the channels of images are in a batch.
         stored_format: Where the channels of stored images are. Default: last.
         labels: "sparse" (the class index) or "one_hot".
-        drop_remainder: Leave out the last batch where it would be smaller.
+        drop_remainder: Leave out the last batch if it is smaller.
 
     Shapes:
         x: (batch, height, width, channels), (batch, channels, height, width), or (batch, ...) as stored
         y: (batch,), int32, for sparse labels; (batch, classes), float32, for one-hot labels; else as stored
 
     Raises:
-        ConfigError: when the source has no rows of arrays, when an option does not fit the samples, or when they look
-            as if their channels came first and `stored_format` does not say so.
+        ConfigError: when the source has no rows of arrays, when an option does not fit the samples, or when the samples
+            look like channels_first and `stored_format` does not say so.
 
     Example:
         sequence: {name: arrays, data_format: channels_first}
@@ -75,7 +75,7 @@ class ArraySequence(SampleSequence):
     def write(self, indices: Indices, epoch: int, rows: tuple[Any, ...]) -> None:
         """Writes samples into rows, many at once."""
         x, y = rows
-        wanted = {"x": self._as_stored(x)}
+        wanted = {"x": self._stored_view(x)}
         if self._one_hot:
             y[...] = self._class_labels()[indices, None] == np.arange(y.shape[1])
         else:
@@ -86,7 +86,7 @@ class ArraySequence(SampleSequence):
     def _moves_channels(self) -> bool:
         return self._num_axes == _IMAGE_WITH_CHANNELS and self.data_format != (self._stored_format or "channels_last")
 
-    def _as_stored(self, x: npt.NDArray[Any]) -> npt.NDArray[Any]:
+    def _stored_view(self, x: npt.NDArray[Any]) -> npt.NDArray[Any]:
         """A view of a batch's rows in the layout of the stored samples."""
         channels_first = self.data_format == "channels_first"
         if self._num_axes == _IMAGE:
@@ -103,7 +103,7 @@ class ArraySequence(SampleSequence):
             shape = (1, *shape) if channels_first else (*shape, 1)
         elif self._moves_channels:
             shape = (shape[2], *shape[:2]) if channels_first else (*shape[1:], shape[0])
-        return FieldSpec(shape, _cheap(stored.dtype))
+        return FieldSpec(shape, _batch_dtype(stored.dtype))
 
     def _y_spec(self) -> FieldSpec:
         stored = self.source.fields["y"]
@@ -112,7 +112,7 @@ class ArraySequence(SampleSequence):
             return FieldSpec((self.num_classes or 0,), "float32")
         if _are_classes(self.source.labels):
             return FieldSpec((), "int32")
-        return FieldSpec(stored.shape, _cheap(stored.dtype))
+        return FieldSpec(stored.shape, _batch_dtype(stored.dtype))
 
     def _class_labels(self) -> npt.NDArray[Any]:
         labels = self.source.labels
@@ -147,7 +147,7 @@ class ArraySequence(SampleSequence):
             )
 
 
-def _cheap(dtype: str) -> str:
+def _batch_dtype(dtype: str) -> str:
     return "float32" if dtype == "float64" else dtype
 
 

@@ -1,11 +1,10 @@
-"""Random augmentation of pictures: one affine map for all of the geometry, one table for brightness and contrast.
+"""Random augmentation of images: one affine transform for the geometry, one lookup table for brightness and contrast.
 
-Flips, rotation, zoom, shift and crop are drawn as numbers (`Geometry`) and become one matrix, so that pixels are
-interpolated once and an image costs little more than without. A mask goes through the same matrix with `nearest=True`,
-and stays on its image.
+Flips, rotation, zoom, shift and crop are drawn as numbers (`Geometry`) and combined into one matrix, so that pixels are
+interpolated once only. A mask is transformed with the same matrix and `nearest=True`, so that it still fits its image.
 
-A point is (x, y) at the centre of a pixel, so the middle of a picture is ((width - 1) / 2, (height - 1) / 2), and a
-turn by 90 degrees or a flip moves every pixel onto another exactly.
+A point is (x, y) at the centre of a pixel. So the centre of an image is ((width - 1) / 2, (height - 1) / 2), and a flip
+or a rotation by 90 degrees maps every pixel exactly onto another.
 """
 
 from __future__ import annotations
@@ -21,7 +20,7 @@ import numpy.typing as npt
 from pydantic import Field
 
 from seqtrain.signature import argument_group
-from seqtrain.structure import Picture, Size
+from seqtrain.structure import ImageArray, Size
 from seqtrain.types import Degrees, Fraction, Probability, ProperFraction
 
 Matrix = npt.NDArray[np.float64]
@@ -33,14 +32,14 @@ _NUMBERS_PER_SAMPLE = 8
 
 @dataclass(frozen=True)
 class Geometry:
-    """What was drawn for one sample.
+    """The random geometric transform of one sample.
 
     Args:
-        flips: Whether left and right, and whether top and bottom, change places.
-        rotation_degrees: Counter-clockwise.
-        zoom: Factor; above 1 things grow.
-        shift: To the right and down, in fractions of the width and the height.
-        window: Where between left and right, top and bottom of a larger canvas the result lies, from 0 to below 1.
+        flips: Whether the image is flipped horizontally, and whether vertically.
+        rotation_degrees: The angle of the rotation, counter-clockwise.
+        zoom: The factor by which the image is enlarged.
+        shift: The shift to the right and down, as fractions of the width and the height.
+        window: The position of the crop in a larger canvas, from left and from top, as fractions from 0 to below 1.
     """
 
     flips: tuple[bool, bool] = (False, False)
@@ -51,15 +50,15 @@ class Geometry:
 
     @property
     def moves(self) -> bool:
-        """Whether a pixel ends elsewhere, in a canvas of the result's size."""
+        """Whether the transform changes the image, if the canvas has the size of the result."""
         return any(self.flips) or self.rotation_degrees != 0 or self.zoom != 1 or any(self.shift)
 
     def matrix(self, canvas_size: Size, size: Size) -> Matrix:
-        """The map from a point of the result to the point of the canvas that it shows, as (2, 3).
+        """The affine matrix, (2, 3), from a point of the result to the point of the canvas that it shows.
 
         Args:
-            canvas_size: Of the picture that is looked at; the result's size or larger.
-            size: Of the result.
+            canvas_size: The size of the canvas, which is not smaller than the result.
+            size: The size of the result.
         """
         extent, canvas = np.array(size[::-1]), np.array(canvas_size[::-1])
         angle = np.deg2rad(self.rotation_degrees)
@@ -73,23 +72,23 @@ class Geometry:
 
 
 class Warp(NamedTuple):
-    """How a picture is shown: as it is, or as a matrix shows a canvas.
+    """An affine transform of an image, or none.
 
     Args:
-        canvas_size: The size in which the picture is read before it is warped.
-        matrix: See `Geometry.matrix`; None for the picture as it is.
+        canvas_size: The size at which the image is read before it is transformed.
+        matrix: See `Geometry.matrix`; None leaves the image as it is.
     """
 
     canvas_size: Size
     matrix: Matrix | None
 
-    def apply(self, read: Callable[[Picture], None], out: Picture, nearest: bool = False) -> None:
-        """Writes into `out` what is shown of a picture; beyond its edges, the nearest pixel of the edge.
+    def apply(self, read: Callable[[ImageArray], None], out: ImageArray, nearest: bool = False) -> None:
+        """Writes the transformed image into `out`; pixels outside the image repeat its nearest edge pixel.
 
         Args:
-            read: Writes the picture into an array of any size.
+            read: Writes the image into an array of any size.
             out: (height, width) or (height, width, channels).
-            nearest: Take the nearest pixel instead of interpolating: for class ids.
+            nearest: Take the nearest pixel instead of interpolating, as class ids need.
         """
         if self.matrix is None:
             read(out)
@@ -109,15 +108,15 @@ class Warp(NamedTuple):
 @argument_group
 @dataclass(frozen=True)
 class GeometricAugmentation:
-    """How pictures are flipped, turned, moved, scaled and cropped at random.
+    """How images are flipped, rotated, shifted, zoomed and cropped at random.
 
     Args:
-        horizontal_flip: Probability that left and right change places.
-        vertical_flip: Probability that top and bottom change places.
-        rotation: Turn about the centre by up to so many degrees to either side.
-        shift: Move by up to this fraction of the width and of the height.
-        zoom: Grow or shrink by up to this fraction.
-        random_crop: Cut out a window with this fraction of the picture's height and width at a random place.
+        horizontal_flip: The probability of a horizontal flip.
+        vertical_flip: The probability of a vertical flip.
+        rotation: Rotate about the centre by up to this many degrees in either direction.
+        shift: Shift by up to this fraction of the width and of the height.
+        zoom: Enlarge or shrink by up to this fraction.
+        random_crop: Crop to this fraction of the image's height and width, at a random position.
     """
 
     horizontal_flip: Probability = 0.0
@@ -125,19 +124,19 @@ class GeometricAugmentation:
     rotation: Degrees = 0.0
     shift: Fraction = 0.0
     zoom: ProperFraction = 0.0
-    random_crop: CropFraction | None = field(default=None, kw_only=True)  # behind what subclasses add
+    random_crop: CropFraction | None = field(default=None, kw_only=True)  # listed after the fields of subclasses
 
     def canvas_size(self, size: Size) -> Size:
-        """The size in which pictures are read, so that a window of `size` is as sharp as the whole would be."""
+        """The size at which images are read: a crop of `size` then has the resolution of an uncropped image."""
         if self.random_crop is None:
             return size
         return round(size[0] / self.random_crop), round(size[1] / self.random_crop)
 
     def draw_geometry(self, generator: np.random.Generator) -> Geometry:
-        """Draws what happens to one sample.
+        """Draws the transform of one sample.
 
-        The same eight numbers are drawn whatever is possible: turning one augmentation on leaves the others as they
-        were.
+        The same eight numbers are drawn whichever augmentations are on, so that turning one on does not change the
+        others.
         """
         across, down, turn, size, right, below, window_x, window_y = generator.random(_NUMBERS_PER_SAMPLE).tolist()
         return Geometry(
@@ -149,7 +148,7 @@ class GeometricAugmentation:
         )
 
     def draw(self, generator: np.random.Generator, size: Size) -> Warp:
-        """Draws how one picture is shown in a result of `size`."""
+        """Draws the transform of one image to a result of `size`."""
         if self._moves_nothing:
             generator.random(_NUMBERS_PER_SAMPLE)
             return Warp(size, None)
@@ -167,25 +166,25 @@ class GeometricAugmentation:
 @argument_group
 @dataclass(frozen=True)
 class Augmentation(GeometricAugmentation):
-    """The same, and how they are re-lit.
+    """How images are transformed at random, and how their brightness and contrast change.
 
     Args:
-        brightness: Add or take away up to this fraction of white.
-        contrast: Draw pixels away from or towards middle gray by up to this fraction.
+        brightness: Add or subtract up to this fraction of white.
+        contrast: Raise or lower the contrast by up to this fraction.
     """
 
     brightness: Fraction = 0.0
     contrast: Fraction = 0.0
 
-    def relight(self, generator: np.random.Generator, picture: Picture) -> None:
-        """Makes a picture lighter or darker and its contrast stronger or weaker at random, in place."""
+    def relight(self, generator: np.random.Generator, image: ImageArray) -> None:
+        """Changes the brightness and the contrast of an image at random, in place."""
         if not self.brightness and not self.contrast:
             return
         lighter, stronger = (2 * generator.random(2) - 1).tolist()
         values = np.arange(_WHITE + 1)
         values = _MIDDLE_GRAY + (values - _MIDDLE_GRAY) * (1 + stronger * self.contrast)
         table = np.clip(np.rint(values + lighter * self.brightness * _WHITE), 0, _WHITE).astype(np.uint8)
-        cv2.LUT(picture, table, dst=picture)
+        cv2.LUT(image, table, dst=image)
 
 
 NO_AUGMENTATION = Augmentation()

@@ -1,6 +1,6 @@
-"""The sequence `augmented_image`: the sequence `image`, whose training images differ in each epoch.
+"""The sequence `augmented_image`: the sequence `image` with random augmentation of the training images.
 
-Validation images are those of `image`, to the last bit.
+Validation images are exactly those of `image`.
 """
 
 from __future__ import annotations
@@ -17,19 +17,19 @@ from seqtrain.sources.base import Source
 
 @sequences.register("augmented_image")
 class AugmentedImageSequence(ImageSequence):
-    """Images that are flipped, turned, moved, scaled, cropped and re-lit at random, for training only.
+    """Images that are randomly flipped, rotated, shifted, zoomed, cropped and changed in brightness, in training only.
 
-    What happens to a sample depends on (seed, epoch, sample) alone. Beyond its edges a picture goes on as the nearest
-    pixel of the edge.
+    The augmentation of a sample depends on (seed, epoch, sample) alone. Pixels outside the image repeat its nearest
+    edge pixel.
 
     Args:
         samples: See `ImageSequence`.
         image_format: See `ImageFormat`.
         labels: "sparse" (the class index) or "one_hot".
-        drop_remainder: Leave out the last batch where it would be smaller.
+        drop_remainder: Leave out the last batch if it is smaller.
         augmentation: See `Augmentation`.
-        random_crop: Cut out a window with this fraction of the picture's height and width at a random place. The
-            picture is read larger by as much, so that the window is as sharp as the whole would be.
+        random_crop: Crop to this fraction of the image's height and width, at a random position. The image is read
+            larger accordingly, so that the crop has the resolution of an uncropped image.
 
     Shapes:
         x: (batch, height, width, channels) or (batch, channels, height, width), uint8, 0 to 255
@@ -37,8 +37,8 @@ class AugmentedImageSequence(ImageSequence):
             numbers to predict
 
     Raises:
-        ConfigError: when the source has no labelled pictures, labels are to be one-hot and there are no classes, or
-            pictures that are no files are to be cached.
+        ConfigError: when the source has no labelled images, labels are one-hot and there are no classes, or images
+            that are not files are to be cached.
         DataError: when an image cannot be read.
 
     Example:

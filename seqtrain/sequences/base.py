@@ -1,14 +1,14 @@
-"""How samples become batches: the base of the project's own Sequences.
+"""The base classes of sequences, which make batches from samples.
 
-A `SampleSequence` is a `keras.utils.Sequence` in form (`len(seq)` batches, `seq[i]`, `on_epoch_end()`) without being
-one, so that worker processes need not import Keras. It is pure: batch `i` of an epoch depends on (seed, epoch, i)
-alone, and `batch(epoch, i)` says so in its arguments; `seq[i]` is that batch in the sequence's current epoch.
+A `SampleSequence` has the interface of `keras.utils.Sequence` (`len(seq)` batches, `seq[i]`, `on_epoch_end()`) without
+inheriting from it, so that worker processes need not import Keras. Batch `i` of an epoch depends on (seed, epoch, i)
+alone: `batch(epoch, i)` returns it, and `seq[i]` returns batch `i` of the current epoch.
 
-Batches are made by writing samples straight into their rows of an aligned buffer, so a loader may split one batch
-among several workers: `allocate`, `write` for any part of the rows, `finish`.
+Samples are written straight into the rows of a buffer, so that several workers can write one batch: `allocate` it,
+`write` any part of the rows, and `finish` it.
 
-`BatchSequence` is what the loader and all who look at batches know of a sequence, with a default for each capability
-that not every sequence has; `KerasStyleSequence` derives from it too.
+`BatchSequence` is the interface that the loader and the reports use, with a default for each optional capability;
+`KerasStyleSequence` derives from it too.
 """
 
 from __future__ import annotations
@@ -34,26 +34,26 @@ S = TypeVar("S", bound=Source)
 
 
 class BatchSequence:
-    """Batches by epoch and position. A subclass gives `__len__` and `batch`, and overrides what else it knows."""
+    """Batches by epoch and position. A subclass defines `__len__` and `batch`, and overrides defaults as needed."""
 
     epoch: int = 0
     seed: int = 0
-    """Of the random numbers."""
+    """The seed of the order and of the augmentation."""
     training: bool = False
-    """Whether it makes batches to train on; the others are made with other random numbers."""
+    """Whether the batches are for training; otherwise they are for validation."""
     spec: tuple[Any, ...] | None = None
-    """What a batch holds: `(x, y)` or `(x, y, sample_weight)` of `FieldSpec`, nested as the batch is; None: unknown."""
+    """The `FieldSpec` of each array, nested like a batch: `(x, y)` or `(x, y, sample_weight)`; None if unknown."""
     data_format: DataFormat = "channels_last"
     indices: Indices | None = None
-    """The samples, numbered as `source_indices` and `describe` know them; None where only batches are known."""
+    """The samples, as numbers that `source_indices` and `describe` take; None if only batches are known."""
     changes_between_epochs: bool = False
-    """Whether only `on_epoch_end` leads to the next epoch; if not, batches of any epoch can be made at any time."""
+    """Whether `on_epoch_end` must be called to get the next epoch; otherwise any epoch's batches can be made."""
     skips_bad_samples: bool = False
-    """Whether the loader replaces samples that cannot be read by others."""
+    """Whether the loader replaces samples that cannot be read with others."""
     augments: bool = False
-    """Whether training samples may be changed at random; `without_augmentation` then shows them unchanged."""
+    """Whether training samples are augmented; see `without_augmentation`."""
     min_part_rows: int = 1
-    """The fewest rows of a batch that are worth a worker of their own."""
+    """A batch is split among workers only into parts of at least this many rows."""
 
     def __len__(self) -> int:
         raise NotImplementedError
@@ -66,40 +66,40 @@ class BatchSequence:
         raise NotImplementedError
 
     def on_epoch_end(self) -> None:
-        """Move to the next epoch, which has another order and other augmentation."""
+        """Moves to the next epoch, which has another order and other augmentation."""
         self.epoch += 1
 
     @default
     def num_classes(self) -> int | None:
-        """How many classes the targets have, or None for other targets."""
+        """The number of classes of the targets; None for other targets."""
         return None if self.class_names is None else len(self.class_names)
 
     @default
     def class_names(self) -> tuple[str, ...] | None:
-        """The classes' names by class index, or None for other targets."""
+        """The names of the classes, by class index; None for other targets."""
         return None
 
     @default
     def splits_rows(self) -> bool:
-        """Whether the rows of a batch can be written apart, by `allocate`, `write` and `finish`."""
+        """Whether parts of a batch can be written separately, with `allocate`, `write` and `finish`."""
         return False
 
     @default
     def row_spec(self) -> tuple[Any, ...] | None:
-        """What `write` fills: `spec`, without what `finish` adds."""
+        """The spec of the arrays that `write` fills: `spec` without what `finish` adds."""
         return self.spec
 
     @default
     def owner(self) -> Any:
-        """The object that messages name by its class: this sequence, or the user's object that it wraps."""
+        """The object whose class messages name: this sequence, or the user's object that it wraps."""
         return self
 
     def sample_indices(self, epoch: int, position: int) -> Indices | None:
-        """The samples of a batch, numbered as `indices`, in the order of its rows; None where that is not known."""
+        """The samples of a batch, as numbers of `indices`, in the order of its rows; None if that is not known."""
         return None
 
     def source_indices(self, items: Indices) -> Indices:
-        """The source's samples that items of `indices` are made of."""
+        """The source's samples that items of `indices` are made from."""
         return items
 
     def describe(self, index: int) -> str:
@@ -109,49 +109,49 @@ class BatchSequence:
     def without_augmentation(self) -> Self:
         """A copy whose batches hold the same samples without augmentation.
 
-        What is chosen at random, such as the partner of a pair or the place of a patch, is chosen as with augmentation.
-        So a subclass must draw that before it draws the augmentation, or draw the augmentation too.
+        Other random choices, such as the partner of a pair or the position of a patch, are the same as with
+        augmentation. So a subclass must draw these first, or draw the augmentation's random numbers too.
         """
         plain = copy.copy(self)
         plain.augments = False
         return plain
 
     def fitted(self) -> dict[str, Any]:
-        """What was fitted on the training samples, such as scales and vocabularies, as plain values for a JSON file."""
+        """What was fitted on the training samples, such as scales and vocabularies, as values for a JSON file."""
         return {}
 
     def reading_from(self, source: Source, indices: Indices) -> Self:
-        """The same over samples of another source, with what was fitted on the training part of its own.
+        """A copy that reads samples of another source, and keeps what was fitted on the training samples of its own.
 
         Args:
-            source: Of the same kind as its own.
-            indices: Of that source.
+            source: A source of the same kind.
+            indices: The samples of that source.
         """
         other = copy.copy(self)
         other.source, other.indices = source, indices  # type: ignore[attr-defined]
         return other
 
     def take_fitted(self, fitted: Mapping[str, Any]) -> None:
-        """Use what the sequence of a trained run has fitted, in place of what this one fitted itself.
+        """Replaces what this sequence has fitted with what the sequence of a trained run had fitted.
 
         Args:
             fitted: See `fitted`.
 
         Raises:
-            CheckpointError: when it does not fit the source's columns or classes.
+            CheckpointError: when it does not match the source's columns or classes.
         """
         require_same("what was fitted on the training samples", dict(fitted), json.loads(json.dumps(self.fitted())))
 
 
 @argument_group
 class Samples(NamedTuple, Generic[S]):
-    """What the run supplies to a sequence, as one argument: `super().__init__(*samples)`.
+    """The arguments that the run supplies to a sequence, as one value: `super().__init__(*samples)`.
 
     Args:
         source: Where the samples come from.
         indices: The samples of this side of the split, as indices of the source.
-        batch_size: Samples in a batch; the last may be smaller.
-        seed: Of the order and of the augmentation.
+        batch_size: The number of samples in a batch; the last batch may be smaller.
+        seed: The seed of the order and of the augmentation.
         training: Whether to shuffle and augment.
     """
 
@@ -165,25 +165,26 @@ class Samples(NamedTuple, Generic[S]):
 class SampleSequence(BatchSequence):
     """Batches of samples, each a pure function of (seed, epoch, position).
 
-    A subclass gives:
+    A subclass defines:
 
     - `spec`;
-    - `write_sample(index, generator, rows)`, which writes one sample into its rows; or, where many samples are read in
-      one go, `write(indices, epoch, rows)`;
-    - where the model should be told more: `num_classes`, `data_format`, `class_names`;
-    - where something is fitted on the training part: `fitted()`, which a run writes into its folder, and `take_fitted`,
-      which sees new samples by it;
-    - where training samples are changed at random: only if `augmenting`;
-    - where one sample of the source gives several (patches of a volume): `indices` of its own numbers, and with them
-      `source_indices(items)` and `describe(item)`.
+    - `write_sample(index, generator, rows)`, which writes one sample into its rows; or `write(indices, epoch, rows)`,
+      which reads many samples at once;
+    - `num_classes`, `data_format` and `class_names`, if the defaults do not hold;
+    - `fitted()` and `take_fitted(fitted)`, if something is fitted on the training samples: a run saves what the first
+      returns, and restores it with the second;
+    - `indices` with numbers of its own, `source_indices(items)` and `describe(item)`, if it makes several samples from
+      one sample of the source, such as patches of a volume.
+
+    It augments samples only if `augmenting`.
 
     Args:
-        source: See `Samples`, as for the next four.
-        indices: Validation batches come in their order, the same in every epoch.
-        batch_size: The last batch may be smaller.
-        seed: Of the order and of the augmentation.
-        training: Whether to shuffle and augment.
-        drop_remainder: Leave out the last batch where it would be smaller.
+        source: See `Samples`.
+        indices: See `Samples`; validation batches are in this order in every epoch.
+        batch_size: See `Samples`.
+        seed: See `Samples`.
+        training: See `Samples`.
+        drop_remainder: Leave out the last batch if it is smaller.
 
     Raises:
         DataError: when no batch is left.
@@ -223,17 +224,17 @@ class SampleSequence(BatchSequence):
 
     @default
     def class_names(self) -> tuple[str, ...] | None:
-        """The classes' names by class index, or None for other targets."""
+        """The names of the classes, by class index; None for other targets."""
         return self.source.classes
 
     @default
     def splits_rows(self) -> bool:
-        """Whether a loader may write the rows of a batch apart; not where a subclass makes batches its own way."""
+        """Whether parts of a batch can be written separately; not if a subclass overrides `batch`."""
         return type(self).batch is SampleSequence.batch
 
     @property
     def augmenting(self) -> bool:
-        """Whether samples are to be changed at random."""
+        """Whether samples are augmented."""
         return self.training and self.augments
 
     def batch(self, epoch: int, position: int) -> tuple[Any, ...]:
@@ -249,29 +250,29 @@ class SampleSequence(BatchSequence):
         return self.finish(rows)
 
     def allocate(self, num_rows: int) -> tuple[Any, ...]:
-        """An uninitialised batch of so many rows."""
+        """An uninitialised batch with this many rows."""
         batch: tuple[Any, ...] = map_structure(lambda field: field.empty(num_rows), self.spec)
         return batch
 
     def write(self, indices: Indices, epoch: int, rows: tuple[Any, ...]) -> None:
-        """Write samples into rows, one row for each index. Several threads may write different rows at once."""
-        drawn_in = self.draw_epoch(epoch)
+        """Writes samples into rows, one row for each index. Several threads may write different rows at once."""
+        seed_epoch = self.draw_epoch(epoch)
         for row, index in enumerate(indices.tolist()):
-            generator = sample_generator(self.seed, drawn_in, index)
+            generator = sample_generator(self.seed, seed_epoch, index)
             self.write_sample(index, generator, map_structure(lambda array, row=row: array[row : row + 1], rows))
 
     def write_sample(self, index: int, generator: np.random.Generator, rows: tuple[Any, ...]) -> None:
         """Writes one sample.
 
         Args:
-            index: Of the sample in the source.
-            generator: For this sample in this epoch; the only randomness allowed.
-            rows: As the batch, each array with one row.
+            index: The sample's index in the source.
+            generator: The random numbers of this sample in this epoch; no others may be used.
+            rows: The arrays of the batch, with one row each.
         """
         raise NotImplementedError
 
     def finish(self, rows: tuple[Any, ...]) -> tuple[Any, ...]:
-        """Complete a batch once all its rows are written."""
+        """Completes a batch after all its rows are written."""
         return rows
 
     def sample_indices(self, epoch: int, position: int) -> Indices:
@@ -282,11 +283,11 @@ class SampleSequence(BatchSequence):
         return self.indices[self.epoch_order(epoch)[part]] if self.training else self.indices[part]
 
     def epoch_order(self, epoch: int) -> Order:
-        """The order of the training samples in an epoch, as places in `indices`."""
+        """The order of the training samples in an epoch, as positions in `indices`."""
         return self._orders.get(epoch, self._new_order)
 
     def draw_epoch(self, epoch: int) -> int:
-        """The epoch that seeds random numbers; always 0 in validation, so that every validation sees the same."""
+        """The epoch that seeds random numbers; always 0 in validation, which is the same in every epoch."""
         return epoch if self.training else 0
 
     def describe(self, index: int) -> str:

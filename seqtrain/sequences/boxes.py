@@ -1,14 +1,14 @@
-"""Boxes of voxels: where they lie in a volume, how one is cut out that reaches beyond it, and how a volume fits in one.
+"""Boxes of voxels: their positions in a volume, cutting them out, and fitting a whole volume into one.
 
-A box is a corner and a size, along (z, y, x). Its corner may be negative and its end outside: where a volume is smaller
-than a patch, or a patch is turned at the volume's edge. Only what lies inside is read; the rest is filled.
+A box has a corner and a size, along (z, y, x). It may reach outside the volume, if the volume is smaller than a patch
+or a patch is rotated at the volume's edge. Only the part inside is read; the rest is filled.
 
-A whole volume comes into a box in one of three ways. Proportions are those of the body, in millimetres: for crop and
-pad, the voxels of the result are cubes.
+A whole volume is fitted into a box in one of three ways. Proportions are measured in millimetres: with crop and pad,
+the voxels of the result are cubes.
 
-    stretch  the whole volume, its proportions given up
-    crop     the middle of the volume, as much as has the box's proportions
-    pad      the whole volume in its own proportions, in the middle of the box
+    stretch  the whole volume, without keeping its proportions
+    crop     the largest part of the volume's middle with the box's proportions
+    pad      the whole volume with its proportions, in the middle of the box
 """
 
 from __future__ import annotations
@@ -28,32 +28,30 @@ Corner = tuple[int, int, int]
 
 
 def grid_corner(number: int, shape: Shape, size: Shape, overlap: float) -> Corner:
-    """The corner of one of the boxes that together cover a volume, row by row.
+    """The corner of one box of a grid that covers a volume.
 
-    Along each axis the last box is shifted inwards, so that none reaches outside; an axis shorter than the box has one
-    box with the volume in its middle.
+    Along each axis the last box is moved inwards, so that no box reaches outside. An axis that is shorter than the box
+    has one box, with the volume in its middle.
 
     Args:
-        number: Of the box, from 0.
-        shape: Of the volume.
-        size: Of the boxes.
-        overlap: Share of a box that the next one covers too, at least.
+        number: The number of the box, from 0, row by row.
+        shape: The shape of the volume.
+        size: The size of the boxes.
+        overlap: The least share of a box that the next box covers too.
     """
     starts = [_starts(length, side, overlap) for length, side in zip(shape, size, strict=True)]
-    z, y, x = (of[at] for of, at in zip(starts, np.unravel_index(number, [len(of) for of in starts]), strict=True))
+    position = np.unravel_index(number, [len(of_axis) for of_axis in starts])
+    z, y, x = (of_axis[at] for of_axis, at in zip(starts, position, strict=True))
     return z, y, x
 
 
 def num_grid_boxes(shape: Shape, size: Shape, overlap: float) -> int:
-    """How many boxes `grid_corner` numbers."""
-    count = 1
-    for length, side in zip(shape, size, strict=True):
-        count *= len(_starts(length, side, overlap))
-    return count
+    """The number of boxes in the grid of `grid_corner`."""
+    return math.prod(len(_starts(length, side, overlap)) for length, side in zip(shape, size, strict=True))
 
 
 def corner_at(fractions: npt.NDArray[np.floating], shape: Shape, size: Shape) -> Corner:
-    """The corner of a box inside a volume, at fractions (0 to below 1) of the ways along which it can be moved."""
+    """The corner of a box inside a volume, at fractions (0 to below 1) of its range of positions along each axis."""
     z, y, x = (
         int(fraction * (length - side + 1)) if length > side else _centred(length, side)
         for fraction, length, side in zip(fractions.tolist(), shape, size, strict=True)
@@ -61,8 +59,8 @@ def corner_at(fractions: npt.NDArray[np.floating], shape: Shape, size: Shape) ->
     return z, y, x
 
 
-def corner_about(voxel: npt.NDArray[np.integer], shape: Shape, size: Shape) -> Corner:
-    """The corner of the box with a voxel in its middle, moved by as little as puts the box inside the volume."""
+def corner_around(voxel: npt.NDArray[np.integer], shape: Shape, size: Shape) -> Corner:
+    """The corner of the box with a voxel in its middle, or as close to that as keeps the box inside the volume."""
     z, y, x = (
         min(max(at - side // 2, 0), length - side) if length > side else _centred(length, side)
         for at, length, side in zip(voxel.tolist(), shape, size, strict=True)
@@ -70,8 +68,8 @@ def corner_about(voxel: npt.NDArray[np.integer], shape: Shape, size: Shape) -> C
     return z, y, x
 
 
-def grown(corner: Corner, size: Shape, larger: Shape) -> Corner:
-    """The corner of a larger box about the same middle."""
+def enlarged_corner(corner: Corner, size: Shape, larger: Shape) -> Corner:
+    """The corner of a larger box with the same centre."""
     z, y, x = (at - (new - old) // 2 for at, old, new in zip(corner, size, larger, strict=True))
     return z, y, x
 
@@ -87,13 +85,13 @@ def cut_out(
 
     Args:
         read: Reads a window that lies inside the volume.
-        shape: Of the volume.
-        corner: Of the box.
-        size: Of the box.
-        fill: What stands outside the volume, given what was read.
+        shape: The shape of the volume.
+        corner: The corner of the box.
+        size: The size of the box.
+        fill: Returns the value of voxels outside the volume, given those that were read.
 
     Returns:
-        What `read` returned, where all of the box is inside.
+        The array that `read` returned, if the whole box is inside.
     """
     starts = [max(at, 0) for at in corner]
     stops = [min(at + side, length) for at, side, length in zip(corner, size, shape, strict=True)]
@@ -109,12 +107,12 @@ def cut_out(
 
 @dataclass(frozen=True)
 class FittedBox:
-    """How one volume comes into a box.
+    """How a volume is fitted into a box.
 
     Args:
-        read: The part of the volume that is shown.
-        placed: The part of the box that shows it.
-        spacing_mm: Of the result.
+        read: The part of the volume that is read.
+        placed: The part of the box that it is resized to.
+        spacing_mm: The spacing of the result.
     """
 
     read: Window
@@ -122,14 +120,14 @@ class FittedBox:
     spacing_mm: Spacing
 
 
-def fitted(shape: Shape, spacing_mm: Spacing, size: Shape, resize: Resize) -> FittedBox:
-    """How a volume comes into a box.
+def fit_box(shape: Shape, spacing_mm: Spacing, size: Shape, resize: Resize) -> FittedBox:
+    """Computes how a volume is fitted into a box.
 
     Args:
-        shape: Of the volume.
-        spacing_mm: Of the volume.
-        size: Of the box.
-        resize: What to do where the proportions differ.
+        shape: The shape of the volume.
+        spacing_mm: The spacing of the volume.
+        size: The size of the box.
+        resize: What to do if the proportions differ.
     """
     lengths_mm = [length * step for length, step in zip(shape, spacing_mm, strict=True)]
     steps = [length / side for length, side in zip(lengths_mm, size, strict=True)]

@@ -1,7 +1,7 @@
-"""Which samples are of which class, for sequences that compare samples: partners of the same class and of another.
+"""The samples of each class, for sequences that compare samples: draws partners of the same class or of another class.
 
-Members are kept in one array, class after class, so a draw costs two look-ups whatever the number of samples and
-classes. Only the samples of one side of the split are listed: no partner ever comes from the other side.
+The samples are in one array, sorted by class, so a draw takes two look-ups whatever the number of samples and classes.
+Only the samples of one side of the split are listed, so no partner comes from the other side.
 """
 
 from __future__ import annotations
@@ -18,12 +18,12 @@ class ClassMembers:
     """The samples of one side of a split, by class.
 
     Args:
-        source: Its labels are the classes.
+        source: The source, whose labels are classes.
         indices: The samples of this side.
 
     Raises:
-        ConfigError: when the source's labels are no classes.
-        DataError: when fewer than two classes are on this side.
+        ConfigError: when the source's labels are not classes.
+        DataError: when this side has fewer than two classes.
 
     Example:
         members = ClassMembers(source, indices)
@@ -46,28 +46,28 @@ class ClassMembers:
 
     @property
     def counts(self) -> npt.NDArray[np.int64]:
-        """How many samples each of `classes` has."""
+        """The number of samples of each of `classes`."""
         return np.diff(self._bounds)
 
     def of_class(self, label: int) -> Indices:
-        """The samples of a class, ascending."""
+        """The samples of a class, in ascending order."""
         start, stop = self._range(label)
         return self._members[start:stop]
 
     def has_partner(self, indices: Indices) -> npt.NDArray[np.bool_]:
-        """Whether the class of each sample has another."""
-        place = np.searchsorted(self.classes, self._labels[indices])
-        alone: npt.NDArray[np.bool_] = self.counts[place] > 1
-        return alone
+        """Whether the class of each sample has another sample."""
+        positions = np.searchsorted(self.classes, self._labels[indices])
+        has_partner: npt.NDArray[np.bool_] = self.counts[positions] > 1
+        return has_partner
 
     def same(self, index: int, generator: np.random.Generator) -> int:
-        """Another sample of the class of `index`; each is as likely."""
+        """Another sample of the class of `index`, drawn uniformly."""
         members = self.of_class(self._labels[index])
         drawn = int(generator.integers(len(members) - 1))
         return int(members[drawn + (drawn >= np.searchsorted(members, index))])
 
     def other(self, index: int, generator: np.random.Generator) -> int:
-        """A sample of another class; each is as likely."""
+        """A sample of another class, drawn uniformly."""
         start, stop = self._range(self._labels[index])
         drawn = int(generator.integers(len(self._members) - (stop - start)))
         return int(self._members[drawn + (stop - start) * (drawn >= start)])
@@ -81,7 +81,7 @@ def class_labels(source: Source) -> Indices:
     """The class of each sample.
 
     Raises:
-        ConfigError: when the source's labels are no classes.
+        ConfigError: when the source's labels are not classes.
     """
     labels = source.labels
     if labels is None or labels.ndim != 1 or labels.dtype.kind not in "iu":
@@ -94,6 +94,6 @@ def class_labels(source: Source) -> Indices:
 
 
 def class_name(source: Source, label: int) -> str:
-    """What a class is called."""
+    """The name of a class."""
     names = source.classes
     return names[label] if names else str(label)

@@ -1,18 +1,18 @@
-"""Files to pixels: any picture that Pillow can read, as 8-bit gray or RGB, with its values keeping their meaning.
+"""Decodes any image file that Pillow can read to 8-bit gray or RGB.
 
-JPEG goes through simplejpeg, which releases the GIL and can scale while it decodes; everything else, and a JPEG that it
-will not take (CMYK, damage), through Pillow, which has the last word on what is damaged. What is converted, and how:
+JPEG is decoded by simplejpeg, which releases the GIL and can scale while it decodes. Everything else, and a JPEG that
+simplejpeg rejects (CMYK, damage), is decoded by Pillow, which decides what is damaged. These are converted:
 
     16 bits          65535 becomes 255, 257 becomes 1 (not the high byte, and not saturated)
     1 bit            0 and 255
     palette          its colours
-    transparency     laid on white, as on a page: dark drawings on a clear ground are more frequent than bright ones
+    transparency     composed with white: dark drawings on a transparent background are more common than bright ones
     CMYK, YCbCr...   Pillow's conversion, without colour profiles
     animation        the first frame
-    orientation      turned as EXIF says
-    floats           refused: nothing in the file says which value is white
+    orientation      rotated and flipped as EXIF says
+    floats           an error: nothing in the file says which value is white
 
-Nothing global is changed: Pillow's own limit of pixels holds, and truncated files stay errors.
+No global setting is changed: Pillow's limit of pixels holds, and truncated files are errors.
 """
 
 from __future__ import annotations
@@ -29,42 +29,42 @@ from PIL import Image, UnidentifiedImageError
 
 from seqtrain.errors import DataError
 from seqtrain.sequences.orientation import TRANSPOSED, UPRIGHT, exif_orientation, jpeg_orientation, upright
-from seqtrain.structure import Indices, Picture, Size
+from seqtrain.structure import ImageArray, Indices, Size
 from seqtrain.types import Color
 
 _JPEG_START = b"\xff\xd8\xff"
 _SIMPLE_COLORSPACES = frozenset({"YCbCr", "RGB", "Gray"})
-_CHEAP_FACTOR = 2  # scaling by less (to 5/8, say) costs more than the whole picture: only 1/2, 1/4, 1/8 use SIMD
+_CHEAP_FACTOR = 2  # only 1/2, 1/4 and 1/8 use SIMD; a scale of 5/8 takes longer than full size
 _PILLOW_MODES = {"gray": "L", "rgb": "RGB"}
 _LARGEST_16_BIT = 65535
 
-_reader: ContextVar[Callable[[str, bytes], object] | None] = ContextVar("reader", default=None)
+_observer: ContextVar[Callable[[str, bytes], object] | None] = ContextVar("observer", default=None)
 
 
 @contextmanager
-def showing_files(to: Callable[[str, bytes], object]) -> Iterator[None]:
-    """While it is entered, call `to(path, content)` for each file that this thread reads, before it is decoded."""
-    before = _reader.set(to)
+def observing_files(observer: Callable[[str, bytes], object]) -> Iterator[None]:
+    """A context in which `observer(path, content)` is called for each file that this thread reads, before decoding."""
+    before = _observer.set(observer)
     try:
         yield
     finally:
-        _reader.reset(before)
+        _observer.reset(before)
 
 
-def read_picture(path: str, color: Color, wanted: Callable[[Size], Size] | None = None) -> Picture:
+def read_image(path: str, color: Color, smallest_size: Callable[[Size], Size] | None = None) -> ImageArray:
     """Reads an image file.
 
     Args:
-        path: Of the file.
+        path: The path of the file.
         color: "gray" gives (height, width), "rgb" (height, width, 3).
-        wanted: From the picture's size to the smallest size that will do. A JPEG may come out smaller than it is, by
-            a factor that its format makes cheap, but not below that. Default: the full size.
+        smallest_size: A function from the image's size to the smallest size that is needed. A JPEG may be decoded at a
+            smaller size than stored, but not below that. Default: the full size.
 
     Raises:
-        DataError: when the file cannot be read or holds no whole picture.
+        DataError: when the file cannot be read or is not a complete image.
     """
     try:
-        with open(path, "rb") as file:  # noqa: PTH123 - of every sample, and a Path costs as much as the reading
+        with open(path, "rb") as file:  # noqa: PTH123 - a Path costs as much as reading the file
             content = file.read()
     except FileNotFoundError as error:
         raise DataError("no such image file", where=path, fix="put it back, or list the data set anew") from error
@@ -72,41 +72,45 @@ def read_picture(path: str, color: Color, wanted: Callable[[Size], Size] | None 
         raise DataError(
             f"the image file cannot be read: {error.strerror}", where=path, fix="check its permissions and the disk"
         ) from error
-    if (shown_to := _reader.get()) is not None:
-        shown_to(path, content)
+    if (observer := _observer.get()) is not None:
+        observer(path, content)
     if not content:
         raise DataError("the image file is empty", where=path, fix="fetch it again, or remove it")
-    picture = _decode_jpeg(content, path, color, wanted) if content.startswith(_JPEG_START) else None
-    return _decode_with_pillow(content, path, color) if picture is None else picture
+    image = _decode_jpeg(content, path, color, smallest_size) if content.startswith(_JPEG_START) else None
+    return _decode_with_pillow(content, path, color) if image is None else image
 
 
-def _decode_jpeg(jpeg: bytes, path: str, color: Color, wanted: Callable[[Size], Size] | None) -> Picture | None:
-    """The picture, or None to try Pillow: simplejpeg refuses files with stray bytes that harm no pixel."""
+def _decode_jpeg(
+    jpeg: bytes, path: str, color: Color, smallest_size: Callable[[Size], Size] | None
+) -> ImageArray | None:
+    """The image, or None to try Pillow: simplejpeg rejects files with stray bytes that do not affect pixels."""
     try:
         height, width, colorspace, _ = simplejpeg.decode_jpeg_header(jpeg)
         if colorspace not in _SIMPLE_COLORSPACES:
             return None
         _check_size(height, width, path)
         orientation = jpeg_orientation(jpeg)
-        smallest = _turned(wanted(_turned((height, width), orientation)), orientation) if wanted else (0, 0)
-        picture: Picture = simplejpeg.decode_jpeg(
+        smallest = (0, 0)
+        if smallest_size is not None:
+            smallest = _oriented(smallest_size(_oriented((height, width), orientation)), orientation)
+        image: ImageArray = simplejpeg.decode_jpeg(
             jpeg,
             colorspace=color,
             min_height=smallest[0],
             min_width=smallest[1],
-            min_factor=_CHEAP_FACTOR if wanted else 1,
+            min_factor=_CHEAP_FACTOR if smallest_size else 1,
             strict=True,
         )
     except ValueError:
         return None
-    return upright(picture[..., 0] if color == "gray" else picture, orientation)
+    return upright(image[..., 0] if color == "gray" else image, orientation)
 
 
-def _turned(size: Size, orientation: int) -> Size:
+def _oriented(size: Size, orientation: int) -> Size:
     return (size[1], size[0]) if orientation in TRANSPOSED else size
 
 
-def _decode_with_pillow(content: bytes, path: str, color: Color) -> Picture:
+def _decode_with_pillow(content: bytes, path: str, color: Color) -> ImageArray:
     try:
         with Image.open(io.BytesIO(content)) as image:
             _check_size(image.height, image.width, path)
@@ -134,7 +138,7 @@ def _decode_with_pillow(content: bytes, path: str, color: Color) -> Picture:
         ) from error
 
 
-def _as_8_bit(image: Image.Image, color: Color, path: str) -> Picture:
+def _as_8_bit(image: Image.Image, color: Color, path: str) -> ImageArray:
     if image.mode.startswith("I"):
         return _from_16_bit(np.asarray(image), color, path)
     if image.mode == "F":
@@ -150,7 +154,7 @@ def _as_8_bit(image: Image.Image, color: Color, path: str) -> Picture:
     return np.asarray(image.convert(_PILLOW_MODES[color]))
 
 
-def _from_16_bit(values: Indices, color: Color, path: str) -> Picture:
+def _from_16_bit(values: Indices, color: Color, path: str) -> ImageArray:
     lowest, highest = int(values.min()), int(values.max())
     if lowest < 0 or highest > _LARGEST_16_BIT:
         raise DataError(

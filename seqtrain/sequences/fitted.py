@@ -1,7 +1,7 @@
-"""What is fitted on the training samples before training: scales of numbers, and vocabularies of categories.
+"""Preprocessing that is fitted on the training samples: scaling of numbers, and vocabularies of categories.
 
-Fitted on all samples, they would leak validation rows into training, and validation would look better than it is. So
-each is fitted on the rows that it is given, and keeps nothing but the result.
+Fitted on all samples, it would leak validation rows into training, and validation would look better than it is. So it
+is fitted on given rows, and keeps the result only.
 """
 
 from __future__ import annotations
@@ -23,12 +23,12 @@ _LONGEST_SHOWN = 300
 
 @dataclass(frozen=True)
 class Scaling:
-    """Brings columns of numbers to mean 0 and standard deviation 1.
+    """Scales columns of numbers to mean 0 and standard deviation 1.
 
     Args:
-        mean: Of each column; NaN where the training part holds no value.
-        std: Of each column, over all values; 1 for a constant.
-        has_missing: Whether values of the column were missing.
+        mean: The mean of each column; NaN if the training rows have no value.
+        std: The standard deviation of each column; 1 if the column is constant.
+        has_missing: Whether each column had missing values.
     """
 
     mean: npt.NDArray[np.float64]
@@ -37,9 +37,9 @@ class Scaling:
 
     @classmethod
     def fit(cls, values: npt.NDArray[np.floating[Any]], rows: Indices) -> Scaling:
-        """Fits on some rows of (rows, columns); NaN is left out.
+        """Fits on some rows of an array (rows, columns), ignoring NaN.
 
-        Two passes, in blocks: sums of squares alone lose all digits where the mean is large beside the std.
+        It takes two passes, in blocks: sums of squares lose all digits if the mean is much larger than the std.
         """
         counts, total = np.zeros(values.shape[1], np.int64), np.zeros(values.shape[1])
         for start in range(0, len(rows), _ROWS_IN_A_BLOCK):
@@ -57,7 +57,7 @@ class Scaling:
 
     @classmethod
     def from_json(cls, fitted: Mapping[str, Mapping[str, Any]]) -> Scaling:
-        """What `to_json` made, in the order of its columns."""
+        """The scaling that `to_json` returned, with its columns in the same order."""
         columns = fitted.values()
         return cls(
             np.array([column["mean"] for column in columns], np.float64),
@@ -66,17 +66,17 @@ class Scaling:
         )
 
     def to_json(self, names: Sequence[str]) -> dict[str, dict[str, Any]]:
-        """What was fitted, by the names of the columns."""
+        """The fitted values by the names of the columns."""
         fitted = zip(self.mean.tolist(), self.std.tolist(), self.has_missing.tolist(), strict=True)
         parts = ("mean", "deviation", "has_missing")
         return {name: dict(zip(parts, column, strict=True)) for name, column in zip(names, fitted, strict=True)}
 
     def apply(self, values: npt.NDArray[np.floating[Any]], columns: Any = slice(None)) -> npt.NDArray[np.float64]:
-        """Values of (..., columns) scaled; NaN stays.
+        """Scales values of shape (..., columns); NaN stays NaN.
 
         Args:
-            values: To be scaled.
-            columns: Which of the fitted columns they are, in order. Default: all.
+            values: The values to scale.
+            columns: The indices of their columns among the fitted ones. Default: all.
         """
         scaled: npt.NDArray[np.float64] = values - self.mean[columns]
         scaled /= self.std[columns]
@@ -85,11 +85,11 @@ class Scaling:
 
 @dataclass(frozen=True)
 class Vocabulary:
-    """Ids of categories: 0 unknown, 1 missing, then those of the training part in the order of their names.
+    """Ids of categories: 0 for unknown, 1 for missing, then the categories of the training rows, sorted by name.
 
     Args:
-        names: Of the ids from 2 on.
-        ids: The id of each code of the column; the last is that of the code -1, an empty cell.
+        names: The names of the ids from 2 on.
+        ids: The id of each code of the column; the last one is for the code -1, an empty cell.
     """
 
     names: tuple[str, ...]
@@ -104,9 +104,9 @@ class Vocabulary:
         """Fits on some rows of a column.
 
         Args:
-            column: Of the source.
-            rows: Of the training part.
-            min_count: Categories that occur in fewer of the rows are unknown.
+            column: A column of the source.
+            rows: The training rows.
+            min_count: Categories that occur in fewer rows are unknown.
         """
         counts = np.bincount(column.codes[rows] + 1, minlength=len(column.names) + 1)[1:]
         known = np.flatnonzero(counts >= min_count)
@@ -117,7 +117,7 @@ class Vocabulary:
 
     @classmethod
     def of(cls, names: Sequence[str], column: Categories) -> Vocabulary:
-        """What was fitted on another column, for this one, whose categories have other codes."""
+        """The vocabulary that was fitted on another column, for a column whose categories have other codes."""
         ids = {name: number for number, name in enumerate(names, start=cls.FIRST)}
         of_codes = [ids.get(name, cls.UNKNOWN) for name in column.names]
         return cls(tuple(names), np.array([*of_codes, cls.EMPTY], dtype=np.int32))
@@ -131,14 +131,14 @@ class Vocabulary:
 
 
 class Scale(NamedTuple):
-    """What was taken out of a column of numbers."""
+    """The mean and the standard deviation that a column was scaled by."""
 
     mean: float
     std: float
 
 
 def scales_of(fitted: Mapping[str, Any]) -> dict[str, Scale]:
-    """The scale of each column that may be a target, of what `fitted` of a table or of windows gives."""
+    """The scale of each column that may be a target, from `fitted()` of a sequence `table` or `windows`."""
     columns = {**fitted.get("columns", {}), **fitted.get("targets", {})}
     return {
         name: Scale(column["mean"], column["deviation"]) for name, column in columns.items() if "deviation" in column
@@ -146,7 +146,7 @@ def scales_of(fitted: Mapping[str, Any]) -> dict[str, Scale]:
 
 
 def require_same(what: str, expected: Any, received: Any) -> None:
-    """Check that something is as it was when a run was trained.
+    """Checks that something is as it was when a run was trained.
 
     Raises:
         CheckpointError: when it differs.

@@ -1,11 +1,12 @@
-"""Random flips, quarter turns and a small rotation of volumes, so that voxels are interpolated once.
+"""Random flips, quarter turns and a rotation of volumes, with one interpolation of the voxels.
 
-Axes are z, y, x: depth, height, width. Flips and quarter turns move voxels onto voxels exactly. The rotation is about
-z, in the plane where scanners have their finest voxels, and done in millimetres, so that a ball stays a ball where
-voxels are no squares. What is turned is cut out larger first: the corners of a patch show what lies there, not a fill.
+Axes are z, y, x: depth, height, width. Flips and quarter turns map voxels exactly onto voxels. The rotation is about z,
+in the plane with the finest voxels of most scanners, and in millimetres, so that it keeps shapes if voxels are not
+square. A patch that will be rotated is cut out larger, so that its corners show the volume and not a fill value.
 
-Three steps: `VolumeAugmentation.draw` the numbers, `cut_size` says how much to cut out, `apply` makes the patch of it.
-A mask goes through the same numbers with `nearest=True`, and stays on its volume.
+There are three steps: `VolumeAugmentation.draw` draws the transform, `cut_size` computes the size to cut out, and
+`apply` makes the patch from what was cut out. A mask is transformed likewise with `nearest=True`, so that it still fits
+its volume.
 """
 
 from __future__ import annotations
@@ -26,16 +27,16 @@ from seqtrain.types import Degrees, Fraction, Probability
 @argument_group
 @dataclass(frozen=True)
 class VolumeAugmentation:
-    """How volumes are flipped, turned and re-lit at random.
+    """How volumes are flipped and rotated, and their brightness and contrast changed, at random and in training only.
 
     Args:
-        horizontal_flip: Probability that left and right change places, in training.
-        vertical_flip: Probability that front and back change places, in training.
-        depth_flip: Probability that top and bottom change places, in training.
-        rotation: Turn about the depth axis by up to so many degrees to either side, in training.
-        rotate_90: Turn about the depth axis by a random number of quarter turns, in training.
-        brightness: Add or take away up to so much of the scaled range, in training.
-        contrast: Draw voxels away from or towards the middle of the range by up to this fraction, in training.
+        horizontal_flip: The probability of a flip along the width.
+        vertical_flip: The probability of a flip along the height.
+        depth_flip: The probability of a flip along the depth.
+        rotation: Rotate about the depth axis by up to this many degrees in either direction.
+        rotate_90: Rotate about the depth axis by a random number of quarter turns.
+        brightness: Add or subtract up to this fraction of the scaled range.
+        contrast: Raise or lower the contrast by up to this fraction.
     """
 
     horizontal_flip: Probability = 0.0
@@ -47,10 +48,10 @@ class VolumeAugmentation:
     contrast: Fraction = 0.0
 
     def draw(self, generator: np.random.Generator) -> VolumeGeometry:
-        """Draws what happens to one sample.
+        """Draws the transform of one sample.
 
-        The same five numbers are drawn whatever is possible: turning one augmentation on leaves the others as they
-        were.
+        The same five numbers are drawn whichever augmentations are on, so that turning one on does not change the
+        others.
         """
         depth, height, width, turn, quarter = generator.random(5).tolist()
         return VolumeGeometry(
@@ -60,14 +61,15 @@ class VolumeAugmentation:
         )
 
     def relight(self, voxels: npt.NDArray[np.float32], generator: np.random.Generator, middle: float) -> None:
-        """Makes scaled voxels lighter or darker and stronger or weaker at random, in place.
+        """Changes the brightness and the contrast of scaled voxels at random, in place.
 
-        The same two numbers are drawn whatever is possible. What was clipped to 0 and 1 may leave them by as much.
+        The same two numbers are drawn whichever augmentations are on. Voxels may leave the range that they were
+        clipped to.
 
         Args:
-            voxels: Scaled already.
-            generator: For this sample in this epoch.
-            middle: What contrast is drawn away from; see `Intensity.middle`.
+            voxels: The scaled voxels.
+            generator: The random numbers of this sample in this epoch.
+            middle: The value that contrast leaves unchanged; see `Intensity.middle`.
         """
         lighter, stronger = (2 * generator.random(2) - 1).tolist()
         if self.brightness or self.contrast:
@@ -81,12 +83,12 @@ NO_VOLUME_AUGMENTATION = VolumeAugmentation()
 
 @dataclass(frozen=True)
 class VolumeGeometry:
-    """What was drawn.
+    """The random geometric transform of one sample.
 
     Args:
-        flips: Whether the ends of the depth, the height and the width change places; after all turns.
-        rotation_degrees: About z, from y towards x.
-        quarter_turns: About z, in the same sense, 0 to 3.
+        flips: Whether the depth, the height and the width are flipped, after all rotations.
+        rotation_degrees: The angle of the rotation about z, from y towards x.
+        quarter_turns: The number of quarter turns about z in the same direction, 0 to 3.
     """
 
     flips: tuple[bool, bool, bool] = (False, False, False)
@@ -99,11 +101,11 @@ class VolumeGeometry:
         return (depth, width, height) if self.quarter_turns % 2 else size
 
     def cut_size(self, size: Shape, spacing_mm: Spacing) -> Shape:
-        """The size of what must be cut out, about the same middle, so that the patch shows nothing else.
+        """The size to cut out around the same centre, so that it covers the rotated patch.
 
         Args:
-            size: Of the patch.
-            spacing_mm: Of its voxels.
+            size: The size of the patch.
+            spacing_mm: The spacing of its voxels.
         """
         depth, *plane = self.unturned_size(size)
         if not self.rotation_degrees:
@@ -115,13 +117,13 @@ class VolumeGeometry:
         return depth, plane[0] + 2 * margins[0], plane[1] + 2 * margins[1]
 
     def apply(self, cut: npt.NDArray[Any], size: Shape, spacing_mm: Spacing, nearest: bool = False) -> npt.NDArray[Any]:
-        """The patch that it makes of what was cut out; beyond its edges, the nearest voxel of the edge.
+        """The transformed patch; voxels outside what was cut out repeat its nearest edge voxel.
 
         Args:
-            cut: (depth, height, width), of the size that `cut_size` says, or any other about the same middle.
-            size: Of the patch.
-            spacing_mm: Of its voxels.
-            nearest: Take the nearest voxel instead of interpolating: for class ids.
+            cut: (depth, height, width), usually of the size `cut_size`, with the same centre as the patch.
+            size: The size of the patch.
+            spacing_mm: The spacing of its voxels.
+            nearest: Take the nearest voxel instead of interpolating, as class ids need.
 
         Returns:
             An array or a view of `cut`.
@@ -134,7 +136,7 @@ class VolumeGeometry:
         return turned[z, y, x]
 
     def _rotation(self, spacing_mm: Spacing) -> npt.NDArray[np.float64]:
-        """From a step (x, y) in the patch's plane, in voxels, to the step in what was cut out."""
+        """The matrix from a step (x, y) in the patch, in voxels, to the step in what was cut out."""
         angle = np.deg2rad(self.rotation_degrees)
         turn = np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])
         spacing = np.array(spacing_mm[:0:-1])

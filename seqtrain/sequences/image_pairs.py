@@ -1,8 +1,8 @@
-"""The sequence `image_pairs`: two pictures, and whether they are of the same class.
+"""The sequence `image_pairs`: two images, and whether they are of the same class.
 
-Every sample is the first picture `a` of one pair an epoch, so that each is seen; its partner `b` is drawn. Which
-samples get a partner of their own class alternates in the order of the epoch: an epoch is balanced exactly, and a batch
-to within one pair.
+Every sample is the first image `a` of one pair per epoch; its partner `b` is drawn. Along the order of the epoch,
+partners of the same class and of another class alternate, so that an epoch is balanced exactly, and a batch to within
+one pair.
 """
 
 from __future__ import annotations
@@ -29,27 +29,28 @@ CLASSES = ("different", "same")
 
 @sequences.register("image_pairs")
 class ImagePairSequence(ComparedImageSequence):
-    """Pairs of images for a siamese model: half of them of one class, half of two; or as `pair_manifest` lists them.
+    """Pairs of images for a siamese model: half of them of one class, half of two; or the pairs of `pair_manifest`.
 
-    Partners come from the same side of the split, anew in each epoch of training, the same ones in every validation. A
-    sample is never its own partner. One that is alone in its class gets a partner of another class; where that is so
-    for more than half of the samples, fewer than half of the pairs are of one class.
+    Partners come from the same side of the split. They are drawn anew in each epoch of training, and are always the
+    same in validation. A sample is never its own partner. A sample that is the only one of its class gets a partner of
+    another class; if more than half of the samples are, fewer than half of the pairs are of one class.
 
     Args:
-        samples: Of `image_folder`, `image_manifest` or any other source with classes, whose samples have a `path`; or
-            of `pair_manifest`. The seed is that of the partners too.
+        samples: The samples of `image_folder`, `image_manifest` or any other source with classes whose samples have a
+            `path`; or of `pair_manifest`. Partners are drawn with the same seed.
         image_format: See `ImageFormat`.
-        drop_remainder: Leave out the last batch where it would be smaller.
+        drop_remainder: Leave out the last batch if it is smaller.
         augmentation: See `Augmentation`.
-        horizontal_flip: Probability that left and right change places; each picture of a pair has its own luck.
+        horizontal_flip: The probability of a horizontal flip, which is drawn for each image of a pair separately.
 
     Shapes:
         x: {"a", "b"}, each (batch, height, width, channels) or (batch, channels, height, width), uint8, 0 to 255
-        y: (batch,), int32: 1 where both are of one class, 0 where not
+        y: (batch,), int32: 1 if both images are of one class, otherwise 0
 
     Raises:
         ConfigError: when the source has no classes.
-        DataError: when a side of the split has one class, or no class with two samples; when an image cannot be read.
+        DataError: when a side of the split has only one class, or no class with two samples; when an image cannot be
+            read.
 
     Example:
         sequence: {name: image_pairs, image_size: [28, 28], color: gray, rotation: 10}
@@ -67,8 +68,8 @@ class ImagePairSequence(ComparedImageSequence):
         self._same: PerEpoch[npt.NDArray[np.bool_]] = PerEpoch()
         super().__init__(samples, image_format, drop_remainder=drop_remainder)
         self.augmentation = augmentation
-        picture = image_format.field("pixels")
-        self.spec = ({"a": picture, "b": picture}, self._label_spec())
+        image = image_format.field("pixels")
+        self.spec = ({"a": image, "b": image}, self._label_spec())
 
     @property
     def class_names(self) -> tuple[str, ...]:
@@ -76,47 +77,48 @@ class ImagePairSequence(ComparedImageSequence):
         return CLASSES
 
     def write(self, indices: Indices, epoch: int, rows: tuple[Any, ...]) -> None:
-        """Writes pairs: first whether each is of one class, then its pictures."""
+        """Writes pairs: first their labels, then their images."""
         rows[1][...] = self._are_same(indices, self.draw_epoch(epoch))
         super().write(indices, epoch, rows)
 
     def write_sample(self, index: int, generator: np.random.Generator, rows: tuple[Any, ...]) -> None:
-        """Writes the pictures of one pair, of one class or of two as its label says."""
+        """Writes the images of one pair, whose classes agree if its label is 1."""
         x, y = rows
         if self._members is None:
             sample = self.source[index]
-            self.write_picture(sample["path_a"], generator, x["a"])
-            self.write_picture(sample["path_b"], generator, x["b"])
+            self.write_image(sample["path_a"], generator, x["a"])
+            self.write_image(sample["path_b"], generator, x["b"])
             return
         of_class = self._members.same if y[0] else self._members.other
         draw = partial(of_class, index, generator)
         partner = draw()
-        self.write_picture(self.key_of(index), generator, x["a"])
+        self.write_image(self.key_of(index), generator, x["a"])
         self.write_partner(partner, draw, generator, x["b"])
 
     def _are_same(self, indices: Indices, epoch: int) -> npt.NDArray[Any]:
         if self._members is None:
             are_same: npt.NDArray[Any] = np.asarray(self.source.labels)
         else:
-            are_same = self._same.get(epoch, partial(self._deal, self._members))
+            are_same = self._same.get(epoch, partial(self._choose_same, self._members))
         return np.asarray(are_same[indices])
 
-    def _deal(self, members: ClassMembers, epoch: int) -> npt.NDArray[np.bool_]:
-        """For each sample of the source, whether it has a partner of its class in this epoch."""
+    def _choose_same(self, members: ClassMembers, epoch: int) -> npt.NDArray[np.bool_]:
+        """For each sample of the source, whether its partner in this epoch is of the same class."""
         size = len(self.indices)
         order = self.epoch_order(epoch)[0:size] if self.training else np.arange(size)
-        able = self.indices[order]
-        able = able[members.has_partner(able)]
-        count = min((size + 1) // 2, len(able))
+        candidates = self.indices[order]
+        candidates = candidates[members.has_partner(candidates)]
+        count = min((size + 1) // 2, len(candidates))
         same = np.zeros(int(self.indices.max()) + 1, dtype=np.bool_)
-        # Evenly: the n-th is chosen where n * count / len(able) passes a whole number.
-        same[able[np.diff(np.arange(len(able) + 1) * count // len(able)) > 0]] = True
+        # Evenly spaced: the n-th candidate is chosen if n * count / len(candidates) passes a whole number.
+        chosen = np.diff(np.arange(len(candidates) + 1) * count // len(candidates)) > 0
+        same[candidates[chosen]] = True
         return same
 
     def _label_spec(self) -> FieldSpec:
         if self._members is None:
             return FieldSpec((), "int32", classes=CLASSES)
-        super()._label_spec()  # refuses a source without image files
+        super()._label_spec()  # raises an error for a source without image files
         if self._members.counts.max() < 2:
             raise DataError(
                 "there are no pairs of one class: every class has one sample on this side of the split",

@@ -1,4 +1,4 @@
-"""The sequence `image_triplets`: a picture, another of its class, and one of another class."""
+"""The sequence `image_triplets`: an image, another of its class, and one of another class."""
 
 from __future__ import annotations
 
@@ -22,17 +22,18 @@ _MOST_NAMED = 5
 
 @sequences.register("image_triplets")
 class ImageTripletSequence(ComparedImageSequence):
-    """Triplets of images for a siamese model: every sample is the anchor once an epoch, the other two are drawn.
+    """Triplets of images for a siamese model: every sample is the anchor once per epoch, the other two are drawn.
 
-    They come from the same side of the split, anew in each epoch of training, the same ones in every validation.
+    They come from the same side of the split. They are drawn anew in each epoch of training, and are always the same in
+    validation.
 
     Args:
-        samples: Of `image_folder`, `image_manifest` or any other source with classes, whose samples have a `path`. The
-            seed is that of the positives and negatives too.
+        samples: The samples of `image_folder`, `image_manifest` or any other source with classes whose samples have a
+            `path`. Positives and negatives are drawn with the same seed.
         image_format: See `ImageFormat`.
-        drop_remainder: Leave out the last batch where it would be smaller.
+        drop_remainder: Leave out the last batch if it is smaller.
         augmentation: See `Augmentation`.
-        horizontal_flip: Probability that left and right change places; each picture has its own luck.
+        horizontal_flip: The probability of a horizontal flip, which is drawn for each image separately.
 
     Shapes:
         x: {"anchor", "positive", "negative"}, each (batch, height, width, channels) or (batch, channels, height,
@@ -41,7 +42,8 @@ class ImageTripletSequence(ComparedImageSequence):
 
     Raises:
         ConfigError: when the source has no classes.
-        DataError: when a side of the split has one class, or a class with one sample; when an image cannot be read.
+        DataError: when a side of the split has only one class, or a class with only one sample; when an image cannot be
+            read.
 
     Example:
         sequence: {name: image_triplets, image_size: [28, 28], color: gray, rotation: 10}
@@ -57,9 +59,9 @@ class ImageTripletSequence(ComparedImageSequence):
         super().__init__(samples, image_format, drop_remainder=drop_remainder)
         self.augmentation = augmentation
         self._members = ClassMembers(samples.source, samples.indices)
-        self._refuse_classes_of_one()
-        pictures = dict.fromkeys(("anchor", "positive", "negative"), image_format.field("pixels"))
-        self.spec = (pictures, FieldSpec((), "int32", classes=self.class_names))
+        self._check_class_sizes()
+        images = dict.fromkeys(("anchor", "positive", "negative"), image_format.field("pixels"))
+        self.spec = (images, FieldSpec((), "int32", classes=self.class_names))
 
     def write_sample(self, index: int, generator: np.random.Generator, rows: tuple[Any, ...]) -> None:
         """Writes one triplet."""
@@ -67,12 +69,12 @@ class ImageTripletSequence(ComparedImageSequence):
         draws = {"positive": partial(self._members.same, index, generator)}
         draws["negative"] = partial(self._members.other, index, generator)
         drawn = {name: draw() for name, draw in draws.items()}
-        self.write_picture(self.key_of(index), generator, x["anchor"])
+        self.write_image(self.key_of(index), generator, x["anchor"])
         for name, partner in drawn.items():
             self.write_partner(partner, draws[name], generator, x[name])
         y[0] = self.source[index]["label"]
 
-    def _refuse_classes_of_one(self) -> None:
+    def _check_class_sizes(self) -> None:
         alone = self._members.classes[self._members.counts < 2]
         if len(alone):
             named = ", ".join(class_name(self.source, int(label)) for label in alone[:_MOST_NAMED])

@@ -1,7 +1,7 @@
-"""Which way up a picture is: the EXIF tag that cameras write, read without decoding anything.
+"""The orientation of an image, from the EXIF tag that cameras write, without decoding the image.
 
-A camera stores the pixels as its sensor lies and notes how to turn them. Viewers obey; a loader that does not trains
-on pictures that lie on their side. Damaged EXIF never hides a sound picture: it counts as no EXIF.
+A camera stores the pixels in the orientation of its sensor, and in the tag how to rotate or flip them for viewing. A
+loader that ignores the tag trains on images that lie on their side. Damaged EXIF data counts as none.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from seqtrain.structure import Picture
+from seqtrain.structure import ImageArray
 
 UPRIGHT = 1
 TRANSPOSED = frozenset({5, 6, 7, 8})  # the orientations that exchange height and width
@@ -23,7 +23,7 @@ _WITHOUT_LENGTH = frozenset({0x01, *range(0xD0, 0xD9)})
 
 
 def jpeg_orientation(jpeg: bytes) -> int:
-    """The EXIF orientation of a JPEG, 1 to 8; 1 where it has none.
+    """The EXIF orientation of a JPEG, 1 to 8; 1 if it has none.
 
     Source: ITU-T T.81 (1992), annex B, for the markers; CIPA DC-008 (Exif 2.3), 4.7.2, for the APP1 segment.
     """
@@ -43,7 +43,7 @@ def jpeg_orientation(jpeg: bytes) -> int:
 
 
 def exif_orientation(exif: bytes) -> int:
-    """The orientation that a block of EXIF states, 1 to 8; 1 where it states none.
+    """The orientation in a block of EXIF data, 1 to 8; 1 if there is none.
 
     Source: TIFF 6.0 (1992), section 2, for the directory; CIPA DC-008 (Exif 2.3), 4.6.4, for the tag.
     """
@@ -63,19 +63,19 @@ def exif_orientation(exif: bytes) -> int:
     return UPRIGHT
 
 
-def upright(picture: Picture, orientation: int) -> Picture:
-    """The picture as it was seen through the camera.
+def upright(image: ImageArray, orientation: int) -> ImageArray:
+    """The image rotated and flipped for viewing.
 
     Args:
-        picture: (height, width) or (height, width, channels), as stored.
+        image: (height, width) or (height, width, channels), as stored.
         orientation: 1 to 8.
 
     Source: CIPA DC-008 (Exif 2.3), 4.6.4: where row 0 and column 0 lie for each value.
     """
     if orientation == UPRIGHT:
-        return picture
+        return image
     if orientation in TRANSPOSED:
-        picture = np.swapaxes(picture, 0, 1)
+        image = np.swapaxes(image, 0, 1)
     flips: dict[int, tuple[Any, Any]] = {
         2: (slice(None), slice(None, None, -1)),
         3: (slice(None, None, -1), slice(None, None, -1)),
@@ -84,4 +84,4 @@ def upright(picture: Picture, orientation: int) -> Picture:
         7: (slice(None, None, -1), slice(None, None, -1)),
         8: (slice(None, None, -1), slice(None)),
     }
-    return np.ascontiguousarray(picture[flips.get(orientation, ...)])
+    return np.ascontiguousarray(image[flips.get(orientation, ...)])

@@ -1,4 +1,4 @@
-"""What depends on the epoch alone, computed once for all threads, such as the order of the samples."""
+"""Values that depend on the epoch only, such as the order of the samples, computed once for all threads."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ T = TypeVar("T")
 
 
 class PerEpoch(Generic[T]):
-    """A value for each epoch, of which those of two neighbouring epochs are kept.
+    """A value for each epoch; those of two neighbouring epochs are cached.
 
-    Around the end of an epoch batches of both are made, so each would otherwise be computed again and again. Pickled,
-    it is empty.
+    Around the end of an epoch, batches of two epochs are made in turn, so with one cached value it would be computed
+    again and again. When pickled, the cache is empty.
     """
 
     def __init__(self) -> None:

@@ -15,19 +15,19 @@ from seqtrain.structure import FieldSpec, Indices
 
 @sequences.register("ratings")
 class RatingSequence(SampleSequence):
-    """User and item in, rating out. The spec tells the model how many users and items there are.
+    """Users and items as inputs, ratings as targets. The spec has the numbers of users and items for the model.
 
     Args:
-        samples: Of the source `ratings`.
-        drop_remainder: Leave out the last batch where it would be smaller.
+        samples: The samples of the source `ratings`.
+        drop_remainder: Leave out the last batch if it is smaller.
 
     Shapes:
         x: {"user": (batch,), "item": (batch,)}, int32, from 0
         y: (batch,), float32
 
     Raises:
-        ConfigError: when the source holds no ratings.
-        DataError: when, in another source than the run's, a user or an item is none of the run's.
+        ConfigError: when the source is not `ratings`.
+        DataError: when another source than the run's has a user or an item that the run's source does not have.
 
     Example:
         sequence: {name: ratings}

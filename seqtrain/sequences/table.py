@@ -1,7 +1,7 @@
 """The sequence `table`: batches of rows for models with several inputs and several outputs.
 
-Embeddings want one input a column, dense layers one matrix: so the numbers of a row come as one vector, and each
-column of categories as ids by itself.
+Dense layers take one matrix, embeddings one input per column. So all numbers of a row are one input, a vector, and each
+column of categories is an input of its own, with ids.
 """
 
 from __future__ import annotations
@@ -30,37 +30,36 @@ NUMERIC = "numeric"
 
 @sequences.register("table")
 class TableSequence(SampleSequence):
-    """Rows of a table, scaled and encoded by what the training part holds.
+    """Rows of a table, with numbers scaled and categories encoded, both fitted on the training rows.
 
-    A missing number becomes the mean of its column; each column of numbers that has missing ones in the training part
-    gets an indicator behind all numbers, 1 where the value was missing. Ids of categories are 0 for one that the
-    training part does not hold, 1 for an empty cell, and from 2 on the categories in the order of their names.
+    A missing number becomes the mean of its column. Each column of numbers with missing values in the training rows
+    gets an indicator, after all numbers: 1 if the value was missing. Categories are encoded as ids: 0 for one that is
+    not in the training rows, 1 for an empty cell, and from 2 on the categories sorted by name.
 
     Args:
-        samples: Of the source `table`.
+        samples: The samples of the source `table`.
         training_indices: The rows that scaling and vocabularies are fitted on.
-        min_count: Categories in fewer rows of the training part count as unknown, so that the model learns what to
-            make of an unknown one.
-        scale_targets: Scale targets that are numbers too: to mean 0 and deviation 1 in the training part. Errors are
-            then in standard deviations, and the losses of several outputs weigh alike.
-        drop_remainder: Leave out the last batch where it would be smaller.
+        min_count: Categories in fewer training rows count as unknown, so that the model learns about unknown ones too.
+        scale_targets: Scale numeric targets too, to mean 0 and standard deviation 1 in the training rows. Errors are
+            then in standard deviations, and the losses of several outputs have equal weight.
+        drop_remainder: Leave out the last batch if it is smaller.
 
     Shapes:
-        x: {"numeric": (batch, numbers + indicators), float32; each categorical column, a slash in its name made an
-            underscore: (batch,), int32}
-        y: (batch,), int32 for a class, float32 for a number; a dict of these by column where the source has `targets`
-            with several columns
+        x: {"numeric": (batch, numbers + indicators), float32; each categorical column, with a slash in its name
+            replaced by an underscore: (batch,), int32}
+        y: (batch,), int32 for a class, float32 for a number; a dict of these by column if the source has several
+            targets
 
     Raises:
-        ConfigError: when the source is no table, or a categorical column is called "numeric".
-        DataError: when a column of numbers is empty in the whole training part.
+        ConfigError: when the source is not a table, or a categorical column is called "numeric".
+        DataError: when a column of numbers is empty in all training rows.
 
     Example:
         sequence: {name: table, min_count: 5}
     """
 
     source: Table
-    min_part_rows = 1024  # in eight parts, a batch of 256 rows takes three times as long
+    min_part_rows = 1024  # a batch of 256 rows in eight parts takes three times as long
 
     def __init__(
         self,
@@ -82,7 +81,7 @@ class TableSequence(SampleSequence):
             for name, column in source.targets.items()
             if scale_targets and isinstance(column, np.ndarray)
         }
-        self._lay_out()
+        self._set_spec()
 
     def write(self, indices: Indices, epoch: int, rows: tuple[Any, ...]) -> None:
         """Writes samples into rows, many at once."""
@@ -104,7 +103,7 @@ class TableSequence(SampleSequence):
         rows[:, width:] = missing[:, self._indicators]
 
     def fitted(self) -> dict[str, Any]:
-        """Scales of columns in the order of `numeric`, the names of ids from 2 on, classes or scales of targets."""
+        """The scales of the numeric columns, the names of the ids from 2 on, and the targets' classes or scales."""
         classes = {
             name: {"classes": column.names}
             for name, column in self.source.targets.items()
@@ -133,10 +132,10 @@ class TableSequence(SampleSequence):
         self.target_scaling = {
             name: Scaling.from_json({name: target}) for name, target in fitted["targets"].items() if "mean" in target
         }
-        self._lay_out()
+        self._set_spec()
 
     def reading_from(self, source: Source, indices: Indices) -> Self:
-        """See `BatchSequence`; categories get the ids that they have in the training part."""
+        """See `BatchSequence`; categories get the ids that they have in the training rows."""
         other = super().reading_from(source, indices)
         other.vocabularies = {
             name: Vocabulary.of(self.vocabularies[name].names, column)
@@ -148,7 +147,7 @@ class TableSequence(SampleSequence):
                 log.warning("%d of %d rows have a '%s' that training never saw", num_unknown, len(ids), name)
         return other
 
-    def _lay_out(self) -> None:
+    def _set_spec(self) -> None:
         self._indicators = np.flatnonzero(self.scaling.has_missing)
         self.spec = (self._x_spec(), self._y_spec())
 
@@ -195,7 +194,7 @@ def _check(source: Table) -> None:
 
 
 def _input_name(column: str) -> str:
-    """What a column of categories is called as an input: Keras allows no slash."""
+    """The input's name of a column of categories; Keras allows no slash in it."""
     return column.replace("/", "_")
 
 

@@ -1,4 +1,4 @@
-"""The sequence `volumes`: whole volumes in one size with one label each, for classification."""
+"""The sequence `volumes`: whole volumes, resized to one size, with one label each, for classification."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import numpy.typing as npt
 from seqtrain.errors import ConfigError
 from seqtrain.registry import sequences
 from seqtrain.sequences.base import Samples, SampleSequence
-from seqtrain.sequences.boxes import fitted as fitted_box
+from seqtrain.sequences.boxes import fit_box
 from seqtrain.sequences.geometry_3d import NO_VOLUME_AUGMENTATION, VolumeAugmentation
 from seqtrain.sequences.volume_patches import VolumeSize
 from seqtrain.sources.intensity import NO_INTENSITY, Intensity, VolumeScales, Voxels
@@ -22,23 +22,23 @@ from seqtrain.types import Resize
 
 @sequences.register("volumes")
 class VolumeSequence(SampleSequence):
-    """Volumes by class, each brought to one size; augmented in training.
+    """Volumes with a class each, resized to one size, and augmented in training.
 
     Args:
-        samples: Of `volumes` with labels for whole volumes, or of any other `VolumeSource` that has them.
+        samples: The samples of `volumes` with labels for whole volumes, or of any other `VolumeSource` that has them.
         volume_size: Depth, height and width in voxels.
-        resize: Where proportions differ: "stretch" the volume, "crop" its edges, or "pad" it with its lowest value. The
-            proportions are those in millimetres.
+        resize: If the proportions in millimetres differ, "stretch" the volume, "crop" its edges, or "pad" it with its
+            lowest value.
         intensity: See `Intensity`.
         augmentation: See `VolumeAugmentation`.
-        drop_remainder: Leave out the last batch where it would be smaller.
+        drop_remainder: Leave out the last batch if it is smaller.
 
     Shapes:
         x: (batch, depth, height, width, 1), float32
         y: (batch,), int32, class indices
 
     Raises:
-        ConfigError: when the source has no volumes with labels, or an option does not fit another.
+        ConfigError: when the source has no volumes with labels, or two options contradict each other.
         DataError: when a volume cannot be read.
 
     Example:
@@ -71,7 +71,7 @@ class VolumeSequence(SampleSequence):
 
     @property
     def class_names(self) -> tuple[str, ...] | None:
-        """The names of the labels of whole volumes, which are not those of the masks."""
+        """The names of the classes of whole volumes, not those of the masks."""
         return self.source.label_classes
 
     def write_sample(self, index: int, generator: np.random.Generator, rows: tuple[Any, ...]) -> None:
@@ -87,8 +87,8 @@ class VolumeSequence(SampleSequence):
         y[0] = self._labels[index]
 
     def _resized(self, index: int, size: Shape) -> tuple[Voxels, Spacing]:
-        """A volume in the size, and the spacing that it has there."""
-        fitted = fitted_box(self.source.shape(index), self.source.spacing_mm(index), size, self.resize)
+        """A volume of the given size, and its spacing."""
+        fitted = fit_box(self.source.shape(index), self.source.spacing_mm(index), size, self.resize)
         voxels = self._scales[index].apply(self.source.read(index, fitted.read))
         z, y, x = (part.stop - part.start for part in fitted.placed)
         volume = resized(voxels, (z, y, x))

@@ -1,8 +1,8 @@
 """The sequence `volume_patches`: boxes cut out of volumes with their masks, for volumes too large to train on whole.
 
-While training, each volume gives some patches at random places in each epoch; of them a share lies about a voxel of the
-foreground, because organs are full of nothing and lesions are small. In validation a grid covers every voxel. How many
-patches there are is known from the volumes' shapes alone, and of a volume no more is read than the patch needs.
+In training, each volume gives some patches at random positions per epoch. A share of them is centred on a voxel of the
+foreground, because most of a volume is background and lesions are small. In validation, a grid of patches covers every
+voxel. The number of patches follows from the volumes' shapes, and only the part of a volume that a patch needs is read.
 """
 
 from __future__ import annotations
@@ -35,28 +35,28 @@ _BACKGROUND = 0
 class VolumePatchSequence(SampleSequence):
     """Patches of volumes with a class id for each voxel, for segmentation.
 
-    Training patches are placed and augmented by (seed, epoch, patch) alone. Voxels outside a volume, where it is
-    smaller than a patch or a patch is turned at its edge, get the patch's lowest value and the id 0.
+    The positions and the augmentation of training patches depend on (seed, epoch, patch) alone. Where a patch reaches
+    outside its volume, voxels get the patch's lowest value and the id 0.
 
     Args:
-        samples: Of `volumes` with masks, or of any other `VolumeSource` that has them.
+        samples: The samples of `volumes` with masks, or of any other `VolumeSource` that has them.
         patch_size: Depth, height and width in voxels.
-        patches_per_volume: How many patches each training volume gives in an epoch.
-        foreground: Share of the training patches that have a voxel of a class other than the background in their
-            middle, or as near to it as the volume's edge lets them; classes that a volume holds are drawn alike.
-        overlap: Share of a patch that the next one in the grid of validation covers too.
+        patches_per_volume: The number of patches of each training volume per epoch.
+        foreground: The share of the training patches that are centred on a voxel of the foreground, or as close to it
+            as the volume's edge allows. Its class is drawn uniformly from those in the volume.
+        overlap: The least share of a validation patch that the next patch in the grid covers too.
         intensity: See `Intensity`.
         augmentation: See `VolumeAugmentation`.
-        rotate_90: Turn about the depth axis by a random number of quarter turns, in training; voxel onto voxel, so it
-            is for volumes whose height and width have the same spacing.
-        drop_remainder: Leave out the last batch where it would be smaller.
+        rotate_90: Rotate about the depth axis by a random number of quarter turns; meant for volumes with the same
+            spacing along height and width.
+        drop_remainder: Leave out the last batch if it is smaller.
 
     Shapes:
         x: (batch, depth, height, width, 1), float32
         y: (batch, depth, height, width), uint8, class ids
 
     Raises:
-        ConfigError: when the source has no volumes with masks, or an option does not fit another.
+        ConfigError: when the source has no volumes with masks, or two options contradict each other.
         DataError: when a volume or a mask cannot be read.
 
     Example:
@@ -98,11 +98,11 @@ class VolumePatchSequence(SampleSequence):
         )
 
     def source_indices(self, items: npt.NDArray[np.integer]) -> npt.NDArray[np.integer]:
-        """The volumes that patches are cut out of."""
+        """The volumes that patches are cut from."""
         return self._volumes[np.searchsorted(self._ends, items, side="right")]
 
     def describe(self, index: int) -> str:
-        """The volume's file and which of its patches this is; in validation, where it lies."""
+        """The volume's file and the number of the patch; in validation, its position."""
         volume, number = self._volume_and_number(index)
         file = self.source.describe(volume)
         if self.training:
@@ -112,7 +112,7 @@ class VolumePatchSequence(SampleSequence):
         return f"{file}, patch at z {z}, y {y}, x {x}"
 
     def place(self, index: int) -> tuple[int, boxes.Corner]:
-        """The volume that a patch of the grid is of, and its corner there."""
+        """The volume of a patch of the grid, and the patch's corner in it."""
         volume, number = self._volume_and_number(index)
         return volume, boxes.grid_corner(number, self.source.shape(volume), self.patch_size, self._overlap)
 
@@ -128,11 +128,11 @@ class VolumePatchSequence(SampleSequence):
             corner = self._random_corner(volume, self.patch_size, generator)
             x[0, ..., 0], y[0] = self._cut_out(volume, corner, self.patch_size)
             return
-        placed = geometry.unturned_size(self.patch_size)
-        corner = self._random_corner(volume, placed, generator)
+        unturned = geometry.unturned_size(self.patch_size)
+        corner = self._random_corner(volume, unturned, generator)
         spacing_mm = self.source.spacing_mm(volume)
         size = geometry.cut_size(self.patch_size, spacing_mm)
-        voxels, mask = self._cut_out(volume, boxes.grown(corner, placed, size), size)
+        voxels, mask = self._cut_out(volume, boxes.enlarged_corner(corner, unturned, size), size)
         x[0, ..., 0] = geometry.apply(voxels, self.patch_size, spacing_mm)
         y[0] = geometry.apply(mask, self.patch_size, spacing_mm, nearest=True)
         self._augmentation.relight(x, generator, self._middle)
@@ -143,14 +143,14 @@ class VolumePatchSequence(SampleSequence):
         return int(self._volumes[position]), item - first
 
     def _random_corner(self, volume: int, size: Shape, generator: np.random.Generator) -> boxes.Corner:
-        """Where a training patch lies; the same six numbers are drawn wherever that is."""
+        """The corner of a training patch; the same six numbers are drawn for every patch."""
         share, which_class, which_voxel, *fractions = generator.random(6)
         shape = self.source.shape(volume)
         if share < self._foreground:
             voxels = [found for _, found in sorted(self.source.foreground(volume).items()) if len(found)]
             if voxels:
                 of_class = voxels[int(which_class * len(voxels))]
-                return boxes.corner_about(of_class[int(which_voxel * len(of_class))], shape, size)
+                return boxes.corner_around(of_class[int(which_voxel * len(of_class))], shape, size)
         return boxes.corner_at(np.array(fractions), shape, size)
 
     def _cut_out(self, volume: int, corner: boxes.Corner, size: Shape) -> tuple[Voxels, Mask]:

@@ -1,4 +1,4 @@
-"""The sequence `windows`: batches of windows of time series, scaled by the training samples."""
+"""The sequence `windows`: batches of windows of time series, with a scaling that is fitted on the training samples."""
 
 from __future__ import annotations
 
@@ -18,30 +18,30 @@ from seqtrain.structure import FieldSpec, Indices
 
 @sequences.register("windows")
 class WindowSequence(SampleSequence):
-    """What is known as x, what follows as y; each column at mean 0 and deviation 1 in the training windows.
+    """Windows as x, the steps that follow as y; each column is scaled to mean 0 and std 1 in the training windows.
 
-    The scaling is fitted on the rows that training windows hold, each row once, and on no other: not on the rows
-    between the two sides, and not on those of validation. The errors of a model are in these standard deviations.
+    The scaling is fitted on the rows of the training windows only, each row once. A model's errors are in these
+    standard deviations.
 
     Args:
-        samples: Of the source `series`.
+        samples: The samples of the source `series`.
         training_indices: The windows that the scaling is fitted on.
-        scale: Leave the values as they are where it is off.
-        drop_remainder: Leave out the last batch where it would be smaller.
+        scale: Whether to scale the values.
+        drop_remainder: Leave out the last batch if it is smaller.
 
     Shapes:
         x: (batch, window, columns), float32
         y: (batch, horizon, targets), float32
 
     Raises:
-        ConfigError: when the source holds no windows.
+        ConfigError: when the source is not `series`.
 
     Example:
         sequence: {name: windows}
     """
 
     source: Series
-    min_part_rows = 256  # in eight parts, a batch of 64 windows takes half as long again
+    min_part_rows = 256  # a batch of 64 windows in eight parts takes one and a half times as long
 
     def __init__(
         self,
@@ -73,7 +73,7 @@ class WindowSequence(SampleSequence):
         y[...] = self._scaled(starts + source.window + np.arange(source.horizon), source.target_features)
 
     def fitted(self) -> dict[str, Any]:
-        """The scale of each column; nothing where the values are left as they are."""
+        """The scale of each column; empty if values are not scaled."""
         names = list(dict.fromkeys((*self.source.columns, *self.source.targets)))
         return {} if self.scaling is None else {"columns": self.scaling.to_json(names)}
 

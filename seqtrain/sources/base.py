@@ -168,7 +168,7 @@ class Source:
 
     @default
     def has_pictures(self) -> bool:
-        """Whether pictures are no files of their own, and `read_picture` makes them."""
+        """Whether images are no files of their own, and `read_picture` makes them."""
         return _overrides(self.read_picture, Source.read_picture)
 
     @default
@@ -215,11 +215,11 @@ class Source:
         raise NotImplementedError
 
     def read_picture(self, index: int) -> npt.NDArray[np.uint8]:
-        """The picture of a sample, (height, width) or (height, width, 3), 0 to 255."""
+        """The image of a sample, (height, width) or (height, width, 3), 0 to 255."""
         raise NotImplementedError
 
     def read_mask(self, index: int) -> npt.NDArray[np.uint8]:
-        """The class id of each pixel, (height, width), in the size of the picture as it is stored."""
+        """The class id of each pixel, (height, width), in the size of the image as it is stored."""
         raise NotImplementedError
 
     def overlaps(self, index: int) -> int:

@@ -1,4 +1,4 @@
-"""The source `csv_pixels`: pictures as rows of a CSV, larger than memory if need be.
+"""The source `csv_pixels`: images as rows of a CSV, larger than memory if need be.
 
 One pass over the file keeps where each row begins, and its label: 16 bytes a row. Pixels are read when a batch asks for
 them, with a positioned read that threads and forked processes can share.
@@ -35,14 +35,14 @@ _MOST_DIGITS = len(str(_HIGHEST_LABEL))
 
 @sources.register("csv_pixels")
 class CsvPixels(Source):
-    """Pictures as rows of a CSV: a label, and one column per pixel, row by row from the top left.
+    """Images as rows of a CSV: a label, and one column per pixel, row by row from the top left.
 
     With a header (`label,pixel0,pixel1,...`) the label may be any column; without one it is the first.
 
     Args:
         path: The CSV.
         label_column: The header's name for the label.
-        image_size: Height and width of the pictures.
+        image_size: Height and width of the images.
         channels: Values per pixel, one after another.
         classes: The names of the classes, by label. Default: "0", "1" and so on.
 
@@ -74,7 +74,7 @@ class CsvPixels(Source):
         self.classes = class_names(self.labels, classes, self.describe)
 
     def of_inputs(self, inputs: Sequence[Path]) -> Self:
-        """The pictures of one other CSV, with or without the column of labels; these are all zero.
+        """The images of one other CSV, with or without the column of labels; these are all zero.
 
         Raises:
             DataError: see the class.
@@ -120,7 +120,7 @@ class CsvPixels(Source):
 
     @property
     def fields(self) -> Mapping[str, FieldSpec]:
-        """Shape and dtype of the pictures and the labels."""
+        """Shape and dtype of the images and the labels."""
         return {"x": FieldSpec(self._shape, "uint8"), "y": FieldSpec((), self.labels.dtype.name)}
 
     def read_rows(self, indices: npt.NDArray[np.integer], rows: Mapping[str, npt.NDArray[Any]]) -> None:

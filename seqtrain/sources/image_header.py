@@ -1,6 +1,6 @@
 """Height and width of an image file from its header: the size for masks that are decoded from codes or outlines.
 
-The size is that of the picture as it is read for a batch, with cameras' EXIF orientation obeyed.
+The size is that of the image as it is read for a batch, with cameras' EXIF orientation obeyed.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The source `images`: image files without labels, for models that learn from the pictures alone."""
+"""The source `images`: image files without labels, for models that learn from the images alone."""
 
 from __future__ import annotations
 

@@ -48,7 +48,7 @@ class ListedImages(ImageFiles):
         return {"path": self._paths[index], "label": 0}
 
     def read_mask(self, index: int) -> npt.NDArray[np.uint8]:
-        """Background, in the size of the picture."""
+        """Background, in the size of the image."""
         return np.zeros(read_image_size(self._paths[index]), dtype=np.uint8)
 
     def as_columns(self, indices: npt.NDArray[np.integer]) -> tuple[Any, Any]:

@@ -1,6 +1,6 @@
 """Class ids from an image file: the numbers that were stored, whatever a viewer makes of them.
 
-What Pillow does to show a picture would change ids: palettes become colours, 16 bits saturate, and gray of 2 or 4 bits
+What Pillow does to show an image would change ids: palettes become colours, 16 bits saturate, and gray of 2 or 4 bits
 is spread over 0 to 255. Here they stay the numbers in the file:
 
     1 bit             0 and 1

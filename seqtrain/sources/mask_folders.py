@@ -35,7 +35,7 @@ log = logging.getLogger("seqtrain")
 class MaskFolders(ObjectMasks):
     """Images with several masks each, in the layout of the 2018 Data Science Bowl: `<id>/images/`, `<id>/masks/`.
 
-    An object's mask is a picture of two values, of which 0 is outside. The objects of an image are numbered in the
+    An object's mask is an image of two values, of which 0 is outside. The objects of an image are numbered in the
     alphabetical order of their files; a pixel that several cover belongs to the last of them. Where `masks/` is empty,
     all is background.
 
@@ -124,7 +124,7 @@ def _classes(merge: Merge, most_masks: int) -> tuple[str, ...]:
 
 
 def _read_part(path: str, size: Size, image: str) -> tuple[Region, int, int]:
-    """The pixels of an object in a part of the picture, and that part's top and left."""
+    """The pixels of an object in a part of the image, and that part's top and left."""
     values = read_ids(path)
     if values.shape != size:
         raise DataError(

@@ -1,6 +1,6 @@
 """The base of sources of images with masks, however the masks are stored.
 
-A mask is read as one array of class ids in the size of its picture; whether it was a PNG, several of them, runs in a
+A mask is read as one array of class ids in the size of its image; whether it was a PNG, several of them, runs in a
 table, polygons or a slice of a volume is the source's affair.
 """
 

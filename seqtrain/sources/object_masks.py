@@ -1,6 +1,6 @@
 """Masks painted of objects: by the one painter, and the sources that have objects in place of masks.
 
-Objects come as the part of the picture that holds them, so that a small one costs little in a large picture. Each is
+Objects come as the part of the image that holds them, so that a small one costs little in a large image. Each is
 painted over those before it, and what it hides is counted. Where borders are classes, objects are painted by their
 numbers first, and a border is where the numbers nearby differ.
 
@@ -32,9 +32,9 @@ class MaskedObject:
 
     Args:
         class_id: What its pixels become, from 1.
-        region: Its pixels, in a part of the picture.
-        top: The row of the picture where that part begins.
-        left: The column of the picture where that part begins.
+        region: Its pixels, in a part of the image.
+        top: The row of the image where that part begins.
+        left: The column of the image where that part begins.
     """
 
     class_id: int
@@ -51,7 +51,7 @@ class ObjectMasks(MaskSource):
         images: The number of the image that each object is in, ascending.
     """
 
-    masks_fit = True  # objects are painted into a mask of the picture's size
+    masks_fit = True  # objects are painted into a mask of the image's size
     _down_columns = True  # see `painted`, as for the type
     _id_type: type[Any] = np.uint8
 
@@ -97,7 +97,7 @@ def painted(
 
     Args:
         objects: In order.
-        size: Of the picture.
+        size: Of the image.
         down_columns: Whether the regions lie in memory column after column.
         dtype: Of the mask.
 

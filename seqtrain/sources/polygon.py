@@ -1,6 +1,6 @@
 """The pixels inside a polygon: those whose centre is. Written by hand, since no library's drawing function does that.
 
-Points are given as annotation tools give them: (0, 0) is the corner of the picture, so that the first pixel reaches
+Points are given as annotation tools give them: (0, 0) is the corner of the image, so that the first pixel reaches
 from 0 to 1 and its centre is at 0.5. Drawing functions (OpenCV's `fillPoly`, Pillow's `polygon`) take whole pixels and
 paint the outline as well: every object comes out half a pixel too large on each side, which for a cell of ten pixels
 is a fifth of its area. Here an edge marks, in each column of pixels that it passes, the first pixel below it; going
@@ -26,15 +26,15 @@ Integers = npt.NDArray[np.int64]
 
 
 def filled(polygons: Sequence[Points], size: Size) -> list[tuple[Region, int, int]]:
-    """The pixels of a picture whose centre a polygon holds, by the even-odd rule where it crosses itself.
+    """The pixels of an image whose centre a polygon holds, by the even-odd rule where it crosses itself.
 
     Args:
-        polygons: Each (number, 2), x and y; the last point is joined to the first. Parts outside of the picture are cut
+        polygons: Each (number, 2), x and y; the last point is joined to the first. Parts outside of the image are cut
             off.
-        size: Of the picture.
+        size: Of the image.
 
     Returns:
-        For each polygon, the pixels of the part of the picture that holds it, which lie in memory column after column;
+        For each polygon, the pixels of the part of the image that holds it, which lie in memory column after column;
         the row and the column where that part begins.
     """
     if not polygons:
@@ -74,7 +74,7 @@ class _Boxes(NamedTuple):
 
 
 def _first_centres(points: Points, size: Size) -> Integers:
-    """The first columns and rows whose centres are not left of or above points, within the picture."""
+    """The first columns and rows whose centres are not left of or above points, within the image."""
     return np.minimum(np.maximum(np.ceil(points - 0.5), 0), size[::-1]).astype(np.int64)
 
 

@@ -32,7 +32,7 @@ Counts = npt.NDArray[np.int64]
 _PAIRS = "pairs of start and length, or a blank cell where there is no object"
 _FIRST_CODE, _LAST_CODE = 48, 111
 _DIGIT, _SIGN, _MORE, _BITS = 0x1F, 0x10, 0x20, 5
-_MOST_DIGITS = 7  # 35 bits: more than the pixels of any picture
+_MOST_DIGITS = 7  # 35 bits: more than the pixels of any image
 _HIGHEST = np.iinfo(np.int64).max
 
 
@@ -69,7 +69,7 @@ def region_of_pairs(text: str, size: Size) -> tuple[Region, int]:
     if numbers.min() < 1 or numbers.max() > num_pixels:
         _check_pairs(starts, lengths, size)
     ends = starts + lengths
-    counts = np.empty(len(numbers) + 1, dtype=np.int64)  # outside and inside in turn, of the whole picture
+    counts = np.empty(len(numbers) + 1, dtype=np.int64)  # outside and inside in turn, of the whole image
     counts[0], counts[-1] = starts[0] - 1, num_pixels + 1 - ends[-1]
     counts[1::2] = lengths
     np.subtract(starts[1:], ends[:-1], out=counts[2:-1:2])

@@ -1,7 +1,7 @@
-"""The source `volume_slices`: slices of volumes as 8-bit pictures with masks, for networks of two dimensions.
+"""The source `volume_slices`: slices of volumes as 8-bit images with masks, for networks of two dimensions.
 
 A slice is shown as people look at it: the anterior side at the top of an axial slice, the superior side at the top of
-the others; the right side of the picture is the patient's right, or in a sagittal slice the anterior.
+the others; the right side of the image is the patient's right, or in a sagittal slice the anterior.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ _WHITE = 255
 
 @sources.register("volume_slices")
 class VolumeSlices(Source):
-    """The slices of volumes along one axis, each a gray picture with a mask where there are masks.
+    """The slices of volumes along one axis, each a gray image with a mask where there are masks.
 
     Split them `by: group`, the patient: slices of one volume are so alike that any other split tests on what was
     learnt, and is refused. Slices of .nii and .npy files are read alone; see `volumes` for .nii.gz.

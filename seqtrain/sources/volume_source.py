@@ -1,4 +1,4 @@
-"""What a source of volumes is: three-dimensional pictures, such as CT or MRI, with masks or labels where they exist.
+"""What a source of volumes is: three-dimensional images, such as CT or MRI, with masks or labels where they exist.
 
 All volumes have the same canonical axes, whatever their files hold: (depth, height, width) = (z, y, x), where depth
 grows to the patient's superior side, height to the anterior and width to the right. That is NIfTI's RAS+ with the axes

@@ -1,4 +1,4 @@
-"""The source `volumes`: three-dimensional pictures as NIfTI files or arrays, with masks, labels and patients."""
+"""The source `volumes`: three-dimensional images as NIfTI files or arrays, with masks, labels and patients."""
 
 from __future__ import annotations
 

@@ -10,7 +10,7 @@ from PIL import Image
 from seqtrain.errors import DataError
 from seqtrain.reports import file_facts
 from seqtrain.reports.file_facts import FileFacts, ReadFiles, look_at
-from seqtrain.sequences.decoding import read_picture, showing_files
+from seqtrain.sequences.decoding import observing_files, read_image
 
 
 @pytest.mark.parametrize(
@@ -53,8 +53,8 @@ def test_a_file_that_a_sequence_reads_is_not_read_again_and_has_the_same_facts(t
     path = tmp_path / "photo.jpg"
     Image.new("RGB", (31, 17)).save(path, "PNG")
     files = ReadFiles()
-    with showing_files(files.note):
-        read_picture(str(path), "rgb")
+    with observing_files(files.note):
+        read_image(str(path), "rgb")
     wanted = look_at(str(path))
     monkeypatch.setattr(file_facts, "look_at", None)
     assert files.facts(str(path), with_digest=True) == wanted
@@ -75,10 +75,10 @@ def test_large_pictures_say_their_size_and_are_not_opened_again_where_they_were_
 def test_files_are_shown_within_alone(tmp_path):
     path, seen = tmp_path / "empty.png", []
     path.write_bytes(b"")
-    with showing_files(lambda *file: seen.append(file)), pytest.raises(DataError, match="empty"):
-        read_picture(str(path), "rgb")
+    with observing_files(lambda *file: seen.append(file)), pytest.raises(DataError, match="empty"):
+        read_image(str(path), "rgb")
     with pytest.raises(DataError):
-        read_picture(str(path), "rgb")
+        read_image(str(path), "rgb")
     assert seen == [(str(path), b"")]
 
 

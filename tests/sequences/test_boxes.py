@@ -39,7 +39,7 @@ def test_boxes_overlap_by_no_more_than_whole_voxels_need(side, overlap, step):
 def test_a_volume_smaller_than_the_box_lies_in_its_middle():
     assert grid_corners((2, 5, 9), (4, 4, 8), 0.0) == [(-1, 0, 0), (-1, 0, 1), (-1, 1, 0), (-1, 1, 1)]
     assert boxes.corner_at(np.array([0.9, 0.0, 0.999]), (2, 5, 9), (4, 4, 8)) == (-1, 0, 1)
-    assert boxes.corner_about(np.array([1, 4, 0]), (2, 5, 9), (4, 4, 8)) == (-1, 1, 0)
+    assert boxes.corner_around(np.array([1, 4, 0]), (2, 5, 9), (4, 4, 8)) == (-1, 1, 0)
 
 
 def test_a_random_corner_reaches_every_place_alike():
@@ -49,12 +49,12 @@ def test_a_random_corner_reaches_every_place_alike():
 
 
 def test_a_voxel_is_in_the_middle_of_its_box_unless_the_edge_is_near():
-    assert boxes.corner_about(np.array([10, 10, 10]), (20, 20, 20), (4, 5, 6)) == (8, 8, 7)
-    assert boxes.corner_about(np.array([0, 19, 10]), (20, 20, 20), (4, 5, 6)) == (0, 15, 7)
+    assert boxes.corner_around(np.array([10, 10, 10]), (20, 20, 20), (4, 5, 6)) == (8, 8, 7)
+    assert boxes.corner_around(np.array([0, 19, 10]), (20, 20, 20), (4, 5, 6)) == (0, 15, 7)
 
 
 def test_a_grown_box_has_the_same_middle():
-    assert boxes.grown((3, 3, 3), (2, 4, 5), (2, 8, 7)) == (3, 1, 2)
+    assert boxes.enlarged_corner((3, 3, 3), (2, 4, 5), (2, 8, 7)) == (3, 1, 2)
 
 
 def test_what_is_cut_out_is_as_numpy_pads_it():
@@ -72,7 +72,7 @@ def test_what_is_cut_out_is_as_numpy_pads_it():
 
 
 def test_stretch_shows_all_in_all_of_the_box():
-    fitted = boxes.fitted((10, 20, 30), (3.0, 1.0, 1.0), (8, 8, 8), "stretch")
+    fitted = boxes.fit_box((10, 20, 30), (3.0, 1.0, 1.0), (8, 8, 8), "stretch")
     assert fitted.read == (slice(0, 10), slice(0, 20), slice(0, 30))
     assert fitted.placed == (slice(0, 8),) * 3
     assert fitted.spacing_mm == (30 / 8, 20 / 8, 30 / 8)
@@ -80,7 +80,7 @@ def test_stretch_shows_all_in_all_of_the_box():
 
 def test_crop_keeps_the_proportions_in_millimetres():
     # 30 x 60 x 40 mm into cubes of 30/10 = 3 mm: of the height 30 of 60 mm are kept, of the width 30 of 40.
-    fitted = boxes.fitted((10, 60, 40), (3.0, 1.0, 1.0), (10, 10, 10), "crop")
+    fitted = boxes.fit_box((10, 60, 40), (3.0, 1.0, 1.0), (10, 10, 10), "crop")
     assert fitted.read == (slice(0, 10), slice(15, 45), slice(5, 35))
     assert fitted.placed == (slice(0, 10),) * 3
     assert fitted.spacing_mm == (3.0, 3.0, 3.0)
@@ -88,19 +88,19 @@ def test_crop_keeps_the_proportions_in_millimetres():
 
 def test_pad_shows_all_in_the_middle_with_cubic_voxels():
     # 30 x 60 x 40 mm into cubes of 60/12 = 5 mm: 6 x 12 x 8 voxels.
-    fitted = boxes.fitted((10, 60, 40), (3.0, 1.0, 1.0), (12, 12, 12), "pad")
+    fitted = boxes.fit_box((10, 60, 40), (3.0, 1.0, 1.0), (12, 12, 12), "pad")
     assert fitted.read == (slice(0, 10), slice(0, 60), slice(0, 40))
     assert fitted.placed == (slice(3, 9), slice(0, 12), slice(2, 10))
     assert fitted.spacing_mm == (5.0, 5.0, 5.0)
 
 
 def test_a_slab_keeps_at_least_one_slice():
-    assert boxes.fitted((1, 100, 100), CUBE, (16, 16, 16), "pad").placed == (
+    assert boxes.fit_box((1, 100, 100), CUBE, (16, 16, 16), "pad").placed == (
         slice(7, 8),
         slice(0, 16),
         slice(0, 16),
     )
-    assert boxes.fitted((100, 100, 1), CUBE, (16, 16, 16), "crop").read == (
+    assert boxes.fit_box((100, 100, 1), CUBE, (16, 16, 16), "crop").read == (
         slice(49, 50),
         slice(49, 50),
         slice(0, 1),

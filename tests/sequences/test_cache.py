@@ -20,8 +20,7 @@ from seqtrain.loading.order import training_schedule
 from seqtrain.loading.pipeline import open_data
 from seqtrain.loading.stream import BatchStream
 from seqtrain.loading.workers import WorkerOptions
-from seqtrain.sequences import image
-from seqtrain.sequences import pictures as pictures_module
+from seqtrain.sequences import image, image_readers
 from seqtrain.sequences.augmented_image import AugmentedImageSequence
 from seqtrain.sequences.cache import open_caches
 from seqtrain.sequences.image import ImageSequence
@@ -49,13 +48,13 @@ def folder(tmp_path: Path) -> Path:
 def decoded(monkeypatch) -> list[str]:
     """The paths that are decoded, as it happens."""
     paths: list[str] = []
-    read_picture = pictures_module.read_picture
+    read_image = image_readers.read_image
 
     def noting(path, *arguments):
         paths.append(path)
-        return read_picture(path, *arguments)
+        return read_image(path, *arguments)
 
-    monkeypatch.setattr(pictures_module, "read_picture", noting)
+    monkeypatch.setattr(image_readers, "read_image", noting)
     return paths
 
 

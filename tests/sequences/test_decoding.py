@@ -10,7 +10,7 @@ import pytest
 from PIL import Image, ImageOps
 
 from seqtrain.errors import DataError
-from seqtrain.sequences.decoding import read_picture
+from seqtrain.sequences.decoding import read_image
 from seqtrain.sequences.orientation import exif_orientation, jpeg_orientation
 
 PHOTOS = Path(__file__).parents[2] / "data_samples" / "photos"
@@ -26,7 +26,7 @@ def saved(tmp_path: Path, image: Image.Image, name: str, **options) -> str:
 @pytest.mark.parametrize("name", ["china_3_5.jpg", "flower_2_4.jpg"])
 def test_a_jpeg_in_rgb_is_within_rounding_of_pillow(name: str) -> None:
     expected = np.asarray(Image.open(PHOTOS / name)).astype(int)
-    picture = read_picture(str(PHOTOS / name), "rgb")
+    picture = read_image(str(PHOTOS / name), "rgb")
     assert picture.dtype == np.uint8
     assert np.abs(picture - expected).max() <= 1
 
@@ -36,13 +36,13 @@ def test_a_jpeg_in_gray_is_its_luminance() -> None:
         image.draft("L", image.size)
         expected = np.asarray(image).astype(int)
     assert expected.shape == (64, 64)
-    assert np.abs(read_picture(str(PHOTO), "gray") - expected).max() <= 1
+    assert np.abs(read_image(str(PHOTO), "gray") - expected).max() <= 1
 
 
 def test_a_jpeg_is_scaled_while_it_is_decoded_but_never_below_what_is_wanted(tmp_path: Path) -> None:
     whole = Image.open(PHOTO).resize((400, 320), Image.Resampling.BICUBIC)
     path = saved(tmp_path, whole, "large.jpg", quality=95)
-    picture = read_picture(path, "rgb", lambda size: (60, 60))
+    picture = read_image(path, "rgb", lambda size: (60, 60))
     assert 60 <= picture.shape[0] < 320
     assert 60 <= picture.shape[1] < 400
     expected = np.asarray(whole.resize(picture.shape[1::-1], Image.Resampling.BOX)).astype(int)
@@ -51,8 +51,8 @@ def test_a_jpeg_is_scaled_while_it_is_decoded_but_never_below_what_is_wanted(tmp
 
 def test_a_jpeg_that_could_only_be_scaled_by_less_than_half_is_decoded_whole(tmp_path: Path) -> None:
     path = saved(tmp_path, Image.new("RGB", (400, 320)), "wide.jpg")
-    assert read_picture(path, "rgb", lambda size: (200, 200)).shape == (320, 400, 3)  # 5/8 would do, at a higher cost
-    assert read_picture(path, "rgb", lambda size: (160, 200)).shape == (160, 200, 3)
+    assert read_image(path, "rgb", lambda size: (200, 200)).shape == (320, 400, 3)  # 5/8 would do, at a higher cost
+    assert read_image(path, "rgb", lambda size: (160, 200)).shape == (160, 200, 3)
 
 
 def test_wanted_is_asked_about_the_picture_as_it_is_seen(tmp_path: Path) -> None:
@@ -60,7 +60,7 @@ def test_wanted_is_asked_about_the_picture_as_it_is_seen(tmp_path: Path) -> None
     exif[0x0112] = 6
     path = saved(tmp_path, Image.new("RGB", (400, 100)), "turned.jpg", exif=exif)
     asked = []
-    picture = read_picture(path, "rgb", lambda size: asked.append(size) or (40, 10))
+    picture = read_image(path, "rgb", lambda size: asked.append(size) or (40, 10))
     assert asked == [(400, 100)]
     assert picture.shape == (50, 13, 3)  # scaled by 1/8, as far as the 10 allow
 
@@ -77,7 +77,7 @@ def test_exif_orientation_is_applied(tmp_path: Path, kind: str, orientation: int
     with Image.open(path) as image:
         image.load()
         expected = np.asarray(ImageOps.exif_transpose(image)).astype(int)
-    picture = read_picture(path, "rgb")
+    picture = read_image(path, "rgb")
     assert picture.shape == expected.shape == ((16, 24, 3) if orientation < 5 else (24, 16, 3))
     assert np.abs(picture - expected).max() <= 1
 
@@ -103,10 +103,10 @@ def test_16_bits_are_scaled_so_that_white_stays_white(tmp_path: Path) -> None:
     values = np.array([[0, 128, 129, 257, 32768, 65535]], dtype=np.uint16)
     for kind in ("png", "tif"):
         path = saved(tmp_path, Image.fromarray(values), f"x.{kind}")
-        assert read_picture(path, "gray").tolist() == [[0, 0, 1, 1, 128, 255]]
-        assert read_picture(path, "rgb").tolist() == [[[v, v, v] for v in (0, 0, 1, 1, 128, 255)]]
+        assert read_image(path, "gray").tolist() == [[0, 0, 1, 1, 128, 255]]
+        assert read_image(path, "rgb").tolist() == [[[v, v, v] for v in (0, 0, 1, 1, 128, 255)]]
     (tmp_path / "x.pgm").write_bytes(b"P5 2 1 65535\n\x01\x01\xff\xff")
-    assert read_picture(str(tmp_path / "x.pgm"), "gray").tolist() == [[1, 255]]
+    assert read_image(str(tmp_path / "x.pgm"), "gray").tolist() == [[1, 255]]
 
 
 def test_integers_beyond_16_bits_are_refused(tmp_path: Path) -> None:
@@ -114,7 +114,7 @@ def test_integers_beyond_16_bits_are_refused(tmp_path: Path) -> None:
     with pytest.raises(
         DataError, match=r"x.tif  the image has pixels .* 16 bits\n.*\n  received values from 0 to 70000"
     ):
-        read_picture(path, "gray")
+        read_image(path, "gray")
 
 
 def test_floats_are_refused(tmp_path: Path) -> None:
@@ -122,13 +122,13 @@ def test_floats_are_refused(tmp_path: Path) -> None:
     with pytest.raises(
         DataError, match=r"x.tif  the image has floating-point pixels.*\n.*\n  fix: save it with 16 bits"
     ):
-        read_picture(path, "gray")
+        read_image(path, "gray")
 
 
 def test_one_bit_is_black_and_white(tmp_path: Path) -> None:
     path = saved(tmp_path, Image.fromarray(np.array([[True, False]])), "x.png")
-    assert read_picture(path, "gray").tolist() == [[255, 0]]
-    assert read_picture(path, "rgb").tolist() == [[[255] * 3, [0] * 3]]
+    assert read_image(path, "gray").tolist() == [[255, 0]]
+    assert read_image(path, "rgb").tolist() == [[[255] * 3, [0] * 3]]
 
 
 def test_a_palette_becomes_its_colours(tmp_path: Path) -> None:
@@ -136,42 +136,42 @@ def test_a_palette_becomes_its_colours(tmp_path: Path) -> None:
     image.putpalette([255, 0, 0, 10, 20, 30, 0, 0, 255])
     image.putdata([0, 1, 2])
     path = saved(tmp_path, image, "x.png")
-    assert read_picture(path, "rgb").tolist() == [[[255, 0, 0], [10, 20, 30], [0, 0, 255]]]
-    assert read_picture(path, "gray").tolist() == [[76, 18, 29]]  # ITU-R 601: 0.299 R + 0.587 G + 0.114 B
+    assert read_image(path, "rgb").tolist() == [[[255, 0, 0], [10, 20, 30], [0, 0, 255]]]
+    assert read_image(path, "gray").tolist() == [[76, 18, 29]]  # ITU-R 601: 0.299 R + 0.587 G + 0.114 B
     path = saved(tmp_path, image, "clear.png", transparency=b"\xff\x00\xff")
-    assert read_picture(path, "rgb").tolist() == [[[255, 0, 0], [255, 255, 255], [0, 0, 255]]]
+    assert read_image(path, "rgb").tolist() == [[[255, 0, 0], [255, 255, 255], [0, 0, 255]]]
 
 
 def test_transparency_is_laid_on_white(tmp_path: Path) -> None:
     clear = np.array([[[200, 100, 0, 255], [200, 100, 0, 0], [200, 100, 0, 51]]], dtype=np.uint8)
     path = saved(tmp_path, Image.fromarray(clear), "rgba.png")
-    assert read_picture(path, "rgb").tolist() == [[[200, 100, 0], [255, 255, 255], [244, 224, 204]]]
+    assert read_image(path, "rgb").tolist() == [[[200, 100, 0], [255, 255, 255], [244, 224, 204]]]
     path = saved(tmp_path, Image.fromarray(clear[..., 2:]), "la.png")
-    assert read_picture(path, "gray").tolist() == [[0, 255, 204]]
+    assert read_image(path, "gray").tolist() == [[0, 255, 204]]
     path = saved(tmp_path, Image.fromarray(clear[..., 0]), "l.png", transparency=200)
-    assert read_picture(path, "gray").tolist() == [[255, 255, 255]]
+    assert read_image(path, "gray").tolist() == [[255, 255, 255]]
 
 
 def test_cmyk_is_converted_with_black_ink_as_black(tmp_path: Path) -> None:
     image = Image.new("CMYK", (8, 8), (0, 255, 255, 0))  # magenta and yellow: red
     image.paste((0, 0, 0, 255), (4, 0, 8, 8))
     for kind in ("jpg", "tif"):
-        picture = read_picture(saved(tmp_path, image, f"x.{kind}"), "rgb").astype(int)
+        picture = read_image(saved(tmp_path, image, f"x.{kind}"), "rgb").astype(int)
         assert np.abs(picture[4, 1] - [255, 0, 0]).max() <= 3
         assert picture[4, 6].max() <= 3
-        gray = read_picture(saved(tmp_path, image, f"x.{kind}"), "gray").astype(int)
+        gray = read_image(saved(tmp_path, image, f"x.{kind}"), "gray").astype(int)
         assert np.abs(gray[4, [1, 6]] - [76, 0]).max() <= 3
 
 
 def test_an_animation_gives_its_first_frame(tmp_path: Path) -> None:
     frames = [Image.new("RGB", (4, 4), color) for color in ("red", "blue")]
     path = saved(tmp_path, frames[0], "x.gif", save_all=True, append_images=frames[1:])
-    assert read_picture(path, "rgb")[0, 0].tolist() == [255, 0, 0]
+    assert read_image(path, "rgb")[0, 0].tolist() == [255, 0, 0]
 
 
 def test_a_format_is_told_by_its_content_and_not_by_its_name(tmp_path: Path) -> None:
     path = saved(tmp_path, Image.new("RGB", (4, 4), (1, 2, 3)), "x.jpg", format="PNG")
-    assert read_picture(path, "rgb")[0, 0].tolist() == [1, 2, 3]
+    assert read_image(path, "rgb")[0, 0].tolist() == [1, 2, 3]
 
 
 @pytest.mark.parametrize("color", ["gray", "rgb"])
@@ -182,21 +182,21 @@ def test_a_truncated_file_is_an_error(tmp_path: Path, kind: str, kept: float, co
     content = path.read_bytes()
     path.write_bytes(content[: int(len(content) * kept)])
     with pytest.raises(DataError, match=rf"x\.{kind}  (the image is damaged or truncated|the file is not an image)"):
-        read_picture(str(path), color)
+        read_image(str(path), color)
 
 
 def test_a_jpeg_that_lacks_its_last_bytes_is_an_error(tmp_path: Path) -> None:
     path = tmp_path / "x.jpg"
     path.write_bytes(PHOTO.read_bytes()[:-2])
     with pytest.raises(DataError, match=r"x.jpg  the image is damaged or truncated: image file is truncated"):
-        read_picture(str(path), "rgb", lambda size: (8, 8))
+        read_image(str(path), "rgb", lambda size: (8, 8))
 
 
 def test_stray_bytes_that_harm_no_pixel_are_no_error(tmp_path: Path) -> None:
     content = PHOTO.read_bytes()
     path = tmp_path / "x.jpg"
     path.write_bytes(content[:-2] + bytes(20) + content[-2:])
-    assert np.array_equal(read_picture(str(path), "rgb"), np.asarray(Image.open(PHOTO)))
+    assert np.array_equal(read_image(str(path), "rgb"), np.asarray(Image.open(PHOTO)))
 
 
 @pytest.mark.parametrize(
@@ -214,14 +214,14 @@ def test_a_file_that_is_no_image_is_an_error(tmp_path: Path, content: bytes, mes
     path = tmp_path / "x.jpg"
     path.write_bytes(content)
     with pytest.raises(DataError, match=r"x.jpg  (the file is )?" + message):
-        read_picture(str(path), "rgb")
+        read_image(str(path), "rgb")
 
 
 def test_a_missing_file_and_a_folder_are_errors(tmp_path: Path) -> None:
     with pytest.raises(DataError, match=r"none.png  no such image file"):
-        read_picture(str(tmp_path / "none.png"), "rgb")
+        read_image(str(tmp_path / "none.png"), "rgb")
     with pytest.raises(DataError, match=r"cannot be read: Is a directory"):
-        read_picture(str(tmp_path), "rgb")
+        read_image(str(tmp_path), "rgb")
 
 
 def png_header(width: int, height: int) -> bytes:
@@ -248,17 +248,17 @@ def test_a_picture_of_too_many_pixels_is_refused_before_it_is_decoded(tmp_path: 
     path = tmp_path / "bomb"
     path.write_bytes(make(side, side))
     with pytest.raises(DataError, match=r"bomb  the picture has too many pixels\n  expected at most 89,478,485"):
-        read_picture(str(path), "rgb", lambda size: (8, 8))
+        read_image(str(path), "rgb", lambda size: (8, 8))
 
 
 def test_threads_decode_alike(tmp_path: Path) -> None:
     paths = [str(PHOTO), saved(tmp_path, Image.open(PHOTO), "x.png"), saved(tmp_path, Image.open(PHOTO), "x.webp")]
-    alone = [read_picture(path, "gray") for path in paths]
+    alone = [read_image(path, "gray") for path in paths]
     together: list[bool] = []
 
     def decode() -> None:
         for _ in range(20):
-            together.extend(np.array_equal(read_picture(p, "gray"), a) for p, a in zip(paths, alone, strict=True))
+            together.extend(np.array_equal(read_image(p, "gray"), a) for p, a in zip(paths, alone, strict=True))
 
     threads = [threading.Thread(target=decode) for _ in range(4)]
     for thread in threads:

@@ -2,7 +2,7 @@ import pytest
 from PIL import Image
 
 from seqtrain.errors import DataError
-from seqtrain.sequences.decoding import read_picture
+from seqtrain.sequences.decoding import read_image
 from seqtrain.sources.image_header import read_image_size
 
 
@@ -17,7 +17,7 @@ def test_the_size_is_that_of_the_picture_as_it_is_read(tmp_path, name, orientati
     size = read_image_size(str(tmp_path / name))
     turned = orientation in (6, 8) and name != "a.bmp"
     assert size == ((20, 10) if turned else (10, 20))
-    assert size == read_picture(str(tmp_path / name), "rgb").shape[:2]
+    assert size == read_image(str(tmp_path / name), "rgb").shape[:2]
 
 
 @pytest.mark.filterwarnings("ignore:Corrupt EXIF data")  # Pillow says so on stderr, and opens the file

@@ -4,7 +4,7 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 import pytest
 
-from seqtrain.sequences.kept_masks import KeptMasks
+from seqtrain.sequences.mask_cache import MaskCache
 
 EMPTY = 350  # bytes that a mask costs besides its runs of three bytes each
 
@@ -29,85 +29,85 @@ MASKS = {
 
 @pytest.mark.parametrize("mask", MASKS.values(), ids=list(MASKS))
 def test_a_mask_comes_back_byte_for_byte(mask):
-    kept = KeptMasks(1 << 20)
+    cache = MaskCache(1 << 20)
     row = np.full(mask.shape, 99, np.uint8)
-    assert not kept.read(3, row)
+    assert not cache.read(3, row)
     assert (row == 99).all()
-    kept.keep(3, mask)
-    assert kept.read(3, row)
+    cache.add(3, mask)
+    assert cache.read(3, row)
     assert np.array_equal(row, mask)
 
 
 def test_random_masks_of_every_coarseness_come_back():
-    kept, generator = KeptMasks(1 << 22), np.random.default_rng(0)
+    cache, generator = MaskCache(1 << 22), np.random.default_rng(0)
     for number in range(60):
         blocks = generator.integers(0, 4, (24, 24), dtype=np.uint8)
         mask = np.repeat(np.repeat(blocks, 1 + number % 5, axis=0), 1 + number % 7, axis=1)
-        kept.keep(number, mask)
+        cache.add(number, mask)
         row = np.empty_like(mask)
-        assert kept.read(number, row)
+        assert cache.read(number, row)
         assert np.array_equal(row, mask)
 
 
 def test_samples_and_sizes_are_told_apart():
-    kept = KeptMasks(1 << 20)
-    kept.keep(1, np.zeros((2, 6), np.uint8))
-    kept.keep(1, np.ones((3, 4), np.uint8))
+    cache = MaskCache(1 << 20)
+    cache.add(1, np.zeros((2, 6), np.uint8))
+    cache.add(1, np.ones((3, 4), np.uint8))
     row = np.empty((3, 4), np.uint8)
-    assert kept.read(1, row)
+    assert cache.read(1, row)
     assert row.all()
-    assert not kept.read(2, row)
-    assert not kept.read(1, np.empty((4, 3), np.uint8))
+    assert not cache.read(2, row)
+    assert not cache.read(1, np.empty((4, 3), np.uint8))
 
 
 def test_what_is_kept_is_a_copy():
-    kept, row = KeptMasks(1 << 20), discs(5)
-    kept.keep(0, row)
+    cache, row = MaskCache(1 << 20), discs(5)
+    cache.add(0, row)
     row[...] = 9
     again = np.empty_like(row)
-    kept.read(0, again)
+    cache.read(0, again)
     again[...] = 8
-    assert kept.read(0, row)
+    assert cache.read(0, row)
     assert np.array_equal(row, discs(5))
 
 
 def test_when_the_bytes_are_spent_what_is_kept_stays():
-    kept, row = KeptMasks(2 * (EMPTY + 3) + EMPTY), np.empty((8, 8), np.uint8)
+    cache, row = MaskCache(2 * (EMPTY + 3) + EMPTY), np.empty((8, 8), np.uint8)
     for number in range(5):
-        kept.keep(number, np.full((8, 8), number, np.uint8))  # one run
-    assert len(kept) == 2
-    assert kept.num_bytes_used == 2 * (EMPTY + 3)
-    assert [kept.read(number, row) for number in range(5)] == [True, True, False, False, False]
-    kept.keep(1, np.zeros((8, 8), np.uint8))  # a second time, by another thread
-    assert kept.num_bytes_used == 2 * (EMPTY + 3)
+        cache.add(number, np.full((8, 8), number, np.uint8))  # one run
+    assert len(cache) == 2
+    assert cache.num_bytes_used == 2 * (EMPTY + 3)
+    assert [cache.read(number, row) for number in range(5)] == [True, True, False, False, False]
+    cache.add(1, np.zeros((8, 8), np.uint8))  # a second time, by another thread
+    assert cache.num_bytes_used == 2 * (EMPTY + 3)
 
 
 def test_without_bytes_nothing_is_kept():
-    kept, row = KeptMasks(0), discs(5)
-    kept.keep(0, row)
-    assert not kept.read(0, row)
+    cache, row = MaskCache(0), discs(5)
+    cache.add(0, row)
+    assert not cache.read(0, row)
 
 
 def test_it_pickles_empty_and_goes_on():
-    kept, row = KeptMasks(1 << 20), discs(5)
-    kept.keep(0, row)
-    copy = pickle.loads(pickle.dumps(kept))
+    cache, row = MaskCache(1 << 20), discs(5)
+    cache.add(0, row)
+    copy = pickle.loads(pickle.dumps(cache))
     assert (len(copy), copy.num_bytes, copy.num_bytes_used) == (0, 1 << 20, 0)
-    copy.keep(0, row)
+    copy.add(0, row)
     assert copy.read(0, row)
 
 
 def test_threads_read_and_keep_at_once():
-    kept = KeptMasks(1 << 20)
+    cache = MaskCache(1 << 20)
 
     def use(number):
         row, index = np.empty((40, 30), np.uint8), number % 50
-        if not kept.read(index, row):
+        if not cache.read(index, row):
             row[...] = discs(index)
-            kept.keep(index, row)
+            cache.add(index, row)
         return np.array_equal(row, discs(index))
 
     with ThreadPoolExecutor(4) as pool:
         assert all(pool.map(use, range(1000)))
-    assert len(kept) == 50
-    assert kept.num_bytes_used < 50 * (EMPTY + 400)
+    assert len(cache) == 50
+    assert cache.num_bytes_used < 50 * (EMPTY + 400)

@@ -1,4 +1,4 @@
-"""Pictures of any source, written in any size: image files, rows of arrays, pictures that a source makes itself."""
+"""Reads the images of any source, resized: image files, rows of arrays, or images that a source itself returns."""
 
 from __future__ import annotations
 
@@ -8,68 +8,68 @@ import cv2
 import numpy as np
 
 from seqtrain.errors import ConfigError
-from seqtrain.sequences.decoding import read_picture
+from seqtrain.sequences.decoding import read_image
 from seqtrain.sequences.image_format import CHANNELS
 from seqtrain.sequences.resizing import fit, scaled_size
 from seqtrain.sources.base import Source
-from seqtrain.structure import Indices, Picture, Size
+from seqtrain.structure import ImageArray, Indices, Size
 from seqtrain.types import Color, Resize
 
 _MOST_CHANNELS = 4
 
 
-class Pictures:
-    """The pictures of a source, each brought to the size that is asked for.
+class ImageReader:
+    """Reads the images of a source and resizes them.
 
     Args:
-        source: Of the samples.
-        num_channels: Of each picture.
+        source: The source of the samples.
+        num_channels: The number of channels of each image.
         resize: See `resizing`.
     """
 
     stored_size: Size | None = None
-    """Height and width, or None where they may differ."""
+    """Height and width; None if they may differ."""
 
     def __init__(self, source: Source, num_channels: int, resize: Resize) -> None:
         self.source = source
         self.num_channels = num_channels
         self.resize: Resize = resize
 
-    def read(self, index: int, picture: Picture) -> None:
-        """Writes a sample's picture, resized, into (height, width) for one channel, else (height, width, channels)."""
+    def read(self, index: int, image: ImageArray) -> None:
+        """Writes a sample's image, resized, into (height, width) for one channel, or (height, width, channels)."""
         raise NotImplementedError
 
 
-class FilePictures(Pictures):
-    """Pictures in files: samples have a `path`. A file of another colour is converted."""
+class FileImageReader(ImageReader):
+    """Reads image files: samples have a `path`. A file of another colour is converted."""
 
-    def read(self, index: int, picture: Picture) -> None:
-        """See `Pictures`."""
+    def read(self, index: int, image: ImageArray) -> None:
+        """See `ImageReader`."""
         color: Color = "gray" if self.num_channels == 1 else "rgb"
-        read_resized(self.source[index]["path"], picture, color, self.resize)
+        read_resized(self.source[index]["path"], image, color, self.resize)
 
 
-class MadePictures(Pictures):
-    """Pictures that a source makes itself, such as slices of volumes. One of another colour is converted."""
+class SourceImageReader(ImageReader):
+    """Reads images that a source itself returns, such as slices of volumes. An image of another colour is converted."""
 
-    def read(self, index: int, picture: Picture) -> None:
-        """See `Pictures`."""
+    def read(self, index: int, image: ImageArray) -> None:
+        """See `ImageReader`."""
         read = self.source.read_picture(index)
-        if read.ndim != picture.ndim:
+        if read.ndim != image.ndim:
             read = np.asarray(cv2.cvtColor(read, cv2.COLOR_GRAY2RGB if read.ndim == 2 else cv2.COLOR_RGB2GRAY))
-        fit(read, picture, self.resize)
+        fit(read, image, self.resize)
 
 
-class ArrayPictures(Pictures):
-    """Pictures that are arrays already, (height, width) or (height, width, channels), uint8.
+class ArrayImageReader(ImageReader):
+    """Reads images that are rows of arrays, (height, width) or (height, width, channels), uint8.
 
     Args:
-        source: With rows of arrays.
-        color: What they are to be; None for what they are.
+        source: A source with rows of arrays.
+        color: The colour that the images must have; None for any.
         resize: See `resizing`.
 
     Raises:
-        ConfigError: when the arrays are no such pictures.
+        ConfigError: when the arrays are not such images.
     """
 
     def __init__(self, source: Source, color: Color | None, resize: Resize) -> None:
@@ -90,19 +90,19 @@ class ArrayPictures(Pictures):
             )
         self.stored_size = stored.shape[0], stored.shape[1]
 
-    def read(self, index: int, picture: Picture) -> None:
-        """See `Pictures`."""
+    def read(self, index: int, image: ImageArray) -> None:
+        """See `ImageReader`."""
         stored = self.source.fields["x"].empty(1)
         self.source.read_rows(np.array([index]), {"x": stored})
-        as_picture = stored.reshape(self.stored_size) if self.num_channels == 1 else stored[0]
-        if as_picture.shape == picture.shape:
-            picture[...] = as_picture
+        stored_image = stored.reshape(self.stored_size) if self.num_channels == 1 else stored[0]
+        if stored_image.shape == image.shape:
+            image[...] = stored_image
         else:
-            fit(as_picture, picture, self.resize)
+            fit(stored_image, image, self.resize)
 
 
-def pictures_of(source: Source, indices: Indices, color: Color | None, resize: Resize) -> Pictures:
-    """How to read a source's pictures.
+def image_reader(source: Source, indices: Indices, color: Color | None, resize: Resize) -> ImageReader:
+    """How to read a source's images.
 
     Args:
         source: Whose samples have a `path`, or which has rows of arrays or `read_picture(index)`.
@@ -111,14 +111,14 @@ def pictures_of(source: Source, indices: Indices, color: Color | None, resize: R
         resize: See `resizing`.
 
     Raises:
-        ConfigError: when the source has no pictures, or arrays of another kind.
+        ConfigError: when the source has no images, or arrays of another kind.
     """
     if source.has_rows:
-        return ArrayPictures(source, color, resize)
+        return ArrayImageReader(source, color, resize)
     if source.has_pictures:  # its samples may have a `path` too, that of a volume
-        return MadePictures(source, CHANNELS[color or "rgb"], resize)
+        return SourceImageReader(source, CHANNELS[color or "rgb"], resize)
     if "path" in source[int(indices[0])]:
-        return FilePictures(source, CHANNELS[color or "rgb"], resize)
+        return FileImageReader(source, CHANNELS[color or "rgb"], resize)
     raise ConfigError(
         f"the source {type(source).__name__} has no pictures",
         expected="a source whose samples have a `path`, or one with rows of arrays or `read_picture(index)`",
@@ -128,19 +128,19 @@ def pictures_of(source: Source, indices: Indices, color: Color | None, resize: R
 
 def read_resized(
     path: str,
-    picture: Picture,
+    image: ImageArray,
     color: Color,
     resize: Resize,
     smallest: Callable[[Size, Size, Resize], Size] = scaled_size,
 ) -> None:
-    """Reads an image file and writes it, resized, into a picture of any size.
+    """Reads an image file and writes it, resized, into an image of any size.
 
     Args:
         path: Of the file.
-        picture: (height, width) for gray, else (height, width, 3).
+        image: (height, width) for gray, else (height, width, 3).
         color: "rgb" or "gray"; a file of the other kind is converted.
         resize: See `resizing`.
-        smallest: From the sizes of file and picture, the smallest size that a JPEG may be decoded at.
+        smallest: From the sizes of file and image, the smallest size that a JPEG may be decoded at.
     """
-    size = picture.shape[0], picture.shape[1]
-    fit(read_picture(path, color, lambda stored: smallest(stored, size, resize)), picture, resize)
+    size = image.shape[0], image.shape[1]
+    fit(read_image(path, color, lambda stored: smallest(stored, size, resize)), image, resize)
