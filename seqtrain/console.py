@@ -1,7 +1,7 @@
 """Keeps the terminal for the command's own messages, and stdout for the output that scripts read.
 
-Libraries and user code also write to them: TensorFlow and CUDA write from C++, bypassing `sys.stderr` (no logging level
-silences all of it), and a user's callback may call `print`. So the file descriptors themselves are redirected.
+Libraries and user code also write to stdout and stderr: TensorFlow and CUDA write from C++, bypassing `sys.stderr` (no
+logging level silences all of it), and a user's callback may call `print`. So the file descriptors are redirected.
 
 Progress goes to stderr in one of three ways: bars on a terminal, plain lines in a pipe or a log file, or nothing. All
 code that shows progress calls `display` to know which. A long task without measurable progress has a status line.
@@ -78,7 +78,7 @@ def status(words: str, asked: str | None = None) -> Iterator[None]:
 
 
 def write_above_bars(text: str) -> None:
-    """Writes to the current stderr, above progress bars."""
+    """Writes to stderr, above the progress bars if there are any."""
     if "tqdm" in sys.modules:
         from tqdm import tqdm
 
@@ -112,8 +112,8 @@ def outlive_terminal() -> None:
 
 
 @contextlib.contextmanager
-def native_stderr_aside() -> Iterator[None]:
-    """Hides what is written to file descriptor 2; after an unexpected error, its last lines are shown."""
+def hidden_native_stderr() -> Iterator[None]:
+    """Hides what libraries write to file descriptor 2; if an unexpected error is raised, shows its last lines."""
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder, "stderr")
         try:
@@ -131,7 +131,7 @@ def native_stderr_aside() -> Iterator[None]:
 def python_stderr_to_native() -> Iterator[None]:
     """Makes `sys.stderr` write to file descriptor 2, for libraries that print to both.
 
-    A logging handler that a library creates meanwhile keeps this stream, so the stream is never closed.
+    A logging handler that a library creates within the block keeps this stream, so the stream is never closed.
     """
     native = os.fdopen(_STDERR, "w", buffering=1, encoding="utf-8", errors="backslashreplace", closefd=False)
     with contextlib.redirect_stderr(native):

@@ -26,13 +26,13 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
 IMPORT_FAILED, MISSING_FILE, UNKNOWN_COMPONENT = "import_failed", "missing_file", "unknown_component"
-"""Codes of mistakes that a config which is only looked at, and not trained, may have."""
+"""Codes of mistakes that are ignored in a config that is only shown or compared, not trained."""
 
 MOST_TOLD = 10
-"""How many mistakes of one file are looked for, where looking takes its time."""
+"""The largest number of mistakes to collect in one file if each takes time to find."""
 
 MOST_LISTED = 10_000
-"""How many are looked for where it takes none; a person is shown some, and scripts all."""
+"""The largest number to collect if finding them is fast; users are shown some of them, scripts get all."""
 
 _LINE = re.compile(r":([0-9]+)$")
 
@@ -43,10 +43,10 @@ class Mistake:
 
     Args:
         message: What is wrong.
-        where: Its location: `file:line:column`, `file`, `file:row`, or the override of the command line.
-        expected: What would have been right; follows the word "expected".
-        received: What was found instead; follows the word "received".
-        fix: What to do.
+        where: Its location: `file:line:column`, `file`, `file:row`, or the override on the command line.
+        expected: What would be right; printed after the word "expected".
+        received: What was found instead; printed after the word "received".
+        fix: How to fix it.
         code: The kind of mistake, for scripts: `unknown_key`, `missing_file`. Default: the kind of the error that
             contains it.
     """
@@ -147,7 +147,7 @@ class GatheredErrors:
 def without_repeats(mistakes: Sequence[Mistake], num_rows: int) -> list[Mistake]:
     """The mistakes in the rows of a file; if every row is wrong, the commonest mistake is listed only once.
 
-    In that case the whole column holds something else, and its first cell shows it as well as all of them.
+    In that case the whole column has the wrong content, which its first cell shows well enough.
 
     Args:
         mistakes: At least one for each wrong row.
@@ -240,7 +240,7 @@ def unreadable(
     Args:
         path: The file or folder.
         error: The exception that opening it raised.
-        what: What to call it: "file", "folder", or such as "image file".
+        what: What the message calls it: "file", "folder" or "image file".
         expected: See `Mistake`.
         fix: See `Mistake`.
     """
@@ -254,7 +254,7 @@ def unreadable(
 
 
 def nearest(name: str, names: Iterable[str]) -> str | None:
-    """The name most similar to `name`, or None if none is similar."""
+    """The name that is most similar to `name`; None if no name is similar."""
     by_folded = {known.lower(): known for known in names}
     matches = difflib.get_close_matches(name.lower(), by_folded, n=1, cutoff=0.6)
     return by_folded[matches[0]] if matches else None

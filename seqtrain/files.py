@@ -18,11 +18,11 @@ _UNFINISHED = ".{}.unfinished"
 
 
 @contextlib.contextmanager
-def written_whole(path: Path, *, shared: bool = False, durable: bool = True) -> Iterator[BinaryIO]:
+def atomic_write(path: Path, *, shared: bool = False, durable: bool = True) -> Iterator[BinaryIO]:
     """Opens a temporary file that replaces `path` at the end of the block; if the block raises, it is removed.
 
     Args:
-        path: Of the file.
+        path: The file.
         shared: Whether other processes may write the same file at the same time.
         durable: Whether to sync it, so that it survives a power cut; not needed for files such as plots.
 
@@ -45,7 +45,7 @@ def written_whole(path: Path, *, shared: bool = False, durable: bool = True) -> 
 
 def write_text(path: Path, text: str) -> None:
     """Writes a text file atomically; bytes of file names that are not UTF-8 are kept (`surrogateescape`)."""
-    with written_whole(path) as file:
+    with atomic_write(path) as file:
         file.write(text.encode(errors="surrogateescape"))
 
 
@@ -60,7 +60,7 @@ def is_unfinished(path: Path) -> bool:
 
 
 def sync_folder(folder: Path) -> None:
-    """Syncs the entries of a folder, so that renames survive a power cut, if the file system supports it."""
+    """Syncs the entries of a folder, if the file system supports it, so that renames survive a power cut."""
     descriptor = os.open(folder, os.O_RDONLY)
     try:
         os.fsync(descriptor)
@@ -72,5 +72,5 @@ def sync_folder(folder: Path) -> None:
 
 
 def partial(path: Path) -> Path:
-    """The name of a long output, such as predictions, until it is complete; users may open it meanwhile."""
+    """The name that an output such as predictions has until it is complete; users may open it before."""
     return path.with_name(f"{path.name}.partial")

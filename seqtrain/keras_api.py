@@ -35,7 +35,7 @@ _FOLDERS: dict[Kind, tuple[str, ...]] = {
     "callback": ("callbacks",),
     "optimizer": ("optimizers",),
     "loss": ("losses",),
-    "metric": ("losses", "metrics"),  # the functions are defined with the losses
+    "metric": ("losses", "metrics"),  # metric functions are defined with the losses
     "schedule": ("optimizers/schedules",),
 }
 _NOT_FROM_A_CONFIG = {
@@ -46,7 +46,7 @@ _NOT_FROM_A_CONFIG = {
     *("Mean", "Sum"),  # of values, not of targets and predictions
     *("get", "serialize", "deserialize"),
 }
-_ANY_OUTPUT = {  # strings that compile resolves by the shape of the output
+_ANY_OUTPUT = {  # strings that `compile` resolves by the shape of the output
     "metric": {"accuracy": "accuracy", "acc": "accuracy", "crossentropy": "crossentropy", "ce": "crossentropy"},
     "loss": {"crossentropy": "crossentropy", "ce": "crossentropy"},
 }
@@ -67,8 +67,8 @@ class Offer:
 
     Args:
         name: Its canonical name: `EarlyStopping`, `mean_squared_error`.
-        target: "module:attribute" to import it from; empty for `accuracy` and `crossentropy`, which exist as strings
-            alone.
+        target: "module:attribute" to import it from; empty for `accuracy` and `crossentropy`, which exist only as
+            strings.
         signature: The arguments that a config may set; empty for functions, which are passed to Keras, not called.
         is_class: Whether it is a class, to be called with arguments.
         string: The string that `compile` accepts instead if there are no arguments, spelled as in the config if Keras
@@ -105,8 +105,8 @@ def offered(kind: Kind) -> Mapping[str, Offer]:
 def find(kind: Kind, name: str) -> Offer | None:
     """The offer called `name`, or None.
 
-    Case and underscores are ignored, and Keras's aliases are known. `accuracy` is the string for which Keras chooses
-    the accuracy that fits the output, also if it is spelled `Accuracy`.
+    Case and underscores are ignored, and Keras's aliases are known. `accuracy`, in any spelling, is the string for
+    which Keras chooses the accuracy that fits the output.
     """
     offer = _catalog(kind).by_folded_name.get(_fold(name))
     if offer is None:
@@ -188,7 +188,7 @@ def _read(kind: Kind, sources: SourceModules) -> Iterator[Offer]:
 
 
 def _string(kind: Kind, name: str, sources: SourceModules) -> str | None:
-    """The string by which `keras.<kind>s.get` finds `name`; a function's name also stands for its class."""
+    """The string by which `keras.<kind>s.get` finds `name`; for a class, this may be the name of the function."""
     needed = [p for p in sources.signature(name).parameters.values() if p.default is REQUIRED]
     known = set(_known_to_get(sources))
     if kind == "loss":
@@ -251,7 +251,7 @@ def _exports(node: ast.ClassDef | ast.FunctionDef) -> list[str]:
 
 
 def _inferred(parameter: Parameter) -> Parameter:
-    """Adds a type to a parameter, wide enough to accept every valid value, because Keras has no annotations."""
+    """Adds a type to a parameter, since Keras has no annotations; the type accepts every valid value."""
     return replace(parameter, annotation=_ANNOTATIONS.get(parameter.name, _type_like(parameter)))
 
 

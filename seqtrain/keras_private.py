@@ -1,4 +1,4 @@
-"""All uses of Keras's private functions and attributes, each with its reason: check this file for new Keras versions.
+"""All uses of Keras's private functions and attributes, with the reasons. Check this file when Keras is upgraded.
 
 Written for Keras 3.15. It is not in `training`, because callbacks and a model import it too.
 """
@@ -16,7 +16,7 @@ from keras.src.random.seed_generator import global_seed_generator
 from keras.src.saving import saving_lib
 
 CALLBACK_ATTRIBUTES = ("_model", "params", "validation_data")
-"""What Keras itself puts on every callback."""
+"""Attributes that Keras sets on every callback."""
 
 
 def shared_seed() -> Any:
@@ -88,20 +88,20 @@ def mean_over_samples(model: Any) -> None:
     samples counts as much as one of 256.
 
     Args:
-        model: Compiled; one with a single output has no such losses.
+        model: A compiled model; with a single output, it has no such losses.
 
     Source: `CompileLoss.call` of Keras 3, which calls `update_state` of its metrics with `(value, sample_weight=...)`.
     """
     loss = compile_loss(model)
     call = loss.call
 
-    def counting(y_true: Any, y_pred: Any, sample_weight: Any = None) -> Any:
+    def call_with_sizes(y_true: Any, y_pred: Any, sample_weight: Any = None) -> Any:
         for mean in loss.metrics:
             size = keras.ops.cast(keras.ops.shape(keras.tree.flatten(y_true)[0])[0], "float32")
             mean.update_state = functools.partial(_update, mean, size)
         return call(y_true, y_pred, sample_weight)
 
-    loss.call = counting
+    loss.call = call_with_sizes
 
 
 def _update(mean: Any, size: Any, value: Any, sample_weight: Any = None) -> None:
@@ -110,7 +110,7 @@ def _update(mean: Any, size: Any, value: Any, sample_weight: Any = None) -> None
 
 
 def postpone_final_values(optimizer: Any) -> Callable[[Any], None]:
-    """Stops `fit` from setting the weights to their final values (averages): on JAX it does so after an early stop too.
+    """Keeps `fit` from setting the weights to their final values, such as averages; on JAX it would even after a stop.
 
     Returns:
         The optimizer's `finalize_variable_values`, to be called with the weights at the end of the run.
@@ -140,7 +140,7 @@ def skip_steps(model: Any, num_steps: int) -> None:
     model.train_function = skip
 
 
-def tell_test_end(callbacks: keras.callbacks.CallbackList, logs: dict[str, Any]) -> None:
+def call_on_test_end(callbacks: keras.callbacks.CallbackList, logs: dict[str, Any]) -> None:
     """`CallbackList.on_test_end` with the original logs: Keras passes a copy, so values that callbacks add are lost."""
     for callback in callbacks.callbacks:
         callback.on_test_end(logs)

@@ -1,4 +1,4 @@
-"""Decides by its name whether a metric should be maximised, and which metric a run monitors."""
+"""Decides by the name of a metric whether larger values are better, and which metric a run monitors."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ def larger_is_better(metric: str) -> bool:
 
 
 def known_monitor(monitor: str, known: tuple[str, ...]) -> str | None:
-    """The logged name for a monitor, such as `val_accuracy` for `val_acc`; None if it is not logged."""
+    """The name under which a monitor is logged, such as `val_accuracy` for `val_acc`; None if it is not logged."""
     return next((name for name in (monitor, monitor.replace("acc", "accuracy")) if name in known), None)
 
 
@@ -25,7 +25,7 @@ def watched_metric(stops: Iterable[Mapping[str, Any]], logged: tuple[str, ...]) 
     """The metric that decides which epoch is best, and its mode: those of early stopping, or else the loss.
 
     Args:
-        stops: The arguments of each `early_stopping` of the config.
+        stops: The arguments of each `early_stopping` in the config.
         logged: The names that an epoch logs.
     """
     for arguments in stops:

@@ -1,4 +1,4 @@
-"""All random numbers: pure functions of the seed, the epoch and the sample.
+"""Derives all random numbers from the seed, the epoch and the sample, by pure functions.
 
 No global random state is read or written, so the numbers do not depend on workers or their timing. Each use has its own
 tag in the entropy, so that no two uses share a stream: NumPy's `SeedSequence` pads short entropy with zeros, so without
@@ -18,7 +18,7 @@ _MOST_SHUFFLED = 1 << 22
 
 
 class Order(Protocol):
-    """A permutation: an array, or computed when it is indexed."""
+    """A permutation: an array, or one that is computed when it is indexed."""
 
     def __getitem__(self, part: slice, /) -> npt.NDArray[np.integer]: ...
 
@@ -26,8 +26,8 @@ class Order(Protocol):
 def epoch_order(seed: int, epoch: int, size: int) -> Order:
     """The order of `size` items in an epoch: a permutation that depends only on (seed, epoch).
 
-    Up to some millions of items an array is shuffled; for more, that would take seconds and much memory in each epoch,
-    so the permutation is computed when it is indexed.
+    Up to about four million items, an array is shuffled. For more, that would take seconds and much memory in each
+    epoch, so the permutation is computed when it is indexed.
     """
     generator = np.random.default_rng((_ORDER, seed, epoch))
     if size > _MOST_SHUFFLED:
@@ -42,10 +42,10 @@ def blocked_order(seed: int, epoch: int, blocks: npt.NDArray[np.integer], num_to
     many blocks must be in memory.
 
     Args:
-        seed: Of the run.
-        epoch: Of the run.
+        seed: The run's seed.
+        epoch: The epoch.
         blocks: The block number of each item.
-        num_together: How many blocks are mixed.
+        num_together: The number of blocks whose items are shuffled together.
     """
     generator = np.random.default_rng((_ORDER, seed, epoch))
     present, positions = np.unique(blocks, return_inverse=True)
@@ -56,8 +56,8 @@ def blocked_order(seed: int, epoch: int, blocks: npt.NDArray[np.integer], num_to
 class ComputedPermutation:
     """A pseudo-random permutation of any size that needs no memory: each value is computed when it is indexed.
 
-    A Feistel network of six rounds permutes all numbers with the smallest even number of bits that holds `size`; a
-    result that is too large is permuted again until it is below `size`, about twice on average.
+    A Feistel network of six rounds permutes all numbers with the smallest even number of bits that can represent them;
+    a result that is not below `size` is permuted again until it is, about twice on average.
 
     Args:
         generator: Draws the keys of the rounds.
@@ -80,21 +80,21 @@ class ComputedPermutation:
 
     def __getitem__(self, part: slice) -> npt.NDArray[np.integer]:
         start, stop, step = part.indices(self._size)
-        values = self._round_trip(np.arange(start, stop, step, dtype=np.uint64))
+        values = self._encrypt(np.arange(start, stop, step, dtype=np.uint64))
         outside = np.flatnonzero(values >= self._size)
         while outside.size:
-            values[outside] = self._round_trip(values[outside])
+            values[outside] = self._encrypt(values[outside])
             outside = outside[values[outside] >= self._size]
         return values.astype(np.int64)
 
-    def _round_trip(self, values: npt.NDArray[np.uint64]) -> npt.NDArray[np.uint64]:
+    def _encrypt(self, values: npt.NDArray[np.uint64]) -> npt.NDArray[np.uint64]:
         left, right = values >> self._half_bits, values & self._mask
         for key in self._keys:
-            left, right = right, left ^ (_mixed(right + key) & self._mask)
+            left, right = right, left ^ (_mix(right + key) & self._mask)
         return (left << self._half_bits) | right
 
 
-def _mixed(values: npt.NDArray[np.uint64]) -> npt.NDArray[np.uint64]:
+def _mix(values: npt.NDArray[np.uint64]) -> npt.NDArray[np.uint64]:
     values = (values ^ (values >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
     values = (values ^ (values >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
     return values ^ (values >> np.uint64(31))
@@ -133,15 +133,15 @@ def source_generator(seed: int, index: int) -> np.random.Generator:
 
 
 def handout_order(seed: int, size: int) -> npt.NDArray[np.integer]:
-    """The order of the training samples that a class written for Keras gets, fixed for the run."""
+    """The order in which a class written for Keras gets the training samples, fixed for the run."""
     return np.random.default_rng((_HANDOUT, seed)).permutation(size)
 
 
 def constructor_seed(seed: int, training: bool) -> int:
-    """The seed of the global generators before a class written for Keras is built for training, or for other samples.
+    """The seed of the global generators before a class written for Keras is built, for training or for other samples.
 
-    Batches and ends of epochs too have other numbers where the class does not train: else a validation would see the
-    very augmentation, or the very random data, of an epoch of training.
+    Seeds for validation differ from those for training, also in `batch_seed` and `epoch_end_seed`: otherwise, a
+    validation would get the same augmentation or random data as an epoch of training.
     """
     return seed if training else int(_seed_sequence(_HELD_OUT_CONSTRUCTOR, seed).generate_state(1)[0])
 

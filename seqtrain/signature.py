@@ -117,7 +117,7 @@ def signature_of(target: Callable[..., Any]) -> Signature:
 
 
 def docstring_section(docstring: str | None, title: str) -> str:
-    """The text below `Args:`, `Shapes:` or another title of a docstring; "" where it has none."""
+    """The text below `Args:`, `Shapes:` or another title of a docstring; "" if it has no such section."""
     found = re.search(rf"^{title}:\n(.*?)(?=^\S|\Z)", inspect.cleandoc(docstring or ""), re.MULTILINE | re.DOTALL)
     return inspect.cleandoc("\n" + found[1]) if found else ""
 

@@ -31,8 +31,8 @@ class Split:
     """The samples of both sides, as ascending indices of the source.
 
     Args:
-        train: Samples to train on.
-        val: Samples to validate on; empty for a run without validation.
+        train: The samples to train on.
+        val: The samples to validate on; empty for a run without validation.
     """
 
     train: Indices
@@ -53,7 +53,7 @@ def split_source(source: Source, config: SplitConfig, seed: int) -> Split:
     Args:
         source: The source; its length is used, and its labels or groups if `config.by` needs them.
         config: The shares and the kind of split.
-        seed: Of the run.
+        seed: The run's seed.
 
     Raises:
         ConfigError: when the source has no labels or groups to split by.

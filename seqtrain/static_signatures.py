@@ -1,4 +1,4 @@
-"""Reads the signatures of classes from source text, without importing their modules.
+"""Reads the signatures of classes from source code, without importing their modules.
 
 Callbacks derive from Keras's classes, and importing those takes seconds and hundreds of megabytes. `seqtrain check` and
 `list` need only the signatures, so these are parsed: names, literal defaults, annotations if there are any, and the
@@ -27,7 +27,7 @@ from typing import Any, TypeVar, cast
 import pydantic
 
 from seqtrain import signature, types
-from seqtrain.files import written_whole
+from seqtrain.files import atomic_write
 from seqtrain.signature import REQUIRED, Parameter, Signature, argument_meanings
 
 T = TypeVar("T")
@@ -77,9 +77,9 @@ class SourceModules:
         own = dict(list(_parameters(initializer, self._docstring(node)).items())[1:])  # without self
         if initializer.args.kwarg is None:
             return own, False
-        call = _call_that_hands_on(initializer)
+        call = _super_call_with_kwargs(initializer)
         if call is None or base is None:
-            return own, not _refuses_the_rest(initializer)
+            return own, not _rejects_kwargs(initializer)
         inherited, takes_any_keyword = self._of_class(base)
         given = [keyword.arg for keyword in call.keywords] + list(inherited)[: len(call.args)]
         return own | {n: p for n, p in inherited.items() if n not in given and n not in own}, takes_any_keyword
@@ -118,29 +118,29 @@ def read_once(sources: Sequence[Path], read: Callable[[], T]) -> T:
     If the cache folder cannot be used, the files are read each time.
 
     Args:
-        sources: The files. If the size or the time of one has changed, all are read again.
-        read: Reads them; its result is pickled.
+        sources: The files. If the size or the modification time of one has changed, all are read again.
+        read: Reads the files; its result is pickled.
     """
     try:
-        kept = _kept_file([Path(__file__), Path(signature.__file__), *sources], read.__qualname__)
-    except RuntimeError:  # the user has no home
+        cached = _cache_file([Path(__file__), Path(signature.__file__), *sources], read.__qualname__)
+    except RuntimeError:  # the user has no home folder
         return read()
     try:
-        if kept.stat().st_uid == os.getuid():  # unpickling runs code
-            return cast(T, pickle.loads(kept.read_bytes()))
+        if cached.stat().st_uid == os.getuid():  # unpickling another user's file could run code
+            return cast(T, pickle.loads(cached.read_bytes()))
     except FileNotFoundError:
         pass
     except Exception as error:  # a damaged pickle may raise anything
-        log.debug("%s is not used: %s", kept, error)
-    found = read()
+        log.debug("%s is not used: %s", cached, error)
+    result = read()
     with contextlib.suppress(OSError):
-        kept.parent.mkdir(parents=True, exist_ok=True)
-        with written_whole(kept, shared=True) as file:
-            file.write(pickle.dumps(found))
-    return found
+        cached.parent.mkdir(parents=True, exist_ok=True)
+        with atomic_write(cached, shared=True) as file:
+            file.write(pickle.dumps(result))
+    return result
 
 
-def _kept_file(sources: Iterable[Path], what: str) -> Path:
+def _cache_file(sources: Iterable[Path], what: str) -> Path:
     folder = os.environ.get("XDG_CACHE_HOME") or Path("~/.cache").expanduser()
     facts = [(str(path), (about := path.stat()).st_size, about.st_mtime_ns) for path in sources]
     digest = hashlib.sha256(repr((what, sys.version, facts)).encode()).hexdigest()[:16]
@@ -193,7 +193,7 @@ def _annotation(annotation: ast.expr | None) -> Any:
     return eval(compile(ast.Expression(annotation), "<annotation>", "eval"), dict(_ANNOTATION_NAMES))
 
 
-def _call_that_hands_on(initializer: ast.FunctionDef) -> ast.Call | None:
+def _super_call_with_kwargs(initializer: ast.FunctionDef) -> ast.Call | None:
     """The call `super().__init__(..., **kwargs)` in a constructor, or None."""
     for node in ast.walk(initializer):
         if isinstance(node, ast.Call) and ast.unparse(node.func) == "super().__init__":
@@ -201,7 +201,7 @@ def _call_that_hands_on(initializer: ast.FunctionDef) -> ast.Call | None:
     return None
 
 
-def _refuses_the_rest(initializer: ast.FunctionDef) -> bool:
+def _rejects_kwargs(initializer: ast.FunctionDef) -> bool:
     """Whether the constructor contains `if kwargs: raise ...`."""
     assert initializer.args.kwarg is not None
     return any(

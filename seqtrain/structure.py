@@ -1,7 +1,7 @@
 """Functions for nested batches, such as `(x, y)` and `(x, y, sample_weight)` with dicts and tuples of arrays.
 
 A structure is a leaf, or a tuple, list or dict of structures. Keras and TensorFlow have such functions too, but worker
-processes import neither.
+processes import neither of them.
 """
 
 from __future__ import annotations
@@ -18,15 +18,15 @@ Indices = npt.NDArray[np.integer]
 ImageArray = npt.NDArray[np.uint8]  # (height, width) or (height, width, channels)
 Size = tuple[int, int]  # height, width
 
-ALIGNMENT = 64  # TensorFlow takes a NumPy array without a copy only where its memory starts at a multiple of this
+ALIGNMENT = 64  # TensorFlow uses a NumPy array without a copy only if its memory starts at a multiple of this
 PART_NAMES = ("x", "y", "sample_weight")
 
 Kind = Literal["pixels", "mask", "series"]
-"""What the values of a field are, where its shape alone does not say:
+"""The meaning of a field's values, if its shape alone does not tell:
 
-- pixels: a picture (height, width, channels) or a volume (depth, height, width, channels)
-- mask: a class id for each pixel of a picture (height, width) or of a volume (depth, height, width)
-- series: (steps, channels); as x what is known, as y what follows
+- pixels: an image (height, width, channels) or a volume (depth, height, width, channels)
+- mask: a class id for each pixel of an image (height, width) or of a volume (depth, height, width)
+- series: (steps, channels); x has the known steps, y those that follow
 """
 
 
@@ -35,12 +35,12 @@ class FieldSpec:
     """Shape (of one sample, without the batch axis), dtype and meaning of one field of a batch.
 
     Args:
-        shape: One sample's shape; () for a scalar.
-        dtype: NumPy's name of the type, such as "uint8".
-        vocabulary_size: For a field of ids: their number; ids are 0 to vocabulary_size - 1.
+        shape: The shape of one sample; () for a scalar.
+        dtype: NumPy's name of the dtype, such as "uint8".
+        vocabulary_size: The number of ids in a field of ids, which are 0 to vocabulary_size - 1.
         kind: The meaning of the values; None if the shape is enough.
         classes: The names of the ids of a mask, a target or a category; None for other values.
-        columns: The names along the last axis, of a series or of numbers from several columns of a table.
+        columns: The names along the last axis, for a series or for numbers from several columns of a table.
     """
 
     shape: tuple[int, ...]
@@ -70,7 +70,7 @@ def map_structure(function: Callable[..., Any], *structures: Any) -> Any:
 
 
 def named_leaves(batch: tuple[Any, ...]) -> Iterator[tuple[str, Any]]:
-    """The leaves of a batch with names for users: `x`, `y`, `x.user_id`, `y.0`, `sample_weight`."""
+    """The leaves of a batch with the names that users see: `x`, `y`, `x.user_id`, `y.0`, `sample_weight`."""
     for name, part in zip(PART_NAMES, batch, strict=False):
         yield from _named(name, part)
 

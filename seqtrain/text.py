@@ -16,10 +16,10 @@ def listed(items: Collection[Any], most: int, rest: str = " and {more} more", se
     """The first items, and the number of the others: "a, b and 3 more".
 
     Args:
-        items: Items, formatted with `str`.
-        most: The largest number of items to name.
-        rest: Appended if there are more; `more` is the number of the others, `total` that of all.
-        separator: Between two items.
+        items: The items, formatted with `str`.
+        most: The largest number of items to list.
+        rest: Appended if there are more items; `{more}` is the number of the others, `{total}` that of all.
+        separator: Separates two items.
     """
     ending = rest.format(more=len(items) - most, total=len(items)) if len(items) > most else ""
     return separator.join(map(str, islice(items, most))) + ending
@@ -129,7 +129,7 @@ def aligned(rows: Sequence[Sequence[str]], right: Collection[int] = ()) -> list[
     """The rows of a table as lines of text with aligned columns.
 
     Args:
-        rows: Of equal length.
+        rows: The cells of each row; all rows have the same length.
         right: The columns that are aligned to the right.
     """
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]

@@ -1,4 +1,4 @@
-"""Loads the user's Python files as modules, in the run and in its worker processes."""
+"""Loads the user's Python files as modules, in the main process and in worker processes."""
 
 from __future__ import annotations
 

@@ -109,7 +109,7 @@ def test_what_libraries_say_from_python_follows_their_native_words(tmp_path, cap
 
 
 def test_native_words_are_shown_after_an_error_that_nobody_foresaw(capfd):
-    with pytest.raises(ZeroDivisionError), console.native_stderr_aside():
+    with pytest.raises(ZeroDivisionError), console.hidden_native_stderr():
         os.write(2, b"".join(b"word %d\n" % number for number in range(30)))
         1 / 0  # noqa: B018
     assert capfd.readouterr().err.splitlines() == [f"word {number}" for number in range(10, 30)]
@@ -117,7 +117,7 @@ def test_native_words_are_shown_after_an_error_that_nobody_foresaw(capfd):
 
 @pytest.mark.parametrize("error", [DataError("no samples"), BrokenPipeError()])
 def test_native_words_are_not_shown_after_an_error_that_is_told_in_words_or_foreseen(error, capfd):
-    with pytest.raises(type(error)), console.native_stderr_aside():
+    with pytest.raises(type(error)), console.hidden_native_stderr():
         os.write(2, b"chatter\n")
         raise error
     assert capfd.readouterr().err == ""

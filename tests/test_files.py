@@ -11,7 +11,7 @@ from seqtrain import files
 def test_a_file_has_its_name_only_when_it_is_whole(tmp_path):
     path = tmp_path / "history.csv"
     path.write_text("before")
-    with files.written_whole(path) as file:
+    with files.atomic_write(path) as file:
         file.write(b"after")
         assert path.read_text() == "before"
     assert path.read_text() == "after"
@@ -21,7 +21,7 @@ def test_a_file_has_its_name_only_when_it_is_whole(tmp_path):
 def test_a_full_disk_leaves_the_former_file_and_no_leftover(tmp_path):
     path = tmp_path / "history.csv"
     path.write_text("before")
-    with pytest.raises(OSError, match="No space left"), files.written_whole(path) as file:
+    with pytest.raises(OSError, match="No space left"), files.atomic_write(path) as file:
         file.write(b"half")
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
     assert path.read_text() == "before"
@@ -31,14 +31,14 @@ def test_a_full_disk_leaves_the_former_file_and_no_leftover(tmp_path):
 def test_what_a_killed_process_leaves_is_known_as_unfinished(tmp_path):
     path = tmp_path / "history.csv"
     for shared in (False, True):
-        with files.written_whole(path, shared=shared):
+        with files.atomic_write(path, shared=shared):
             (leftover,) = (entry for entry in tmp_path.iterdir() if entry != path)
             assert files.is_unfinished(leftover)
     assert not files.is_unfinished(path)
 
 
 def test_two_processes_that_write_one_file_do_not_share_what_is_unfinished(tmp_path):
-    with files.written_whole(tmp_path / "model.keras", shared=True):
+    with files.atomic_write(tmp_path / "model.keras", shared=True):
         assert [entry.name for entry in tmp_path.iterdir()] == [f".model.keras.{os.getpid()}.unfinished"]
 
 

@@ -1,7 +1,7 @@
-"""Callbacks by name: the project's own, and every one of Keras's that a config can make.
+"""Registers callbacks by name: the project's own, and those of Keras that can be created from a config.
 
-They are registered by their signatures, which are read from the source: deriving from `keras.callbacks.Callback` means
-importing Keras, and `check` and `list` must not wait for that.
+Their signatures are read from the source code, since importing a callback imports Keras, and `check` and `list` must
+not wait for that.
 """
 
 from seqtrain.keras_api import offered, snake_case

@@ -10,16 +10,16 @@ import numpy as np
 from seqtrain.callbacks.fitted_bar import Segment
 from seqtrain.text import duration
 
-_PACE_RANK = 1.6  # after the loss and the first metric of both splits, before the other metrics
+_THROUGHPUT_RANK = 1.6  # after the loss and the first metric of training and validation, before the other metrics
 
 
 def metric_parts(logs: Mapping[str, Any] | None, metrics_format: str, watched: str | None = None) -> list[Segment]:
-    """The metrics: training before validation, the loss before the others.
+    """The metrics as text: those of training before those of validation, and the loss before the others.
 
     Args:
         logs: The logs that Keras passes to callbacks; strings and arrays that other callbacks added are left out.
         metrics_format: The format string of one metric, with the fields `name` and `value`.
-        watched: The metric that says which epoch is best: it comes next after the loss.
+        watched: The metric that decides which epoch is best; it comes right after the loss.
     """
     first = "loss", (watched or "").removeprefix("val_")
     numbers = {name: float(value) for name, value in (logs or {}).items() if is_number(value)}
@@ -31,19 +31,19 @@ def metric_parts(logs: Mapping[str, Any] | None, metrics_format: str, watched: s
     return [Segment(_metric(name, numbers[name], metrics_format), ranks[name] / 2) for name in ordered]
 
 
-def pace_parts(logs: Mapping[str, Any] | None, seconds: float | None = None) -> list[Segment]:
-    """Samples/s, the share of the time that the model waited for data, and the duration of the epoch."""
+def throughput_parts(logs: Mapping[str, Any] | None, seconds: float | None = None) -> list[Segment]:
+    """As text: samples per second, the share of the time that the model waited for data, and the epoch's duration."""
     logs = logs or {}
     texts = []
     if "samples_per_s" in logs:
         texts += [f"{float(logs['samples_per_s']):.0f} samples/s", f"data wait {float(logs['data_wait']):.0%}"]
     if seconds is not None:
         texts.append(duration(seconds))
-    return [Segment(text, _PACE_RANK + place / 10) for place, text in enumerate(texts)]
+    return [Segment(text, _THROUGHPUT_RANK + place / 10) for place, text in enumerate(texts)]
 
 
 def is_number(value: Any) -> bool:
-    """Whether a logged value can be shown as a number: other callbacks may log strings or arrays."""
+    """Whether a logged value is a number; callbacks may also log strings or arrays."""
     return not isinstance(value, str) and np.ndim(value) == 0
 
 
@@ -54,7 +54,6 @@ def _order(base: str, metrics: list[str], first: tuple[str, ...]) -> tuple[int, 
 
 def _metric(name: str, value: float, metrics_format: str) -> str:
     if 0 < abs(value) < 5e-4 and metrics_format.endswith("{value:0.4f}"):
-        return (
-            f"{metrics_format.removesuffix('{value:0.4f}').format(name=name)}{value:.1e}"  # else it would read 0.0000
-        )
+        # With four decimals, the value would be shown as 0.0000.
+        return f"{metrics_format.removesuffix('{value:0.4f}').format(name=name)}{value:.1e}"
     return metrics_format.format(name=name, value=value)

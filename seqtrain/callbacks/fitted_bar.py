@@ -34,7 +34,7 @@ class Segment:
 
 
 def fitted(parts: Sequence[Segment], room: float, separator: str) -> str:
-    """The most important parts that fit into `room`, in their given order."""
+    """The most important parts that fit into `room` columns, in their given order."""
     texts = [part.text for part in parts]
     if disp_len(separator.join(texts)) <= room:
         return separator.join(texts)
@@ -51,9 +51,9 @@ class FittedBar(tqdm):  # type: ignore[type-arg]
     """A tqdm bar with a heading and a text, shortened to fit the terminal.
 
     Args:
-        heading: Names the task, such as the epoch; `{heading}` in the format.
+        heading: The name of the task, such as the epoch; `{heading}` in the format.
         field: Where the format shows the text: `prefix`, which tqdm shows as `{desc}`, or `postfix`.
-        separator: Between the parts of the text.
+        separator: Separates the parts of the text.
         options: Passed on to tqdm.
     """
 
@@ -65,7 +65,8 @@ class FittedBar(tqdm):  # type: ignore[type-arg]
         self._drawn: tuple[str, int] | None = None
         self._drawn_width = 0
         desc = heading if field == "postfix" else ""
-        super().__init__(desc=desc, dynamic_ncols=True, miniters=0, **options)  # miniters: a fraction is progress too
+        # With `miniters=0`, a fraction of an epoch is progress too.
+        super().__init__(desc=desc, dynamic_ncols=True, miniters=0, **options)
 
     def __str__(self) -> str:
         shown = {**self.format_dict, "heading": self.heading}
@@ -91,7 +92,7 @@ class FittedBar(tqdm):  # type: ignore[type-arg]
         """Draws the bar, unless nothing has changed or its delay has not passed."""
         if self.delay and time.time() < getattr(self, "start_t", math.inf) + self.delay:
             return True
-        self._fit_anew_if_resized()
+        self._redraw_if_resized()
         text, place = str(self) if msg is None else msg, abs(self.pos) if pos is None else pos
         if (text, place) == self._drawn:
             return True
@@ -100,7 +101,7 @@ class FittedBar(tqdm):  # type: ignore[type-arg]
 
     def clear(self, nolock: bool = False) -> None:
         """Leaves the line empty."""
-        self._fit_anew_if_resized()
+        self._redraw_if_resized()
         self._drawn = None
         super().clear(nolock)
 
@@ -109,8 +110,8 @@ class FittedBar(tqdm):  # type: ignore[type-arg]
         """The number of columns of the terminal; 0 without a terminal."""
         return self.format_dict["ncols"] or 0
 
-    def _fit_anew_if_resized(self) -> None:
-        """Redraws all bars after the terminal was resized: tqdm's blanks over a longer old line would wrap."""
+    def _redraw_if_resized(self) -> None:
+        """Redraws all bars after the terminal was resized: the blanks that tqdm writes over an old line would wrap."""
         if self._drawn is None or self.width == self._drawn_width:
             return
         bars = [bar for bar in tqdm._instances if isinstance(bar, FittedBar)]  # type: ignore[attr-defined]

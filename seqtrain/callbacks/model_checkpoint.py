@@ -12,7 +12,7 @@ import keras
 
 from seqtrain import keras_private
 from seqtrain.errors import ResourceError
-from seqtrain.files import written_whole
+from seqtrain.files import atomic_write
 
 
 class ModelCheckpoint(keras.callbacks.ModelCheckpoint):
@@ -26,7 +26,7 @@ class ModelCheckpoint(keras.callbacks.ModelCheckpoint):
 
 
 class _SavedInMemory:
-    """A model that saves to memory first, so that no half file is left; Keras itself saves whole models as `.h5`."""
+    """A model that saves to memory first, so that no half file is left; only whole `.h5` models are saved by Keras."""
 
     def __init__(self, model: Any) -> None:
         self._model = model
@@ -50,7 +50,7 @@ class _SavedInMemory:
 
 def _write(buffer: keras_private.NamedBuffer) -> None:
     try:
-        with written_whole(buffer.path, shared=True) as file:
+        with atomic_write(buffer.path, shared=True) as file:
             file.write(buffer.getbuffer())
     except OSError as error:
         fix = "free the disk, or name another filepath"

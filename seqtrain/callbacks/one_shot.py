@@ -29,11 +29,11 @@ _TRIALS = 100  # tag in the seed's entropy, different from the tags in `randomne
 
 @dataclass(frozen=True)
 class Task:
-    """Some classes, with two samples of each: as many trials as classes.
+    """Several classes with two samples each; each class gives one trial.
 
     Args:
-        support: The one example of each class, as indices of the source.
-        query: For each class in the same order, the sample to be classified, as an index of the source.
+        support: The example of each class, as indices of the source.
+        query: The sample of each class that is to be classified, in the same order, as indices of the source.
     """
 
     support: Indices
@@ -41,7 +41,7 @@ class Task:
 
 
 def draw_tasks(members: ClassMembers, ways: int, num_trials: int, seed: int) -> list[Task]:
-    """The fewest tasks that give `num_trials`; classes with one sample take no part.
+    """Draws the fewest tasks that give `num_trials` trials; classes with a single sample are not used.
 
     Raises:
         ConfigError: when fewer than `ways` classes have two samples.
@@ -68,19 +68,19 @@ def draw_tasks(members: ClassMembers, ways: int, num_trials: int, seed: int) -> 
 class OneShotAccuracy(keras.callbacks.Callback):
     """Logs `val_one_shot_accuracy`, for models with a layer `embedding`, such as `siamese`; chance is 1 / `ways`.
 
-    For classes that training does not see, hold them out: `split: {by: group, column: class}`.
+    To validate on classes that are not trained on, split by class: `split: {by: group, column: class}`.
 
     Args:
-        ways: Classes to tell apart in a trial.
-        num_trials: How many, rounded up to a multiple of `ways`.
-        val_sequence: Its samples are shown, their classes told apart; supplied by the run.
+        ways: The number of classes in a trial.
+        num_trials: The number of trials, rounded up to a multiple of `ways`.
+        val_sequence: The validation sequence, whose samples are used; supplied by the run.
 
     Raises:
         ConfigError: when there is no validation, or it has fewer classes than `ways` with two samples each.
 
     Source:
         Lake, Salakhutdinov and Tenenbaum, 2015, "Human-level concept learning through probabilistic program induction":
-        20 ways, 400 trials, in tasks where each of 20 classes is asked for once.
+        20 ways and 400 trials, in tasks with one query for each of 20 classes.
 
     Example:
         callbacks: [tqdm, one_shot, {early_stopping: {monitor: val_one_shot_accuracy, mode: max, patience: 5}}]
@@ -101,7 +101,7 @@ class OneShotAccuracy(keras.callbacks.Callback):
             )
         self._sequence = val_sequence
         self._ways, self._num_trials = ways, num_trials
-        self._pictures: list[npt.NDArray[Any]] = []
+        self._images: list[npt.NDArray[Any]] = []
         self._draw(val_sequence.indices)
 
     def on_test_end(self, logs: dict[str, Any] | None = None) -> None:
@@ -129,7 +129,7 @@ class OneShotAccuracy(keras.callbacks.Callback):
         """Does nothing: there is no state."""
 
     def _embeddings(self) -> npt.NDArray[np.float32]:
-        """The embeddings of the samples in all trials, in their order."""
+        """The embeddings of the samples in all trials, in the order of their indices."""
         try:
             embed = self.model.get_layer(EMBEDDING)
         except ValueError as error:
@@ -138,8 +138,8 @@ class OneShotAccuracy(keras.callbacks.Callback):
                 received=f"the model '{self.model.name}'",
                 fix="use the model siamese, or name the layer so",
             ) from error
-        self._pictures = self._pictures or self._read()
-        batches = [keras.ops.convert_to_numpy(embed(batch, training=False)) for batch in self._pictures]
+        self._images = self._images or self._read()
+        batches = [keras.ops.convert_to_numpy(embed(batch, training=False)) for batch in self._images]
         return np.concatenate(batches)
 
     def _draw(self, indices: Indices) -> None:
@@ -150,16 +150,16 @@ class OneShotAccuracy(keras.callbacks.Callback):
     def _read(self) -> list[npt.NDArray[Any]]:
         """The images of all trials, in batches; draws the trials again without samples that are skipped."""
         readable = self._sequence.indices
-        pictures: dict[int, npt.NDArray[Any]] = {}
-        while bad := [sample for sample in self._shown.tolist() if not self._is_read(sample, pictures)]:
+        images: dict[int, npt.NDArray[Any]] = {}
+        while bad := [sample for sample in self._shown.tolist() if not self._is_read(sample, images)]:
             readable = np.setdiff1d(readable, bad)
             self._draw(readable)
-        size, shown = self._sequence.batch_size, [pictures[sample] for sample in self._shown.tolist()]
+        size, shown = self._sequence.batch_size, [images[sample] for sample in self._shown.tolist()]
         return [np.concatenate(shown[start : start + size]) for start in range(0, len(shown), size)]
 
-    def _is_read(self, sample: int, pictures: dict[int, npt.NDArray[Any]]) -> bool:
-        """Whether a sample's image (the first field of its row) is in `pictures`, or could be read and added."""
-        if sample in pictures:
+    def _is_read(self, sample: int, images: dict[int, npt.NDArray[Any]]) -> bool:
+        """Whether a sample's image (the first field of its row) is in `images`, or could be read and added."""
+        if sample in images:
             return True
         rows = self._sequence.allocate(1)
         try:
@@ -168,5 +168,5 @@ class OneShotAccuracy(keras.callbacks.Callback):
             if not self._sequence.skips_bad_samples:
                 raise
             return False  # the loader reports it
-        pictures[sample] = next(iter(rows[0].values())) if isinstance(rows[0], Mapping) else rows[0]
+        images[sample] = next(iter(rows[0].values())) if isinstance(rows[0], Mapping) else rows[0]
         return True

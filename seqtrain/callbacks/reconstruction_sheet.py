@@ -1,7 +1,7 @@
-"""A sheet of image rows with a caption each: the inputs of an autoencoder and its reconstructions.
+"""Draws rows of images with captions: the inputs of an autoencoder and its reconstructions.
 
-Small pictures are enlarged by whole factors without smoothing, so that each pixel shows as it is. Floats are shown
-from 0, black, to 1, white, and never over their own range: a gray reconstruction of a bright picture must look gray.
+Small images are enlarged by whole factors without smoothing, so that each pixel is visible. Floats are shown from 0,
+black, to 1, white, and not scaled to their own range: a gray reconstruction of a bright image must look gray.
 """
 
 from __future__ import annotations
@@ -21,23 +21,23 @@ _BACKGROUND, _INK, _FAINT = "white", "#1a1a1a", "#767676"
 
 
 def reconstruction_sheet(rows: Mapping[str, npt.NDArray[Any]], title: str) -> Image.Image:
-    """Draws rows of pictures.
+    """Draws rows of images.
 
     Args:
-        rows: The pictures of each row by its caption, all of one size and equally many.
-        title: The line on top.
+        rows: The images of each row by its caption; all rows have equally many, and all images the same size.
+        title: The line at the top.
 
     Shapes:
-        rows: (pictures, height, width, channels); uint8, or floats from 0 to 1; of two or more than four channels the
+        rows: (images, height, width, channels); uint8, or floats from 0 to 1; with two or more than four channels, the
             first is shown
     """
-    tiles = {caption: [_tile(picture) for picture in as_bytes(pictures)] for caption, pictures in rows.items()}
+    tiles = {caption: [_tile(image) for image in as_bytes(images)] for caption, images in rows.items()}
     width, height = next(iter(tiles.values()))[0].size
     num_columns = len(next(iter(tiles.values())))
     row_height = height + _CAPTION_SIZE + 2 * _GAP + _MARGIN
     title_font, caption_font = ImageFont.load_default(_TITLE_SIZE), ImageFont.load_default(_CAPTION_SIZE)
-    words = max(title_font.getlength(title), *(caption_font.getlength(caption) for caption in tiles))
-    sheet_width = max(num_columns * (width + _GAP) - _GAP, math.ceil(words)) + 2 * _MARGIN
+    text_width = max(title_font.getlength(title), *(caption_font.getlength(caption) for caption in tiles))
+    sheet_width = max(num_columns * (width + _GAP) - _GAP, math.ceil(text_width)) + 2 * _MARGIN
     top = _TITLE_SIZE + 2 * _MARGIN
     sheet = Image.new("RGB", (sheet_width, top + len(tiles) * row_height), _BACKGROUND)
     draw = ImageDraw.Draw(sheet)
@@ -50,16 +50,16 @@ def reconstruction_sheet(rows: Mapping[str, npt.NDArray[Any]], title: str) -> Im
     return sheet
 
 
-def as_bytes(pictures: npt.NDArray[Any]) -> npt.NDArray[np.uint8]:
-    """Pictures as bytes; floats from 0 to 1 become 0 to 255, what lies outside is clipped, and NaN is black."""
-    if pictures.dtype == np.uint8:
-        return pictures
-    values = np.rint(np.clip(np.nan_to_num(pictures), 0, 1) * 255)
+def as_bytes(images: npt.NDArray[Any]) -> npt.NDArray[np.uint8]:
+    """Images as bytes: floats from 0 to 1 become 0 to 255, others are clipped, and NaN becomes 0."""
+    if images.dtype == np.uint8:
+        return images
+    values = np.rint(np.clip(np.nan_to_num(images), 0, 1) * 255)
     return np.asarray(values, dtype=np.uint8)
 
 
-def _tile(picture: npt.NDArray[np.uint8]) -> Image.Image:
-    shown = picture[..., :3] if picture.shape[-1] in (3, 4) else picture[..., 0]
+def _tile(image: npt.NDArray[np.uint8]) -> Image.Image:
+    shown = image[..., :3] if image.shape[-1] in (3, 4) else image[..., 0]
     tile = Image.fromarray(np.ascontiguousarray(shown)).convert("RGB")
     edge = max(tile.size)
     if edge > _LARGEST_TILE:

@@ -13,32 +13,32 @@ import numpy.typing as npt
 
 from seqtrain.callbacks.reconstruction_sheet import reconstruction_sheet
 from seqtrain.errors import ConfigError, DataError
-from seqtrain.files import written_whole
+from seqtrain.files import atomic_write
 from seqtrain.structure import FieldSpec
 from seqtrain.types import Positive
 
-_PRIOR_SEED = 0  # the same numbers in every epoch and run, so that pictures can be compared
+_PRIOR_SEED = 0  # the same random numbers in every epoch and run, so that the images can be compared
 
 log = logging.getLogger("seqtrain")
 
 
 class Reconstructions(keras.callbacks.Callback):
-    """Draws an autoencoder's input and output side by side into `plots/`, with new pictures where it can make some.
+    """Draws inputs and reconstructions of an autoencoder into `plots/`, and generated images if it can generate some.
 
-    `reconstructions_0005.png` is as after epoch 5, `reconstructions.png` as at the end: of the best weights where
-    early_stopping stands before it and restores them. The samples are spread evenly over the validation, or without one
-    over the training, and always the same. A model with `decode` and `latent_size`, such as `vae`, also draws new
-    pictures from its prior.
+    `reconstructions_0005.png` is drawn after epoch 5, and `reconstructions.png` at the end of training: with the best
+    weights, if early_stopping comes before it in the config and restores them. The samples are always the same, spread
+    evenly over the validation samples, or over the training samples without a validation. For a model with `decode` and
+    `latent_size`, such as `vae`, new images are generated from its prior.
 
     Args:
-        run_dir: The run's folder; supplied by the run.
-        train_sequence: Of the run; supplied by it.
-        val_sequence: Of the run, or None; supplied by it.
-        every: Draw after so many epochs, and at the end.
-        samples: How many pictures.
+        run_dir: The run folder; supplied by the run.
+        train_sequence: The training sequence; supplied by the run.
+        val_sequence: The validation sequence, or None; supplied by the run.
+        every: The number of epochs from one drawing to the next; there is another at the end.
+        samples: The number of images.
 
     Raises:
-        ConfigError: when targets are no pictures of the inputs' size.
+        ConfigError: when the targets are not images of the inputs' size.
 
     Example:
         callbacks: [tqdm, {reconstructions: {every: 10}}]
@@ -82,7 +82,7 @@ class Reconstructions(keras.callbacks.Callback):
             latent = np.random.default_rng(_PRIOR_SEED).standard_normal((len(x), self.model.latent_size), np.float32)
             rows["drawn from the prior"] = keras.ops.convert_to_numpy(self.model.decode(latent))
         sheet = reconstruction_sheet(
-            {caption: self._channels_last(pictures) for caption, pictures in rows.items()},
+            {caption: self._channels_last(images) for caption, images in rows.items()},
             f"{when}, {self._side}",
         )
         png = io.BytesIO()
@@ -105,15 +105,15 @@ class Reconstructions(keras.callbacks.Callback):
             samples.append((rows[0], rows[1]))
         return samples
 
-    def _channels_last(self, pictures: npt.NDArray[Any]) -> npt.NDArray[Any]:
-        return np.moveaxis(pictures, 1, -1) if self._sequence.data_format == "channels_first" else pictures
+    def _channels_last(self, images: npt.NDArray[Any]) -> npt.NDArray[Any]:
+        return np.moveaxis(images, 1, -1) if self._sequence.data_format == "channels_first" else images
 
     def _write(self, name: str, content: bytes) -> None:
         """Writes a file atomically; if the disk is full, logs a warning and lets the run continue."""
         path = self._folder / name
         try:
             self._folder.mkdir(parents=True, exist_ok=True)
-            with written_whole(path) as file:
+            with atomic_write(path) as file:
                 file.write(content)
         except OSError as error:
             log.warning("%s could not be written: %s", path, error)

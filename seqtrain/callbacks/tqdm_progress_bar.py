@@ -1,4 +1,4 @@
-"""Progress on stderr: tqdm's bars on a terminal, a plain line an epoch in a pipe or a log file.
+"""Shows progress on stderr: tqdm's bars on a terminal, a plain line for each epoch in a pipe or a log file.
 
 The class has the name and the arguments of TensorFlow Addons' `TQDMProgressBar`, which cannot be imported beside
 Keras 3. On a terminal, each finished epoch leaves a line with its metrics above the bars. A bar that redraws itself
@@ -17,7 +17,7 @@ from typing import Any, Literal
 import keras
 
 from seqtrain import console
-from seqtrain.callbacks.epoch_text import metric_parts, pace_parts
+from seqtrain.callbacks.epoch_text import metric_parts, throughput_parts
 from seqtrain.callbacks.fitted_bar import FittedBar, Segment, fitted
 from seqtrain.errors import ConfigError
 from seqtrain.text import duration
@@ -29,22 +29,23 @@ _NARROW = 100
 
 
 class TQDMProgressBar(keras.callbacks.Callback):
-    """Progress bars by tqdm: one of the training, one of an epoch's steps with running metrics, one of validation.
+    """Progress bars by tqdm: for the whole training, for the steps of an epoch with its metrics, and for validation.
 
     Args:
-        metrics_separator: Stands between two metrics.
-        overall_bar_format: Format of the bar of the training, as tqdm's `bar_format`; its `postfix` is the pace.
-        epoch_bar_format: Format of the bars of steps, likewise; `heading` is the epoch, `desc` the metrics.
-        metrics_format: Format of one metric, with `name` and `value`.
-        update_per_second: How often bars are redrawn at most; above 0.
+        metrics_separator: The text between two metrics.
+        overall_bar_format: The format of the bar of the training, as tqdm's `bar_format`; `postfix` is the throughput.
+        epoch_bar_format: The format of the bars of steps, likewise; `heading` is the epoch, `desc` the metrics.
+        metrics_format: The format of one metric, with the fields `name` and `value`.
+        update_per_second: The largest number of times that bars are redrawn in a second; above 0.
         leave_epoch_progress: Whether the metrics of an epoch stay on the screen after it.
-        leave_overall_progress: Whether the bar of the training stays after training.
-        show_epoch_progress: Whether there is a bar of steps.
-        show_overall_progress: Whether there is a bar of the training.
-        progress: `bar` draws bars, `lines` writes a line an epoch, `none` is silent; `auto` draws bars on a terminal
-            and writes lines elsewhere. The run supplies it, from `--progress`.
-        validation_steps: Batches in a validation, which Keras does not tell; the run supplies it.
-        watched_metric: What stays longest beside the loss where room is short; the run supplies early stopping's.
+        leave_overall_progress: Whether the bar of the training stays on the screen after training.
+        show_epoch_progress: Whether to show a bar of the steps.
+        show_overall_progress: Whether to show a bar of the training.
+        progress: `bar` draws bars, `lines` writes a line for each epoch, `none` shows nothing; `auto` draws bars on a
+            terminal and writes lines elsewhere. The run supplies it, from `--progress`.
+        validation_steps: The number of batches in a validation, which Keras does not pass; supplied by the run.
+        watched_metric: The metric that is shown after the loss on a narrow terminal; the run supplies the monitor of
+            early stopping.
 
     Source:
         TensorFlow Addons 0.23, `tfa.callbacks.TQDMProgressBar`, for the names of the arguments.
@@ -90,9 +91,9 @@ class TQDMProgressBar(keras.callbacks.Callback):
         self._overall: FittedBar | None = None
         self._steps: FittedBar | None = None
         self._evaluation: FittedBar | None = None
-        self._words = contextlib.ExitStack()
+        self._status = contextlib.ExitStack()
         self._epoch, self._done, self._validated = 0, 0, 0
-        self._began = self._started = self._said = 0.0
+        self._began = self._started = self._last_line_at = 0.0
         # The numbers of steps of a training epoch and of a validation, known after the first.
         self._known_steps: dict[str, int] = {} if validation_steps is None else {"validation": validation_steps}
 
@@ -102,13 +103,14 @@ class TQDMProgressBar(keras.callbacks.Callback):
         self._training, self._compiled = True, False
         self._began = time.monotonic()
         if self._draws_bars and self.show_overall_progress:
-            beside = (
+            # Padded, so that both bars start in the same column.
+            width = (
                 len(f"{self._heading(0)} {self._training_steps}/{self._training_steps}")
                 if self.show_epoch_progress
                 else 0
             )
             self._overall = self._bar(
-                "Training".ljust(beside - len(" 100%")),
+                "Training".ljust(width - len(" 100%")),
                 self._epochs,
                 "postfix",
                 self.overall_bar_format,
@@ -118,7 +120,7 @@ class TQDMProgressBar(keras.callbacks.Callback):
     def on_epoch_begin(self, epoch: int, logs: Logs = None) -> None:
         """Shows the bar of the epoch's steps."""
         self._epoch, self._done, self._started = epoch, 0, time.monotonic()
-        self._said = self._started
+        self._last_line_at = self._started
         if self._overall is not None and self._overall.n < epoch:  # resumed: begin at this epoch
             self._overall.initial = self._overall.n = epoch
             self._overall.refresh()
@@ -130,16 +132,16 @@ class TQDMProgressBar(keras.callbacks.Callback):
         if self._steps is not None and self._steps.n == 0 < batch:
             self._steps.initial = self._steps.n = batch
         if not self._compiled:
-            self._words.enter_context(console.status("compiling the model", self.progress))
+            self._status.enter_context(console.status("compiling the model", self.progress))
 
     def on_train_batch_end(self, batch: int, logs: Logs = None) -> None:
         """Advances the bars, and shows the metrics so far."""
-        self._words.close()
+        self._status.close()
         self._done, total = batch + 1, self._training_steps
         self._advance(self._steps, batch, logs)
         if self._overall is not None:
-            alone = self._steps is None
-            self._overall.parts = lambda: self._parts(logs) if alone else pace_parts(logs)
+            is_only_bar = self._steps is None
+            self._overall.parts = lambda: self._parts(logs) if is_only_bar else throughput_parts(logs)
             if total:
                 self._overall.update(self._epoch + self._done / total - self._overall.n)
         if not self._compiled:
@@ -147,7 +149,7 @@ class TQDMProgressBar(keras.callbacks.Callback):
             for bar in (self._steps, self._overall):
                 if bar is not None:
                     bar.count_from_now()
-        if self._is_time_for_a_line():
+        if self._is_line_due():
             self._write(self._line(f"{self._done}/{total or '?'}", self._parts(logs)))
 
     def on_epoch_end(self, epoch: int, logs: Logs = None) -> None:
@@ -171,7 +173,7 @@ class TQDMProgressBar(keras.callbacks.Callback):
         self._close(self._evaluation)
         self._validated = 0
         if not self._training:
-            self._started = self._said = time.monotonic()
+            self._started = self._last_line_at = time.monotonic()
         if self._draws_bars and self.show_epoch_progress:
             heading = "Validating".ljust(len(self._heading(0))) if self._training else "Evaluating"
             delay = _BRIEF_S if self._training else 0  # a very short validation should not flicker
@@ -181,7 +183,7 @@ class TQDMProgressBar(keras.callbacks.Callback):
         """Advances the bar of the evaluation."""
         self._validated = batch + 1
         self._advance(self._evaluation, batch, logs)
-        if self._is_time_for_a_line():
+        if self._is_line_due():
             where = f"{'validating ' if self._training else ''}{self._validated}/{self._test_steps or '?'}"
             self._write(self._line(where, self._parts(logs)))
 
@@ -202,13 +204,13 @@ class TQDMProgressBar(keras.callbacks.Callback):
 
     def close(self) -> None:
         """Closes all bars at their current count; a second call does nothing."""
-        self._words.close()
+        self._status.close()
         self._close(self._evaluation)
         if self._steps is not None:  # interrupted within an epoch: keep its count
             self._steps.bar_format = self.epoch_bar_format.replace("{remaining} left", "stopped")
-            stood = str(self._steps)
+            last_text = str(self._steps)
             self._close(self._steps)
-            self._write(stood)
+            self._write(last_text)
         if self._overall is not None:
             self._overall.bar_format = self.overall_bar_format.replace(
                 "{remaining} left", f"after {duration(time.monotonic() - self._began)}"
@@ -246,13 +248,13 @@ class TQDMProgressBar(keras.callbacks.Callback):
         return f"Epoch {epoch + 1:>{len(str(self._epochs))}}/{self._epochs}"
 
     def _line(self, where: str, parts: list[Segment]) -> str:
-        """A line for a log, with all metrics."""
+        """A line for a log file, with all metrics."""
         heading = f"Epoch {self._epoch + 1}/{self._epochs}" if self._training else "Evaluation"
         texts = self.metrics_separator.join(part.text for part in parts)
         return "  ".join(text for text in (heading, where, texts) if text)
 
     def _keep(self, parts: list[Segment], width: int) -> None:
-        """Writes the line of an epoch above the bars, no wider than the terminal."""
+        """Writes the line of a finished epoch above the bars, no wider than the terminal."""
         heading = self._heading(self._epoch)
         if 0 < width < _NARROW:
             heading = heading.replace("Epoch ", "")
@@ -260,7 +262,7 @@ class TQDMProgressBar(keras.callbacks.Callback):
         self._write(f"{heading}  {fitted(parts, room, self.metrics_separator)}")
 
     def _parts(self, logs: Logs, seconds: float | None = None) -> list[Segment]:
-        return self._metric_parts(logs) + pace_parts(logs, seconds)
+        return self._metric_parts(logs) + throughput_parts(logs, seconds)
 
     def _metric_parts(self, logs: Logs) -> list[Segment]:
         return metric_parts(logs, self.metrics_format, self.watched_metric)
@@ -284,8 +286,8 @@ class TQDMProgressBar(keras.callbacks.Callback):
 
     def _advance(self, bar: FittedBar | None, batch: int, logs: Logs) -> None:
         if bar is not None:
-            with_pace = self._overall is None
-            bar.parts = lambda: self._parts(logs) if with_pace else self._metric_parts(logs)
+            is_only_bar = self._overall is None
+            bar.parts = lambda: self._parts(logs) if is_only_bar else self._metric_parts(logs)
             bar.update(batch + 1 - bar.n)
 
     def _finish(self, bar: FittedBar | None, phase: str) -> None:
@@ -297,12 +299,12 @@ class TQDMProgressBar(keras.callbacks.Callback):
         if bar is not None:
             bar.close()
 
-    def _is_time_for_a_line(self) -> bool:
-        """Whether no line was written in this epoch for a minute."""
+    def _is_line_due(self) -> bool:
+        """Whether lines are written, and none was for a minute."""
         now = time.monotonic()
-        if now - self._said < LINE_EVERY_S or not self._writes_lines:
+        if now - self._last_line_at < LINE_EVERY_S or not self._writes_lines:
             return False
-        self._said = now
+        self._last_line_at = now
         return True
 
     def _write(self, line: str) -> None:

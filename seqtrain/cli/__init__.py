@@ -1,6 +1,7 @@
-"""The command line: parses, calls, prints. One file a group of commands, in the order of `--help`.
+"""The command line: parses the arguments, calls the rest of the package, and prints the results.
 
-People read stderr, scripts read stdout and exit codes: with `--json` stdout carries one JSON document and nothing else.
+The files are imported in the order in which `--help` lists their commands. People read stderr, scripts read stdout and
+exit codes: with `--json`, stdout has exactly one JSON document.
 """
 
 from seqtrain.cli import training as training  # isort: skip

@@ -48,9 +48,9 @@ def main() -> None:
         reason = end.__context__
         if isinstance(reason, BrokenPipeError):  # Click would exit with 1, the code of a bug
             sys.exit(128 + signal.SIGPIPE)
-        told_by_click = getattr(reason, "format_message", None)
-        if told_by_click is not None:
-            _print_failure(ConfigError.exit_code, [Mistake(told_by_click(), code="usage")])
+        format_message = getattr(reason, "format_message", None)
+        if format_message is not None:  # a usage error of Click
+            _print_failure(ConfigError.exit_code, [Mistake(format_message(), code="usage")])
         elif reason is not None and isinstance(reason.__cause__, KeyboardInterrupt):
             _print_failure(128 + signal.SIGINT, [Mistake("stopped by SIGINT", code="interrupted")], "interrupted")
         raise
@@ -69,7 +69,7 @@ def main() -> None:
 
 
 def _silence_libraries() -> None:
-    """Discards stderr for the rest of the process: TensorFlow complains of iterators that outlive the interpreter."""
+    """Discards stderr for the rest of the process, since TensorFlow warns about iterators at interpreter shutdown."""
     if "keras" in sys.modules:
         sys.stderr.flush()
         os.dup2(os.open(os.devnull, os.O_WRONLY), 2)
@@ -95,9 +95,9 @@ def _print_bug(error: Exception) -> None:
 def format_error(error: SeqtrainError) -> str:
     """An error as text: its first mistakes, and the number of all."""
     count = len(error.mistakes)
-    words = list(map(str, error.mistakes[:_MOST_SHOWN]))
-    words += [f"and {count - _MOST_SHOWN} more; --json has them all"] * (count > _MOST_SHOWN)
-    return "\n".join([*words, *([f"{count} mistakes"] if count > 1 else [])])
+    lines = list(map(str, error.mistakes[:_MOST_SHOWN]))
+    lines += [f"and {count - _MOST_SHOWN} more; --json has them all"] * (count > _MOST_SHOWN)
+    return "\n".join([*lines, *([f"{count} mistakes"] if count > 1 else [])])
 
 
 def _version(value: bool) -> None:

@@ -1,4 +1,4 @@
-"""Commands about configs, and about what a config may name."""
+"""Commands that show configs, and the components that a config may name."""
 
 from __future__ import annotations
 
@@ -39,11 +39,11 @@ def list_components(
 ) -> None:
     """List the sources, sequences, models, losses, metrics and callbacks, or all there is to know of one."""
     from seqtrain.registry import FAMILIES
-    from seqtrain.reports.components import component_lists, components_text, described, described_text
+    from seqtrain.reports.components import component_details, component_lists, components_text, details_text
 
     if name is not None and name not in FAMILIES:
-        found = described(name, Path("configs") if Path("configs").is_dir() else Path())
-        return print_json(found) if as_json else typer.echo(described_text(found))
+        found = component_details(name, Path("configs") if Path("configs").is_dir() else Path())
+        return print_json(found) if as_json else typer.echo(details_text(found))
     lists = component_lists([name] if name else FAMILIES)
     if as_json:
         print_json(lists)

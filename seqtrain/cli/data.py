@@ -1,4 +1,4 @@
-"""Commands that look at data."""
+"""Commands that inspect and check data, or write a config for it."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import typer
 
 from seqtrain.cli.app import app, format_error
 from seqtrain.cli.options import ConfigArgument, JsonOption, SetOption, Side, Stage, load, print_json
-from seqtrain.console import native_stderr_aside, stdout_to_stderr
+from seqtrain.console import hidden_native_stderr, stdout_to_stderr
 
 _INIT_EXAMPLES = """\b
 Examples:
@@ -89,7 +89,7 @@ def inspect_batches(
     except ValueError as error:
         raise typer.BadParameter("epochs such as 0-7 or 0,3,10", param_hint="--epochs") from error
     documents = []
-    with native_stderr_aside():
+    with hidden_native_stderr():
         with stdout_to_stderr():
             loaded = None if config is None else load(config, settings)
             folder = out or Path("inspect", config.stem if config else run.name if run else "")
@@ -132,7 +132,7 @@ def check(
         raise typer.BadParameter(
             "they say how --data looks at the samples; add --data", param_hint="--out, --allow-leakage"
         )
-    with stdout_to_stderr(), native_stderr_aside():
+    with stdout_to_stderr(), hidden_native_stderr():
         loaded = load(config, settings)
         found = check_data(loaded, out or Path("inspect", config.stem), allow_leakage) if data else None
     if found is None:

@@ -1,4 +1,4 @@
-"""Commands about what was trained."""
+"""Commands that use a trained run: they evaluate it, predict with it, or write its report."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from seqtrain.cli.options import (
     print_json,
     stdout_for_data,
 )
-from seqtrain.console import native_stderr_aside, progress_shown_as, quiet, stdout_to_stderr
+from seqtrain.console import hidden_native_stderr, progress_shown_as, quiet, stdout_to_stderr
 from seqtrain.errors import ConfigError, InterruptedRunError
 from seqtrain.files import write_json, write_text
 
@@ -72,7 +72,7 @@ def evaluate(
     from seqtrain.inference.trained_run import TrainedRun
 
     _require_no_folder(out)
-    with stdout_to_stderr(), progress_shown_as(progress), native_stderr_aside(), interruptible():
+    with stdout_to_stderr(), progress_shown_as(progress), hidden_native_stderr(), interruptible():
         found = evaluated(TrainedRun(run, settings or (), checkpoint), split)
     if out is not None:
         out.parent.mkdir(parents=True, exist_ok=True)
@@ -109,7 +109,7 @@ def predict(
     to_stdout = out == Path("-")
     if to_stdout and as_json:
         raise typer.BadParameter("stdout takes the predictions or the JSON, not both", param_hint="--out -")
-    with stdout_for_data() as stdout, progress_shown_as(progress), native_stderr_aside(), interruptible():
+    with stdout_for_data() as stdout, progress_shown_as(progress), hidden_native_stderr(), interruptible():
         place = stdout if to_stdout else out
         done = predicted(run, inputs or (), settings or (), checkpoint, place, out_format)
     if as_json:

@@ -1,4 +1,4 @@
-"""Commands over run folders."""
+"""Commands that list, show and compare run folders."""
 
 from __future__ import annotations
 

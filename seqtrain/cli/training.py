@@ -1,4 +1,4 @@
-"""Commands that train, or get ready to."""
+"""Commands that train, or that prepare or profile a training."""
 
 from __future__ import annotations
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from seqtrain.config.flat import FlatValue, Names, laid_out
+from seqtrain.config.flat import FlatValue, Names, flattened
 from seqtrain.config.load import LoadedConfig, load_config
 from seqtrain.config.node import Node
 from seqtrain.config.schema import RunConfig
@@ -24,9 +24,9 @@ class Change:
     """A value that differs between two configs.
 
     Args:
-        keys: Its key, as a path.
+        keys: The value's key, as a path.
         before: The value in the first config; None if it has no such key.
-        after: The same for the second config.
+        after: The value in the second config, likewise.
     """
 
     keys: Names
@@ -45,7 +45,7 @@ def compare(first: Path, second: Path) -> list[Change]:
 
     Args:
         first: A config, or a run folder.
-        second: Another.
+        second: Another one.
 
     Raises:
         ConfigError: when one of them is wrong.
@@ -79,11 +79,11 @@ def config_file(path: Path) -> Path:
 
 def by_key(config: RunConfig, root: Node) -> dict[Names, FlatValue]:
     """Every value of a config by its key."""
-    return {value.keys: value for value in laid_out(config, root)}
+    return {value.keys: value for value in flattened(config, root)}
 
 
 def changes(before: Flat, after: Flat) -> list[Change]:
-    """The values that differ. Where a component was replaced by another, its name and the arguments set for either."""
+    """The values that differ; if a component was replaced, only its name and the arguments that a config sets."""
     before, after = with_mappings(before, after), with_mappings(after, before)
     found: dict[Names, Change] = {}
     for keys in dict.fromkeys([*after, *before]):
@@ -100,7 +100,7 @@ def with_mappings(side: Flat, other: Flat) -> Flat:
 
     Args:
         side: Every value of a config by its key.
-        other: Those of another.
+        other: Every value of the other config.
     """
     whole: dict[Names, FlatValue] = {}
     for keys, value in side.items():
@@ -123,11 +123,11 @@ def _below(side: Flat, head: Names) -> dict[str, Any]:
 def other_order(
     before: Iterable[Names], after: Iterable[Names], counts: Callable[[Names], bool] = lambda keys: True
 ) -> tuple[list[str], list[str]] | None:
-    """The callbacks that both configs have, in both orders, if these differ: a callback may depend on earlier ones.
+    """The callbacks that both configs have, in the order of each, if the orders differ: callbacks may depend on it.
 
     Args:
-        before: The keys of the first side.
-        after: The keys of the second.
+        before: The keys of the first config.
+        after: The keys of the second config.
         counts: Whether the position of a callback matters.
     """
     first, second = ([keys[1] for keys in side if is_callback(keys) and counts(keys)] for side in (before, after))

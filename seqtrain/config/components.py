@@ -22,10 +22,10 @@ Path = tuple[Key, ...]
 def resolve_components(
     config: RunConfig, root: Node, mistakes: list[Mistake], missing: Container[str] = ()
 ) -> RunConfig:
-    """The config with checked and completed arguments of every component.
+    """The config, in which the arguments of every component are checked and the defaults filled in.
 
     Args:
-        config: Already checked against the schema.
+        config: A config that is already checked against the schema.
         root: The tree that it was made from.
         mistakes: Mistakes are added to this list.
         missing: Sections that are invalid themselves, and are skipped.
@@ -108,7 +108,7 @@ class _Check:
             self._schedule(component.arguments.get("learning_rate"), (*inner, "learning_rate"))
 
     def fine_tuning(self, config: RunConfig, later: FineTuneConfig) -> None:
-        """Checks what the second phase changes of the model and the optimizer."""
+        """Checks the arguments of the model and the optimizer that the second phase changes."""
         models = FAMILIES["models"]
         if config.model.name not in models:
             return  # reported elsewhere

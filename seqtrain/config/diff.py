@@ -31,11 +31,13 @@ _STOPS = "it says when a run ends, not what a step does"
 _BEYOND_THE_END = "it takes effect only where the run would have ended, so that no step before it depends on it"
 _WRITES = "it says where, when or how weights are written, and changes none"
 
-# The keys that may change when a run is resumed. A key includes the keys below it; * matches any one name. Keys that
-# affect the weights, the history or the choice of the best epoch must not be listed. So not the monitor of
-# early_stopping (its best value so far belongs to the old metric), nor early_stopping as a whole (its monitor also
-# decides which epoch is best), nor backup_and_restore's folder (it loads weights from there), nor the metrics (they are
-# columns of the history and part of the checkpoint), nor how Keras compiles (which changes rounding).
+# The keys that may change when a run is resumed, each with the reason. A key includes the keys below it; * matches any
+# one name. Keys that affect the weights, the history or the choice of the best epoch must not be listed, such as
+# - the monitor of early_stopping: its best value so far belongs to the old metric;
+# - early_stopping as a whole: its monitor also decides which epoch is best;
+# - the folder of backup_and_restore: it loads weights from there;
+# - the metrics: they are columns of the history and part of the checkpoint;
+# - the options of compiling: they change the rounding.
 FREE: Mapping[str, str] = {
     "fit.epochs": "more epochs continue a run and fewer end it sooner; no step depends on their number",
     "fit.workers": _SAME_BATCHES,
@@ -73,8 +75,8 @@ class Difference:
         key: The dotted key.
         old: The value that the run was started with, as text; None if there was none.
         new: The current value, as text; None if there is none.
-        old_place: Its `file:line:column` in the run folder's config.yaml.
-        new_place: Its `file:line:column` in the current config, or the override.
+        old_place: The `file:line:column` of the old value in the run folder's config.yaml.
+        new_place: The `file:line:column` of the new value in the current config, or the override.
         reason: Why it may change; None if it must not change.
     """
 
@@ -131,7 +133,7 @@ def differences(path: Path, new: LoadedConfig) -> tuple[list[Difference], list[D
     orders = other_order(before, after, lambda keys: not _reason(keys, new.config))
     if orders is not None:
         places = old_root.find(["callbacks"]).place, new.place("callbacks")
-        every.append(Difference("callbacks", _words(orders[0]), _words(orders[1]), *places))
+        every.append(Difference("callbacks", _as_text(orders[0]), _as_text(orders[1]), *places))
     return [each for each in every if each.reason is None], [each for each in every if each.reason is not None]
 
 
@@ -149,8 +151,8 @@ def _difference(change: Change, old_root: Node, new: LoadedConfig) -> Difference
     before, after = change.before, change.after
     return Difference(
         ".".join(change.keys),
-        _words(before.value) if before else None,
-        _words(after.value) if after else None,
+        _as_text(before.value) if before else None,
+        _as_text(after.value) if after else None,
         before.place if before else old_root.find(change.keys).place,
         after.place if after else new.root.find(change.keys).place,
         _reason(change.keys, new.config),
@@ -171,6 +173,6 @@ def _reason(keys: Names, config: RunConfig) -> str | None:
     return None
 
 
-def _words(value: Any) -> str:
+def _as_text(value: Any) -> str:
     text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
     return text if len(text) <= 100 else f"{text[:97]}..."

@@ -1,4 +1,4 @@
-"""Writes a config as YAML that reads back as the same config, with us and with any other YAML reader."""
+"""Writes a config as YAML that our reader and any other YAML reader read as the same config."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from seqtrain.config.schema import RunConfig
 
 
 class _Dumper(yaml.SafeDumper):
-    """Lists on one line, and quotes around text that either YAML 1.1 or 1.2 would take for something else."""
+    """Writes flat lists on one line, and quotes text that YAML 1.1 or 1.2 would read as another type."""
 
     def ignore_aliases(self, data: Any) -> bool:
         return True

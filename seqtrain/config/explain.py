@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-from seqtrain.config.flat import FlatValue, laid_out
+from seqtrain.config.flat import FlatValue, flattened
 from seqtrain.config.load import LoadedConfig
 from seqtrain.config.node import Node
 from seqtrain.config.schema import RunConfig
@@ -21,7 +21,7 @@ class Explained:
     """One value of a config.
 
     Args:
-        key: Its dotted key, as `-s` understands it.
+        key: Its dotted key, as `-s` accepts it.
         value: The effective value; for a component, its name.
         origin: "default", "file" (the config itself), "extends" (a config that it extends) or "command line".
         places: `file:line:column` or overrides, the effective one first; empty for a default.
@@ -35,7 +35,7 @@ class Explained:
     meaning: str
 
     def to_json(self) -> dict[str, Any]:
-        """The facts as a JSON document."""
+        """The value as a JSON document."""
         return {
             "key": self.key,
             "value": self.value,
@@ -55,7 +55,7 @@ def explain(loaded: LoadedConfig, key: str = "") -> list[Explained]:
     Raises:
         ConfigError: when there is no such key.
     """
-    flat = list(laid_out(loaded.config, loaded.root))
+    flat = list(flattened(loaded.config, loaded.root))
     chosen = [value for value in flat if not key or f"{value.key}.".startswith(f"{key}.")]
     if not chosen:
         keys = [*RunConfig.model_fields, *(value.key for value in flat)]

@@ -38,9 +38,9 @@ class FlatValue:
 
     Args:
         keys: Its key, as a path.
-        value: As read from YAML; for a component, its name.
+        value: The value, as read from YAML; for a component, its name.
         place: Its `file:line:column` or override; for a default, where it could be set.
-        is_default: Whether it is not set anywhere.
+        is_default: Whether the value is the default, since it is not set anywhere.
         meaning: Its description in the schema or in the component's docstring.
         path: The keys that lead to it in the tree.
     """
@@ -58,7 +58,7 @@ class FlatValue:
         return ".".join(self.keys)
 
 
-def laid_out(config: RunConfig, root: Node) -> Iterator[FlatValue]:
+def flattened(config: RunConfig, root: Node) -> Iterator[FlatValue]:
     """Every value of a config, in the order of the schema.
 
     Args:
@@ -109,10 +109,10 @@ def _of_component(
     inner = arguments_path(root, path, component.name)
     defaults = {name: p.default for name, p in signature.parameters.items() if p.default is not REQUIRED}
     for name, argument in {**defaults, **component.arguments}.items():
-        of_argument = signature.parameters[name].meaning if name in signature.parameters else ""
+        argument_meaning = signature.parameters[name].meaning if name in signature.parameters else ""
         # The key "name" is the component's name, so an argument called "name" cannot be set.
         own_path = (*inner, name, "") if (*inner, name) == name_path else (*inner, name)
-        yield from _flat((*keys, name), argument, of_argument, root, own_path)
+        yield from _flat((*keys, name), argument, argument_meaning, root, own_path)
 
 
 def _of_list(
@@ -121,12 +121,12 @@ def _of_list(
     if keys != ("callbacks",):
         names = [component.name for component in components]
         yield FlatValue(keys, names, root.find(path).place, not root.holds(path), meaning, path)
-    for index, name in enumerate(_told_apart(component.name for component in components)):
+    for index, name in enumerate(_numbered(component.name for component in components)):
         yield from _flat((*keys, name), components[index], "", root, (*path, index))
 
 
-def _told_apart(names: Iterable[str]) -> Iterator[str]:
-    """The names; the second and later occurrence of a name gets a number, as `tqdm (2)`."""
+def _numbered(names: Iterable[str]) -> Iterator[str]:
+    """The names; the second occurrence of a name and later ones get a number, as in `tqdm (2)`."""
     seen: Counter[str] = Counter()
     for name in names:
         seen[name] += 1

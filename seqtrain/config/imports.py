@@ -1,4 +1,4 @@
-"""Loads the user's own Python files and modules, which register components as they load."""
+"""Imports the user's own Python files and modules, which register their components when they are imported."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ from seqtrain.user_files import load_file
 def import_module_or_file(name: str, folder: Path, place: str) -> str:
     """Imports a Python file (`./my_sequences.py`) or an installed module (`my_package.sequences`).
 
-    A file becomes a module whose name depends on its path alone, so that worker processes find it again, and its
-    folder is searched for what it imports itself. A file that is loaded already is not loaded again.
+    A file becomes a module whose name depends only on its path, so that worker processes can import it too; its folder
+    is added to the search path for its own imports. A file that is already loaded is not loaded again.
 
     Returns:
         The file's absolute path, or the module's name.

@@ -1,4 +1,4 @@
-"""A JSON Schema of the config, so that editors complete keys and mark mistakes.
+"""Creates a JSON Schema of the config, so that editors complete keys and mark mistakes.
 
 It is the schema of `RunConfig`, plus one schema for each registered component and for each optimizer, loss, metric and
 schedule of Keras, with its arguments.
@@ -16,13 +16,13 @@ from seqtrain.config.schema import RunConfig
 from seqtrain.registry import FAMILIES
 from seqtrain.signature import Signature
 
-_BARE = {  # sections that may be written as a single value, that of the given key
+_BARE = {  # sections that may be written as a single value, which is that of the given key
     "split": ("SplitConfig", "train"),
     "checkpoint": ("CheckpointConfig", "every"),
     "on_bad_sample": ("BadSampleConfig", "action"),
     "on_nan": ("NanConfig", "action"),
 }
-_LISTED = ("callback", "metric")  # given as lists, in which `{name: {arguments}}` is accepted too
+_LISTED = ("callback", "metric")  # written in lists, in which `{name: {arguments}}` is accepted too
 
 
 def json_schema() -> dict[str, Any]:
@@ -51,7 +51,7 @@ def json_schema() -> dict[str, Any]:
 
 
 def _replace(properties: dict[str, Any], name: str, new: dict[str, Any]) -> None:
-    """Gives a key another schema, with the description that it has."""
+    """Replaces the schema of a key, but keeps its description."""
     old = properties[name]
     properties[name] = {**new, **({"description": old["description"]} if "description" in old else {})}
 
@@ -61,7 +61,7 @@ def _reference(name: str) -> dict[str, Any]:
 
 
 def _for_each_output(part: dict[str, Any]) -> dict[str, Any]:
-    """The part itself, or one for each of several outputs by name."""
+    """A schema that accepts the part itself, or a mapping with one part for each output."""
     return {"anyOf": [part, {"type": "object", "additionalProperties": part}]}
 
 
@@ -87,11 +87,11 @@ class _Form:
         self.required: list[str] = schema.get("required", [])
 
     def beside_name(self) -> dict[str, Any]:
-        """As `{name: cnn, filters: [16]}`."""
+        """The schema of the form `{name: cnn, filters: [16]}`."""
         return self._object({**self.arguments, "name": {"enum": self.spellings}}, ["name", *self.required])
 
     def below_name(self) -> dict[str, Any]:
-        """As `{early_stopping: {patience: 3}}`."""
+        """The schema of the form `{early_stopping: {patience: 3}}`."""
         arguments = {**self._object(self.arguments, self.required), "type": ["object", "null"]}
         return {
             "type": "object",

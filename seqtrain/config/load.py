@@ -22,7 +22,7 @@ from seqtrain.errors import IMPORT_FAILED, MISSING_FILE, UNKNOWN_COMPONENT, Conf
 
 @dataclass(frozen=True)
 class LoadedConfig:
-    """A checked config and where its values were written.
+    """A checked config, with the places where its values are written.
 
     Args:
         config: The config.
@@ -50,7 +50,7 @@ def load_config(path: Path, overrides: Sequence[str] = (), *, needs_files: bool 
 
     Args:
         path: The YAML file.
-        overrides: `path=value` each, which beat the file.
+        overrides: The overrides, each `path=value`, which take precedence over the file.
         needs_files: Whether the data must exist and the imports must work. If not, the arguments of components that a
             failed import would have registered are not checked.
 

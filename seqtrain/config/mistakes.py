@@ -30,7 +30,7 @@ def mistakes_of(
     title: str = "",
     schema: type[BaseModel] | None = None,
 ) -> list[Mistake]:
-    """The mistakes that a validation found; several expectations for one value are joined into one mistake.
+    """The mistakes that a validation found; several errors for one value are joined into one mistake.
 
     Args:
         error: The error that pydantic raised.

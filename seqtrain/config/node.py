@@ -16,12 +16,12 @@ Key = str | int
 
 @dataclass
 class Node:
-    """One value of a config.
+    """One value of a config, and where it is written.
 
     Args:
         value: A scalar (None, bool, int, float, str), a list of nodes, or a dict of nodes by key.
         place: Where the value is written.
-        folder: What relative paths in it are relative to.
+        folder: The folder that relative paths in it start from.
         key_places: For a dict, where each key is written.
     """
 

@@ -1,4 +1,4 @@
-"""The values of a config that differ from the defaults, also if all defaults are written out, as in a run folder."""
+"""Lists the values of a config that differ from the defaults, even if all values are written, as in a run folder."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ _DEFAULT_NAMES: dict[Names, str] = {("compile", "optimizer"): "adam", ("callback
 def non_default(loaded: LoadedConfig) -> list[FlatValue]:
     """The values that differ from their default, and the names of all components; in the order of the schema."""
     defaults = by_key(_bare(loaded.config), loaded.root)
-    return [value for value in by_key(loaded.config, loaded.root).values() if _departs(value, defaults)]
+    return [value for value in by_key(loaded.config, loaded.root).values() if _differs(value, defaults)]
 
 
-def _departs(value: FlatValue, defaults: dict[Names, FlatValue]) -> bool:
+def _differs(value: FlatValue, defaults: dict[Names, FlatValue]) -> bool:
     keys = value.keys
     is_callback = keys[0] == "callbacks" and len(keys) == 2
     if keys in _ALWAYS_CHOSEN:
@@ -33,7 +33,7 @@ def _departs(value: FlatValue, defaults: dict[Names, FlatValue]) -> bool:
 
 
 def _bare(config: RunConfig) -> RunConfig:
-    """A config with the same components without arguments, and defaults everywhere else."""
+    """A config with the same components, but without their arguments and with defaults everywhere else."""
     return RunConfig(
         source=_named(config.source),
         sequence=_named(config.sequence),

@@ -1,4 +1,4 @@
-"""Applies `-s a.b=value`, the command line's way to set one value of a config."""
+"""Applies `-s a.b=value`, which sets one value of a config from the command line."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ def apply_override(root: Node, text: str, mistakes: list[Mistake]) -> None:
 
     Args:
         root: The tree; changed in place.
-        text: `path=value`, the value in YAML.
+        text: The override, `path=value`; the value is YAML.
         mistakes: A mistake for each repeated key in the value is added to this list.
 
     Raises:
@@ -30,7 +30,7 @@ def apply_override(root: Node, text: str, mistakes: list[Mistake]) -> None:
     if not equals or not all(keys):
         raise ConfigError("is not an override", where=place, expected="path=value, such as fit.epochs=3")
     value = read_text(value_text, place, Path.cwd(), mistakes)
-    _place_everything(value, place)
+    _set_places(value, place)
     node = root
     for key in keys[:-1]:
         node = _descend(node, key, place)
@@ -101,9 +101,9 @@ def _name_becomes_mapping(node: Node) -> None:
     node.key_places = {"name": node.place}
 
 
-def _place_everything(node: Node, place: str) -> None:
+def _set_places(node: Node, place: str) -> None:
     node.place = place
     node.key_places = dict.fromkeys(node.key_places, place)
     children = node.value.values() if node.is_mapping else node.value if isinstance(node.value, list) else ()
     for child in children:
-        _place_everything(child, place)
+        _set_places(child, place)

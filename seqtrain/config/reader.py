@@ -1,4 +1,4 @@
-"""Reads YAML into nodes: the core schema of YAML 1.2, every mistake with its line and column.
+"""Reads YAML by the core schema of YAML 1.2 into nodes that know their line and column.
 
 PyYAML's own constructors follow YAML 1.1, in which `1e-3` is a string, `no` is False and the later of two equal keys
 silently wins. Here the composed tree is read instead: `1e-3` is a number, `no` stays a string (a bool argument accepts
@@ -20,7 +20,7 @@ from seqtrain.errors import ConfigError, Mistake, did_you_mean
 
 _MOST_DIGITS = 1000
 _MOST_LEVELS = 100
-_MOST_VALUES = 100_000  # what aliases may expand to
+_MOST_VALUES = 100_000  # of one file, after aliases are expanded
 _INTEGER = re.compile(r"[-+]?[0-9]+|0o[0-7]+|0x[0-9a-fA-F]+")
 _FLOAT = re.compile(r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?|[-+]?\.(inf|Inf|INF)|\.(nan|NaN|NAN)")
 _CONSTANTS = {
@@ -80,8 +80,8 @@ def read_text(text: str, name: str, folder: Path, mistakes: list[Mistake]) -> No
 
     Args:
         text: The document.
-        name: What places are called: `name:line:column`.
-        folder: What relative paths in it are relative to.
+        name: The name of the document in places, which are `name:line:column`.
+        folder: The folder that relative paths in it start from.
         mistakes: A mistake for each repeated key is added to this list.
 
     Raises:

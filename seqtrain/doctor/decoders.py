@@ -24,10 +24,10 @@ def decoders() -> Iterator[Finding]:
         ("resizing", "opencv-python-headless", _resizing),
         ("formats", "pillow", _formats),
     ):
-        yield _tried(name, package, read)
+        yield _check_decoder(name, package, read)
 
 
-def _tried(name: str, package: str, read: Callable[[], str]) -> Finding:
+def _check_decoder(name: str, package: str, read: Callable[[], str]) -> Finding:
     try:
         return Finding("decoders", name, "ok", read())
     except Exception as error:
@@ -48,8 +48,8 @@ def _jpeg() -> str:
 def _resizing() -> str:
     import cv2
 
-    picture = np.full((_SIZE, _SIZE, 3), _COLOR, np.uint8)
-    _require_color(cv2.resize(picture, (4, 4), interpolation=cv2.INTER_AREA))
+    image = np.full((_SIZE, _SIZE, 3), _COLOR, np.uint8)
+    _require_color(cv2.resize(image, (4, 4), interpolation=cv2.INTER_AREA))
     return "OpenCV resizes a picture"
 
 
@@ -62,13 +62,13 @@ def _formats() -> str:
     formats = ["JPEG", *_LOSSLESS, *(["WEBP"] if features.check("webp") else [])]
     with tempfile.TemporaryDirectory() as folder:
         for name in formats:
-            path = Path(folder, f"picture.{name.lower()}")
+            path = Path(folder, f"image.{name.lower()}")
             Image.new("RGB", (_SIZE, _SIZE), _COLOR).save(path, name)
             _require_color(read_image(str(path), "rgb"), 0 if name in _LOSSLESS else _TOLERANCE)
     return f"{', '.join(formats)} are read, each with its colours"
 
 
-def _require_color(picture: np.ndarray, tolerance: int = _TOLERANCE) -> None:
-    far = np.abs(picture.astype(int) - np.array(_COLOR)).max()
-    if far > tolerance:
-        raise ValueError(f"a picture of one colour was read with values that are off by {far}")
+def _require_color(image: np.ndarray, tolerance: int = _TOLERANCE) -> None:
+    error = np.abs(image.astype(int) - np.array(_COLOR)).max()
+    if error > tolerance:
+        raise ValueError(f"a picture of one colour was read with values that are off by {error}")

@@ -1,4 +1,4 @@
-"""Checks that Keras computes on the machine's GPU, and if it does not, finds the part that is wrong.
+"""Checks that Keras computes on the machine's GPU; if it does not, finds out why.
 
 Three parts must match: the driver (queried with nvidia-smi), the CUDA libraries, and the backend, which was built for a
 version of CUDA. A driver supports every CUDA version up to its own, and later ones with the same major number.
@@ -17,7 +17,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from seqtrain.doctor.finding import Finding, judged
+from seqtrain.doctor.finding import Finding, finding_of
 from seqtrain.doctor.versions import version_of
 
 LONGEST_S = 180
@@ -40,7 +40,7 @@ print(json.dumps({"keras": keras.__version__, "backend": backend, "devices": dev
                   "is_cuda_build": bool(built.get("is_cuda_build", backend != "tensorflow")),
                   "cuda": built.get("cuda_version")}))
 """
-_OF_LIBRARIES = re.compile(
+_LIBRARY_LINE = re.compile(
     r"[^\n]*(?:dlopen|cuda drivers|libcud|CUDA_ERROR|failed call to cuInit)[^\n]*", re.IGNORECASE
 )
 
@@ -50,12 +50,12 @@ class Backend:
     """Keras and its backend, as seen by a separate process.
 
     Args:
-        keras: The version.
-        backend: Its name.
+        keras: Keras's version.
+        backend: The backend's name.
         devices: The devices that Keras uses.
         is_cuda_build: Whether it was built for NVIDIA's GPUs.
-        cuda: The version of CUDA that it was built for, if it is known.
-        log: The stderr of its libraries.
+        cuda: The version of CUDA that it was built for; None if unknown.
+        log: What its libraries wrote to stderr.
     """
 
     keras: str
@@ -86,12 +86,12 @@ class Driver:
 
 def devices() -> Iterator[Finding]:
     """Checks which devices exist, and whether Keras uses them."""
-    driver = ask_driver()
+    driver = query_driver()
     if isinstance(driver, Finding):
         yield driver
     elif driver is not None:
-        yield from (_gpu(*gpu, driver.cuda) for gpu in driver.gpus)
-    backend = ask_backend()
+        yield from (_gpu_finding(*gpu, driver.cuda) for gpu in driver.gpus)
+    backend = query_backend()
     if isinstance(backend, Finding):
         yield backend
         return
@@ -101,7 +101,7 @@ def devices() -> Iterator[Finding]:
         yield match(driver, backend, os.environ.get("CUDA_VISIBLE_DEVICES"), _is_nvidia_there())
 
 
-def ask_driver() -> Driver | Finding | None:
+def query_driver() -> Driver | Finding | None:
     """Runs nvidia-smi; returns a finding if it fails, None if it is not installed."""
     try:
         listed = _run(["nvidia-smi", f"--query-gpu={_QUERY}", "--format=csv,noheader,nounits"])
@@ -120,8 +120,8 @@ def ask_driver() -> Driver | Finding | None:
     return Driver(gpus, cuda[1] if cuda else None)
 
 
-def ask_backend() -> Backend | Finding:
-    """Imports Keras and computes a convolution in a separate process; a finding where that fails."""
+def query_backend() -> Backend | Finding:
+    """Imports Keras and computes a convolution in a separate process; returns a finding if that fails."""
     try:
         done = _run([sys.executable, "-c", PROGRAM])
     except subprocess.TimeoutExpired:
@@ -142,9 +142,9 @@ def match(driver: Driver | None, backend: Backend, visible: str | None, is_nvidi
     """Whether Keras computes on the driver's GPUs, and if not, why.
 
     Args:
-        driver: The driver; None where there is none.
-        backend: Keras.
-        visible: CUDA_VISIBLE_DEVICES.
+        driver: The driver; None if there is none.
+        backend: Keras and its backend.
+        visible: The value of CUDA_VISIBLE_DEVICES.
         is_nvidia_there: Whether the machine has an NVIDIA GPU, with or without a driver.
     """
     if driver is None or not driver.gpus:
@@ -164,7 +164,7 @@ def match(driver: Driver | None, backend: Backend, visible: str | None, is_nvidi
 
 
 def _why(message: str, driver: Driver, backend: Backend) -> tuple[str, str]:
-    """What is wrong, and the fix."""
+    """Why Keras does not compute on every GPU, after `message`; and the fix."""
     if not backend.is_cuda_build:
         message += f": this {backend.backend} is built for the CPU alone"
         installed = [name for name in ("tensorflow", "tensorflow-cpu") if version_of(name)]
@@ -172,16 +172,16 @@ def _why(message: str, driver: Driver, backend: Backend) -> tuple[str, str]:
     if backend.cuda and driver.cuda and int(backend.cuda.split(".")[0]) > int(driver.cuda.split(".")[0]):
         message += f": {backend.backend} is built for CUDA {backend.cuda}, the driver knows CUDA up to {driver.cuda}"
         return message, "install a newer driver (Ubuntu: sudo ubuntu-drivers install), then sudo reboot"
-    library_line = _OF_LIBRARIES.search(backend.log)
+    library_line = _LIBRARY_LINE.search(backend.log)
     message += f": {library_line[0].strip()}" if library_line else ": it does not find the CUDA libraries"
     package = "'jax[cuda12]'" if backend.backend == "jax" else "'seqtrain[gpu]'"
     return message, f"pip install --upgrade {package}, and unset LD_LIBRARY_PATH where it leads to another CUDA"
 
 
-def _gpu(name: str, version: str, total: int, used: int, cuda: str | None) -> Finding:
+def _gpu_finding(name: str, version: str, total: int, used: int, cuda: str | None) -> Finding:
     message = f"{name}, driver {version}{f' (CUDA up to {cuda})' if cuda else ''}, {used} of {total} MiB in use"
     fix = "nvidia-smi shows the processes; end one, or use another GPU"
-    return judged("devices", "gpu", message, fix, warning=used > _MOSTLY_USED * total)
+    return finding_of("devices", "gpu", message, fix, warning=used > _MOSTLY_USED * total)
 
 
 def _is_nvidia_there(root: Path = Path("/sys/bus/pci/devices")) -> bool:
@@ -194,7 +194,7 @@ def _is_nvidia_there(root: Path = Path("/sys/bus/pci/devices")) -> bool:
 
 
 def _mib(text: str) -> int:
-    return int(text) if text.isdigit() else 0  # "[N/A]" where GPU and CPU share their memory
+    return int(text) if text.isdigit() else 0  # "[N/A]" if GPU and CPU share their memory
 
 
 def _run(command: list[str]) -> subprocess.CompletedProcess[str]:

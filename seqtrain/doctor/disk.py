@@ -14,7 +14,7 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
-from seqtrain.doctor.finding import Finding, judged
+from seqtrain.doctor.finding import Finding, finding_of
 from seqtrain.errors import RunFolderBusyError
 from seqtrain.text import memory_size
 from seqtrain.training.folder_lock import FolderLock
@@ -32,65 +32,65 @@ def disk(name: str, path: Path, setting: str) -> Iterator[Finding]:
     """Checks a disk by writing to a temporary folder in `path`, or in its nearest existing parent.
 
     Args:
-        name: What the folder is for.
+        name: The purpose of the folder.
         path: The folder, which need not exist and is not created.
         setting: The option that chooses another folder, for the fixes: "--run-dir DIR".
     """
     folder = next(parent for parent in (path.absolute(), *path.absolute().parents) if parent.exists())
     try:
         with tempfile.TemporaryDirectory(prefix=".seqtrain-doctor-", dir=folder) as own:
-            yield of_room(name, setting, folder, shutil.disk_usage(own).free, os.statvfs(own).f_favail)
-            yield of_kind(name, setting, file_system(folder))
-            yield of_syncs(name, setting, *_sync_times(Path(own, "synced")))
-            yield _lock(name, setting, Path(own, "lock"))
+            yield check_free_space(name, setting, folder, shutil.disk_usage(own).free, os.statvfs(own).f_favail)
+            yield check_file_system(name, setting, file_system(folder))
+            yield check_sync_speed(name, setting, *_sync_times(Path(own, "synced")))
+            yield _check_lock(name, setting, Path(own, "lock"))
     except OSError as error:
         message = f"{folder} cannot be written: {error.strerror}"
         yield Finding("disk", name, "problem", message, f"name another place: {setting}")
 
 
-def of_room(name: str, setting: str, folder: Path, free: int, free_files: int) -> Finding:
+def check_free_space(name: str, setting: str, folder: Path, free: int, free_files: int) -> Finding:
     """Checks the free space.
 
     Args:
-        name: What the folder is for.
-        setting: What names another.
+        name: The purpose of the folder.
+        setting: The option that chooses another folder.
         folder: The folder.
-        free: Bytes.
-        free_files: How many files more there may be; 0 where the file system does not count them.
+        free: The number of free bytes.
+        free_files: How many more files can be created; 0 if the file system does not count them.
     """
     has_few_files = 0 < free_files < _FEW_FILES
     message = f"{memory_size(free)} free in {folder}"
     message += f", and room for {free_files} files more" if has_few_files else ""
     fix = f"free the disk (`du -xh {folder} | sort -h | tail`), or name another: {setting}"
-    return judged("disk", name, message, fix, problem=free < _TOO_LITTLE, warning=free < _LITTLE or has_few_files)
+    return finding_of("disk", name, message, fix, problem=free < _TOO_LITTLE, warning=free < _LITTLE or has_few_files)
 
 
-def of_kind(name: str, setting: str, kind: str) -> Finding:
+def check_file_system(name: str, setting: str, kind: str) -> Finding:
     """Checks the kind of file system: whether files survive a reboot."""
     is_in_memory = kind in _IN_MEMORY
     message = f"{kind}: in memory, gone when the machine restarts" if is_in_memory else kind
-    return judged("disk", f"{name}: kind", message, f"name a folder on a disk: {setting}", warning=is_in_memory)
+    return finding_of("disk", f"{name}: kind", message, f"name a folder on a disk: {setting}", warning=is_in_memory)
 
 
-def of_syncs(name: str, setting: str, sync_s: float, bytes_per_s: float) -> Finding:
+def check_sync_speed(name: str, setting: str, sync_s: float, bytes_per_s: float) -> Finding:
     """Checks the speed of synced writes.
 
     Args:
-        name: What the folder is for.
-        setting: What names another.
-        sync_s: Seconds to write and sync a small file.
-        bytes_per_s: Speed of writing a large file, sync included.
+        name: The purpose of the folder.
+        setting: The option that chooses another folder.
+        sync_s: The seconds that it takes to write and sync a small file.
+        bytes_per_s: The speed of writing and syncing a large file.
     """
     message = f"a small file is safe after {sync_s * 1000:.1f} ms; {bytes_per_s / 2**20:.0f} MB/s"
     fix = f"name a folder on a local disk: {setting}"
-    return judged("disk", f"{name}: sync", message, fix, warning=sync_s > _SLOW_SYNC_S)
+    return finding_of("disk", f"{name}: sync", message, fix, warning=sync_s > _SLOW_SYNC_S)
 
 
 def file_system(path: Path, mounts: Path = Path("/proc/mounts")) -> str:
     """The kind of file system that a path is on, such as "ext4".
 
     Args:
-        path: Any that exists.
+        path: An existing path.
         mounts: The system's list of mounts.
     """
     if not mounts.exists():
@@ -115,7 +115,7 @@ def _write(path: Path, content: bytes) -> float:
     return time.perf_counter() - start
 
 
-def _lock(name: str, setting: str, path: Path) -> Finding:
+def _check_lock(name: str, setting: str, path: Path) -> Finding:
     """Checks that a file lock excludes a second process."""
     lock = FolderLock(path)
     try:

@@ -23,7 +23,7 @@ def examine(loaded: LoadedConfig | None, run_dir: Path | None) -> Iterator[Findi
     """Runs all checks.
 
     Args:
-        loaded: The config of the run, where there is one: for its cache and its number of workers.
+        loaded: The config whose cache and number of workers are checked, if there is one.
         run_dir: The run folder, whose disk is checked. Default: `runs/` in the working directory.
     """
     yield from versions()

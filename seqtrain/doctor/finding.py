@@ -26,11 +26,11 @@ class Finding:
     """The result of one check.
 
     Args:
-        group: What it belongs to, such as "disk".
+        group: The group of the check, such as "disk".
         name: What was checked.
-        status: "ok"; "warning": a run works, but worse than it could; "problem": a run will not work, or not as asked.
+        status: "ok"; "warning": a run works, but not as well as it could; "problem": a run fails, or ignores a setting.
         message: What was found.
-        fix: The command, or what else to do; None where there is nothing to mend.
+        fix: The command that fixes the problem, or another advice; None if there is no problem.
     """
 
     group: str
@@ -57,7 +57,7 @@ class Finding:
         return [*heading, columns(rows, ("", "", ""), min_widths=_WIDTHS)]
 
 
-def judged(
+def finding_of(
     group: str, name: str, message: str, fix: str | None = None, *, problem: bool = False, warning: bool = False
 ) -> Finding:
     """A finding with the status problem, warning or ok; without the fix if it is ok."""

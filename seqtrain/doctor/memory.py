@@ -1,4 +1,4 @@
-"""Checks how much memory a run may use (the machine's, the container's, shared) and how many files it may open.
+"""Checks how much memory a run may use (of the machine, the container, shared) and how many files it may open.
 
 Source: Linux manual page proc(5); kernel documentation, cgroup-v1/memory and cgroup-v2.
 """
@@ -10,27 +10,27 @@ import resource
 from collections.abc import Iterator
 from pathlib import Path
 
-from seqtrain.doctor.finding import Finding, judged
+from seqtrain.doctor.finding import Finding, finding_of
 from seqtrain.errors import ResourceError
 from seqtrain.loading.memory import SharedFile
 from seqtrain.text import memory_size
 
 _GIB = 2**30
-_TOO_LITTLE = _GIB // 2  # Keras and TensorFlow use as much before a batch is read
+_TOO_LITTLE = _GIB // 2  # Keras and TensorFlow use this much before a batch is read
 _LITTLE = 2 * _GIB
 _FEW_FILES = 1024
-_NO_LIMIT = 2**60  # cgroup v1 writes a huge number
+_NO_LIMIT = 2**60  # cgroup v1 writes a huge number if there is no limit
 _SHARED_BYTES = 2**20
 
 
 def memory() -> Iterator[Finding]:
     """Checks memory, shared memory and open files."""
-    yield of_ram(_mem_available(), container_limit())
-    yield _shared()
-    yield of_open_files(resource.getrlimit(resource.RLIMIT_NOFILE))
+    yield check_ram(_mem_available(), container_limit())
+    yield _check_shared_memory()
+    yield check_open_files(resource.getrlimit(resource.RLIMIT_NOFILE))
 
 
-def of_ram(available: int | None, limit: tuple[int, int] | None) -> Finding:
+def check_ram(available: int | None, limit: tuple[int, int] | None) -> Finding:
     """Checks the available memory.
 
     Args:
@@ -47,14 +47,14 @@ def of_ram(available: int | None, limit: tuple[int, int] | None) -> Finding:
     fix = "use fewer workers and smaller batches: -s fit.workers=1"
     if is_problem:
         fix = "end what else runs (`ps aux --sort=-rss | head`), or give the container more: docker run --memory=8g"
-    return judged("memory", "RAM", message, fix, problem=is_problem, warning=min(rooms) < _LITTLE)
+    return finding_of("memory", "RAM", message, fix, problem=is_problem, warning=min(rooms) < _LITTLE)
 
 
-def of_open_files(limits: tuple[int, int]) -> Finding:
+def check_open_files(limits: tuple[int, int]) -> Finding:
     """Checks the limit of open files per process.
 
     Args:
-        limits: The soft and the hard one.
+        limits: The soft and the hard limit.
     """
     soft, hard = limits
     unlimited = soft == resource.RLIM_INFINITY
@@ -64,14 +64,14 @@ def of_open_files(limits: tuple[int, int]) -> Finding:
     if most <= soft:
         fix = f"docker run --ulimit nofile={wanted}, or a line `* hard nofile {wanted}` in /etc/security/limits.conf"
     message = f"{'any number' if unlimited else soft} at a time"
-    return judged("memory", "open files", message, fix, warning=not unlimited and soft < _FEW_FILES)
+    return finding_of("memory", "open files", message, fix, warning=not unlimited and soft < _FEW_FILES)
 
 
 def container_limit(root: Path = Path("/")) -> tuple[int, int] | None:
     """The lowest memory limit among this process's cgroup and its parents, and the bytes in use; None without a limit.
 
     Args:
-        root: Where /proc and /sys are.
+        root: The folder that contains /proc and /sys.
     """
     found = []
     for folder, limit_name, used_name in _cgroup_folders(root):
@@ -111,7 +111,7 @@ def _mem_available() -> int | None:
     return next((int(line.split()[1]) * 1024 for line in lines if line.startswith("MemAvailable:")), None)
 
 
-def _shared() -> Finding:
+def _check_shared_memory() -> Finding:
     """Checks that memory can be shared with worker processes."""
     try:
         file = SharedFile(_SHARED_BYTES)

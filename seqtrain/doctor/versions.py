@@ -10,9 +10,9 @@ from collections.abc import Iterator
 from importlib import metadata
 
 from seqtrain import __version__
-from seqtrain.doctor.finding import Finding, judged
+from seqtrain.doctor.finding import Finding, finding_of
 
-_SAME = {  # distributions with the same modules: one is enough, two overwrite each other's files
+_SAME = {  # distributions that contain the same modules: one is enough, and two overwrite each other's files
     "tensorflow": ("tensorflow", "tensorflow-cpu", "tensorflow-intel", "tf-nightly"),
     "opencv-python-headless": ("opencv-python-headless", "opencv-python", "opencv-contrib-python-headless"),
 }
@@ -27,14 +27,14 @@ def versions() -> Iterator[Finding]:
     for requirement in metadata.requires("seqtrain") or ():
         match = _REQUIREMENT.fullmatch(requirement)
         if match is not None:
-            yield of_package(match[1], match[2])
+            yield check_package(match[1], match[2])
     for package, extra in _EXTRAS.items():
         version = version_of(package)
         message = version or f"not installed; pip install 'seqtrain[{extra}]' where it is needed"
         yield Finding("versions", package, "ok", message)
 
 
-def of_package(package: str, oldest: str) -> Finding:
+def check_package(package: str, oldest: str) -> Finding:
     """Checks a required package.
 
     Args:
@@ -54,7 +54,7 @@ def of_package(package: str, oldest: str) -> Finding:
     name, version = next(iter(installed.items()))
     is_old = _numbers(version) < _numbers(oldest)
     message += f"; {oldest} is needed" if is_old else ""
-    return judged("versions", short, message, f"pip install '{name}>={oldest}'", problem=is_old)
+    return finding_of("versions", short, message, f"pip install '{name}>={oldest}'", problem=is_old)
 
 
 def version_of(package: str) -> str | None:

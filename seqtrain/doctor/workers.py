@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from seqtrain.config.schema import FitConfig
-from seqtrain.doctor.finding import Finding, judged
+from seqtrain.doctor.finding import Finding, finding_of
 from seqtrain.errors import SeqtrainError
 from seqtrain.loading.memory import SharedBuffers
 from seqtrain.loading.pending_batch import PendingBatch, RowRange
@@ -38,25 +38,26 @@ def workers(fit: FitConfig | None) -> Iterator[Finding]:
     Args:
         fit: The `fit` section of the config, if there is one.
     """
-    yield of_cores(num_cores(), fit.workers if fit is not None else None)
-    yield _process()
+    yield check_cores(num_cores(), fit.workers if fit is not None else None)
+    yield _check_process()
 
 
-def of_cores(available: int, num_workers: int | str | None) -> Finding:
+def check_cores(available: int, num_workers: int | str | None) -> Finding:
     """Checks the number of cores against the number of workers in the config.
 
     Args:
-        available: Cores that this process may use.
-        num_workers: From the config; None without a config.
+        available: The number of cores that this process may use.
+        num_workers: `fit.workers` of the config; None without a config.
     """
     are_many = isinstance(num_workers, int) and num_workers > _MOST_PER_CORE * available
     message = f"{available} of the machine's {os.cpu_count()} may be used"
     message += f"; fit.workers is {num_workers}" if are_many else ""
     fix = f"-s fit.workers={available}, or fit.workers=auto, which measures"
-    return judged("workers", "cores", message, fix, warning=are_many)
+    return finding_of("workers", "cores", message, fix, warning=are_many)
 
 
-def _process() -> Finding:
+def _check_process() -> Finding:
+    """Lets a worker process make one batch, and checks it."""
     buffers = SharedBuffers(None, 1, 1)
     pool = WorkerPool(SmallBatch(), [], buffers, _LONGEST_S)
     start = time.monotonic()
@@ -65,7 +66,7 @@ def _process() -> Finding:
         assert buffer is not None
         pending = PendingBatch(SmallBatch(), 0, 0, 0, buffer)
         pool.worker().make(RowRange(pending))
-        right = pending.batch is not None and bool((pending.batch[0] == _VALUE).all())
+        is_right = pending.batch is not None and bool((pending.batch[0] == _VALUE).all())
     except (SeqtrainError, OSError) as error:
         return Finding("workers", "process", "problem", str(error), "-s fit.use_multiprocessing=false")
     finally:
@@ -74,7 +75,7 @@ def _process() -> Finding:
         buffers.close()
     took = time.monotonic() - start
     message = f"a fresh interpreter (no fork) makes a batch {took:.1f} s after its start"
-    if not right:
+    if not is_right:
         message = "a worker process made a batch, and another one arrived here"
         return Finding("workers", "process", "problem", message, "-s fit.use_multiprocessing=false")
-    return judged("workers", "process", message, "put Python's packages on a local disk", warning=took > _SLOW_S)
+    return finding_of("workers", "process", message, "put Python's packages on a local disk", warning=took > _SLOW_S)

@@ -30,7 +30,7 @@ class Evaluation:
         samples: The number of samples.
         metrics: The loss and the metrics by name, without the prefix `val_` that `fit` adds.
         bad_samples: The number of samples that could not be read and were replaced by others.
-        deviations: For each target column that was scaled, its std, which is the unit of its errors.
+        deviations: The standard deviation of each target column that was scaled: the unit of its errors.
     """
 
     run_dir: str
@@ -44,7 +44,7 @@ class Evaluation:
     deviations: dict[str, float]
 
     def to_json(self) -> dict[str, Any]:
-        """As `evaluate --json` prints it."""
+        """The document that `evaluate --json` prints."""
         from seqtrain.training.recorder import finite
 
         return {"status": "evaluated", **self.__dict__, "metrics": finite(self.metrics)}

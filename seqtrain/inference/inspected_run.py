@@ -30,7 +30,7 @@ def open_inspection(
     run: Path | None,
     settings: Sequence[str] = (),
 ) -> Inspection:
-    """The inspection of a config's batches, with the predictions of a run's model where one is named.
+    """The inspection of a config's batches, with the predictions of a run's model if a run is given.
 
     Args:
         config: The config whose batches are shown; None for the run's own.
@@ -38,7 +38,7 @@ def open_inspection(
         epoch: See `Inspection`.
         out: See `Inspection`.
         stage: See `Inspection`.
-        run: A run folder.
+        run: The run folder, if predictions are to be shown.
         settings: Overrides (`key=value`) of the run's config; those of the source name the new location of its data, or
             other data of the same kind.
 
@@ -57,7 +57,7 @@ def open_inspection(
         if not names_source(settings) or is_same_data(run, data):
             trained.own_split(or_else="look at other data with -s source...")
     else:
-        loaded, data = config, _data_as_the_run_sees(config, run)
+        loaded, data = config, _data_like_run(config, run)
     inspection = Inspection(loaded, side, epoch, out, stage, data)
     _require_same_inputs(trained.data.train, data.train, loaded)
     model, info = trained.model, TrainingInfo.of(trained.data, trained.model)
@@ -67,7 +67,7 @@ def open_inspection(
     return inspection
 
 
-def _data_as_the_run_sees(config: LoadedConfig, run: Path) -> Data:
+def _data_like_run(config: LoadedConfig, run: Path) -> Data:
     """The data of another config, with the scales and vocabularies that the run was trained with."""
     try:
         data = open_run_data(run, config)
@@ -81,7 +81,7 @@ def _data_as_the_run_sees(config: LoadedConfig, run: Path) -> Data:
 
 
 def _require_same_inputs(own: Any, other: Any, loaded: LoadedConfig) -> None:
-    """Raises a ConfigError for batches that do not fit the model's inputs, or that have other classes."""
+    """Raises a ConfigError if the batches do not fit the model's inputs, or have other classes."""
     if _shapes(own) != _shapes(other) or own.class_names != other.class_names:
         raise ConfigError(
             "the run was trained on other inputs or other classes than this config has",

@@ -17,7 +17,7 @@ def in_image_size(mask: Mask, size: tuple[int, int], resize: str) -> Mask:
     Args:
         mask: (height, width), the model's output.
         size: (height, width) of the image.
-        resize: How the picture was resized: "stretch", "crop" or "pad"; see `ImageFormat`.
+        resize: How the image was resized: "stretch", "crop" or "pad"; see `ImageFormat`.
     """
     if resize == "crop":
         scale = max(mask.shape[0] / size[0], mask.shape[1] / size[1])

@@ -11,7 +11,8 @@ The inputs on the command line of `predict` become a source without labels:
     series              CSV and Parquet files, and folders of them
     volumes, slices     .nii, .nii.gz and .npy files, and folders of them at any depth
 
-The order is that of the inputs; files of a folder are sorted by path, rows of manifests and arrays keep their order.
+The inputs keep their order; the files of a folder are sorted by path, and the rows of tables and arrays keep their
+order.
 
 Decoding and resizing follow the config. Scales and vocabularies that were fitted on the training samples must not
 change: a new sequence would fit them on the new samples, and the model would get another scale than it was trained
@@ -55,7 +56,7 @@ def require_inputs(inputs: Sequence[Path]) -> None:
 
 
 def source_of_inputs(inputs: Sequence[Path], loaded: LoadedConfig, own: Source) -> Source:
-    """A source of the samples in the inputs.
+    """The source of the samples in the inputs.
 
     Args:
         inputs: Files and folders.
@@ -109,13 +110,13 @@ def open_other_source(named: LoadedConfig, data: Data, where: str) -> Source:
     return source
 
 
-def as_the_run_sees(data: Data, source: Source, indices: Indices) -> Any:
+def sequence_like_run(data: Data, source: Source, indices: Indices) -> Any:
     """A sequence of some samples of a source, in order and without augmentation, like the run's validation sequence.
 
     Args:
-        data: Of the run.
+        data: The run's data.
         source: A source with the same kind of samples.
-        indices: Of the source.
+        indices: Which of the source's samples.
     """
     if data.train.fitted():
         return data.sequence(data.split.train).reading_from(source, indices)

@@ -25,8 +25,8 @@ from seqtrain.training.predictions import PredictedBatch
 
 log = logging.getLogger("seqtrain")
 
-_MOST_SHOWN = 10
-_MOST_LISTED = 1000
+_MAX_SHOWN = 10
+_MAX_LISTED = 1000
 
 
 @dataclass
@@ -65,10 +65,10 @@ class Predictions:
             if int(samples[row]) in self._failed:
                 continue
             self._failed.add(int(samples[row]))
-            if self.failed <= _MOST_SHOWN:
+            if self.failed <= _MAX_SHOWN:
                 done = "predicted" if error == NOT_FINITE else "read"
                 log.warning("%s: cannot be %s: %s", batch.names[row], done, error)
-            if self.failed <= _MOST_LISTED:
+            if self.failed <= _MAX_LISTED:
                 self.errors[batch.names[row]] = error
         if len(samples):
             self._seen += int(np.count_nonzero(np.diff(samples, prepend=self._last)))
@@ -80,10 +80,10 @@ class Predictions:
                 self.classes[name] = self.classes.get(name, 0) + 1
 
     def require_all(self, sequence: Any) -> None:
-        """Raises an error if the sequence gave too few samples, or some twice.
+        """Checks that the sequence gave every sample once.
 
         Raises:
-            DataError: when it did.
+            DataError: when it gave too few, or some twice.
         """
         if self._seen != self.samples:
             raise DataError(
@@ -102,7 +102,7 @@ class Predictions:
         return DataError.exit_code if self.failed > self.allowed else 0
 
     def to_json(self) -> dict[str, Any]:
-        """As `predict --json` prints it."""
+        """The document that `predict --json` prints."""
         return {
             "status": "predicted" if not self.failed else "incomplete",
             "run_dir": str(self.run.path),
@@ -120,9 +120,9 @@ class Predictions:
         """The same as text for the terminal."""
         failed = f" ({self.failed} have an error)" if self.failed else ""
         done = f"predicted {self.samples - self.failed} of {self.samples} samples{failed}"
-        counts = sorted(self.classes.items(), key=lambda each: -each[1])[:_MOST_SHOWN]
+        counts = sorted(self.classes.items(), key=lambda each: -each[1])[:_MAX_SHOWN]
         lines = [done, *(f"  {name}: {count}" for name, count in counts)]
-        lines += [f"  and {len(self.classes) - _MOST_SHOWN} more classes"] * (len(self.classes) > _MOST_SHOWN)
+        lines += [f"  and {len(self.classes) - _MAX_SHOWN} more classes"] * (len(self.classes) > _MAX_SHOWN)
         return "\n".join([*lines, *(f"wrote {path}" for path in self.written)])
 
 
@@ -134,16 +134,16 @@ def predict(
     out: Path | TextIO | None = None,
     out_format: OutFormat | None = None,
 ) -> Predictions:
-    """Predicts and writes.
+    """Predicts the samples, and writes the predictions.
 
     Args:
         path: The run folder.
         inputs: Files and folders; none if the settings name another source.
         settings: Overrides (`key=value`) of the run's config; with inputs, those of the source name the new location of
             the run's own data.
-        checkpoint: The best epoch's, or the last.
+        checkpoint: The checkpoint of the best epoch, or the last one.
         out: A file, a folder, or a stream. Default: `predictions` with the extension of the format.
-        out_format: Default: by the extension of `out`; else PNG for images, CSV for rows of a table, else .npy.
+        out_format: The format. Default: by the extension of `out`; else PNG for images, CSV for rows, .npy for others.
 
     Raises:
         ConfigError: when there is nothing to predict, or the format does not fit the model's outputs.
@@ -164,7 +164,7 @@ def predict(
     done = Predictions(run, len(source), "csv")
     if run.loaded.config.on_bad_sample.action == "skip":
         done.allowed = run.loaded.config.on_bad_sample.most(len(source))
-    sequence = _unlimited(run.sequence_of(source))
+    sequence = _keep_all_samples(run.sequence_of(source))
     num_items = len(source if sequence.indices is None else sequence.indices)  # for volumes, these are patches
     writer, done.out_format = writer_for(out, out_format, run, inputs, sequence, source)
     whole = False
@@ -183,7 +183,7 @@ def predict(
     return done
 
 
-def _unlimited(sequence: Any) -> Any:
+def _keep_all_samples(sequence: Any) -> Any:
     """Sets the sequence to keep its last, smaller batch, and to report samples that cannot be read."""
     sequence.drop_remainder = False
     sequence.skips_bad_samples = sequence.splits_rows  # the loader then reports which ones it replaced

@@ -47,18 +47,18 @@ class Writer(Protocol):
 
 
 class TableWriter:
-    """A row for each sample, in CSV or JSONL.
+    """Writes a row for each sample, to a CSV or JSONL file.
 
     Args:
         place: The file, or a stream such as stdout.
         specs: The outputs, all of them tabular.
         first: The heading of the column of names.
-        as_json: JSONL in place of CSV.
+        as_json: Whether to write JSONL instead of CSV.
     """
 
     def __init__(self, place: Path | TextIO, specs: Sequence[OutputSpec], first: str, as_json: bool) -> None:
         self._path = place if isinstance(place, Path) else None
-        self._file: TextIO = _opened(place) if isinstance(place, Path) else place
+        self._file: TextIO = _open_partial(place) if isinstance(place, Path) else place
         self._specs = specs
         self._as_json = as_json
         self._headings = _headings(first, [each for spec in specs for each in spec.headings()])
@@ -82,7 +82,7 @@ class TableWriter:
         if self._path is None:
             return []
         self._file.close()
-        return [str(_named(self._path, whole))]
+        return [str(_finish_file(self._path, whole))]
 
     def _line(self, cells: list[Any]) -> str:
         *known, error = zip(self._headings, cells, strict=True)
@@ -91,11 +91,10 @@ class TableWriter:
 
 
 class ArrayWriter:
-    """One .npy file for each output, and a CSV with the sample of each row; NaN for samples that cannot be read.
+    """Writes a .npy file for each output, and a CSV with the sample of each row; NaN for samples that cannot be read.
 
-    Values are in the unit of the data; other outputs are as the model returns them.
-
-    NumPy leaves room in the header for more rows, so the header is rewritten in place with each batch.
+    Predicted values are in the unit of the data; other outputs are as the model returns them. NumPy leaves room in the
+    header for more rows, so the header is rewritten in place with each batch.
 
     Args:
         path: See `array_files`.
@@ -131,17 +130,17 @@ class ArrayWriter:
         """See `Writer`."""
         for file in self._files.values():
             file.close()
-        return [*(str(_named(path, whole)) for path in self._paths.values()), *self._names.close(whole)]
+        return [*(str(_finish_file(path, whole)) for path in self._paths.values()), *self._names.close(whole)]
 
 
-class PictureWriter:
-    """A PNG for each sample, named after its file; a mask is a palette image of class ids, black for 0.
+class ImageWriter:
+    """Writes a PNG for each sample, named after its file; a mask becomes a palette image of class ids, black for 0.
 
     Args:
         folder: The output folder.
         spec: The output's spec.
         place: Returns the file for a sample's name.
-        resize: How images were resized for the model, to resize masks back to their images; None leaves them.
+        resize: How images were resized for the model, to give masks the size of their images; None keeps their size.
     """
 
     def __init__(self, folder: Path, spec: OutputSpec, place: Callable[[str], Path], resize: str | None) -> None:
@@ -159,18 +158,18 @@ class PictureWriter:
                 path.unlink(missing_ok=True)  # left by an earlier `predict`
                 continue
             path.parent.mkdir(parents=True, exist_ok=True)
-            self._picture(name, batch.outputs[self._spec.name][position]).save(partial(path), format="PNG")
-            _named(path, whole=True)
+            self._image(name, batch.outputs[self._spec.name][position]).save(partial(path), format="PNG")
+            _finish_file(path, whole=True)
 
-    def _picture(self, name: str, output: Array) -> Image.Image:
+    def _image(self, name: str, output: Array) -> Image.Image:
         if self._spec.kind == "picture":
-            return Image.fromarray(self._spec.picture(output))
+            return Image.fromarray(self._spec.image(output))
         mask = self._spec.mask(output)
-        picture = Image.fromarray(
+        image = Image.fromarray(
             mask if self._resize is None else in_image_size(mask, read_image_size(name), self._resize)
         )
-        picture.putpalette(palette())
-        return picture
+        image.putpalette(palette())
+        return image
 
     def close(self, whole: bool) -> list[str]:
         """See `Writer`."""
@@ -181,7 +180,7 @@ def array_files(path: Path, outputs: Sequence[str]) -> dict[str, Path]:
     """The .npy file of each output; with several outputs, their names come before the extension.
 
     Args:
-        path: With the extension or without.
+        path: The path, with or without the extension.
         outputs: The names of the outputs, in which a slash becomes an underscore.
     """
     stem = _stem(path)
@@ -189,7 +188,7 @@ def array_files(path: Path, outputs: Sequence[str]) -> dict[str, Path]:
 
 
 def inputs_file(path: Path) -> Path:
-    """The CSV beside the .npy that says which sample each row is."""
+    """The CSV beside the .npy file that names the sample of each row."""
     return Path(f"{_stem(path)}.inputs.csv")
 
 
@@ -208,17 +207,17 @@ def _headings(first: str, of_outputs: Sequence[str]) -> list[str]:
 
 
 def palette() -> list[int]:
-    """The colours of class ids, three numbers each: black, then those of the contact sheet."""
+    """The colours of the class ids, three numbers each: black, then the colours of the contact sheet."""
     colors = [(0, 0, 0), *(ImageColor.getrgb(class_color(number))[:3] for number in range(1, _COLORS))]
     return [part for color in colors for part in color]
 
 
-def _named(path: Path, whole: bool) -> Path:
+def _finish_file(path: Path, whole: bool) -> Path:
     """Renames a complete file from its `.partial` name; returns the path."""
     return partial(path).replace(path) if whole else partial(path)
 
 
-def _opened(path: Path) -> TextIO:
+def _open_partial(path: Path) -> TextIO:
     path.parent.mkdir(parents=True, exist_ok=True)
     return partial(path).open("w", newline="", encoding="utf-8", errors="surrogateescape")
 

@@ -11,7 +11,7 @@ from typing import Any, Literal, TextIO
 from seqtrain.errors import ConfigError
 from seqtrain.inference.prediction_files import (
     ArrayWriter,
-    PictureWriter,
+    ImageWriter,
     TableWriter,
     Writer,
     array_files,
@@ -28,7 +28,7 @@ OutFormat = Literal["csv", "jsonl", "npy", "png", "volumes"]
 _BY_EXTENSION: dict[str, OutFormat] = {".csv": "csv", ".jsonl": "jsonl", ".npy": "npy"}
 _DRAWN = ("mask", "picture")
 _FOLDERS = ("png", "volumes")
-_LOOKED_AT = 100
+_MAX_CHECKED = 100
 
 
 def writer_for(
@@ -66,9 +66,7 @@ def writer_for(
             names = [parts.volumes.describe(index) for index in range(len(parts.volumes))]
             return VolumeWriter(folder, parts, Places(folder, inputs, names, data, as_png=False)), chosen
         names = [source.describe(index) for index in range(len(source))]
-        return PictureWriter(
-            folder, specs[0], Places(folder, inputs, names, data), resize if are_files else None
-        ), chosen
+        return ImageWriter(folder, specs[0], Places(folder, inputs, names, data), resize if are_files else None), chosen
     place = Path(f"predictions.{chosen}") if out is None else out
     if isinstance(place, Path) and place.is_dir():
         place = place / f"predictions.{chosen}"
@@ -122,7 +120,7 @@ def check_format(
 
 def _are_files(source: Source) -> bool:
     """Whether each sample is a file (which may be missing)."""
-    some = range(min(len(source), _LOOKED_AT))
+    some = range(min(len(source), _MAX_CHECKED))
     return any(os.path.isfile(source.describe(index)) for index in some)  # noqa: PTH113 - texts of any length
 
 

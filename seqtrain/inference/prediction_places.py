@@ -38,7 +38,7 @@ class Places:
         if not inputs:
             with contextlib.suppress(ValueError):  # no common folder
                 self._folders = [Path(os.path.commonpath([os.path.dirname(name) for name in names]))]  # noqa: PTH120
-        _require_once(names)
+        _require_unique(names)
         if len({self(name) for name in names}) < len(names):
             self._keeps_extension = True  # cat.jpg and cat.png must not share a file
             self._require_different(names)
@@ -95,7 +95,7 @@ def require_no_data(places: Iterable[Path], data: Iterable[str]) -> None:
             )
 
 
-def _require_once(names: Sequence[str]) -> None:
+def _require_unique(names: Sequence[str]) -> None:
     if len(set(names)) < len(names):
         name, _ = Counter(names).most_common(1)[0]
         raise ConfigError("the same sample is named twice", where="INPUT", received=name, fix="name it once")

@@ -48,28 +48,28 @@ def _batches(run: TrainedRun, sequence: Any, source: Source) -> Iterator[Predict
         with BatchStream(sequence, validation_schedule(steps), run.data.workers, position, steps) as stream:
             while position < steps:
                 try:
-                    made = stream.take(position)
+                    loaded = stream.take(position)
                 except (DataError, WorkerError) as error:
                     if not sequence.splits_rows:
-                        yield _each_alone(run, source, position, error)
+                        yield _sample_by_sample(run, source, position, error)
                     elif isinstance(error, DataError):
-                        yield _one_by_one(run, sequence, position)
+                        yield _row_by_row(run, sequence, position)
                     else:
                         raise
                     position += 1
                     break  # the memory of a failed batch is not returned to the stream, so open a new one
-                yield _predicted(run, sequence, position, made)
+                yield _predicted(run, sequence, position, loaded)
                 position += 1
 
 
-def _predicted(run: TrainedRun, sequence: Any, position: int, made: LoadedBatch) -> PredictedBatch:
+def _predicted(run: TrainedRun, sequence: Any, position: int, loaded: LoadedBatch) -> PredictedBatch:
     items = items_of(sequence, position)
     rows = {item: row for row, item in enumerate(items.tolist())}
-    errors = {rows[bad.index]: bad.error for bad in made.bad}
-    return PredictedBatch(items, predict_on_batch(run.model, made.batch[0]), errors=errors)
+    errors = {rows[bad.index]: bad.error for bad in loaded.bad}
+    return PredictedBatch(items, predict_on_batch(run.model, loaded.batch[0]), errors=errors)
 
 
-def _one_by_one(run: TrainedRun, sequence: Any, position: int) -> PredictedBatch:
+def _row_by_row(run: TrainedRun, sequence: Any, position: int) -> PredictedBatch:
     """Makes a batch row by row, without the loader."""
     errors: dict[int, str] = {}
     items = sequence.sample_indices(0, position)
@@ -84,7 +84,7 @@ def _one_by_one(run: TrainedRun, sequence: Any, position: int) -> PredictedBatch
     return PredictedBatch(items, predict_on_batch(run.model, sequence.finish(rows)[0]), errors=errors)
 
 
-def _each_alone(run: TrainedRun, source: Source, position: int, failed: SeqtrainError) -> PredictedBatch:
+def _sample_by_sample(run: TrainedRun, source: Source, position: int, failed: SeqtrainError) -> PredictedBatch:
     """Makes the batch of a class written for Keras sample by sample, with a new sequence for each sample.
 
     Raises:

@@ -11,7 +11,7 @@ from tqdm import tqdm
 
 from seqtrain import console
 
-_SECONDS_FROM_LINE_TO_LINE = 30.0
+_LINE_EVERY_S = 30.0
 
 
 @contextlib.contextmanager
@@ -41,7 +41,7 @@ def _add(bar: tqdm[Any], count: int) -> None:
 
 
 class _Lines:
-    """Progress as whole lines, the first after half a minute."""
+    """Writes progress as whole lines, one every half minute."""
 
     def __init__(self, words: str, total: int) -> None:
         self._words, self._total, self._done = words, total, 0
@@ -50,7 +50,7 @@ class _Lines:
     def __call__(self, count: int) -> None:
         self._done += count
         now = time.monotonic()
-        if now - self._logged >= _SECONDS_FROM_LINE_TO_LINE:
+        if now - self._logged >= _LINE_EVERY_S:
             self._logged = now
             speed = self._done / (now - self._began)
             console.write_above_bars(f"{self._words}: {self._done} of {self._total} samples, {speed:.0f}/s\n")

@@ -17,7 +17,7 @@ import numpy as np
 
 from seqtrain.config.load import LoadedConfig, load_config
 from seqtrain.errors import MISSING_FILE, CheckpointError, ConfigError, Mistake
-from seqtrain.inference.other_sources import as_the_run_sees, open_other_source
+from seqtrain.inference.other_sources import open_other_source, sequence_like_run
 from seqtrain.loading.pipeline import Data, first_batch
 from seqtrain.loading.preprocessing_state import is_same_data, open_run_data, read_split, require_same_data
 from seqtrain.reports.fields import fields_of_sequence
@@ -30,11 +30,11 @@ from seqtrain.training.predictions import predict_on_batch
 
 RowRange = Literal["train", "val", "all"]
 
-_MOVED = (
+_FIX_MOVED = (
     "bring the run's data back; or say where it lies now with -s {0}=PATH (of predict beside INPUT, of inspect-batches"
     " without a config), or evaluate other data with the same"
 )
-_NO_STAND_IN = "bring the run's data back, which is not where it was; what stands in for it must be of its form"
+_FIX_SUBSTITUTE = "bring the run's data back, which is not where it was; what stands in for it must be of its form"
 
 
 def require_run(path: Path) -> None:
@@ -48,18 +48,18 @@ def require_run(path: Path) -> None:
 
 
 class TrainedRun:
-    """A run folder, opened for reading.
+    """A run whose model is used, not trained; opened from its folder.
 
     Args:
         path: The run folder.
         settings: Overrides (`key=value`) of its config. If they name another source, `sequence` gives samples of that
             source, split as the config says; the model, scales and vocabularies stay those of the run. If the run's own
             data no longer exists, the other source replaces it; it may be the same data in another folder.
-        which: The checkpoint: the best epoch's, or the last.
+        which: The checkpoint: that of the best epoch, or the last one.
         moves_own: Whether settings of the source give the new location of the run's own data, not another source.
 
     Attributes:
-        data: The run's own.
+        data: The run's own data.
         source: The source of `sequence`: the run's own, or the one that the settings name.
         source_settings: The settings that name another source; empty for the run's own.
         has_other_source: Whether the settings name another source.
@@ -82,10 +82,10 @@ class TrainedRun:
         require_run(path)
         self.path = path
         self.which = which
-        own, other = (list(settings), []) if moves_own else _divided(settings)
+        own, other = (list(settings), []) if moves_own else _split_settings(settings)
         self._is_substitute = False  # whether the other source replaces the run's own data, which no longer exists
         try:
-            self.loaded: LoadedConfig = _loaded(path / "config.yaml", own)
+            self.loaded: LoadedConfig = _load_run_config(path / "config.yaml", own)
         except ConfigError:
             if not other:
                 raise
@@ -152,10 +152,10 @@ class TrainedRun:
 
         Args:
             source: A source with the same kind of samples.
-            indices: Which of them. Default: all.
+            indices: Which of its samples. Default: all.
         """
         chosen = np.arange(len(source)) if indices is None else indices
-        return self._skipping(as_the_run_sees(self.data, source, chosen))
+        return self._skipping(sequence_like_run(self.data, source, chosen))
 
     def _skipping(self, sequence: Any) -> Any:
         """The sequence, set to skip bad samples if the run does."""
@@ -190,7 +190,7 @@ class TrainedRun:
         except CheckpointError as error:
             if not self._is_substitute:
                 raise
-            mistakes = [dataclasses.replace(mistake, fix=_NO_STAND_IN) for mistake in error.mistakes]
+            mistakes = [dataclasses.replace(mistake, fix=_FIX_SUBSTITUTE) for mistake in error.mistakes]
             raise CheckpointError(mistakes) from error
 
     def _model(self) -> tuple[Any, tuple[Any, ...]]:
@@ -216,7 +216,7 @@ class TrainedRun:
         return model, first
 
 
-def _loaded(path: Path, settings: Sequence[str]) -> LoadedConfig:
+def _load_run_config(path: Path, settings: Sequence[str]) -> LoadedConfig:
     """The config of a run, whose data may have been moved."""
     try:
         return load_config(path, settings)
@@ -230,7 +230,7 @@ def _with_advice(mistake: Mistake) -> Mistake:
     is_gone = mistake.code == MISSING_FILE and key.startswith("source.")
     if not is_gone or (mistake.where or "").startswith("-s "):
         return mistake
-    return dataclasses.replace(mistake, fix=_MOVED.format(key))
+    return dataclasses.replace(mistake, fix=_FIX_MOVED.format(key))
 
 
 @contextlib.contextmanager
@@ -244,8 +244,8 @@ def _warnings_only() -> Iterator[None]:
         log.setLevel(level)
 
 
-def _divided(settings: Sequence[str]) -> tuple[list[str], list[str]]:
-    """Divides settings into those of the run, and those of another source and its split; a split alone is the run's."""
+def _split_settings(settings: Sequence[str]) -> tuple[list[str], list[str]]:
+    """The settings of the run, and those of another source and its split; without a source, all are the run's."""
     if not names_source(settings):
         return list(settings), []
     other = [each for each in settings if _top_key(each) in ("source", "split")]

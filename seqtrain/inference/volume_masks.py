@@ -42,15 +42,15 @@ class PatchParts:
         self._spec = spec
 
     def volume_of(self, item: int) -> int:
-        """The volume that a patch is of."""
+        """The index of the volume that a patch belongs to."""
         return int(self._sequence.place(item)[0])
 
     def begin(self, volume: int) -> None:
-        """Starts a volume; the predictions for the former are dropped."""
+        """Starts a volume, and discards the predictions for the previous one."""
         self._sums = np.zeros((*self.volumes.shape(volume), max(len(self._spec.classes), 2)), np.float32)
 
     def add(self, item: int, output: Array) -> None:
-        """Adds the prediction for one patch of it."""
+        """Adds the prediction for one patch of the volume."""
         output = np.moveaxis(output, 0, -1) if self._spec.channels_first else output
         probabilities = self._spec.probabilities(output.reshape(-1, output.shape[-1]))
         patch = probabilities.reshape(*output.shape[:-1], -1)
@@ -60,7 +60,7 @@ class PatchParts:
         self._sums[*in_volume] += patch[*in_patch]
 
     def mask(self) -> Mask:
-        """The ids of all its voxels, when all patches are added."""
+        """The class ids of all voxels of the volume, after all patches were added."""
         ids: Mask = self._sums.argmax(axis=-1).astype(np.uint8)
         return ids
 
@@ -70,7 +70,7 @@ class SliceParts:
 
     Args:
         source: The source of the slices.
-        spec: Of the output.
+        spec: The output's spec.
         resize: How slices were resized for the model.
     """
 
@@ -81,22 +81,22 @@ class SliceParts:
         self._resize = resize
 
     def volume_of(self, item: int) -> int:
-        """The volume that a slice is of."""
+        """The index of the volume that a slice belongs to."""
         return self._source.place(item)[0]
 
     def begin(self, volume: int) -> None:
-        """Starts a volume; the predictions for the former are dropped."""
+        """Starts a volume, and discards the predictions for the previous one."""
         self._ids = np.zeros(self.volumes.shape(volume), np.uint8)
 
     def add(self, item: int, output: Array) -> None:
-        """Adds the prediction for one slice of it."""
+        """Adds the prediction for one slice of the volume."""
         part = self._ids[self._source.place(item)[1]]
         height, width = (side for axis, side in enumerate(part.shape) if axis != self._source.axis)
         mask = in_image_size(self._spec.mask(output), (height, width), self._resize)
         part[...] = self._source.in_volume_axes(mask)
 
     def mask(self) -> Mask:
-        """The ids of all its voxels, when all slices are added."""
+        """The class ids of all voxels of the volume, after all slices were added."""
         return self._ids
 
 
@@ -104,13 +104,13 @@ VolumeParts = PatchParts | SliceParts
 
 
 def volume_parts(specs: Sequence[OutputSpec], sequence: Any, source: Source, resize: str) -> VolumeParts | None:
-    """Assembles a model's masks of patches or slices; None for other models.
+    """What assembles a model's masks of patches or slices to volumes; None for other models.
 
     Args:
         specs: The outputs.
         sequence: The model's input batches.
         source: The samples.
-        resize: How pictures are resized for the model.
+        resize: How images are resized for the model.
     """
     kinds = [spec.kind for spec in specs]
     if kinds == ["volume"] and isinstance(sequence, VolumePatchSequence) and isinstance(source, Volumes):

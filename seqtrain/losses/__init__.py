@@ -1,6 +1,6 @@
-"""Losses that Keras does not have, by name, one idea a file.
+"""Registers losses that Keras does not have.
 
-A builder returns a loss of Keras, or a function of targets and predictions; it imports Keras when it is called.
+Each is built by a function that returns a `keras.losses.Loss` and imports Keras only when it is called.
 """
 
 from seqtrain.losses import metric_learning as metric_learning

@@ -24,18 +24,18 @@ _SMOOTH = 1.0  # in pixels: a class that is neither present nor predicted has Di
 
 @keras.saving.register_keras_serializable(package="seqtrain")
 class DiceCrossEntropy(keras.losses.Loss):
-    """A sum of 1 - Dice and of cross-entropy; the mean over all pixels of the batch, weighted.
+    """A weighted sum of 1 - Dice and cross-entropy, over all pixels of the batch.
 
     Args:
-        cross_entropy_weight: Of the cross-entropy in the sum.
-        dice_weight: Of 1 - Dice in the sum.
-        include_background: Whether id 0 counts in Dice; with it, the many pixels of the background outshine the rest.
-        name: As Keras shows it.
+        cross_entropy_weight: The weight of the cross-entropy in the sum.
+        dice_weight: The weight of 1 - Dice in the sum.
+        include_background: Whether id 0 counts in Dice; its many pixels may hide how the other classes do.
+        name: The name that Keras shows.
 
     Shapes:
         y_true: (batch, height, width) or (batch, depth, height, width), with or without a last axis of 1; class ids
-        y_pred: y_true's and the probabilities of the classes
-        sample_weight: (batch,) or y_true's
+        y_pred: the shape of y_true with a last axis for the probabilities of the classes
+        sample_weight: (batch,) or the shape of y_true
     """
 
     def __init__(
@@ -81,18 +81,18 @@ class DiceCrossEntropy(keras.losses.Loss):
 
     def _dice(self, ids: Any, y_pred: Any, weights: Any) -> Any:
         """The Dice coefficient of each class."""
-        there = ops.one_hot(ids, y_pred.shape[-1], dtype=self.dtype)
+        one_hot = ops.one_hot(ids, y_pred.shape[-1], dtype=self.dtype)
         if not self.include_background:
-            there, y_pred = there[..., 1:], y_pred[..., 1:]
+            one_hot, y_pred = one_hot[..., 1:], y_pred[..., 1:]
         weights = ops.expand_dims(weights, axis=-1)
         pixels = tuple(range(len(ids.shape)))
-        overlap = ops.sum(weights * there * y_pred, axis=pixels)
-        sizes = ops.sum(weights * (there + y_pred), axis=pixels)
+        overlap = ops.sum(weights * one_hot * y_pred, axis=pixels)
+        sizes = ops.sum(weights * (one_hot + y_pred), axis=pixels)
         return (2 * overlap + _SMOOTH) / (sizes + _SMOOTH)
 
 
 def _per_pixel(sample_weight: Any, ids: Any, dtype: str) -> Any:
-    """A weight for each pixel, from weights per sample or per pixel, or 1 without weights."""
+    """The weight of each pixel, from weights per sample or per pixel; 1 without weights."""
     if sample_weight is None:
         return ops.ones_like(ids, dtype=dtype)
     weights = ops.convert_to_tensor(sample_weight, dtype=dtype)

@@ -13,8 +13,9 @@ class ContrastiveLoss(keras.losses.Loss):
     """Contrastive loss: d^2 / 2 for a pair of the same class at distance d, else max(margin - d, 0)^2 / 2.
 
     Args:
-        margin: The distance from which on pairs of different classes have zero loss.
-        **options: Of `keras.losses.Loss`.
+        margin: The distance at and above which a pair of different classes has zero loss.
+        name: The name that Keras shows.
+        **options: Arguments of `keras.losses.Loss`.
     """
 
     def __init__(self, margin: float, name: str = "contrastive", **options: Any) -> None:
@@ -37,8 +38,9 @@ class TripletLoss(keras.losses.Loss):
     """Triplet loss: max(d(anchor, positive)^2 - d(anchor, negative)^2 + margin, 0).
 
     Args:
-        margin: The difference from which on a triplet has zero loss.
-        **options: Of `keras.losses.Loss`.
+        margin: The difference of squared distances at and above which a triplet has zero loss.
+        name: The name that Keras shows.
+        **options: Arguments of `keras.losses.Loss`.
     """
 
     def __init__(self, margin: float, name: str = "triplet", **options: Any) -> None:

@@ -1,4 +1,4 @@
-"""The losses `contrastive` and `triplet`: distances learnt from pairs and from triplets, for the model `siamese`."""
+"""The losses `contrastive` and `triplet`, which learn distances from pairs or triplets, for the model `siamese`."""
 
 from __future__ import annotations
 
@@ -13,18 +13,19 @@ Margin = Annotated[float, Field(gt=0)]
 
 @losses.register("contrastive")
 def contrastive(margin: Margin = 1.0) -> Any:
-    """Draws pairs of one class together, and pairs of two classes apart until the margin.
+    """Contrastive loss: moves pairs of the same class together, and pairs of different classes apart up to the margin.
 
     Args:
-        margin: From which distance on pairs of two classes cost nothing. Embeddings of unit length are at most 2 apart.
+        margin: The distance at which pairs of different classes have zero loss. Embeddings of unit length are at most 2
+            apart.
 
     Shapes:
-        y_true: (batch,), 1 where both are of one class, 0 where not
+        y_true: (batch,), 1 for pairs of the same class, 0 for others
         y_pred: (batch,) or (batch, 1), the distance
 
     Source:
         Hadsell, Chopra and LeCun, 2006, "Dimensionality Reduction by Learning an Invariant Mapping", equation 4, where
-        Y is 0 for what is alike.
+        Y is 0 for similar pairs.
     """
     from seqtrain.losses.margins import ContrastiveLoss
 
@@ -33,10 +34,10 @@ def contrastive(margin: Margin = 1.0) -> Any:
 
 @losses.register("triplet")
 def triplet(margin: Margin = 0.2) -> Any:
-    """Wants the negative farther from the anchor than the positive, by the margin.
+    """Triplet loss: moves the negative farther from the anchor than the positive, by the margin.
 
     Args:
-        margin: Of squared distances. Between embeddings of unit length they are at most 4.
+        margin: The difference of the squared distances, which are at most 4 for embeddings of unit length.
 
     Shapes:
         y_true: (batch,), not used

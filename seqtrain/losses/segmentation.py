@@ -1,4 +1,4 @@
-"""The losses `dice_cross_entropy` and `dice`, for a class at each pixel of a picture or a volume."""
+"""The losses `dice_cross_entropy` and `dice`, for targets with a class for each pixel of an image or a volume."""
 
 from __future__ import annotations
 
@@ -19,18 +19,18 @@ def dice_cross_entropy(
     dice_weight: TermWeight = 1.0,
     include_background: bool = False,
 ) -> Any:
-    """Cross-entropy of each pixel plus 1 - Dice of each class: the one to start with for masks.
+    """Cross-entropy of each pixel plus 1 - Dice of each class: the loss to start with for masks.
 
-    Sample weights, one for each pixel or each picture, count in both terms.
+    Sample weights, one for each pixel or each image, apply to both terms.
 
     Args:
-        num_classes: Of the masks; supplied by the run.
-        cross_entropy_weight: Of the cross-entropy in the sum.
-        dice_weight: Of 1 - Dice in the sum.
+        num_classes: The number of classes of the masks; supplied by the run.
+        cross_entropy_weight: The weight of the cross-entropy in the sum.
+        dice_weight: The weight of 1 - Dice in the sum.
         include_background: Whether the background counts in Dice.
 
     Raises:
-        ConfigError: when the targets are no classes.
+        ConfigError: when the targets are not classes.
 
     Example:
         compile: {optimizer: adam, loss: dice_cross_entropy, metrics: [mean_iou]}
@@ -43,14 +43,14 @@ def dice_cross_entropy(
 
 @losses.register("dice")
 def dice(num_classes: int | None, include_background: bool = False) -> Any:
-    """1 - Dice, the mean of the classes, over the pixels of a batch.
+    """1 - Dice over the pixels of a batch, averaged over the classes.
 
     Args:
-        num_classes: Of the masks; supplied by the run.
+        num_classes: The number of classes of the masks; supplied by the run.
         include_background: Whether the background counts.
 
     Raises:
-        ConfigError: when the targets are no classes.
+        ConfigError: when the targets are not classes.
     """
     _check_classes("dice", num_classes)
     from seqtrain.losses.dice_cross_entropy import DiceCrossEntropy

@@ -1,7 +1,7 @@
-"""Metrics that Keras does not have, by name, one idea a file.
+"""Registers metrics that Keras does not have.
 
-A builder returns a metric of Keras, which may have a mapping of names to values as its result: each is logged. It
-imports Keras when it is called.
+Each is built by a function that returns a `keras.metrics.Metric` and imports Keras only when it is called. The result
+of a metric may be a dict of values by name, each of which is logged.
 """
 
 from seqtrain.metrics import metric_learning as metric_learning

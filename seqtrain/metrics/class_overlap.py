@@ -1,4 +1,4 @@
-"""Overlap of predicted and true pixels of each class over a whole epoch, as IoU or Dice.
+"""Measures the overlap of the predicted and the true pixels of each class over a whole epoch, as IoU or Dice.
 
 Three counts per class are kept: true positives, true pixels and predicted pixels. Intersection over union and Dice are
 computed from them. The mean over batches would be a different number, which depends on the batches.
@@ -23,15 +23,15 @@ class ClassOverlap(keras.metrics.Metric):
 
     Args:
         measure: "iou" (intersection over union) or "dice" (twice the intersection over the sum of both).
-        class_names: Of the ids 0, 1 and so on.
+        class_names: The names of the ids 0, 1 and so on.
         include_background: Whether id 0 counts in the mean.
         per_class: Whether the result has the value of each class, `<measure>_<class>`, besides the mean.
-        name: Of the mean.
+        name: The name of the mean.
 
     Shapes:
         y_true: (batch, ...), with or without a last axis of 1; class ids
-        y_pred: y_true's and the probabilities of the classes
-        sample_weight: (batch,) or y_true's; weights multiply the pixels
+        y_pred: the shape of y_true with a last axis for the probabilities of the classes
+        sample_weight: (batch,) or the shape of y_true; weights multiply the pixels
     """
 
     def __init__(
@@ -49,31 +49,31 @@ class ClassOverlap(keras.metrics.Metric):
         self.include_background = include_background
         self.per_class = per_class
         shape = (len(self.class_names),)
-        self.both = self.add_weight(shape=shape, initializer="zeros", name="both")
-        self.there = self.add_weight(shape=shape, initializer="zeros", name="there")
-        self.found = self.add_weight(shape=shape, initializer="zeros", name="found")
+        self.intersection = self.add_weight(shape=shape, initializer="zeros", name="both")
+        self.true_pixels = self.add_weight(shape=shape, initializer="zeros", name="there")
+        self.predicted_pixels = self.add_weight(shape=shape, initializer="zeros", name="found")
 
     def update_state(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> None:
         """Counts the pixels of a batch."""
-        found = ops.cast(ops.argmax(y_pred, axis=-1), "int32")
-        there = ops.reshape(ops.cast(y_true, "int32"), ops.shape(found))
+        predicted = ops.cast(ops.argmax(y_pred, axis=-1), "int32")
+        true = ops.reshape(ops.cast(y_true, "int32"), ops.shape(predicted))
         if sample_weight is None:
-            weights = ops.ones_like(there, dtype=self.dtype)
+            weights = ops.ones_like(true, dtype=self.dtype)
         else:
             weights = ops.cast(sample_weight, self.dtype)
             weights = ops.reshape(weights, (*ops.shape(weights)[:1], -1))
-            weights = weights * ops.ones_like(ops.reshape(there, (ops.shape(there)[0], -1)), dtype=self.dtype)
-        lines = (-1, ops.shape(found)[-1])
-        found, there, weights = (ops.reshape(values, lines) for values in (found, there, weights))
-        hits = weights * ops.cast(found == there, self.dtype)
-        self.both.assign_add(self._sum_by_class(hits, there))
-        self.there.assign_add(self._sum_by_class(weights, there))
-        self.found.assign_add(self._sum_by_class(weights, found))
+            weights = weights * ops.ones_like(ops.reshape(true, (ops.shape(true)[0], -1)), dtype=self.dtype)
+        lines = (-1, ops.shape(predicted)[-1])
+        predicted, true, weights = (ops.reshape(values, lines) for values in (predicted, true, weights))
+        hits = weights * ops.cast(predicted == true, self.dtype)
+        self.intersection.assign_add(self._sum_by_class(hits, true))
+        self.true_pixels.assign_add(self._sum_by_class(weights, true))
+        self.predicted_pixels.assign_add(self._sum_by_class(weights, predicted))
 
     def result(self) -> dict[str, Any]:
         """The mean, and with `per_class` the value of each class."""
-        sizes = self.there + self.found
-        above, below = (self.both, sizes - self.both) if self.measure == "iou" else (2 * self.both, sizes)
+        overlap, sizes = self.intersection, self.true_pixels + self.predicted_pixels
+        above, below = (overlap, sizes - overlap) if self.measure == "iou" else (2 * overlap, sizes)
         seen = below > 0
         values = ops.where(seen, above / ops.where(seen, below, 1), 0)
         counted = ops.cast(seen, self.dtype) * self._in_mean()
@@ -95,7 +95,7 @@ class ClassOverlap(keras.metrics.Metric):
         }
 
     def _sum_by_class(self, values: Any, ids: Any) -> Any:
-        """Sums values by class, each row of pixels first: a float32 sum of single ones would stop at 16.8 million."""
+        """Sums values by class, row by row and then over the rows: a float32 sum of ones would stop at 2**24."""
         num_classes, num_lines = len(self.class_names), ops.shape(ids)[0]
         is_class = ops.logical_and(ids >= 0, ids < num_classes)
         segments = ops.where(is_class, ids, 0) + num_classes * ops.arange(num_lines, dtype="int32")[:, None]

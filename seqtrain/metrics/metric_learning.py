@@ -11,13 +11,13 @@ from seqtrain.registry import metrics
 
 @metrics.register("pair_accuracy")
 def pair_accuracy(threshold: Annotated[float, Field(gt=0)] = 0.5) -> Any:
-    """The share of pairs that the distance tells apart; chance is 0.5 for balanced pairs.
+    """The share of pairs whose distance is on the right side of the threshold; chance is 0.5 for balanced pairs.
 
     Args:
-        threshold: Pairs that are nearer count as of one class. The default is half of the default margin.
+        threshold: Pairs with a smaller distance count as of the same class. The default is half the default margin.
 
     Shapes:
-        y_true: (batch,), 1 where both are of one class, 0 where not
+        y_true: (batch,), 1 for pairs of the same class, 0 for others
         y_pred: (batch,) or (batch, 1), the distance
     """
     import keras

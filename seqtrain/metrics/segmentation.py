@@ -1,4 +1,4 @@
-"""The metrics `mean_iou` and `dice_coefficient`, for a class at each pixel of a picture or a volume."""
+"""The metrics `mean_iou` and `dice_coefficient`, for targets with a class for each pixel of an image or a volume."""
 
 from __future__ import annotations
 
@@ -17,20 +17,20 @@ def mean_iou(
     per_class: bool = True,
     log_as: str = "mean_iou",
 ) -> Any:
-    """Intersection over union of the pixels of each class over the whole epoch, and the mean of the classes.
+    """Intersection over union of the pixels of each class over the whole epoch, and the mean over the classes.
 
-    Logs `mean_iou` and `iou_<class>`. Where masks have pixels to ignore, put it under `weighted_metrics`: only there
-    does Keras hand metrics the weights.
+    Logs `mean_iou` and `iou_<class>`. If masks have pixels to ignore, name it under `weighted_metrics`: only there,
+    Keras passes the sample weights to metrics.
 
     Args:
-        num_classes: Of the masks; supplied by the run.
-        class_names: Of the masks; supplied by the run.
+        num_classes: The number of classes of the masks; supplied by the run.
+        class_names: The names of the classes of the masks; supplied by the run.
         include_background: Whether the background counts in the mean.
         per_class: Whether to log each class besides the mean.
-        log_as: Name of the mean in the logs; another than the default is put before the names of the classes too.
+        log_as: The name of the mean in the logs; a name other than the default is also the prefix of the class values.
 
     Raises:
-        ConfigError: when the targets are no classes.
+        ConfigError: when the targets are not classes.
 
     Example:
         compile: {optimizer: adam, loss: dice_cross_entropy, metrics: [mean_iou]}
@@ -49,19 +49,19 @@ def dice_coefficient(
     per_class: bool = True,
     log_as: str = "dice_coefficient",
 ) -> Any:
-    """Dice coefficient (F1) of the pixels of each class over the whole epoch, and the mean of the classes.
+    """Dice coefficient (F1) of the pixels of each class over the whole epoch, and the mean over the classes.
 
     Logs `dice_coefficient` and `dice_<class>`; see `mean_iou` for pixels to ignore.
 
     Args:
-        num_classes: Of the masks; supplied by the run.
-        class_names: Of the masks; supplied by the run.
+        num_classes: The number of classes of the masks; supplied by the run.
+        class_names: The names of the classes of the masks; supplied by the run.
         include_background: Whether the background counts in the mean.
         per_class: Whether to log each class besides the mean.
-        log_as: Name of the mean in the logs; another than the default is put before the names of the classes too.
+        log_as: The name of the mean in the logs; a name other than the default is also the prefix of the class values.
 
     Raises:
-        ConfigError: when the targets are no classes.
+        ConfigError: when the targets are not classes.
     """
     names = _class_names("dice_coefficient", num_classes, class_names)
     from seqtrain.metrics.class_overlap import ClassOverlap

@@ -1,1 +1,1 @@
-"""What people look at: statistics of batches, sheets of pictures, curves of metrics."""
+"""Output for people: statistics of batches, contact sheets of images, curves of metrics, tables, and HTML pages."""

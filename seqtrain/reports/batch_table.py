@@ -1,4 +1,4 @@
-"""A batch as a table of its first rows, for what is no picture."""
+"""Shows a batch without images as a table of its first rows."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import numpy as np
 from seqtrain.reports.fields import Field
 from seqtrain.text import aligned
 
-_MOST_COLUMNS = 12  # of numbers
+_MOST_COLUMNS = 12  # columns of one field; a field with more is shown in a single column
 
 
 def table(
@@ -24,11 +24,11 @@ def table(
     """The first rows of a batch as plain text; ids are shown by their names, and numbers in named columns.
 
     Args:
-        fields: Of the batch.
-        sample_ids: The source's indices of its rows.
-        num_rows: How many of them.
-        order: Which ones come first. Default: as they are in the batch.
-        beside: More columns, in words, with a word for each row of the batch.
+        fields: The fields of the batch.
+        sample_ids: The index in the source of each row.
+        num_rows: The number of rows to show.
+        order: The order of the rows. Default: as in the batch.
+        beside: Additional columns by name, with a text for each row of the batch.
 
     Example:
         sample  x.user  x.item  y
@@ -44,7 +44,7 @@ def table(
             columns += [(name, [cell_text(value) for value in shown[:, at]]) for at, name in enumerate(field.columns)]
         else:
             columns.append((field.name, [_named(field, value) for value in shown]))
-    columns += [(name, [words[row] for row in chosen]) for name, words in beside.items()]
+    columns += [(name, [texts[row] for row in chosen]) for name, texts in beside.items()]
     header = ["row" if sample_ids is None else "sample", *(name for name, _ in columns)]
     ids = chosen if sample_ids is None else [sample_ids[row] for row in chosen]
     rows = (
@@ -58,17 +58,17 @@ def table(
 
 
 def _named(field: Field, value: Any) -> str:
-    """A value as text; a class or a category by its name."""
+    """A value as text; for a class or a category, its name."""
     is_id = np.ndim(value) == 0 and field.class_names is not None and field.array.dtype.kind in "iu"
     return field.class_name(int(value)) if is_id else cell_text(value)
 
 
 def cell_text(value: Any) -> str:
-    """The value of one sample in a few characters."""
+    """The value of one sample as a short text; of an array, the first items."""
     array = np.asarray(value)
     if array.ndim == 0:
         return f"{array.item():.6g}" if array.dtype.kind == "f" else str(array.item())
     flat = array.ravel()
-    words = [f"{item:.4g}" if array.dtype.kind == "f" else str(item) for item in flat[:6].tolist()]
-    rest = f", … {flat.size} in all" if flat.size > len(words) else ""
-    return f"[{', '.join(words)}{rest}]"
+    items = [f"{item:.4g}" if array.dtype.kind == "f" else str(item) for item in flat[:6].tolist()]
+    rest = f", … {flat.size} in all" if flat.size > len(items) else ""
+    return f"[{', '.join(items)}{rest}]"

@@ -23,8 +23,8 @@ class ClassTable:
     """Counts and ratios by class.
 
     Args:
-        counts: By true class (row) and predicted class (column).
-        names: By class index.
+        counts: The counts by true class (row) and predicted class (column).
+        names: The names by class index.
     """
 
     counts: npt.NDArray[np.int64]
@@ -42,7 +42,7 @@ class ClassTable:
 
     @property
     def f1(self) -> npt.NDArray[np.float64]:
-        """The harmonic mean of precision and recall; of pixels, the Dice coefficient."""
+        """The harmonic mean of precision and recall, by class; for pixels, this is the Dice coefficient."""
         return _ratio(2 * self._right, self.counts.sum(axis=0) + self.support)
 
     @property
@@ -77,7 +77,7 @@ class ClassTable:
         return header, rows
 
     def csv(self, *, with_iou: bool = False) -> str:
-        """The rows as `classes.csv` has them."""
+        """The content of `classes.csv`."""
         header, rows = self.rows(with_iou=with_iou)
         text = io.StringIO(newline="")
         writer = csv.writer(text, lineterminator="\n")

@@ -1,8 +1,8 @@
 """How well classes are predicted: a confusion matrix, ROC and precision-recall curves, and a table of the classes.
 
-Counts are exact and kept for any number of samples; scores, which the curves are drawn from, are kept for a uniform
-sample of them. All is computed here in NumPy: precision, recall and F1 from the matrix, curves by going down the sorted
-scores, areas by the trapezoidal rule (ROC) and in steps (average precision).
+The counts are exact for any number of samples; the scores, from which the curves are drawn, are kept for a uniform
+subsample. Everything is computed with NumPy: precision, recall and F1 from the matrix, the curves from the sorted
+scores, the area under the ROC curve by the trapezoidal rule, and average precision as a sum of steps.
 """
 
 from __future__ import annotations
@@ -30,15 +30,15 @@ Floats = npt.NDArray[np.floating[Any]]
 
 
 class ClassificationResults:
-    """How a classifier did, added batch by batch.
+    """The results of a classifier, collected batch by batch.
 
     Args:
-        num_classes: How many there are.
-        class_names: By class index; the index is shown where they are left out.
-        from_logits: Whether scores are known to be logits; those that leave 0 to 1 are found to be.
+        num_classes: The number of classes.
+        class_names: The names by class index. Default: the indices.
+        from_logits: Whether the scores are logits; scores outside 0 to 1 are recognised as logits in any case.
 
     Attributes:
-        kept: Classes and scores, of a uniform sample where there are many.
+        kept: True classes and scores; if there are many, those of a uniform subsample.
     """
 
     kind = "classification"
@@ -46,8 +46,9 @@ class ClassificationResults:
     def __init__(self, num_classes: int, class_names: Sequence[str] | None = None, from_logits: bool = False) -> None:
         self.num_classes = num_classes
         self.class_names = tuple(class_names or map(str, range(num_classes)))
-        self._by_half = np.zeros((num_classes, num_classes), np.int64)  # a single score is cut at 0.5, or
-        self._by_sign = np.zeros((num_classes, num_classes), np.int64)  # at 0, where scores turn out to be logits
+        # The threshold of a single score is 0.5 for probabilities and 0 for logits, which may be recognised late.
+        self._counts_at_half = np.zeros((num_classes, num_classes), np.int64)
+        self._counts_at_zero = np.zeros((num_classes, num_classes), np.int64)
         self._are_logits = from_logits
         self.kept = Subsample(max(_FEWEST_ROWS, _MOST_SCORES // num_classes))
 
@@ -55,23 +56,23 @@ class ClassificationResults:
         """Adds samples.
 
         Args:
-            truth: Class indices, (samples,); one outside the classes is not counted.
-            scores: Probabilities or logits, (samples, classes); of two classes also (samples,) or (samples, 1).
+            truth: Class indices, (samples,); indices outside the classes are not counted.
+            scores: Probabilities or logits, (samples, classes); for two classes also (samples,) or (samples, 1).
         """
         known = (truth >= 0) & (truth < self.num_classes)
         truth, scores = truth[known].astype(np.int64), np.asarray(scores[known], np.float32).reshape(known.sum(), -1)
         self._are_logits = self._are_logits or bool(((scores < 0) | (scores > 1)).any())
         if scores.shape[1] == 1:
-            self._count(self._by_half, truth, scores[:, 0] > 0.5)
-            self._count(self._by_sign, truth, scores[:, 0] > 0)
+            self._count(self._counts_at_half, truth, scores[:, 0] > 0.5)
+            self._count(self._counts_at_zero, truth, scores[:, 0] > 0)
         else:
-            self._count(self._by_half, truth, scores.argmax(axis=1))
+            self._count(self._counts_at_half, truth, scores.argmax(axis=1))
         self.kept.add(truth, scores)
 
     @property
     def counts(self) -> npt.NDArray[np.int64]:
         """Samples by true class (row) and predicted class (column)."""
-        return self._by_sign if self._are_logits and self._by_sign.any() else self._by_half
+        return self._counts_at_zero if self._are_logits and self._counts_at_zero.any() else self._counts_at_half
 
     @property
     def table(self) -> ClassTable:
@@ -81,21 +82,21 @@ class ClassificationResults:
     def numbers(self) -> dict[str, float | int]:
         """The key figures."""
         truth, scores = self._scores()
-        areas = [roc_area(*roc(truth == each, scores[:, each])) for each in self._ranked(truth)]
+        areas = [roc_area(*roc(truth == each, scores[:, each])) for each in self._classes_with_curves(truth)]
         area = {"roc_auc": float(np.mean(areas))} if areas else {}
         return {"samples": int(self.counts.sum()), **self.table.numbers(), **area}
 
     def draw(self, folder: Path, suffix: str = "") -> list[Path]:
-        """Draws the matrix and, where two classes are there, the curves.
+        """Draws the matrix and, if at least two classes occur, the curves.
 
         Args:
-            folder: For the pictures.
-            suffix: Of their names, where a model has several outputs.
+            folder: The output folder.
+            suffix: Appended to the file names if a model has several outputs.
         """
         paths = [folder / f"{name}{suffix}.png" for name in ("confusion_matrix", "roc", "precision_recall")]
         draw_matrix(self.counts, self.class_names, paths[0])
         truth, scores = self._scores()
-        if not self._ranked(truth):
+        if not self._classes_with_curves(truth):
             return paths[:1]
         self._draw_roc(truth, scores, paths[1])
         self._draw_precision_recall(truth, scores, paths[2])
@@ -106,7 +107,7 @@ class ClassificationResults:
         counts += flat.reshape(counts.shape)
 
     def _scores(self) -> tuple[npt.NDArray[np.int64], Floats]:
-        """The kept samples, with a score for each class: logits become probabilities, so that samples compare."""
+        """The kept samples with a score for each class; logits become probabilities, which are comparable."""
         truth, scores = self.kept.columns()
         if scores.shape[1] == 1:
             return truth, np.concatenate([-scores, scores], axis=1)
@@ -115,15 +116,15 @@ class ClassificationResults:
             scores = powers / powers.sum(axis=1, keepdims=True)
         return truth, scores
 
-    def _ranked(self, truth: npt.NDArray[np.int64]) -> list[int]:
-        """The classes that have curves: of two the second, else those that some samples are of and others not."""
+    def _classes_with_curves(self, truth: npt.NDArray[np.int64]) -> list[int]:
+        """The classes that have curves: of two classes the second one, of more those that occur."""
         present = np.unique(truth)
         if len(present) < 2:
             return []
         return [1] if self.num_classes == 2 else [int(each) for each in present]
 
     def _draw_roc(self, truth: npt.NDArray[np.int64], scores: Floats, path: Path) -> None:
-        ranked = self._ranked(truth)
+        ranked = self._classes_with_curves(truth)
         with saved_figure(path, height=5.2) as figure:
             axes = figure.add_subplot()
             axes.plot([0, 1], [0, 1], color="#b0b0b0", linestyle=":", linewidth=1.4)
@@ -144,7 +145,7 @@ class ClassificationResults:
             axes.legend(loc="best")
 
     def _draw_precision_recall(self, truth: npt.NDArray[np.int64], scores: Floats, path: Path) -> None:
-        ranked = self._ranked(truth)
+        ranked = self._classes_with_curves(truth)
         with saved_figure(path, height=5.2) as figure:
             axes = figure.add_subplot()
             precisions = {each: average_precision(truth == each, scores[:, each]) for each in ranked}
@@ -152,12 +153,12 @@ class ClassificationResults:
                 for color, each in zip(_colors(), ranked, strict=False):
                     label = f"{shortened(self.class_names[each])}  {precisions[each]:.3f}"
                     recall, precision = precision_recall(truth == each, scores[:, each])
-                    axes.step(*_thinned(*_until_all(recall, precision)), where="pre", color=color, label=label)
+                    axes.step(*_thinned(*_until_full_recall(recall, precision)), where="pre", color=color, label=label)
             else:
                 pooled = _pooled(truth, scores)
                 recall, precision = precision_recall(*pooled)
                 label = f"all decisions pooled  {average_precision(*pooled):.3f}"
-                axes.step(*_thinned(*_until_all(recall, precision)), where="pre", color=LINES[0], label=label)
+                axes.step(*_thinned(*_until_full_recall(recall, precision)), where="pre", color=LINES[0], label=label)
                 mean = float(np.mean(list(precisions.values())))
                 axes.plot([], [], " ", label=f"mean of {len(ranked)} classes  {mean:.3f}")
             axes.set(xlabel="recall", ylabel="precision", xlim=(0, 1.01), ylim=(0, 1.01))
@@ -170,18 +171,18 @@ def _colors() -> tuple[str, ...]:
 
 
 def _pooled(truth: npt.NDArray[np.int64], scores: Floats) -> tuple[npt.NDArray[np.bool_], Floats]:
-    """Every class of every sample as one yes-or-no decision (micro average)."""
+    """Every class of every sample as a binary decision (micro average)."""
     return (truth[:, None] == np.arange(scores.shape[1])).ravel(), scores.ravel()
 
 
-def _until_all(recall: Floats, precision: Floats) -> tuple[Floats, Floats]:
-    """The curve up to recall 1: lower thresholds only lose precision."""
+def _until_full_recall(recall: Floats, precision: Floats) -> tuple[Floats, Floats]:
+    """The curve up to recall 1, since lower thresholds only reduce precision."""
     end = int(np.argmax(recall >= 1)) + 1
     return recall[:end], precision[:end]
 
 
 def _thinned(x: Floats, y: Floats) -> tuple[Floats, Floats]:
-    """A curve with no more points than a picture can show."""
+    """A curve with at most as many points as a plot can show."""
     if len(x) <= _MOST_POINTS:
         return x, y
     chosen = np.unique(np.linspace(0, len(x) - 1, _MOST_POINTS).round().astype(int))

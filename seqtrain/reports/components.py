@@ -1,4 +1,4 @@
-"""Lists what a config may name, for a person and for a script."""
+"""Lists the components that a config may name, as text and as JSON."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def component_lists(families: Iterable[str]) -> Lists:
 
 
 def components_text(lists: Lists) -> str:
-    """The same for a terminal."""
+    """The lists as text for the terminal."""
     lines = []
     for family, components in lists.items():
         lines += [f"{family}:"]
@@ -35,15 +35,15 @@ def components_text(lists: Lists) -> str:
     return "\n".join(lines).rstrip()
 
 
-def described(name: str, folder: Path) -> list[dict[str, Any]]:
-    """All that is known of the components of a name, which may be in several families.
+def component_details(name: str, folder: Path) -> list[dict[str, Any]]:
+    """All facts about the components with a name, which may be in several families.
 
     Args:
-        name: As configs have it.
-        folder: With the configs in which to look for those that use it.
+        name: The name in configs.
+        folder: The folder that is searched for configs that use it.
 
     Raises:
-        ConfigError: when there is none of the name.
+        ConfigError: when there is no component with this name.
     """
     found = [registry.get(name) for registry in FAMILIES.values() if name in registry]
     if not found:
@@ -66,8 +66,8 @@ def described(name: str, folder: Path) -> list[dict[str, Any]]:
     ]
 
 
-def described_text(components: Iterable[Mapping[str, Any]]) -> str:
-    """The same for a terminal."""
+def details_text(components: Iterable[Mapping[str, Any]]) -> str:
+    """The facts as text for the terminal."""
     lines: list[str] = []
     for component in components:
         lines += [f"{component['family']} {component['name']}", "", *component["about"].splitlines(), ""]
@@ -80,7 +80,7 @@ def described_text(components: Iterable[Mapping[str, Any]]) -> str:
 
 
 def _uses(config: Path, component: Component) -> bool:
-    """Whether a config, or a part of one, names a component."""
+    """Whether a config names a component."""
     try:
         document = yaml.safe_load(config.read_text(encoding="utf-8"))
         compiled = document.get("compile") or {}
@@ -91,7 +91,7 @@ def _uses(config: Path, component: Component) -> bool:
 
 
 def _names(value: Any) -> set[str]:
-    """The names of components in a value of a config: one, a list of them, or one for each output."""
+    """The component names in a value of a config, which may be one component, a list, or one for each output."""
     if isinstance(value, str):
         return {value}
     if isinstance(value, dict):

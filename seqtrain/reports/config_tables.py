@@ -1,4 +1,4 @@
-"""Explained and compared configs as tables for a terminal."""
+"""Shows explained and compared configs as tables for the terminal."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _WIDEST_VALUE = 20
 _WIDEST_PLACE = 34
 _WIDEST_COMPARED = 50
 _NARROWEST_MEANING = 44
-_TYPE_ALONE = re.compile(  # how Keras begins what it says of an argument
+_TYPE_ALONE = re.compile(  # the type with which Keras's descriptions of arguments begin
     r"^(an? |optional |\(optional\) )?(floats?|bool(ean)?|str(ing)?s?|int(eger)?s?|lists?|tuples?|functions?|dicts?)\b"
     r"([^.]|\.(?=\S))*\.\s+(?=[A-Z])",
     re.IGNORECASE,
@@ -35,13 +35,13 @@ Row = tuple[str, str, str, str]
 
 
 def explained(path: Path, values: Sequence[Explained], width: int = UNLIMITED, *, whole: bool) -> list[RenderableType]:
-    """Key, value, origin and meaning of each value, laid out like the config itself.
+    """Key, value, origin and meaning of each value, arranged like the config.
 
     Args:
-        path: Of the config.
-        values: In the order of the schema.
-        width: Of the terminal.
-        whole: Whether meanings have all their sentences, and not the first alone.
+        path: The config.
+        values: The values in the order of the schema.
+        width: The width of the terminal.
+        whole: Whether to show the whole meanings, not only their first sentences.
     """
     rows = list(_rows(values, whole))
     limits = (width, width, width) if width == UNLIMITED else (width, _WIDEST_VALUE, _WIDEST_PLACE)
@@ -76,12 +76,12 @@ def _sections(rows: Sequence[Row]) -> Iterator[list[Row]]:
 
 
 def differences(first: Path, second: Path, found: Sequence[Change]) -> list[RenderableType]:
-    """Each key that differs with the value and the place of both sides, as `diff` marks them.
+    """Each key that differs, with its value and place in both configs, in the style of `diff`.
 
     Args:
         first: The first config or run folder.
-        second: The second.
-        found: What differs.
+        second: The second one.
+        found: The values that differ.
     """
     if not found:
         return [f"{first} and {second} mean the same"]
@@ -102,7 +102,7 @@ def _place(value: FlatValue) -> str:
 
 
 def _rows(values: Sequence[Explained], whole: bool) -> Iterator[Row]:
-    """A row for each value, and one for each section that has no value itself."""
+    """A row for each value, and one for each section without a value of its own."""
     meanings = section_meanings()
     seen: set[str] = set()
     for value in values:
@@ -127,13 +127,13 @@ def _indented(name: str, depth: int) -> str:
 
 
 def _origin(value: Explained) -> str:
-    """Its places; of `-s key=value` only `-s`, as key and value stand beside it."""
+    """The places of a value; `-s key=value` is shortened to `-s`, since key and value are in the same row."""
     short = ("-s" if place.startswith(f"-s {value.key}=") else place for place in value.places)
     return ", ".join(short) or "default"
 
 
 def _brief(meaning: str) -> str:
-    """The first sentence, without a sentence that only tells the type."""
+    """The first sentence, after removing a sentence that only states the type."""
     return _SENTENCE_END.split(_TYPE_ALONE.sub("", meaning))[0]
 
 
@@ -150,7 +150,7 @@ def _summary(path: Path, values: Iterable[Explained]) -> str:
 
 
 def _shown(value: Any) -> str:
-    """A value as YAML has it; a path from here, where that is shorter."""
+    """A value as in YAML; a path is relative to the working directory if that is shorter."""
     if isinstance(value, str) and value.startswith("/"):
         near = os.path.relpath(value)
         return near if len(near) < len(value) else value

@@ -18,22 +18,22 @@ from PIL import Image
 from seqtrain.reports.batch_table import cell_text
 from seqtrain.reports.fields import Field
 from seqtrain.reports.series_chart import series_charts
-from seqtrain.reports.sheet_layout import ALARM, FAINT, INK, laid_out
+from seqtrain.reports.sheet_layout import ALARM, FAINT, INK, draw_sheet
 from seqtrain.reports.statistics import class_indices
 from seqtrain.reports.tiles import (
     NOT_COUNTED,
     as_bytes,
     beside,
     class_color,
-    picture_tile,
+    image_tile,
     volume_tile,
 )
 from seqtrain.types import DataFormat
 
-MOST_PICTURES = 64
-_MOST_CLASSES = 3  # of a mask, whose shares stand under its picture
+MOST_IMAGES = 64
+_MOST_CLASSES = 3  # classes of a mask whose shares are shown under its image
 _UNNAMED = "class {}"
-_PICTURE, _VOLUME = 4, 5  # axes of a batch, with channels
+_IMAGE_AXES, _VOLUME_AXES = 4, 5  # the axes of a batch, with channels
 
 Draw = Callable[[int], tuple[Image.Image, str]]
 Scales = dict[tuple[str, str], tuple[float, float]]
@@ -41,12 +41,12 @@ Scales = dict[tuple[str, str], tuple[float, float]]
 
 @dataclass(frozen=True)
 class Panel:
-    """One set of pictures of the samples; a sheet shows several side by side, the batch itself first.
+    """One set of images of the samples; a sheet shows several sets side by side, the batch itself first.
 
     Args:
-        name: That people know it by, such as "predicted"; "" for the names of the fields.
-        fields: With a row for each row of the batch.
-        over: Series that are laid over those of the fields that have their names.
+        name: The name that is shown, such as "predicted"; "" to show the names of the fields.
+        fields: The fields to draw, with a row for each row of the batch.
+        over: Series that are drawn over those of the fields with the same names.
     """
 
     name: str
@@ -56,11 +56,11 @@ class Panel:
 
 @dataclass(frozen=True)
 class Remark:
-    """A line under a sample.
+    """A line of text under a sample.
 
     Args:
-        text: A few words.
-        is_alarming: Whether it is to stand out.
+        text: A short text.
+        is_alarming: Whether to highlight it.
     """
 
     text: str
@@ -76,14 +76,14 @@ def contact_sheet(
     data_format: DataFormat = "channels_last",
     remarks: Sequence[Sequence[Remark]] = (),
 ) -> Image.Image | None:
-    """Draws the samples of a batch in a grid, each with its label and its number; None where nothing can be drawn.
+    """Draws the samples of a batch in a grid, each with its label and its number; None if nothing can be drawn.
 
     Args:
-        panels: The batch, of which at most `MOST_PICTURES` samples are drawn, and what is drawn beside it.
-        title: The line on top, such as "train, epoch 1, batch 3".
+        panels: The batch, of which at most `MOST_IMAGES` samples are drawn, and further panels to draw beside it.
+        title: The line at the top, such as "train, epoch 1, batch 3".
         sample_ids: The samples' indices in the source, in the order of the rows.
-        sample_names: Their files' names, which stand beside these.
-        data_format: Where the channels of pictures are, if there are any.
+        sample_names: The samples' file names, which are shown beside the indices.
+        data_format: The position of the channels of images.
         remarks: Lines under each sample, by row.
     """
     fields = panels[0].fields
@@ -102,7 +102,7 @@ def contact_sheet(
     if len(names) > 1:
         notes.insert(0, " | ".join(names))
     size = len(fields[0].array)
-    count = min(size, MOST_PICTURES)
+    count = min(size, MOST_IMAGES)
     if size > count:
         notes.append(f"first {count} of {size}")
     tiles, captions = [], []
@@ -110,33 +110,33 @@ def contact_sheet(
         drawn = [draw(row) for draw in drawings]
         tiles.append(beside([tile for tile, _ in drawn]))
         number = f"#{sample_ids[row]}" if sample_ids is not None else f"row {row}"
-        where = "  ".join([number, *sample_names[row : row + 1], *(words for _, words in drawn if words)])
+        where = "  ".join([number, *sample_names[row : row + 1], *(note for _, note in drawn if note)])
         lines = [(each.text, ALARM if each.is_alarming else INK) for each in (remarks[row] if remarks else ())]
         captions.append([*((label, INK) for label in _labels(fields, row)), *lines, (where.rstrip(), FAINT)])
-    return laid_out(tiles, captions, title + "".join(f"  ({note})" for note in notes), legend_of(panels))
+    return draw_sheet(tiles, captions, title + "".join(f"  ({note})" for note in notes), legend_of(panels))
 
 
 def _drawings(panel: Panel, data_format: DataFormat, scales: Scales) -> tuple[list[Draw], list[str]]:
-    """What to draw of each sample, and notes for the title.
+    """The functions that draw a sample's tiles, and notes for the title.
 
     Args:
-        panel: With the fields to draw.
-        data_format: Where the channels of pictures are.
-        scales: What is black and white of the fields so far, which others of the same name and type go by.
+        panel: The panel to draw.
+        data_format: The position of the channels of images.
+        scales: The values shown as black and white, by field name and type, so that all panels use the same.
     """
     drawings: list[Draw] = []
     notes: list[str] = []
     fields = panel.fields
-    pictures = [field for field in fields if field.kind == "pixels"]
+    images = [field for field in fields if field.kind == "pixels"]
     masks = [field for field in fields if field.kind == "mask"]
-    for field in pictures:
+    for field in images:
         key = field.name, "float" if field.array.dtype.kind == "f" else field.array.dtype.name
-        pixels, (low, high) = as_bytes(_channels(field.channels_last(data_format)[:MOST_PICTURES]), scales.get(key))
+        pixels, (low, high) = as_bytes(_gray_or_rgb(field.channels_last(data_format)[:MOST_IMAGES]), scales.get(key))
         scales.setdefault(key, (low, high))
         mask = next((_shown_ids(m, fields) for m in masks if m.array.shape[1:] == pixels.shape[1 : m.array.ndim]), None)
         drawings.append(_drawing(field, pixels, mask))
         if field.array.dtype != np.uint8:
-            name = f"{field.name}: " if len(pictures) > 1 else ""
+            name = f"{field.name}: " if len(images) > 1 else ""
             notes.append(f"{name}{field.array.dtype}, black = {low:.4g}, white = {high:.4g}")
     for chart in series_charts(fields, panel.over):
         drawings.append(chart.draw)
@@ -145,9 +145,9 @@ def _drawings(panel: Panel, data_format: DataFormat, scales: Scales) -> tuple[li
 
 
 def _panel_names(panel: Panel) -> list[str]:
-    """What the pictures are called from left to right; charts of series come last."""
-    pictures = [field for field in panel.fields if field.kind == "pixels"]
-    names = [field.name.partition(".")[2] or ("input" if field.is_input else "target") for field in pictures]
+    """The names of the tiles from left to right: images, then charts of series."""
+    images = [field for field in panel.fields if field.kind == "pixels"]
+    names = [field.name.partition(".")[2] or ("input" if field.is_input else "target") for field in images]
     names += [chart.name for chart in series_charts(panel.fields)]
     if panel.name:
         return [panel.name] if len(names) == 1 else [f"{panel.name} {name}" for name in names]
@@ -155,22 +155,22 @@ def _panel_names(panel: Panel) -> list[str]:
 
 
 def _drawing(field: Field, pixels: npt.NDArray[np.uint8], mask: npt.NDArray[Any] | None) -> Draw:
-    is_volume = field.array.ndim == _VOLUME
+    is_volume = field.array.ndim == _VOLUME_AXES
 
     def draw(row: int) -> tuple[Image.Image, str]:
         ids = None if mask is None else mask[row]
-        return volume_tile(pixels[row], ids) if is_volume else (picture_tile(pixels[row], ids), "")
+        return volume_tile(pixels[row], ids) if is_volume else (image_tile(pixels[row], ids), "")
 
     return draw
 
 
 def _labels(fields: Sequence[Field], row: int) -> list[str]:
-    """The targets of a sample in words, a line each: a class, a value, the share of a mask's classes."""
+    """The targets of a sample as lines of text: a class, a value, or the shares of the classes of a mask."""
     targets = [field for field in fields if field.is_target and field.kind not in ("pixels", "series")]
-    words = [
+    lines = [
         (field.name.removeprefix("y").removeprefix("."), line) for field in targets for line in _target(field, row)
     ]
-    return [f"{name} {line}".lstrip() for name, line in words]
+    return [f"{name} {line}".lstrip() for name, line in lines]
 
 
 def _target(field: Field, row: int) -> list[str]:
@@ -184,16 +184,16 @@ def _target(field: Field, row: int) -> list[str]:
 
 
 def _shown_ids(mask: Field, fields: Sequence[Field]) -> npt.NDArray[np.int32]:
-    """The class ids of a mask, `NOT_COUNTED` where a pixel has the weight 0."""
-    ids = mask.array[:MOST_PICTURES].astype(np.int32)
+    """The class ids of a mask; `NOT_COUNTED` for pixels with weight 0."""
+    ids = mask.array[:MOST_IMAGES].astype(np.int32)
     weights = mask.weights(fields)
     if weights is not None:
-        ids[weights.array[:MOST_PICTURES] == 0] = NOT_COUNTED
+        ids[weights.array[:MOST_IMAGES] == 0] = NOT_COUNTED
     return ids
 
 
 def legend_of(panels: Sequence[Panel]) -> list[tuple[str, str]]:
-    """Colour and name of each class that the drawn masks hold, or of the lines of series."""
+    """The colour and name of each class in the drawn masks, and of each line of the series."""
     names: dict[int, str] = {}
     lines: list[tuple[str, str]] = []
     for panel in panels:
@@ -205,8 +205,8 @@ def legend_of(panels: Sequence[Panel]) -> list[tuple[str, str]]:
     return [*((class_color(id_), name) for id_, name in sorted(names.items()) if id_), *dict.fromkeys(lines)]
 
 
-def _channels(images: npt.NDArray[Any]) -> npt.NDArray[Any]:
-    """Pictures of one channel (the first), without its axis, or of three colours with channels last."""
-    if images.ndim < _PICTURE:
+def _gray_or_rgb(images: npt.NDArray[Any]) -> npt.NDArray[Any]:
+    """The first channel of the images, without its axis; or all three if they are RGB."""
+    if images.ndim < _IMAGE_AXES:
         return images
     return images[..., :3] if images.shape[-1] in (3, 4) else images[..., 0]

@@ -1,7 +1,7 @@
 """Plots the training curves: one image per metric, with training and validation in the same axes.
 
-Drawn from `history.csv`, which has a column `epoch` counted from 0, one for each metric and one with `val_` before its
-name. The best epoch is marked, and where fine-tuning began.
+They are drawn from `history.csv`, which has the columns `epoch` (from 0), `<metric>` and `val_<metric>`. The best epoch
+and the start of fine-tuning are marked.
 
 `python -m seqtrain.reports.curves RUN` draws them at the lowest priority, so that training is not slowed down.
 """
@@ -24,7 +24,7 @@ from seqtrain.reports.style import FAINT, TRAINING, VALIDATION, saved_figure
 _MOST_MARKERS = 20
 _RATES = ("lr", "learning_rate", "samples_per_s", "data_wait")  # metrics without a best epoch
 _TITLES = {"lr": "learning rate", "samples_per_s": "samples per second", "data_wait": "share of time waiting for data"}
-_MANY_TIMES = 20  # learning rates that differ so much are shown by their powers
+_LOG_SCALE_RATIO = 20  # the ratio of learning rates above which the axis is logarithmic
 _FINE_TUNING = re.compile(r"fine-tuning from epoch (\d+) on$", re.MULTILINE)
 
 
@@ -37,7 +37,7 @@ def draw(history_csv: Path, folder: Path, fine_tuned_from: int | None = None) ->
         fine_tuned_from: The first epoch of the second phase, from 0.
 
     Returns:
-        The pictures' paths. None for a history without an epoch.
+        The paths of the PNG files; empty for a history without epochs.
 
     Raises:
         DataError: when the history cannot be read.
@@ -55,7 +55,7 @@ def draw(history_csv: Path, folder: Path, fine_tuned_from: int | None = None) ->
 
 
 def draw_run(run_dir: Path, folder: Path | None = None) -> list[Path]:
-    """Draws the curves of a run folder into its `plots/`, or elsewhere."""
+    """Draws the curves of a run folder into `folder`, by default its `plots/`."""
     return draw(run_dir / "history.csv", folder or run_dir / "plots", fine_tuned_from(run_dir / "train.log"))
 
 
@@ -72,7 +72,7 @@ def fine_tuned_from(log: Path) -> int | None:
 
 
 def read_history(history_csv: Path) -> tuple[list[int], dict[str, list[float]]]:
-    """The epochs, from 1, and each column that holds any number; NaN for gaps.
+    """The epochs, from 1, and each column that has a number; NaN for missing values.
 
     Raises:
         DataError: when the history cannot be read.
@@ -95,7 +95,7 @@ def read_history(history_csv: Path) -> tuple[list[int], dict[str, list[float]]]:
 
 
 def _number(text: str | None) -> float:
-    """The number, or NaN for a gap: an epoch without validation, or one cut short."""
+    """The number, or NaN if it is missing: for an epoch without validation, or a row that was cut off."""
     try:
         return float(text or "nan")
     except ValueError:
@@ -117,7 +117,7 @@ def _draw_metric(
     with saved_figure(path) as figure:
         axes = figure.add_subplot()
         for label, color, points in curves:
-            # Where there are gaps (validation every fifth epoch), markers show which epochs count.
+            # If values are missing (validation every fifth epoch), markers show which epochs have one.
             marker = "o" if len(points) <= _MOST_MARKERS or len(points) < len(epochs) else ""
             axes.plot(
                 *zip(*points, strict=True),
@@ -140,9 +140,9 @@ def _draw_metric(
 
 
 def _scale_rate(axes: Any, metric: str, points: Sequence[tuple[int, float]]) -> None:
-    """Starts the axis at zero; a learning rate that changes a lot has a logarithmic one."""
+    """Starts the axis at zero; a rate that changes a lot gets a logarithmic axis."""
     values = [value for _, value in points]
-    if min(values) > 0 and max(values) / min(values) > _MANY_TIMES and metric != "data_wait":
+    if min(values) > 0 and max(values) / min(values) > _LOG_SCALE_RATIO and metric != "data_wait":
         axes.set_yscale("log")
         axes.yaxis.set_major_formatter(lambda value, position: f"{value:g}")
         axes.yaxis.set_minor_formatter(lambda value, position: "")
@@ -173,7 +173,7 @@ def _mark_best(axes: Any, metric: str, color: str, points: Sequence[tuple[int, f
 
 
 def best_point(metric: str, points: Sequence[tuple[int, float]]) -> tuple[int, float]:
-    """The best point, the first of equal ones."""
+    """The best point; of equal ones the first."""
     choose = max if larger_is_better(metric) else min
     return choose(points, key=lambda point: point[1])
 

@@ -18,7 +18,7 @@ from seqtrain.config.load import LoadedConfig
 from seqtrain.errors import DataError, Mistake, SeqtrainError
 from seqtrain.loading.pipeline import Data, open_data
 from seqtrain.loading.tuning import num_cores
-from seqtrain.reports.data_findings import MOST_NAMED, Findings, look_at_files, look_at_values, look_for_copies
+from seqtrain.reports.data_findings import MOST_NAMED, Findings, check_files, check_values, find_copies
 from seqtrain.reports.data_survey import Survey
 from seqtrain.reports.data_tables import survey_json
 from seqtrain.reports.sample_facts import FactSequence
@@ -31,10 +31,10 @@ class DataCheck(Findings):
     """The result of `check --data`.
 
     Attributes:
-        samples: How many there are, of both sides.
-        batches: Of each side, in an epoch.
-        surveys: What is known of each side.
-        bad_files_list: Where the bad files are listed; None where there are none.
+        samples: The number of samples of both sides.
+        batches: The number of batches in an epoch of each side.
+        surveys: The facts about the samples of each side.
+        bad_files_list: The file that lists the bad files; None if there are none.
     """
 
     samples: int
@@ -49,20 +49,20 @@ class DataCheck(Findings):
 
     @property
     def num_read(self) -> int:
-        """How many samples could be read; all, of a class whose samples are not known and that made every batch."""
+        """The number of samples that could be read; if a class makes whole batches, all samples count as read."""
         if all(survey.sequence.splits_rows for survey in self.surveys.values()):
             return self.samples - sum(len(survey.bad_items) for survey in self.surveys.values())
         return self.samples
 
     def verdict(self) -> dict[str, Any]:
-        """The start of every command's JSON: the status, and the mistakes."""
+        """The first keys of the JSON document, as for every command: the status, and the mistakes."""
         if self.error is None:
             return {"status": "ok"}
         mistakes = [asdict(mistake) for mistake in self.mistakes]
         return {"status": "failed", "exit_code": self.error.exit_code, "mistakes": mistakes}
 
     def to_json(self) -> dict[str, Any]:
-        """As `check --data --json` prints it."""
+        """The document that `check --data --json` prints."""
         return {
             "samples": self.samples,
             "batches": self.batches,
@@ -100,10 +100,10 @@ def check_data(loaded: LoadedConfig, out: Path | None = None, allow_leakage: boo
         surveys=surveys,
     )
     for side, survey in surveys.items():
-        _look_at_unreadable(side, survey, loaded, len(sides[side]), check)
-        look_at_values(side, survey, check)
-        look_at_files(side, survey, check)
-    look_for_copies(surveys, allow_leakage, check)
+        _check_unreadable(side, survey, loaded, len(sides[side]), check)
+        check_values(side, survey, check)
+        check_files(side, survey, check)
+    find_copies(surveys, allow_leakage, check)
     check.warnings += overlap_warnings(data.source, _with_overlaps(data.source))
     check.mistakes = list(dict.fromkeys(check.mistakes))  # all slices of a damaged volume have the same mistake
     check.warnings = list(dict.fromkeys(check.warnings))
@@ -113,7 +113,7 @@ def check_data(loaded: LoadedConfig, out: Path | None = None, allow_leakage: boo
 
 
 def overlap_warnings(source: Any, overlapping: Sequence[int]) -> list[str]:
-    """A warning about samples whose mask has objects that cover each other; empty without such samples."""
+    """A warning about samples whose mask has objects that overlap; empty without such samples."""
     if not overlapping:
         return []
     count = counted(len(overlapping), "sample")
@@ -123,12 +123,12 @@ def overlap_warnings(source: Any, overlapping: Sequence[int]) -> list[str]:
 def _read(surveys: dict[str, Survey], data: Data) -> None:
     units = {survey.sequence.unit for survey in surveys.values()}
     total = sum(survey.sequence.num_samples for survey in surveys.values())
-    words, shown = "reading every sample", console.display()
+    task, shown = "reading every sample", console.display()
     with (
-        console.status(words, "none" if shown == "bar" else shown),
+        console.status(task, "none" if shown == "bar" else shown),
         tqdm(
             total=total,
-            desc=words,
+            desc=task,
             unit=f" {units.pop()}",
             dynamic_ncols=True,
             leave=False,
@@ -140,8 +140,8 @@ def _read(surveys: dict[str, Survey], data: Data) -> None:
             survey.read(data.workers, bar.update)
 
 
-def _look_at_unreadable(side: str, survey: Survey, loaded: LoadedConfig, num_samples: int, found: Findings) -> None:
-    """What is wrong with each sample that could not be read: mistakes, or warnings where so many may be skipped."""
+def _check_unreadable(side: str, survey: Survey, loaded: LoadedConfig, num_samples: int, found: Findings) -> None:
+    """Adds the mistakes in samples that could not be read; a warning instead if the config allows to skip so many."""
     inner = survey.sequence.inner
     with ThreadPoolExecutor(num_cores()) as pool:
         mistakes_by_item = list(pool.map(lambda item: _mistakes_of_sample(inner, item), survey.bad_items))
@@ -153,8 +153,8 @@ def _look_at_unreadable(side: str, survey: Survey, loaded: LoadedConfig, num_sam
     most = skips.most(num_samples) if skips.action == "skip" else 0
     if survey.bad_items and len(survey.bad_items) <= most:
         lines = [str(mistake).splitlines()[0] for mistake in mistakes]
-        words = listed(lines, MOST_NAMED, rest="; and {more} more", separator="; ")
-        found.warnings.append(f"{side}: {len(survey.bad_items)} of at most {most} bad samples will be skipped: {words}")
+        text = listed(lines, MOST_NAMED, rest="; and {more} more", separator="; ")
+        found.warnings.append(f"{side}: {len(survey.bad_items)} of at most {most} bad samples will be skipped: {text}")
     else:
         found.mistakes += mistakes
     for position in survey.bad_batches:
@@ -195,7 +195,7 @@ def _mistakes_of_batch(sequence: Any, position: int) -> tuple[Mistake, ...]:
 
 
 def _with_overlaps(source: Source) -> list[int]:
-    """The samples whose mask is made of objects that cover each other."""
+    """The samples whose mask has objects that overlap."""
     if not source.has_objects:
         return []
 
@@ -210,7 +210,7 @@ def _with_overlaps(source: Source) -> list[int]:
 
 
 def _write_list(names: Sequence[str], out: Path) -> Path | None:
-    """Writes one name a line; without names, it only empties a list that is there."""
+    """Writes one name per line; without names, empties an existing file and creates none."""
     path = out / "bad_files.txt"
     if not names and not path.exists():
         return None

@@ -32,8 +32,8 @@ class Findings:
     Attributes:
         mistakes: Mistakes that would break training.
         warnings: Anomalies.
-        bad_files: Files, or rows, of the samples that would break training, or that a run would skip.
-        document: Counts and lists for JSON.
+        bad_files: The files or rows of samples that would break training, or that a run would skip.
+        document: Counts and lists for the JSON document.
     """
 
     mistakes: list[Mistake] = field(default_factory=list)
@@ -42,32 +42,32 @@ class Findings:
     document: dict[str, Any] = field(default_factory=dict)
 
     def add_mistake(self, survey: Survey, items: Sequence[int], message: str, fix: str) -> None:
-        """A mistake that names the samples which it is about; nothing where there are none."""
+        """Adds a mistake that names the affected samples; does nothing without samples."""
         if items:
             names = [survey.describe(item) for item in items]
             self.bad_files += names if survey.sequence.splits_rows else []
             self.mistakes.append(Mistake(message, received=listed(names, MOST_NAMED), fix=fix))
 
     def add_warning(self, survey: Survey, items: Sequence[int], message: str) -> None:
-        """A warning that names the samples which it is about; nothing where there are none."""
+        """Adds a warning that names the affected samples; does nothing without samples."""
         if items:
             self.warnings.append(f"{message} {listed([survey.describe(item) for item in items], MOST_NAMED)}")
 
 
-def look_at_values(side: str, survey: Survey, found: Findings) -> None:
-    """Looks for NaN, Inf, labels and ids of no class, constant pictures, empty masks and missing classes."""
+def check_values(side: str, survey: Survey, found: Findings) -> None:
+    """Looks for NaN, Inf, labels and ids that are no class, constant images, empty masks and missing classes."""
     for name, items in survey.not_finite.items():
         found.add_mistake(survey, items, f"{name} has NaN or Inf in {_samples(side, items)}", "mend or remove them")
     for name, items in survey.no_class.items():
         found.add_mistake(survey, items, f"{name} has ids of no class in {_samples(side, items)}", "mend the masks")
     for name in survey.targets:
         num_classes, _ = survey.classes_of(name)
-        labels = survey.of(f"labels.{name}")
+        labels = survey.fact(f"labels.{name}")
         if num_classes:
             outside = ((labels < 0) | (labels >= num_classes)) & (labels != NO_LABEL)
             values = ", ".join(map(str, np.unique(labels[outside])[:MOST_NAMED]))
             text = f"{name} has labels of no class ({values}; classes are 0 to {num_classes - 1})"
-            items = survey.of("item")[outside].tolist()
+            items = survey.fact("item")[outside].tolist()
             found.add_mistake(survey, items, f"{text} in {_samples(side, items)}", "correct the labels")
         statistics = survey.class_statistics(name)
         if statistics is not None:
@@ -78,12 +78,12 @@ def look_at_values(side: str, survey: Survey, found: Findings) -> None:
             found.warnings.append(f"{side}: {name}: {count} of {survey.num_read} masks hold the background alone")
 
 
-def look_at_files(side: str, survey: Survey, found: Findings) -> None:
-    """Looks for names that do not fit the content, and for odd modes and sizes."""
-    items = survey.of("item")
+def check_files(side: str, survey: Survey, found: Findings) -> None:
+    """Looks for file names that do not match the content, and for unusual formats and sizes."""
+    items = survey.fact("item")
     misnamed: list[str] = found.document.setdefault("misnamed", [])
     for name in survey.names("files"):
-        codes = survey.of(name)
+        codes = survey.fact(name)
         wrong = np.flatnonzero(codes[:, 4])
         paths = [_path(survey, int(items[row]), name) for row in wrong]
         misnamed += paths
@@ -100,9 +100,9 @@ def look_at_files(side: str, survey: Survey, found: Findings) -> None:
                 found.warnings.append(f"{side}: {listed(names, MOST_NAMED)}: of another {what} than the others")
 
 
-def look_for_copies(surveys: Mapping[str, Survey], allow_leakage: bool, found: Findings) -> None:
-    """Looks for exact and near copies; exact ones across the sides of the split are mistakes."""
-    joined = _Joined(surveys)
+def find_copies(surveys: Mapping[str, Survey], allow_leakage: bool, found: Findings) -> None:
+    """Looks for exact and near copies; an exact copy on the other side of the split is a mistake."""
+    joined = _AllSamples(surveys)
     groups = exact_groups(joined.digests)
     across = [group for group in groups if len(set(joined.sides[group].tolist())) > 1]
     within = [group for group in groups if len(set(joined.sides[group].tolist())) == 1]
@@ -119,8 +119,8 @@ def look_for_copies(surveys: Mapping[str, Survey], allow_leakage: bool, found: F
     if within:
         count, example = sum(len(group) - 1 for group in within), " = ".join(joined.names(within[0])[:2])
         found.warnings.append(f"{_copies(count)} on the same side of the split, such as {example}")
-    has_one = len(joined.labels) > 0  # of several targets, none is the label
-    conflicts = [group for group in groups if has_one and len(set(joined.labels[group].tolist())) > 1]
+    has_labels = len(joined.labels) > 0  # not if there are several targets
+    conflicts = [group for group in groups if has_labels and len(set(joined.labels[group].tolist())) > 1]
     if conflicts and joined.is_strict:
         example = " = ".join(joined.names(conflicts[0])[:2])
         found.warnings.append(f"{_copies(len(conflicts))} with another label than the original, such as {example}")
@@ -131,7 +131,7 @@ def look_for_copies(surveys: Mapping[str, Survey], allow_leakage: bool, found: F
         found.warnings.append(f"{found_pairs} nearly alike, such as {example}{across_too}")
 
 
-def _add_leakage(joined: _Joined, across: list[Any], allow: bool, found: Findings) -> None:
+def _add_leakage(joined: _AllSamples, across: list[Any], allow: bool, found: Findings) -> None:
     leaked = sum(int(np.count_nonzero(joined.sides[group])) for group in across)
     examples = [" = ".join(joined.names(group)[:3]) for group in across[:MOST_NAMED]]
     message = f"{leaked} validation sample{'s are' if leaked > 1 else ' is'} in training too, byte for byte"
@@ -159,12 +159,12 @@ def _add_leakage(joined: _Joined, across: list[Any], allow: bool, found: Finding
     )
 
 
-class _Joined:
-    """The samples of both sides, without constant pictures that are no files: black slices are no copies.
+class _AllSamples:
+    """The samples of both sides; constant images that are not files get no digest, since black slices are no copies.
 
     Attributes:
-        are_named: Whether samples have names, as those of a class that makes whole batches have not.
-        is_strict: Whether equal samples are copies, as files and pictures are, and not rows of few values.
+        are_named: Whether samples have names; those of a class that makes whole batches have none.
+        is_strict: Whether equal samples must be copies: files and images, but not rows of a few values.
     """
 
     def __init__(self, surveys: Mapping[str, Survey]) -> None:
@@ -172,16 +172,16 @@ class _Joined:
         self._names = list(surveys)
         self.are_named = all(survey.sequence.splits_rows for survey in self._surveys)
         self.is_strict = any(s.sequence.file_fields or "thumbnail" in s.names("thumbnail") for s in self._surveys)
-        self.sides = np.repeat(np.arange(len(self._surveys)), [len(s.of("item")) for s in self._surveys])
-        self.items = np.concatenate([s.of("item") for s in self._surveys])
+        self.sides = np.repeat(np.arange(len(self._surveys)), [len(s.fact("item")) for s in self._surveys])
+        self.items = np.concatenate([s.fact("item") for s in self._surveys])
         self.digests: npt.NDArray[np.uint8] = np.concatenate([_digests(s) for s in self._surveys])
-        self.labels = self._of_all("labels.y")
-        self.thumbnails = self._of_all("thumbnail")
+        self.labels = self._joined("labels.y")
+        self.thumbnails = self._joined("thumbnail")
 
-    def _of_all(self, name: str) -> npt.NDArray[Any]:
-        """One fact of both sides; empty where a side does not have it."""
+    def _joined(self, name: str) -> npt.NDArray[Any]:
+        """One fact of both sides; empty if a side does not have it."""
         has_it = all(survey.names(name) for survey in self._surveys)
-        return np.concatenate([survey.of(name) for survey in self._surveys]) if has_it else self.items[:0]
+        return np.concatenate([survey.fact(name) for survey in self._surveys]) if has_it else self.items[:0]
 
     def names(self, rows: npt.NDArray[np.int64]) -> list[str]:
         """The files or rows of some samples."""
@@ -190,7 +190,7 @@ class _Joined:
         return [name if self.are_named else f"{side}, {name}" for side, name in names]
 
     def examples(self, groups: Sequence[npt.NDArray[np.int64]], num_across: int) -> dict[str, list[list[str]]]:
-        """The names of copies for JSON: of the first `num_across` groups, which are across the split, and of some."""
+        """The names of copies for JSON: of the first `num_across` groups, which are across the split, and examples."""
         across = groups[: min(num_across, MOST_LISTED)]
         return {
             "across_splits": [self.names(group) for group in across],
@@ -199,11 +199,11 @@ class _Joined:
 
 
 def _digests(survey: Survey) -> Any:
-    digests = survey.of("digest")
+    digests = survey.fact("digest")
     if not digests.size:
         return np.zeros((0, DIGEST_BYTES), np.uint8)
     if not survey.sequence.file_fields and survey.constant:
-        digests = np.where(np.isin(survey.of("item"), survey.constant)[:, None], 0, digests).astype(np.uint8)
+        digests = np.where(np.isin(survey.fact("item"), survey.constant)[:, None], 0, digests).astype(np.uint8)
     return digests
 
 
@@ -222,7 +222,7 @@ def _path(survey: Survey, item: int, name: str) -> str:
 
 
 def _outliers(names: Sequence[str]) -> npt.NDArray[np.int64]:
-    """The rows whose name is rare where nearly all others have one name."""
+    """The rows with a rare name, if nearly all rows have the same name."""
     counts = Counter(names)
     if not counts or counts.most_common(1)[0][1] < _COMMON * len(names):
         return np.zeros(0, np.int64)
@@ -239,5 +239,6 @@ def _strange_sizes(codes: Any) -> npt.NDArray[np.int64]:
     area, shape = sizes.prod(axis=1), sizes[:, 0] / sizes[:, 1]
     of_area, of_shape = np.median(area[known]), np.median(shape[known])
     ratio = np.maximum(area / of_area, of_area / area)
-    turned = np.minimum(np.abs(np.log(shape / of_shape)), np.abs(np.log(shape * of_shape)))  # upright beside wide
+    # Portrait and landscape format count as the same shape.
+    turned = np.minimum(np.abs(np.log(shape / of_shape)), np.abs(np.log(shape * of_shape)))
     return np.flatnonzero(known & ((ratio >= _STRANGE_AREA) | (turned >= np.log(_STRANGE_SHAPE))))

@@ -1,7 +1,7 @@
 """Collects the facts about all samples of one side of the split, batch by batch, from the loader's workers.
 
-Of each sample some numbers are kept (digest, thumbnail, labels, kind and size of its files: about 150 bytes of a
-photograph), and of its values the ranges of all samples together.
+A few numbers of each sample are kept (digest, thumbnail, labels, kind and size of its files: about 150 bytes for a
+photograph); the ranges of values are kept for all samples together.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from seqtrain.structure import FieldSpec, named_leaves
 
 Array = npt.NDArray[Any]
 
-_MOST_ROWS = 1 << 32  # of a batch; where its samples have no names, its number and theirs are one negative number
+_MOST_ROWS = 1 << 32  # in a batch; a sample without an index gets a negative one, from its batch and its row
 _KEPT = ("item", "digest", "thumbnail", "labels", "files")
 
 
@@ -35,14 +35,14 @@ class Survey:
         sequence: The `FactSequence` of this side.
 
     Attributes:
-        ranges: By field.
-        pixels: By mask, the pixels of each class, and last those of no class.
-        empty_masks: By mask, how many samples have pixels of the background alone.
+        ranges: The ranges of values, by field.
+        pixels: The number of pixels of each class, by mask; the last number is that of ids that are no class.
+        empty_masks: The number of samples that have only background, by mask.
         bad_items: The samples that could not be read.
         bad_batches: The batches that a class written for Keras could not make.
-        constant: Samples whose picture has one value everywhere.
-        not_finite: By field, samples with NaN or Inf.
-        no_class: By mask, samples with ids that are no class.
+        constant: The samples whose image has the same value everywhere.
+        not_finite: The samples with NaN or Inf, by field.
+        no_class: The samples with ids that are no class, by mask.
     """
 
     def __init__(self, sequence: FactSequence) -> None:
@@ -62,8 +62,8 @@ class Survey:
         """Reads all samples.
 
         Args:
-            workers: Who reads them.
-            done: Called with how many more were read, in `sequence.unit`.
+            workers: The options of the workers.
+            done: Called with the number of samples (or batches, see `sequence.unit`) read since the last call.
         """
         schedule = validation_schedule(len(self.sequence))
         with BatchStream(self.sequence, schedule, workers, end=len(self.sequence)) as stream:
@@ -72,12 +72,12 @@ class Survey:
                 self._add(facts, position)
                 done(len(facts["item"]) if self.sequence.splits_rows else 1)
 
-    def of(self, name: str) -> Array:
+    def fact(self, name: str) -> Array:
         """One fact of all readable samples, such as `digest` or `labels.y`."""
         return np.concatenate(self._kept[name]) if name in self._kept else np.zeros(0, np.int64)
 
     def names(self, kind: str) -> list[str]:
-        """The known facts of a kind: of `files`, say, `files.path` and `files.mask`."""
+        """The names of the known facts of a kind: for `files`, these may be `files.path` and `files.mask`."""
         return [name for name in self._kept if name == kind or name.startswith(f"{kind}.")]
 
     @property
@@ -86,7 +86,7 @@ class Survey:
         return [name.removeprefix("labels.") for name in self.names("labels")]
 
     def classes_of(self, target: str) -> tuple[int | None, tuple[str, ...] | None]:
-        """How many classes a target has, and their names; None where it has none."""
+        """The number of classes of a target, and their names; None if it has none."""
         inner = self.sequence.inner
         spec: FieldSpec | None = dict(named_leaves(inner.spec)).get(target) if inner.spec else None
         if spec is not None and spec.classes:
@@ -94,15 +94,15 @@ class Survey:
         return (inner.num_classes, inner.class_names) if target == "y" else (None, None)
 
     def class_statistics(self, target: str) -> SplitStatistics | None:
-        """The classes of a target, counted; None where it has none."""
+        """The counts of the classes of a target; None if it has none."""
         num_classes, names = self.classes_of(target)
-        labels = self.of(f"labels.{target}")
+        labels = self.fact(f"labels.{target}")
         inside = labels[(labels >= 0) & (labels < num_classes)] if num_classes else labels[:0]
         return split_statistics(inside, num_classes=num_classes, names=names)
 
     def file_table(self, name: str) -> tuple[Counter[str], Counter[str]]:
-        """How many files of each kind ("JPEG RGB"), and of each size ("500 x 375", width x height), there are."""
-        codes = self.of(name)
+        """The number of files of each kind ("JPEG RGB"), and of each size ("500 x 375", width x height)."""
+        codes = self.fact(name)
         codes = codes[codes[:, 0] > 0]
         return Counter(kind_names(codes)), Counter(filter(None, size_names(codes)))
 
@@ -116,7 +116,7 @@ class Survey:
         if BAD_BATCH in facts:
             self.bad_batches += facts[BAD_BATCH].tolist()
             return
-        if not self.sequence.splits_rows:  # a class that makes whole batches names no samples
+        if not self.sequence.splits_rows:  # the samples of a class that makes whole batches have no index
             facts = {**facts, "item": -1 - (position * _MOST_ROWS + np.arange(len(facts["item"])))}
         is_good = facts["is_bad"] == 0
         self.bad_items += facts["item"][~is_good].tolist()

@@ -1,4 +1,4 @@
-"""What all samples of a run are like, in tables: classes, files, masks, ranges. For a person, and as JSON."""
+"""Shows the facts about all samples of a run (classes, files, masks, ranges) as tables and as JSON."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _MOST_CHANNELS = 12
 
 
 def survey_json(survey: Survey) -> dict[str, Any]:
-    """One side, with all classes, sizes and channels."""
+    """The facts about one side as a JSON document, with all classes, sizes and channels."""
     document: dict[str, Any] = {
         survey.sequence.unit: survey.sequence.num_samples,
         "read": survey.num_read,
@@ -45,7 +45,7 @@ def survey_json(survey: Survey) -> dict[str, Any]:
 
 
 def survey_parts(surveys: Mapping[str, Survey]) -> list[RenderableType]:
-    """Both sides for a terminal, beside each other where they are compared."""
+    """The facts about both sides as tables for the terminal, with one column per side where they are compared."""
     first = surveys["train"]
     parts: list[RenderableType] = []
     for side, survey in surveys.items():
@@ -95,7 +95,7 @@ def _mask_shares(survey: Survey, name: str) -> dict[str, float]:
 
 
 def _range_parts(survey: Survey) -> list[RenderableType]:
-    """The channels of all fields but of classes; and what mean and std of the inputs are, to be copied."""
+    """The ranges of all channels, except of classes; and mean and std of the inputs in YAML, to be copied."""
     rows: list[list[str]] = []
     notes: list[str] = []
     spec = dict(named_leaves(survey.sequence.inner.spec or ()))
@@ -121,14 +121,14 @@ def _range_parts(survey: Survey) -> list[RenderableType]:
 
 
 def _channel_name(field: str, channel: int, num_channels: int, spec: FieldSpec | None) -> str:
-    """A column by its name, where it has one."""
+    """The name of a column, or the field's name with the channel's number."""
     if spec is not None and len(spec.columns) == num_channels:
         return f"{field} {spec.columns[channel]}"
     return f"{field}[{channel}]" if num_channels > 1 else field
 
 
 def _is_unscaled(spec: FieldSpec | None) -> bool:
-    """Whether a mean is of use: rows of tables and series have been scaled, and ids have none."""
+    """Whether the mean is useful for the model: tables and series are already scaled, and ids have no mean."""
     return spec is None or spec.kind == "pixels" or (spec.kind is None and len(spec.shape) > 1)
 
 
@@ -147,5 +147,5 @@ def _counts(counter: Counter[str]) -> str:
 
 
 def _table(rows: Sequence[Sequence[str]], header: Collection[str]) -> RenderableType:
-    """The first column, which has no name, to the left, and the others to the right."""
+    """A table whose first column has no heading and is aligned to the left, and the others to the right."""
     return indented(columns(rows, ["", *header], right=[*header]))

@@ -1,11 +1,11 @@
-"""Samples that are there twice: exact copies, and pictures that are nearly alike, among millions.
+"""Finds duplicates among millions of samples: exact copies, and images that are nearly alike.
 
-Exact copies have equal digests. For near copies each picture is kept as 8 x 9 gray values, and hashed to the 64 signs
-of the differences between neighbours (dHash), which scaling, compression and light hardly change. Two hashes that
-differ in at most three bits agree in at least one of four bands of 16 bits; so only pictures that share a band are
-compared, not all pairs. Plain pictures share bands with many: in a large bucket, each is compared with its nearest
-neighbours in the order of the hashes alone, which bounds the time and may miss some. Signs alone take strokes of one
-shape for the same, and plain pictures for each other; so the gray values must be alike too, and rise and fall as one.
+Exact copies have equal digests. To find near copies, each image is reduced to 8 x 9 gray values and hashed to the 64
+signs of the differences between neighbours (dHash), which scaling, compression and brightness hardly change. Two hashes
+that differ in at most three bits agree in at least one of four bands of 16 bits; so only images with an equal band are
+compared, not all pairs. Plain images share bands with many others: in a large bucket, each image is only compared with
+its nearest neighbours in the order of the hashes, which bounds the time and may miss some pairs. Different plain images
+may have equal signs; so the gray values must also be close and strongly correlated.
 
 Source: Neal Krawetz, 2013, "Kind of Like That" (dHash).
 """
@@ -24,8 +24,8 @@ _BANDS = 4
 _MOST_BITS = 3
 _MOST_GRAY_LEVELS = 5.0
 _LEAST_CORRELATION = 0.975  # copies that are compressed or scaled have 0.98 and more
-_LEAST_CONTRAST = 16  # pictures of one gray are all alike
-_LEAST_CHANGE = 2  # noise of compression is not taken for a slope
+_LEAST_CONTRAST = 16  # images of a single gray are all alike, and not compared
+_LEAST_CHANGE = 2  # smaller differences may be noise of compression
 _MOST_NEIGHBOURS = 64
 _MOST_PAIRS = 1_000_000
 _ONES = np.unpackbits(np.arange(1 << 16, dtype=np.uint16).view(np.uint8)).reshape(-1, 16).sum(axis=1, dtype=np.uint8)
@@ -34,10 +34,10 @@ Pairs = npt.NDArray[np.int64]
 
 
 def exact_groups(digests: npt.NDArray[np.uint8]) -> list[npt.NDArray[np.int64]]:
-    """The rows of each digest that is there more than once, in the order of their first row.
+    """The rows of each digest that occurs more than once, in the order of their first row.
 
     Args:
-        digests: (samples, bytes); zeros are of samples without.
+        digests: (samples, bytes); zeros for samples without a digest.
     """
     rows = np.flatnonzero(digests.any(axis=1))
     if not len(rows):
@@ -50,7 +50,7 @@ def exact_groups(digests: npt.NDArray[np.uint8]) -> list[npt.NDArray[np.int64]]:
 
 
 def near_pairs(thumbnails: npt.NDArray[np.uint8]) -> Pairs:
-    """Pairs of rows whose pictures are nearly alike, (pairs, 2), the smaller row first.
+    """Pairs of rows whose images are nearly alike, (pairs, 2), the smaller row first.
 
     Args:
         thumbnails: (samples, 8, 9).
@@ -73,7 +73,7 @@ def near_pairs(thumbnails: npt.NDArray[np.uint8]) -> Pairs:
 
 
 def difference_hashes(thumbnails: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint64]:
-    """The dHash of each thumbnail: a bit for each pair of neighbours in a row, set where it grows brighter."""
+    """The dHash of each thumbnail: a bit for each pair of neighbours in a row, set if the right one is brighter."""
     wide = thumbnails.astype(np.int16)
     bits = wide[:, :, 1:] > wide[:, :, :-1] + _LEAST_CHANGE
     packed: npt.NDArray[np.uint64] = np.packbits(bits.reshape(len(bits), 64), axis=1).view(np.uint64)[:, 0]
@@ -81,7 +81,7 @@ def difference_hashes(thumbnails: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint6
 
 
 def _neighbours(order: npt.NDArray[np.int64], bucket: npt.NDArray[np.uint64]) -> Iterator[Pairs]:
-    """Pairs of one bucket, by their distance in the order: all pairs of a bucket that is no larger than the limit."""
+    """Pairs in the same bucket, by their distance in the order; all pairs if the bucket is within the limit."""
     for step in range(1, min(_MOST_NEIGHBOURS, len(order))):
         together = np.flatnonzero(bucket[step:] == bucket[:-step])
         if not len(together):

@@ -1,4 +1,4 @@
-"""The fields of a batch with their kind, from the sequence's spec or else guessed from the array's shape."""
+"""The fields of a batch with their kinds, which are from the sequence's spec, or guessed from the array's shape."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import numpy.typing as npt
 
 from seqtrain.structure import FieldSpec, Kind, named_leaves
 
-_EDGE_OF_AN_IMAGE = 8  # smaller arrays are rarely pictures
+_SMALLEST_IMAGE = 8  # pixels; smaller arrays are rarely images
 
 
 @dataclass(frozen=True)
@@ -23,10 +23,10 @@ class Field:
         array: The array, with the batch axis.
         kind: The kind of its values; None for plain numbers.
         is_declared: Whether the kind is from the sequence's spec, not guessed.
-        num_classes: The number of classes, if it holds class ids.
-        class_names: By class id, where they are known.
-        columns: The names of the channels of a series, where they are known.
-        in_spec: Whether the sequence's spec tells its shape.
+        num_classes: The number of classes, if the values are class ids.
+        class_names: The names by class id, if they are known.
+        columns: The names of the channels of a series, if they are known.
+        in_spec: Whether the sequence's spec has its shape.
     """
 
     name: str
@@ -40,23 +40,23 @@ class Field:
 
     @property
     def is_input(self) -> bool:
-        """Whether the model is given it."""
+        """Whether it is an input of the model."""
         return self.name.split(".")[0] == "x"
 
     @property
     def is_target(self) -> bool:
-        """Whether the model is to predict it."""
+        """Whether it is a target, which the model learns to predict."""
         return self.name.split(".")[0] == "y"
 
     def class_name(self, class_id: int, unnamed: str = "{}") -> str:
-        """The name of a class; `unnamed` with its id where it has none."""
+        """The name of a class; `unnamed` formatted with its id if it has no name."""
         names = self.class_names or ()
         return names[class_id] if 0 <= class_id < len(names) else unnamed.format(class_id)
 
     def channels_last(self, data_format: str = "channels_last") -> npt.NDArray[Any]:
-        """Pictures or volumes with their channels last, whatever the `data_format`; those without channels as they are.
+        """Images or volumes with the channels last, whatever the `data_format`; those without channels as they are.
 
-        Where the sequence does not say what it holds, more than four channels in the last place are none.
+        If the kind is not declared, a last axis of more than four is not taken for channels.
         """
         if self.array.ndim < 4:
             return self.array
@@ -64,11 +64,11 @@ class Field:
         return np.moveaxis(self.array, 1, -1) if is_first else self.array
 
     def weights(self, fields: Sequence[Field], shape: tuple[int, ...] | None = None) -> Field | None:
-        """The sample weights of this target, where the batch has some for each of its values.
+        """The sample weights of this target, if the batch has one for each of its values.
 
         Args:
-            fields: Of the batch.
-            shape: Of these weights. Default: as the target's.
+            fields: The fields of the batch.
+            shape: The shape of the weights. Default: that of the target.
         """
         name, wanted = self.name.replace("y", "sample_weight", 1), shape or self.array.shape
         return next((each for each in fields if each.name == name and each.array.shape == wanted), None)
@@ -84,9 +84,9 @@ def fields_of(
 
     Args:
         batch: `(x,)`, `(x, y)` or `(x, y, sample_weight)`, nested or not.
-        spec: The sequence's; None for a class that has none.
-        num_classes: Of a single target, where it is a class.
-        class_names: Of a single target.
+        spec: The spec of the sequence; None if it has none.
+        num_classes: The number of classes of a single target, if it has classes.
+        class_names: The names of the classes of a single target.
     """
     declared = dict(named_leaves(spec)) if spec else {}
     found = []
@@ -103,15 +103,15 @@ def fields_of(
 
 
 def fields_of_sequence(sequence: Any, batch: tuple[Any, ...]) -> list[Field]:
-    """The fields of a batch, with what its sequence knows of them."""
+    """The fields of a batch, with the facts that its sequence declares."""
     return fields_of(batch, sequence.spec, sequence.num_classes, sequence.class_names)
 
 
 def is_image(array: npt.NDArray[Any]) -> bool:
-    """Whether a batch looks like pictures, gray or RGB, channels last or first, or left out where bytes say pixels."""
+    """Whether a batch looks like gray or RGB images, channels last or first; without channels, they must be uint8."""
     if array.dtype.kind not in "uf" or not (array.ndim == 4 or (array.ndim == 3 and array.dtype == np.uint8)):
         return False
     shape = array.shape[1:]
     edges = shape if len(shape) == 2 else shape[:2] if shape[-1] in (1, 3, 4) else shape[1:]
     channels = 1 if len(shape) == 2 else shape[-1] if shape[-1] in (1, 3, 4) else shape[0]
-    return channels in (1, 3, 4) and min(edges) >= _EDGE_OF_AN_IMAGE
+    return channels in (1, 3, 4) and min(edges) >= _SMALLEST_IMAGE

@@ -3,7 +3,8 @@
 The format is recognised by the first bytes. A GIF named `.jpg` works here, since Pillow checks the bytes too, but may
 fail in other tools.
 
-Digests are XXH3 of 128 bits, which runs at the speed of memory: copies are looked for, not forgeries.
+Digests are XXH3 with 128 bits, which is as fast as memory. It is not secure against forged files, but only copies are
+looked for.
 """
 
 from __future__ import annotations
@@ -47,7 +48,7 @@ _EXTENSIONS = {
     **dict.fromkeys((".tif", ".tiff"), "TIFF"),
     **{".png": "PNG", ".gif": "GIF", ".bmp": "BMP", ".webp": "WEBP", ".gz": "GZIP", ".npy": "NPY", ".npz": "ZIP"},
 }
-_NO_PICTURES = frozenset({"NIFTI", "GZIP", "NPY", "HDF5", "PDF", "ZIP", "HTML"})
+_NO_IMAGES = frozenset({"NIFTI", "GZIP", "NPY", "HDF5", "PDF", "ZIP", "HTML"})
 _JPEG_MODES = {"Gray": "L", "YCbCr": "RGB", "RGB": "RGB", "CMYK": "CMYK", "YCCK": "CMYK"}
 _NIFTI_START = slice(344, 348)  # the magic of version 1 ends its header
 FORMATS = ("", "unknown", "NIFTI", *dict.fromkeys([*_STARTS.values(), *_EXTENSIONS.values()]))
@@ -58,15 +59,15 @@ MODES = (
 
 
 class FileFacts(NamedTuple):
-    """A file.
+    """The facts about one file.
 
     Args:
-        format: By its first bytes, one of `FORMATS`; "" where it cannot be read at all.
-        is_misnamed: Whether its extension says another format.
-        mode: Pillow's name of how pixels are stored, one of `MODES`; "" where it is no picture.
-        height: In pixels; 0 where it is no picture.
-        width: See `height`.
-        digest: Of the whole file; None where it was not asked for.
+        format: The format by its first bytes, one of `FORMATS`; "" if it cannot be read.
+        is_misnamed: Whether its extension is that of another format.
+        mode: Pillow's mode of the image, one of `MODES`; "" if the file is no image.
+        height: The height in pixels; 0 if the file is no image.
+        width: The width, likewise.
+        digest: The digest of the whole file; None if it was not requested.
     """
 
     format: str = ""
@@ -78,24 +79,24 @@ class FileFacts(NamedTuple):
 
     @property
     def codes(self) -> tuple[int, int, int, int, int]:
-        """As numbers: place in `FORMATS`, place in `MODES`, height, width, whether it is misnamed."""
+        """The facts as numbers: index in `FORMATS`, index in `MODES`, height, width, whether it is misnamed."""
         return FORMATS.index(self.format), MODES.index(self.mode), self.height, self.width, self.is_misnamed
 
 
 def file_fields(source: Source, indices: Any) -> tuple[str, ...]:
-    """The fields of a source's samples that are paths of files, each sample's own; none for other sources.
+    """The fields of a source's samples that are paths of files; none if many samples come from one file.
 
     Args:
-        source: Any.
-        indices: Of its samples; some are looked at.
+        source: The source.
+        indices: The indices of samples, of which the first few are checked.
     """
-    if source.has_pictures:  # many samples come from one file
+    if source.has_pictures:  # its samples are not files
         return ()
     found: dict[str, None] = {}
     for index in indices[:_LOOKED_AT].tolist():
         try:
             sample = source[index]
-        except SeqtrainError:  # reported when all are read
+        except SeqtrainError:  # reported when all samples are read
             continue
         for name in _FILE_FIELDS:
             if isinstance(sample.get(name), str) and os.path.isfile(sample[name]):  # noqa: PTH113
@@ -103,15 +104,15 @@ def file_fields(source: Source, indices: Any) -> tuple[str, ...]:
     return tuple(name for name in _FILE_FIELDS if name in found)
 
 
-def look_at(path: str, with_digest: bool = True) -> FileFacts:
-    """Reads a file; one that is missing has no facts.
+def read_facts(path: str, with_digest: bool = True) -> FileFacts:
+    """The facts about a file, all of them empty if it cannot be read.
 
     Args:
-        path: Of the file.
-        with_digest: Whether it is read whole.
+        path: The file.
+        with_digest: Whether to read the whole file for its digest.
     """
     try:
-        with open(path, "rb", buffering=0) as file:  # noqa: PTH123 - of every sample
+        with open(path, "rb", buffering=0) as file:  # noqa: PTH123 - called for every sample
             start = file.read(_LARGEST_HEADER)
             if not with_digest:
                 return facts_of(path, start, None)
@@ -124,29 +125,29 @@ def look_at(path: str, with_digest: bool = True) -> FileFacts:
 
 
 def facts_of(path: str, start: bytes, digest: bytes | None) -> FileFacts:
-    """The facts about a file.
+    """The facts about a file whose content has been read.
 
     Args:
-        path: Of the file, whose extension is compared.
-        start: Its first 64 KiB at least, or all of it.
-        digest: What is known of all of it.
+        path: The file, whose extension is compared with its format.
+        start: At least the first 64 KiB of its content, or all of it.
+        digest: The digest of the whole content, if it is known.
     """
     kind = format_of(start)
     named = _EXTENSIONS.get(os.path.splitext(path)[1].lower(), "")  # noqa: PTH122
     is_misnamed = bool(kind != "unknown" and named and kind != named)
-    return FileFacts(kind, is_misnamed, *_picture_header(start, kind, path), digest)
+    return FileFacts(kind, is_misnamed, *_image_header(start, kind, path), digest)
 
 
 def digest_of(content: bytes) -> bytes:
-    """That of a file's content, or of several digests as one."""
+    """The digest of a file's content, or of several digests."""
     return xxhash.xxh3_128_digest(content)
 
 
 def kind_names(codes: npt.NDArray[np.int32]) -> list[str]:
-    """Format and mode of files in words, such as "JPEG RGB".
+    """The format and mode of files as text, such as "JPEG RGB".
 
     Args:
-        codes: A row for each file; see `FileFacts.codes`.
+        codes: The `FileFacts.codes` of each file, one per row.
     """
     pairs = [tuple(pair) for pair in codes[:, :2].tolist()]
     names = {(kind, mode): f"{FORMATS[kind]} {MODES[mode]}".strip() for kind, mode in set(pairs)}
@@ -154,24 +155,24 @@ def kind_names(codes: npt.NDArray[np.int32]) -> list[str]:
 
 
 def size_names(codes: npt.NDArray[np.int32]) -> list[str]:
-    """Width and height of files; see `kind_names`. "" where a file is no picture."""
+    """The width and height of files as text; "" if a file is no image. See `kind_names`."""
     return [f"{width} x {height}" if height else "" for height, width in codes[:, 2:4].tolist()]
 
 
 class ReadFiles:
-    """The facts of files that were read for some samples, noted as they were read; of others, read now."""
+    """The facts about the files of some samples; files that were not read for their samples are read when needed."""
 
     def __init__(self) -> None:
         self._facts: dict[str, FileFacts] = {}
 
     def note(self, path: str, content: bytes) -> None:
-        """Keeps the facts of a file."""
+        """Keeps the facts about a file that has been read."""
         if path not in self._facts:
             self._facts[path] = facts_of(path, content, digest_of(content))
 
     def facts(self, path: str, with_digest: bool) -> FileFacts:
-        """Those of a file; `with_digest` as `look_at`."""
-        return self._facts.get(path) or look_at(path, with_digest)
+        """The facts about a file; see `read_facts`."""
+        return self._facts.get(path) or read_facts(path, with_digest)
 
 
 def format_of(start: bytes) -> str:
@@ -183,19 +184,19 @@ def format_of(start: bytes) -> str:
     return next((name for magic, name in _STARTS.items() if start.startswith(magic)), "unknown")
 
 
-def _picture_header(start: bytes, kind: str, path: str) -> tuple[str, int, int]:
-    if kind in _NO_PICTURES:
+def _image_header(start: bytes, kind: str, path: str) -> tuple[str, int, int]:
+    if kind in _NO_IMAGES:
         return "", 0, 0
     try:
         if kind == "JPEG":
             height, width, colors, _ = simplejpeg.decode_jpeg_header(start)
             return _JPEG_MODES.get(colors, "other"), height, width
-    except ValueError:  # a thumbnail before the header, or damage: Pillow knows more
+    except ValueError:  # the header comes after a thumbnail, or is damaged: Pillow may still read it
         pass
     for source in (io.BytesIO(start), path):  # some formats store the size at the end of the file
         try:
             with Image.open(source) as image:
                 return image.mode if image.mode in MODES else "other", image.height, image.width
-        except Exception:  # the sequence, which decodes it, reports what is wrong
+        except Exception:  # reported by the sequence when it decodes the file
             continue
     return "", 0, 0

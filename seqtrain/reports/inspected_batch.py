@@ -14,30 +14,30 @@ from PIL import Image
 from seqtrain.loading.bad_samples import BadSample
 from seqtrain.reports.batch_predictions import BatchPredictions
 from seqtrain.reports.batch_table import table
-from seqtrain.reports.contact_sheet import MOST_PICTURES, Panel, Remark, contact_sheet
+from seqtrain.reports.contact_sheet import MOST_IMAGES, Panel, Remark, contact_sheet
 from seqtrain.reports.fields import Field
-from seqtrain.reports.page import Block, Code, Heading, Picture, Section, Table, Text
+from seqtrain.reports.page import Block, Code, Heading, PageImage, Section, Table, Text
 from seqtrain.reports.statistics import BatchStatistics, batch_statistics
 from seqtrain.text import aligned, listed, number
 from seqtrain.types import DataFormat
 
-MOST_CLASSES = 30  # on a line
+MOST_CLASSES = 30  # in a line
 _MOST_IN_A_TABLE = 60
 
 
 @dataclass(frozen=True)
 class InspectedBatch:
-    """One batch, described.
+    """One batch, with its statistics and, if requested, its predictions.
 
     Args:
-        title: "train, epoch 0, batch 3 of 13".
+        title: Its title, such as "train, epoch 0, batch 3 of 13".
         index: Its number in the epoch.
-        sample_ids: The source's indices of its rows; None where a class written for Keras does not tell.
+        sample_ids: The index in the source of each row; None if a class written for Keras does not tell.
         statistics: Its statistics.
         milliseconds: The time that the loader took to make it.
-        fields: Its arrays, and what they hold.
-        name_of: The file name of a sample of the source; "" where it is no file.
-        data_format: Where the channels of its pictures are.
+        fields: Its arrays with their kinds.
+        name_of: Returns the file name of a sample of the source; "" if it is no file.
+        data_format: The position of the channels of its images.
         bad: The samples that could not be read, with their replacements.
         before: The same samples before augmentation, if both are shown.
         predictions: A model's predictions for it.
@@ -58,7 +58,7 @@ class InspectedBatch:
     remarks: tuple[str, ...] = ()
 
     def to_json(self) -> dict[str, Any]:
-        """As `inspect-batches --json` prints it."""
+        """The document that `inspect-batches --json` prints."""
         document = {
             "index": self.index,
             "sample_ids": self.sample_ids,
@@ -75,13 +75,13 @@ class InspectedBatch:
 
     @property
     def is_unchanged(self) -> bool:
-        """Whether augmentation is shown too, and changes nothing."""
+        """Whether the batch before augmentation is shown too, and is the same."""
         pairs = zip(self.fields, self.before or (), strict=False)
         return self.before is not None and all(np.array_equal(after.array, before.array) for after, before in pairs)
 
     @property
     def lines(self) -> list[str]:
-        """Remarks about it besides the statistics."""
+        """Remarks about the batch, in addition to the statistics."""
         lines = [f"sample {b.replaced_by} in place of {b.index}: {b.where}: {b.error}" for b in self.bad]
         if self.is_unchanged:
             lines.append("nothing is augmented: before and after are the same")
@@ -89,13 +89,13 @@ class InspectedBatch:
 
     @property
     def rows(self) -> str:
-        """Its first rows as a table; with predictions, what is to be looked at first."""
+        """The first rows as a table; with predictions, the worst ones."""
         if self.predictions is None:
             return table(self.fields, self.sample_ids)
         return table(self.fields, self.sample_ids, order=self.predictions.order, beside=self.predictions.columns())
 
     def sample_name(self, row: int) -> str:
-        """What to call the sample of a row: its index and its file."""
+        """The name of the sample of a row: its index and its file."""
         ids = self.sample_ids
         return f"row {row}" if ids is None else f"#{ids[row]} {self.name_of(ids[row])}".rstrip()
 
@@ -107,9 +107,9 @@ class InspectedBatch:
         ]
         lines = [f"\n{self.title}  ({self.milliseconds:.1f} ms to make)", *(f"  {line}" for line in aligned(rows))]
         for field, counts in self._label_counts():
-            words = listed([f"{field.class_name(label)}: {count}" for label, count in counts.items()], MOST_CLASSES)
+            text = listed([f"{field.class_name(label)}: {count}" for label, count in counts.items()], MOST_CLASSES)
             unit = "pixels" if field.kind == "mask" else "labels"
-            lines.append(f"  {unit}{'' if field.name == 'y' else f' of {field.name}'}  {words}")
+            lines.append(f"  {unit}{'' if field.name == 'y' else f' of {field.name}'}  {text}")
         lines += [f"  warning: {warning}" for warning in self.statistics.warnings]
         lines += [f"  {line}" for line in self.lines]
         if all(field.kind is None for field in self.fields):
@@ -117,14 +117,14 @@ class InspectedBatch:
         return "\n".join(lines)
 
     def section(self, sheet: Path | None) -> Section:
-        """For the page: its picture or its first rows, its numbers and labels, and what is likely wrong.
+        """The section of the page: the contact sheet or the first rows, statistics, labels and warnings.
 
         Args:
-            sheet: The PNG that was drawn of it.
+            sheet: The PNG of its contact sheet, if there is one.
         """
         blocks: list[Block] = [Text(f"Warning: {warning}") for warning in self.statistics.warnings]
         blocks += [Text(line) for line in self.lines]
-        blocks.append(Code(self.rows) if sheet is None else Picture(sheet, f"{self.title}: {sheet.name}"))
+        blocks.append(Code(self.rows) if sheet is None else PageImage(sheet, f"{self.title}: {sheet.name}"))
         blocks.append(statistics_table(self.statistics))
         for field, counts in self._label_counts():
             of_classes = [[field.class_name(label), count] for label, count in list(counts.items())[:_MOST_IN_A_TABLE]]
@@ -134,7 +134,7 @@ class InspectedBatch:
         return Section(self.title, blocks)
 
     def sheet(self) -> Image.Image | None:
-        """The contact sheet; where there are predictions, what is to be looked at first comes first."""
+        """The contact sheet; with predictions, the worst ones come first. None if nothing can be drawn."""
         predictions, ids = self.predictions, self.sample_ids
         order = (predictions.order if predictions else None) or list(range(len(self.fields[0].array)))
         panels, over = (predictions.panels, predictions.over) if predictions else ([], [])
@@ -151,7 +151,7 @@ class InspectedBatch:
             [Panel(each.name, _in_order(each.fields, order), _in_order(each.over, order)) for each in panels],
             title=self.title,
             sample_ids=None if ids is None else [ids[row] for row in order],
-            sample_names=() if ids is None else [self.name_of(ids[row]) for row in order[:MOST_PICTURES]],
+            sample_names=() if ids is None else [self.name_of(ids[row]) for row in order[:MOST_IMAGES]],
             data_format=self.data_format,
             remarks=remarks,
         )
@@ -162,7 +162,7 @@ class InspectedBatch:
 
 
 def statistics_table(statistics: BatchStatistics) -> Table:
-    """The arrays of a batch in numbers, for a page."""
+    """The statistics of the arrays of a batch as a table for a page."""
     rows = [[name, str(f.shape), f.dtype, f.min, f.max, f.mean] for name, f in statistics.fields.items()]
     return Table(rows, ["field", "shape", "dtype", "min", "max", "mean"])
 

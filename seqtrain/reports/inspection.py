@@ -1,9 +1,10 @@
 """`inspect-batches`: shows the batches of an epoch exactly as `fit` gets them, through the same loader.
 
-    <side>-epoch<E>-batch<B>.png    the samples of a batch, or <side>-sample<ID>.png, one sample in several epochs
-    index.html                      all of it on a page
+    <side>-epoch<E>-batch<B>.png    the samples of a batch
+    <side>-sample<ID>.png           one sample in several epochs
+    index.html                      a page with all of them
 
-Before augmentation, the same batches are made a second time by the same loader.
+To show samples before augmentation, the same loader makes the same batches a second time, without augmentation.
 """
 
 from __future__ import annotations
@@ -26,37 +27,37 @@ from seqtrain.reports.data_check import overlap_warnings
 from seqtrain.reports.fields import Field, fields_of_sequence
 from seqtrain.reports.inspected_batch import MOST_CLASSES, InspectedBatch
 from seqtrain.reports.page import Block, Figures, Heading, Section, Table, Text, page
-from seqtrain.reports.sample_epochs import items_of, places_of, refuse_other_side, rows_of, sample_named
+from seqtrain.reports.sample_epochs import find_places, items_of, require_side, sample_named, select_rows
 from seqtrain.reports.statistics import batch_statistics, side_statistics
 from seqtrain.sources.base import file_name
 from seqtrain.text import listed
 
 _MOST_SHEETS = 16
 _MOST_IN_A_TABLE = 60  # classes
-_MOST_WORST = 20  # predictions in the list of what to look at first
+_MOST_WORST = 20  # predictions in the list "To look at first"
 
 Side = Literal["train", "val"]
 Stage = Literal["raw", "augmented", "both"]
 
 
 class Inspection:
-    """An inspection of an epoch.
+    """The inspection of the batches of an epoch.
 
     Args:
         loaded: The config.
         side: "train" or "val".
-        epoch: Counted from 0.
-        out: The folder for pictures.
-        stage: "augmented", as `fit` sees them; "raw", before anything is changed at random; or "both".
-        data: Of the config, where it is opened already.
+        epoch: The epoch, from 0.
+        out: The output folder.
+        stage: "augmented", as `fit` sees the samples; "raw", before augmentation; or "both".
+        data: The config's data, if it is already open.
 
     Attributes:
-        predictor: If set, predictions are shown: it predicts from a batch's fields and inputs.
+        predictor: If set, it is called with a batch's fields and inputs, and its predictions are shown.
         about: Additional text for the line under the page's title.
         worst: The worst predictions of all batches: rank, sample, batch, target and prediction of each.
 
     Raises:
-        ConfigError: when the run has no validation and `side` is "val", or nothing is known before augmentation.
+        ConfigError: when the run has no validation and `side` is "val", or its sequence cannot leave out augmentation.
     """
 
     def __init__(
@@ -88,25 +89,25 @@ class Inspection:
         self._sheets: list[Path] = []
         self._sections: list[Section] = []
         self.worst: list[tuple[float, str, str, str, str]] = []
-        self._others: list[str] = []  # warnings of batches that have no section of their own
+        self._other_warnings: list[str] = []  # warnings about batches without a section of their own
 
     def batches(self, number: int | None) -> Iterator[InspectedBatch]:
-        """The first `number` batches of the epoch, or all; writes the contact sheets of the first of them."""
+        """The first `number` batches of the epoch, or all; saves the contact sheets of the first 16."""
         schedule, start = self._schedule(), self._start
         count = min(number or self._num_batches, self._num_batches)
-        for index, made, before in self._made(schedule, start, count):
+        for index, batch, before in self._load_batches(schedule, start, count):
             title = f"{self.side}, epoch {self.epoch}, batch {index} of {self._num_batches}"
-            items = self.sequence.sample_indices(made.epoch, made.index)
-            inspected = self.inspected(title, index, items, made, before)
-            self.show(inspected, f"{self.side}-epoch{self.epoch}-batch{index}")
+            items = self.sequence.sample_indices(batch.epoch, batch.index)
+            inspected = self._inspected(title, index, items, batch, before)
+            self._show(inspected, f"{self.side}-epoch{self.epoch}-batch{index}")
             yield inspected
 
     def samples(self, names: Sequence[str], epochs: Sequence[int]) -> Iterator[InspectedBatch]:
-        """Each sample in some epochs, as if they were the rows of one batch; draws it.
+        """Each sample in some epochs, which are shown like the rows of one batch.
 
         Args:
             names: Indices of the source, or the ends of paths.
-            epochs: Counted from 0.
+            epochs: The epochs, from 0.
 
         Raises:
             ConfigError: when there is no such sample on this side, or a class written for Keras does not tell.
@@ -119,11 +120,11 @@ class Inspection:
             )
         for name in names:
             sample = sample_named(self.data.source, name)
-            refuse_other_side(self.data.split, sample, self.side)
-            yield self._in_epochs(sample, epochs)
+            require_side(self.data.split, sample, self.side)
+            yield self._sample_in_epochs(sample, epochs)
 
     def finish(self) -> list[Path]:
-        """Writes the page; the pictures that were written."""
+        """Writes the page; returns the contact sheets that were saved."""
         self.out.mkdir(parents=True, exist_ok=True)
         epochs = f"{'training' if self.side == 'train' else 'validation'}, epoch {self.epoch}"
         stage = {"raw": "before augmentation", "augmented": "as fit sees it", "both": "before and after augmentation"}
@@ -132,8 +133,8 @@ class Inspection:
             worst = Table([row[1:] for row in self.worst], ["sample", "batch", "target", "prediction"])
             sections.append(Section("To look at first", [worst]))
         sections += self._sections
-        if self._others:
-            sections.append(Section("Other batches", [Text(line) for line in self._others]))
+        if self._other_warnings:
+            sections.append(Section("Other batches", [Text(line) for line in self._other_warnings]))
         path = self.loaded.path.resolve()
         text = page(
             f"Batches of {path.stem if path.name != 'config.yaml' else path.parent.name}",
@@ -145,15 +146,15 @@ class Inspection:
 
     @property
     def page(self) -> Path:
-        """Where the page is."""
+        """The path of the page."""
         return self.out / "index.html"
 
     def to_json(self) -> dict[str, Any]:
-        """Samples, batches and classes of both sides, what is looked at, and where the page is."""
+        """As JSON: the samples, batches and classes of both sides, the stage, and the path of the page."""
         return {**self._sides(), "stage": self.stage, "page": str(self.page)}
 
     def overview(self) -> str:
-        """The same for a person."""
+        """The samples, batches and classes of both sides as text."""
         lines = []
         for side, document in self._sides().items():
             lines.append(f"{side:5}  {document['samples']} samples in {document['batches']} batches")
@@ -161,7 +162,7 @@ class Inspection:
                 counts = [f"{name}: {count}" for name, count in document["classes"].items()]
                 lines.append(f"       classes  {listed(counts, MOST_CLASSES)}")
                 lines.append(f"       largest class / smallest: {document['imbalance']:.2f}")
-                if self.data.config.split.by != "group":  # a group may well be a class
+                if self.data.config.split.by != "group":  # if the classes are the groups, each is on one side only
                     lines += [f"       warning: {warning}" for warning in document["warnings"]]
         return "\n".join(lines)
 
@@ -188,31 +189,35 @@ class Inspection:
     def _num_batches(self) -> int:
         return self.data.steps_per_epoch if self.side == "train" else self.data.validation_steps
 
-    def _in_epochs(self, sample: int, epochs: Sequence[int]) -> InspectedBatch:
+    def _sample_in_epochs(self, sample: int, epochs: Sequence[int]) -> InspectedBatch:
         steps = self._num_batches
         where = (self.sequence, sample, self._schedule(), steps, epochs, self.side == "train")
-        places = list(places_of(*where))
+        places = list(find_places(*where))
         if not places:
             raise ConfigError(
                 f"sample {sample} is in none of these epochs",
                 received=f"epochs {', '.join(map(str, epochs))} of {steps} batches",
                 fix="look at more epochs; with drop_remainder or steps_per_epoch, one does not hold all samples",
             )
-        made, before = [], []
-        for _, each, plain in self._made(lambda position: places[min(position, len(places) - 1)].at, 0, len(places)):
-            made.append(each)
-            before += [] if plain is None else [plain]
+        loaded, before = [], []
+
+        def schedule(position: int) -> tuple[int, int]:
+            return places[min(position, len(places) - 1)].at
+
+        for _, batch, raw in self._load_batches(schedule, 0, len(places)):
+            loaded.append(batch)
+            before += [] if raw is None else [raw]
         remarks = [f"epoch {place.epoch}, batch {place.step}" for place in places for _ in place.rows]
         where_from = "/".join(Path(self.data.source.describe(sample)).parts[-2:])
-        inspected = self.inspected(
+        inspected = self._inspected(
             f"{self.side}, sample {sample}" + ("" if where_from == f"sample {sample}" else f": {where_from}"),
             sample,
-            items_of(self.sequence, made, places),
-            rows_of(made, places),
-            rows_of(before, places) if before else None,
+            items_of(self.sequence, loaded, places),
+            select_rows(loaded, places),
+            select_rows(before, places) if before else None,
             remarks,
         )
-        self.show(inspected, f"{self.side}-sample{sample}")
+        self._show(inspected, f"{self.side}-sample{sample}")
         return inspected
 
     @property
@@ -225,74 +230,74 @@ class Inspection:
             return validation_schedule(self.data.validation_steps)
         return training_schedule(len(self.sequence))
 
-    def _made(
+    def _load_batches(
         self, schedule: Schedule, start: int, count: int
     ) -> Iterator[tuple[int, LoadedBatch, LoadedBatch | None]]:
-        """Batches from the loader; with `--stage both`, each also before augmentation."""
+        """Loads batches; yields the index, the batch and, with `--stage both`, the batch before augmentation."""
         sequences = [self.sequence] if self.stage != "raw" else []
         sequences += [self.sequence.without_augmentation()] if self.stage != "augmented" else []
         with contextlib.ExitStack() as stack:
             streams = [stack.enter_context(self._stream(each, schedule, start, count)) for each in sequences]
             for index in range(count):
-                made = [stream.take() for stream in streams]
-                yield index, made[0], made[1] if len(made) > 1 else None
+                loaded = [stream.take() for stream in streams]
+                yield index, loaded[0], loaded[1] if len(loaded) > 1 else None
 
     def _stream(self, sequence: Any, schedule: Schedule, start: int, count: int) -> BatchStream:
-        if sequence.changes_between_epochs and self.side == "train":  # it cannot go back; `Data` handles that
+        if sequence.changes_between_epochs and self.side == "train":  # `Data` runs through the epochs before
             return self.data.training_stream(start, start + count)
         return BatchStream(sequence, schedule, self.data.workers, start, start + count)
 
-    def inspected(
+    def _inspected(
         self,
         title: str,
         index: int,
         items: Any,
-        made: LoadedBatch,
+        loaded: LoadedBatch,
         before: LoadedBatch | None,
         remarks: Sequence[str] = (),
     ) -> InspectedBatch:
-        """Describes one batch, or some rows of batches.
+        """Describes one batch, or some rows of several batches.
 
         Args:
-            title: Of it.
-            index: Its number.
-            items: The sequence's items in it, before bad ones are replaced; None where they are not known.
-            made: By the loader.
-            before: The same before augmentation.
+            title: The title.
+            index: The number of the batch.
+            items: The sequence's index of each row, before bad ones are replaced; None if unknown.
+            loaded: The batch from the loader.
+            before: The same batch before augmentation.
             remarks: A line under each sample.
         """
         sequence, source = self.sequence, self.data.source
-        ids = None if items is None else sequence.source_indices(replaced(items, made.bad)).tolist()
+        ids = None if items is None else sequence.source_indices(replaced(items, loaded.bad)).tolist()
         overlapping = [index for index in dict.fromkeys(ids or ()) if source.overlaps(index)]
-        fields = fields_of_sequence(sequence, made.batch)
+        fields = fields_of_sequence(sequence, loaded.batch)
         statistics = batch_statistics(fields, ids)
         warnings = (*statistics.warnings, *overlap_warnings(source, overlapping))
-        predictions = None if self.predictor is None else self.predictor(fields, made.batch[0])
+        predictions = None if self.predictor is None else self.predictor(fields, loaded.batch[0])
         return InspectedBatch(
             title=title,
             index=index,
             sample_ids=ids,
             statistics=dataclasses.replace(statistics, warnings=warnings),
-            milliseconds=made.seconds * 1000,
+            milliseconds=loaded.seconds * 1000,
             fields=fields,
             name_of=partial(file_name, source),
             data_format=sequence.data_format,
-            bad=made.bad,
+            bad=loaded.bad,
             before=None if before is None else fields_of_sequence(sequence, before.batch),
             predictions=predictions,
             remarks=tuple(remarks),
         )
 
-    def show(self, inspected: InspectedBatch, name: str) -> None:
-        """Draws a batch and puts it on the page; beyond the first of them, its warnings alone.
+    def _show(self, inspected: InspectedBatch, name: str) -> None:
+        """Draws a batch and adds it to the page; of batches after the first 16, only the warnings.
 
         Args:
             inspected: The batch.
-            name: Of the picture, without its ending.
+            name: The name of its PNG, without the extension.
         """
         self._rank(inspected)
         if len(self._sections) >= _MOST_SHEETS:
-            self._others += [f"{inspected.title}: {warning}" for warning in inspected.statistics.warnings]
+            self._other_warnings += [f"{inspected.title}: {warning}" for warning in inspected.statistics.warnings]
             return
         sheet, path = inspected.sheet(), None
         if sheet is not None:

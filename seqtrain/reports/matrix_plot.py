@@ -1,4 +1,4 @@
-"""The picture of a confusion matrix: shares of each true class in colour, counts in cells while they can be read."""
+"""Draws a confusion matrix: the shares of each true class as colours, and the counts if there is room for them."""
 
 from __future__ import annotations
 
@@ -14,15 +14,15 @@ from seqtrain.text import short_count, shortened
 
 _MOST_COUNTED = 20
 _DARK = 0.55
-_MOST_LETTERS = 24  # that stand side by side under a matrix
+_MOST_LETTERS = 24  # of class names in one line under the matrix
 
 
 def draw_matrix(counts: npt.NDArray[np.int64], names: Sequence[str], path: Path) -> None:
     """Draws a confusion matrix.
 
     Args:
-        counts: By true class (row) and predicted class (column).
-        names: Of the classes.
+        counts: The counts by true class (row) and predicted class (column).
+        names: The names of the classes.
         path: The PNG.
     """
     count = len(names)
@@ -45,7 +45,7 @@ def draw_matrix(counts: npt.NDArray[np.int64], names: Sequence[str], path: Path)
 
 
 def _name_ticks(axes: Any, names: Sequence[str]) -> None:
-    """Writes the names of the classes; of many classes, of every n-th."""
+    """Writes the names of the classes; if there are many, those of every n-th class."""
     every = max(1, -(-len(names) // 30))
     places = range(0, len(names), every)
     shown = [shortened(names[place], 14) for place in places]

@@ -24,7 +24,7 @@ from seqtrain.structure import named_leaves
 OutputKind = Literal["classes", "values", "mask", "volume", "picture", "array"]
 Array = npt.NDArray[Any]
 
-MOST_CLASSES = 2000  # whose confusion matrix is 32 MB
+MOST_CLASSES = 2000  # with more, the confusion matrix would take more than 32 MB
 _DIGITS = 6
 _MOST_COLUMNS = 1000
 _WHITE = 255
@@ -35,15 +35,15 @@ class OutputSpec:
     """One output of a model.
 
     Args:
-        name: Of the output; empty where there is one.
+        name: The name of the output; empty if the model has only one.
         kind: The kind of the output.
-        classes: The names of classes, where they are known.
-        columns: The names of its numbers, where they fit into a row of a table.
-        scales: Of values, by the column of the target: the mean and std that the training part was scaled by.
+        classes: The names of the classes, if they are known.
+        columns: The names of its numbers, if they fit into a row of a table.
+        scales: The mean and std by which each column of the target was scaled.
         from_logits: Whether the output is logits, which must be converted to probabilities.
-        channels_first: Whether the channels of masks and pictures come before their height.
-        target: The name of the field that it predicts, such as `y.price`; None where no target is known to be its.
-        num_classes: Of classes and masks.
+        channels_first: Whether masks and images have the channels first.
+        target: The name of the field that it predicts, such as `y.price`; None if unknown.
+        num_classes: The number of classes, for classes and masks.
         skipped: Why it cannot be compared with its target; empty if it can.
     """
 
@@ -60,18 +60,18 @@ class OutputSpec:
 
     @property
     def is_tabular(self) -> bool:
-        """Whether it fits into the rows of a table: named classes, or as many values as there are columns."""
+        """Whether it fits into the rows of a table: named classes, or values with a name each."""
         return self._has_named_classes or bool(self.columns)
 
     def headings(self) -> list[str]:
-        """The columns that it takes in a table."""
+        """The headings of its columns in a table."""
         if not self._has_named_classes:
             return list(self.columns)
         prefix = f"{self.name}_" if self.name else ""
         return [self.name or "class", f"{prefix}probability", *(f"{prefix}p_{each}" for each in self.classes)]
 
     def cells(self, output: Array) -> list[list[Any]]:
-        """The cells of each row, in the order of `headings`; None for what is no finite number."""
+        """The cells of each row, in the order of `headings`; None for NaN and infinite numbers."""
         if not self._has_named_classes:
             return [
                 [_rounded(each) for each in row] for row in self._in_units(output).reshape(len(output), -1).tolist()
@@ -82,7 +82,7 @@ class OutputSpec:
         return [[self.classes[index], row[index], *row] for index, row in zip(best, shown, strict=True)]
 
     def probabilities(self, output: Array) -> Array:
-        """(rows, classes), also where a model puts out the second of two alone."""
+        """The probabilities (rows, classes), also if a model returns only that of the second of two classes."""
         numbers = _flat(output).astype(np.float64)
         if numbers.shape[1] == 1:
             second = np.exp(-np.logaddexp(0, -numbers)) if self.from_logits else numbers
@@ -93,13 +93,13 @@ class OutputSpec:
         return np.asarray(powers / powers.sum(axis=1, keepdims=True))
 
     def in_units(self, output: Array) -> Array:
-        """The output; values that were scaled are in the unit of the data again, in float32 at least."""
+        """The output; scaled values are converted back to the unit of the data, as float32 or float64."""
         if not self.columns or not self.scales:
             return output
         return self._in_units(output).astype(np.float64 if output.dtype == np.float64 else np.float32)
 
     def class_ids(self, output: Array) -> npt.NDArray[np.integer[Any]]:
-        """Masks (rows, height, width) or (rows, depth, height, width): the class of each pixel or voxel."""
+        """The class of each pixel or voxel: (rows, height, width) or (rows, depth, height, width)."""
         axis = 1 if self.channels_first else -1
         has_channels = output.ndim > (3 if self.kind == "mask" else 4)
         if has_channels and output.shape[axis] > 1:
@@ -111,10 +111,10 @@ class OutputSpec:
         """The mask of one sample; see `class_ids`."""
         return np.asarray(self.class_ids(output[None])[0], np.uint8)
 
-    def picture(self, output: Array) -> npt.NDArray[np.uint8]:
-        """The picture of one sample, (height, width) or (height, width, 3), of numbers from 0 to 1."""
-        picture = np.moveaxis(output, 0, -1) if self.channels_first else output
-        pixels = np.clip(np.rint(picture.astype(np.float32) * _WHITE), 0, _WHITE).astype(np.uint8)
+    def image(self, output: Array) -> npt.NDArray[np.uint8]:
+        """The image of one sample, (height, width) or (height, width, 3), from outputs between 0 and 1."""
+        image = np.moveaxis(output, 0, -1) if self.channels_first else output
+        pixels = np.clip(np.rint(image.astype(np.float32) * _WHITE), 0, _WHITE).astype(np.uint8)
         return pixels[..., 0] if pixels.shape[-1] == 1 else pixels
 
     @property
@@ -132,10 +132,10 @@ class TrainingInfo:
     """Facts from the config and the data of a run about the training of its outputs.
 
     Args:
-        loss: The config's loss, or those of the outputs by their names.
-        columns: The columns to predict, of a table or a series.
-        scales: By column, what was taken out of it by the training part.
-        channels_first: Whether the channels of pictures and masks come before their height.
+        loss: The loss in the config, or the losses by output.
+        columns: The columns to predict, for a table or a series.
+        scales: The mean and std by which each column was scaled.
+        channels_first: Whether images and masks have the channels first.
     """
 
     loss: Any
@@ -145,7 +145,7 @@ class TrainingInfo:
 
     @classmethod
     def of(cls, data: Data, model: Any) -> TrainingInfo:
-        """Of a run, whose model may have compiled itself."""
+        """The facts about a run; without `compile` in the config, the loss is that of the compiled model."""
         loss = data.config.compile.loss if data.config.compile else getattr(model, "loss", None)
         return cls(loss, tuple(data.source.targets), target_scales(data), data.train.data_format == "channels_first")
 
@@ -155,16 +155,16 @@ class TrainingInfo:
 
 
 def outputs_of(outputs: Any) -> dict[str, Array]:
-    """The arrays of a model's outputs by name; the name of a single one is empty."""
+    """The arrays of a model's outputs by name; a single output has an empty name."""
     return {_short(name): leaf for name, leaf in named_leaves((None, outputs))}
 
 
 def pairs_of(fields: Sequence[Field], outputs: Mapping[str, Array]) -> list[tuple[Field, str]]:
-    """Each target with the name of the output that predicts it: the same name, else the same place.
+    """Each target with the name of the output that predicts it: the same name, or else the same position.
 
     Args:
-        fields: Of a batch.
-        outputs: See `outputs_of`.
+        fields: The fields of a batch.
+        outputs: The outputs of the model; see `outputs_of`.
     """
     targets = [field for field in fields if field.is_target]
     if all(_short(field.name) in outputs for field in targets):
@@ -176,9 +176,9 @@ def output_specs(fields: Sequence[Field], outputs: Mapping[str, Array], info: Tr
     """The spec of each output, by its name.
 
     Args:
-        fields: Of a batch, the targets among them.
-        outputs: Of the model for it; see `outputs_of`.
-        info: Of the run.
+        fields: The fields of a batch, including the targets.
+        outputs: The outputs of the model for this batch; see `outputs_of`.
+        info: How the model was trained.
     """
     targets = {name: field for field, name in pairs_of(fields, outputs)}
     return {name: _spec(name, output, targets.get(name), info) for name, output in outputs.items()}
@@ -211,9 +211,9 @@ def _spec(name: str, output: Array, target: Field | None, info: TrainingInfo) ->
 
 
 def _compared(output: Array, target: Field, loss: str, channels_first: bool) -> tuple[OutputKind | None, int, str]:
-    """How an output compares with its target: its kind, the number of classes, and why they cannot be compared.
+    """The kind of an output, the number of classes, and why it cannot be compared with its target (or "").
 
-    The kind is None where the target does not decide it.
+    The kind is None if the target does not decide it.
     """
     values, count = target.array, target.num_classes
     if target.kind == "mask":
@@ -255,7 +255,7 @@ def _classes(output: Array, target: Field, loss: str) -> tuple[OutputKind | None
 
 
 def _are_scores(width: int, num_classes: int) -> bool:
-    """Whether so many numbers are the scores of the classes; of two, the second may stand for both."""
+    """Whether `width` numbers can be the scores of the classes; for two classes, one score is enough."""
     return width == num_classes > 0 or (width, num_classes) == (1, 2)
 
 
@@ -265,7 +265,7 @@ def _takes_score(loss: str) -> bool:
 
 
 def _columns(name: str, output: Array, target: Field | None, info: TrainingInfo) -> tuple[str, ...]:
-    """The names of the numbers of a row; none where they are too many, or not of the form of the target's."""
+    """The names of an output's numbers; none if there are too many, or the shape is not that of the target."""
     if target is not None and target.in_spec:
         fits = output.shape[1:] in (target.array.shape[1:], (*target.array.shape[1:], 1))
     else:
@@ -284,12 +284,12 @@ def _columns(name: str, output: Array, target: Field | None, info: TrainingInfo)
 
 
 def flat_mask(mask: Array) -> Array:
-    """Masks without the axis of their one channel."""
+    """Masks without the last axis, if that has length 1."""
     return mask[..., 0] if mask.shape[-1] == 1 and mask.ndim > 3 else mask
 
 
 def _flat(output: Array) -> Array:
-    """A row of numbers for each sample; there may be no sample."""
+    """A row of numbers for each sample, even if there is no sample."""
     return output.reshape(len(output), int(np.prod(output.shape[1:])))
 
 

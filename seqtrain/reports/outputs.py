@@ -20,13 +20,13 @@ Results = ClassificationResults | SegmentationResults | RegressionResults
 
 
 class OutputResults:
-    """One output against its target, over all batches.
+    """Compares one output with its target over all batches.
 
     Args:
-        spec: Of the output.
+        spec: The spec of the output.
 
     Attributes:
-        name: Of the target.
+        name: The name of the target.
         results: The results so far; None if the output cannot be compared with its target.
         skipped: The reason why it cannot.
     """
@@ -41,17 +41,17 @@ class OutputResults:
         """Adds a batch.
 
         Args:
-            fields: All of it.
+            fields: The fields of the batch.
             predicted: The output.
-            names: Of the samples.
+            names: The names of the samples.
         """
         target = next(field for field in fields if field.name == self.name)
         if isinstance(self.results, SegmentationResults):
-            ids = with_logits_seen(self.spec, predicted).class_ids(predicted)
+            ids = with_detected_logits(self.spec, predicted).class_ids(predicted)
             truth = flat_mask(target.array)
-            pictures = _pictures(fields, self.spec.channels_first)
+            images = _images(fields, self.spec.channels_first)
             weights = target.weights(fields, truth.shape)
-            self.results.add(truth, ids, None if weights is None else weights.array, pictures, names)
+            self.results.add(truth, ids, None if weights is None else weights.array, images, names)
         elif isinstance(self.results, ClassificationResults):
             classes = class_indices(target.array, target.num_classes or self.results.num_classes)
             if classes is None:
@@ -62,8 +62,8 @@ class OutputResults:
             self.results.add(target.array.reshape(predicted.shape), predicted)
 
 
-def with_logits_seen(spec: OutputSpec, predicted: npt.NDArray[Any]) -> OutputSpec:
-    """The spec, with `from_logits` where scores lie outside 0 to 1: not every loss says in the config what it takes."""
+def with_detected_logits(spec: OutputSpec, predicted: npt.NDArray[Any]) -> OutputSpec:
+    """The spec, with `from_logits` if scores are outside 0 to 1, since not every loss has that argument."""
     are_logits = spec.from_logits or bool(((predicted < 0) | (predicted > 1)).any())
     return dataclasses.replace(spec, from_logits=are_logits)
 
@@ -80,7 +80,7 @@ def _results(spec: OutputSpec) -> Results:
     return RegressionResults(name, unit="standard deviations" if spec.scales else "")
 
 
-def _pictures(fields: Sequence[Field], channels_first: bool) -> npt.NDArray[Any] | None:
-    """The images of the masks, with channels last."""
+def _images(fields: Sequence[Field], channels_first: bool) -> npt.NDArray[Any] | None:
+    """The images that the masks belong to, with channels last."""
     found = next((f.array for f in fields if f.is_input and f.kind == "pixels"), None)
     return np.moveaxis(found, 1, -1) if found is not None and channels_first else found

@@ -1,6 +1,6 @@
-"""An HTML page in one file: pictures are inside it, so that it can be mailed and opened without a network.
+"""Writes an HTML page in one file: images are embedded, so it can be mailed and opened without a network.
 
-What is on it is data (sections of blocks); how it looks is the template's affair, `page.html`. All text is escaped.
+The content of a page is data (sections of blocks); its layout is in the template `page.html`. All text is escaped.
 """
 
 from __future__ import annotations
@@ -22,8 +22,8 @@ class Text:
     """A paragraph.
 
     Args:
-        text: Plain.
-        is_faint: Whether it is a remark beside what counts.
+        text: Plain text.
+        is_faint: Whether it is a minor remark, shown in gray.
     """
 
     text: str
@@ -41,7 +41,7 @@ class Heading:
 
 @dataclass(frozen=True)
 class Code:
-    """Preformatted text: a config, a log."""
+    """Preformatted text, such as a config or a log."""
 
     text: str
     kind: ClassVar[str] = "code"
@@ -60,8 +60,8 @@ class Table:
     """Rows of texts and numbers.
 
     Args:
-        rows: Each as long as the header.
-        header: Names of the columns; none where it is empty.
+        rows: The rows, each as long as the header.
+        header: The names of the columns; empty for a table without a header.
     """
 
     rows: Sequence[Sequence[Any]]
@@ -70,21 +70,21 @@ class Table:
 
 
 @dataclass(frozen=True)
-class Picture:
-    """A picture inside the page.
+class PageImage:
+    """An image embedded in the page.
 
     Args:
-        content: A PNG, as bytes or in a file; or a picture to write as one.
-        caption: What it shows; also read out in its place.
+        content: A PNG, as bytes or as a file; or an image to be encoded as one.
+        caption: The text under it, which is also its alternative text.
     """
 
     content: bytes | Path | Image.Image
     caption: str
-    kind: ClassVar[str] = "picture"
+    kind: ClassVar[str] = "image"
 
     @property
     def source(self) -> str:
-        """The picture as a data URI."""
+        """The image as a data URI."""
         if isinstance(self.content, Image.Image):
             file = io.BytesIO()
             self.content.save(file, "PNG")
@@ -94,16 +94,16 @@ class Picture:
         return f"data:image/png;base64,{base64.b64encode(content).decode()}"
 
 
-Block = Text | Heading | Code | Figures | Table | Picture
+Block = Text | Heading | Code | Figures | Table | PageImage
 
 
 @dataclass(frozen=True)
 class Section:
-    """A part of a page, which the links on top lead to.
+    """A section of a page, with a link to it at the top of the page.
 
     Args:
-        title: Of the part.
-        blocks: What it holds, from top to bottom.
+        title: The heading.
+        blocks: The content, from top to bottom.
     """
 
     title: str
@@ -111,12 +111,12 @@ class Section:
 
 
 def page(title: str, subtitle: str, sections: Sequence[Section]) -> str:
-    """The page as HTML, in one file.
+    """The page as HTML.
 
     Args:
-        title: On top, and of the browser's tab.
-        subtitle: The line under it.
-        sections: From top to bottom.
+        title: The title, which is also that of the browser's tab.
+        subtitle: The line under the title.
+        sections: The sections, from top to bottom.
     """
     import jinja2
 

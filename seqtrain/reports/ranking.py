@@ -1,7 +1,9 @@
-"""How well scores rank the positive samples before the others, at every threshold that there is.
+"""ROC and precision-recall curves, and the areas under them.
 
-Source: T. Fawcett, 2006, An introduction to ROC analysis. Samples of one score are decided together. Average precision
-is the mean of the precisions at each threshold, weighted by what recall gains there, without interpolation.
+Samples with equal scores share a threshold. Average precision is the mean of the precisions at all thresholds, weighted
+by the increase of recall, without interpolation.
+
+Source: T. Fawcett, 2006, An introduction to ROC analysis.
 """
 
 from __future__ import annotations
@@ -19,10 +21,10 @@ def roc(positive: Flags, scores: Floats) -> tuple[Floats, Floats]:
     """False and true positive rates, from the highest threshold (nothing is positive) to the lowest.
 
     Args:
-        positive: Which samples are, (samples,); some are and some are not.
-        scores: Higher for what is rather positive.
+        positive: Whether each sample is positive, (samples,); there must be positive and negative ones.
+        scores: The scores, (samples,); higher for samples that are more likely positive.
     """
-    true, decided = _decided(positive, scores)
+    true, decided = _cumulative_counts(positive, scores)
     false = decided - true
     return np.concatenate([[0.0], false / false[-1]]), np.concatenate([[0.0], true / true[-1]])
 
@@ -33,8 +35,8 @@ def roc_area(false_rate: Floats, true_rate: Floats) -> float:
 
 
 def precision_recall(positive: Flags, scores: Floats) -> tuple[Floats, Floats]:
-    """Recall and precision, from recall 0 on."""
-    true, decided = _decided(positive, scores)
+    """Recall and precision, from recall 0 to 1."""
+    true, decided = _cumulative_counts(positive, scores)
     precision = true / decided
     return np.concatenate([[0.0], true / true[-1]]), np.concatenate([precision[:1], precision])
 
@@ -45,8 +47,8 @@ def average_precision(positive: Flags, scores: Floats) -> float:
     return float(np.sum(np.diff(recall) * precision[1:]))
 
 
-def _decided(positive: Flags, scores: Floats) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
-    """At each threshold, the numbers of positive samples and of all samples above it."""
+def _cumulative_counts(positive: Flags, scores: Floats) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
+    """For each threshold, the numbers of positive samples and of all samples at or above it."""
     order = np.argsort(-scores, kind="stable")
     ranked = scores[order]
     last_of_score = np.append(np.flatnonzero(ranked[1:] != ranked[:-1]), len(ranked) - 1)

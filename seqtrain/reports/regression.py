@@ -1,6 +1,6 @@
-"""How well values are predicted: predicted against true, and the residuals.
+"""How well values are predicted: predicted against true values, and the residuals.
 
-Errors are summed up exactly over all samples; what is drawn is a uniform sample of them.
+Errors are summed over all samples; the plots show a uniform subsample.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from seqtrain.reports.subsample import Subsample
 from seqtrain.sequences.fitted import Scale
 
 _MOST_DRAWN = 50_000
-_FAR = 2  # times as far as nearly all
+_OUTLIER_FACTOR = 2  # an outlier is at least this many times as large as nearly all residuals
 _MOST_POINTS = 2000  # more are drawn as a density
 
 Values = npt.NDArray[np.floating[Any]]
@@ -27,12 +27,12 @@ class RegressionResults:
     """How predicted values compare with true ones, added batch by batch.
 
     Args:
-        name: Of what is predicted.
-        scale: The mean and std that the values were scaled by, and are brought back with.
-        unit: Of the values, where it is not that of the data.
+        name: The name of the predicted value.
+        scale: The mean and std by which the values were scaled; they are converted back.
+        unit: The unit of the values, if it is not that of the data.
 
     Attributes:
-        kept: True and predicted values, of a uniform sample where there are many.
+        kept: True and predicted values; if there are many, a uniform subsample.
     """
 
     kind = "regression"
@@ -45,11 +45,11 @@ class RegressionResults:
         self.kept = Subsample(_MOST_DRAWN)
         self._num_samples = 0
         self._count = 0
-        self._shift = 0.0  # near the mean, so that sums of squares keep their digits
-        self._sums = np.zeros(5)  # of truth, its squares, errors, their squares, their sizes
+        self._shift = 0.0  # subtracted from true values: near their mean, sums of squares are precise
+        self._sums = np.zeros(5)  # of true values, their squares, errors, squared errors, absolute errors
 
     def add(self, truth: Values, predicted: Values) -> None:
-        """Adds values, arrays of one shape with a row a sample; what is NaN or infinite in either is left out."""
+        """Adds values: two arrays of the same shape, a row for each sample; NaN and infinite values are left out."""
         finite = np.isfinite(truth) & np.isfinite(predicted)
         self._num_samples += int(np.count_nonzero(finite.any(axis=tuple(range(1, finite.ndim)))))
         truth, predicted, finite = (values.ravel() for values in (*np.asarray([truth, predicted], np.float64), finite))
@@ -79,8 +79,8 @@ class RegressionResults:
         """Draws predicted against true values, and the residuals.
 
         Args:
-            folder: For the pictures.
-            suffix: Of their names, where a model has several outputs.
+            folder: The output folder.
+            suffix: Appended to the file names if a model has several outputs.
         """
         paths = [folder / f"{name}{suffix}.png" for name in ("predicted_and_true", "residuals")]
         truth, predicted = self.kept.columns()
@@ -111,12 +111,12 @@ class RegressionResults:
             axes = figure.add_subplot()
             sizes = np.abs(residuals)
             most, nearly = float(sizes.max()), float(np.percentile(sizes, 99.6))
-            reach = (most if most < _FAR * nearly else nearly) or most or 1.0
+            reach = (most if most < _OUTLIER_FACTOR * nearly else nearly) or most or 1.0
             num_bins = min(60, max(10, round(math.sqrt(len(residuals)))))
             axes.hist(residuals, bins=num_bins, range=(-reach, reach), color=TRAINING, alpha=0.85)
             if beyond := int(np.count_nonzero(sizes > reach)):
-                words = f"{beyond} more beyond, the farthest {_short(residuals[sizes.argmax()])}"
-                axes.text(0.99, 0.97, words, transform=axes.transAxes, ha="right", va="top", color=FAINT, fontsize=10.5)
+                note = f"{beyond} more beyond, the farthest {_short(residuals[sizes.argmax()])}"
+                axes.text(0.99, 0.97, note, transform=axes.transAxes, ha="right", va="top", color=FAINT, fontsize=10.5)
             axes.axvline(0, color=FAINT, linestyle="--", linewidth=1.4)
             axes.grid(visible=False, axis="x")
             axes.set(xlabel=self._label("predicted less true"))

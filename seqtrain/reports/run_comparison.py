@@ -25,8 +25,8 @@ if TYPE_CHECKING:
     from rich.console import RenderableType
     from rich.text import Text
 
-_WIDEST_CELLS = (UNLIMITED, 32, 24, 18, 14, 10)  # the widest that fits is taken
-_PACE = ("samples_per_s", "data_wait", "learning_rate", "lr")  # of which none is the best
+_WIDEST_CELLS = (UNLIMITED, 32, 24, 18, 14, 10)  # the first width that fits the terminal is used
+_RATES = ("samples_per_s", "data_wait", "learning_rate", "lr")  # metrics without a best value
 _LOSS = ("compile", "loss")
 
 Row = tuple[str, list[str]]
@@ -34,12 +34,12 @@ Row = tuple[str, list[str]]
 
 @dataclass(frozen=True)
 class Comparison:
-    """Runs side by side.
+    """The comparison of several runs.
 
     Args:
-        runs: At least two.
-        configs: Of each the values by key; a key that all have alike is not in `differences`.
-        differences: The keys of the configs that are not alike everywhere.
+        runs: The runs, at least two.
+        configs: The values of each run's config by key.
+        differences: The keys whose values are not the same in all configs.
     """
 
     runs: Sequence[RunFolder]
@@ -48,7 +48,7 @@ class Comparison:
 
     @property
     def names(self) -> list[str]:
-        """The runs' paths, without what they all begin with."""
+        """The runs' paths, without their common parent folder."""
         return short_names([run.path for run in self.runs])
 
     @property
@@ -57,15 +57,15 @@ class Comparison:
         return list(dict.fromkeys(name for run in self.runs for name in run.metrics))
 
     def at_best(self, metric: str) -> list[Any]:
-        """The value of a metric in the best epoch of each run, whose weights are its best checkpoint."""
+        """The value of a metric in the best epoch of each run, that of its best checkpoint."""
         return [_row_of_best(run).get(metric) for run in self.runs]
 
     def values(self, keys: Names) -> list[Any]:
-        """A value of each run's config; None where there is none."""
+        """The value of a key in each run's config; None if a config does not have it."""
         return [config[keys].value if keys in config else None for config in self.configs]
 
     def to_json(self) -> dict[str, Any]:
-        """For scripts; lists are in the order of the runs."""
+        """A JSON document; lists are in the order of the runs."""
         differences = [{"key": ".".join(keys), "values": self.values(keys)} for keys in self.differences]
         runs = [
             {"name": name, **run.to_json(), "metrics_at_best": _row_of_best(run)}
@@ -74,8 +74,8 @@ class Comparison:
         return {"runs": runs, "differences": differences}
 
     def parts(self, width: int = UNLIMITED) -> list[RenderableType]:
-        """For people: tables of one column a run, or where these are too wide of one line a run."""
-        results = [*self._course(), *(self._metric_row(metric) for metric in self.metrics)]
+        """Tables for the terminal with a column for each run, or with a line for each run if those are too wide."""
+        results = [*self._progress_rows(), *(self._metric_row(metric) for metric in self.metrics)]
         for widest in _WIDEST_CELLS:
             config = self._config_rows(widest)
             heads = [shortened_middle(name, widest) for name in self.names]
@@ -86,17 +86,17 @@ class Comparison:
         return _titled(self._config_rows(width // 2), results, partial(_stacked, self.names))
 
     def _config_rows(self, widest: int) -> list[Row]:
-        """The config values that differ; for a callback "yes" where it is there, as its key is its name already."""
+        """The config values that differ; for a callback "yes" if the run has it, since its key has its name."""
         rows = [(keys, self.values(keys)) for keys in self.differences]
         return [
             (".".join(keys), ["yes" if value == keys[-1] else _cell(value, widest) for value in values])
             for keys, values in rows
         ]
 
-    def _course(self) -> list[Row]:
+    def _progress_rows(self) -> list[Row]:
         bests = [run.best for run in self.runs]
         return [
-            ("status", [run.state.words for run in self.runs]),
+            ("status", [run.state.label for run in self.runs]),
             ("epochs", [f"{len(run.rows)}/{run.planned_epochs or '?'}" for run in self.runs]),
             ("trained", [trained_time(run) for run in self.runs]),
             ("best epoch", [str(best.epoch + 1) if best else "-" for best in bests]),
@@ -104,27 +104,27 @@ class Comparison:
         ]
 
     def _metric_row(self, metric: str) -> Row:
-        """A row with the metric's value in each run, the best one marked."""
+        """A row with the metric's value in each run; the best value is marked."""
         values = self.at_best(metric)
         numbers = [value for value in values if value is not None]
         best = (max if larger_is_better(metric) else min)(numbers, default=None)
-        is_told = metric not in _PACE and len(set(numbers)) > 1 and self.is_comparable(metric)
-        return metric, [number(value) + (" *" if is_told and value == best else "") for value in values]
+        has_best = metric not in _RATES and len(set(numbers)) > 1 and self.is_comparable(metric)
+        return metric, [number(value) + (" *" if has_best and value == best else "") for value in values]
 
     def is_comparable(self, metric: str) -> bool:
-        """Whether the numbers mean the same in all runs: their losses may be different ones."""
+        """Whether a metric has the same meaning in all runs; a loss has not if the runs have different losses."""
         return not metric.endswith("loss") or not any(keys[:2] == _LOSS for keys in self.differences)
 
 
 def compare_runs(paths: Sequence[Path]) -> Comparison:
-    """Compares runs; their data and imports need not be where the configs say.
+    """Compares runs; their data and imports need not exist.
 
     Args:
-        paths: Their folders, at least two.
+        paths: The run folders, at least two.
 
     Raises:
         CheckpointError: when one of them is no run.
-        ConfigError: when there is but one, or a config is not one of this version.
+        ConfigError: when there is only one, or a config is not valid in this version.
     """
     if len({path.resolve() for path in paths}) < 2:
         raise ConfigError("one run cannot be compared", expected="at least two different run folders")
@@ -138,7 +138,7 @@ def compare_runs(paths: Sequence[Path]) -> Comparison:
 
 
 def short_names(paths: Sequence[Path]) -> list[str]:
-    """Paths without the folders that they all begin with."""
+    """The paths without their common parent folder."""
     whole = [path.resolve() for path in paths]
     common = Path(os.path.commonpath([path.parent for path in whole]))
     return [str(path.relative_to(common)) for path in whole]
@@ -176,7 +176,7 @@ def _marked(cell: str) -> str | Text:
 
 
 def _cell(value: Any, widest: int) -> str:
-    """A value as JSON has it; of a long path the end, of anything else long the beginning."""
+    """A value as JSON; a long path is shortened at its beginning, any other long text at its end."""
     if value is None:
         return "-"
     text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)

@@ -1,4 +1,4 @@
-"""The curves of several runs in one picture, each named where it ends, so that no legend has to be matched."""
+"""Draws the curves of several runs into one image; each curve has its name at its end, so no legend is needed."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from seqtrain.reports.style import FAINT, LINES, saved_figure
 from seqtrain.text import shortened_middle
 
 _WIDTH, _PANEL_HEIGHT, _HEIGHT_OF_LABEL = 9.0, 3.6, 0.24  # inches
-_DASHES = ("-", "--", ":", "-.")  # a set of colours each
+_DASHES = ("-", "--", ":", "-.")  # used one after the other, each with all colours
 _LABEL_CHARACTERS = 24
 _MOST_MARKERS = 20
 _TEXT = "#222222"
 _LEADER = {"arrowstyle": "-", "linestyle": ":", "linewidth": 1.1, "shrinkA": 2, "shrinkB": 3, "relpos": (0, 0.5)}
-_FAR = 10  # a curve that leaves by so many times what the others need is cut off: that of a run that diverged
+_OUTLIER_FACTOR = 10  # a curve that needs this many times the range of the others is cut off, as after divergence
 
 
 def draw_runs(runs: Sequence[RunFolder], names: Sequence[str], path: Path, metric: str | None = None) -> list[str]:
@@ -26,15 +26,15 @@ def draw_runs(runs: Sequence[RunFolder], names: Sequence[str], path: Path, metri
 
     Args:
         runs: The runs.
-        names: What to call each.
+        names: The name of each run.
         path: The PNG.
-        metric: Which; by default what the runs watched, and their validation loss below.
+        metric: The metric. Default: the one that most runs watched, and the validation loss below it.
 
     Returns:
-        The metrics that were drawn, from above.
+        The metrics that were drawn, from top to bottom.
 
     Raises:
-        ConfigError: when no run has logged it.
+        ConfigError: when no run has logged the metric.
     """
     metrics = [metric] if metric else _watched(runs)
     known = list(dict.fromkeys(name for run in runs for name in run.metrics if run.points(name)))
@@ -54,7 +54,7 @@ def draw_runs(runs: Sequence[RunFolder], names: Sequence[str], path: Path, metri
 
 
 def _watched(runs: Sequence[RunFolder]) -> list[str]:
-    """The metric that most runs chose their best epoch by, and the validation loss."""
+    """The metric by which most runs choose their best epoch, and the validation loss."""
     watched = [best.monitor for run in runs if (best := run.best)]
     frequent = sorted(dict.fromkeys(watched), key=watched.count, reverse=True)[:1]
     loss = ["val_loss"] if any(run.points("val_loss") for run in runs) else []
@@ -84,19 +84,19 @@ def _draw(axes: Any, runs: Sequence[RunFolder], names: Sequence[str], metric: st
 
 
 def _cut_off(axes: Any, curves: Sequence[Sequence[tuple[int, float]]]) -> None:
-    """Cuts off curves far above the others, which would flatten these.
+    """Cuts off curves far above the others, which would flatten the others.
 
-    Seen are always the lowest values, and those that the curves begin with, but for a run that began beyond the others.
+    The lowest and the first values of all curves stay visible, except those of a run that starts far above the others.
     """
     firsts = [points[0][1] for points in curves if points]
     values = [value for points in curves for _, value in points]
     if not values:
         return
     low = min(values)
-    usual = _FAR * (median_low(firsts) - low)
+    usual = _OUTLIER_FACTOR * (median_low(firsts) - low)
     lowest = [min(value for _, value in points) for points in curves if points]
     span = max((value - low for value in [*firsts, *lowest] if value - low <= usual), default=0.0)
-    if max(values) - low > _FAR * span > 0:
+    if max(values) - low > _OUTLIER_FACTOR * span > 0:
         axes.set_ylim(low - 0.1 * span, low + 1.5 * span)
 
 
@@ -123,7 +123,7 @@ def _label(axes: Any, ends: Sequence[tuple[float, float, str, str]], gap: float)
 
 
 def spread(wanted: Sequence[float], gap: float) -> list[float]:
-    """Ascending places at least `gap` apart and near the wanted ones; within 0 to 1 where all fit."""
+    """Ascending positions near the wanted ones, at least `gap` apart; within 0 to 1 if all fit."""
     places: list[float] = []
     for place in wanted:
         places.append(max(place, places[-1] + gap) if places else place)

@@ -36,30 +36,30 @@ from seqtrain.errors import CheckpointError, DataError
 from seqtrain.metric_names import larger_is_better, watched_metric
 from seqtrain.reports.curves import read_history
 
-# Some ten times faster than the one in Python, where libyaml is there.
+# The loader of libyaml, if it is available, is about ten times faster than the one in Python.
 _YamlLoader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 _NO_METRICS = ("epoch", "time")
 _FIX = "bring the file back from a copy; a damaged result.json may also be removed: the run can go on without it"
 
 _LOCK = ".seqtrain.lock"
-_LOG_END = 1 << 16  # bytes; a traceback of TensorFlow's has some thousand
-_MOST_OF_LOG = 5_000_000  # bytes from the end that are searched for warnings
-_BEGUN = re.compile(r"^\S+ \S+ DEBUG command: ", re.MULTILINE)
-_ENDED = re.compile(r"^\S+ \S+ DEBUG ended by (\w+): (.*(?:\n  .*)*)", re.MULTILINE)
+_LOG_END = 1 << 16  # bytes; a traceback from TensorFlow has several thousand
+_MOST_OF_LOG = 5_000_000  # bytes at the end that are searched for warnings
+_START_LINE = re.compile(r"^\S+ \S+ DEBUG command: ", re.MULTILINE)
+_END_LINE = re.compile(r"^\S+ \S+ DEBUG ended by (\w+): (.*(?:\n  .*)*)", re.MULTILINE)
 _WARNING = re.compile(r"^\d{4}-\d\d-\d\d [\d:,]+ (?:WARNING|ERROR) (.*)$", re.MULTILINE)
 _BY_ERROR = {"DivergedError": "diverged", "KeyboardInterrupt": "interrupted"}
 
 
 @dataclass(frozen=True)
 class Best:
-    """The best epoch of a run by a metric, as result.json has it."""
+    """The best epoch of a run by a metric, with the keys of result.json."""
 
     epoch: int
     monitor: str
     value: float
 
     def to_json(self) -> dict[str, Any]:
-        """The facts as a JSON document."""
+        """The best epoch as a JSON document."""
         return asdict(self)
 
 
@@ -76,8 +76,8 @@ class RunState:
     reason: str = ""
 
     @property
-    def words(self) -> str:
-        """The status for people."""
+    def label(self) -> str:
+        """The status as it is shown to users."""
         return {"max_time": "out of time"}.get(self.status, self.status.replace("_", " "))
 
 
@@ -101,16 +101,16 @@ class RunFolder:
 
     @cached_property
     def starts(self) -> list[datetime]:
-        """When it was started, and when it was resumed."""
+        """The times at which it was started and resumed."""
         times = [each["time"] for each in self.meta.get("resumed", ())]
         if "started" in self.meta:
             times.insert(0, self.meta["started"])
         began = datetime.fromtimestamp((self.path / "config.yaml").stat().st_mtime, UTC)
-        return [datetime.fromisoformat(time) for time in times] or [began]  # with the config a run begins
+        return [datetime.fromisoformat(time) for time in times] or [began]  # a run writes its config when it starts
 
     @cached_property
     def plain_config(self) -> Mapping[str, Any]:
-        """config.yaml as it is written; empty where it is no config."""
+        """The content of config.yaml, without validation; empty if it cannot be read."""
         try:
             config = yaml.load((self.path / "config.yaml").read_bytes(), _YamlLoader)
         except (OSError, UnicodeDecodeError, yaml.YAMLError):
@@ -119,31 +119,31 @@ class RunFolder:
 
     @property
     def planned_epochs(self) -> int | None:
-        """How many epochs it is to have at most."""
+        """The largest number of epochs, as configured."""
         fit = self.plain_config.get("fit")
         epochs = fit.get("epochs") if isinstance(fit, dict) else None
         return epochs if isinstance(epochs, int) else None
 
     @property
     def loss(self) -> Any:
-        """What it minimises, as the config has it; None where the model has a loss of its own."""
+        """The loss in the config; None if the model brings its own."""
         compiled = self.plain_config.get("compile")
         return compiled.get("loss") if isinstance(compiled, dict) else None
 
     @property
     def metrics(self) -> list[str]:
-        """The names of all that it logged as a number, in order."""
+        """The names of all logged metrics, in order."""
         names = dict.fromkeys(name for row in self.rows for name in row)
         return [name for name in names if name not in _NO_METRICS]
 
     @property
     def last(self) -> dict[str, Any]:
-        """What the last epoch logged."""
+        """The metrics of the last epoch."""
         return self.logged(len(self.rows) - 1) if self.rows else {}
 
     @property
     def best(self) -> Best | None:
-        """The best epoch by the metric that the run itself watched; None where it has finished none."""
+        """The best epoch by the metric that the run watched; None if no epoch is finished."""
         known = (self.result or {}).get("best")
         if isinstance(known, dict):
             return Best(int(known["epoch"]), str(known["monitor"]), float(known["value"]))
@@ -151,7 +151,7 @@ class RunFolder:
 
     @property
     def duration_s(self) -> float | None:
-        """The training time: from each start to its last finished epoch, or until now while it trains.
+        """The training time: from each start to the last epoch that it finished, or until now while the run trains.
 
         None if it is unknown: no epoch is finished, or the epochs have no time.
         """
@@ -166,19 +166,19 @@ class RunFolder:
 
     @property
     def age_s(self) -> float:
-        """How long ago it was started or resumed last."""
+        """The time since it was last started or resumed, in seconds."""
         return (datetime.now(UTC) - self.starts[-1]).total_seconds()
 
     @cached_property
     def split(self) -> dict[str, Any]:
-        """What split.json counts; empty where it cannot be read."""
-        split = _json_or_nothing(self.path / "split.json")
+        """The counts and hashes in split.json; empty if it cannot be read."""
+        split = _json_or_empty(self.path / "split.json")
         return {name: value for name, value in split.items() if name not in ("train", "val")}
 
     @cached_property
     def results(self) -> dict[str, Any]:
-        """What plots/results.json says of the best weights; empty where it cannot be read."""
-        return _json_or_nothing(self.path / "plots" / "results.json")
+        """The results of the best weights, from plots/results.json; empty if it cannot be read."""
+        return _json_or_empty(self.path / "plots" / "results.json")
 
     @cached_property
     def warnings(self) -> list[str]:
@@ -187,7 +187,7 @@ class RunFolder:
 
     @property
     def log_end(self) -> str:
-        """The end of train.log: what was written since the last start, as far as it is near the end."""
+        """The end of train.log, without messages from before the last start."""
         return _since_last_start(_end_of_log(self.path, _LOG_END))
 
     def checkpoints(self) -> list[dict[str, Any]]:
@@ -206,16 +206,16 @@ class RunFolder:
         return {name: value for name, value in self.rows[index].items() if name not in _NO_METRICS}
 
     def points(self, metric: str) -> list[tuple[int, float]]:
-        """Each epoch that has a finite value of a metric, with the value."""
+        """Each epoch in which a metric is finite, with its value."""
         found = [(int(row["epoch"]), row.get(metric)) for row in self.rows]
         return [(epoch, float(v)) for epoch, v in found if isinstance(v, (int, float)) and math.isfinite(v)]
 
     def best_by(self, metric: str, mode: str = "auto") -> Best | None:
-        """The best epoch by a metric, the first of equal ones; None where none has it.
+        """The best epoch by a metric, of equal ones the first; None if no epoch has the metric.
 
         Args:
-            metric: As it is logged.
-            mode: "max", "min", or "auto": as the name says.
+            metric: The name of the metric in the logs.
+            mode: "max", "min", or "auto" to decide by the name.
         """
         choose = max if mode == "max" or (mode == "auto" and larger_is_better(metric)) else min
         epoch, value = choose(self.points(metric), key=lambda point: point[1], default=(None, math.nan))
@@ -227,7 +227,7 @@ class RunFolder:
         return shlex.join(["seqtrain", "fit", f"{folder}/config.yaml", "--run-dir", folder])
 
     def to_json(self) -> dict[str, Any]:
-        """The facts as a JSON document."""
+        """The run as a JSON document."""
         best = self.best
         return {
             "run_dir": str(self.path.resolve()),
@@ -243,7 +243,7 @@ class RunFolder:
 
     @property
     def _early_stops(self) -> list[dict[str, Any]]:
-        """The arguments of each `early_stopping`, as the config's YAML has them."""
+        """The arguments of each `early_stopping` in the config."""
         listed = self.plain_config.get("callbacks")
         mappings = [each for each in listed if isinstance(each, dict)] if isinstance(listed, list) else []
         stops = [each.get("early_stopping") for each in mappings]
@@ -254,7 +254,7 @@ def read_run(path: Path) -> RunFolder:
     """Reads a run folder.
 
     Raises:
-        CheckpointError: when there is no run in it, or what is there cannot be read.
+        CheckpointError: when there is no run in it, or it cannot be read.
     """
     if not path.is_dir():
         raise CheckpointError("no such run folder", where=path, fix="seqtrain runs ls lists those that there are")
@@ -262,16 +262,16 @@ def read_run(path: Path) -> RunFolder:
         raise no_run_in(path)
     try:
         result = _document(path / "result.json") if (path / "result.json").exists() else None
-        run = RunFolder(path, _json_or_nothing(path / "meta.json"), result, _rows(path), _state(path, result))
-        run.to_json()  # whatever is not as a run writes it is found now
+        run = RunFolder(path, _json_or_empty(path / "meta.json"), result, _rows(path), _state(path, result))
+        run.to_json()  # finds damaged values now
     except (OSError, ValueError, KeyError, TypeError, AttributeError, DataError) as error:
-        words = f"it has no {error}" if isinstance(error, KeyError) else str(error).splitlines()[0]
-        raise CheckpointError(f"cannot be read as a run: {words}", where=path, fix=_FIX) from error
+        reason = f"it has no {error}" if isinstance(error, KeyError) else str(error).splitlines()[0]
+        raise CheckpointError(f"cannot be read as a run: {reason}", where=path, fix=_FIX) from error
     return run
 
 
 def no_run_in(path: Path) -> CheckpointError:
-    """The error of a folder without a run; it names a run below the folder where there is one."""
+    """The error for a folder without a run; it names a run below the folder, if there is one."""
     below = sorted(each.parent for each in [*path.glob("*/config.yaml"), *path.glob("*/*/config.yaml")])
     such = f", such as {below[-1]}" if below else ": runs/NAME/TIME"
     return CheckpointError("there is no run in this folder", where=path, fix=f"name a run folder{such}")
@@ -289,14 +289,14 @@ def _document(path: Path) -> dict[str, Any]:
     return document
 
 
-def _json_or_nothing(path: Path) -> dict[str, Any]:
+def _json_or_empty(path: Path) -> dict[str, Any]:
     with contextlib.suppress(OSError, ValueError):
         return _document(path)
     return {}
 
 
 def _rows(folder: Path) -> list[dict[str, Any]]:
-    """One row a line of metrics.jsonl; a last line that is only half written is left out."""
+    """The rows in metrics.jsonl, without an incomplete last line."""
     try:
         lines = (folder / "metrics.jsonl").read_bytes().split(b"\n")
     except FileNotFoundError:
@@ -324,15 +324,15 @@ def _state(folder: Path, result: Mapping[str, Any] | None) -> RunState:
     holder = _lock_holder(folder)
     if holder is not None:
         return RunState("training", holder)
-    ended = _ENDED.findall(_since_last_start(_end_of_log(folder, _LOG_END)))
+    ended = _END_LINE.findall(_since_last_start(_end_of_log(folder, _LOG_END)))
     if not ended:
         return RunState("killed")
-    error, words = ended[-1]
-    return RunState(_BY_ERROR.get(error, "failed"), f"{error}: {words}")
+    error, message = ended[-1]
+    return RunState(_BY_ERROR.get(error, "failed"), f"{error}: {message}")
 
 
 def _lock_holder(folder: Path) -> str | None:
-    """Who holds the folder's lock, in the words of the lock; None where nobody does."""
+    """The process that holds the folder's lock, as the lock file names it; None if the lock is free."""
     try:
         descriptor = os.open(folder / _LOCK, os.O_RDONLY | os.O_CLOEXEC)
     except OSError:
@@ -344,19 +344,20 @@ def _lock_holder(folder: Path) -> str | None:
         except BlockingIOError:
             return holder or "a process that does not say who it is"
         except OSError:  # a file system without locks
-            return holder if _lives_here(holder) else None
+            return holder if _is_local_process(holder) else None
         return None
     finally:
         os.close(descriptor)
 
 
-def _lives_here(holder: str) -> bool:
+def _is_local_process(holder: str) -> bool:
+    """Whether the named process runs on this machine."""
     match = re.fullmatch(r"host (.*), process (\d+)", holder)
     return match is not None and match[1] == platform.node() and Path("/proc", match[2]).exists()
 
 
 def _end_of_log(folder: Path, most: int) -> str:
-    """The last bytes of train.log as text; "" where there is none."""
+    """The last bytes of train.log as text; "" without a log."""
     with contextlib.suppress(OSError), (folder / "train.log").open("rb") as file:
         file.seek(max(0, file.seek(0, os.SEEK_END) - most))
         return file.read().decode(errors="replace")
@@ -364,5 +365,5 @@ def _end_of_log(folder: Path, most: int) -> str:
 
 
 def _since_last_start(log: str) -> str:
-    starts = [match.start() for match in _BEGUN.finditer(log)]
+    starts = [match.start() for match in _START_LINE.finditer(log)]
     return log[starts[-1] :] if starts else log

@@ -1,4 +1,4 @@
-"""The report of a run as one HTML page: status and results, then config and data; also while the run trains.
+"""Writes the report of a run as one HTML page: status and results, then data and config; also while the run trains.
 
 Everything is read from the run folder. Only the statistics of the data and the sheet of the first training batch need
 the data; if it no longer exists, the page says so and leaves them out. The model is not built.
@@ -23,7 +23,7 @@ from seqtrain.reports.contact_sheet import Panel, contact_sheet
 from seqtrain.reports.curves import draw_run
 from seqtrain.reports.fields import fields_of_sequence
 from seqtrain.reports.inspected_batch import statistics_table
-from seqtrain.reports.page import Block, Code, Figures, Heading, Picture, Section, Table, Text, page
+from seqtrain.reports.page import Block, Code, Figures, Heading, PageImage, Section, Table, Text, page
 from seqtrain.reports.run_folder import RunFolder, read_run
 from seqtrain.reports.statistics import batch_statistics, side_statistics
 from seqtrain.text import duration, number
@@ -39,7 +39,7 @@ _CAPTIONS = {
     "predicted_and_true": "each sample a point; on the dashed line where it is predicted right",
     "residuals": "how far predictions are off",
 }
-# Pictures of results and curves side by side, where the screen has room for two.
+# The plots of results and curves are side by side if the screen is wide enough for two.
 _SIDE_BY_SIDE = """@media (min-width: 60rem) {
     #part-2 figure, #part-3 figure { display: inline-block; width: 49%; vertical-align: top; }
   }
@@ -67,14 +67,14 @@ def report(path: Path) -> tuple[str, dict[str, Any]]:
         CheckpointError: when there is no run in it.
     """
     run = read_run(path)
-    loaded, trouble = _loaded(path)
+    loaded, problem = _loaded(path)
     title = " / ".join(run.path.resolve().parts[-2:])
     sections = [
         Section("Overview", list(_overview(run))),
         Section("Results", list(_results(run))),
         Section("Curves", list(_curves(run))),
-        Section("Data", list(_data(run, loaded, trouble))),
-        Section("Config", list(_config(run, loaded, trouble))),
+        Section("Data", list(_data(run, loaded, problem))),
+        Section("Config", list(_config(run, loaded, problem))),
         Section("Environment", list(_environment(run))),
         Section("History", list(_history(run))),
         Section("Go on", list(_commands(run))),
@@ -99,7 +99,7 @@ def _key_facts(run: RunFolder) -> dict[str, Any]:
 
 
 def _error(run: RunFolder) -> str | None:
-    """What ended a run that failed."""
+    """The error that ended a failed run."""
     return run.state.reason if run.state.status in ("failed", "diverged") else None
 
 
@@ -160,9 +160,9 @@ def _results(run: RunFolder) -> Iterator[Block]:
             yield Text(f"Errors are in {output['unit']} of the targets.", is_faint=True)
         if "deviation" in output:
             unit = f"its standard deviation, {number(output['deviation'])}"
-            words = f"Errors are in the unit of {output['column']}; the metrics of the epochs are in {unit}."
-            yield Text(words, is_faint=True)
-        yield from _pictures([run.path / "plots" / plot for plot in output["plots"]])
+            note = f"Errors are in the unit of {output['column']}; the metrics of the epochs are in {unit}."
+            yield Text(note, is_faint=True)
+        yield from _images([run.path / "plots" / plot for plot in output["plots"]])
         if "classes" in output:
             yield from _class_table(run.path / "plots" / output["classes"])
 
@@ -176,7 +176,7 @@ def _class_table(path: Path) -> Iterator[Block]:
 
 
 def _curves(run: RunFolder) -> Iterator[Block]:
-    """The curves, drawn anew: those in the folder may be older, or missing after a kill."""
+    """The curves, drawn again: those in the folder may be outdated, or missing after a kill."""
     import tempfile
 
     if not run.rows:
@@ -190,23 +190,23 @@ def _curves(run: RunFolder) -> Iterator[Block]:
         last = [path for path in paths if path.stem in _RATES]
         first = [path for path in paths if path not in last]
         first.sort(key=lambda path: path.stem != "loss")
-        yield from _pictures([*first, *last], read=True)
+        yield from _images([*first, *last], read=True)
 
 
-def _pictures(paths: list[Path], *, read: bool = False) -> Iterator[Block]:
+def _images(paths: list[Path], *, read: bool = False) -> Iterator[Block]:
     for path in paths:
         if path.is_file():
             caption = _CAPTIONS.get(path.name.partition(".")[0], path.stem.replace("_", " "))
-            yield Picture(path.read_bytes() if read else path, caption)
+            yield PageImage(path.read_bytes() if read else path, caption)
 
 
-def _data(run: RunFolder, loaded: LoadedConfig | None, trouble: str) -> Iterator[Block]:
+def _data(run: RunFolder, loaded: LoadedConfig | None, problem: str) -> Iterator[Block]:
     sizes = {name.removeprefix("num_"): value for name, value in run.split.items() if name.startswith("num_")}
     left_out = sizes.get("samples", 0) - sizes.get("train", 0) - sizes.get("val", 0)
     rows = [[{"train": "training", "val": "validation"}.get(n, n), value] for n, value in sizes.items()]
     yield Table(rows + [["of them left out", left_out]] * (left_out > 0))
     if loaded is None:
-        yield Text(f"The data are not shown, as the config cannot be read: {trouble}", is_faint=True)
+        yield Text(f"The data are not shown, as the config cannot be read: {problem}", is_faint=True)
         return
     try:
         data = open_run_data(run.path, loaded)
@@ -240,12 +240,12 @@ def _first_batch(data: Data) -> Iterator[Block]:
     title = "train, epoch 1, batch 1"
     sheet = contact_sheet([Panel("", fields)], title=title, sample_ids=ids, data_format=train.data_format)
     if sheet is not None:
-        yield Picture(sheet, "the first training batch, as the model sees it")
+        yield PageImage(sheet, "the first training batch, as the model sees it")
 
 
-def _config(run: RunFolder, loaded: LoadedConfig | None, trouble: str) -> Iterator[Block]:
+def _config(run: RunFolder, loaded: LoadedConfig | None, problem: str) -> Iterator[Block]:
     if loaded is None:
-        yield Text(f"It cannot be read any more: {trouble}", is_faint=True)
+        yield Text(f"It cannot be read any more: {problem}", is_faint=True)
     else:
         yield Heading("Chosen for this run")
         yield Table([[value.key, _setting(value.value)] for value in non_default(loaded)])
@@ -291,7 +291,7 @@ def _commands(run: RunFolder) -> Iterator[Block]:
 
 
 def _cell(text: str) -> Any:
-    """A cell of a CSV as a number; None where it is empty."""
+    """A cell of a CSV as a number; None if it is empty."""
     if not text:
         return None
     return int(text) if text.isdigit() else float(text)

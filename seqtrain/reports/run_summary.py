@@ -29,7 +29,7 @@ _PACKAGES = ("keras", "tensorflow", "tensorflow-cpu", "jax")
 
 
 def summary(run: RunFolder) -> dict[str, Any]:
-    """All of it, for scripts."""
+    """The summary as a JSON document."""
     meta = run.meta
     last_start = (meta.get("resumed") or [meta])[-1]
     config, flaw = _config(run)
@@ -56,7 +56,7 @@ def summary(run: RunFolder) -> dict[str, Any]:
 
 
 def summary_parts(run: RunFolder, document: Mapping[str, Any]) -> list[RenderableType]:
-    """The same for people.
+    """The summary for the terminal.
 
     Args:
         run: The run.
@@ -81,7 +81,7 @@ def _outcome(run: RunFolder, document: Mapping[str, Any]) -> Iterator[tuple[str,
     planned = f" of {run.planned_epochs}" if run.planned_epochs else ""
     trained = f" in {short_duration(run.duration_s)}" if run.duration_s is not None else ""
     epochs = f"{len(run.rows)}{planned} epoch{'' if (run.planned_epochs or len(run.rows)) == 1 else 's'}"
-    status = styled(run.state.words, status_color(run.state), wraps=True)
+    status = styled(run.state.label, status_color(run.state), wraps=True)
     yield "status", status.append(f" after {epochs}{trained}, started {ago(run.age_s)}")
     message, _, fix = run.state.reason.partition("\n  fix: ")
     for name, text in (("by" if run.state.status == "training" else "why", message), ("fix", fix)):
@@ -115,13 +115,13 @@ def _facts(document: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
 
 
 def _setting(key: str, value: Any) -> tuple[str, str]:
-    """A key and its value; without the value where the key ends in it, as for a callback."""
+    """A key and its value; without the value if the key ends with it, as for a callback."""
     text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
     return f"  {key}", "" if key.endswith(f".{text}") else text
 
 
 def _config(run: RunFolder) -> tuple[list[dict[str, Any]], str | None]:
-    """What of the config is not the default; and why that is not known, where another version wrote it."""
+    """The config values that are not the default; or why they are unknown, if another version wrote the config."""
     try:
         found = non_default(load_config(run.path / "config.yaml", needs_files=False))
     except ConfigError as error:
@@ -134,5 +134,5 @@ def _command(argv: Any) -> str:
 
 
 def _last_lines(log: str) -> list[str]:
-    """The last messages of the log, without the model's layers, what libraries print, and tracebacks."""
+    """The last messages of the log, without the model's layers, the output of libraries, and tracebacks."""
     return [line for message in _MESSAGE.findall(log) for line in message.splitlines()][-_LOG_LINES:]

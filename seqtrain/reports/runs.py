@@ -30,8 +30,8 @@ class Runs:
 
     Args:
         places: The folders.
-        found: The runs, the one that was started last first.
-        skipped: The folders that hold a run which cannot be read, and why.
+        found: The runs; the one that was started last comes first.
+        skipped: The folders with a run that cannot be read, and the reasons.
     """
 
     places: Sequence[Path]
@@ -44,16 +44,16 @@ class Runs:
         return list(dict.fromkeys(name for run in self.found for name in run.metrics))
 
     def name(self, run: RunFolder) -> str:
-        """What to call a run: its path from the one folder that was asked for, as it is where there were several."""
+        """The name of a run: its path, which is relative to the folder that was searched if there is only one."""
         if len(self.places) == 1 and run.path != self.places[0]:
             return str(run.path.relative_to(self.places[0]))
         return str(run.path)
 
     def by_metric(self, metric: str, mode: str = "auto") -> list[tuple[RunFolder, Best]]:
-        """The runs that have a metric, each with its best epoch by it; the best run first. Warns of different losses.
+        """The runs with a metric, each with its best epoch by it, the best run first. Warns about different losses.
 
         Raises:
-            ConfigError: when none has it.
+            ConfigError: when no run has the metric.
         """
         if metric not in self.metrics:
             raise ConfigError(
@@ -71,13 +71,13 @@ class Runs:
         """All runs, the best by a metric first, and those without it last.
 
         Raises:
-            ConfigError: when none has it.
+            ConfigError: when no run has the metric.
         """
         rated = [run for run, _ in self.by_metric(metric)]
         return [*rated, *(run for run in self.found if not run.points(metric))]
 
     def warn_of_skipped(self) -> None:
-        """Warns of each folder that was skipped."""
+        """Warns about each folder that was skipped."""
         for mistake in self.skipped:
             log.warning("warning: skipped: %s", mistake)
 
@@ -85,24 +85,24 @@ class Runs:
         """The best run.
 
         Args:
-            metric: By which; the one that they all watched where it is None.
-            mode: "max", "min", or "auto": as the name says.
+            metric: The metric to compare; None for the one that all runs watched.
+            mode: "max", "min", or "auto" to decide by the name.
 
         Raises:
-            CheckpointError: when there is none.
-            ConfigError: when the metric is not known, or they watched several.
+            CheckpointError: when there is no such run.
+            ConfigError: when no run has the metric, or the runs watched different ones.
         """
         rated = self.by_metric(metric or self._watched(), mode)
         if not rated:
             raise CheckpointError(f"no run has a finite value of '{metric}'", where=_names(self.places))
         run, best = rated[0]
         if run.best and run.best.epoch != best.epoch:
-            words = "warning: %s: its best checkpoint is that of epoch %d, by %s; %s is best in epoch %d"
-            log.warning(words, run.path, run.best.epoch + 1, run.best.monitor, best.monitor, best.epoch + 1)
+            message = "warning: %s: its best checkpoint is that of epoch %d, by %s; %s is best in epoch %d"
+            log.warning(message, run.path, run.best.epoch + 1, run.best.monitor, best.monitor, best.epoch + 1)
         return run, best
 
     def to_json(self, runs: Sequence[RunFolder]) -> dict[str, Any]:
-        """For scripts: the runs in an order, and what was skipped."""
+        """A JSON document with some runs in the given order, and the folders that were skipped."""
         skipped = [{"run_dir": mistake.where, "reason": mistake.message} for mistake in self.skipped]
         return {"runs": [{"name": self.name(run), **run.to_json()} for run in runs], "skipped": skipped}
 
@@ -125,7 +125,7 @@ def find_runs(places: Sequence[Path]) -> Runs:
     """Finds and reads all runs below some folders, which may be runs themselves.
 
     Raises:
-        CheckpointError: when one of the folders is not there.
+        CheckpointError: when one of the folders does not exist.
     """
     found: list[RunFolder] = []
     skipped: list[Mistake] = []

@@ -1,4 +1,4 @@
-"""Runs as a table for a terminal, a line each."""
+"""Shows runs as a table for the terminal, one line per run."""
 
 from __future__ import annotations
 
@@ -25,13 +25,13 @@ _COLORS = dict.fromkeys(("completed", "early_stopped"), "green") | dict.fromkeys
 def runs_table(
     runs: Runs, ordered: Sequence[RunFolder], width: int = UNLIMITED, metric: str | None = None
 ) -> list[RenderableType]:
-    """The runs in an order, with their best values.
+    """A table of runs in the given order, with their best values.
 
     Args:
-        runs: What was found.
+        runs: All runs that were found.
         ordered: The runs to show.
-        width: Of the terminal; where it is narrow, columns are left out and names are cut.
-        metric: By which their best epochs are chosen; the one that each watched where it is None.
+        width: The width of the terminal; if it is narrow, columns are left out and names are shortened.
+        metric: The metric by which the best epochs are chosen; None for the one that each run watched.
     """
     if not ordered:
         return [f"no runs below {', '.join(map(str, runs.places))}"]
@@ -58,12 +58,12 @@ def status_color(state: RunState) -> str:
 
 
 def trained_time(run: RunFolder) -> str:
-    """How long it trained, for a table."""
+    """The training time, for a table."""
     return short_duration(run.duration_s) if run.duration_s is not None else "-"
 
 
 def _fit(cells: dict[str, list[str]], width: int) -> None:
-    """Drops columns until the rest fits, and shortens names in the middle to the room that is left."""
+    """Removes columns until the rest fits, and shortens the names of runs to the remaining width."""
     for name in (*_LESS_NEEDED, None):
         others = sum(max(map(len, (title, *column))) + len(GAP) for title, column in cells.items() if title != "run")
         room = width - others
@@ -74,9 +74,9 @@ def _fit(cells: dict[str, list[str]], width: int) -> None:
 
 
 def _status(state: RunState) -> str:
-    """The status; of a run that trains with the number of its process, by which it can be stopped."""
+    """The status; while a run trains, with the id of its process, by which it can be stopped."""
     process = state.reason.rpartition("process ")[2] if state.status == "training" else ""
-    return f"{state.words}, {process}" if process.isdigit() else state.words
+    return f"{state.label}, {process}" if process.isdigit() else state.label
 
 
 def _value(best: Best | None, with_name: bool) -> str:
@@ -86,6 +86,6 @@ def _value(best: Best | None, with_name: bool) -> str:
 
 
 def _counts(runs: Sequence[RunFolder]) -> str:
-    counts = Counter(run.state.words for run in runs)
-    several = ", ".join(f"{count} {words}" for words, count in counts.most_common())
+    counts = Counter(run.state.label for run in runs)
+    several = ", ".join(f"{count} {label}" for label, count in counts.most_common())
     return f"{counted(len(runs), 'run')}: {several}"

@@ -1,4 +1,4 @@
-"""Shows one sample in several epochs with its augmentations, each taken from the batch that `fit` would use."""
+"""Finds one sample in the batches of several epochs, to show its augmentations exactly as in `fit`."""
 
 from __future__ import annotations
 
@@ -25,10 +25,10 @@ class Place:
     """The position of a sample in one epoch.
 
     Args:
-        epoch: Of `fit`.
-        step: In it.
-        at: The pass over the data, and the batch in it.
-        rows: Of the batch; several where a sample gives several patches.
+        epoch: The epoch of `fit`.
+        step: The step in this epoch.
+        at: The sequence's epoch, and the index of the batch in it.
+        rows: The rows of the batch; several if a sample gives several patches.
     """
 
     epoch: int
@@ -38,10 +38,10 @@ class Place:
 
 
 def epoch_numbers(text: str) -> list[int]:
-    """Epochs from words such as "0-7" or "0,3,10".
+    """Parses epochs such as "0-7" or "0,3,10".
 
     Raises:
-        ValueError: when they are none.
+        ValueError: when the text names no epochs.
     """
     epochs: list[int] = []
     for part in text.split(","):
@@ -53,10 +53,10 @@ def epoch_numbers(text: str) -> list[int]:
 
 
 def sample_named(source: Source, name: str) -> int:
-    """The sample with an index, or whose file or row ends in some words.
+    """The sample with an index, or whose file or row ends with a text.
 
     Raises:
-        ConfigError: when there is none, or more than one.
+        ConfigError: when there is no such sample, or more than one.
     """
     if name.isdigit() and int(name) < len(source):
         return int(name)
@@ -72,8 +72,8 @@ def sample_named(source: Source, name: str) -> int:
     )
 
 
-def refuse_other_side(split: Split, sample: int, side: str) -> None:
-    """Raises a ConfigError for a sample of the other side of the split."""
+def require_side(split: Split, sample: int, side: str) -> None:
+    """Raises a ConfigError if a sample is not on a side of the split."""
     here, there = (split.train, split.val) if side == "train" else (split.val, split.train)
     if sample not in here:
         other = "val" if side == "train" else "train"
@@ -85,18 +85,18 @@ def refuse_other_side(split: Split, sample: int, side: str) -> None:
         )
 
 
-def places_of(
+def find_places(
     sequence: Any, sample: int, schedule: Schedule, steps: int, epochs: Iterable[int], is_training: bool
 ) -> Iterator[Place]:
     """Finds a sample in some epochs.
 
     Args:
-        sequence: Of its side of the split.
-        sample: An index of the source.
-        schedule: Of `fit`.
-        steps: In an epoch of `fit`.
-        epochs: Of `fit`.
-        is_training: Whether positions go on from epoch to epoch; validation begins again each time.
+        sequence: The sequence of its side of the split.
+        sample: The index of the sample in the source.
+        schedule: The schedule of `fit`.
+        steps: The number of steps in an epoch of `fit`.
+        epochs: The epochs of `fit`.
+        is_training: Whether positions continue from epoch to epoch; in validation, they start from 0 each time.
     """
     for epoch in epochs:
         for step in range(steps):
@@ -106,21 +106,21 @@ def places_of(
                 yield Place(epoch, step, at, rows)
 
 
-def rows_of(made: Sequence[LoadedBatch], places: Sequence[Place]) -> LoadedBatch:
-    """The chosen rows of several batches as one batch."""
+def select_rows(loaded: Sequence[LoadedBatch], places: Sequence[Place]) -> LoadedBatch:
+    """The sample's rows of several batches as one batch."""
     chosen = [
         map_structure(lambda array, rows=place.rows: np.asarray(array)[rows], each.batch)
-        for each, place in zip(made, places, strict=True)
+        for each, place in zip(loaded, places, strict=True)
     ]
     batch = map_structure(lambda *parts: np.concatenate(parts), *chosen)
-    bad = tuple(dict.fromkeys(bad for each in made for bad in each.bad))
-    return LoadedBatch(made[0].epoch, made[0].index, batch, sum(each.seconds for each in made), bad)
+    bad = tuple(dict.fromkeys(bad for each in loaded for bad in each.bad))
+    return LoadedBatch(loaded[0].epoch, loaded[0].index, batch, sum(each.seconds for each in loaded), bad)
 
 
-def items_of(sequence: Any, made: Sequence[LoadedBatch], places: Sequence[Place]) -> npt.NDArray[np.integer]:
-    """The sequence's items in these rows."""
+def items_of(sequence: Any, loaded: Sequence[LoadedBatch], places: Sequence[Place]) -> npt.NDArray[np.integer]:
+    """The sequence's index of each of these rows."""
     items = [
         replaced(sequence.sample_indices(*place.at), each.bad)[place.rows]
-        for each, place in zip(made, places, strict=True)
+        for each, place in zip(loaded, places, strict=True)
     ]
     return np.concatenate(items)

@@ -1,8 +1,8 @@
 """Facts about each sample for `check --data`, gathered by the loader's workers instead of batches.
 
-`FactSequence` wraps a run's sequence. The workers make the samples as usual, but keep only some numbers of each:
-digest, ranges, labels, a thumbnail. So data is checked as fast as it is loaded, by the same threads or processes, and a
-million samples give some hundred MB of facts.
+`FactSequence` wraps a run's sequence. The workers make the samples as usual, but return only a few numbers of each:
+digest, ranges, labels, a thumbnail. So data is checked as fast as it is loaded, by the same threads or processes, and
+the facts about a million samples take a few hundred MB.
 """
 
 from __future__ import annotations
@@ -32,10 +32,10 @@ NO_LABEL = np.iinfo(np.int64).min
 """The label of samples whose target is no class."""
 
 BAD_BATCH = "bad_batch"
-"""All that is known of a batch that could not be made: its number."""
+"""The key of the facts about a batch that could not be made, which are only its index."""
 
 _BYTES_IN_A_BATCH = 1 << 22
-_BYTES_IN_A_PART = 1 << 21  # smaller ones take longer for the calls than for the values
+_BYTES_IN_A_PART = 1 << 21  # with less, the calls take longer than the computation
 _MOST_ROWS = 4096
 
 
@@ -43,10 +43,10 @@ class FactSequence(BatchSequence):
     """A sequence for the loader whose batches are facts about the samples of another sequence.
 
     Args:
-        inner: Whose samples they are; its validating form, which neither shuffles nor augments.
+        inner: The other sequence, which must neither shuffle nor augment.
     """
 
-    indices: npt.NDArray[np.integer]  # where rows are split
+    indices: npt.NDArray[np.integer]  # only if rows are split
 
     def __init__(self, inner: Any) -> None:
         self.inner = inner
@@ -69,12 +69,12 @@ class FactSequence(BatchSequence):
 
     @property
     def splits_rows(self) -> bool:
-        """As of the inner sequence."""
+        """Whether the inner sequence writes single rows of a batch."""
         return bool(self.inner.splits_rows)
 
     @property
     def num_samples(self) -> int:
-        """How many samples there are; of a class written for Keras, how many batches."""
+        """The number of samples; for a class that makes whole batches, the number of batches."""
         return len(self.indices) if self.splits_rows else len(self)
 
     @property
@@ -91,14 +91,14 @@ class FactSequence(BatchSequence):
         return math.ceil(len(self.indices) / self.batch_size) if self.splits_rows else len(self.inner)
 
     def sample_indices(self, epoch: int, position: int) -> npt.NDArray[np.integer] | None:
-        """The samples of a batch of facts."""
+        """The indices of the samples in a batch of facts."""
         if not self.splits_rows:
             return None
         part: npt.NDArray[np.integer] = self.indices[position * self.batch_size : (position + 1) * self.batch_size]
         return part
 
     def write(self, indices: npt.NDArray[np.integer], epoch: int, rows: tuple[Any, ...]) -> None:
-        """Writes the facts of samples, or that they cannot be read."""
+        """Writes the facts about samples, or that they cannot be read."""
         use, files = itertools.count(), ReadFiles()
         batch = map_structure(
             lambda field: scratch.empty(f"batch {next(use)}", (len(indices), *field.shape), field.dtype),
@@ -109,7 +109,7 @@ class FactSequence(BatchSequence):
                 self.inner.write(indices, epoch, batch)
         except MemoryError:
             raise
-        except Exception:  # `data_check` asks for the sample again to know why
+        except Exception:  # `data_check` reads the sample again to find the reason
             if len(indices) > 1:
                 for row in range(len(indices)):
                     one = map_structure(lambda array, row=row: array[row : row + 1], rows)
@@ -122,7 +122,7 @@ class FactSequence(BatchSequence):
         map_structure(np.copyto, rows, (self._facts(self.inner.finish(batch), indices, files),))
 
     def batch(self, epoch: int, position: int) -> tuple[Any, ...]:
-        """The facts of a batch of a class that makes whole batches."""
+        """The facts about a batch of a class that makes whole batches."""
         try:
             batch = self.inner.batch(epoch, position)
         except MemoryError:
@@ -132,7 +132,7 @@ class FactSequence(BatchSequence):
         return (self._facts(batch),)
 
     def finish(self, rows: tuple[Any, ...]) -> tuple[Any, ...]:
-        """The facts as they are."""
+        """The facts, unchanged."""
         return rows
 
     def describe(self, index: int) -> str:
@@ -142,17 +142,17 @@ class FactSequence(BatchSequence):
     def _facts(
         self, batch: tuple[Any, ...], items: npt.NDArray[np.integer] | None = None, files: ReadFiles | None = None
     ) -> dict[str, Any]:
-        """What is known of samples.
+        """The facts about the samples of a batch.
 
         Args:
             batch: `(x,)`, `(x, y)` or `(x, y, sample_weight)`.
-            items: The samples of its rows; None where they are not known, and files are not looked at.
-            files: Those that were read for them.
+            items: The sequence's index of each row; None if unknown, and files are not read.
+            files: The files that were read for the samples.
         """
         fields = fields_of_sequence(self.inner, batch)
         count = len(fields[0].array)
         inputs = [field for field in fields if field.is_input]
-        picture = next((field for field in inputs if field.kind == "pixels"), None)
+        image = next((field for field in inputs if field.kind == "pixels"), None)
         ranges = {
             field.name: measure(channels(field, self.inner.data_format))
             for field in fields
@@ -166,10 +166,10 @@ class FactSequence(BatchSequence):
             "pixels": {field.name: _pixels_by_class(field, fields) for field in fields if field.kind == "mask"},
             "is_constant": np.zeros(count, np.uint8),
         }
-        if picture is not None:
-            facts["is_constant"] = are_constant(channels(picture, self.inner.data_format)).astype(np.uint8)
-            if picture.array.ndim < 5 and "path_b" not in self._file_fields:  # one picture of two is not the sample
-                facts["thumbnail"] = thumbnails(picture, self.inner.data_format)
+        if image is not None:
+            facts["is_constant"] = are_constant(channels(image, self.inner.data_format)).astype(np.uint8)
+            if image.array.ndim < 5 and "path_b" not in self._file_fields:  # one image of a pair is not the sample
+                facts["thumbnail"] = thumbnails(image, self.inner.data_format)
         if self._file_fields:
             facts |= self._file_facts(count, items, files or ReadFiles())
         else:
@@ -194,7 +194,7 @@ class FactSequence(BatchSequence):
         return {"digest": digests, "files": files}
 
     def _is_first(self, items: npt.NDArray[np.integer]) -> npt.NDArray[np.bool_]:
-        """Which items are the first of their source's sample: its files are looked at once."""
+        """Which items are the first of their sample in the source, whose files are read only once."""
         found: npt.NDArray[np.bool_] = np.ones(len(items), np.bool_)
         return found if self._first_items is None else np.isin(items, self._first_items)
 
@@ -211,7 +211,7 @@ def _labels(field: Field) -> Array:
 
 
 def _pixels_by_class(field: Field, fields: list[Field]) -> Array:
-    """The pixels of each class in each mask; in the last column those of ids that are no class."""
+    """The number of pixels of each class in each mask; the last column is for ids that are no class."""
     num_classes = field.num_classes or 0
     weights = field.weights(fields)
     ids = np.minimum(field.array.astype(np.int64), num_classes)
@@ -221,14 +221,14 @@ def _pixels_by_class(field: Field, fields: list[Field]) -> Array:
 
 
 def thumbnails(field: Field, data_format: str) -> Array:
-    """Each picture as 8 x 9 gray values, roughly the means of its areas."""
+    """Each image as 8 x 9 gray values, roughly the means of its areas."""
     array = field.channels_last(data_format)
-    gray = _gray(array if array.dtype == np.uint8 else _spread(array))
+    gray = _gray(array if array.dtype == np.uint8 else _stretched(array))
     height, width = THUMBNAIL
     enlarged = max(-(-height // gray.shape[1]), -(-width // gray.shape[2]))
     gray = gray.repeat(enlarged, axis=1).repeat(enlarged, axis=2) if enlarged > 1 else gray
     count, rows, columns = gray.shape
-    tall = gray.reshape(count * rows, columns)  # one below the other: areas end where pictures do
+    tall = gray.reshape(count * rows, columns)  # the images one below the other; no area spans two of them
     while rows % 2 == columns % 2 == 0 and rows >= 4 * height and columns >= 4 * width:  # OpenCV halves fast
         rows, columns = rows // 2, columns // 2
         tall = cv2.resize(tall, (columns, count * rows), interpolation=cv2.INTER_AREA)
@@ -236,25 +236,25 @@ def thumbnails(field: Field, data_format: str) -> Array:
     return small.reshape(count, height, width)
 
 
-def _gray(pictures: Array) -> Array:
-    """Gray pictures (samples, rows, columns) from pictures of bytes with or without channels."""
-    if pictures.ndim == 3:
-        return np.ascontiguousarray(pictures)
-    count, rows, columns, num_channels = pictures.shape
+def _gray(images: Array) -> Array:
+    """Gray images (samples, rows, columns) from uint8 images with or without channels."""
+    if images.ndim == 3:
+        return np.ascontiguousarray(images)
+    count, rows, columns, num_channels = images.shape
     if num_channels == 1:
-        return np.ascontiguousarray(pictures[..., 0])
+        return np.ascontiguousarray(images[..., 0])
     if num_channels == 3:
         gray: Array = scratch.empty("gray", (count, rows, columns), np.uint8)
-        tall = np.ascontiguousarray(pictures).reshape(count * rows, columns, 3)
+        tall = np.ascontiguousarray(images).reshape(count * rows, columns, 3)
         cv2.cvtColor(tall, cv2.COLOR_RGB2GRAY, dst=gray.reshape(count * rows, columns))
         return gray
-    mean: Array = pictures.mean(axis=3, dtype=np.float32).astype(np.uint8)
+    mean: Array = images.mean(axis=3, dtype=np.float32).astype(np.uint8)
     return mean
 
 
-def _spread(pictures: Array) -> Array:
-    """Pictures of bytes: the range of each picture's finite numbers becomes 0 to 255."""
-    numbers = np.nan_to_num(pictures.astype(np.float32), posinf=0, neginf=0)
+def _stretched(images: Array) -> Array:
+    """The images as uint8: the range of each image's finite values becomes 0 to 255."""
+    numbers = np.nan_to_num(images.astype(np.float32), posinf=0, neginf=0)
     others = tuple(range(1, numbers.ndim))
     low, high = (extreme(numbers, axis=others, keepdims=True).astype(np.float64) for extreme in (np.min, np.max))
     scale = 255 / np.where(high > low, high - low, 1)
@@ -263,7 +263,7 @@ def _spread(pictures: Array) -> Array:
 
 
 def _row_digests(arrays: list[Array]) -> npt.NDArray[np.uint8]:
-    """A digest of each sample that is no file, over its inputs."""
+    """The digest of each sample, over its inputs; for samples that are not files."""
     flat = [np.ascontiguousarray(array).reshape(len(array), math.prod(array.shape[1:])) for array in arrays]
     raw = [array.view(np.uint8) for array in flat]
     rows = raw[0] if len(raw) == 1 else np.concatenate(raw, axis=1)

@@ -1,4 +1,4 @@
-"""Memory that a thread uses again: fresh pages cost more than what is measured of a picture that is laid in them."""
+"""Temporary arrays whose memory a thread reuses: allocating new pages would take longer than the computation."""
 
 from __future__ import annotations
 
@@ -11,18 +11,18 @@ import numpy.typing as npt
 
 
 class Scratch(threading.local):
-    """Uninitialised arrays, each until the same thread asks for the same use again."""
+    """Uninitialised arrays; each is valid until the same thread asks for an array for the same use."""
 
     def __init__(self) -> None:
         self._kept: dict[str, npt.NDArray[np.uint8]] = {}
 
     def empty(self, use: str, shape: tuple[int, ...], dtype: npt.DTypeLike) -> npt.NDArray[Any]:
-        """An array, in memory that grows as needed.
+        """An array in reused memory, which grows as needed.
 
         Args:
-            use: What it is for.
-            shape: Of the array.
-            dtype: Of its values.
+            use: The purpose of the array.
+            shape: Its shape.
+            dtype: Its dtype.
         """
         dtype = np.dtype(dtype)
         size = math.prod(shape) * dtype.itemsize
@@ -33,4 +33,4 @@ class Scratch(threading.local):
 
 
 scratch = Scratch()
-"""Of all that measures samples."""
+"""The temporary arrays of all code that measures samples."""

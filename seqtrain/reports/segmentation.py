@@ -1,6 +1,7 @@
-"""How well masks are predicted: the IoU of each class, and the pictures whose masks came out worst.
+"""How well masks are predicted: the IoU of each class, and the images with the worst masks.
 
-Pixels are counted, so that any number of masks takes no memory; of the pictures, a few with the lowest IoU are kept.
+Only the counts of pixels are kept, and the few images with the lowest IoU, so memory does not grow with the number of
+masks.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ from PIL import Image
 from seqtrain.reports.class_table import ClassTable
 from seqtrain.reports.matrix_plot import draw_matrix
 from seqtrain.reports.style import TRAINING, saved_figure
-from seqtrain.reports.tiles import NOT_COUNTED, as_bytes, beside, class_color, picture_tile
+from seqtrain.reports.tiles import NOT_COUNTED, as_bytes, beside, class_color, image_tile
 from seqtrain.text import shortened
 
 _NUM_WORST = 8
@@ -33,8 +34,8 @@ class SegmentationResults:
     """How predicted masks compare with true ones, added batch by batch.
 
     Args:
-        num_classes: How many there are.
-        class_names: By class id; the id is shown where they are left out.
+        num_classes: The number of classes.
+        class_names: The names by class id. Default: the ids.
     """
 
     kind = "segmentation"
@@ -44,7 +45,7 @@ class SegmentationResults:
         self.class_names = tuple(class_names or map(str, range(num_classes)))
         self.counts = np.zeros((num_classes, num_classes), np.int64)
         self.worst: list[tuple[float, int, str, Any, Ids, Ids]] = []
-        self._numbers = itertools.count()  # so that a heap never compares pictures
+        self._numbers = itertools.count()  # makes the entries of the heap different, so that no arrays are compared
         self._masks = 0
 
     def add(
@@ -52,17 +53,17 @@ class SegmentationResults:
         truth: Ids,
         predicted: Ids,
         weights: npt.NDArray[Any] | None,
-        pictures: npt.NDArray[Any] | None,
+        images: npt.NDArray[Any] | None,
         names: Sequence[str],
     ) -> None:
         """Adds masks.
 
         Args:
-            truth: Class ids, (samples, height, width), of volumes (samples, depth, height, width).
-            predicted: Likewise.
-            weights: Likewise; pixels of weight 0 are not counted.
-            pictures: What the masks are of, with channels last; None where the model sees no picture.
-            names: Of the samples; on a second line, which part of a file one is.
+            truth: The true class ids, (samples, height, width), for volumes (samples, depth, height, width).
+            predicted: The predicted class ids, with the same shape.
+            weights: The weights of the pixels, with the same shape; pixels with weight 0 are not counted.
+            images: The images of the masks, with channels last; None if the model's input is no image.
+            names: The names of the samples; a second line names the part of the file.
         """
         for row, name in enumerate(names):
             ids = truth[row].astype(np.int32)
@@ -73,8 +74,8 @@ class SegmentationResults:
             counts = np.bincount(flat, minlength=self.counts.size).reshape(self.counts.shape)
             self.counts += counts
             self._masks += 1
-            picture = None if pictures is None else pictures[row]
-            self._keep(_mean_iou(counts), name, picture, np.where(counted, ids, NOT_COUNTED), predicted[row])
+            image = None if images is None else images[row]
+            self._keep(_mean_iou(counts), name, image, np.where(counted, ids, NOT_COUNTED), predicted[row])
 
     @property
     def table(self) -> ClassTable:
@@ -82,16 +83,16 @@ class SegmentationResults:
         return ClassTable(self.counts, self.class_names)
 
     def numbers(self) -> dict[str, float | int]:
-        """The key figures: over all pixels of all masks."""
+        """The key figures, over all pixels of all masks."""
         accuracy = self.table.numbers()["accuracy"]
         return {"samples": self._masks, "mean_iou": _mean_iou(self.counts), "pixel_accuracy": accuracy}
 
     def draw(self, folder: Path, suffix: str = "") -> list[Path]:
-        """Draws the IoU of each class, the pixels confused, and the worst cases.
+        """Draws the IoU of each class, the worst cases, and the confusion matrix of the pixels.
 
         Args:
-            folder: For the pictures.
-            suffix: Of their names, where a model has several outputs.
+            folder: The output folder.
+            suffix: Appended to the file names if a model has several outputs.
         """
         paths = [folder / f"{name}{suffix}.png" for name in ("iou_by_class", "worst_cases", "confusion_matrix")]
         self._draw_iou(paths[0])
@@ -101,8 +102,9 @@ class SegmentationResults:
             return paths
         return paths[:2]
 
-    def _keep(self, iou: float, name: str, picture: Any, truth: Ids, predicted: Ids) -> None:
-        case = (-iou, next(self._numbers), name, picture, truth, predicted)
+    def _keep(self, iou: float, name: str, image: Any, truth: Ids, predicted: Ids) -> None:
+        """Keeps a sample if it is one of the worst."""
+        case = (-iou, next(self._numbers), name, image, truth, predicted)
         if len(self.worst) < _NUM_WORST:
             heapq.heappush(self.worst, tuple(map(_copied, case)))
         elif case[:2] > self.worst[0][:2]:
@@ -131,8 +133,8 @@ class SegmentationResults:
             all_axes = list(figure.subplots(num_rows, min(_IN_A_ROW, len(worst)), squeeze=False).flat)
             for axes in all_axes:
                 axes.set_axis_off()
-            for axes, (iou, _, name, picture, truth, predicted) in zip(all_axes, worst, strict=False):
-                axes.imshow(np.asarray(_side_by_side(picture, truth, predicted)), interpolation="nearest")
+            for axes, (iou, _, name, image, truth, predicted) in zip(all_axes, worst, strict=False):
+                axes.imshow(np.asarray(_side_by_side(image, truth, predicted)), interpolation="nearest")
                 file, *part = name.split("\n")
                 title = "\n".join([f"{shortened(file, 14)}   IoU {-iou:.2f}", *part])
                 axes.set_title(title, fontsize=11, fontweight="normal")
@@ -149,40 +151,41 @@ class SegmentationResults:
 
 
 def _mean_iou(counts: npt.NDArray[np.int64]) -> float:
-    """The mean IoU of the classes that are in either mask."""
+    """The mean IoU of the classes that occur in the true or the predicted masks."""
     iou = ClassTable(counts, ()).iou
     return float(iou[np.isfinite(iou)].mean())
 
 
 def _copied(value: Any) -> Any:
-    """A copy, as the memory of a batch is used again."""
+    """A copy of an array, since the memory of a batch is reused."""
     return value.copy() if isinstance(value, np.ndarray) else value
 
 
-def _side_by_side(picture: Any, truth: Ids, predicted: Ids) -> Image.Image:
-    pixels = np.full(truth.shape, 255, np.uint8) if picture is None else as_bytes(_drawable(picture, truth.ndim))[0]
-    upright = truth.ndim == 3  # three planes in a row already: one row under the other
+def _side_by_side(image: Any, truth: Ids, predicted: Ids) -> Image.Image:
+    """The image with the true and with the predicted mask; for volumes, one below the other."""
+    pixels = np.full(truth.shape, 255, np.uint8) if image is None else as_bytes(_gray_or_rgb(image, truth.ndim))[0]
+    is_volume = truth.ndim == 3
     left, right = (
-        _planes(pixels, mask, truth) if upright else picture_tile(pixels, mask) for mask in (truth, predicted)
+        _planes(pixels, mask, truth) if is_volume else image_tile(pixels, mask) for mask in (truth, predicted)
     )
-    size = (left.width, 2 * left.height + 4) if upright else (2 * left.width + 4, left.height)
+    size = (left.width, 2 * left.height + 4) if is_volume else (2 * left.width + 4, left.height)
     both = Image.new("RGB", size, "white")
     both.paste(left, (0, 0))
-    both.paste(right, (0, left.height + 4) if upright else (left.width + 4, 0))
+    both.paste(right, (0, left.height + 4) if is_volume else (left.width + 4, 0))
     return both
 
 
 def _planes(voxels: npt.NDArray[np.uint8], mask: Ids, truth: Ids) -> Image.Image:
-    """The planes through the most of the rarest class of the true mask, upright as in contact sheets."""
+    """The planes of a volume with the most voxels of the rarest class, side by side, upright as in contact sheets."""
     ids, counts = np.unique(truth[truth > 0], return_counts=True)
     rarest = truth == ids[counts.argmin()] if ids.size else np.ones_like(truth, bool)
     places = [int(rarest.sum(axis=others).argmax()) for others in ((1, 2), (0, 2), (0, 1))]
     cuts = [(slice(None),) * axis + (place,) for axis, place in enumerate(places)]
-    return beside([picture_tile(voxels[cut][::-1], mask[cut][::-1], edge=max(truth.shape)) for cut in cuts])
+    return beside([image_tile(voxels[cut][::-1], mask[cut][::-1], edge=max(truth.shape)) for cut in cuts])
 
 
-def _drawable(picture: npt.NDArray[Any], num_axes: int) -> npt.NDArray[Any]:
-    """One channel or three."""
-    if picture.ndim == num_axes:
-        return picture
-    return picture[..., :3] if picture.shape[-1] in (3, 4) else picture[..., 0]
+def _gray_or_rgb(image: npt.NDArray[Any], num_axes: int) -> npt.NDArray[Any]:
+    """The first channel of an image, without its axis; or all three if it is RGB."""
+    if image.ndim == num_axes:
+        return image
+    return image[..., :3] if image.shape[-1] in (3, 4) else image[..., 0]

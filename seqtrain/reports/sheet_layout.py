@@ -1,6 +1,6 @@
-"""The layout of a contact sheet: a title, a legend, and pictures in a grid with their captions.
+"""The layout of a contact sheet: a title, a legend, and images in a grid with their captions.
 
-The font is that of Matplotlib's plots, which has letters for most of the world's alphabets.
+The font is Matplotlib's, which has the letters of most alphabets.
 """
 
 from __future__ import annotations
@@ -21,8 +21,8 @@ _WIDTH = 1200
 _MARGIN = 12
 _TITLE_SIZE, _CAPTION_SIZE = 20, 13
 _LINE = _CAPTION_SIZE + 5
-_WIDEST_CAPTION = 200  # that a cell is widened for; longer ones are shortened
-_END = 6  # letters that are kept of a shortened caption: a share in percent
+_WIDEST_CAPTION = 200  # cells are widened for captions up to this width; longer captions are shortened
+_END = 6  # the number of characters kept at the end of a shortened caption, for a percentage
 _BACKGROUND, _FRAME = "white", "#d0d0d0"
 
 Font = ImageFont.FreeTypeFont | ImageFont.ImageFont
@@ -30,19 +30,19 @@ Caption = tuple[str, str]
 """A line and its colour."""
 
 
-def laid_out(
+def draw_sheet(
     tiles: Sequence[Image.Image],
     captions: Sequence[Sequence[Caption]],
     title: str,
     legend: Sequence[tuple[str, str]],
 ) -> Image.Image:
-    """A sheet of pictures in a grid.
+    """Draws images in a grid.
 
     Args:
-        tiles: The pictures.
+        tiles: The images.
         captions: The lines under each of them.
-        title: The line on top.
-        legend: Colours and their names, which stand below the title.
+        title: The line at the top.
+        legend: Colours and their names, which are shown below the title.
     """
     title_font = font(_TITLE_SIZE)
     lengths = [math.ceil(_length(text)) for each in captions for text, color in each if color != FAINT]
@@ -63,12 +63,12 @@ def laid_out(
     for position, tile in enumerate(tiles):
         row, column = divmod(position, num_columns)
         place = (_MARGIN + column * cell_width, top + row * cell_height)
-        _place(sheet, tile, place, captions[position], cell_width - _MARGIN)
+        _paste_tile(sheet, tile, place, captions[position], cell_width - _MARGIN)
     return sheet
 
 
 def _legend_lines(legend: Sequence[tuple[str, str]], width: int) -> list[list[tuple[str, str]]]:
-    """The legend in lines that fit into the width of a sheet."""
+    """The legend, divided into lines that fit the width of the sheet."""
     lines: list[list[tuple[str, str]]] = []
     x = width
     for color, name in legend:
@@ -94,10 +94,10 @@ def write_legend(sheet: Image.Image, line: Sequence[tuple[str, str]], y: int) ->
         x += _legend_length(name)
 
 
-def _place(
+def _paste_tile(
     sheet: Image.Image, tile: Image.Image, place: tuple[int, int], captions: Sequence[tuple[str, str]], width: int
 ) -> None:
-    """Pastes one picture with a frame, its captions under it."""
+    """Pastes one image with a frame, and writes its captions under it."""
     x, y = place
     sheet.paste(tile, place)
     draw = ImageDraw.Draw(sheet)
@@ -113,8 +113,8 @@ def _length(text: str) -> float:
 
 
 def fitted_text(text: str, of: Font, width: int, end: int = 0) -> str:
-    """The text without what does not fit, but with the last `end` letters."""
-    text = unicodedata.normalize("NFC", text)  # an accent that stands apart is drawn apart
+    """The text, shortened to fit the width; the last `end` characters are kept."""
+    text = unicodedata.normalize("NFC", text)  # else Pillow would draw accents beside their letters
     if of.getlength(text) <= width:
         return text
     start, last = (text[:-end], text[-end:]) if end else (text, "")
@@ -125,12 +125,12 @@ def fitted_text(text: str, of: Font, width: int, end: int = 0) -> str:
 
 @functools.cache
 def font(size: int) -> Font:
-    """DejaVu Sans, as Matplotlib ships it; without it Pillow's own, which has ASCII alone.
+    """DejaVu Sans from Matplotlib's package; without it Pillow's own font, which has only ASCII.
 
     Args:
-        size: In pixels.
+        size: The size in pixels.
     """
-    matplotlib = importlib.util.find_spec("matplotlib")  # to import it takes longer than to draw
+    matplotlib = importlib.util.find_spec("matplotlib")  # not imported, since that takes longer than drawing
     if matplotlib is not None and matplotlib.origin is not None:
         path = Path(matplotlib.origin).parent / "mpl-data" / "fonts" / "ttf" / "DejaVuSans.ttf"
         if path.is_file():

@@ -29,15 +29,15 @@ Counts = dict[int, int]
 
 @dataclass(frozen=True)
 class FieldStatistics:
-    """One array of a batch, under the names that `inspect-batches --json` prints.
+    """The statistics of one array of a batch, with the names that `inspect-batches --json` prints.
 
     Args:
-        shape: With the batch axis.
-        dtype: NumPy's name.
-        min: Of the finite values; None where there is none, or none that can be compared.
-        max: See `min`.
-        mean: See `min`.
-        sha256: Over the array's bytes in C order: equal for equal batches.
+        shape: The shape, with the batch axis.
+        dtype: NumPy's name of the dtype.
+        min: The minimum of the finite values; None if there are none, or they are no numbers.
+        max: The maximum, likewise.
+        mean: The mean, likewise.
+        sha256: The hash of the array's bytes in C order, which is equal for equal arrays.
     """
 
     shape: tuple[int, ...]
@@ -48,19 +48,18 @@ class FieldStatistics:
     sha256: str
 
     def to_json(self) -> dict[str, Any]:
-        """The facts as a JSON document."""
+        """The statistics as a JSON document."""
         return {**asdict(self), "shape": list(self.shape)}
 
 
 @dataclass(frozen=True)
 class BatchStatistics:
-    """A batch in numbers.
+    """The statistics of a batch.
 
     Args:
-        fields: By the names that people know: `x`, `y`, `x.user`, `sample_weight`.
-        label_counts: By target, how many samples (of a mask: pixels) of each class it holds, by class index; without
-            the targets that are no classes.
-        warnings: What is likely wrong, a sentence each.
+        fields: The statistics of each array by its name: `x`, `y`, `x.user`, `sample_weight`.
+        label_counts: For each target with classes, the number of samples (for masks: pixels) by class index.
+        warnings: Likely mistakes, one sentence each.
     """
 
     fields: dict[str, FieldStatistics]
@@ -68,7 +67,7 @@ class BatchStatistics:
     warnings: tuple[str, ...]
 
     def to_json(self) -> dict[str, Any]:
-        """The fields, the label counts with their keys as text (of several targets each by its name), the warnings."""
+        """A JSON document; a single target has its label counts directly, several have them by name."""
         texts = {
             name: {str(label): count for label, count in counts.items()} for name, counts in self.label_counts.items()
         }
@@ -84,10 +83,10 @@ class SplitStatistics:
     """The classes of a whole split.
 
     Args:
-        counts: Samples by class index, classes without any included.
-        names: Of the classes, where they are known.
-        imbalance: Size of the largest class over that of the smallest that has samples.
-        warnings: What is likely wrong, a sentence each.
+        counts: The number of samples by class index, including classes without samples.
+        names: The names of the classes, if they are known.
+        imbalance: The size of the largest class divided by that of the smallest one with samples.
+        warnings: Likely mistakes, one sentence each.
     """
 
     counts: tuple[int, ...]
@@ -96,7 +95,7 @@ class SplitStatistics:
     warnings: tuple[str, ...]
 
     def to_json(self) -> dict[str, Any]:
-        """Counts by the class's name, or by its index where it has none."""
+        """A JSON document, with the counts by class name, or by index without names."""
         names = self.names or tuple(map(str, range(len(self.counts))))
         return {
             "classes": dict(zip(names, self.counts, strict=True)),
@@ -106,10 +105,10 @@ class SplitStatistics:
 
 
 def batch_statistics(fields: Sequence[Field], sample_ids: Sequence[int] | None = None) -> BatchStatistics:
-    """Describes one batch and looks for what is likely wrong.
+    """Computes the statistics of one batch, and looks for likely mistakes.
 
     Args:
-        fields: Of the batch.
+        fields: The fields of the batch.
         sample_ids: The samples' indices in the source, in the order of the rows; the warnings name them.
     """
     warnings: list[str] = []
@@ -129,12 +128,12 @@ def batch_statistics(fields: Sequence[Field], sample_ids: Sequence[int] | None =
 def split_statistics(
     labels: npt.NDArray[Any], *, num_classes: int | None = None, names: Sequence[str] | None = None
 ) -> SplitStatistics | None:
-    """Counts the classes of a split; None where the labels are no class indices.
+    """Counts the classes of a split; None if the labels are no class indices.
 
     Args:
-        labels: One for each sample of the split.
-        num_classes: Counted up to the largest label where it is left out.
-        names: Of the classes, by index.
+        labels: The label of each sample of the split.
+        num_classes: The number of classes. Default: up to the largest label.
+        names: The names of the classes, by index.
     """
     array = np.asarray(labels)
     if array.ndim != 1 or array.dtype.kind not in "iub" or not len(array) or array.min() < 0:
@@ -148,12 +147,12 @@ def split_statistics(
 
 
 def side_statistics(data: Data, indices: npt.NDArray[np.integer]) -> SplitStatistics | None:
-    """The classes of a side of the split.
+    """The statistics of the classes of a side of the split.
 
-    None where the source has none, or where the targets are others, such as whether the pictures of a pair are alike.
+    None if the source has no classes, or the targets are not these classes but, for example, whether pairs match.
 
     Args:
-        data: Of a run.
+        data: The run's data.
         indices: The samples of the side.
     """
     source, train = data.source, data.train
@@ -164,7 +163,7 @@ def side_statistics(data: Data, indices: npt.NDArray[np.integer]) -> SplitStatis
 
 
 def field_statistics(array: npt.NDArray[Any]) -> FieldStatistics:
-    """Describes one array; one without numbers has only shape, dtype and digest."""
+    """The statistics of one array; if it has no numbers, only shape, dtype and hash."""
     numbers = array[np.isfinite(array)] if array.dtype.kind == "f" else array
     if array.dtype.kind == "b":
         numbers = array.astype(np.uint8)
@@ -227,7 +226,7 @@ def _label_warnings(field: Field, labels: npt.NDArray[Any], sample_ids: Sequence
             warnings.append(
                 f"{field.name}: labels outside the classes 0 to {field.num_classes - 1} ({found}) in {place}"
             )
-    is_one_sample = sample_ids is not None and len(set(sample_ids)) == 1  # in several epochs
+    is_one_sample = sample_ids is not None and len(set(sample_ids)) == 1  # shown in several epochs
     if len(labels) > 1 and not is_one_sample and (labels == labels.flat[0]).all():
         of = f"any of {len(labels)} masks" if field.kind == "mask" else f"this batch of {len(labels)}"
         warnings.append(f"{field.name}: only class {labels.flat[0]} in {of}")
@@ -266,6 +265,6 @@ def _finite(value: float | None) -> float | None:
 
 
 def _sha256(array: npt.NDArray[Any]) -> str:
-    if array.dtype.kind == "O":  # its bytes would be addresses
+    if array.dtype.kind == "O":  # the bytes of such an array are addresses
         return hashlib.sha256(repr(array.tolist()).encode()).hexdigest()
     return hashlib.sha256(np.ascontiguousarray(array).tobytes()).hexdigest()

@@ -1,7 +1,7 @@
-"""How every plot looks: few lines, large letters, colours that colour-blind people tell apart.
+"""The style of all plots: few lines, large letters, and colours that colour-blind people can distinguish.
 
-A plot is read on a phone too, where it is 360 points wide, so letters are large in proportion. The object API of
-matplotlib is used alone: no window, no display. A picture appears whole or not at all.
+Plots are also viewed on phones, where they are 360 points wide, so the letters are large. Only Matplotlib's object API
+is used, which needs no display. Plots are written atomically.
 """
 
 from __future__ import annotations
@@ -11,12 +11,12 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from seqtrain.files import written_whole
+from seqtrain.files import atomic_write
 from seqtrain.reports.tiles import COLORS
 
 TRAINING, VALIDATION = "#0072b2", "#d55e00"
 FAINT = "#767676"
-# Without the yellow, which is no line on white.
+# Without yellow, which is hard to see on white.
 LINES = tuple(color for color in COLORS if color != "#f0e442")
 _STYLE = {
     "font.size": 12,
@@ -33,7 +33,7 @@ _STYLE = {
     "lines.linewidth": 2.0,
     "text.parse_math": False,  # a class may be called `$5`
 }
-_QUICKLY = {"compress_level": 1}  # as large by a half, in a quarter of the time
+_PNG_OPTIONS = {"compress_level": 1}  # the files are half as large again, but written in a quarter of the time
 
 
 @contextlib.contextmanager
@@ -42,8 +42,8 @@ def saved_figure(path: Path, width: float = 6.0, height: float = 4.0) -> Iterato
 
     Args:
         path: The PNG.
-        width: In inches, 150 pixels each.
-        height: Likewise.
+        width: The width in inches of 150 pixels.
+        height: The height, likewise.
     """
     import matplotlib
     from matplotlib.backends.backend_agg import FigureCanvasAgg
@@ -52,5 +52,5 @@ def saved_figure(path: Path, width: float = 6.0, height: float = 4.0) -> Iterato
     with matplotlib.rc_context(_STYLE):
         figure = Figure(figsize=(width, height), dpi=150, layout="constrained")
         yield figure
-        with written_whole(path, durable=False) as file:
-            FigureCanvasAgg(figure).print_png(file, pil_kwargs=_QUICKLY)
+        with atomic_write(path, durable=False) as file:
+            FigureCanvasAgg(figure).print_png(file, pil_kwargs=_PNG_OPTIONS)

@@ -1,7 +1,7 @@
-"""A uniform sample of rows that arrive batch by batch, in bounded memory.
+"""A uniform random subsample of rows that arrive batch by batch, in bounded memory.
 
-Every row draws a random key, and those with the smallest keys are kept: each row is as likely to be among them as any
-other, whatever order they come in. The keys are seeded, so the same rows give the same sample.
+Every row gets a random key, and the rows with the smallest keys are kept, so that each row is kept with the same
+probability. The keys are seeded, so the same rows give the same subsample.
 """
 
 from __future__ import annotations
@@ -13,10 +13,10 @@ import numpy.typing as npt
 
 
 class Subsample:
-    """A random choice of at most `most` of the rows that were added.
+    """A random subsample of at most `most` of the rows that were added.
 
     Args:
-        most: How many rows are kept.
+        most: The largest number of rows to keep.
     """
 
     def __init__(self, most: int) -> None:
@@ -26,14 +26,14 @@ class Subsample:
         self._count = 0
 
     def add(self, *columns: npt.NDArray[Any]) -> None:
-        """Adds rows: arrays of one length, the same number of them each time."""
+        """Adds rows, given as columns: arrays of equal length, and the same number of them in each call."""
         self._parts.append((self._generator.random(len(columns[0])), *columns))
         self._count += len(columns[0])
         if self._count > 2 * self.most:
             self._reduce()
 
     def columns(self) -> tuple[npt.NDArray[Any], ...]:
-        """What is kept, column by column."""
+        """The columns of the rows that are kept."""
         self._reduce()
         return self._parts[0][1:]
 

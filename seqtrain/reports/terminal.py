@@ -1,6 +1,6 @@
-"""What commands print: drawn by rich for a terminal; in a pipe it is plain text that is never wrapped, cut or coloured.
+"""Prints the output of commands with rich; in a pipe, it is plain text that is never wrapped, cut or coloured.
 
-Rich is imported where something is printed and no sooner, as that takes a twentieth of a second.
+Rich is only imported when something is printed, since that takes 0.05 s.
 """
 
 from __future__ import annotations
@@ -20,16 +20,16 @@ if TYPE_CHECKING:
     from rich.text import Text
 
 UNLIMITED = 1 << 20
-"""The width of what is no terminal."""
+"""The width that is used if the output is not a terminal."""
 
 
 def terminal_width() -> int:
-    """The columns of the terminal; of what is no terminal `UNLIMITED`."""
+    """The width of the terminal in columns; `UNLIMITED` if stdout is not a terminal."""
     return shutil.get_terminal_size((100, 24)).columns if sys.stdout.isatty() else UNLIMITED
 
 
 def show(*parts: RenderableType) -> None:
-    """Prints parts below each other to stdout."""
+    """Prints parts to stdout, one below the other."""
     import typer
 
     is_colored = sys.stdout.isatty() and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
@@ -37,11 +37,11 @@ def show(*parts: RenderableType) -> None:
 
 
 def drawn(*parts: RenderableType, width: int = UNLIMITED, is_colored: bool = False) -> str:
-    """Parts below each other as text.
+    """Parts as text, one below the other.
 
     Args:
-        parts: Strings, or what rich draws.
-        width: At which rich wraps; strings are left as they are.
+        parts: Strings or objects of rich.
+        width: The width at which rich wraps its objects; strings are not wrapped.
         is_colored: Whether the text has escape codes for its styles.
     """
     from rich.console import Console
@@ -67,7 +67,7 @@ def styled(text: str, style: str, *, wraps: bool = False) -> Text:
     from rich.text import Text
 
     whole = Text() if wraps else Text(no_wrap=True, overflow="ignore")
-    return whole.append(text, style)  # so that spaces that pad a cell have no style
+    return whole.append(text, style)  # the padding of a cell gets no style
 
 
 def columns(
@@ -76,13 +76,13 @@ def columns(
     right: Collection[str] = (),
     min_widths: Sequence[int] = (),
 ) -> Table:
-    """A table without lines; cells are wrapped where it is wider than the terminal, but for those of the first column.
+    """A table without lines; if it is wider than the terminal, cells are wrapped, except in the first column.
 
     Args:
-        rows: As long as the header.
-        header: The names of the columns; a table whose columns are called "" has none.
+        rows: The rows, each as long as the header.
+        header: The names of the columns; if all are "", the table has no header.
         right: The names of the columns that are aligned to the right.
-        min_widths: Of the columns, so that several tables stand in line.
+        min_widths: The smallest widths of the columns, to align several tables.
     """
     from rich.table import Table
 
@@ -104,7 +104,7 @@ def columns(
 
 
 def indented(part: RenderableType, spaces: int = 2) -> RenderableType:
-    """A part with spaces before each of its lines."""
+    """A part whose lines are indented by spaces."""
     from rich.padding import Padding
 
     return Padding.indent(part, spaces)

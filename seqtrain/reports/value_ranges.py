@@ -1,7 +1,7 @@
-"""Ranges, means and standard deviations of the channels of a field, over samples that are never in memory together.
+"""Ranges, means and standard deviations of the channels of a field, over samples that are not in memory together.
 
 Workers measure each sample; the results are combined by the method of Chan, Golub and LeVeque (1979, "Updating formulae
-and a pairwise algorithm for computing sample variances"), which is precise where sums of squares lose digits.
+and a pairwise algorithm for computing sample variances"), which is more precise than sums of squares.
 """
 
 from __future__ import annotations
@@ -20,16 +20,16 @@ Array = npt.NDArray[Any]
 
 _MOST_CHANNELS = 256
 _CHANNELS_OF_OPENCV = 4
-_FEW_VALUES = 256  # of each channel for each of the channels: fewer are measured faster all at a time
-_FIRST = 64  # values that are enough to see that most samples are not constant
+_FEW_VALUES = 256  # times the number of channels: with fewer values per channel, all channels are measured at once
+_FIRST = 64  # the number of values by which most samples are found not to be constant
 
 
 def channels(of: Field, data_format: str = "channels_last") -> Array:
     """A field as (samples, values, channels); channels are colours, columns, or the variables of a series.
 
     Args:
-        of: Numbers.
-        data_format: Where the channels of pictures are.
+        of: The field, which must be numeric.
+        data_format: The position of the channels of images.
     """
     array, shape = of.array, of.array.shape[1:]
     if of.kind == "pixels" and len(shape) > 2:
@@ -45,7 +45,7 @@ def channels(of: Field, data_format: str = "channels_last") -> Array:
 def measure(values: Array) -> dict[str, Array]:
     """Count, mean, variance, min and max of the finite values of each channel, and the numbers of NaN and Inf.
 
-    Where all values are finite, the first row holds the numbers of all samples together, and the others a count of 0.
+    If all values are finite, the first row has the results for all samples together, and the other rows a count of 0.
 
     Args:
         values: (samples, values, channels).
@@ -92,13 +92,13 @@ def are_constant(values: Array) -> npt.NDArray[np.bool_]:
     if not count * num_channels:
         return np.zeros(rows, np.bool_)
     found: npt.NDArray[np.bool_] = (values[:, :_FIRST] == values[:, :1]).all(axis=(1, 2))
-    for row in np.flatnonzero(found):  # few
+    for row in np.flatnonzero(found):  # few rows are left
         found[row] = (values[row] == values[row, :1]).all()
     return found
 
 
 def _planes(values: Array) -> Array:
-    """As (channels, samples, values): contiguous values are measured many times faster than every third one."""
+    """The values as (channels, samples, values), since contiguous values are measured much faster."""
     rows, count, num_channels = values.shape
     if num_channels == 1:
         return np.ascontiguousarray(values).reshape(1, rows, count)
@@ -113,7 +113,7 @@ def _planes(values: Array) -> Array:
 def _moments(plane: Array) -> tuple[float, float]:
     if plane.dtype != np.uint8:
         return float(plane.mean(dtype=np.float64)), float(plane.var(dtype=np.float64))
-    mean, std = cv2.meanStdDev(plane)  # sums of squares, which are exact for bytes
+    mean, std = cv2.meanStdDev(plane)  # by sums of squares, which are exact for bytes
     return mean.item(), std.item() ** 2
 
 
@@ -142,10 +142,14 @@ def _measure_finite(values: Array, is_finite: npt.NDArray[np.bool_]) -> dict[str
 
 @dataclass
 class Ranges:
-    """The channels of one field over all samples so far.
+    """The results for one field over all samples so far, by channel.
 
     Attributes:
-        count: Of finite values, by channel; and so the others.
+        count: The number of finite values.
+        mean: Their mean.
+        squares: The sum of their squared differences from the mean.
+        low: Their minimum.
+        high: Their maximum.
     """
 
     count: Array = field(default_factory=lambda: np.zeros(1, np.int64))
@@ -172,11 +176,11 @@ class Ranges:
 
     @property
     def std(self) -> Array:
-        """Over all values, as `numpy.std`."""
+        """The standard deviation of all values, as `numpy.std` defines it."""
         return np.sqrt(self.squares / np.maximum(self.count, 1))
 
     def to_json(self) -> dict[str, list[float | None]]:
-        """By channel; None where no value is finite."""
+        """The results as lists by channel; None for a channel without finite values."""
         columns = {"min": self.low, "max": self.high, "mean": self.mean, "std": self.std}
         seen = (self.count > 0).tolist()
         return {

@@ -43,7 +43,7 @@ import numpy as np
 import numpy.typing as npt
 
 from seqtrain.errors import ConfigError, one_of
-from seqtrain.files import written_whole
+from seqtrain.files import atomic_write
 from seqtrain.registry import sequences
 from seqtrain.sequences.image import ImageSequence
 from seqtrain.structure import ImageArray
@@ -88,7 +88,7 @@ class ImageCache:
         try:
             self._open()
             if not (self.folder / "about.json").exists():
-                with written_whole(self.folder / "about.json", shared=True) as file:
+                with atomic_write(self.folder / "about.json", shared=True) as file:
                     file.write(f"{text}\n".encode())
         except OSError as error:
             if error.errno not in _NO_ROOM and not self._is_open:

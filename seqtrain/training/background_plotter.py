@@ -17,7 +17,7 @@ from typing import Any
 
 import keras
 
-_TIMES = 20
+_PAUSE_FACTOR = 20
 _FIRST_GUESS_S = 1.0
 log = logging.getLogger("seqtrain")
 
@@ -43,9 +43,9 @@ class BackgroundPlotter(keras.callbacks.Callback):
         """Checks the result of the last drawing, and starts another if it is time."""
         now = self._clock()
         if self.process is not None and self.process.poll() is not None:
-            self._judge(self.process)
+            self._check_result(self.process)
             self.process = None
-        if self.process is None and not self._has_failed and now - self._began >= _TIMES * self._took_s:
+        if self.process is None and not self._has_failed and now - self._began >= _PAUSE_FACTOR * self._took_s:
             self._began = now
             self._begin()
 
@@ -78,10 +78,10 @@ class BackgroundPlotter(keras.callbacks.Callback):
         except OSError as error:
             self._log_failure(str(error))
 
-    def _judge(self, process: subprocess.Popen[bytes]) -> None:
-        words = process.communicate()[1].decode(errors="replace").strip().splitlines()
+    def _check_result(self, process: subprocess.Popen[bytes]) -> None:
+        lines = process.communicate()[1].decode(errors="replace").strip().splitlines()
         if process.returncode:
-            self._log_failure(words[-1] if words else f"exit code {process.returncode}")
+            self._log_failure(lines[-1] if lines else f"exit code {process.returncode}")
 
     def _log_failure(self, reason: str) -> None:
         self._has_failed = True

@@ -26,7 +26,7 @@ class CallbackStates:
     """The state of callbacks.
 
     Args:
-        names: Of the callbacks, as the config writes them.
+        names: The names of the callbacks, as written in the config.
         callbacks: The callbacks, before training starts.
     """
 
@@ -69,7 +69,7 @@ class CallbackStates:
         callback = self._callbacks[index]
         if hasattr(callback, "state_dict"):
             return encode(callback.state_dict(), arrays, "callbacks")
-        self._warn_of_what_is_not_kept(name, callback)
+        self._warn_of_lost_attributes(name, callback)
         items = []
         for attribute, value in _attributes(callback).items():
             if attribute in self._changed[index]:
@@ -77,7 +77,7 @@ class CallbackStates:
                     items.append([attribute, encode(value, arrays, "callbacks")])
         return {"items": items}
 
-    def _warn_of_what_is_not_kept(self, name: str, callback: Any) -> None:
+    def _warn_of_lost_attributes(self, name: str, callback: Any) -> None:
         """Warns once about the attributes of a user's callback that a checkpoint cannot save."""
         if name in self._warned or type(callback).__module__.partition(".")[0] in ("keras", "seqtrain"):
             return

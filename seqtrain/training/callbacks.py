@@ -70,7 +70,7 @@ def close_callbacks(built: Iterable[Any]) -> None:
 
 
 def watched(listed: Sequence[ListedComponentConfig], names: Collection[str]) -> tuple[str, str]:
-    """The metric that says which epoch is best, and its mode.
+    """The metric that decides which epoch is best, and its mode.
 
     Args:
         listed: The callbacks of the config.
@@ -92,7 +92,7 @@ def _with_known_monitor(
     known: tuple[str, ...],
     mistakes: list[Mistake],
 ) -> ListedComponentConfig:
-    """The callback, with `val_acc` read as `val_accuracy`."""
+    """The callback, with a short monitor such as `val_acc` replaced by the logged name `val_accuracy`."""
     monitor = callback.arguments.get("monitor")
     if not isinstance(monitor, str) or monitor in known or not _uses_monitor(callback):
         return callback

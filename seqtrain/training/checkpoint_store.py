@@ -4,7 +4,7 @@
       step-00000120/      one checkpoint: its files, and manifest.json with the size and SHA-256 of each
       last -> step-…      links for users; `load` takes the newest valid folder
       best -> step-…
-      corrupt-step-…/     failed verification
+      corrupt-step-…/     a checkpoint that failed verification
 
 A checkpoint is written to a folder with a temporary name, synced file by file, and renamed; then each link is replaced
 by one rename; then old checkpoints are removed, except for the one before the last. If the process is killed or the
@@ -47,7 +47,7 @@ class CheckpointInfo:
 
     Args:
         path: Its folder.
-        about: Further facts in the manifest, as passed to `commit`.
+        about: The further facts in its manifest, as passed to `commit`.
     """
 
     path: Path
@@ -70,7 +70,7 @@ class CheckpointStore:
         self.path = path
 
     def commit(self, step: int, files: Mapping[str, Content], about: Mapping[str, Any], *, best: str | None) -> str:
-        """Writes a checkpoint, and links it as `last`.
+        """Writes a checkpoint, and makes the link `last` point to it.
 
         Args:
             step: The run's step, for the folder's name.
@@ -116,7 +116,7 @@ class CheckpointStore:
         """
         self.sweep()
         for name in reversed(self._names()):
-            reason = flaw_in(self.path / name)
+            reason = find_flaw(self.path / name)
             if reason is None:
                 return CheckpointInfo(self.path / name, _manifest(self.path / name))
             log.warning("%s is corrupt and put aside: %s; the checkpoint before it is used", self.path / name, reason)
@@ -191,11 +191,11 @@ class CheckpointStore:
 
 
 def stored_checkpoint(path: Path, which: Literal["best", "last"]) -> CheckpointInfo:
-    """A checkpoint for reading only, of a run that may still be training.
+    """A checkpoint to read from, of a run that may still be training.
 
     Args:
         path: The folder of the checkpoints.
-        which: The best epoch's, or the last.
+        which: The checkpoint of the best epoch, or the last one.
 
     Raises:
         CheckpointError: when it does not exist, or is corrupt.
@@ -207,7 +207,7 @@ def stored_checkpoint(path: Path, which: Literal["best", "last"]) -> CheckpointI
             where=path,
             fix="train it for an epoch" if which == "last" else "ask for the last one, or train it for an epoch",
         )
-    reason = flaw_in(folder)
+    reason = find_flaw(folder)
     if reason is not None:
         if folder != (path / which).resolve():  # the run, which is still training, has replaced and removed it
             return stored_checkpoint(path, which)
@@ -240,8 +240,8 @@ def _manifest(folder: Path) -> dict[str, Any]:
     return manifest
 
 
-def flaw_in(folder: Path) -> str | None:
-    """The flaw of a checkpoint, as text; None if it is valid."""
+def find_flaw(folder: Path) -> str | None:
+    """What is wrong with a checkpoint, as text; None if it is valid."""
     try:
         manifest = _manifest(folder)
         if manifest["format"] != _FORMAT or manifest["name"] != folder.name:

@@ -33,7 +33,7 @@ class Checkpoints:
     Args:
         run: The objects of the run.
         store: Where the snapshots are saved.
-        steps_per_epoch: Batches in an epoch.
+        steps_per_epoch: The number of batches in an epoch.
         best: The name of the best checkpoint so far, for a resumed run.
     """
 

@@ -11,13 +11,13 @@ from seqtrain.config.schema import RunConfig
 
 
 def prepare_keras(config: RunConfig, again: bool = False) -> None:
-    """Imports Keras and sets what must be set before a model is built.
+    """Imports Keras, and sets the seeds and options that must be set before a model is built.
 
-    With `deterministic`, TensorFlow uses deterministic kernels; JAX reads its flag when it starts, so it is set before.
-    Messages of the libraries at start-up go to file descriptor 2, also those from Python.
+    With `deterministic`, TensorFlow uses deterministic kernels; JAX reads its flag when it starts, so the flag is set
+    first. All messages of the libraries at start-up go to file descriptor 2, even those printed in Python.
 
     Args:
-        config: Of the run.
+        config: The run's config.
         again: Whether to free the memory of a previous model, which takes half a second.
     """
     with console.status("starting Keras"), console.python_stderr_to_native():

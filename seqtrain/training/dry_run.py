@@ -6,7 +6,7 @@ import logging
 from pathlib import Path
 
 from seqtrain.config.load import LoadedConfig
-from seqtrain.console import native_stderr_aside
+from seqtrain.console import hidden_native_stderr
 from seqtrain.loading.pipeline import open_data
 from seqtrain.training.options import FitOptions, Outcome
 from seqtrain.training.phases import phases_of
@@ -21,7 +21,7 @@ def dry_run(loaded: LoadedConfig, options: FitOptions) -> Outcome:
         SeqtrainError: the error that `fit` would raise.
     """
     data = open_data(loaded)
-    with native_stderr_aside():
+    with hidden_native_stderr():
         from seqtrain.training.device import prepare_keras
 
         prepare_keras(loaded.config)

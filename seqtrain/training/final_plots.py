@@ -3,9 +3,9 @@
     plots/<metric>.png                              curves
     plots/confusion_matrix.png, roc.png, ...        depending on the kind of each output
     plots/classes.csv                               one line per class
-    plots/results.json                              the key figures, and the reason if an output has none
+    plots/results.json                              the key figures, or why an output has none
 
-The model gets the best weights, keeps them, and predicts the validation samples once more. A failure is logged as a
+The best weights are loaded into the model, which predicts the validation samples once more. A failure is logged as a
 warning, and does not end the run.
 """
 
@@ -36,7 +36,7 @@ from seqtrain.training.run_folder import RunFolder
 from seqtrain.training.snapshot import WEIGHTS, load_weights
 
 RESULTS = "results.json"
-_UNTIL = re.compile(r" to \d+")  # keeps only the first corner of a patch's position
+_PATCH_END = re.compile(r" to \d+")  # removed from a patch's position, which leaves its first corner
 
 log = logging.getLogger("seqtrain")
 
@@ -47,7 +47,7 @@ def draw_final_plots(folder: RunFolder, data: Data, model: Any, check: Callable[
     Args:
         folder: The run's folder.
         data: The run's data.
-        model: The run's model, which gets the best weights.
+        model: The run's model; the best weights are loaded into it.
         check: Raises an error if there is a reason to stop.
         is_done: Whether the run is complete; if not, only the curves are drawn.
     """
@@ -70,7 +70,7 @@ def _draw_results(folder: RunFolder, data: Data, model: Any, check: Callable[[],
     if data.val is None:
         document["skipped"] = "the run has no validation"
     else:
-        document |= _give_best_weights(folder, model)
+        document |= _load_best_weights(folder, model)
         batches = cast("Generator[PredictedBatch]", predicted_batches(model, data.val, data))
         with contextlib.closing(batches):
             some = itertools.islice(batches, data.validation_steps)
@@ -81,8 +81,8 @@ def _draw_results(folder: RunFolder, data: Data, model: Any, check: Callable[[],
     write_json(folder.plots / RESULTS, document)
 
 
-def _give_best_weights(folder: RunFolder, model: Any) -> dict[str, Any]:
-    """Loads the best weights, or else the last ones; returns the name and the epoch of the checkpoint."""
+def _load_best_weights(folder: RunFolder, model: Any) -> dict[str, Any]:
+    """Loads the best weights, or the last ones if there are no best; returns the checkpoint's name and epoch."""
     which: Literal["best", "last"] = "best"
     try:
         stored = stored_checkpoint(folder.checkpoints, which)
@@ -133,7 +133,7 @@ def short_name(described: str) -> str:
     file = described
     while file and not os.path.isfile(file):  # noqa: PTH113 - may be a text of any length
         file = file.rpartition(", ")[0]
-    part = _UNTIL.sub("", described[len(file) + 2 :])
+    part = _PATCH_END.sub("", described[len(file) + 2 :])
     return "\n".join(filter(None, [Path(file).name, part])) if file else ""
 
 

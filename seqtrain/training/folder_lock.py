@@ -23,7 +23,7 @@ log = logging.getLogger("seqtrain")
 
 
 class FolderLock:
-    """A lock on a folder, for as long as this process lives.
+    """A lock on a folder, held until `close` or the end of this process.
 
     Args:
         path: The lock file; created if it does not exist.

@@ -25,7 +25,7 @@ def compile_model(model: Any, loaded: LoadedConfig, classes: Mapping[str, Any]) 
     """Compiles a model as the config says; without a `compile` section, the builder must have compiled it.
 
     Args:
-        model: To compile.
+        model: The model to compile.
         loaded: The config.
         classes: `num_classes` and `class_names`, for the project's own losses and metrics.
 
@@ -41,12 +41,12 @@ def compile_model(model: Any, loaded: LoadedConfig, classes: Mapping[str, Any]) 
                 fix="add `compile: {optimizer: adam, loss: ...}`",
             )
         return
-    build = _Builder(loaded, classes)
+    builder = _Builder(loaded, classes)
     built = {
-        "optimizer": build.each("optimizer", config.optimizer, ("compile", "optimizer")),
-        "loss": build.each("loss", config.loss, ("compile", "loss")),
-        "metrics": build.each("metric", config.metrics, ("compile", "metrics")),
-        "weighted_metrics": build.each("metric", config.weighted_metrics, ("compile", "weighted_metrics")),
+        "optimizer": builder.build("optimizer", config.optimizer, ("compile", "optimizer")),
+        "loss": builder.build("loss", config.loss, ("compile", "loss")),
+        "metrics": builder.build("metric", config.metrics, ("compile", "metrics")),
+        "weighted_metrics": builder.build("metric", config.weighted_metrics, ("compile", "weighted_metrics")),
     }
     model.compile(
         **built,
@@ -71,29 +71,29 @@ class _Builder:
         self._loaded = loaded
         self._classes = classes
 
-    def each(self, kind: keras_api.Kind, part: Any, path: Path) -> Any:
+    def build(self, kind: keras_api.Kind, part: Any, path: Path) -> Any:
         """Builds a component, or each of the components in a list or mapping."""
         if isinstance(part, ComponentConfig):
             registry = _REGISTRIES.get(kind)
             if registry is not None and part.name in registry:
                 return build_component(self._loaded, registry, part, path, self._classes)
-            return self._keras(kind, part, path)
+            return self._build_keras_object(kind, part, path)
         if isinstance(part, Mapping):
-            return {key: self.each(kind, item, (*path, key)) for key, item in part.items()}
-        return [self.each(kind, item, (*path, index)) for index, item in enumerate(part)]
+            return {key: self.build(kind, item, (*path, key)) for key, item in part.items()}
+        return [self.build(kind, item, (*path, index)) for index, item in enumerate(part)]
 
-    def _keras(self, kind: keras_api.Kind, component: ComponentConfig, path: Path) -> Any:
-        """Builds an object of Keras, or returns the string for `compile`, which also becomes the metric's name."""
+    def _build_keras_object(self, kind: keras_api.Kind, component: ComponentConfig, path: Path) -> Any:
+        """Builds an object of Keras, or returns its name as a string, which `compile` accepts and shows in the logs."""
         offer = keras_api.find(kind, component.name)
         if offer is None:
-            return _own(self._loaded, component, path)
+            return _build_custom_object(self._loaded, component, path)
         if kind in ("loss", "metric") and offer.string and not component.arguments:
             return offer.string
         arguments = dict(component.arguments)
         if isinstance(arguments.get("learning_rate"), dict):
             schedule = dict(arguments["learning_rate"])
             inner = ComponentConfig.of(schedule.pop("name"), schedule)
-            arguments["learning_rate"] = self._keras("schedule", inner, (*path, "learning_rate"))
+            arguments["learning_rate"] = self._build_keras_object("schedule", inner, (*path, "learning_rate"))
         module, attribute = offer.target.split(":")
         target = getattr(importlib.import_module(module), attribute)
         if not offer.is_class:
@@ -108,7 +108,7 @@ class _Builder:
             ) from error
 
 
-def _own(loaded: LoadedConfig, component: ComponentConfig, path: Path) -> Any:
+def _build_custom_object(loaded: LoadedConfig, component: ComponentConfig, path: Path) -> Any:
     """Builds an object that the user has registered with Keras."""
     custom = _custom_object(component.name)
     dotted, place = ".".join(map(str, path)), loaded.place(*path)

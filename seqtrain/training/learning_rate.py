@@ -23,11 +23,11 @@ class ScaledSchedule(keras.optimizers.schedules.LearningRateSchedule):
         self.factor = factor
 
     def __call__(self, step: Any) -> Any:
-        """The rate of a step."""
+        """The learning rate of a step."""
         return self.schedule(step) * self.factor
 
     def get_config(self) -> dict[str, Any]:
-        """The arguments."""
+        """The constructor's arguments."""
         return {"schedule": self.schedule, "factor": self.factor}
 
 

@@ -17,7 +17,7 @@ class FitOptions:
     """The options of `fit` on the command line.
 
     Args:
-        run_dir: The run folder; a new one under `runs/` where None.
+        run_dir: The run folder; None for a new one under `runs/`.
         resume: What to do with a folder that holds a run.
         progress: "auto", "bar", "lines" or "none".
         argv: The command line, for meta.json.

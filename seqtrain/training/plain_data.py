@@ -1,7 +1,7 @@
 """Converts Python values to JSON and arrays for checkpoints, and back, without pickle.
 
-Numbers, texts, lists, mappings and arrays keep their types, NumPy's scalars too; floats keep every bit. An array is a
-reference in the JSON to an entry of `arrays`, which goes into an `.npz` file.
+Numbers, texts, lists, mappings, arrays and NumPy's scalars keep their types; floats keep every bit. In the JSON, an
+array is a reference to an entry of `arrays`, which goes into an `.npz` file.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ def encode(value: Any, arrays: Arrays, prefix: str) -> Any:
 
     Args:
         value: The value.
-        arrays: The arrays in the value are added here.
+        arrays: The arrays in the value are added to this mapping.
         prefix: The prefix of their names in `arrays`.
 
     Raises:

@@ -26,7 +26,7 @@ class PredictedBatch:
         outputs: The outputs by name, with a row for each sample.
         batch: `(x,)`, `(x, y)` or `(x, y, sample_weight)`; empty if it could not be made as a whole.
         names: The file or row of each sample, if names were requested.
-        errors: For each failed row, the reason; the outputs of such a row are meaningless.
+        errors: The error of each failed row; the outputs of such a row are meaningless.
     """
 
     items: npt.NDArray[np.integer]
@@ -54,9 +54,9 @@ def predicted_batches(model: Any, sequence: Any, data: Data) -> Iterator[Predict
     schedule = validation_schedule(len(sequence))
     with BatchStream(sequence, schedule, data.workers, end=len(sequence)) as stream:
         for position in range(len(sequence)):
-            made = stream.take(position)
-            items = replaced(items_of(sequence, position), made.bad)
-            yield PredictedBatch(items, predict_on_batch(model, made.batch[0]), made.batch)
+            loaded = stream.take(position)
+            items = replaced(items_of(sequence, position), loaded.bad)
+            yield PredictedBatch(items, predict_on_batch(model, loaded.batch[0]), loaded.batch)
 
 
 def items_of(sequence: Any, position: int) -> npt.NDArray[np.integer]:

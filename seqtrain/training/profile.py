@@ -22,8 +22,8 @@ from seqtrain.loading.pipeline import Data, open_data
 from seqtrain.loading.tuning import Speed, choose, doubling, measure, num_cores
 
 _SECONDS = 1.5
-_MOST_PLACES = 6
-_MUCH_WAITING = 0.2
+_MAX_STAGES = 6
+_SLOW_LOADING = 0.2
 _BUILT_IN = {  # the stages of built-in functions
     "read": ("read", "pread", "open", "stat", "fstat", "close"),
     "decode": ("decode_jpeg", "decode_jpeg_header", "decode", "tobytes", "setimage"),
@@ -44,7 +44,7 @@ def profile(loaded: LoadedConfig, counts: Sequence[int], data_only: bool) -> dic
 
     Args:
         loaded: The config.
-        counts: Numbers of workers to try. Default: 1, 2, 4 and so on, up to the number of cores.
+        counts: The numbers of workers to try. Default: 1, 2, 4 and so on, up to the number of cores.
         data_only: Measure only loading, without Keras.
 
     Returns:
@@ -62,7 +62,7 @@ def profile(loaded: LoadedConfig, counts: Sequence[int], data_only: bool) -> dic
     }
     if data_only:
         return document
-    with console.native_stderr_aside():
+    with console.hidden_native_stderr():
         document |= _with_model(loaded, data)
     return {**document, **verdict(document, best)}
 
@@ -75,7 +75,7 @@ def verdict(document: dict[str, Any], best: Speed) -> dict[str, str]:
         best: The speed with the fastest workers.
     """
     model, data = document["model"]["samples_per_s"], document["data"]["samples_per_s"]
-    if data >= model and document["fit"]["data_wait"] <= _MUCH_WAITING:
+    if data >= model and document["fit"]["data_wait"] <= _SLOW_LOADING:
         return {
             "verdict": "compute-bound",
             "advice": "the data are fast enough; a larger batch_size, fit.mixed_precision or compile.jit_compile may "
@@ -93,7 +93,7 @@ def verdict(document: dict[str, Any], best: Speed) -> dict[str, str]:
 
 
 def stages(data: Data) -> list[dict[str, Any]]:
-    """The shares of the time per sample by stage, largest first; the user's own code by function."""
+    """The share of each stage in the time per sample, largest first; for the user's own code, that of each function."""
     sequence = data.train
     profiler = cProfile.Profile()
     deadline = time.perf_counter() + _SECONDS
@@ -106,7 +106,7 @@ def stages(data: Data) -> list[dict[str, Any]]:
         label = _stage(file, line, name)
         shares[label] = shares.get(label, 0.0) + own
     total = sum(shares.values()) or 1.0
-    largest = sorted(shares.items(), key=lambda item: -item[1])[:_MOST_PLACES]
+    largest = sorted(shares.items(), key=lambda item: -item[1])[:_MAX_STAGES]
     return [{"stage": label, "share": round(seconds / total, 4)} for label, seconds in largest]
 
 
@@ -124,7 +124,7 @@ def _stage(file: str, line: int, name: str) -> str:
     path = Path(file)
     if file == "~" or file.startswith("<"):
         bare = name.rstrip(">").replace("'", " ").replace(".", " ").split()
-        return next((stage for stage, words in _BUILT_IN.items() if any(word in bare for word in words)), "collate")
+        return next((stage for stage, names in _BUILT_IN.items() if any(name in bare for name in names)), "collate")
     if {"seqtrain", "PIL", "numpy"} & set(path.parts) or path.is_relative_to(sysconfig.get_path("stdlib")):
         return next((stage for stage, stems in _FILES.items() if path.stem in stems), "collate")
     return f"{path.name}:{line} {name}"

@@ -1,4 +1,4 @@
-"""Records what a run was started with: versions, machine, commit and command line."""
+"""Records what a run was started with: the versions, the machine, the Git commit and the command line."""
 
 from __future__ import annotations
 

@@ -54,11 +54,11 @@ class Recorder(keras.callbacks.Callback):
         self.best: dict[str, Any] | None = None
         self.is_best = False
         self.weights_sha256 = ""
-        self._lacks_lines = False
+        self._is_incomplete = False
 
     @property
     def history(self) -> list[dict[str, float]]:
-        """What each epoch logged."""
+        """The logs of each epoch."""
         return [{name: value for name, value in row.items() if name != "time"} for row in self.rows]
 
     def begin(self) -> None:
@@ -104,11 +104,11 @@ class Recorder(keras.callbacks.Callback):
         return True
 
     def _write_lines(self) -> None:
-        self._lacks_lines = not self._write("metrics.jsonl", "".join(map(_line, self.rows)))
+        self._is_incomplete = not self._write("metrics.jsonl", "".join(map(_line, self.rows)))
 
     def _add_line(self) -> None:
         """Appends the last row; if an earlier row is missing or incomplete, writes all rows again."""
-        if not self._lacks_lines:
+        if not self._is_incomplete:
             with contextlib.suppress(OSError), self.folder.metrics.open("a") as file:
                 file.write(_line(self.rows[-1]))
                 return

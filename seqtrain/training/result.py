@@ -21,7 +21,7 @@ def make_result(status: str, folder: RunFolder, recorder: Recorder, phase: int |
     Args:
         status: `completed`, `early_stopped`, `interrupted` or `max_time`.
         folder: The run's folder.
-        recorder: With the history, the best epoch and the hash of the weights.
+        recorder: Has the history, the best epoch and the hash of the weights.
         phase: The phase in which the run ended; None if it has only one.
     """
     history = recorder.history
@@ -46,11 +46,11 @@ def write_result(folder: RunFolder, result: dict[str, Any]) -> None:
 
 
 def log_end(folder: RunFolder, result: dict[str, Any], began: float) -> None:
-    """Logs how a run ended, its best epoch, and the command that shows it.
+    """Logs how a run ended, its best epoch, and the command that shows its report.
 
     Args:
-        folder: Of the run.
-        result: Its result.
+        folder: The run folder.
+        result: The run's result.
         began: When the command was started, by `time.monotonic`.
     """
     best, status = result["best"], result["status"].replace("_", " ")

@@ -53,8 +53,8 @@ class Run:
 
     Args:
         loaded: The config of the phase.
-        data: Its data.
-        folder: Of the run.
+        data: The run's data.
+        folder: The run folder.
         options: The options on the command line.
         stop: Signals a reason to stop.
         snapshot: The snapshot to resume from; None to start from the beginning.
@@ -96,7 +96,7 @@ class Run:
         best = snapshot.best if snapshot is not None else None
         store = CheckpointStore(folder.checkpoints)
         self._checkpoints = Checkpoints(self._objects, store, data.steps_per_epoch, best)
-        self._take_back_history()
+        self._cut_back_history()
 
     @property
     def phase(self) -> int:
@@ -142,7 +142,7 @@ class Run:
             The result.
 
         Raises:
-            InterruptedRunError: when a complete run is interrupted meanwhile.
+            InterruptedRunError: when a complete run is interrupted while its plots are drawn.
             OutOfTimeError: likewise.
             ResourceError: when no checkpoint of a complete run could be saved.
         """
@@ -164,7 +164,7 @@ class Run:
         log_end(self._folder, result, self._options.began)
         return result
 
-    def _take_back_history(self) -> None:
+    def _cut_back_history(self) -> None:
         """Cuts the history and the logs back to the epochs of the snapshot; without a snapshot, empties them."""
         if self._snapshot is None:
             self._recorder.begin()
@@ -261,14 +261,14 @@ class Run:
             raise
 
     def _raise_cause(self, error: Exception, datasets: list[KerasDataset]) -> None:
-        """Raises the cause of an error, if it is another one: an error of the loader, or that memory is full."""
+        """Raises the cause of an error, if that is another error: one of the loader, or that the memory is full."""
         for cause in (dataset.error for dataset in datasets if dataset.error is not None):
             if not isinstance(cause, (InterruptedRunError, OutOfTimeError)):
                 self._save_before_failure(cause)
-            told = with_batch_size(self._loaded, cause) if isinstance(cause, ResourceError) else cause
-            if told is error:
+            reported = with_batch_size(self._loaded, cause) if isinstance(cause, ResourceError) else cause
+            if reported is error:
                 return
-            raise told from error
+            raise reported from error
         if is_out_of_memory(error):
             raise out_of_memory(self._loaded, error) from error
 

@@ -72,7 +72,7 @@ class RunCallbacks(keras.callbacks.CallbackList):
         """Starts an epoch; restores a run that is resumed within this epoch, and skips its finished batches."""
         super().on_epoch_begin(epoch, logs)
         if self._to_restore is None:
-            self._move_on(epoch=epoch, step=0, moment=Moment.BETWEEN_BATCHES)
+            self._update_progress(epoch=epoch, step=0, moment=Moment.BETWEEN_BATCHES)
             return
         self.model.stop_training = self._to_restore.state.stop_training
         self._restore(self._to_restore)
@@ -87,15 +87,15 @@ class RunCallbacks(keras.callbacks.CallbackList):
             self._checkpoints.note_step_state()
         if self._progress.moment is not Moment.BATCH_BEGUN:
             super().on_train_batch_begin(batch, logs)
-            self._move_on(moment=Moment.BATCH_BEGUN)
+            self._update_progress(moment=Moment.BATCH_BEGUN)
 
     def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
-        """Ends a batch, unless it is skipped; saves and stops if it is time."""
+        """Ends a batch, unless it is skipped; saves a checkpoint if one is due; stops the run if there is a reason."""
         done = batch + 1 - self._progress.step
         if done <= 0:
             return
         super().on_train_batch_end(batch, logs)
-        self._move_on(step=batch + 1, moment=Moment.BETWEEN_BATCHES)
+        self._update_progress(step=batch + 1, moment=Moment.BETWEEN_BATCHES)
         self._checkpoints.save_if_due(done)
         self._stop.check()
 
@@ -105,18 +105,18 @@ class RunCallbacks(keras.callbacks.CallbackList):
         super().on_test_begin(logs)
 
     def on_test_batch_end(self, batch: int, logs: Any = None) -> None:
-        """Ends a batch of a validation; stops if it is time."""
+        """Ends a batch of a validation; stops the run if there is a reason."""
         super().on_test_batch_end(batch, logs)
         self._stop.check()
 
     def on_test_end(self, logs: Any = None) -> None:
         """Ends a validation; values that callbacks add to its logs become metrics."""
-        keras_private.tell_test_end(self, logs if logs is not None else {})
+        keras_private.call_on_test_end(self, logs if logs is not None else {})
 
     def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
-        """Ends an epoch, and saves it; stops if it is time."""
+        """Ends an epoch, and saves a checkpoint; stops the run if there is a reason."""
         super().on_epoch_end(epoch, logs)
-        self._move_on(epoch=epoch + 1, step=0, moment=Moment.BETWEEN_EPOCHS)
+        self._update_progress(epoch=epoch + 1, step=0, moment=Moment.BETWEEN_EPOCHS)
         self._checkpoints.save(is_best=self.run.recorder.is_best)
         self._stop.check()
 
@@ -130,7 +130,7 @@ class RunCallbacks(keras.callbacks.CallbackList):
     def _progress(self) -> Progress:
         return self.run.progress
 
-    def _move_on(self, **changes: Any) -> None:
+    def _update_progress(self, **changes: Any) -> None:
         self.run.progress = replace(self.run.progress, **changes)
 
     def _restore(self, snapshot: Snapshot) -> None:

@@ -1,11 +1,11 @@
 """The folder of a run, and its files.
 
-    config.yaml       resolved, as of the last start; can be fed back
-    meta.json         versions, git commit, devices, argv of the first start; "resumed": the later ones
-    split.json        the samples of both sides, with a SHA-256, and one of the data
-    fitted.json       scales and vocabularies that were fitted on the training part, where the sequence fits any
+    config.yaml       the resolved config of the last start, which `fit` accepts again
+    meta.json         versions, git commit, devices and argv of the first start; "resumed" lists the later starts
+    split.json        the samples of both sides, with their SHA-256 and that of the data
+    fitted.json       scales and vocabularies that were fitted on the training samples, if the sequence fits any
     history.csv       one line per epoch
-    metrics.jsonl     the same, one document per line
+    metrics.jsonl     the same, one JSON document per line
     bad_samples.csv   samples that were skipped
     train.log         every message with its time
     result.json       what `fit --json` prints
@@ -35,7 +35,7 @@ from seqtrain.config.dump import dump
 from seqtrain.config.load import LoadedConfig
 from seqtrain.config.schema import RunConfig
 from seqtrain.errors import CheckpointError, ResourceError
-from seqtrain.files import is_unfinished, sync_folder, written_whole
+from seqtrain.files import atomic_write, is_unfinished, sync_folder
 from seqtrain.loading.preprocessing_state import FITTED, data_record, read_document, require_same_data
 from seqtrain.splits import Split
 from seqtrain.text import listed
@@ -46,7 +46,7 @@ if TYPE_CHECKING:
     from seqtrain.loading.pipeline import Data
 
 log = logging.getLogger("seqtrain")
-_MOST_IN_JSON = 2_000_000
+_MAX_IN_JSON = 2_000_000
 _LOCK = ".seqtrain.lock"
 _FOLDERS = ("checkpoints", "plots")
 _BEFORE_CONFIG = {  # files that a killed start may leave behind
@@ -85,7 +85,7 @@ class RunFolder:
                 raise
 
     @classmethod
-    def at_now(cls, config_path: Path) -> RunFolder:
+    def create(cls, config_path: Path) -> RunFolder:
         """A new folder `runs/<config's name>/<UTC time>/`."""
         parent = Path("runs", config_path.stem)
         name = datetime.now(UTC).strftime("%Y%m%dT%H%M%SZ")
@@ -192,17 +192,17 @@ class RunFolder:
     def _write(self, name: str, fill: Callable[[BinaryIO], object]) -> None:
         path = self.path / name
         try:
-            with written_whole(path) as file:
+            with atomic_write(path) as file:
                 fill(file)
             sync_folder(self.path)
         except OSError as error:
             raise ResourceError(f"cannot be written: {error.strerror}", where=path) from error
 
     def _require_own(self) -> None:
-        """Raises an error if the folder holds other files than those of a run, or of a start that was killed early."""
+        """Raises an error if the folder holds files that no run, and no start that was killed early, has written."""
         if self.holds_run():
             return
-        foreign = sorted(entry.name for entry in self.path.iterdir() if not _is_of_a_start(entry))
+        foreign = sorted(entry.name for entry in self.path.iterdir() if not _is_left_by_start(entry))
         if foreign:
             (self.path / _LOCK).unlink()  # no run will be resumed here
             raise CheckpointError(
@@ -228,11 +228,11 @@ class RunFolder:
             )
 
     def _write_split(self, data: Data) -> None:
-        """Writes the samples of both sides to split.json; more than some million go to split.npz."""
+        """Writes the samples of both sides to split.json; more than two million go to split.npz."""
         split = data.split
         document = {"sha256": split.fingerprint(), "num_train": len(split.train), "num_val": len(split.val)}
         document |= data_record(data)
-        if len(split.train) + len(split.val) > _MOST_IN_JSON:
+        if len(split.train) + len(split.val) > _MAX_IN_JSON:
             self._write("split.npz", lambda file: np.savez(file, train=split.train, val=split.val))
             document["samples"] = "split.npz"
         else:
@@ -263,7 +263,7 @@ def _usable(path: Path) -> Iterator[None]:
         ) from error
 
 
-def _is_of_a_start(entry: Path) -> bool:
+def _is_left_by_start(entry: Path) -> bool:
     if entry.name in _FOLDERS and entry.is_dir():
         return not any(entry.iterdir())
     return entry.name in _BEFORE_CONFIG or is_unfinished(entry)

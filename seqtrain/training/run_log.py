@@ -1,4 +1,4 @@
-"""Writes train.log: every message of a run with its time, also messages from before the folder exists."""
+"""Writes train.log: every message of a run with its time, including those logged before the run folder exists."""
 
 from __future__ import annotations
 
@@ -17,17 +17,17 @@ log = logging.getLogger("seqtrain")
 @contextlib.contextmanager
 def early_messages() -> Iterator[MemoryHandler]:
     """Buffers messages until the log file exists."""
-    kept = MemoryHandler(1000, flushLevel=logging.CRITICAL + 1)
-    log.addHandler(kept)
+    buffer = MemoryHandler(1000, flushLevel=logging.CRITICAL + 1)
+    log.addHandler(buffer)
     try:
-        yield kept
+        yield buffer
     finally:
-        log.removeHandler(kept)
+        log.removeHandler(buffer)
 
 
 @contextlib.contextmanager
 def log_to(path: Path, early: MemoryHandler) -> Iterator[None]:
-    """Writes every message to a file, and finally the error that ended the run, with its traceback.
+    """Writes every message to a file, and at the end the error that ended the run, with its traceback.
 
     Args:
         path: The file.

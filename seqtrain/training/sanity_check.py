@@ -55,7 +55,7 @@ def warn_of_untrained(loaded: LoadedConfig, model: Any) -> None:
 def _tested(loaded: LoadedConfig, model: Any, batch: tuple[Any, ...]) -> dict[str, float]:
     """The logs of testing one batch; eagerly on TensorFlow, where building the graph takes longer than the batch.
 
-    Code of a user's, and XLA, may refuse a graph where an eager step passes.
+    User code and XLA may fail in a graph although an eager step succeeds, so with these the graph is built.
     """
     compiled = loaded.config.compile
     needs_graph = bool(loaded.config.imports) or (compiled is not None and compiled.jit_compile is True)
@@ -70,16 +70,16 @@ def _tested(loaded: LoadedConfig, model: Any, batch: tuple[Any, ...]) -> dict[st
 
 
 def _misfit(loaded: LoadedConfig, model: Any, batch: tuple[Any, ...], error: Exception) -> ConfigError:
-    """The error if a model cannot be tested on a batch: mostly a loss or metric that does not fit the targets."""
+    """The error for a model that cannot be tested on a batch: usually a loss or metric does not fit the targets."""
     shapes = [f"{name} {array.shape} {array.dtype}" for name, array in named_leaves(batch)]
     # TensorFlow's message starts with many lines on where the graph was built.
     lines = [line for line in str(error).strip().splitlines() if line.strip()]
-    words = lines[-2:] if "most recent call last" in str(error) else lines or [type(error).__name__]
+    shown = lines[-2:] if "most recent call last" in str(error) else lines or [type(error).__name__]
     return ConfigError(
         "compile: the model, the loss and the metrics do not fit the batches",
         where=loaded.place("compile") if loaded.config.compile else loaded.path,
         received=f"{', '.join(shapes)}; output of the model {getattr(model, 'output_shape', 'unknown')}\n    "
-        + "\n    ".join(words[:12]),
+        + "\n    ".join(shown[:12]),
         fix=fix_of_misfit(
             getattr(loaded.config.compile and loaded.config.compile.loss, "name", None),
             batch,

@@ -59,7 +59,7 @@ def fit(loaded: LoadedConfig, options: FitOptions) -> Outcome:
 
 
 def _folder(run_dir: Path | None, loaded: LoadedConfig) -> contextlib.closing[RunFolder]:
-    return contextlib.closing(RunFolder(run_dir) if run_dir else RunFolder.at_now(loaded.path))
+    return contextlib.closing(RunFolder(run_dir) if run_dir else RunFolder.create(loaded.path))
 
 
 class _Session:
@@ -87,7 +87,7 @@ class _Session:
             early: The buffered messages.
         """
         result = self._result() if self._folder.holds_run() else None
-        # Without a checkpoint the config may change freely, for example after a first start that failed.
+        # Without a checkpoint, any key of the config may change, for example after a first start that failed.
         is_begun = result is not None or (self._folder.holds_run() and self._store.was_used())
         changed = self._folder.check_same(self._loaded, self._data) if is_begun else []
         if result is not None and _is_complete(result, self._loaded, changed):
@@ -147,9 +147,9 @@ class _Session:
                         return self._end(run, reason)
                     snapshot, rollbacks = run.start_next_phase(), 0
                 except DivergedError as error:
-                    snapshot = self._last_good(error, rollbacks)
+                    snapshot = self._rollback_snapshot(error, rollbacks)
                     rollbacks += 1
-                del run  # and its model
+                del run  # frees its model
                 prepare_keras(self._loaded.config, again=True)
                 self._data = open_data(self._loaded)  # a user's class may have changed during the epochs
                 self._folder.check_same(self._loaded, self._data)
@@ -195,7 +195,7 @@ class _Session:
         log.info("%s; go on with:\n  %s", reason, self._options.command_to_resume(self._folder.path))
         return Outcome(result, reason.exit_code)
 
-    def _last_good(self, error: DivergedError, rollbacks: int) -> Snapshot:
+    def _rollback_snapshot(self, error: DivergedError, rollbacks: int) -> Snapshot:
         """The snapshot to roll a diverged run back to.
 
         Raises:

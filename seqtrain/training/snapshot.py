@@ -38,7 +38,7 @@ from seqtrain.training.recorder import Recorder
 
 WEIGHTS = "model.weights.h5"
 _STATE, _ARRAYS = "state.json", "state.npz"
-_AS_IN_STATE = ("rollbacks", "stop_training", "bad_samples", "callbacks", "seeds", "metrics", "random", "numpy_random")
+_STATE_FIELDS = ("rollbacks", "stop_training", "bad_samples", "callbacks", "seeds", "metrics", "random", "numpy_random")
 
 
 @dataclass
@@ -80,7 +80,7 @@ class RunState:
         seeds: Encoded variables of random layers.
         metrics: Encoded variables of the metrics.
         random: The encoded state of Python's global generator.
-        numpy_random: The encoded state of NumPy's.
+        numpy_random: The encoded state of NumPy's global generator.
         arrays: The arrays to which the encoded values refer by name.
     """
 
@@ -198,8 +198,8 @@ def restore_generators(state: RunState) -> None:
 def restore(snapshot: Snapshot, run: RunObjects) -> None:
     """Restores the model and the callbacks, and scales the learning rate by the rollbacks since the snapshot.
 
-    Call it after `fit` has started, which resets metrics and calls callbacks. At the start of a phase, the callbacks
-    have already got the state from the end of the previous phase.
+    Call it after `fit` has started, since `fit` resets metrics and calls callbacks. At the start of a phase, the
+    callbacks already have the state from the end of the previous phase.
 
     Raises:
         CheckpointError: when the snapshot is of another model.
@@ -242,7 +242,7 @@ def load_weights(model: Any, weights: Content | Path, where: Path) -> None:
     try:
         keras_private.load_weights(model, file)
     except (ValueError, KeyError) as error:
-        raise _of_another_model(where, str(error).splitlines()[0]) from error
+        raise _model_mismatch(where, str(error).splitlines()[0]) from error
 
 
 def _document(state: RunState) -> dict[str, Any]:
@@ -257,7 +257,7 @@ def _document(state: RunState) -> dict[str, Any]:
         "phase": progress.phase,
         "patience": state.patience,
         "recorder": {"rows": state.history, "best": state.best},
-        **{name: getattr(state, name) for name in _AS_IN_STATE},
+        **{name: getattr(state, name) for name in _STATE_FIELDS},
     }
 
 
@@ -275,19 +275,19 @@ def _state_of_version_1(document: Mapping[str, Any], arrays: Arrays) -> RunState
         best=document["recorder"]["best"],
         patience=document.get("patience", ()),
         arrays=arrays,
-        **{name: document[name] for name in _AS_IN_STATE},
+        **{name: document[name] for name in _STATE_FIELDS},
     )
 
 
 def _assign(snapshot: Snapshot, name: str, encoded: list[Any], variables: list[Any]) -> None:
     values = [decode(item, snapshot.state.arrays) for item in encoded]
     if [tuple(each.shape) for each in variables] != [value.shape for value in values]:
-        raise _of_another_model(snapshot.where, f"the variables of the {name} differ in number or shape")
+        raise _model_mismatch(snapshot.where, f"the variables of the {name} differ in number or shape")
     for variable, value in zip(variables, values, strict=True):
         variable.assign(value)
 
 
-def _of_another_model(where: Path, received: str) -> CheckpointError:
+def _model_mismatch(where: Path, received: str) -> CheckpointError:
     return CheckpointError(
         "does not fit the model that the config describes",
         where=where,
@@ -301,6 +301,6 @@ def _values(variables: list[Any], arrays: Arrays, prefix: str) -> list[Any]:
 
 
 def _seeds(model: Any) -> list[Any]:
-    """The seed variables, which `save_weights` does not save: those of random layers, and the shared one."""
+    """The seed variables, which `save_weights` does not save: those of random layers, and the shared seed."""
     weights = {id(variable) for variable in model.weights}
     return [*(v for v in model.variables if id(v) not in weights), keras_private.shared_seed()]

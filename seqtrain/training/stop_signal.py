@@ -26,7 +26,7 @@ from typing import Any
 from seqtrain.errors import InterruptedRunError, OutOfTimeError, SeqtrainError
 
 _SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
-_WITH_THE_FIRST_S = 0.5
+_REPEATED_SIGNAL_S = 0.5
 
 
 class StopSignal:
@@ -104,7 +104,7 @@ class StopSignal:
                 if not isinstance(self._reason, InterruptedRunError):
                     stopped_at = time.monotonic()
                     self._stop(InterruptedRunError(number))
-                elif time.monotonic() - stopped_at > _WITH_THE_FIRST_S:
+                elif time.monotonic() - stopped_at > _REPEATED_SIGNAL_S:
                     os._exit(128 + number)
 
     def _stop(self, reason: SeqtrainError) -> None:

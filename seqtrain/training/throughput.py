@@ -15,7 +15,7 @@ import keras
 
 from seqtrain.loading.tuning import num_cores
 
-_MUCH = 0.2
+_SLOW_LOADING = 0.2
 log = logging.getLogger("seqtrain")
 
 
@@ -24,7 +24,7 @@ class Throughput(keras.callbacks.Callback):
 
     Args:
         dataset: The dataset of the run, which records when it returned each batch.
-        num_workers: For the advice if the model waits for more than a fifth of an epoch.
+        num_workers: The number of workers, for the advice if the model waits for more than a fifth of an epoch.
     """
 
     def __init__(self, dataset: Any, num_workers: int) -> None:
@@ -75,7 +75,7 @@ class Throughput(keras.callbacks.Callback):
         wait = measured["data_wait"]
         if logs is not None:
             logs.update(measured)
-        if wait > _MUCH and epoch > 0 and not self._warned:
+        if wait > _SLOW_LOADING and epoch > 0 and not self._warned:
             self._warned = True
             log.warning("the model waited for data in %.0f %% of epoch %d: %s", 100 * wait, epoch + 1, self._advice())
 

@@ -1,7 +1,7 @@
 import pytest
 
 from seqtrain.doctor import devices
-from seqtrain.doctor.devices import Backend, Driver, ask_driver, match
+from seqtrain.doctor.devices import Backend, Driver, match, query_driver
 
 GPU = ("NVIDIA H200", "580.159.03", 143771, 0)
 DRIVER = Driver([GPU], "13.0")
@@ -29,14 +29,14 @@ def test_the_driver_is_read_from_what_nvidia_smi_prints(nvidia_smi):
         f'case "$1" in --query*) echo "NVIDIA H200, 580.159.03, 143771, 12";'
         f' echo "NVIDIA GB10, 580.159.03, [N/A], [N/A]";; *) echo "{SHOWN}";; esac'
     )
-    driver = ask_driver()
+    driver = query_driver()
     assert driver.gpus == [("NVIDIA H200", "580.159.03", 143771, 12), ("NVIDIA GB10", "580.159.03", 0, 0)]
     assert driver.cuda == "13.0"
 
 
 def test_a_driver_that_was_updated_under_a_running_system_is_a_problem(nvidia_smi):
     nvidia_smi('echo "Failed to initialize NVML: Driver/library version mismatch"; exit 18')
-    found = ask_driver()
+    found = query_driver()
     assert found.status == "problem"
     assert found.message == "Failed to initialize NVML: Driver/library version mismatch"
     assert found.fix.startswith("sudo reboot")
@@ -44,7 +44,7 @@ def test_a_driver_that_was_updated_under_a_running_system_is_a_problem(nvidia_sm
 
 def test_a_machine_without_nvidia_smi_has_no_driver(tmp_path, monkeypatch):
     monkeypatch.setenv("PATH", str(tmp_path))
-    assert ask_driver() is None
+    assert query_driver() is None
 
 
 def test_a_gpu_that_keras_computes_on_is_right():
@@ -90,7 +90,7 @@ def test_a_gpu_that_keras_does_not_see_is_a_problem_with_its_reason(driver, back
 
 def test_a_gpu_whose_memory_others_use_is_a_warning(nvidia_smi, monkeypatch):
     nvidia_smi('case "$1" in --query*) echo "NVIDIA H200, 580.1, 1000, 900";; esac')
-    monkeypatch.setattr(devices, "ask_backend", lambda: ON_GPU)
+    monkeypatch.setattr(devices, "query_backend", lambda: ON_GPU)
     gpu, _, matched = devices.devices()
     assert (gpu.status, matched.status) == ("warning", "ok")
     assert "900 of 1000 MiB in use" in gpu.message
@@ -98,7 +98,7 @@ def test_a_gpu_whose_memory_others_use_is_a_warning(nvidia_smi, monkeypatch):
 
 def test_a_backend_that_cannot_be_imported_is_a_problem(monkeypatch):
     monkeypatch.setattr(devices, "PROGRAM", "raise ImportError('libcudnn.so.9: cannot open')")
-    found = devices.ask_backend()
+    found = devices.query_backend()
     assert found.status == "problem"
     assert "ImportError: libcudnn.so.9: cannot open" in found.message
 
@@ -106,4 +106,4 @@ def test_a_backend_that_cannot_be_imported_is_a_problem(monkeypatch):
 def test_a_backend_that_hangs_is_a_problem(monkeypatch):
     monkeypatch.setattr(devices, "PROGRAM", "import threading; threading.Event().wait()")
     monkeypatch.setattr(devices, "LONGEST_S", 0.3)
-    assert devices.ask_backend().status == "problem"
+    assert devices.query_backend().status == "problem"

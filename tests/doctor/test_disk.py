@@ -3,7 +3,7 @@ import fcntl
 
 import pytest
 
-from seqtrain.doctor.disk import disk, file_system, of_kind, of_room, of_syncs
+from seqtrain.doctor.disk import check_file_system, check_free_space, check_sync_speed, disk, file_system
 
 MOVE = "--run-dir DIR"
 
@@ -39,14 +39,14 @@ def test_a_folder_that_cannot_be_written_is_a_problem(tmp_path):
     [(3 * 2**30, 0, "ok"), (2**30, 0, "warning"), (2**20, 0, "problem"), (3 * 2**30, 5, "warning")],
 )
 def test_little_room_is_told_before_a_run_fills_it(tmp_path, free, files, status):
-    assert of_room("run folder", MOVE, tmp_path, free, files).status == status
+    assert check_free_space("run folder", MOVE, tmp_path, free, files).status == status
 
 
 def test_a_slow_disk_and_one_in_memory_are_warnings():
-    assert of_syncs("run folder", MOVE, 0.004, 1e8).status == "ok"
-    assert of_syncs("run folder", MOVE, 1.5, 1e8).status == "warning"
-    assert of_kind("run folder", MOVE, "ext4").status == "ok"
-    assert of_kind("run folder", MOVE, "tmpfs").status == "warning"
+    assert check_sync_speed("run folder", MOVE, 0.004, 1e8).status == "ok"
+    assert check_sync_speed("run folder", MOVE, 1.5, 1e8).status == "warning"
+    assert check_file_system("run folder", MOVE, "ext4").status == "ok"
+    assert check_file_system("run folder", MOVE, "tmpfs").status == "warning"
 
 
 def test_the_file_system_is_that_of_the_innermost_mount(tmp_path):

@@ -32,15 +32,15 @@ def test_a_finding_is_a_line_with_its_fix_below_and_a_group_has_a_heading():
 
 
 def test_a_package_that_is_missing_or_old_is_a_problem_with_its_command(monkeypatch):
-    assert versions.of_package("numpy", "1.0").status == "ok"
-    assert versions.of_package("numpy", "99.0").fix == "pip install 'numpy>=99.0'"
-    missing = versions.of_package("no-such-package", "1.2")
+    assert versions.check_package("numpy", "1.0").status == "ok"
+    assert versions.check_package("numpy", "99.0").fix == "pip install 'numpy>=99.0'"
+    missing = versions.check_package("no-such-package", "1.2")
     assert (missing.status, missing.fix) == ("problem", "pip install 'no-such-package>=1.2'")
 
 
 def test_two_packages_of_one_module_are_a_warning(monkeypatch):
     monkeypatch.setattr(versions, "version_of", lambda name: "4.12" if name.startswith("opencv-python") else None)
-    found = versions.of_package("opencv-python-headless", "4.10")
+    found = versions.check_package("opencv-python-headless", "4.10")
     assert found.status == "warning"
     assert found.fix.startswith("pip uninstall -y opencv-python-headless opencv-python && ")
 
@@ -48,9 +48,9 @@ def test_two_packages_of_one_module_are_a_warning(monkeypatch):
 def test_tensorflow_may_be_missing_where_another_backend_computes(monkeypatch):
     monkeypatch.setattr(versions, "version_of", lambda name: None)
     monkeypatch.delenv("KERAS_BACKEND", raising=False)
-    assert versions.of_package("tensorflow", "2.20").status == "problem"
+    assert versions.check_package("tensorflow", "2.20").status == "problem"
     monkeypatch.setenv("KERAS_BACKEND", "jax")
-    assert versions.of_package("tensorflow", "2.20").status == "ok"
+    assert versions.check_package("tensorflow", "2.20").status == "ok"
 
 
 def test_every_decoder_reads_its_picture():
@@ -88,6 +88,6 @@ def test_a_worker_process_that_cannot_start_is_a_problem(monkeypatch, tmp_path):
 
 
 def test_many_more_workers_than_cores_are_a_warning():
-    assert workers.of_cores(2, 8).status == "ok"
-    assert workers.of_cores(2, "auto").status == "ok"
-    assert workers.of_cores(2, 9).status == "warning"
+    assert workers.check_cores(2, 8).status == "ok"
+    assert workers.check_cores(2, "auto").status == "ok"
+    assert workers.check_cores(2, 9).status == "warning"

@@ -2,7 +2,7 @@ import resource
 
 import pytest
 
-from seqtrain.doctor.memory import container_limit, of_open_files, of_ram
+from seqtrain.doctor.memory import check_open_files, check_ram, container_limit
 
 GIB = 2**30
 
@@ -49,12 +49,12 @@ def test_no_limit_is_none(tmp_path):
     ],
 )
 def test_the_smaller_of_machine_and_container_counts(available, limit, status):
-    assert of_ram(available, limit).status == status
+    assert check_ram(available, limit).status == status
 
 
 def test_few_open_files_are_raised_no_further_than_the_hard_limit():
-    assert of_open_files((1024, 4096)).status == "ok"
-    assert of_open_files((resource.RLIM_INFINITY, resource.RLIM_INFINITY)).status == "ok"
-    assert of_open_files((256, 2048)).fix == "ulimit -n 2048"
-    assert of_open_files((256, resource.RLIM_INFINITY)).fix == "ulimit -n 4096"
-    assert "--ulimit nofile=4096" in of_open_files((200, 200)).fix
+    assert check_open_files((1024, 4096)).status == "ok"
+    assert check_open_files((resource.RLIM_INFINITY, resource.RLIM_INFINITY)).status == "ok"
+    assert check_open_files((256, 2048)).fix == "ulimit -n 2048"
+    assert check_open_files((256, resource.RLIM_INFINITY)).fix == "ulimit -n 4096"
+    assert "--ulimit nofile=4096" in check_open_files((200, 200)).fix

@@ -6,7 +6,7 @@ import pytest
 
 from seqtrain.config import load_config
 from seqtrain.errors import ConfigError, DataError
-from seqtrain.inference.other_sources import as_the_run_sees, open_other_source, require_inputs, source_of_inputs
+from seqtrain.inference.other_sources import open_other_source, require_inputs, sequence_like_run, source_of_inputs
 from seqtrain.loading.pipeline import open_data
 from seqtrain.sources.file_listing import MaskNames
 from tests.conftest import CONFIGS, DATA
@@ -23,7 +23,7 @@ def test_volumes_are_read_as_validation_reads_them_without_a_table_of_labels():
     assert len(source) == len(list((DATA / "volumes" / "images").iterdir()))
     index = int(data.split.val[0])
     other = next(each for each in range(len(source)) if source.describe(each) == data.source.describe(index))
-    seen = as_the_run_sees(data, source, np.array([other]))
+    seen = sequence_like_run(data, source, np.array([other]))
     assert np.array_equal(seen[0][0][0], data.val[0][0][0])
     assert seen.class_names == data.val.class_names
 
@@ -32,7 +32,7 @@ def test_pictures_for_masks_need_no_masks():
     loaded, data = opened("segmentation.yaml")
     paths = [Path(data.source.describe(int(index))) for index in data.split.val[:3]]
     source = source_of_inputs(paths, loaded, data.source)
-    x, _ = as_the_run_sees(data, source, np.arange(3))[0]
+    x, _ = sequence_like_run(data, source, np.arange(3))[0]
     assert np.array_equal(x, data.val[0][0][:3])
 
 
@@ -62,7 +62,7 @@ def test_patches_and_slices_come_of_the_files_that_are_named():
     for name in ("volume_patches.yaml", "volume_slices.yaml"):
         loaded, data = opened(name)
         source = source_of_inputs(scans, loaded, data.source)
-        sequence = as_the_run_sees(data, source, np.arange(len(source)))
+        sequence = sequence_like_run(data, source, np.arange(len(source)))
         volumes = getattr(source, "volumes", source)
         assert [volumes.describe(number) for number in (0, 1)] == list(map(str, scans))
         own = getattr(data.source, "volumes", data.source)
@@ -85,8 +85,8 @@ def test_a_series_is_forecast_to_beyond_its_end_and_needs_no_more_than_its_colum
     earlier.write_text("\n".join([rows[0], *rows[-window - horizon : -horizon]]) + "\n")
     source = source_of_inputs([earlier], loaded, data.source)
     assert len(source) == 1
-    x, y = as_the_run_sees(data, source, np.arange(1))[0]
-    assert np.array_equal(x[0], as_the_run_sees(data, data.source, np.array([last]))[0][0][0])
+    x, y = sequence_like_run(data, source, np.arange(1))[0]
+    assert np.array_equal(x[0], sequence_like_run(data, data.source, np.array([last]))[0][0][0])
     assert y.shape == (1, horizon, len(data.source.targets))
     earlier.write_text("\n".join(rows[:window]) + "\n")
     (tmp_path / "none.csv").write_text(rows[0] + "\n" + rows[1] + "\n")
@@ -103,13 +103,13 @@ def test_ratings_are_asked_for_by_the_ids_that_the_run_knows(tmp_path):
     table = tmp_path / "asked.csv"
     table.write_text("".join(f"{user},{item}\n" for user, item in [("userId", "movieId"), *pairs]))
     source = source_of_inputs([table], loaded, own)
-    x, _ = as_the_run_sees(data, source, np.arange(3))[0]
+    x, _ = sequence_like_run(data, source, np.arange(3))[0]
     assert x["user"].tolist() == own.users[chosen].tolist()
     assert x["item"].tolist() == own.items[chosen].tolist()
     table.write_text(f"userId,movieId\n{pairs[0][0]},{pairs[0][1]}\n{pairs[0][0]},987654321\n")
     source = source_of_inputs([table], loaded, own)
     with pytest.raises(DataError, match="does not know the item") as told:
-        as_the_run_sees(data, source, np.arange(2))[0]
+        sequence_like_run(data, source, np.arange(2))[0]
     assert f"{table}:3" in str(told.value)
 
 
@@ -147,7 +147,7 @@ def test_data_sets_of_hdf5_are_rows_like_those_of_arrays():
     loaded, data = opened("hdf5.yaml")
     source = source_of_inputs([DATA / "hdf5" / "digits.h5"], loaded, data.source)
     assert len(source) == len(data.source)
-    seen = as_the_run_sees(data, source, data.split.val[:4])
+    seen = sequence_like_run(data, source, data.split.val[:4])
     assert np.array_equal(seen[0][0][:4], data.val[0][0][:4])
 
 
@@ -158,7 +158,7 @@ def test_pairs_are_those_of_a_table_without_labels(tmp_path, name):
     table = tmp_path / "pairs.csv"
     table.write_text(f"path_a,path_b\n{pictures[0]},{pictures[1]}\n{pictures[1]},{pictures[2]}\n")
     source = source_of_inputs([table], loaded, data.source)
-    x, _ = as_the_run_sees(data, source, np.arange(2))[0]
+    x, _ = sequence_like_run(data, source, np.arange(2))[0]
     assert np.array_equal(x["b"][0], x["a"][1])
     assert not np.array_equal(x["a"][0], x["b"][0])
     assert source.describe(1) == f"{table}:3"

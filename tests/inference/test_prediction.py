@@ -16,7 +16,7 @@ from seqtrain.errors import ConfigError, DataError, InterruptedRunError
 from seqtrain.inference import prediction, readable_batches
 from seqtrain.inference.mask_size import in_image_size
 from seqtrain.inference.prediction import predict
-from seqtrain.inference.prediction_files import ArrayWriter, PictureWriter, TableWriter, palette
+from seqtrain.inference.prediction_files import ArrayWriter, ImageWriter, TableWriter, palette
 from seqtrain.inference.prediction_format import check_format
 from seqtrain.inference.prediction_places import Places
 from seqtrain.inference.trained_run import TrainedRun
@@ -224,7 +224,7 @@ def test_masks_are_palette_pictures_called_as_their_files(tmp_path):
     (tmp_path / "in").mkdir()
     places = Places(tmp_path / "out", [tmp_path / "in"], [str(tmp_path / "in/a/x.jpg"), str(tmp_path / "in/y.tif")])
     spec = OutputSpec("", "mask", ("ground", "disc"))
-    writer = PictureWriter(tmp_path / "out", spec, places, None)
+    writer = ImageWriter(tmp_path / "out", spec, places, None)
     scores = np.array([[[0.9, 0.1], [0.2, 0.8]]], np.float32)  # one row of two pixels
     writer.write(PredictedBatch(np.arange(1), {"": scores[None]}, names=[str(tmp_path / "in/a/x.jpg")]))
     picture = Image.open(tmp_path / "out/a/x.png")
@@ -348,7 +348,7 @@ def test_names_that_have_no_folder_in_common_are_no_reason_to_fail(tmp_path):
 
 def test_a_picture_of_an_earlier_prediction_is_not_taken_for_one_of_a_sample_that_cannot_be_read(tmp_path):
     spec = OutputSpec("", "mask", ("ground", "disc"))
-    writer = PictureWriter(tmp_path, spec, lambda name: tmp_path / f"{name}.png", None)
+    writer = ImageWriter(tmp_path, spec, lambda name: tmp_path / f"{name}.png", None)
     scores = np.array([[[[0.9, 0.1]]]], np.float32)
     writer.write(PredictedBatch(np.arange(1), {"": scores}, names=["x"]))
     assert (tmp_path / "x.png").exists()

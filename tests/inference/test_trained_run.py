@@ -7,7 +7,7 @@ import pytest
 
 from seqtrain.config import load_config
 from seqtrain.errors import CheckpointError, ConfigError, DataError
-from seqtrain.inference.other_sources import as_the_run_sees, open_other_source
+from seqtrain.inference.other_sources import open_other_source, sequence_like_run
 from seqtrain.inference.trained_run import TrainedRun
 from seqtrain.loading.pipeline import open_data
 from seqtrain.training import snapshot
@@ -120,7 +120,7 @@ def test_rows_of_a_new_table_are_scaled_and_numbered_by_the_training_rows_of_the
     folder, loaded, data = flats
     (folder / "new.csv").write_text("town,size,left\nnowhere,45,1\nb,25,2\n,5,3\n")
     source = data.source.of_inputs([folder / "new.csv"])
-    (x, _) = as_the_run_sees(data, source, np.arange(3))[0]
+    (x, _) = sequence_like_run(data, source, np.arange(3))[0]
     deviation = np.sqrt(125)
     assert x["numeric"][:, 0] == pytest.approx(np.array([45 - 25, 0, 5 - 25]) / deviation)
     assert "1 of 3 rows have a 'town' that training never saw" in caplog.text

@@ -10,7 +10,7 @@ from PIL import Image
 
 from seqtrain.config import load_config
 from seqtrain.errors import ConfigError
-from seqtrain.inference.other_sources import as_the_run_sees, source_of_inputs
+from seqtrain.inference.other_sources import sequence_like_run, source_of_inputs
 from seqtrain.inference.prediction_format import check_format, fitting_format, writer_for
 from seqtrain.inference.volume_masks import PatchParts, SliceParts, VolumeWriter, volume_parts
 from seqtrain.loading.pipeline import open_data
@@ -172,7 +172,7 @@ def test_files_that_predict_is_given_become_masks_called_as_they_are(tmp_path, n
     data = open_data(loaded)
     scans = [DATA / "volumes" / "images" / file for file in ("scan_03.nii.gz", "scan_00.nii")]
     source = source_of_inputs(scans, loaded, data.source)
-    sequence = as_the_run_sees(data, source, np.arange(len(source)))
+    sequence = sequence_like_run(data, source, np.arange(len(source)))
     own = getattr(data.source, "volumes", data.source)
     masks = [own.read_mask(own.files[0].index(str(scan))) for scan in scans]
     spec = OutputSpec("", "volume" if name == "volume_patches" else "mask", CLASSES)

@@ -73,13 +73,16 @@ def test_more_pixels_than_a_float32_can_count_one_by_one_are_counted():
     over = metrics.get("mean_iou").build({}, {"num_classes": 2, "class_names": NAMES[:2]})
     there = np.zeros((1, 4100, 4100), np.uint8)  # 16.81 million; ones added one by one would stop at 2 ** 24
     over.update_state(there, np.broadcast_to(np.array([1, 0], np.float32), (*there.shape, 2)))
-    assert float(over.there[0]) == there.size
+    assert float(over.true_pixels[0]) == there.size
 
 
 def test_an_id_of_no_class_counts_for_none():
     over = metric("mean_iou")
     over.update_state(np.array([[[1, 200]]]), predicted(np.array([[[1, 2]]])))
-    assert [np.asarray(over.there).tolist(), np.asarray(over.found).tolist()] == [[0, 1, 0, 0], [0, 1, 1, 0]]
+    assert [np.asarray(over.true_pixels).tolist(), np.asarray(over.predicted_pixels).tolist()] == [
+        [0, 1, 0, 0],
+        [0, 1, 1, 0],
+    ]
 
 
 def test_dice_leaves_the_background_out_of_its_mean():

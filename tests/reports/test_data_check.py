@@ -80,7 +80,7 @@ def test_data_that_is_right_has_nothing_to_be_told_of(tmp_path):
 def test_ranges_are_those_of_all_training_pictures(tmp_path):
     folder = save_images(tmp_path)
     check = check_data(config(tmp_path))
-    train = check.surveys["train"].of("item").tolist()
+    train = check.surveys["train"].fact("item").tolist()
     paths = sorted(folder.glob("*/*.png"))
     pixels = np.stack([np.asarray(Image.open(paths[index])) for index in train]).reshape(-1, 3).astype(np.float64)
     ranges = check.to_json()["train"]["fields"]["x"]

@@ -5,7 +5,7 @@ from html.parser import HTMLParser
 
 from PIL import Image
 
-from seqtrain.reports.page import Code, Figures, Heading, Picture, Section, Table, Text, page
+from seqtrain.reports.page import Code, Figures, Heading, PageImage, Section, Table, Text, page
 
 
 class Reader(HTMLParser):
@@ -36,7 +36,7 @@ def whole():
         Code("a: 1\n  b: 2"),
         Figures({"accuracy": "0.95"}),
         Table([["cat", 3, 0.123456], ["dog", None, 1e9]], ["class", "count", "share"]),
-        Picture(Image.new("RGB", (3, 2), "red"), "a red picture"),
+        PageImage(Image.new("RGB", (3, 2), "red"), "a red picture"),
     ]
     return page("A run", "of today", [Section("First", blocks), Section("Second", [])])
 

@@ -81,7 +81,7 @@ def save_pictures(folder, *names):
 @pytest.mark.parametrize("name", ["a.png", "a.jpg", "a.gif"])
 def test_a_file_is_read_once_for_its_pixels_and_its_facts(tmp_path, monkeypatch, name):
     source = ImageFolderSource(save_pictures(tmp_path, f"cats/{name}", f"dogs/{name}"))
-    monkeypatch.setattr(file_facts, "look_at", None)
+    monkeypatch.setattr(file_facts, "read_facts", None)
     facts, found = facts_of(build(ImageSequence, source, np.arange(2), 2, 1, False, image_size=(9, 9)))
     assert facts.file_fields == ("path",)
     wanted = [xxhash.xxh3_128_digest((tmp_path / kind / name).read_bytes()) for kind in ("cats", "dogs")]

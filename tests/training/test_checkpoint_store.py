@@ -37,16 +37,16 @@ def test_the_newest_is_loaded_and_the_one_before_it_is_kept(store, tmp_path):
 
 
 def test_one_that_a_run_replaces_while_it_is_looked_at_gives_the_newer_one(store, tmp_path, monkeypatch):
-    flaw = checkpoint_store.flaw_in
+    flaw = checkpoint_store.find_flaw
     commit(store, 1)
 
     def replaced(folder):
-        monkeypatch.setattr(checkpoint_store, "flaw_in", flaw)
+        monkeypatch.setattr(checkpoint_store, "find_flaw", flaw)
         for step in (2, 3):
             commit(store, step)
         return flaw(folder)
 
-    monkeypatch.setattr(checkpoint_store, "flaw_in", replaced)
+    monkeypatch.setattr(checkpoint_store, "find_flaw", replaced)
     assert content(stored_checkpoint(tmp_path, "last")) == b"3"
 
 

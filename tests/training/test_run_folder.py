@@ -232,7 +232,7 @@ def test_two_starts_in_one_second_get_two_folders(tmp_path, monkeypatch):
 
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(run_folder, "datetime", Stopped)
-    folders = [RunFolder.at_now(Path("configs/digits.yaml")) for _ in range(3)]
+    folders = [RunFolder.create(Path("configs/digits.yaml")) for _ in range(3)]
     assert names(tmp_path / "runs" / "digits") == [
         "20240506T070809Z",
         "20240506T070809Z-1",
@@ -308,7 +308,7 @@ def test_a_damaged_document_is_a_checkpoint_error(begun, load, content):
 
 
 def test_a_split_of_many_samples_is_kept_in_arrays(folder, load, monkeypatch):
-    monkeypatch.setattr(run_folder, "_MOST_IN_JSON", 19)
+    monkeypatch.setattr(run_folder, "_MAX_IN_JSON", 19)
     loaded, data = load()
     folder.begin(loaded.config, data, [])
     kept = json.loads((folder.path / "split.json").read_text())
