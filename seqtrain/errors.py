@@ -132,9 +132,9 @@ class GatheredErrors:
         """
         self._mistakes += error.mistakes
         if len(self._mistakes) >= MOST_LISTED:
-            self.tell()
+            self.raise_if_any()
 
-    def tell(self) -> None:
+    def raise_if_any(self) -> None:
         """Raises the collected errors, if there are any.
 
         Raises:

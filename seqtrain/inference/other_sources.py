@@ -101,7 +101,7 @@ def open_other_source(named: LoadedConfig, data: Data, where: str) -> Source:
         DataError: when its samples cannot be listed, or its classes or columns are others than the run's.
     """
     component = named.config.source
-    arguments = {**component.arguments, **data.source.settled_arguments}
+    arguments = {**component.arguments, **data.source.inferred_arguments}
     source = build_source(named, component.model_copy(update={"arguments": arguments}))
     try:
         source.number_like(data.source)

@@ -1,4 +1,4 @@
-"""What samples exist: one file a kind of storage. Importing the package registers them."""
+"""Sources, which list the samples of a data set: one file per kind of storage. Importing the package registers them."""
 
 from seqtrain.sources import arrays as arrays
 from seqtrain.sources import coco_masks as coco_masks

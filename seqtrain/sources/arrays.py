@@ -18,7 +18,7 @@ from seqtrain.sources.hdf5_file import ChunkedArray
 from seqtrain.sources.npy_files import NpyArray, npy_array, npz_array
 from seqtrain.structure import FieldSpec
 
-_CACHED = ("_arrays", "labels", "groups")  # what can be read again: never pickled
+_CACHED = ("_arrays", "labels", "groups")  # not pickled, since they can be read again
 
 
 StoredArray = NpyArray | ChunkedArray
@@ -29,7 +29,7 @@ StoredArray = NpyArray | ChunkedArray
 class Arrays(Source):
     """Arrays on disk, larger than memory if need be: `x.npy` and `y.npy`, or one uncompressed `.npz`.
 
-    Whole numbers in `y`, of shape (n,) or (n, 1), are class labels; save targets of a regression as floats.
+    Integers in `y`, of shape (n,) or (n, 1), are class labels; save the targets of a regression as floats.
 
     Args:
         x: The .npy file of the samples, one per row.
@@ -37,13 +37,13 @@ class Arrays(Source):
         file: One .npz file that holds both, in place of x and y.
         x_key: The name of the samples in `file`.
         y_key: The name of the labels in `file`.
-        groups: A .npy file with one number or text per sample; equal ones belong together, such as the patient's.
+        groups: A .npy file with one number or text per sample, such as the patient; equal values are one group.
         classes: The names of the classes, by label. Default: "0", "1" and so on.
 
     Raises:
         ConfigError: when neither x and y nor file is given, or both.
-        DataError: when a file is missing, corrupt, truncated, compressed or empty, when lengths differ, when a label
-            is NaN or no class index.
+        DataError: when a file is missing, corrupt, truncated, compressed or empty, when lengths differ, or when a label
+            is NaN or not a class index.
 
     Example:
         source: {name: arrays, x: data/x.npy, y: data/y.npy}
@@ -76,7 +76,7 @@ class Arrays(Source):
         self._list(npy_array(groups) if groups else None, classes)
 
     def _list(self, groups: StoredArray | None, classes: list[str] | None) -> None:
-        """Checks what was found, without reading samples."""
+        """Checks the arrays, without reading samples."""
         self._rows = {name: rows for name, array in self._files.items() if (rows := array.rows()) is not None}
         self._group_file = groups
         check_numbers(self._files["x"], "samples")
@@ -92,12 +92,12 @@ class Arrays(Source):
 
     @property
     def fields(self) -> Mapping[str, FieldSpec]:
-        """Shape and dtype of `x` and `y` as stored."""
+        """The shapes and dtypes of `x` and `y` as stored."""
         return {name: FieldSpec(array.shape[1:], array.dtype.name) for name, array in self._arrays.items()}
 
     @cached_property
     def labels(self) -> npt.NDArray[Any] | None:
-        """Class indices or float targets, or None where a target is more than one number."""
+        """Class indices or float targets; None if a target is more than one number."""
         y = self._arrays["y"]
         return np.array(y) if y.ndim == 1 else None
 
@@ -107,7 +107,7 @@ class Arrays(Source):
         return None if self._group_file is None else np.array(self._group_file.map())
 
     def read_rows(self, indices: npt.NDArray[np.integer], rows: Mapping[str, npt.NDArray[Any]]) -> None:
-        """Writes samples into rows; the disk is read in its own order."""
+        """Writes samples into rows; they are read in the order in which they are stored."""
         order = np.argsort(indices)
         ascending = indices[order]
         for name, out in rows.items():
@@ -117,13 +117,13 @@ class Arrays(Source):
                 out[order] = self._arrays[name][ascending]
 
     def describe(self, index: int) -> str:
-        """The row, as Python would write it."""
+        """The file and the row, such as `x.npy[5]`."""
         return f"{self._files['x'].name}[{index}]"
 
     @cached_property
     def _arrays(self) -> dict[str, npt.NDArray[Any]]:
         x, y = self._files["x"].map(), self._files["y"].map()
-        # Labels of shape (n, 1), such as CIFAR-10's, are class indices all the same.
+        # Labels of shape (n, 1), such as those of CIFAR-10, are class indices too.
         return {"x": x, "y": y[:, 0] if _is_whole(y.dtype) and y.shape[1:] == (1,) else y}
 
     def _check_lengths(self) -> None:
@@ -172,10 +172,10 @@ def _is_whole(dtype: np.dtype[Any]) -> bool:
 
 
 def check_numbers(array: StoredArray, what: str) -> None:
-    """Refuses what no model can take.
+    """Checks that an array holds numbers.
 
     Raises:
-        DataError: when the array holds no numbers.
+        DataError: when it does not.
     """
     if array.dtype.kind not in "iubf":
         raise DataError(

@@ -1,9 +1,9 @@
-"""What a source is: the samples that exist, listed but not loaded.
+"""The base class of sources, which list the samples of a data set without loading them.
 
-Construction lists (paths, row offsets, memory maps) and reads no sample, so that it is quick, small and picklable;
-`__getitem__` reads bytes. `Source` gives every optional capability a default, so that nobody has to ask which of them a
-source has. A class of a user's own may inherit from `Source`, or have `__len__` and `__getitem__` alone: see
-`user_source`.
+The constructor lists the samples (paths, row offsets, memory maps) and reads none of them, so that it is fast and the
+source is small and picklable; `__getitem__` reads a sample. `Source` has a default for every optional capability, so
+that callers need not check which of them a source has. A user's class may inherit from `Source`, or define `__len__`
+and `__getitem__` alone: see `user_source`.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 else:
 
     class default:  # noqa: N801 - used like `property`
-        """A property that a subclass may override by a plain attribute, of the class or of the instance."""
+        """A property that can be overridden by a plain attribute of a subclass or of an instance."""
 
         def __init__(self, compute: Callable[[Any], Any]) -> None:
             self._compute = compute
@@ -38,7 +38,7 @@ else:
 
 
 class Paths(Protocol):
-    """Paths of files, such as a list or `PackedPaths`."""
+    """A sequence of paths, such as a list or `PackedPaths`."""
 
     def __len__(self) -> int: ...
 
@@ -50,13 +50,13 @@ class Paths(Protocol):
 class Source:
     """The samples of a data set: `source[index]` is a dict of named raw fields.
 
-    A subclass gives `__len__` and `__getitem__`, and overrides what else it can tell. All of it but the `read_...`
-    methods is known without reading a sample.
+    A subclass defines `__len__` and `__getitem__`, and overrides defaults as needed. Nothing but `__getitem__` and the
+    `read_...` methods reads samples.
     """
 
-    __slots__ = ()  # so that its attributes can be added to any class
+    __slots__ = ()  # so that `user_source` can add its attributes to any class
     x_key: str = "x"
-    """The name of the samples in files of several arrays."""
+    """The name of the samples' array in files with several arrays."""
 
     def __len__(self) -> int:
         raise NotImplementedError
@@ -71,17 +71,17 @@ class Source:
 
     @default
     def classes(self) -> tuple[str, ...] | None:
-        """The names of the classes by class index, of masks' ids where there are masks; None without classes."""
+        """The names of the classes, by class index or by the masks' ids; None without classes."""
         return None
 
     @default
     def label_classes(self) -> tuple[str, ...] | None:
-        """The names of the labels' classes, where `classes` names the masks' ids; else None."""
+        """The names of the labels' classes, if `classes` has the names of the masks' ids; otherwise None."""
         return None
 
     @default
     def groups(self) -> npt.NDArray[Any] | None:
-        """Equal values belong together, such as a patient's samples, (samples,); None without groups."""
+        """The group of each sample, such as its patient, (samples,); None without groups."""
         return None
 
     @default
@@ -91,74 +91,74 @@ class Source:
 
     @default
     def fields(self) -> Mapping[str, FieldSpec]:
-        """Shape and dtype of the arrays `x` and `y` as stored, where samples are rows of arrays; else empty."""
+        """The shapes and dtypes of the arrays `x` and `y` as stored; empty if samples are not rows of arrays."""
         return {}
 
     @default
     def files(self) -> tuple[Paths, ...] | None:
-        """All files that samples are read from: one list of paths, or several, such as images and masks.
+        """All files that samples are read from, as one or several lists of paths, such as images and masks.
 
-        A run is not resumed with other files. None if each sample is the file that `describe` names.
+        A run is not resumed with other files. None if each sample is the file that `describe` returns.
         """
         return None
 
     @default
     def block_size(self) -> int:
-        """The number of neighbouring samples that are read together."""
+        """The number of consecutive samples that are read together."""
         return 1
 
     @default
     def num_blocks_together(self) -> int:
-        """An epoch's order mixes the samples of so many blocks at a time."""
+        """The number of blocks whose samples are shuffled together."""
         return 1
 
     @default
     def num_users(self) -> int:
-        """How many users there are in ratings; 0 in other sources."""
+        """The number of users in ratings; 0 for other sources."""
         return 0
 
     @default
     def num_items(self) -> int:
-        """How many items there are in ratings; 0 in other sources."""
+        """The number of items in ratings; 0 for other sources."""
         return 0
 
     @default
     def form(self) -> Mapping[str, Any]:
-        """Properties, besides the classes, that another source must share to be used with the same model."""
+        """Properties, besides the classes, that another source must have in common to be used with the same model."""
         return {"label_classes": self.label_classes}
 
     @default
     def known_names(self) -> Mapping[str, Any]:
-        """The names behind the indices that a model is trained on, as JSON holds them; they must stay the same."""
+        """The names of the indices that a model is trained on, as JSON values; they must not change on resume."""
         names = {"classes": self.classes, "label_classes": self.label_classes}
         return {name: list(map(str, value)) for name, value in names.items() if value is not None}
 
     @default
-    def settled_arguments(self) -> Mapping[str, Any]:
+    def inferred_arguments(self) -> Mapping[str, Any]:
         """Arguments that were inferred from the samples, for another source of this kind."""
         return {}
 
     @default
     def mask_names(self) -> tuple[str, str]:
-        """The name of the folder of masks, and what the stems of masks end in; "" for none.
+        """The name of the folder of masks, and the suffix of the masks' stems; "" for none.
 
-        Files that are masks by these names are not taken for images.
+        Files that these names mark as masks are not listed as images.
         """
         return "", ""
 
     @default
     def ignored_id(self) -> int | None:
-        """The id that `read_mask` gives to pixels that do not count; None where all count."""
+        """The id that `read_mask` gives to ignored pixels; None if no pixels are ignored."""
         return None
 
     @default
     def masks_fit(self) -> bool:
-        """Whether `read_mask` itself sees to it that masks have the sizes of their images; else they are compared."""
+        """Whether `read_mask` ensures that masks have the sizes of their images; otherwise the sequence checks it."""
         return False
 
     @default
     def has_columns(self) -> bool:
-        """Whether `column` knows values to group by."""
+        """Whether `column` can return columns to group by."""
         return _overrides(self.column, Source.column)
 
     @default
@@ -168,7 +168,7 @@ class Source:
 
     @default
     def has_pictures(self) -> bool:
-        """Whether images are no files of their own, and `read_picture` makes them."""
+        """Whether images are read with `read_picture`, because they are not files."""
         return _overrides(self.read_picture, Source.read_picture)
 
     @default
@@ -178,15 +178,15 @@ class Source:
 
     @default
     def has_objects(self) -> bool:
-        """Whether masks are painted of objects, which may overlap: see `overlaps`."""
+        """Whether masks are painted from objects, which may overlap; see `overlaps`."""
         return _overrides(self.overlaps, Source.overlaps)
 
     def describe(self, index: int) -> str:
-        """The words that name one sample in a message: its file, its row, or its number."""
+        """The name of a sample in messages: its file, its row, or its number."""
         return f"sample {index}"
 
     def column(self, name: str) -> npt.NDArray[Any]:
-        """One value per sample, to group by, (samples,).
+        """The values of a column to group by, (samples,).
 
         Raises:
             ConfigError: when there is no such column.
@@ -198,10 +198,10 @@ class Source:
         )
 
     def drop_leaking(self, train: npt.NDArray[np.integer], val: npt.NDArray[np.integer]) -> npt.NDArray[np.integer]:
-        """Those of the samples `train` that share no data with the samples `val`.
+        """The training samples that have no data in common with the validation samples.
 
         Raises:
-            DataError: when a source refuses such a split.
+            DataError: when the source does not allow such a split.
         """
         return train
 
@@ -209,8 +209,8 @@ class Source:
         """Writes samples into rows.
 
         Args:
-            indices: Of the samples, in the order of the rows.
-            rows: By the name of the field, those that are wanted; their dtype may differ from the stored one.
+            indices: The samples, in the order of the rows.
+            rows: The arrays to fill, by field; their dtypes may differ from the stored ones.
         """
         raise NotImplementedError
 
@@ -219,28 +219,28 @@ class Source:
         raise NotImplementedError
 
     def read_mask(self, index: int) -> npt.NDArray[np.uint8]:
-        """The class id of each pixel, (height, width), in the size of the image as it is stored."""
+        """The class id of each pixel, (height, width), in the size of the stored image."""
         raise NotImplementedError
 
     def overlaps(self, index: int) -> int:
-        """How many pixels of a sample's mask belong to objects of several classes."""
+        """The number of pixels of a sample's mask that are covered more than once."""
         return 0
 
     def spacing_mm(self, index: int) -> tuple[float, float, float] | None:
-        """Of a volume, from voxel to voxel along (z, y, x), in millimetres; None where samples are no volumes."""
+        """The distances between a volume's voxels along (z, y, x), in millimetres; None if samples are not volumes."""
         return None
 
     def class_counts(self, indices: npt.NDArray[np.integer]) -> npt.NDArray[np.int64]:
-        """How many pixels of each class the masks of some samples hold, (classes,)."""
+        """The number of pixels of each class in the masks of some samples, (classes,)."""
         raise ConfigError("fit.class_weight: balanced needs a source that counts the pixels of its masks")
 
     def as_columns(self, indices: npt.NDArray[np.integer]) -> tuple[Any, Any]:
-        """What a class written for Keras takes as `x_set` and `y_set`, in the order of `indices`.
+        """The arguments `x_set` and `y_set` of a class written for Keras, in the order of `indices`.
 
-        Both have a length, and a slice or an integer takes samples from them.
+        Both have a length, and can be indexed by a slice or an integer.
 
         Raises:
-            DataError: when the source has no such form.
+            DataError: when the source cannot provide them.
         """
         if self.has_rows:
             return Column(self, "x", indices), Column(self, "y", indices)
@@ -251,28 +251,27 @@ class Source:
         )
 
     def of_inputs(self, inputs: Indices[Path]) -> Source | None:
-        """A source of the files and folders that `predict` is given, whose targets are all zero.
+        """A source of the files and folders that `predict` gets, whose targets are all zero.
 
-        What this one knows (classes, ids, the length of windows) is the other's too. None where the samples of any
-        files will do.
+        It has the classes, ids and window lengths of this source. None if any source of files can be used.
         """
         return None
 
     def number_like(self, known: Source) -> None:
-        """Gives classes and ids the numbers that they have in `known`, which a model was trained on.
+        """Numbers classes and ids as in `known`, the source that a model was trained on.
 
         Raises:
-            DataError: when this source has other classes, or another form.
+            DataError: when this source has other classes, or another `form`.
         """
         check_form(self, known)
         number_classes(self, known)
 
 
 def only(inputs: Indices[Path], what: str) -> Path:
-    """The one input of `predict`, where there may not be several.
+    """The only input of `predict`.
 
     Raises:
-        ConfigError: when there are.
+        ConfigError: when there are several.
     """
     if len(inputs) > 1:
         raise ConfigError(f"this run takes one {what} at a time", where="INPUT", received=f"{len(inputs)} inputs")
@@ -280,9 +279,9 @@ def only(inputs: Indices[Path], what: str) -> Path:
 
 
 def file_name(source: Source, index: int) -> str:
-    """The name of the file that a sample is, without its folder; empty where it is none."""
-    words = source.describe(int(index))
-    return Path(words).name if os.path.isfile(words) else ""  # noqa: PTH113 - may be a text of any length
+    """The name of a sample's file, without its folder; empty if the sample is not a file."""
+    name = source.describe(int(index))
+    return Path(name).name if os.path.isfile(name) else ""  # noqa: PTH113 - may be a text of any length
 
 
 def _overrides(method: Any, default_method: Any) -> bool:

@@ -1,4 +1,4 @@
-"""Class labels that are stored as numbers: whether they can be class indices, and what the classes are called."""
+"""Checks of class labels that are stored as numbers, and the names of their classes."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def class_names(
     Args:
         labels: One class index per sample.
         names: The names that the config gives, if any.
-        where: The words for the place of one label.
+        where: Returns the place of a label, for messages.
 
     Raises:
         DataError: when a label is negative, or too large to be the index of a class.
@@ -45,10 +45,10 @@ def class_names(
 
 
 def check_distinct(classes: Sequence[str]) -> None:
-    """Refuses an empty list of class names, and one that names a class twice.
+    """Checks that a list of class names is not empty and has no duplicates.
 
     Raises:
-        ConfigError: when it is one.
+        ConfigError: when it is empty or has duplicates.
     """
     if not classes:
         raise ConfigError("classes: the list is empty", fix="name every class once, or leave classes out")
@@ -58,10 +58,10 @@ def check_distinct(classes: Sequence[str]) -> None:
 
 
 def check_finite(targets: npt.NDArray[np.floating[Any]], where: Callable[[int], str]) -> None:
-    """Refuses targets that would turn the loss into NaN.
+    """Checks for targets that would turn the loss into NaN.
 
     Raises:
-        DataError: when one is NaN or infinite.
+        DataError: when a target is NaN or infinite.
     """
     bad = ~np.isfinite(targets).reshape(len(targets), -1).all(axis=1)
     if bad.any():

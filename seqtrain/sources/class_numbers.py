@@ -1,4 +1,4 @@
-"""Gives a new source the class indices that a model was trained with, or raises an error."""
+"""Gives another source the class indices that a model was trained with, or raises an error."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ _MOST_LISTED = 12
 
 
 def check_form(source: Source, known: Source) -> None:
-    """Refuses a source of another form, such as of another window.
+    """Checks that a source has the same `form`, such as the same window length.
 
     Raises:
-        DataError: when it has one.
+        DataError: when it has another one.
     """
     for name, expected in known.form.items():
         received = source.form.get(name)
@@ -34,10 +34,10 @@ def check_form(source: Source, known: Source) -> None:
 
 
 def number_classes(source: Source, known: Source) -> None:
-    """Gives the classes of a source the indices that they have in `known`; some may be missing.
+    """Gives the classes of a source the indices that they have in `known`; some classes may be missing.
 
     Raises:
-        DataError: when it has other classes.
+        DataError: when the source has other classes.
     """
     names, received = known.classes, source.classes
     if names == received:
@@ -48,12 +48,12 @@ def number_classes(source: Source, known: Source) -> None:
         return
     if names is None or received is None or names[: len(received)] != received:
         raise other_classes("the source", names, received)
-    with contextlib.suppress(AttributeError):  # where the source computes them each time
+    with contextlib.suppress(AttributeError):  # if `classes` is a property
         source.classes = names  # type: ignore[misc]
 
 
 def other_classes(what: str, expected: Any, received: Any) -> DataError:
-    """The error of classes that a model does not know."""
+    """The error for classes that a model was not trained on."""
     return DataError(
         f"{what} has other classes than the run was trained on",
         expected=_listed(expected),

@@ -1,7 +1,7 @@
-"""COCO's JSON files: what their lists say, and the pixels that an annotation outlines.
+"""COCO's JSON files: their images, categories and annotations, and the pixels that an annotation outlines.
 
-Outlines are not kept when a file is listed: those of an image are read again when it is needed. They are polygons,
-counts of pixels, or counts as text.
+Outlines are not kept in memory: those of an image are read again when it is needed. They are polygons, run-length
+counts, or counts as text.
 """
 
 from __future__ import annotations
@@ -17,14 +17,14 @@ import numpy as np
 import numpy.typing as npt
 
 from seqtrain.errors import MOST_LISTED, DataError, Mistake
-from seqtrain.sources.json_places import JSONItem, json_items, unmangled
+from seqtrain.sources.json_places import JSONItem, decoded_text, json_items
 from seqtrain.sources.object_masks import MaskedObject
-from seqtrain.sources.polygon import Points, filled
+from seqtrain.sources.polygon import Points, fill_polygons
 from seqtrain.sources.run_length import MaskDecodingError, Region, Size, region_of_counts, uncompressed
 
 Outline = Region | list[Points]
 
-_FEWEST_NUMBERS = 6  # of a polygon: three points
+_FEWEST_NUMBERS = 6  # the coordinates of the three points that a polygon needs
 _EXPECTED = {
     "images": "id, file_name, height and width",
     "categories": "id and name",
@@ -33,13 +33,13 @@ _EXPECTED = {
 
 
 class CocoFile:
-    """The images, the categories and the places of the annotations.
+    """The images, the categories and the file positions of the annotations.
 
     Args:
         path: The JSON file.
 
     Raises:
-        DataError: when the file is no such JSON, or lists an image or a category twice.
+        DataError: when the file is not such a JSON file, or lists an image or a category twice.
     """
 
     def __init__(self, path: Path) -> None:
@@ -57,16 +57,16 @@ class CocoFile:
                     f"an item of '{item.key}' lacks what it must have: {type(error).__name__}: {error}",
                     where=path,
                     expected=_EXPECTED[item.key],
-                    received=unmangled(str(item.value)[:200]),
+                    received=decoded_text(str(item.value)[:200]),
                 ) from error
 
     def rows(self, sample: dict[Any, int], class_id: dict[Any, int], with_crowds: bool) -> npt.NDArray[np.int64]:
-        """Sample, class id, first byte and number of bytes of each annotation that is wanted.
+        """The sample, class id, first byte and number of bytes of each annotation that is used.
 
         Args:
-            sample: By the id of the image, those that are used.
-            class_id: By the id of the category, those that are used.
-            with_crowds: Whether regions of many objects are wanted.
+            sample: The sample of each used image, by the image's id.
+            class_id: The class id of each used category, by the category's id.
+            with_crowds: Whether regions of many objects are used.
 
         Raises:
             DataError: when annotations name images or categories that are not listed.
@@ -77,8 +77,8 @@ class CocoFile:
             start, length, is_crowd = self._places[3 * number : 3 * number + 3]
             if image not in self.images or category not in self.categories:
                 kind, listed = ("image", image) if image not in self.images else ("category", category)
-                told = f"annotation {name}: there is no {kind} {listed}"
-                mistakes.append(Mistake(told, str(self._path), fix=f"list the {kind}, or remove the annotation"))
+                message = f"annotation {name}: there is no {kind} {listed}"
+                mistakes.append(Mistake(message, str(self._path), fix=f"list the {kind}, or remove the annotation"))
                 if len(mistakes) == MOST_LISTED:
                     break
             elif image in sample and category in class_id and (with_crowds or not is_crowd):
@@ -91,10 +91,10 @@ class CocoFile:
         image = item.value
         size = int(image["height"]), int(image["width"])
         self._require_new("image", image["id"], image["id"] in self.images)
-        self.images[image["id"]] = (unmangled(image["file_name"]), size)
+        self.images[image["id"]] = (decoded_text(image["file_name"]), size)
 
     def _take_category(self, item: JSONItem) -> None:
-        category, name = item.value["id"], unmangled(item.value["name"])
+        category, name = item.value["id"], decoded_text(item.value["name"])
         self._require_new("category", category, category in self.categories)
         self._require_new("category", name, name in self.categories.values())
         self.categories[category] = name
@@ -110,11 +110,11 @@ class CocoFile:
 
 
 def outline(segmentation: Any, size: Size) -> Outline:
-    """What an annotation's `segmentation` outlines: a region where it holds runs, or the points of polygons.
+    """Parses an annotation's `segmentation`: a region if it holds runs, or the points of polygons.
 
     Args:
-        segmentation: A list of polygons, each a list of x and y in turn; or an object of `size` and `counts`.
-        size: Of the image.
+        segmentation: A list of polygons, each a list of x and y in turn; or an object with `size` and `counts`.
+        size: The size of the image.
 
     Raises:
         MaskDecodingError: when it is none of these, is damaged, is for another size, or lies outside of the image.
@@ -126,24 +126,24 @@ def outline(segmentation: Any, size: Size) -> Outline:
     return [_points(number, polygon, size) for number, polygon in enumerate(segmentation, start=1)]
 
 
-def outlined(outlines: Sequence[Outline], class_ids: Sequence[int], size: Size) -> list[MaskedObject]:
-    """The objects of one image, each of all its parts together; the polygons of all are filled at once.
+def outlined_objects(outlines: Sequence[Outline], class_ids: Sequence[int], size: Size) -> list[MaskedObject]:
+    """The objects of one image. All polygons are filled at once, and those of one object are joined.
 
     Args:
-        outlines: Of the objects.
-        class_ids: Of the objects.
-        size: Of the image.
+        outlines: The outlines of the objects.
+        class_ids: The class ids of the objects.
+        size: The size of the image.
     """
     polygons = [points for parts in outlines if isinstance(parts, list) for points in parts]
-    regions = iter(filled(polygons, size))
+    regions = iter(fill_polygons(polygons, size))
     objects = []
     for parts, class_id in zip(outlines, class_ids, strict=True):
-        where = _joined(list(islice(regions, len(parts)))) if isinstance(parts, list) else (parts, 0, 0)
+        where = _union(list(islice(regions, len(parts)))) if isinstance(parts, list) else (parts, 0, 0)
         objects.append(MaskedObject(class_id, *where))
     return objects
 
 
-def _joined(parts: list[tuple[Region, int, int]]) -> tuple[Region, int, int]:
+def _union(parts: list[tuple[Region, int, int]]) -> tuple[Region, int, int]:
     if len(parts) == 1:
         return parts[0]
     top, left = min(top for _, top, _ in parts), min(left for _, _, left in parts)

@@ -1,7 +1,7 @@
-"""The source `coco_masks`: images, and a JSON file in COCO's form that outlines the objects in them.
+"""The source `coco_masks`: images, and a JSON file in COCO's format that outlines the objects in them.
 
-The file is parsed once, annotation by annotation; of each are kept where it stands and its class, 13 bytes in all.
-Outlines are read again, and become a mask, when a batch asks for their image.
+The file is parsed once, annotation by annotation; only the position and the class of each are kept, in 13 bytes.
+Outlines are read again and painted into a mask when a batch asks for their image.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ import numpy as np
 from seqtrain.errors import DataError, Mistake, did_you_mean, first_of, one_of
 from seqtrain.registry import sources
 from seqtrain.sources.class_labels import check_distinct
-from seqtrain.sources.coco_file import CocoFile, Outline, outline, outlined
+from seqtrain.sources.coco_file import CocoFile, Outline, outline, outlined_objects
 from seqtrain.sources.json_places import read_item
 from seqtrain.sources.mask_source import HIGHEST_ID
 from seqtrain.sources.object_masks import MaskedObject, ObjectMasks
@@ -27,7 +27,7 @@ log = logging.getLogger("seqtrain")
 
 @sources.register("coco_masks")
 class CocoMasks(ObjectMasks):
-    """Images whose objects a JSON file like COCO's `instances_*.json` outlines, as polygons or run-length codes.
+    """Images whose objects are outlined in a JSON file like COCO's `instances_*.json`, by polygons or run-length codes.
 
     The classes are the categories in the order of their ids, numbered from 1 without gaps; 0 is the background. Where
     objects overlap, larger ones are painted first, so that smaller ones stay visible. An image without annotations is
@@ -35,16 +35,16 @@ class CocoMasks(ObjectMasks):
 
     Args:
         path: The JSON file.
-        images: The folder that the file's `file_name`s start from.
+        images: The folder that the file's `file_name`s are relative to.
         classes: The names of the categories to use, in the order of their ids from 1; the others are background.
             Default: all.
-        crowd: Whether to "use" or to "skip" regions that are marked `iscrowd`, which hold many objects of one class.
+        crowd: Whether to "use" or to "skip" regions that are marked `iscrowd`, which are many objects of one class.
         unmatched: What to do with images of the file that are not in the folder: "error", or "skip" them.
 
     Raises:
         ConfigError: when `classes` is empty or names a category twice.
-        DataError: when the file is no such JSON, names an image or a category that it does not list, or an image file
-            is missing; and when a sample is read, for an outline that is none, named by its annotation's id.
+        DataError: when the file is not such a JSON file, refers to an image or a category that it does not list, or an
+            image file is missing; and when a sample is read whose outline is invalid, with the annotation's id.
 
     Source:
         T.-Y. Lin et al., 2014, Microsoft COCO: Common Objects in Context; cocodataset.org/#format-data
@@ -64,9 +64,9 @@ class CocoMasks(ObjectMasks):
         self._path = path
         file = CocoFile(path)
         names = [file.categories[category] for category in sorted(file.categories)]
-        chosen = _chosen(names, classes, path)
+        chosen = _selected(names, classes, path)
         self.classes = ("background", *chosen)
-        kept = _present(file.images, images, path, skip=unmatched == "skip")
+        kept = _ids_with_files(file.images, images, path, skip=unmatched == "skip")
         self._sizes = np.array([file.images[number][1] for number in kept], dtype=np.int32)
         sample = {number: position for position, number in enumerate(kept)}
         class_id = {category: chosen.index(name) + 1 for category, name in file.categories.items() if name in chosen}
@@ -78,20 +78,20 @@ class CocoMasks(ObjectMasks):
         self._lengths = rows[:, 3].astype(np.uint32)
 
     def _objects(self, index: int, numbers: range, size: Size) -> list[MaskedObject]:
-        """The larger an object, the earlier it is painted."""
+        """The objects of an image, from the largest to the smallest."""
         outlines = [self._outline(number, size) for number in numbers]
-        objects = outlined(outlines, self._class_ids[numbers.start : numbers.stop].tolist(), size)
+        objects = outlined_objects(outlines, self._class_ids[numbers.start : numbers.stop].tolist(), size)
         return sorted(objects, key=lambda item: -int(np.count_nonzero(item.region)))
 
     def _size(self, index: int) -> Size:
         size = super()._size(index)
-        said = tuple(self._sizes[index].tolist())
-        if said != size:
+        listed_size = tuple(self._sizes[index].tolist())
+        if listed_size != size:
             raise DataError(
                 f"the image {self._paths[index]} has another size than its entry says",
                 where=self._path,
                 expected=f"{size}, height and width of the file",
-                received=f"{said}",
+                received=f"{listed_size}",
                 fix="use the images that were annotated, not scaled copies",
             )
         return size
@@ -109,7 +109,7 @@ class CocoMasks(ObjectMasks):
             ) from error
 
 
-def _chosen(names: list[str], classes: list[str] | None, path: Path) -> list[str]:
+def _selected(names: list[str], classes: list[str] | None, path: Path) -> list[str]:
     if classes is not None:
         check_distinct(classes)
     for name in classes or []:
@@ -128,14 +128,14 @@ def _chosen(names: list[str], classes: list[str] | None, path: Path) -> list[str
     return chosen
 
 
-def _present(images: dict[Any, tuple[str, Size]], folder: Path, path: Path, skip: bool) -> list[Any]:
-    """The ids of the images whose files are there, in the order of the file."""
+def _ids_with_files(images: dict[Any, tuple[str, Size]], folder: Path, path: Path, skip: bool) -> list[Any]:
+    """The ids of the images whose files exist, in the order of the JSON file."""
     missing = {number: folder / name for number, (name, _) in images.items() if not (folder / name).is_file()}
     if len(missing) == len(images) or (missing and not skip):
         fix = "correct `images`, the folder that the names start from; or fetch the files, or set `unmatched: skip`"
-        told = (Mistake(f"there is no file {file}", str(path), fix=fix) for file in missing.values())
+        mistakes = (Mistake(f"there is no file {file}", str(path), fix=fix) for file in missing.values())
         raise DataError(
-            first_of(told, len(missing), "missing files") or [Mistake("the file lists no images", str(path))]
+            first_of(mistakes, len(missing), "missing files") or [Mistake("the file lists no images", str(path))]
         )
     if missing:
         log.warning("coco_masks: %d images have no file and are left out", len(missing))

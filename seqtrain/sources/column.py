@@ -1,4 +1,4 @@
-"""One field of a source of arrays as a class written for Keras sees it: like an array, and read when it is indexed."""
+"""An array-like view of one field of a source, for classes written for Keras; it is read when it is indexed."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 
 class Column:
-    """One field of some samples, read when it is indexed: what a class written for Keras takes as `x_set`.
+    """One field of some samples, read when it is indexed, such as the `x_set` of a class written for Keras.
 
     Args:
         source: Where the samples come from.
@@ -32,7 +32,7 @@ class Column:
 
     @property
     def shape(self) -> tuple[int, ...]:
-        """As of the array that the column stands for."""
+        """The shape of the column as an array."""
         return (len(self), *self._field.shape)
 
     @property
@@ -42,7 +42,7 @@ class Column:
 
     @property
     def dtype(self) -> np.dtype[Any]:
-        """As stored."""
+        """The dtype as stored."""
         return np.dtype(self._field.dtype)
 
     def __len__(self) -> int:

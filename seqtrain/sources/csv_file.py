@@ -1,10 +1,10 @@
-"""Reads a CSV file in blocks, as columns of text; all tables are read with it.
+"""Reads a CSV file in blocks, as columns of text; all sources that are CSV tables use it.
 
-pyarrow splits some megabytes at a time, about ten times as fast as Python's `csv`. But it takes `"2"x` for `2x`, and
-cannot say on which line a row stands where cells hold line breaks. So a block whose quotes do more than enclose whole
-cells is split by `csv`; all others both split alike. Cells are text here; `typed_cells` says what they mean.
+pyarrow splits some megabytes at a time, about ten times as fast as Python's `csv`. But it reads `"2"x` as `2x`, and
+does not know the line of a row if cells contain line breaks. So a block is split by `csv` if its quotes do anything but
+enclose whole cells; for other blocks both give the same cells. Cells are text here; `typed_cells` converts them.
 
-Nothing is dropped or filled in without a word, as `csv.DictReader` does with rows that are too long or too short.
+Rows that are too long or too short are errors; `csv.DictReader` would silently drop or fill in cells.
 """
 
 from __future__ import annotations
@@ -30,16 +30,16 @@ from seqtrain.sources.table_file import csv_reader, place_of
 DELIMITERS = (",", ";", "\t")
 
 BLOCK_BYTES = 1 << 22
-"""So much of a file is read at a time."""
+"""The number of bytes that are read at a time."""
 
-LONGEST_LINE_BYTES = 1 << 26  # a file without a line break in so many bytes is not a table
+LONGEST_LINE_BYTES = 1 << 26  # a longer line means that the file is not a table
 
 
 class Block(NamedTuple):
     """Some of the rows of a file.
 
     Args:
-        cells: The wanted columns, each an Arrow array of text.
+        cells: The requested columns, each an Arrow array of text.
         lines: The line on which each row ends, from 1.
         starts: The byte at which each row begins.
     """
@@ -53,10 +53,10 @@ class _Split(NamedTuple):
     """The rows of a block of text.
 
     Args:
-        cells: The wanted columns.
-        first_lines: On which rows begin, from 0.
-        last_lines: On which they end.
-        ragged: The lines on which rows of another number of cells end, with that number; they are not among the cells.
+        cells: The requested columns.
+        first_lines: The lines on which rows begin, from 0.
+        last_lines: The lines on which rows end.
+        ragged: The number of cells of rows with a wrong number, by the line on which they end; `cells` is without them.
         blank: The lines that are blank.
     """
 
@@ -68,17 +68,17 @@ class _Split(NamedTuple):
 
 
 class CsvFile:
-    """A CSV separated by commas, semicolons or tabs: by the one that its first row has most of.
+    """A CSV file separated by commas, semicolons or tabs, whichever is most frequent in its first row.
 
     Args:
         path: The file.
-        blank_lines: What to do about a blank line before a row; those at the end are always passed over.
+        blank_lines: What to do about a blank line before a row; blank lines at the end are always skipped.
 
     Attributes:
-        names: Of the columns: the first row that is not blank.
-        header: Its place.
-        start: The byte where the rows begin.
-        lines_before: So many lines come before them.
+        names: The names of the columns: the first row that is not blank.
+        header: The place of the header, for messages.
+        start: The byte at which the rows begin.
+        lines_before: The number of lines before the rows.
 
     Raises:
         DataError: when the file is missing, empty or not UTF-8.
@@ -107,7 +107,7 @@ class CsvFile:
         self.header = f"{path}:{self.lines_before}"
 
     def without_header(self, names: Sequence[str]) -> None:
-        """Takes the first row for one like the others; the first columns are called by some names."""
+        """Treats the first row as data, and gives names to the first columns."""
         self.names = [*names, *(f"column {number + 1}" for number in range(len(names), len(self.names)))]
         self.lines_before, self.start = 0, self._begin
 
@@ -115,8 +115,8 @@ class CsvFile:
         """All rows that are not blank, some thousands at a time.
 
         Args:
-            names: The columns that are wanted.
-            errors: Is given what is wrong with the form of rows.
+            names: The requested columns.
+            errors: Collects the errors in the format of rows.
 
         Raises:
             DataError: with all errors, when there are very many of them, or the file is not UTF-8.
@@ -148,7 +148,7 @@ class CsvFile:
                 line, start = line + len(ends), start + len(text)
 
     def _texts(self, file: BinaryIO, errors: GatheredErrors) -> Generator[bytes]:
-        """Blocks of whole lines, which end in a line feed, perhaps after a carriage return."""
+        """Blocks of complete lines, which end in a line feed, perhaps after a carriage return."""
         start = file.tell()
         while text := file.read(BLOCK_BYTES) + file.readline(LONGEST_LINE_BYTES):
             if (
@@ -162,13 +162,13 @@ class CsvFile:
             if num_good:
                 yield text[:num_good] if num_good < len(text) else text
             if num_good < len(text):
-                errors.tell()
+                errors.raise_if_any()
                 fix = "save it as CSV with the encoding UTF-8"
                 raise DataError("is not text in UTF-8", where=place_of(self.path, start + num_good), fix=fix)
             start += len(text)
 
     def _is_plain(self, text: bytes) -> bool:
-        """Whether pyarrow and `csv` split a text alike: quotes enclose whole cells, without a quote or line break."""
+        """Whether pyarrow and `csv` split a text alike: quotes enclose whole cells, without quotes or line breaks."""
         if text.startswith(codecs.BOM_UTF8):  # pyarrow would remove it as a byte order mark
             return False
         if b'"' not in text:
@@ -223,7 +223,7 @@ class CsvFile:
                 ends.append(reader.line_num)
         except csv.Error as error:
             errors.add(self._unreadable(error, line + ends[-1] + 1))
-            following.close()  # where quotes are wrong, nothing that follows can be trusted
+            following.close()  # after a wrong quote, no cell can be trusted
         lengths, bounds = np.array([len(row) for row in rows], np.int64), np.array(ends)
         kept = np.flatnonzero(lengths == len(self.names))
         cells = tuple(pa.array([rows[number][column] for number in kept.tolist()], pa.string()) for column in columns)
@@ -254,7 +254,7 @@ def opened(path: Path) -> Iterator[BinaryIO]:
     """Opens a file.
 
     Raises:
-        DataError: when it is missing, or cannot be read.
+        DataError: when the file is missing or cannot be read.
     """
     try:
         with path.open("rb") as file:
@@ -264,7 +264,7 @@ def opened(path: Path) -> Iterator[BinaryIO]:
 
 
 def _line_ends(text: bytes) -> npt.NDArray[np.int64]:
-    """Where each line ends."""
+    """The position at which each line ends."""
     ends = np.flatnonzero(np.frombuffer(text, np.uint8) == ord("\n"))
     return ends if text.endswith(b"\n") else np.append(ends, len(text))
 

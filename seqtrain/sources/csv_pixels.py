@@ -1,7 +1,7 @@
-"""The source `csv_pixels`: images as rows of a CSV, larger than memory if need be.
+"""The source `csv_pixels`: images as rows of a CSV file, which may be larger than memory.
 
-One pass over the file keeps where each row begins, and its label: 16 bytes a row. Pixels are read when a batch asks for
-them, with a positioned read that threads and forked processes can share.
+One pass over the file finds the offset and the label of each row, 16 bytes per row. Pixels are read when a batch asks
+for them, with positioned reads, so that threads and forked processes can share the file.
 """
 
 from __future__ import annotations
@@ -28,27 +28,27 @@ from seqtrain.sources.table_file import check_names
 from seqtrain.structure import FieldSpec
 from seqtrain.types import ImageSize, Positive
 
-_LONGEST_FIELD = 64  # bytes; longer lines than this allows are no rows of pixels
+_LONGEST_FIELD = 64  # bytes; a line with longer fields is not a row of pixels
 _HIGHEST_LABEL = 2**31 - 1
 _MOST_DIGITS = len(str(_HIGHEST_LABEL))
 
 
 @sources.register("csv_pixels")
 class CsvPixels(Source):
-    """Images as rows of a CSV: a label, and one column per pixel, row by row from the top left.
+    """Images as rows of a CSV file: a label, and one column per pixel, row by row from the top left.
 
     With a header (`label,pixel0,pixel1,...`) the label may be any column; without one it is the first.
 
     Args:
-        path: The CSV.
-        label_column: The header's name for the label.
+        path: The CSV file.
+        label_column: The name of the label's column.
         image_size: Height and width of the images.
-        channels: Values per pixel, one after another.
+        channels: The number of values per pixel, which are adjacent columns.
         classes: The names of the classes, by label. Default: "0", "1" and so on.
 
     Raises:
-        DataError: when the file is missing or empty, or has a row with too few or too many columns, or with a label
-            that is no class index; and when a row is read, for a pixel that is no whole number from 0 to 255.
+        DataError: when the file is missing or empty, or a row has too few or too many columns, or a label that is not a
+            class index; and when a row is read with a pixel that is not a whole number from 0 to 255.
         ConfigError: when the label's column is named for a table without a header.
 
     Example:
@@ -68,13 +68,13 @@ class CsvPixels(Source):
     ) -> None:
         self._shape = (*image_size, channels)
         self._num_pixels = image_size[0] * image_size[1] * channels
-        self._longest = _LONGEST_FIELD * (self._num_pixels + 1)  # bytes that are read of a row
+        self._max_row_bytes = _LONGEST_FIELD * (self._num_pixels + 1)  # bytes of a row that are read at most
         self._label_column = label_column
         self._list(path)
         self.classes = class_names(self.labels, classes, self.describe)
 
     def of_inputs(self, inputs: Sequence[Path]) -> Self:
-        """The images of one other CSV, with or without the column of labels; these are all zero.
+        """The images of another CSV file, with or without the column of labels; their labels are all zero.
 
         Raises:
             DataError: see the class.
@@ -84,7 +84,7 @@ class CsvPixels(Source):
         return other
 
     def _list(self, path: Path, needs_labels: bool = True) -> None:
-        """Opens a file, and finds its rows and its labels."""
+        """Opens a file, and finds its rows and labels."""
         from seqtrain.sources.csv_file import CsvFile
 
         self._path = path
@@ -114,20 +114,20 @@ class CsvPixels(Source):
         return len(self.labels)
 
     def __getitem__(self, index: int) -> dict[str, Any]:
-        picture = np.empty((1, *self._shape), np.uint8)
-        self.read_rows(np.array([range(len(self))[index]]), {"x": picture})
-        return {"x": picture[0], "y": self.labels[index]}
+        image = np.empty((1, *self._shape), np.uint8)
+        self.read_rows(np.array([range(len(self))[index]]), {"x": image})
+        return {"x": image[0], "y": self.labels[index]}
 
     @property
     def fields(self) -> Mapping[str, FieldSpec]:
-        """Shape and dtype of the images and the labels."""
+        """The shapes and dtypes of the images and the labels."""
         return {"x": FieldSpec(self._shape, "uint8"), "y": FieldSpec((), self.labels.dtype.name)}
 
     def read_rows(self, indices: npt.NDArray[np.integer], rows: Mapping[str, npt.NDArray[Any]]) -> None:
-        """Writes samples into rows; the disk is read in its own order.
+        """Writes samples into rows; they are read in the order in which they are stored.
 
         Raises:
-            DataError: when a pixel is no whole number from 0 to 255.
+            DataError: when a pixel is not a whole number from 0 to 255.
         """
         if "y" in rows:
             rows["y"][...] = self.labels[indices]
@@ -159,14 +159,14 @@ class CsvPixels(Source):
     def _parse_slowly(self, index: int, text: bytes) -> npt.NDArray[np.uint8]:
         tokens = text.split(b",")
         if len(tokens) != self._num_pixels:
-            raise self._ragged(index, f"{len(tokens) + (self._label_position is not None)} columns")
+            raise self._column_count_error(index, f"{len(tokens) + (self._label_position is not None)} columns")
         pixels = parse_slowly(tokens)
         if isinstance(pixels, Mistake):
             raise DataError([replace(pixels, where=self.describe(index), fix="correct the row or delete it")])
         return pixels
 
     def _index(self, start: int, needs_labels: bool) -> tuple[npt.NDArray[np.uint64], npt.NDArray[np.int64]]:
-        """Where each row begins, with the end of the last, and the labels."""
+        """The offset of each row, followed by the end of the last row; and the labels."""
         offsets, labels = array("Q", [start]), array("q")
         mistakes: list[Mistake] = []
         for row in self._rows(start):
@@ -178,7 +178,7 @@ class CsvPixels(Source):
                 mistakes += error.mistakes
             labels.append(label)
             offsets.append(offsets[-1] + len(row))
-            # After a piece of a row that is far too long, lines cannot be counted.
+            # After a row that is far too long, and therefore read in pieces, lines cannot be counted.
             if len(mistakes) == MOST_LISTED or (mistakes and not row.endswith(b"\n")):
                 break
         if mistakes:
@@ -191,11 +191,11 @@ class CsvPixels(Source):
         with self._path.open("rb") as file:
             file.seek(start)
             blank = 0
-            while row := file.readline(self._longest):
+            while row := file.readline(self._max_row_bytes):
                 if row.isspace():
                     blank += 1
                     continue
-                # Blank lines are left out of the rows at the end of the file alone.
+                # Blank lines count as rows, except at the end of the file.
                 yield from [b"\n"] * blank
                 blank = 0
                 yield row
@@ -203,14 +203,16 @@ class CsvPixels(Source):
     def _check_columns(self, index: int, row: bytes) -> None:
         num_columns = row.count(b",") + 1
         if num_columns != self._num_pixels + (self._label_position is not None):
-            is_piece = len(row) == self._longest and not row.endswith(b"\n")
-            raise self._ragged(index, f"more than {len(row)} bytes" if is_piece else f"{num_columns} columns")
+            is_piece = len(row) == self._max_row_bytes and not row.endswith(b"\n")
+            raise self._column_count_error(
+                index, f"more than {len(row)} bytes" if is_piece else f"{num_columns} columns"
+            )
 
     def _label(self, index: int, row: bytes) -> int:
         position = self._label_position or 0
         text = row.split(b",", position + 1)[position]
         try:
-            return _whole(text)
+            return _class_index(text)
         except ValueError as error:
             raise DataError(
                 "the label is no whole number that can be a class",
@@ -220,7 +222,7 @@ class CsvPixels(Source):
                 fix="correct the row or delete it",
             ) from error
 
-    def _ragged(self, index: int, has: str) -> DataError:
+    def _column_count_error(self, index: int, has: str) -> DataError:
         pixels = f"{self._num_pixels} pixels for the shape {self._shape}"
         return DataError(
             f"the row has {has}",
@@ -245,8 +247,8 @@ class CsvPixels(Source):
         self._open()
 
 
-def _whole(text: bytes) -> int:
-    """A label, perhaps written as 3.0."""
+def _class_index(text: bytes) -> int:
+    """The class index in a cell, which may be written as 3.0."""
     if text.isdigit() and len(text) < _MOST_DIGITS:
         return int(text)
     value = float(text) if is_number(text.decode("latin-1")) else float("nan")

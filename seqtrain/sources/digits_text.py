@@ -1,10 +1,10 @@
-"""Comma-separated numbers from 0 to 255, from text to bytes: thousands of rows at once.
+"""Parses comma-separated numbers from 0 to 255, thousands of rows at once.
 
-A token of up to three digits ends before a comma, so its value is a sum over the one to three bytes before each
-comma, which NumPy computes for a whole batch: about ten times as fast as parsing number by number. Any other text is
-parsed number by number, which accepts `12.0` and blanks, and reports which pixel is wrong.
+A number of up to three digits ends before a comma, so its value is a sum over the one to three bytes before the comma,
+which NumPy computes for a whole batch: about ten times as fast as parsing number by number. Any other text is parsed
+number by number, which accepts `12.0` and blanks, and reports which pixel is wrong.
 
-Written by hand, because the rows of a batch lie anywhere in a file, and parsers of CSV take neighbouring ones.
+No CSV library is used, because the rows of a batch are anywhere in a file, and CSV libraries parse consecutive rows.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ _EXPECTED = "whole numbers from 0 to 255"
 
 
 def parse_plain(text: bytes) -> npt.NDArray[np.uint8] | None:
-    """The numbers in a text of one to three digits each, or None where it holds anything else.
+    """The numbers in a text, if each has one to three digits; None if the text holds anything else.
 
     Args:
         text: Numbers, each followed by a comma.
@@ -33,13 +33,13 @@ def parse_plain(text: bytes) -> npt.NDArray[np.uint8] | None:
         return None
     values = digits[ends - 1].astype(np.uint16)
     for place, factor in ((2, 10), (3, 100)):
-        # Where the token is shorter this reads a byte of the one before it, which counts nothing.
+        # If the number is shorter, this reads a byte before it, which is multiplied by 0.
         values += digits[np.maximum(ends - place, 0)] * np.uint16(factor) * (lengths >= place)
     return values.astype(np.uint8) if values.max() <= 255 else None
 
 
 def parse_slowly(tokens: list[bytes]) -> npt.NDArray[np.uint8] | Mistake:
-    """The numbers, or what is wrong with the first that is none.
+    """The numbers, or the mistake in the first that is invalid.
 
     Args:
         tokens: The fields of one row.

@@ -1,6 +1,6 @@
 """The source `encoded_masks`: images, and a table of run-length codes of the objects in them.
 
-Listing reads the ids and keeps 9 bytes for each row; the runs of a sample are decoded when a batch asks for them.
+The constructor keeps 9 bytes per row of the table; the runs of a sample are decoded when a batch asks for them.
 """
 
 from __future__ import annotations
@@ -29,30 +29,29 @@ log = logging.getLogger("seqtrain")
 
 @sources.register("encoded_masks")
 class EncodedMasks(ObjectMasks):
-    """Images whose masks a table holds as runs, as in Kaggle's competitions: `ImageId,EncodedPixels`.
+    """Images with masks as runs in a table, as in Kaggle's competitions: `ImageId,EncodedPixels`.
 
-    Runs are pairs of start and length; pixels are counted from 1, down the columns. An image may have several rows; one
-    without objects has a row with blank runs. Classes may stand in a column of their own (`ImageId,ClassId,...`) or in
-    the image's (`ImageId_ClassId,EncodedPixels`). A pixel that several rows cover belongs to the last of them.
+    Runs are pairs of start and length; pixels are counted from 1, down the columns. An image may have several rows; an
+    image without objects has a row with blank runs. Classes may be in a column of their own (`ImageId,ClassId,...`) or
+    in the image's column (`ImageId_ClassId,EncodedPixels`). A pixel that several rows cover belongs to the last row.
 
     Args:
         path: The CSV file.
-        images: The folder of the images, at any depth. Ids are their names, with or without extension; or their paths
-            below the folder, where names are not enough.
-        pattern: Which of the folder's files are images of the table, as a shell pattern of their paths below it, such
-            as "*/images/*".
-        classes: The names of the objects' classes, without the background. Where the table has numbers, the names of
-            1, 2 and so on (of 0, 1 and so on where a 0 occurs); where it has names, these in the order of their ids.
-            Default: as the table writes them, in ascending order; `object` where it has no classes.
-        image_column: The header's name for the images' ids.
-        class_column: The header's name for the classes.
-        runs_column: The header's name for the runs.
+        images: The folder of the images, at any depth. An image's id is its file name, with or without extension; or
+            its path below the folder, if names are not unique.
+        pattern: A shell pattern of the paths, below the folder, of the table's images, such as "*/images/*".
+        classes: The names of the objects' classes, without the background. If the table has numbers, the names of 1, 2
+            and so on (of 0, 1 and so on if a 0 occurs); if it has names, these in the order of their ids. Default: as
+            in the table, in ascending order; `object` if it has no classes.
+        image_column: The name of the column of the images' ids.
+        class_column: The name of the column of the classes.
+        runs_column: The name of the column of the runs.
         unmatched: What to do with images without a row and rows without an image: "error", or "skip" them.
 
     Raises:
         ConfigError: when `classes` is empty, names a class twice, or leaves out one of the table's.
-        DataError: when the table cannot be listed, or images and rows do not match; and when a sample is read, for runs
-            that are damaged or pass the end of the image, named by their row.
+        DataError: when the table cannot be read, or images and rows do not match; and when a sample is read whose runs
+            are damaged or pass the end of the image, with the row's line.
 
     Source:
         kaggle.com, the data pages of the 2018 Data Science Bowl, the Airbus Ship Detection Challenge, and Severstal:
@@ -92,7 +91,7 @@ class EncodedMasks(ObjectMasks):
         self._starts = rows[:, 2]
 
     def _objects(self, index: int, numbers: range, size: Size) -> Iterator[MaskedObject]:
-        """In the order of the rows."""
+        """The objects of an image, in the order of the rows."""
         for number in numbers:
             start = int(self._starts[number])
             try:
@@ -108,10 +107,10 @@ class EncodedMasks(ObjectMasks):
 
 
 class _Listing:
-    """What a table says, without its runs.
+    """The rows of a table, without their runs.
 
     Args:
-        table: It is read through once.
+        table: The table, which is read once.
     """
 
     def __init__(self, table: RunTable) -> None:
@@ -130,17 +129,17 @@ class _Listing:
         if not images:
             raise no_rows(table.path)
         self.images, self.labels = list(images), list(labels)
-        self.rows = np.array(rows, dtype=np.int64).reshape(-1, 3)  # image, label, where the line begins
+        self.rows = np.array(rows, dtype=np.int64).reshape(-1, 3)  # image, label, offset of the line
 
 
 def _check_matched(listing: _Listing, files: list[str | None], found: ImagesById, skip: bool) -> None:
-    without_row = found.others(file for file in files if file is not None)
+    without_row = found.unused(file for file in files if file is not None)
     without_image = [number for number, file in enumerate(files) if file is None]
     if len(without_image) == len(files) or ((without_row or without_image) and not skip):
-        told = [_no_image(listing, number, found.folder) for number in without_image[:MOST_TOLD]]
-        told += [_no_row(found.folder / file, listing.table.path) for file in without_row[:MOST_TOLD]]
-        left = len(without_image) + len(without_row) - len(told)
-        raise DataError(told + [Mistake(f"and {left} more rows or images without a partner")] * (left > 0))
+        mistakes = [_no_image(listing, number, found.folder) for number in without_image[:MOST_TOLD]]
+        mistakes += [_no_row(found.folder / file, listing.table.path) for file in without_row[:MOST_TOLD]]
+        left = len(without_image) + len(without_row) - len(mistakes)
+        raise DataError(mistakes + [Mistake(f"and {left} more rows or images without a partner")] * (left > 0))
     if without_row or without_image:
         log.warning(
             "encoded_masks: %d images without a row and %d ids without an image are left out",
@@ -168,13 +167,13 @@ def _no_row(file: Path, table: Path) -> Mistake:
 def _object_classes(
     labels: Sequence[str], classes: Sequence[str] | None, path: Path
 ) -> tuple[tuple[str, ...], Mapping[str, int]]:
-    """The names of all ids, the background's first, and the id of each label.
+    """The names of all ids, starting with the background, and the id of each label.
 
     Args:
-        labels: The classes that occur in the table, as they are written; none where it has no classes.
-        classes: The names that the config gives. Numbers of the table count from 1 through them, or from 0 where a 0
-            occurs, so that a class that never occurs moves no other.
-        path: Of the table, for messages.
+        labels: The classes in the table, as they are written; none if it has no classes.
+        classes: The names that the config gives. Numbers in the table are positions in it, from 1 or, if a 0 occurs,
+            from 0, so that a class that never occurs does not shift the others.
+        path: The table's path, for messages.
 
     Raises:
         ConfigError: when `classes` is empty, names a class twice, or leaves out one that occurs.
@@ -187,7 +186,7 @@ def _object_classes(
         if len(names) > 1:
             raise ConfigError(f"classes: {path} names no classes", expected="one name", received=str(len(names)))
     elif all(label.isdecimal() for label in labels):
-        names, ids = _of_numbers(labels, classes)
+        names, ids = _numbered_classes(labels, classes)
     else:
         names = classes or sorted(labels)
         ids = {label: names.index(label) + 1 for label in labels if label in names}
@@ -201,7 +200,7 @@ def _object_classes(
     return ("background", *names), ids
 
 
-def _of_numbers(labels: Sequence[str], classes: Sequence[str] | None) -> tuple[Sequence[str], dict[str, int]]:
+def _numbered_classes(labels: Sequence[str], classes: Sequence[str] | None) -> tuple[Sequence[str], dict[str, int]]:
     numbers = sorted({int(label) for label in labels})
     if classes is None:
         return [str(number) for number in numbers], {label: numbers.index(int(label)) + 1 for label in labels}

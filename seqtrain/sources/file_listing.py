@@ -1,6 +1,6 @@
 """Lists the files of a folder: all files below it, files by stem, and pairs of files with the same stem.
 
-Listing costs one `scandir` a folder and no `stat` of a file, so that a million files are listed in seconds.
+Listing takes one `scandir` per folder and no `stat` per file, so that a million files are listed in seconds.
 """
 
 from __future__ import annotations
@@ -23,8 +23,8 @@ def files_below(folder: Path, follow_links: bool = False) -> Iterator[str]:
     """The paths of all files at any depth, relative to the folder; hidden files and folders are skipped.
 
     Args:
-        folder: Where to begin.
-        follow_links: Whether to search folders that are links too; a link to a folder that it lies in never is.
+        folder: The folder.
+        follow_links: Whether to search linked folders too; a link to a folder that contains it is never followed.
 
     Raises:
         DataError: when the folder is missing or cannot be read.
@@ -38,9 +38,9 @@ def files_and_folders(folder: Path, expected: str | None = None, fix: str | None
     """The names of the files and of the folders in a folder, in alphabetical order; hidden ones are skipped.
 
     Args:
-        folder: To look into.
+        folder: The folder.
         expected: What it should be, for messages.
-        fix: What to do where it is a file.
+        fix: What to do if it is a file, for messages.
 
     Raises:
         DataError: when the folder is missing or cannot be read.
@@ -68,13 +68,13 @@ def by_stem(folder: Path, extensions: Collection[str], suffix: str = "", what: s
     """The paths of a folder's files, at any depth, by their stems in alphabetical order.
 
     Args:
-        folder: Where they are.
-        extensions: Of the files to look at, in lower case, such as ".png"; others and hidden ones are skipped.
+        folder: The folder.
+        extensions: The extensions of the files, in lower case, such as ".png"; other and hidden files are skipped.
         suffix: A suffix of the stems, such as "_mask", which is removed; files without it are skipped.
         what: What the files are, for messages.
 
     Raises:
-        DataError: when the folder is missing or holds no such file, or two of its files have one stem.
+        DataError: when the folder is missing or holds no such file, or two of its files have the same stem.
     """
     found: dict[str, str] = {}
     for path in sorted(files_below(folder)):
@@ -110,10 +110,10 @@ def matched_by_stem(
     """The paths of the files of two folders, at any depth, that have the same stem, by stem in alphabetical order.
 
     Args:
-        folders: Two, or one and the same where the second suffix tells its files apart.
+        folders: The two folders, which may be the same if the second suffix tells the files apart.
         extensions: See `by_stem`.
-        suffixes: Of both; ("", "_mask") for `cat.jpg` and `cat_mask.png`. See `by_stem`.
-        skip_unmatched: Leave out files without a partner, and warn of them, instead of refusing them.
+        suffixes: The suffixes of both, such as ("", "_mask") for `cat.jpg` and `cat_mask.png`. See `by_stem`.
+        skip_unmatched: Skip files without a partner with a warning, instead of raising an error.
         what: See `by_stem`.
 
     Raises:
@@ -127,19 +127,19 @@ def matched_by_stem(
     alone = [first / path for stem, path in firsts.items() if stem not in seconds]
     alone += [second / path for stem, path in seconds.items() if stem not in firsts]
     if not matched or (alone and not skip_unmatched):
-        told = (_without_partner(path, folders, suffixes) for path in alone)
-        raise DataError(first_of(told, len(alone), "files without a partner"))
+        mistakes = (_without_partner(path, folders, suffixes) for path in alone)
+        raise DataError(first_of(mistakes, len(alone), "files without a partner"))
     if alone:
         log.warning("%s and %s: left out, for want of a partner: %d, such as %s", *what, len(alone), alone[0])
     return matched
 
 
 class MaskNames(NamedTuple):
-    """How masks are called, in a folder that holds images too.
+    """What marks masks in a folder that holds images too.
 
     Args:
-        folder: The name of the folder that they lie in; empty where it tells nothing.
-        suffix: What their stems end in.
+        folder: The name of the masks' folder; empty if the name does not tell masks from images.
+        suffix: The suffix of the masks' stems.
     """
 
     folder: str
@@ -147,15 +147,15 @@ class MaskNames(NamedTuple):
 
     @classmethod
     def beside(cls, images: Path, masks: Path | None, suffix: str) -> MaskNames:
-        """Of the masks in a folder; None without masks."""
+        """The names of the masks in the folder `masks`, which is None without masks."""
         return cls(masks.name if masks is not None and masks.name != images.name else "", suffix)
 
     def images_of(self, root: Path, paths: list[str]) -> list[str]:
-        """The paths that are no masks; all of them, where by their names all are.
+        """The paths that are not masks; all paths, if all of them look like masks.
 
         Args:
             root: The folder, for messages.
-            paths: Below it.
+            paths: Paths below the folder.
         """
         stems = {_base_stem(path) for path in paths}
         images = [path for path in paths if not self._is_mask(path, stems)]
@@ -185,7 +185,7 @@ def _files_below(folder: str, prefix: str, follow_links: bool) -> Iterator[str]:
 
 
 def _leads_back(entry: os.DirEntry[str], folder: str) -> bool:
-    """Whether a folder is a link to one that it lies in, which would be searched for ever."""
+    """Whether a folder is a link to a folder that contains it, which would be searched for ever."""
     return Path(folder).resolve().is_relative_to(Path(entry.path).resolve())
 
 

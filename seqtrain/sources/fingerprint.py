@@ -1,11 +1,11 @@
 """A fingerprint of a data set, so that a run is not resumed on other data than it was started with.
 
-It is made of facts that listing the source yields anyway: the number of samples, the relative names of all their files,
-labels, groups and classes, the shapes and dtypes of arrays, and sizes of files. Modification times and absolute paths
-are left out: data that was downloaded again, or is in another folder on another machine, is the same data.
+It covers the number of samples, the relative names of all their files, labels, groups and classes, the shapes and
+dtypes of arrays, and sizes of files. Modification times and absolute paths are left out, so that data that was
+downloaded again, or is in another folder or on another machine, has the same fingerprint.
 
 No sample is read, so a changed file with the same name and size is not detected. A million files take about three
-seconds: only the sizes of some thousand, evenly spaced, are read. That detects a folder that was converted or resized
+seconds: the sizes of only some thousand, evenly spaced, are read. That detects a folder that was converted or resized
 again, without a million requests to a network drive.
 """
 
@@ -24,15 +24,15 @@ import numpy as np
 from seqtrain.sources.base import Paths, Source
 from seqtrain.sources.packed_paths import PackedPaths
 
-_SIZES_LOOKED_AT = 4096
+_MOST_SIZES = 4096
 
 
 def fingerprint(source: Source, arguments: Mapping[str, Any]) -> str:
-    """SHA-256 over what is known of a source's samples without reading them.
+    """The SHA-256 of what is known about a source's samples without reading them.
 
     Args:
-        source: Of any kind, a user's own included.
-        arguments: That it was made with; those that are paths of files say which files hold the samples.
+        source: Any source, including a user's.
+        arguments: The source's arguments; those that are paths of files may hold the samples.
 
     Example:
         fingerprint(data.source, data.config.source.arguments)
@@ -40,9 +40,9 @@ def fingerprint(source: Source, arguments: Mapping[str, Any]) -> str:
     digest = hashlib.sha256(f"{len(source)} samples\n".encode())
     _add_json(digest, {name: [list(field.shape), field.dtype] for name, field in sorted(source.fields.items())})
     _add_json(digest, source.classes)
-    looked_at = copy.copy(source)  # what it reads to answer is not kept in the one that trains
-    _add_array(digest, "labels", looked_at.labels)
-    _add_array(digest, "groups", looked_at.groups)
+    temporary = copy.copy(source)  # so that cached labels and groups do not stay in the source that trains
+    _add_array(digest, "labels", temporary.labels)
+    _add_array(digest, "groups", temporary.groups)
     if source.files is not None:
         for paths in source.files:
             _add_files(digest, paths)
@@ -70,7 +70,7 @@ def _add_array(digest: Any, name: str, values: Any) -> None:
 
 
 def _add_files(digest: Any, paths: Paths) -> None:
-    """Names relative to the folder that all files lie in, and some sizes."""
+    """Adds the names relative to the folder that contains all files, and some sizes."""
     folder = os.path.dirname(next(iter(paths)))  # noqa: PTH120 - a Path for each of a million files is slow
     for path in paths:
         while not path.startswith(f"{folder}/") and folder:
@@ -78,7 +78,7 @@ def _add_files(digest: Any, paths: Paths) -> None:
     start = len(folder) + 1 if folder else 0
     for path in paths:
         digest.update(os.fsencode(path[start:]) + b"\0")
-    every = -(-len(paths) // _SIZES_LOOKED_AT)
+    every = -(-len(paths) // _MOST_SIZES)
     _add_json(digest, [_size(paths[index]) for index in range(0, len(paths), every)])
 
 

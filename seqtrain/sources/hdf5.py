@@ -17,24 +17,23 @@ log = logging.getLogger("seqtrain")
 
 @sources.register("hdf5")
 class Hdf5(Arrays):
-    """One HDF5 file with a data set of samples and one of labels or targets, a row per sample.
+    """One HDF5 file with a data set of samples and one of labels or targets, one row per sample.
 
-    Each worker process opens the file for itself. Data sets in chunks are read in an order that follows the chunks:
-    every sample once an epoch, those of `chunks_together` chunks mixed, so that a chunk is decompressed once an epoch
-    and not for each of its rows.
+    Each worker process opens the file itself. The samples of a chunked data set are shuffled within groups of
+    `chunks_together` chunks, so that each chunk is decompressed once per epoch and not once per row.
 
     Args:
         path: The file.
         x: The name of the samples' data set.
         y: The name of the labels' or targets' data set.
-        groups: The name of a data set with one number per sample; equal ones belong together, such as the patient's.
+        groups: The name of a data set with one number per sample, such as the patient; equal values are one group.
         classes: The names of the classes, by label. Default: "0", "1" and so on.
-        order: "chunks", as above; or "rows", any sample at any time, for files that are faster than that needs.
-        chunks_together: How many chunks are mixed, and kept in memory by each process.
+        order: "chunks", as above; or "rows", which shuffles all samples, for files that are read fast enough.
+        chunks_together: The number of chunks that are shuffled together, and kept in memory by each process.
 
     Raises:
-        DataError: when the file is damaged or lacks a data set, a data set lies in another file (an external link, an
-            external or virtual data set), lengths differ, or a label is no class index.
+        DataError: when the file is damaged or lacks a data set, a data set is in another file (an external link, an
+            external or virtual data set), lengths differ, or a label is not a class index.
 
     Example:
         source: {name: hdf5, path: data/train.h5, x: images, y: labels}
@@ -54,7 +53,7 @@ class Hdf5(Arrays):
         chunks_together: Positive = 16,
     ) -> None:
         self.x_key = x
-        # Batches that are being made reach into the chunks before and after those of their own.
+        # Batches of neighbouring groups of chunks are made at the same time.
         self._files = {key: open_array(path, name, 2 * chunks_together) for key, name in (("x", x), ("y", y))}
         samples = self._files["x"]
         self.block_size = samples.chunk[0] if isinstance(samples, ChunkedArray) and order == "chunks" else 1

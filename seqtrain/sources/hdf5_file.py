@@ -1,11 +1,11 @@
-"""Data sets of an HDF5 file: where one lies, and its rows read by several threads at once.
+"""Data sets of an HDF5 file: finds a data set, and reads its rows in several threads at once.
 
 The HDF5 library serves one thread at a time, including decompression. So it is used as little as possible: a contiguous
 data set is read like a .npy file, without the library; for a chunked data set the library returns the compressed bytes,
 which are decompressed here, in several threads at once. Filters other than gzip and shuffle are left to the library.
 
-Rows of one chunk are decompressed together, so the last chunks are kept: with an order that follows the chunks (see
-`randomness.blocked_order`) each is decompressed about once an epoch.
+Rows of one chunk are decompressed together, and the last chunks are kept: with an order that follows the chunks (see
+`randomness.blocked_order`), each chunk is decompressed about once per epoch.
 
 Source: HDF5 File Format Specification Version 3.0, IV.A.2.l (filters); H5Pset_shuffle in the reference manual.
 """
@@ -31,20 +31,20 @@ from seqtrain.extras import require
 from seqtrain.sources.npy_files import NpyArray
 
 _GZIP, _SHUFFLE = 1, 2
-_COMPACT = 0  # the layout of a data set that lies in its own header
+_COMPACT = 0  # the layout of a data set that is stored in its own header
 
 
 @dataclass(frozen=True)
 class ChunkedArray:
-    """A data set in chunks.
+    """A chunked data set.
 
     Args:
         path: The file.
-        key: The data set's name in it.
-        shape: Of the data set.
-        dtype: Of its values.
-        chunk: Shape of a chunk.
-        num_kept: How many rows of chunks are kept in memory.
+        key: The data set's name in the file.
+        shape: The shape of the data set.
+        dtype: The dtype of its values.
+        chunk: The shape of a chunk.
+        num_kept: The number of rows of chunks that are kept in memory.
     """
 
     path: Path
@@ -61,15 +61,15 @@ class ChunkedArray:
 
     @property
     def num_bytes_kept(self) -> int:
-        """What the rows of chunks that are kept take at most; the axes of a row are kept whole."""
+        """The most memory that the kept rows of chunks take."""
         num_rows = min(self.num_kept * self.chunk[0], self.shape[0])
         return num_rows * math.prod(self.shape[1:]) * self.dtype.itemsize
 
     def rows(self) -> None:
-        """Rows of chunks are read together, and not one by one."""
+        """None, since rows of a chunk are not read one by one; see `NpyArray.rows`."""
 
     def map(self) -> Any:
-        """Its rows, to be read when they are asked for; of one value a row, such as labels, the whole array."""
+        """The rows, which are read when they are indexed; or the whole array, if a row is one value."""
         rows = ChunkedRows(self)
         return rows if math.prod(self.shape[1:]) > 1 else rows.read_all()
 
@@ -80,18 +80,18 @@ def open_array(path: Path, key: str, num_kept: int) -> NpyArray | ChunkedArray:
     Args:
         path: The HDF5 file.
         key: The data set's name, such as "images" or "train/images".
-        num_kept: How many rows of chunks are to be kept in memory.
+        num_kept: The number of rows of chunks to keep in memory.
 
     Raises:
-        DataError: when the file is damaged or no HDF5, has no such data set, or keeps it in another file.
+        DataError: when the file is damaged or not HDF5, has no such data set, or stores it in another file.
     """
     h5py = require("h5py", "hdf5", "HDF5 files")
     try:
         with h5py.File(path, "r") as file:
-            _refuse_links(h5py, file, path, key)
+            _check_links(h5py, file, path, key)
             if not isinstance(file[key], h5py.Dataset):
                 raise DataError(f"'{key}' is a group", where=path, expected=one_of(_data_sets(h5py, file)))
-            return _located(file[key], path, key, num_kept)
+            return _as_array(file[key], path, key, num_kept)
     except FileNotFoundError as error:
         raise DataError("no such file", where=path) from error
     except OSError as error:
@@ -100,8 +100,8 @@ def open_array(path: Path, key: str, num_kept: int) -> NpyArray | ChunkedArray:
         ) from error
 
 
-def _refuse_links(h5py: Any, file: Any, path: Path, key: str) -> None:
-    """Refuses names that are not there, and those that lead into another file, which a data set must not."""
+def _check_links(h5py: Any, file: Any, path: Path, key: str) -> None:
+    """Checks that a name exists, and does not lead into another file."""
     parts = [part for part in key.split("/") if part]
     for count in range(1, len(parts) + 1):
         name = "/".join(parts[:count])
@@ -120,7 +120,7 @@ def _refuse_links(h5py: Any, file: Any, path: Path, key: str) -> None:
             )
         if isinstance(link, h5py.SoftLink):
             group = [] if link.path.startswith("/") else parts[: count - 1]
-            _refuse_links(h5py, file, path, "/".join([*group, link.path, *parts[count:]]))
+            _check_links(h5py, file, path, "/".join([*group, link.path, *parts[count:]]))
             return
 
 
@@ -130,7 +130,7 @@ def _data_sets(h5py: Any, file: Any) -> list[str]:
     return found
 
 
-def _located(dataset: Any, path: Path, key: str, num_kept: int) -> NpyArray | ChunkedArray:
+def _as_array(dataset: Any, path: Path, key: str, num_kept: int) -> NpyArray | ChunkedArray:
     if dataset.is_virtual or dataset.external:
         raise DataError(
             f"the data set '{key}' keeps its values in other files, which are not read",
@@ -150,10 +150,10 @@ def _located(dataset: Any, path: Path, key: str, num_kept: int) -> NpyArray | Ch
 
 
 class ChunkedRows:
-    """The rows of a data set in chunks; safe for several threads, and opened by each process for itself.
+    """The rows of a chunked data set; safe for several threads, and opened by each process itself.
 
     Args:
-        array: Which.
+        array: The data set.
     """
 
     def __init__(self, array: ChunkedArray) -> None:
@@ -166,20 +166,20 @@ class ChunkedRows:
         return self.shape[0]
 
     def __getitem__(self, key: Any) -> Any:
-        rows = self._numbers(key)
+        rows = self._row_indices(key)
         flat = rows.reshape(-1)
         out = np.empty((len(flat), *self.shape[1:]), self.dtype)
         blocks = flat // self.array.chunk[0]
         order = np.argsort(blocks, kind="stable")
         changes = np.flatnonzero(np.diff(blocks[order])) + 1
-        # By first row: threads that want the same chunks begin with different ones, rather than wait for each other.
+        # Sorted by first row, so that threads that need the same chunks start with different ones, and do not wait.
         for here in sorted(np.split(order, changes), key=lambda rows: int(rows[0])) if len(order) else ():
             block = int(blocks[here[0]])
             out[here] = self._block(block)[flat[here] - block * self.array.chunk[0]]
         return out.reshape(*rows.shape, *self.shape[1:])[()]
 
-    def _numbers(self, key: Any) -> npt.NDArray[np.integer]:
-        """The rows that a slice, a number or an array of numbers means; no cost grows with the data set."""
+    def _row_indices(self, key: Any) -> npt.NDArray[np.integer]:
+        """The indices of the rows that a slice, an integer or an array of integers selects."""
         if isinstance(key, slice):
             return np.arange(*key.indices(len(self)))
         rows = np.asarray(key)
@@ -204,7 +204,7 @@ class ChunkedRows:
             raise DataError("the data set cannot be read", where=self.array.name, received=str(error)) from error
 
     def _block(self, block: int) -> npt.NDArray[Any]:
-        """The rows of the chunks that begin at one row, decompressed once however many threads ask."""
+        """The rows of the chunks that begin at one row, decompressed once even if several threads need them."""
         opened = self._open()
         with opened.lock:
             future = opened.blocks.get(block)
@@ -235,14 +235,14 @@ class ChunkedRows:
         return out
 
     def _read_chunk(self, opened: _Opened, corner: tuple[int, ...]) -> npt.NDArray[Any]:
-        """One chunk, whole, also where it reaches beyond the data set."""
+        """One complete chunk, even if it reaches beyond the data set."""
         chunk, dataset = self.array.chunk, opened.dataset
         try:
             in_chunks = dataset.chunks is not None
             if in_chunks and opened.filters.keys() <= {_GZIP, _SHUFFLE} and _is_written(dataset, corner):
-                with opened.library:
-                    left_out, content = dataset.id.read_direct_chunk(corner)
-                return _decoded(content, list(opened.filters), left_out, self.dtype, chunk)
+                with opened.library_lock:
+                    filter_mask, content = dataset.id.read_direct_chunk(corner)
+                return _decode_chunk(content, list(opened.filters), filter_mask, self.dtype, chunk)
             values = dataset[tuple(slice(at, at + step) for at, step in zip(corner, chunk, strict=True))]
         except (OSError, ValueError, zlib.error) as error:
             raise DataError(
@@ -263,8 +263,8 @@ class ChunkedRows:
                     file = h5py.File(self.array.path, "r")
                 except OSError as error:
                     raise DataError("cannot be opened any more", where=self.array.path, received=str(error)) from error
-                dataset, library = file[self.array.key], h5py._objects.phil
-                self._opened = _Opened(os.getpid(), file, dataset, _filters(dataset), library)
+                dataset, library_lock = file[self.array.key], h5py._objects.phil
+                self._opened = _Opened(os.getpid(), file, dataset, _filters(dataset), library_lock)
             return self._opened
 
     def __getstate__(self) -> dict[str, Any]:
@@ -276,9 +276,9 @@ class ChunkedRows:
 
 @dataclass
 class _Opened:
-    """The file as one process has it open, and the rows of chunks that were decompressed last.
+    """The open file of one process, and the rows of chunks that were decompressed last.
 
-    `library` is the lock of h5py, without which HDF5 fails or crashes where two threads are in it, such as one that
+    `library_lock` is the lock of h5py, without which HDF5 fails or crashes if two threads use it, such as one that
     reads and one that saves weights. Until 3.16, h5py takes it for all calls but `read_direct_chunk` (its pull request
     2764).
     """
@@ -287,26 +287,26 @@ class _Opened:
     file: Any
     dataset: Any
     filters: dict[int, None]
-    library: Any
+    library_lock: Any
     blocks: OrderedDict[int, Future[npt.NDArray[Any]]] = field(default_factory=OrderedDict)
     lock: threading.Lock = field(default_factory=threading.Lock)
 
 
 def _filters(dataset: Any) -> dict[int, None]:
-    """The filters of its chunks, in order."""
+    """The filters of the data set's chunks, in order."""
     created = dataset.id.get_create_plist()
     return dict.fromkeys(created.get_filter(number)[0] for number in range(created.get_nfilters()))
 
 
 def _is_written(dataset: Any, corner: tuple[int, ...]) -> bool:
-    """Whether a chunk is in the file; one that was never written holds the fill value."""
+    """Whether a chunk is in the file; a chunk that was never written holds the fill value."""
     return dataset.id.get_chunk_info_by_coord(corner).byte_offset is not None
 
 
-def _decoded(
+def _decode_chunk(
     content: bytes, filters: list[int], mask: int, dtype: np.dtype[Any], chunk: tuple[int, ...]
 ) -> npt.NDArray[Any]:
-    """A chunk's values; a bit of `mask` says that the filter of its number was left out."""
+    """A chunk's values; bit n of `mask` says that filter n was not applied."""
     num_bytes = math.prod(chunk) * dtype.itemsize  # with the known size, decompression takes three quarters of the time
     for number in reversed(range(len(filters))):
         if mask >> number & 1:

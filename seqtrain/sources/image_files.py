@@ -1,4 +1,4 @@
-"""Image files: lists those in a folder, finds them by id, and is the base of sources of image files."""
+"""Image files: lists those in a folder, finds them by id, and the base of sources of image files."""
 
 from __future__ import annotations
 
@@ -18,16 +18,16 @@ from seqtrain.sources.base import Source
 from seqtrain.sources.file_listing import files_below, stem_and_extension
 from seqtrain.sources.packed_paths import PackedPaths
 
-# Formats that Pillow knows by name and cannot decode without a program or a handler that it does not bring.
+# Formats that Pillow identifies but cannot decode without an additional program or handler.
 _NAMED_ONLY = frozenset({"BUFR", "EPS", "GRIB", "HDF5", "MPEG", "WMF"})
 _MOST_TOLD = 5
 
 
 class ImageFiles(Source):
-    """A source whose samples are image files, perhaps with a label each.
+    """A source whose samples are image files, with or without a label each.
 
     Args:
-        paths: Of the files.
+        paths: The paths of the files.
     """
 
     def __init__(self, paths: PackedPaths) -> None:
@@ -57,7 +57,7 @@ class ImagesById:
     """Finds image files by the ids that tables give them: names or paths, with or without extension.
 
     Args:
-        folder: Where the files are, at any depth.
+        folder: The folder of the files, which may be at any depth.
         pattern: A shell pattern that their paths below the folder match.
 
     Raises:
@@ -68,31 +68,31 @@ class ImagesById:
         self.folder = folder
         self._files = images_below(folder, pattern, fix="correct `images` or `pattern`")
         self._by_id: dict[str, str] = {}
-        self._of_several: dict[str, list[str]] = {}
+        self._ambiguous: dict[str, list[str]] = {}
         for file in self._files:
             stem = stem_and_extension(file)[0]
             for name in {file, stem, file.rpartition("/")[2], stem.rpartition("/")[2]}:
                 first = self._by_id.setdefault(name, file)
                 if first is not file:
-                    self._of_several.setdefault(name, [first]).append(file)
+                    self._ambiguous.setdefault(name, [first]).append(file)
 
     def find(self, name: str) -> str | None:
-        """The path below the folder of the image that an id means, or None.
+        """The path, below the folder, of the image with an id; None if there is none.
 
         Raises:
-            DataError: when it means several.
+            DataError: when several images have the id.
         """
-        if name in self._of_several:
+        if name in self._ambiguous:
             raise DataError(
                 f"the id '{name}' means several images",
                 where=self.folder,
-                received=", ".join(self._of_several[name][:_MOST_TOLD]),
+                received=", ".join(self._ambiguous[name][:_MOST_TOLD]),
                 fix="use paths below the folder as ids, or set `pattern` to what the right ones have in common",
             )
         return self._by_id.get(name)
 
-    def others(self, used: Iterable[str]) -> list[str]:
-        """The images that are not among those that are used."""
+    def unused(self, used: Iterable[str]) -> list[str]:
+        """The images that are not among the used ones."""
         without = set(used)
         return [file for file in self._files if file not in without]
 
@@ -110,30 +110,30 @@ def images_below(
     """The paths of a folder's image files, at any depth, in alphabetical order.
 
     Args:
-        folder: They are relative to it.
-        pattern: A shell pattern that they match.
+        folder: The folder, to which the paths are relative.
+        pattern: A shell pattern that the paths match.
         follow_links: See `files_below`.
-        fix: What to do where there is no image.
+        fix: What to do if there is no image, for messages.
 
     Raises:
         DataError: when the folder is missing, cannot be read, or holds no such image.
     """
     images: list[str] = []
-    others: Counter[str] = Counter()
+    unused: Counter[str] = Counter()
     extensions = image_extensions()
     for file in files_below(folder, follow_links):
         extension = stem_and_extension(file)[1]
         if extension in extensions and (pattern == "*" or fnmatch(file, pattern)):
             images.append(file)
         else:
-            others[extension or "no extension"] += 1
+            unused[extension or "no extension"] += 1
     if not images:
-        counts = ", ".join(f"{count} of {extension}" for extension, count in others.most_common(_MOST_TOLD))
+        counts = ", ".join(f"{count} of {extension}" for extension, count in unused.most_common(_MOST_TOLD))
         raise DataError(
             "the folder holds no image" + ("" if pattern == "*" else f" that matches '{pattern}'"),
             where=folder,
             expected="files with an extension that Pillow can open, such as .jpg or .png",
-            received=f"other files: {counts}" if others else "no files",
+            received=f"other files: {counts}" if unused else "no files",
             fix=fix,
         )
     return sorted(images)

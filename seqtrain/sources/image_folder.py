@@ -19,7 +19,7 @@ _NO_IMAGE = "add images of the class, remove the folder, or list the folders to 
 
 @sources.register("image_folder")
 class ImageFolderSource(ImageFiles):
-    """Image files in one folder for each class; the folders' names are the classes.
+    """Image files in one folder per class; the folders' names are the classes.
 
     Files are found at any depth below their class folder, by the extensions that Pillow can open. Hidden files and
     folders, and files of other extensions, are skipped.
@@ -41,7 +41,7 @@ class ImageFolderSource(ImageFiles):
 
     def __init__(self, path: Path, classes: list[str] | None = None) -> None:
         found = _class_folders(path)
-        self.classes = tuple(found if classes is None else _chosen(classes, found, path))
+        self.classes = tuple(found if classes is None else _selected(classes, found, path))
         paths: list[str] = []
         counts: list[int] = []
         for name in self.classes:
@@ -55,7 +55,7 @@ class ImageFolderSource(ImageFiles):
         """The classes, for a split by group that holds out whole classes.
 
         Raises:
-            ConfigError: when it is another column.
+            ConfigError: when another column is asked for.
         """
         if name != "class":
             raise ConfigError(f"an image folder is grouped by class, not by '{name}'", fix="set `column: class`")
@@ -76,7 +76,7 @@ def _class_folders(path: Path) -> list[str]:
     return folders
 
 
-def _chosen(classes: list[str], found: list[str], path: Path) -> list[str]:
+def _selected(classes: list[str], found: list[str], path: Path) -> list[str]:
     check_distinct(classes)
     for name in classes:
         if name not in found:

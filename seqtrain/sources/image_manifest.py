@@ -21,23 +21,23 @@ from seqtrain.sources.table_file import RowPlaces, read_texts
 
 Target = Literal["class", "index", "float"]
 
-_MOST_DIGITS = 18  # of a class index: what int64 holds
+_MOST_DIGITS = 18  # of a class index, which must fit into int64
 
 
 @sources.register("image_manifest")
 class ImageManifestSource(ImageFiles):
     """Image files that a table lists, with their labels; its other columns may group them.
 
-    All of the table and the existence of every file are checked at the start, so that no run ends in its last hour at
-    a path that was never there.
+    The whole table and the existence of every file are checked at the start, so that no run fails hours later because
+    of a missing file.
 
     Args:
         manifest: A CSV file with a header.
         path_column: The column of the images' paths.
         label_column: The column of the labels.
-        root: The folder that relative paths start from. Default: the manifest's own.
+        root: The folder that paths are relative to. Default: the manifest's folder.
         target: "class" (names, numbered in alphabetical order), "index" (the class indices themselves) or "float" (a
-            number to predict). "auto" takes whole numbers as "index", other numbers as "float", and all else as
+            number to predict). "auto" treats whole numbers as "index", other numbers as "float", and anything else as
             "class".
 
     Raises:
@@ -92,7 +92,7 @@ def _require(
     fix: str,
     expected: str | None = None,
 ) -> None:
-    """Refuses the rows whose value is not as it should be."""
+    """Raises an error with the rows whose value does not meet a condition."""
     wrong = ((row, value) for row, value in enumerate(values) if not holds(value))
     mistakes = [
         Mistake(message, places.of(row), expected, f"'{value}'" if value else None, fix)
@@ -103,7 +103,7 @@ def _require(
 
 
 def _kind(labels: list[str], places: RowPlaces) -> Target:
-    """What the labels are, judged by all of them together."""
+    """The kind of the labels, decided from all of them together."""
     _require(
         places,
         labels,

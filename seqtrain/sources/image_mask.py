@@ -21,7 +21,7 @@ from seqtrain.sources.packed_paths import PackedPaths
 StoredId = Annotated[int, Field(ge=0, le=65535)]
 
 IGNORED = 255
-"""The id that `read_mask` gives to pixels that do not count."""
+"""The id that `read_mask` gives to ignored pixels."""
 
 _WHITE = 255
 _MOST_IDS_TOLD = 10
@@ -31,22 +31,22 @@ _MOST_IDS_TOLD = 10
 class ImageMaskSource(MaskSource):
     """Images with one mask each: `images/cat.jpg` and `masks/cat.png`, or `masks/cat_mask.png` with a suffix.
 
-    A mask is an image of class ids: gray of 1, 8 or 16 bits, or a palette, whose colours do not matter. With two
-    classes, 0 and 255 are taken as 0 and 1.
+    A mask is an image of class ids: gray with 1, 8 or 16 bits, or a palette, whose colours do not matter. With two
+    classes, 0 and 255 are read as 0 and 1.
 
     Args:
         images: The folder of the images, at any depth.
         masks: The folder of the masks, with the same paths and stems; the extensions may differ.
-        classes: The names of the ids 0, 1 and so on; the background first.
+        classes: The names of the ids 0, 1 and so on, starting with the background.
         mask_suffix: A suffix of the masks' stems, such as "_mask" for `cat_mask.png`.
-        ignore: The id of pixels that do not count, such as 255 for borders: they get the sample weight 0. Put metrics
-            under `weighted_metrics` to leave them out there too.
+        ignore: The id of pixels to ignore, such as 255 for borders: they get the sample weight 0. Put metrics under
+            `weighted_metrics` to ignore them there too.
         unmatched: What to do with images without a mask and the reverse: "error", or "skip" them.
 
     Raises:
         ConfigError: when `classes` names fewer than two, one of them twice, or `ignore` is the id of a class.
-        DataError: when a folder is missing, or a file has no partner; when a mask is read that is none, or that holds
-            ids of no class.
+        DataError: when a folder is missing, or a file has no partner; and when a mask is read that is not a mask, or
+            holds ids of no class.
 
     Example:
         source: {name: image_mask, images: ../data_samples/shapes/images, masks: ../data_samples/shapes/masks,
@@ -83,7 +83,7 @@ class ImageMaskSource(MaskSource):
         return self._paths, self._masks
 
     def read_mask(self, index: int) -> Mask:
-        """The class id of each pixel, (height, width); `IGNORED` where a pixel does not count.
+        """The class id of each pixel, (height, width); `IGNORED` for ignored pixels.
 
         Raises:
             DataError: when the mask cannot be read, or holds an id of no class.
@@ -92,33 +92,33 @@ class ImageMaskSource(MaskSource):
         ids = read_ids(path)
         if ids.max() < len(self.classes) and ids.min() >= 0:
             return ids.astype(np.uint8, copy=False)
-        return self._numbered(ids, path)
+        return self._converted(ids, path)
 
-    def _numbered(self, ids: Ids, path: str) -> Mask:
-        """The ids of a mask that holds others than the classes' own, with white as 1 and the ignored ones marked."""
+    def _converted(self, ids: Ids, path: str) -> Mask:
+        """Converts a mask with other ids than the classes': white to 1, and ignored pixels to `IGNORED`."""
         found = {int(value) for value in np.unique(ids)} - {self._ignore}
         is_ignored = np.zeros(ids.shape, dtype=np.bool_) if self._ignore is None else ids == self._ignore
         if len(self.classes) == 2 and _WHITE in found and found <= {0, _WHITE}:
             ids = ids == _WHITE
         elif found and not found <= set(range(len(self.classes))):
-            raise self._strange(sorted(found), path)
+            raise self._unknown_id_error(sorted(found), path)
         return np.where(is_ignored, IGNORED, ids).astype(np.uint8)
 
-    def _strange(self, found: list[int], path: str) -> DataError:
+    def _unknown_id_error(self, found: list[int], path: str) -> DataError:
         highest = len(self.classes) - 1
-        strange = [value for value in found if not 0 <= value <= highest]
-        told = ", ".join(map(str, found[:_MOST_IDS_TOLD])) + (" ..." if len(found) > _MOST_IDS_TOLD else "")
+        unknown = [value for value in found if not 0 <= value <= highest]
+        shown = ", ".join(map(str, found[:_MOST_IDS_TOLD])) + (" ..." if len(found) > _MOST_IDS_TOLD else "")
         if path.lower().endswith((".jpg", ".jpeg")):
             fix = "save masks as PNG: JPEG changes the numbers"
-        elif strange == [_WHITE] and self._ignore is None:
+        elif unknown == [_WHITE] and self._ignore is None:
             fix = "where 255 marks pixels that do not count, set `ignore: 255`"
         else:
             fix = "name every class in `classes`, set `ignore` to the id of pixels that do not count, or mend the mask"
         return DataError(
-            f"the mask holds the id {strange[0]}, which is no class",
+            f"the mask holds the id {unknown[0]}, which is no class",
             where=path,
             expected=f"0 to {highest} ({', '.join(self.classes)})" + (", or 0 and 255" if highest == 1 else ""),
-            received=told,
+            received=shown,
             fix=fix,
         )
 

@@ -1,4 +1,4 @@
-"""The source `images`: image files without labels, for models that learn from the images alone."""
+"""The source `images`: image files without labels, for models that learn from images alone."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ class ImagesSource(ImageFiles):
     """Every image file of a folder, at any depth.
 
     Files are found by the extensions that Pillow can open, and come in alphabetical order. Hidden files and folders,
-    and files of other extensions, are skipped. Where folders are classes, use `image_folder`.
+    and files of other extensions, are skipped. If the folders are classes, use `image_folder`.
 
     Args:
         path: The folder.

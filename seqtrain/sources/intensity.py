@@ -1,12 +1,12 @@
 """Scales voxels of any range to numbers that suit a network.
 
-    window       [low, high] become 0 and 1, what lies outside is clipped: for CT, whose units are fixed
-    percentiles  the same, with low and high from the volume itself: for MRI, whose units mean nothing
-    mean_std     less the mean, divided by the deviation that the config gives: for fixed units, without clipping
-    neither      the same, with the mean and the deviation of the volume itself
+    window       [low, high] become 0 and 1, other values are clipped: for CT, whose units are fixed
+    percentiles  the same, with low and high from each volume: for MRI, whose units are arbitrary
+    mean_std     subtracts the mean and divides by the standard deviation in the config: for fixed units, unclipped
+    neither      the same, with the mean and the standard deviation of each volume
 
-A patch is scaled like the volume that it comes from, so what a volume gives is measured once, on as much of it as
-can be read quickly; never on the patch, which would make tissue look different wherever it is cut out.
+A patch is scaled like its volume. So a volume is measured once, on as much of it as can be read quickly. Measured on
+each patch, the same tissue would look different in every patch.
 """
 
 from __future__ import annotations
@@ -30,14 +30,14 @@ MeanStd = Annotated[tuple[float, float], Field(description="[mean, standard devi
 
 
 class Scale(NamedTuple):
-    """What voxels are scaled by: less `zero`, divided by `unit`, and clipped to 0 and 1 or not."""
+    """Subtracts `zero`, divides by `unit`, and clips to 0 and 1 if `clips`."""
 
     zero: float
     unit: float
     clips: bool
 
     def apply(self, voxels: npt.NDArray[np.generic]) -> Voxels:
-        """The voxels scaled, in an array of their own."""
+        """The scaled voxels, in a new array."""
         scaled = voxels.astype(np.float32)
         scaled -= np.float32(self.zero)
         scaled /= np.float32(self.unit)
@@ -51,12 +51,11 @@ class Intensity:
 
     Args:
         window: [low, high]: voxels from low to high become 0 to 1, others are clipped.
-        percentiles: [low, high]: the same, from so many percent of each volume's voxels.
-        mean_std: [mean, standard deviation] to scale by. Default, without window, percentiles and mean_std: those of
-            each volume.
+        percentiles: [low, high]: the same, with these percentiles of each volume's voxels.
+        mean_std: [mean, standard deviation] to scale by. Default, without window and percentiles: those of each volume.
 
     Raises:
-        ConfigError: when more than one of them is given, or one is no range.
+        ConfigError: when more than one of them is given, or low is not below high.
     """
 
     window: Range | None = None
@@ -80,7 +79,7 @@ class Intensity:
 
     @property
     def middle(self) -> float:
-        """What contrast is drawn away from: half of the range, or zero where the mean is zero."""
+        """The value that contrast leaves unchanged: the middle of the range, or 0 if the mean is 0."""
         return 0.0 if self.window is None and self.percentiles is None else 0.5
 
 
@@ -88,10 +87,10 @@ NO_INTENSITY = Intensity()
 
 
 class VolumeScales:
-    """The scale of each volume of a source; where it depends on the volume, measured once in each process.
+    """The scale of each volume of a source; if it depends on the volume, it is measured once per process.
 
     Args:
-        source: Of the volumes.
+        source: The source of the volumes.
         intensity: How they are scaled.
     """
 
@@ -105,7 +104,7 @@ class VolumeScales:
             return _from_range(*self._intensity.window)
         if self._intensity.mean_std is not None:
             return Scale(*self._intensity.mean_std, clips=False)
-        if index not in self._measured:  # two threads may measure the same volume at once, and find the same
+        if index not in self._measured:  # two threads may both measure it, with the same result
             self._measured[index] = self._measure(index)
         return self._measured[index]
 
@@ -121,5 +120,5 @@ def _from_range(low: float, high: float) -> Scale:
 
 
 def _unit(spread: float) -> float:
-    """A divisor: of a blank volume, which has no spread, 1."""
+    """A divisor: the spread, or 1 for a constant volume."""
     return spread if spread > 0 else 1.0

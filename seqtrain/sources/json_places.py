@@ -3,7 +3,7 @@
 A file of annotations may have hundreds of megabytes, and several times that as Python objects. Here each item of a list
 is parsed, yielded with its offset, and released; the caller keeps the offset and the few numbers that it needs.
 
-It is built on `json.JSONDecoder`, because no available JSON parser gives the byte offsets of values.
+`json.JSONDecoder` is used, because no JSON library returns the byte offsets of values.
 
 The bytes are decoded as Latin-1, in which each character is one byte, so that offsets in the text are offsets in the
 file. JSON's own syntax is ASCII, and `unmangled` restores the text of strings.
@@ -29,10 +29,10 @@ class JSONItem:
     """An item of a list in a JSON file.
 
     Args:
-        key: Of the list, in the object that is the file.
+        key: The name of the list in the file's object.
         value: The item.
-        start: The byte where it begins.
-        length: Its bytes.
+        start: The byte at which it begins.
+        length: The number of its bytes.
     """
 
     key: str
@@ -42,10 +42,10 @@ class JSONItem:
 
 
 def json_items(path: Path, keys: Collection[str]) -> Iterator[JSONItem]:
-    """The items of some lists of the object that a JSON file holds, in the order of the file.
+    """The items of some lists in the object of a JSON file, in the order of the file.
 
     Raises:
-        DataError: when the file is missing or no JSON object, or one of `keys` is missing or no list.
+        DataError: when the file is missing or not a JSON object, or one of `keys` is missing or not a list.
     """
     try:
         text = path.read_bytes().decode("latin-1")
@@ -72,12 +72,12 @@ def read_item(path: Path, start: int, length: int) -> Any:
         return json.loads(file.read(length))
 
 
-def unmangled(text: str) -> str:
-    """The correct text of a string in an item of `json_items`."""
+def decoded_text(text: str) -> str:
+    """The text of a string in an item of `json_items`, decoded as UTF-8."""
     try:
         return text.encode("latin-1").decode()
     except UnicodeError:
-        return text  # was written with escapes
+        return text  # it was written with escapes
 
 
 def _walk(text: str, keys: Collection[str], found: set[str]) -> Iterator[JSONItem]:
@@ -95,7 +95,7 @@ def _walk(text: str, keys: Collection[str], found: set[str]) -> Iterator[JSONIte
 
 
 def _items(text: str, key: str, position: int) -> Generator[JSONItem, None, int]:
-    """The items of the list that begins at `position`; returns where it ends."""
+    """Yields the items of the list that begins at `position`, and returns its end."""
     decoder = json.JSONDecoder()
     position = _after(text, position, "[")
     while text[position : position + 1] != "]":
@@ -106,13 +106,13 @@ def _items(text: str, key: str, position: int) -> Generator[JSONItem, None, int]
 
 
 def _next(text: str, position: int, close: str) -> int:
-    """Where the next member begins, or where the closing bracket stands."""
+    """The position of the next member, or of the closing bracket."""
     position = _skip_space(text, position)
     return position if text[position : position + 1] == close else _after(text, position, ",")
 
 
 def _after(text: str, position: int, character: str) -> int:
-    """The place after a character that must come next, and after the space that follows it."""
+    """The position after a character that must come next, and after the space that follows it."""
     position = _skip_space(text, position)
     if text[position : position + 1] != character:
         raise json.JSONDecodeError(f"expected '{character}'", text, position)

@@ -1,8 +1,8 @@
-"""Samples without labels, for a model that was trained on a source of the same kind: what `predict` is given.
+"""Sources of the samples that `predict` gets, which have no labels.
 
-A sequence asks its source for labels and masks all the same. So each class here stands in for a source of the run: the
-samples are new, the names of the classes are the run's, and labels and masks are zeros that are never used.
-They are in no registry: a config could not train on them.
+A sequence asks its source for labels and masks nevertheless. So each class here replaces a source of the run: the
+samples are new, the class names are the run's, and labels and masks are zeros, which are never used. The classes are
+not registered, because a config cannot train on them.
 """
 
 from __future__ import annotations
@@ -30,10 +30,10 @@ from seqtrain.structure import FieldSpec
 
 
 class ListedImages(ImageFiles):
-    """Image files in the order in which they are given.
+    """Image files in a given order.
 
     Args:
-        paths: Of the files.
+        paths: The paths of the files.
         like: The run's source.
     """
 
@@ -48,7 +48,7 @@ class ListedImages(ImageFiles):
         return {"path": self._paths[index], "label": 0}
 
     def read_mask(self, index: int) -> npt.NDArray[np.uint8]:
-        """Background, in the size of the image."""
+        """A mask of background in the size of the image."""
         return np.zeros(read_image_size(self._paths[index]), dtype=np.uint8)
 
     def as_columns(self, indices: npt.NDArray[np.integer]) -> tuple[Any, Any]:
@@ -58,12 +58,12 @@ class ListedImages(ImageFiles):
 
 
 class ListedPairs(Source):
-    """Pairs of image files that a CSV names, one in each row.
+    """Pairs of image files that a CSV file lists, one pair per row.
 
     Args:
-        path: The CSV.
-        columns: Of the first and of the second image's path.
-        root: The folder that relative paths start from. Default: the CSV's own.
+        path: The CSV file.
+        columns: The columns of the first and of the second image's path.
+        root: The folder that paths are relative to. Default: the CSV file's folder.
 
     Raises:
         DataError: when the table cannot be read.
@@ -86,19 +86,19 @@ class ListedPairs(Source):
         return {"path_a": self._paths[2 * index], "path_b": self._paths[2 * index + 1], "label": 0}
 
     def describe(self, index: int) -> str:
-        """The CSV and the row's line."""
+        """The CSV file and the row's line."""
         return self._places.of(index)
 
 
 class ListedArrays(Source):
-    """Rows of arrays, one array after the other; an array of the shape of one sample is one.
+    """The rows of some arrays, one array after the other; an array with the shape of one sample is one row.
 
     Args:
-        arrays: On disk.
+        arrays: The arrays on disk.
         like: The run's source.
 
     Raises:
-        DataError: when their rows are not like the run's samples.
+        DataError: when the rows are not like the run's samples.
     """
 
     fields: Mapping[str, FieldSpec]
@@ -119,7 +119,7 @@ class ListedArrays(Source):
         return {"x": self._arrays[which][row]}
 
     def read_rows(self, indices: npt.NDArray[np.integer], rows: Mapping[str, npt.NDArray[Any]]) -> None:
-        """Writes samples, and zeros for their labels."""
+        """Writes samples, and zeros as their labels."""
         for out, index in zip(rows.get("x", ()), indices.tolist(), strict=False):
             which, row = self._place(index)
             out[...] = self._arrays[which][row]
@@ -127,7 +127,7 @@ class ListedArrays(Source):
             rows["y"][...] = 0
 
     def describe(self, index: int) -> str:
-        """The row, as Python would write it."""
+        """The file and the row, such as `x.npy[5]`."""
         which, row = self._place(index)
         return f"{self._files[which].name}[{row}]"
 

@@ -1,7 +1,7 @@
 """The source `mask_folders`: a folder for each image, with one binary mask for each object in it.
 
-Listing reads the names of the files alone. The masks of a sample are decoded when a batch asks for them, and become
-one array of class ids in one of several ways, according to what a model is to learn.
+The constructor reads the names of the files only. The masks of a sample are decoded when a batch asks for them, and
+merged into one array of class ids in one of several ways.
 """
 
 from __future__ import annotations
@@ -35,22 +35,21 @@ log = logging.getLogger("seqtrain")
 class MaskFolders(ObjectMasks):
     """Images with several masks each, in the layout of the 2018 Data Science Bowl: `<id>/images/`, `<id>/masks/`.
 
-    An object's mask is an image of two values, of which 0 is outside. The objects of an image are numbered in the
-    alphabetical order of their files; a pixel that several cover belongs to the last of them. Where `masks/` is empty,
-    all is background.
+    An object's mask is an image with two values, of which 0 is outside. The objects of an image are numbered in the
+    alphabetical order of their files; a pixel that several objects cover belongs to the last one. If `masks/` is empty,
+    the whole image is background.
 
     Args:
         path: The folder of the images' folders.
-        merge: What a pixel of an object becomes. "union": the class `object`. "border": `border` where it lies within
-            `border_width` pixels of what is not its object, `inside` elsewhere; a model that learns it tells cells
-            apart that touch. "touching": the same, but `border` only where it lies so near another object.
-            "instances": the number of its object.
-        border_width: How many pixels wide `border` is, for "border" and "touching". Default: 1.
+        merge: The class of an object's pixels. "union": `object`. "border": `border` within `border_width` pixels of
+            the object's edge, otherwise `inside`, so that a model learns to separate touching cells. "touching": the
+            same, but `border` only next to another object. "instances": the object's number.
+        border_width: The width of `border` in pixels, for "border" and "touching". Default: 1.
 
     Raises:
         ConfigError: when `border_width` is set and there is no border.
-        DataError: when a folder is missing, an id has no image or several, no image has an object, or one has more than
-            there are ids; and when a sample is read, for a mask of another size than its image, or that is not binary.
+        DataError: when a folder is missing, an id has no image or several, no image has an object, or one has more
+            objects than there are ids; and when a mask is read that has another size than its image, or is not binary.
 
     Source:
         J. C. Caicedo et al., 2019, Nucleus segmentation across imaging experiments: the 2018 Data Science Bowl, for
@@ -63,7 +62,7 @@ class MaskFolders(ObjectMasks):
     """
 
     mask_names = MaskNames("masks")
-    _down_columns = False
+    _column_major = False
 
     def __init__(self, path: Path, merge: Merge = "union", border_width: Positive | None = None) -> None:
         if border_width and merge not in ("border", "touching"):
@@ -85,7 +84,7 @@ class MaskFolders(ObjectMasks):
             log.warning("mask_folders: images without an object, all background: %d, such as %s", empty, first)
         self._merge = merge
         self._border_width = (border_width or 1) if merge in ("border", "touching") else None
-        self._id_type = np.uint8 if self._border_width is None else np.uint16  # of numbers, which become borders
+        self._dtype = np.uint8 if self._border_width is None else np.uint16  # holds objects' numbers before borders
         if merge == "instances" and max(counts) > HIGHEST_ID:
             most = int(np.argmax(counts))
             raise DataError(
@@ -101,14 +100,14 @@ class MaskFolders(ObjectMasks):
         """The images and the masks of their objects."""
         return self._paths, self._masks
 
-    def _painted(self, index: int) -> tuple[Mask, int]:
-        mask, overlaps = super()._painted(index)
+    def _paint(self, index: int) -> tuple[Mask, int]:
+        mask, overlaps = super()._paint(index)
         if self._border_width is None:
             return mask, overlaps
         return with_borders(mask, self._border_width, only_touching=self._merge == "touching"), overlaps
 
     def _objects(self, index: int, numbers: range, size: Size) -> Iterator[MaskedObject]:
-        """In the order of their files."""
+        """The objects of an image, in the order of their files."""
         image = self._paths[index]
         for count, number in enumerate(numbers, start=1):
             region, top, left = _read_part(self._masks[number], size, image)
@@ -124,7 +123,7 @@ def _classes(merge: Merge, most_masks: int) -> tuple[str, ...]:
 
 
 def _read_part(path: str, size: Size, image: str) -> tuple[Region, int, int]:
-    """The pixels of an object in a part of the image, and that part's top and left."""
+    """The pixels of an object in a part of the image, and that part's top and left edge."""
     values = read_ids(path)
     if values.shape != size:
         raise DataError(
@@ -150,7 +149,7 @@ def _read_part(path: str, size: Size, image: str) -> tuple[Region, int, int]:
 
 
 def _box(values: Ids) -> tuple[int, int, int, int]:
-    """Left, top, width and height of what is not 0; no more need be looked at."""
+    """Left, top, width and height of a part that holds all pixels that are not 0."""
     if values.dtype == np.uint8:
         left, top, width, height = cv2.boundingRect(values)
         return left, top, width, height
@@ -162,8 +161,8 @@ def _listed(path: Path) -> Iterator[tuple[str, list[str]]]:
     mistakes: list[Mistake] = []
     found = False
     for folder in files_and_folders(path)[1]:
-        images = _pictures(path, f"{folder}/images")
-        masks = _pictures(path, f"{folder}/masks")
+        images = _image_files(path, f"{folder}/images")
+        masks = _image_files(path, f"{folder}/masks")
         if len(images) != 1:
             received = f"{len(images)} images" if images else "no image"
             fix = "give each image a folder of its own, named by its id"
@@ -186,7 +185,7 @@ def _listed(path: Path) -> Iterator[tuple[str, list[str]]]:
         )
 
 
-def _pictures(path: Path, folder: str) -> list[str]:
+def _image_files(path: Path, folder: str) -> list[str]:
     names = files_and_folders(path / folder)[0] if (path / folder).is_dir() else []
     return [f"{folder}/{name}" for name in names if Path(name).suffix.lower() in image_extensions()]
 

@@ -1,7 +1,7 @@
-"""The base of sources of images with masks, however the masks are stored.
+"""The base of sources of images with masks.
 
-A mask is read as one array of class ids in the size of its image; whether it was a PNG, several of them, runs in a
-table, polygons or a slice of a volume is the source's affair.
+A mask is read as one array of class ids in the size of its image. It may be stored as one image file or several, as
+runs in a table, as polygons, or as a slice of a volume.
 """
 
 from __future__ import annotations
@@ -19,16 +19,16 @@ from seqtrain.sources.image_files import ImageFiles
 Mask = npt.NDArray[np.uint8]
 
 HIGHEST_ID = 255
-"""Of a mask, whose pixels are bytes."""
+"""The highest id in a mask, whose pixels are bytes."""
 
-_COUNTED_IN_ONE_GO = 64
+_COUNTED_TOGETHER = 64
 _THREADS = 4  # decoders release the GIL
 
 log = logging.getLogger("seqtrain")
 
 
 class MaskSource(ImageFiles):
-    """Image files with a mask each, which a subclass reads in `read_mask`."""
+    """Image files with a mask each; subclasses define `read_mask`."""
 
     classes: tuple[str, ...]
 
@@ -38,16 +38,16 @@ class MaskSource(ImageFiles):
         return (self._paths,)
 
     def class_counts(self, indices: npt.NDArray[np.integer]) -> npt.NDArray[np.int64]:
-        """How many pixels of each class the masks of some samples hold."""
+        """The number of pixels of each class in the masks of some samples."""
         return count_classes(self, indices)
 
 
 def require_masks(source: Source, sequence: str) -> None:
-    """Refuses a source without masks.
+    """Checks that a source has masks.
 
     Args:
-        source: Any.
-        sequence: Who asks, for the message.
+        source: The source.
+        sequence: The name of the sequence that needs masks, for the message.
 
     Raises:
         ConfigError: when it has none.
@@ -63,7 +63,7 @@ def require_masks(source: Source, sequence: str) -> None:
 def count_classes(source: Source, indices: npt.NDArray[np.integer]) -> npt.NDArray[np.int64]:
     """Counts the pixels of each class in the masks of some samples, by reading them all.
 
-    A mask that cannot be read is left out with a warning: loading decides whether a bad sample ends the run.
+    A mask that cannot be read is skipped with a warning; the loader decides whether a bad sample ends the run.
     """
 
     def count(part: npt.NDArray[np.integer]) -> npt.NDArray[np.int64]:
@@ -78,6 +78,6 @@ def count_classes(source: Source, indices: npt.NDArray[np.integer]) -> npt.NDArr
         return counts
 
     with ThreadPoolExecutor(_THREADS) as pool:
-        parts = np.array_split(indices, 1 + len(indices) // _COUNTED_IN_ONE_GO)
+        parts = np.array_split(indices, 1 + len(indices) // _COUNTED_TOGETHER)
         counts: npt.NDArray[np.int64] = np.sum(list(pool.map(count, parts)), axis=0)
     return counts

@@ -1,8 +1,8 @@
-"""NIfTI files: reading their headers and writing masks. Voxels are read by `VolumeFile`.
+"""NIfTI files: reads their headers and writes masks. Voxels are read by `VolumeFile`.
 
-NIfTI stores the first axis fastest, so its axes (i, j, k) are the axes (2, 1, 0) of a C-ordered box. Its affine says
-where they point. The nearest of the 48 orders and directions of axes is taken, as nibabel's `as_closest_canonical`
-does: an oblique volume stays oblique, and no voxel is interpolated.
+In NIfTI, the first axis varies fastest, so its axes (i, j, k) are the axes (2, 1, 0) of a C-ordered array. The affine
+gives their directions. The nearest of the 48 orders and directions of axes is used, as in nibabel's
+`as_closest_canonical`: an oblique volume stays oblique, and no voxel is interpolated.
 
 Source: R. W. Cox et al., 2004, A (sort of) new image data format standard: NIfTI-1; the NIfTI-2 header, 2011.
 """
@@ -21,7 +21,7 @@ from seqtrain.extras import require
 from seqtrain.sources.volume_file import VolumeFile, check_voxels
 from seqtrain.sources.volume_source import Mask
 
-_UNIT_OF_SPACE = 0b111  # the bits of `xyzt_units` that hold it
+_UNIT_OF_SPACE = 0b111  # the bits of `xyzt_units` that hold the unit of space
 _UNITS_MM = {1: 1000.0, 3: 0.001}  # metres and micrometres; any other code is millimetres, or left unset
 
 
@@ -31,7 +31,7 @@ def nifti_volume(path: Path) -> VolumeFile:
     Raises:
         ConfigError: when nibabel is not installed.
         DataError: when the file is missing, damaged or truncated, has more than three axes, or an affine that does not
-            say where its axes point.
+            give the directions of its axes.
     """
     nibabel = require("nibabel", "nifti", "NIfTI files")
     image = _header(path, nibabel)
@@ -63,11 +63,11 @@ def nifti_volume(path: Path) -> VolumeFile:
 
 
 def save_mask(path: Path, mask: Mask, like: VolumeFile) -> None:
-    """Writes a mask with the axes and the header of a volume, whole ids in place of its voxels.
+    """Writes a mask with the axes and the header of a volume.
 
     Args:
-        path: To write; compressed where the volume is.
-        mask: Along (z, y, x), in the shape of the volume.
+        path: The file to write, which is compressed if the volume is.
+        mask: The ids along (z, y, x), in the shape of the volume.
         like: The volume.
 
     Raises:

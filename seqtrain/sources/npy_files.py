@@ -1,13 +1,13 @@
-"""Arrays in .npy and .npz files, mapped into memory or read row by row where they lie, and never loaded whole.
+"""Arrays in .npy and .npz files, which are mapped into memory or read row by row, and never loaded as a whole.
 
-`np.load` maps a .npy but not a .npz, although the members that `np.savez` writes are plain .npy files inside a zip
-that is not compressed. So both are opened the same way: find where the .npy begins, parse its header, map the bytes
-behind it. Nothing here can unpickle, and an array is known by its place alone, so that it pickles in a few bytes.
+`np.load` maps a .npy but not a .npz, although the members that `np.savez` writes are plain .npy files in an
+uncompressed zip file. So both are opened in the same way: find the start of the .npy, parse its header, and map the
+bytes after it. Nothing is unpickled, and an array is described by its location, so that it pickles to a few bytes.
 
-Large rows are read straight into the rows of a batch: one call reads a row, or several that follow each other. Mapped,
-each page of it would be a fault of its own, around which the kernel reads 128 KB more that a shuffled order never uses,
-and what is mapped counts as resident. A file that is cut short while a run reads it is an error in words, where a
-mapping would kill the process.
+Large rows are read straight into the rows of a batch: one call reads a row or several consecutive ones. If they were
+mapped, each page would be a page fault, for which the kernel reads 128 KB more that a shuffled order does not use, and
+mapped pages count as resident memory. If a file is truncated while a run reads it, reading raises an error, while using
+a mapping kills the process.
 
 Source: NumPy enhancement proposal 1, the .npy format; PKWARE, APPNOTE.TXT, section 4.3.7, the local file header; Linux
 manual page preadv(2).
@@ -35,7 +35,7 @@ _LOCAL_HEADER = struct.Struct("<4s22xHH")  # signature; length of the file name,
 _ENCRYPTED = 1
 _PAGE = 4096
 _CHECK_PATH = "check the path; relative ones are relative to the config file"
-# NumPy parses the header as a Python literal: a damaged one fails in any of these ways.
+# NumPy parses the header as a Python literal, and raises any of these for a damaged header.
 _HEADER_ERRORS = (ValueError, TypeError, SyntaxError, tokenize.TokenError, RecursionError, MemoryError)
 
 
@@ -46,10 +46,10 @@ class NpyArray:
     Args:
         path: The file.
         name: The file, and the member of a .npz in brackets; for messages.
-        dtype: Of the elements.
-        shape: Of the whole array.
-        fortran_order: Whether the first axis is the fastest.
-        offset: Of the first element in the file.
+        dtype: The dtype of the elements.
+        shape: The shape of the whole array.
+        fortran_order: Whether the first axis varies fastest.
+        offset: The offset of the first element in the file.
     """
 
     path: Path
@@ -60,7 +60,7 @@ class NpyArray:
     offset: int
 
     def map(self) -> npt.NDArray[Any]:
-        """The array, read-only, in pages that are read when they are touched."""
+        """The array, read-only and mapped into memory."""
         order = "F" if self.fortran_order else "C"
         try:
             mapped = np.memmap(self.path, self.dtype, "r", self.offset, self.shape, order)  # type: ignore[call-overload]
@@ -71,17 +71,17 @@ class NpyArray:
         return np.asarray(mapped)
 
     def rows(self) -> NpyRows | None:
-        """Its rows, where they are of a page or more and in one piece; smaller ones are read faster from a mapping."""
+        """The rows, if they are contiguous and at least a page long; smaller rows are read faster from a mapping."""
         if row_bytes(self) < _PAGE or self.fortran_order or not hasattr(os, "preadv"):
             return None
         return NpyRows(self)
 
 
 class NpyRows:
-    """The rows of an array on disk, each in one piece.
+    """The contiguous rows of an array on disk.
 
     Args:
-        array: Where it lies.
+        array: The location of the array.
     """
 
     def __init__(self, array: NpyArray) -> None:
@@ -89,10 +89,10 @@ class NpyRows:
         self._row_bytes = row_bytes(array)
 
     def read(self, indices: npt.NDArray[np.integer], out: npt.NDArray[Any]) -> None:
-        """Writes the rows `indices` into `out`, whose dtype may differ; the disk is read in its own order.
+        """Writes the rows `indices` into `out`, whose dtype may differ; they are read in the order of the file.
 
         Raises:
-            DataError: when the file has become shorter, or cannot be read any more.
+            DataError: when the file has become shorter, or can no longer be read.
         """
         if not len(indices):
             return
@@ -110,7 +110,7 @@ class NpyRows:
             out[position] = row[0]
 
     def _read_rows(self, index: int, rows: npt.NDArray[Any]) -> None:
-        """Reads rows that follow each other, from `index` on."""
+        """Reads consecutive rows, from `index` on."""
         memory = rows.reshape(-1).view(np.uint8).data
         offset = self._array.offset + index * self._row_bytes
         while memory:
@@ -143,7 +143,7 @@ class NpyRows:
 
 
 def row_bytes(array: NpyArray) -> int:
-    """The size of a row."""
+    """The size of a row in bytes."""
     return int(np.prod(array.shape[1:], dtype=np.int64)) * array.dtype.itemsize
 
 
@@ -164,7 +164,7 @@ def npz_array(path: Path, key: str) -> NpyArray:
     """Finds one array in a .npz file.
 
     Raises:
-        DataError: as `npy_array`, and when there is no such array in the file, or it is compressed.
+        DataError: see `npy_array`; and when there is no such array in the file, or it is compressed.
     """
     try:
         with zipfile.ZipFile(path) as archive, path.open("rb") as file:
@@ -203,7 +203,7 @@ def _member(archive: zipfile.ZipFile, path: Path, key: str) -> zipfile.ZipInfo:
 
 
 def _parse(file: BinaryIO, path: Path, name: str, end: int) -> NpyArray:
-    """Reads the header of a .npy that begins at the file's position and ends at `end`."""
+    """Reads the header of a .npy that starts at the file's position and ends at `end`."""
     try:
         version = np.lib.format.read_magic(file)
         if version not in ((1, 0), (2, 0)):

@@ -1,4 +1,4 @@
-"""What counts as a number in a file: a grammar of our own, for `float("1_0")` is 10 in Python."""
+"""The grammar of numbers in files. `float` is not used to check them, since `float("1_0")` is 10 in Python."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ WITH_COMMA = r"[+-]?[0-9]+(?:\.[0-9]{3})*,[0-9]+"
 """A number with a decimal comma, as Excel writes it in much of Europe."""
 
 NO_NUMBER = frozenset({"", "na", "n/a", "nan", "null"})
-"""What a cell without a number says, in small letters."""
+"""The texts, in lower case, of a cell without a number."""
 
 _number, _with_comma = re.compile(NUMBER), re.compile(WITH_COMMA)
 
@@ -29,5 +29,5 @@ def has_decimal_comma(cell: str) -> bool:
 
 
 def is_missing(cell: str) -> bool:
-    """Whether a cell stands for no number."""
+    """Whether a cell has no value."""
     return cell.strip().lower() in NO_NUMBER

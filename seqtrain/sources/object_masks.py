@@ -1,10 +1,11 @@
-"""Masks painted of objects: by the one painter, and the sources that have objects in place of masks.
+"""Paints masks from objects, for the sources that list objects instead of masks.
 
-Objects come as the part of the image that holds them, so that a small one costs little in a large image. Each is
-painted over those before it, and what it hides is counted. Where borders are classes, objects are painted by their
-numbers first, and a border is where the numbers nearby differ.
+An object is given as a small part of the image, so that painting takes time in proportion to its size. Each object is
+painted over those before it, and the pixels that it hides are counted. If borders are classes, the objects are painted
+with their numbers first, and a pixel is on a border if the numbers around it differ.
 
-Regions that are decoded of runs and polygons lie in memory column after column; painted that way, they cost a quarter.
+Regions that are decoded from runs and polygons are in column-major order; painting into a mask in the same order takes
+a quarter of the time.
 """
 
 from __future__ import annotations
@@ -28,13 +29,13 @@ INSIDE, BORDER = 1, 2
 
 @dataclass(frozen=True)
 class MaskedObject:
-    """Where one object is.
+    """The class and the pixels of one object.
 
     Args:
-        class_id: What its pixels become, from 1.
+        class_id: The id of its pixels in the mask, from 1.
         region: Its pixels, in a part of the image.
-        top: The row of the image where that part begins.
-        left: The column of the image where that part begins.
+        top: The first row of that part.
+        left: The first column of that part.
     """
 
     class_id: int
@@ -44,16 +45,16 @@ class MaskedObject:
 
 
 class ObjectMasks(MaskSource):
-    """Images whose masks are painted of objects.
+    """Images whose masks are painted from objects.
 
     Args:
-        paths: Of the images.
-        images: The number of the image that each object is in, ascending.
+        paths: The paths of the images.
+        images: The index of each object's image, in ascending order.
     """
 
     masks_fit = True  # objects are painted into a mask of the image's size
-    _down_columns = True  # see `painted`, as for the type
-    _id_type: type[Any] = np.uint8
+    _column_major = True  # see `paint`
+    _dtype: type[Any] = np.uint8
 
     def __init__(self, paths: PackedPaths, images: npt.NDArray[np.integer]) -> None:
         super().__init__(paths)
@@ -65,64 +66,64 @@ class ObjectMasks(MaskSource):
         Raises:
             DataError: when an object cannot be read, is damaged, or does not fit into the image.
         """
-        return self._painted(index)[0]
+        return self._paint(index)[0]
 
     def overlaps(self, index: int) -> int:
-        """How often a pixel of one object is painted over by another one."""
-        return self._painted(index)[1]
+        """How often a pixel of an object is painted over by another object."""
+        return self._paint(index)[1]
 
     def _objects(self, index: int, numbers: range, size: Size) -> Iterable[MaskedObject]:
         """The objects of an image, in the order in which they are painted.
 
         Args:
-            index: Of the image.
-            numbers: Of its objects, counted through all images.
-            size: Of the image.
+            index: The index of the image.
+            numbers: The indices of its objects among those of all images.
+            size: The size of the image.
         """
         raise NotImplementedError
 
     def _size(self, index: int) -> Size:
         return read_image_size(self._paths[index])
 
-    def _painted(self, index: int) -> tuple[Mask, int]:
+    def _paint(self, index: int) -> tuple[Mask, int]:
         size = self._size(index)
         numbers = range(int(self._ends[index - 1]) if index else 0, int(self._ends[index]))
-        return painted(self._objects(index, numbers, size), size, self._down_columns, self._id_type)
+        return paint(self._objects(index, numbers, size), size, self._column_major, self._dtype)
 
 
-def painted(
-    objects: Iterable[MaskedObject], size: Size, down_columns: bool = False, dtype: type[Any] = np.uint8
+def paint(
+    objects: Iterable[MaskedObject], size: Size, column_major: bool = False, dtype: type[Any] = np.uint8
 ) -> tuple[npt.NDArray[Any], int]:
-    """Paints objects in order; a pixel that several cover belongs to the last.
+    """Paints objects in order; a pixel that several objects cover belongs to the last one.
 
     Args:
-        objects: In order.
-        size: Of the image.
-        down_columns: Whether the regions lie in memory column after column.
-        dtype: Of the mask.
+        objects: The objects.
+        size: The size of the image.
+        column_major: Whether the regions are in column-major order.
+        dtype: The dtype of the mask.
 
     Returns:
-        The mask, row after row, and how often a pixel that had been painted was painted over.
+        The mask, in row-major order, and how often a painted pixel was painted over.
     """
-    mask = np.zeros(size, dtype=dtype, order="F" if down_columns else "C")
+    mask = np.zeros(size, dtype=dtype, order="F" if column_major else "C")
     num_painted = 0
     for item in objects:
         height, width = item.region.shape
         part = mask[item.top : item.top + height, item.left : item.left + width]
         np.copyto(part, dtype(item.class_id), where=item.region)
         num_painted += int(np.count_nonzero(item.region))
-    if down_columns:
+    if column_major:
         mask = np.asarray(cv2.transpose(mask.T), dtype=dtype)
     return mask, num_painted - int(np.count_nonzero(mask))  # no object has the background's id
 
 
 def with_borders(numbers: npt.NDArray[np.unsignedinteger[Any]], width: int, only_touching: bool) -> Mask:
-    """The ids `INSIDE` in objects, and `BORDER` where they end.
+    """A mask with the ids `INSIDE` and `BORDER` in objects.
 
     Args:
-        numbers: Of the object that each pixel belongs to, from 1; 0 for the background.
-        width: So many pixels from what is not its object, a pixel is of the border.
-        only_touching: Whether only other objects count, and not the background.
+        numbers: The number of each pixel's object, from 1; 0 for the background.
+        width: A pixel is on the border if a pixel that is not of its object is within this distance.
+        only_touching: Whether only pixels of other objects make a border, and not the background.
     """
     square = np.ones((2 * width + 1, 2 * width + 1), dtype=np.uint8)
     highest = cv2.dilate(numbers, square)

@@ -1,7 +1,7 @@
-"""Many paths in little memory: one run of bytes and where each path ends.
+"""Stores many paths in little memory: all paths as one array of bytes, and the end of each path.
 
-A list of a million `str` takes about 150 MB and seconds to pickle; packed, it takes the bytes of the paths and 4 more
-for each, and pickles as two blocks of memory.
+A list of a million `str` takes about 150 MB, and seconds to pickle; packed, it takes the bytes of the paths and 4 bytes
+for each, and pickles as two arrays.
 """
 
 from __future__ import annotations
@@ -13,11 +13,11 @@ import numpy as np
 
 
 class PackedPaths:
-    """Paths below a folder, by number.
+    """A sequence of paths.
 
     Args:
-        root: The folder that relative paths start from; an absolute path stands for itself.
-        paths: The paths, in order; read once, so a generator will do.
+        root: The folder that relative paths start from; absolute paths are not changed.
+        paths: The paths, in order; they are iterated once.
 
     Example:
         PackedPaths("/data", ["cat/1.png", "dog/1.png"])[1]  # "/data/dog/1.png"
@@ -37,10 +37,10 @@ class PackedPaths:
         if not 0 <= index < len(self):
             raise IndexError(f"path {index} of {len(self)}")
         path = self._bytes[int(self._ends[index]) : int(self._ends[index + 1])]
-        return os.path.join(self._root, os.fsdecode(path.tobytes()))  # noqa: PTH118 - the hot path of every sample
+        return os.path.join(self._root, os.fsdecode(path.tobytes()))  # noqa: PTH118 - a Path for each sample is slow
 
     def __iter__(self) -> Iterator[str]:
-        content, start = self._bytes.tobytes(), 0  # all at once: several times as fast as one by one
+        content, start = self._bytes.tobytes(), 0  # several times as fast as `__getitem__` for each path
         for end in self._ends[1:].tolist():
             yield os.path.join(self._root, os.fsdecode(content[start:end]))  # noqa: PTH118
             start = end

@@ -1,8 +1,7 @@
 """The source `pair_manifest`: a CSV file with two images in each row, and whether they belong together.
 
-One image often stands in several pairs. So that none is on both sides of a split, training pairs that share an image
-with a validation pair are left out; a split by group loses none, where the pairs fall into groups without images in
-common.
+An image is often in several pairs. So that no image is on both sides of a split, training pairs that share an image
+with a validation pair are left out. A split by group leaves out none, if the pairs form groups without common images.
 """
 
 from __future__ import annotations
@@ -28,16 +27,16 @@ _log = logging.getLogger("seqtrain")
 
 @sources.register("pair_manifest")
 class PairManifestSource(Source):
-    """Pairs of image files that a table lists, as 1 or `same` where they belong together, 0 or `different` where not.
+    """Pairs of image files that a table lists, with the label 1 or `same`, or 0 or `different`.
 
-    All of the table and the existence of every file are checked at the start.
+    The whole table and the existence of every file are checked at the start.
 
     Args:
         manifest: A CSV file with a header.
         path_a_column: The column of the first images' paths.
         path_b_column: The column of the second images' paths.
-        label_column: The column that says whether they belong together.
-        root: The folder that relative paths start from. Default: the manifest's own.
+        label_column: The column of the labels.
+        root: The folder that paths are relative to. Default: the manifest's folder.
 
     Raises:
         DataError: when the table cannot be read, or a row lacks an image or has another label.
@@ -77,7 +76,7 @@ class PairManifestSource(Source):
 
     @cached_property
     def groups(self) -> npt.NDArray[np.int64]:
-        """Pairs that share an image, directly or through other pairs, are of one group."""
+        """The group of each pair; pairs that share an image, directly or through other pairs, are in one group."""
         return connected(self._images)
 
     @property
@@ -98,19 +97,19 @@ class PairManifestSource(Source):
         return np.array(read_texts(self._manifest, [name]).texts[name])
 
     def drop_leaking(self, train: npt.NDArray[np.integer], val: npt.NDArray[np.integer]) -> npt.NDArray[np.integer]:
-        """The training pairs without those that share an image with a validation pair; says how many they are."""
-        apart = ~np.isin(self._images[train], self._images[val]).any(axis=1)
-        if not apart.all():
+        """The training pairs without those that share an image with a validation pair; logs their number."""
+        is_separate = ~np.isin(self._images[train], self._images[val]).any(axis=1)
+        if not is_separate.all():
             _log.warning(
                 "%d of %d training pairs share an image with a validation pair and are left out%s",
-                np.count_nonzero(~apart),
+                np.count_nonzero(~is_separate),
                 len(train),
                 "; `split: {by: group}` keeps pairs with a common image on one side" if self.groups.any() else "",
             )
-        return train[apart]
+        return train[is_separate]
 
     def _check(self, labels: list[str]) -> None:
-        """Refuses rows without two images or with another label."""
+        """Checks that each row has two image files and a valid label."""
         exist = np.array([os.path.isfile(path) for path in self._paths])  # noqa: PTH113 - Path takes thrice the time
         are_known = np.array([label in _LABELS for label in labels])
         mistakes: list[Mistake] = []
@@ -125,7 +124,7 @@ class PairManifestSource(Source):
 
 
 def connected(pairs: npt.NDArray[np.integer]) -> npt.NDArray[np.int64]:
-    """For each pair of numbers the least number that it is connected with; all numbers hop to lesser ones at once.
+    """The connected component of each pair, as the least number in it.
 
     Example:
         connected(np.array([[0, 3], [1, 2], [4, 3]]))  # [0, 1, 0]
@@ -144,7 +143,7 @@ def connected(pairs: npt.NDArray[np.integer]) -> npt.NDArray[np.int64]:
 
 
 def _no_image(path: str, where: str) -> Mistake:
-    if Path(path).is_dir():  # an empty cell is the folder itself
+    if Path(path).is_dir():  # the path of an empty cell is the folder
         return Mistake("the path names no file", where, None, f"'{path}'", "name an image file")
     return Mistake(
         "no such image file",

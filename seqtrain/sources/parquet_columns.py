@@ -29,13 +29,13 @@ def parquet_names(path: Path) -> list[str]:
     """The names of the file's columns.
 
     Raises:
-        DataError: when it is no Parquet file.
+        DataError: when the file is not a Parquet file.
     """
     return list(_opened(path).schema_arrow.names)
 
 
 def read_parquet(path: Path, kinds: Mapping[str, ColumnKind]) -> Columns:
-    """Reads columns, one after another; see `read_columns`."""
+    """Reads columns one after another; see `read_columns`."""
     check_names(path, parquet_names(path), kinds)
     file, columns, errors = _opened(path), Columns(RowPlaces(path)), GatheredErrors()
     for name, kind in kinds.items():
@@ -43,7 +43,7 @@ def read_parquet(path: Path, kinds: Mapping[str, ColumnKind]) -> Columns:
             columns.put(name, _column(file.read([name]).column(0), kind, name, path))
         except DataError as error:
             errors.add(error)
-    errors.tell()
+    errors.raise_if_any()
     if file.metadata.num_rows == 0:
         raise no_rows(path)
     return columns

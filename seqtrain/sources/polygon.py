@@ -1,14 +1,16 @@
-"""The pixels inside a polygon: those whose centre is. Written by hand, since no library's drawing function does that.
+"""Fills polygons: a pixel is inside if its centre is. No library's drawing function does that.
 
-Points are given as annotation tools give them: (0, 0) is the corner of the image, so that the first pixel reaches
-from 0 to 1 and its centre is at 0.5. Drawing functions (OpenCV's `fillPoly`, Pillow's `polygon`) take whole pixels and
-paint the outline as well: every object comes out half a pixel too large on each side, which for a cell of ten pixels
-is a fifth of its area. Here an edge marks, in each column of pixels that it passes, the first pixel below it; going
-down a column, each mark is a change from outside to inside or back. A closed line passes a column an even number of
-times, so every column ends outside, and the marks of many polygons, one column after another, are one sequence of runs.
+Points are as in annotation tools: (0, 0) is the corner of the image, so that the first pixel reaches from 0 to 1 and
+its centre is at 0.5. Drawing functions (OpenCV's `fillPoly`, Pillow's `polygon`) round to whole pixels and also paint
+the outline: every object becomes half a pixel too large on each side, which for a cell of ten pixels is a fifth of its
+area.
 
-Cost: one pass over the pixels of the polygons' bounding boxes, and one number for each column that an edge passes; some
-twenty calls of NumPy, however many polygons there are.
+Each edge marks, in each column of pixels that it crosses, the first pixel below it. Down a column, each mark is a
+change from outside to inside or back. A closed line crosses a column an even number of times, so every column ends
+outside, and the marks of many polygons, column after column, are one sequence of runs.
+
+This takes one pass over the pixels of the polygons' bounding boxes, one number for each column that an edge crosses,
+and some twenty calls of NumPy for any number of polygons.
 """
 
 from __future__ import annotations
@@ -25,17 +27,17 @@ Points = npt.NDArray[np.float64]
 Integers = npt.NDArray[np.int64]
 
 
-def filled(polygons: Sequence[Points], size: Size) -> list[tuple[Region, int, int]]:
-    """The pixels of an image whose centre a polygon holds, by the even-odd rule where it crosses itself.
+def fill_polygons(polygons: Sequence[Points], size: Size) -> list[tuple[Region, int, int]]:
+    """The pixels of an image whose centre is inside each polygon, by the even-odd rule if it crosses itself.
 
     Args:
-        polygons: Each (number, 2), x and y; the last point is joined to the first. Parts outside of the image are cut
-            off.
-        size: Of the image.
+        polygons: Arrays (number, 2) of x and y; the last point is joined to the first. Parts outside of the image are
+            cut off.
+        size: The size of the image.
 
     Returns:
-        For each polygon, the pixels of the part of the image that holds it, which lie in memory column after column;
-        the row and the column where that part begins.
+        For each polygon, the pixels of the part of the image that contains it, in column-major order; and the first row
+        and the first column of that part.
     """
     if not polygons:
         return []
@@ -56,14 +58,14 @@ def filled(polygons: Sequence[Points], size: Size) -> list[tuple[Region, int, in
 
 
 class _Boxes(NamedTuple):
-    """The bounding boxes of polygons, whose pixels lie one after another.
+    """The bounding boxes of polygons, whose pixels are in one array, box after box.
 
     Args:
-        polygon: Of each point.
+        polygon: The polygon of each point.
         firsts: The first point of each polygon.
-        lowest: Left and top of each polygon, (number, 2).
-        lengths: Width and height of each polygon, (number, 2).
-        ends: Of each polygon's pixels.
+        lowest: The left and top edge of each polygon, (number, 2).
+        lengths: The width and height of each polygon, (number, 2).
+        ends: The end of each polygon's pixels in the array.
     """
 
     polygon: Integers
@@ -74,12 +76,12 @@ class _Boxes(NamedTuple):
 
 
 def _first_centres(points: Points, size: Size) -> Integers:
-    """The first columns and rows whose centres are not left of or above points, within the image."""
+    """The first columns and rows, within the image, whose centres are not left of or above points."""
     return np.minimum(np.maximum(np.ceil(points - 0.5), 0), size[::-1]).astype(np.int64)
 
 
 def _marks(points: Points, boxes: _Boxes) -> Integers:
-    """The first pixel below each edge, for each column whose centre the edge passes, counted through all boxes."""
+    """The first pixel below each edge in each column whose centre it crosses, as positions in the array of pixels."""
     following = np.empty_like(points)
     following[:-1] = points[1:]
     following[boxes.firsts[1:] - 1] = points[boxes.firsts[:-1]]

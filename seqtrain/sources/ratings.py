@@ -1,7 +1,7 @@
-"""The source `ratings`: who rated what and how, from a table like MovieLens's.
+"""The source `ratings`: ratings of items by users, from a table like MovieLens's.
 
-The whole table is parsed at the start, some millions of rows per second, and kept as three arrays of 12 bytes a row in
-all: ids can be mapped to dense indices only when all of them are known.
+The whole table is parsed at the start, some millions of rows per second, and kept as three arrays, with 12 bytes per
+row in total: ids can be mapped to consecutive indices only when all of them are known.
 """
 
 from __future__ import annotations
@@ -21,26 +21,26 @@ from seqtrain.sources.base import Source, only
 from seqtrain.sources.number_text import is_number
 from seqtrain.sources.table_file import ColumnKind, Columns
 
-_SPARSE = 4  # so many times the ids is the range in which they lie, or more
+_SPARSE = 4  # ids are sparse if their range is more than this many times their number
 _DEFAULT_COLUMNS = ("userId", "movieId", "rating")
 
 
 @sources.register("ratings")
 class Ratings(Source):
-    """Ratings of items by users: a CSV with a header, or MovieLens's tab-separated `u.data` without one.
+    """Ratings of items by users: a CSV file with a header, or MovieLens's tab-separated `u.data` without one.
 
-    Ids are whole numbers; each gets an index, from 0, in the order of the ids. Without a header the columns are user,
-    item and rating, in this order.
+    Ids are whole numbers; they get indices from 0 on, in ascending order. Without a header, the columns are user, item
+    and rating, in this order.
 
     Args:
         path: The table.
-        user_column: The header's name for the user.
-        item_column: The header's name for the item.
-        rating_column: The header's name for the rating.
+        user_column: The name of the column of the users.
+        item_column: The name of the column of the items.
+        rating_column: The name of the column of the ratings.
 
     Raises:
-        DataError: when the file is missing or empty, lacks a column, or has a row that is ragged, is no number, or has
-            a rating that is NaN or infinite.
+        DataError: when the file is missing or empty, lacks a column, or has a row with too few or too many cells, with
+            a cell that is not a number, or with a rating that is NaN or infinite.
         ConfigError: when columns are named for a table without a header.
 
     Source:
@@ -64,7 +64,7 @@ class Ratings(Source):
         self._places = read.places
 
     def of_inputs(self, inputs: Sequence[Path]) -> Self:
-        """The users and items of one other table, which needs no ratings, by this one's indices.
+        """The users and items of another table, which needs no ratings, with the indices of this source.
 
         Raises:
             DataError: see the class.
@@ -80,7 +80,7 @@ class Ratings(Source):
         return other
 
     def number_like(self, known: Source) -> None:
-        """Gives users and items the indices that they have in `known`; those that it lacks are -1."""
+        """Gives users and items the indices that they have in `known`, and -1 to others."""
         super().number_like(known)
         if isinstance(known, Ratings):
             self.groups = _renumbered(self.groups, self.user_ids, known.user_ids)
@@ -100,24 +100,24 @@ class Ratings(Source):
 
     @property
     def users(self) -> npt.NDArray[np.int32]:
-        """The user's index of each rating; they are the groups too."""
+        """The index of each rating's user; the users are the groups too."""
         return self.groups
 
     @property
     def num_users(self) -> int:
-        """How many users there are."""
+        """The number of users."""
         return len(self.user_ids)
 
     @property
     def num_items(self) -> int:
-        """How many items there are."""
+        """The number of items."""
         return len(self.item_ids)
 
     def column(self, name: str) -> npt.NDArray[np.int32]:
         """The users or the items, by the name of their column, for a split by group.
 
         Raises:
-            ConfigError: when it is another column.
+            ConfigError: when another column is asked for.
         """
         columns = dict(zip(self._columns, (self.groups, self.items), strict=True))
         if name not in columns:
@@ -134,7 +134,7 @@ def _read(path: Path, roles: dict[str, str]) -> Columns:
 
     Args:
         path: The table.
-        roles: What the columns are, by their names; in this order, where there is no header.
+        roles: The roles of the columns, by name; in this order, if there is no header.
     """
     from seqtrain.sources.csv_file import CsvFile
     from seqtrain.sources.typed_cells import read_csv
@@ -164,7 +164,7 @@ def _dense(ids: npt.NDArray[np.int64]) -> tuple[npt.NDArray[np.int64], npt.NDArr
     if int(ids.max()) - lowest > _SPARSE * len(ids):
         distinct, positions = np.unique(ids, return_inverse=True)
         return distinct, positions.astype(np.int32)
-    occurs = np.bincount(ids - lowest) > 0  # where ids are close together, without sorting them
+    occurs = np.bincount(ids - lowest) > 0  # for dense ids, this is faster than sorting them
     position_of: npt.NDArray[np.int32] = np.cumsum(occurs, dtype=np.int32) - np.int32(1)
     return np.flatnonzero(occurs) + lowest, position_of[ids - lowest]
 
@@ -172,7 +172,7 @@ def _dense(ids: npt.NDArray[np.int64]) -> tuple[npt.NDArray[np.int64], npt.NDArr
 def _renumbered(
     positions: npt.NDArray[np.int32], ids: npt.NDArray[np.int64], known: npt.NDArray[np.int64]
 ) -> npt.NDArray[np.int32]:
-    """For each position among `ids`, that of the same id among `known`, or -1; both ascend."""
+    """Replaces positions in `ids` by those of the same ids in `known`, or by -1; both are in ascending order."""
     places = np.minimum(np.searchsorted(known, ids), len(known) - 1)
     found: npt.NDArray[np.int32] = np.where(known[places] == ids, places, -1).astype(np.int32)[positions]
     return found

@@ -1,18 +1,17 @@
 """Run-length codes of masks: which pixels an object covers, as the lengths of runs along the columns.
 
-Three forms are in use. All go down the first column, then down the second, and so on:
+Three formats are in use. In all of them, pixels are counted down the first column, then down the second, and so on:
 
     pairs         "5 3 12 2": from pixel 5 three pixels, from pixel 12 two; the first pixel is 1 (Kaggle's tables)
-    counts        [4, 3, 4, 2, 7]: four pixels outside, three inside, four outside ...; all pixels in all (COCO)
+    counts        [4, 3, 4, 2, 7]: four pixels outside, three inside, four outside ...; they sum to all pixels (COCO)
     compressed    "434O3": the same counts as text (COCO)
 
-Compressed counts are numbers in base 32, the lowest digit first, one character a digit: its code less 48 has the digit
-in 5 bits, and 32 is added while further digits follow. As in signed LEB128, bit 16 of the last digit is the sign. From
-the fourth number on, each is the difference to the number two places before it, since runs of an object are alike.
+Compressed counts are numbers in base 32, the lowest digit first, one character per digit: its code minus 48 has the
+digit in 5 bits, plus 32 if further digits follow. As in signed LEB128, bit 16 of the last digit is the sign. From the
+fourth number on, each is the difference to the number two before it, since consecutive runs of an object are similar.
 
-Written by hand, because the usual library, pycocotools, reads counts alone and checks none of them, and so cannot say
-which run of which file is wrong. Decoding costs one pass over the pixels of the mask, or of those of its columns that
-hold runs, and memory for them.
+The usual library, pycocotools, is not used, because it reads counts only and does not check them, so that it cannot say
+which run of which file is wrong. Decoding takes one pass over the pixels of the mask, or of its columns with runs.
 
 Source: the rules of the 2018 Data Science Bowl (kaggle.com) for pairs; T.-Y. Lin et al., 2014, Microsoft COCO: Common
 Objects in Context, and the description in its API, for counts.
@@ -32,16 +31,16 @@ Counts = npt.NDArray[np.int64]
 _PAIRS = "pairs of start and length, or a blank cell where there is no object"
 _FIRST_CODE, _LAST_CODE = 48, 111
 _DIGIT, _SIGN, _MORE, _BITS = 0x1F, 0x10, 0x20, 5
-_MOST_DIGITS = 7  # 35 bits: more than the pixels of any image
+_MOST_DIGITS = 7  # 35 bits: no image has more pixels
 _HIGHEST = np.iinfo(np.int64).max
 
 
 class MaskDecodingError(ValueError):
-    """Runs or an outline that stand for no mask; the caller knows the file and the place.
+    """Runs or an outline that are invalid; the caller adds the file and the line.
 
     Args:
         message: What is wrong.
-        expected: What would have been right.
+        expected: What was expected.
     """
 
     def __init__(self, message: str, expected: str) -> None:
@@ -50,14 +49,14 @@ class MaskDecodingError(ValueError):
 
 
 def region_of_pairs(text: str, size: Size) -> tuple[Region, int]:
-    """The pixels that pairs of start and length describe; none for blank text.
+    """Decodes pairs of start and length; blank text means no pixels.
 
     Returns:
-        The pixels of the columns that hold runs, in their whole height; and the first of these columns.
+        The columns that hold runs, in their whole height; and the index of the first of them.
 
     Raises:
-        MaskDecodingError: when a number is missing or none, or a run is empty, begins before the first pixel or before
-            the end of the run before it, or passes the last pixel.
+        MaskDecodingError: when a number is missing or invalid, or a run is empty, begins before the first pixel or
+            before the end of the previous run, or passes the last pixel.
     """
     numbers = _whole_numbers(text)
     if len(numbers) % 2:
@@ -69,7 +68,7 @@ def region_of_pairs(text: str, size: Size) -> tuple[Region, int]:
     if numbers.min() < 1 or numbers.max() > num_pixels:
         _check_pairs(starts, lengths, size)
     ends = starts + lengths
-    counts = np.empty(len(numbers) + 1, dtype=np.int64)  # outside and inside in turn, of the whole image
+    counts = np.empty(len(numbers) + 1, dtype=np.int64)  # outside and inside in turn, over the whole image
     counts[0], counts[-1] = starts[0] - 1, num_pixels + 1 - ends[-1]
     counts[1::2] = lengths
     np.subtract(starts[1:], ends[:-1], out=counts[2:-1:2])
@@ -82,10 +81,10 @@ def region_of_pairs(text: str, size: Size) -> tuple[Region, int]:
 
 
 def region_of_counts(counts: Sequence[int] | Counts, size: Size) -> Region:
-    """The mask that counts of pixels, outside and inside in turn, describe.
+    """Decodes counts of pixels, outside and inside in turn.
 
     Raises:
-        MaskDecodingError: when a count is negative or no whole number, or they are not as many pixels as the mask has.
+        MaskDecodingError: when a count is negative or not a whole number, or they do not sum to the mask's pixels.
     """
     expected = f"whole numbers from 0 that sum to {size[0] * size[1]}, the pixels of {size}"
     values = np.asarray(counts)
@@ -99,10 +98,10 @@ def region_of_counts(counts: Sequence[int] | Counts, size: Size) -> Region:
 
 
 def uncompressed(text: str) -> list[int]:
-    """The counts that a compressed string stands for.
+    """The counts in a compressed string.
 
     Raises:
-        MaskDecodingError: when it holds a character that is no digit, or ends within a number.
+        MaskDecodingError: when it holds a character that is not a digit, or ends within a number.
     """
     counts: list[int] = []
     value = digits = 0
@@ -130,7 +129,8 @@ def uncompressed(text: str) -> list[int]:
 
 def _whole_numbers(text: str) -> Counts:
     if text.isascii() and text.replace(" ", "").isdigit():
-        numbers: Counts = np.fromstring(text, dtype=np.int64, sep=" ")  # fast, but what is too large is the highest
+        # This is fast, but numbers that are too large become the highest.
+        numbers: Counts = np.fromstring(text, dtype=np.int64, sep=" ")
         if numbers.max() < _HIGHEST:
             return numbers
     tokens = text.split()
@@ -149,9 +149,9 @@ def _is_whole(token: str) -> bool:
 
 
 def _check_pairs(starts: Counts, lengths: Counts, size: Size) -> None:
-    """Tells what is wrong with pairs."""
+    """Raises an error for the first invalid pair."""
     num_pixels = size[0] * size[1]
-    ends = starts + np.minimum(lengths, _HIGHEST - np.maximum(starts, 0))  # of the pixel after each run
+    ends = starts + np.minimum(lengths, _HIGHEST - np.maximum(starts, 0))  # the pixel after each run
     ends_before = np.concatenate([[1], ends])[: len(starts)]
     for wrong, said, expected in (
         (starts < 1, "begins before the first pixel", "starts from 1"),

@@ -1,6 +1,6 @@
-"""A table of encoded masks: the image, the class and the byte offset of each row. Runs are decoded only when needed.
+"""A table of encoded masks: the image, the class and the byte offset of each row.
 
-A row is found again by its byte offset, so only eight bytes per row are kept, however long its runs are.
+Runs are read again by the row's byte offset when they are needed, so that eight bytes per row are kept in memory.
 """
 
 from __future__ import annotations
@@ -17,9 +17,9 @@ class RunRow(NamedTuple):
     """One row, without its runs.
 
     Args:
-        start: The byte where it begins.
+        start: The byte at which it begins.
         image: The image's id.
-        label: The class, as it is written; empty where there is none.
+        label: The class, as it is written; empty if there is none.
         has_runs: Whether there is an object.
     """
 
@@ -34,10 +34,10 @@ class RunTable:
 
     Args:
         path: The file.
-        image_column: The header's name for the images' ids.
-        class_column: The header's name for the classes. Where a column is called `image_class` instead, an underscore
-            parts both in its cells.
-        runs_column: The header's name for the runs.
+        image_column: The name of the column of the images' ids.
+        class_column: The name of the column of the classes. If there is a column `{image_column}_{class_column}`, its
+            cells hold both, joined by an underscore.
+        runs_column: The name of the column of the runs.
 
     Raises:
         DataError: when the file is missing or empty, or lacks a column.
@@ -58,10 +58,10 @@ class RunTable:
         self._delimiter, self._runs = file.delimiter, file.names.index(runs_column)
 
     def rows(self) -> Iterator[RunRow]:
-        """All rows, in the order of the file; blank lines are passed over.
+        """All rows, in the order of the file; blank lines are skipped.
 
         Raises:
-            DataError: when rows are ragged, or name no image or no class.
+            DataError: when rows have too few or too many cells, or no image or class.
         """
         import pyarrow.compute as pc
 
@@ -78,10 +78,10 @@ class RunTable:
                     image, _, label = row.image.rpartition("_")
                     row = row._replace(image=image, label=label)
                 if not row.image or (row.has_runs and not row.label and (labels or self._is_joined)):
-                    errors.add(self._nameless(row, line))
+                    errors.add(self._missing_name(row, line))
                 else:
                     yield row
-        errors.tell()
+        errors.raise_if_any()
 
     def runs_at(self, start: int) -> str:
         """The runs of the row that begins at byte `start`."""
@@ -94,7 +94,7 @@ class RunTable:
         """The file and the number of the line that begins at byte `start`, from 1."""
         return place_of(self.path, start)
 
-    def _nameless(self, row: RunRow, line: int) -> DataError:
+    def _missing_name(self, row: RunRow, line: int) -> DataError:
         return DataError(
             f"the row names no {'class' if row.image else 'image'}",
             where=f"{self.path}:{line}",

@@ -1,8 +1,8 @@
-"""The source `series`: windows of time series, each of what is known and of what follows.
+"""The source `series`: windows of time series, each with the steps that follow it as the target.
 
-The values of all files are kept as one array, four bytes a number; a window is where it begins. No window crosses from
-one file into the next, and `drop_leaking` lets none cross from training into validation: neighbours share most of their
-rows, so a split of windows alone would validate on what was trained on.
+The values of all files are one array, four bytes per number; a window is stored as its first row. No window reaches
+from one file into the next. Neighbouring windows share most of their rows, so `drop_leaking` leaves out the training
+windows that share rows with validation windows.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from seqtrain.sources.base import Paths, Source
 from seqtrain.sources.table_file import TABLE_EXTENSIONS, ColumnKind, Columns, RowPlaces, read_columns
 from seqtrain.types import Positive
 
-_MUCH_LONGER = 1.5  # so that months count as alike
+_MUCH_LONGER = 1.5  # months, which differ in length, are no gaps
 log = logging.getLogger("seqtrain")
 
 Values = npt.NDArray[np.float32]
@@ -30,29 +30,28 @@ Values = npt.NDArray[np.float32]
 
 @sources.register("series")
 class Series(Source):
-    """Windows of one or many series, each a CSV with a header or a Parquet file, a row a step of time.
+    """Windows of one or many series, each a CSV file with a header or a Parquet file, with one row per time step.
 
-    Windows are in the order of their place in their file, from its beginning to its end, so that `split: {by: ordered}`
-    trains on the same share of every file and validates on what comes after. `split: {by: group}` divides by file.
-    A training window is left out where it shares a row with a validation window, what it forecasts included.
+    Windows are ordered by their relative position in their file, so that `split: {by: ordered}` trains on the same
+    share of every file and validates on what comes after. `split: {by: group}` splits by file. A training window is
+    left out if it, or the steps that it forecasts, has a row in common with a validation window.
 
     Args:
-        path: A file, a folder whose CSV and Parquet files are taken, or a list of files.
+        path: A file, a folder of CSV and Parquet files, or a list of files.
         target: The column, or the columns, to forecast.
-        columns: The columns that a forecast is made from. Default: those of `target`.
-        time: A column of numbers or of times as ISO 8601, which must ascend from row to row; it is only checked,
-            and gaps are told.
-        window: Steps that are known.
-        horizon: Steps that follow and are to be forecast.
-        stride: Steps from one window to the next.
-        missing: What to do about an empty cell: "error" refuses it, "interpolate" draws a line between its
-            neighbours, and repeats the nearest value at the ends. Beside the split the line leans on a value of the
-            other side.
+        columns: The input columns. Default: those of `target`.
+        time: A column of numbers or ISO 8601 times, which must ascend from row to row. It is only checked, and gaps are
+            logged.
+        window: The number of input steps.
+        horizon: The number of steps to forecast, which follow the window.
+        stride: The number of steps from one window to the next.
+        missing: What to do about empty cells: "error", or "interpolate" linearly between the values before and after,
+            and repeat the nearest value at the ends. Next to the split, this uses a value of the other side.
 
     Raises:
         ConfigError: when a column is named twice.
         DataError: when a file cannot be read or lacks a column, when no file is long enough for a window, when a value
-            is missing or no number, or when the times do not ascend.
+            is missing or not a number, or when the times do not ascend.
 
     Example:
         source: {name: series, path: data/power, target: load, columns: [load, temperature], window: 48, horizon: 24}
@@ -79,7 +78,7 @@ class Series(Source):
         self._names = list(dict.fromkeys((*self.columns, *self.targets)))
         self.features = np.array([self._names.index(name) for name in self.columns])
         self.target_features = np.array([self._names.index(name) for name in self.targets])
-        self._list(_files(path), follows=True)
+        self._list(_files(path), has_future=True)
 
     @property
     def form(self) -> Mapping[str, Any]:
@@ -87,22 +86,22 @@ class Series(Source):
         return {"columns": self.columns, "targets": self.targets, "window": self.window, "horizon": self.horizon}
 
     def of_inputs(self, inputs: Sequence[Path]) -> Self:
-        """All windows of some files and folders whose future is not known, file after file; what follows is zero.
+        """All windows of some files and folders, file after file, without the steps that follow, which are zero.
 
-        The last window of a file ends with its last row. Columns that are only forecast need not be there.
+        The last window of a file ends with its last row. Columns that are targets only may be missing.
 
         Raises:
             DataError: see the class.
         """
         other = copy.copy(self)
-        other._list([file for path in inputs for file in _files(path)], follows=False)
+        other._list([file for path in inputs for file in _files(path)], has_future=False)
         return other
 
-    def _list(self, files: list[Path], follows: bool) -> None:
-        """Reads the files, and finds the windows; `follows` says whether their rows hold what is to be forecast."""
+    def _list(self, files: list[Path], has_future: bool) -> None:
+        """Reads the files, and finds the windows; `has_future` says whether the files hold the steps to forecast."""
         self.files: tuple[Paths, ...] = ([str(file) for file in files],)
-        self._follows = follows
-        known, unknown = (self._names, 0) if follows else (list(self.columns), self.horizon)
+        self._has_future = has_future
+        known, unknown = (self._names, 0) if has_future else (list(self.columns), self.horizon)
         series, self._places = [], []
         for file in files:
             values, places = _read(file, known, self._time, self._missing)
@@ -112,11 +111,11 @@ class Series(Source):
         self.values: Values = np.concatenate(series)
         self._first_rows = np.cumsum(lengths) - lengths
         self.starts, self.groups = self._windows(lengths)
-        self._tell_short(files, lengths - unknown, self.window + self.horizon - unknown)
+        self._check_lengths(files, lengths - unknown, self.window + self.horizon - unknown)
 
-    def _tell_short(self, files: list[Path], lengths: npt.NDArray[np.integer], needed: int) -> None:
+    def _check_lengths(self, files: list[Path], lengths: npt.NDArray[np.integer], needed: int) -> None:
         short = np.flatnonzero(lengths < needed)
-        if len(short) and not self._follows:
+        if len(short) and not self._has_future:
             raise DataError(
                 Mistake(
                     f"is too short to be forecast: a window is {needed} rows",
@@ -156,7 +155,7 @@ class Series(Source):
         }
 
     def rows_of(self, indices: npt.NDArray[np.integer]) -> npt.NDArray[np.bool_]:
-        """Which rows of `values` some windows hold, what they forecast included; in linear time."""
+        """Which rows of `values` are in some windows or in the steps that these forecast; in linear time."""
         changes = np.zeros(len(self.values) + 1, np.int64)
         starts = self.starts[indices]
         np.add.at(changes, starts, 1)
@@ -168,9 +167,9 @@ class Series(Source):
         """The training windows that share no row with a validation window.
 
         Raises:
-            DataError: when none is left, as where windows are split at random.
+            DataError: when none is left, such as after a random split.
         """
-        before = np.concatenate([[0], np.cumsum(self.rows_of(val))])  # rows of validation before each row
+        before = np.concatenate([[0], np.cumsum(self.rows_of(val))])  # number of validation rows before each row
         starts = self.starts[train]
         kept: npt.NDArray[np.integer] = train[before[starts + self.window + self.horizon] == before[starts]]
         if len(kept) == 0 and len(train):
@@ -188,23 +187,23 @@ class Series(Source):
         return kept
 
     def describe(self, index: int) -> str:
-        """The file and the line on which a window begins; where its future is not known, on which it ends."""
-        return self._place(int(self.starts[index]) + (0 if self._follows else self.window - 1))
+        """The file and the first line of a window; or its last line, in the files of `predict`."""
+        return self._place(int(self.starts[index]) + (0 if self._has_future else self.window - 1))
 
     def _place(self, row: int) -> str:
         file = int(np.searchsorted(self._first_rows, row, side="right")) - 1
         return self._places[file].of(row - int(self._first_rows[file]))
 
     def _windows(self, lengths: npt.NDArray[np.integer]) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int32]]:
-        """Start in `values` and file of each window, in the order of the windows' relative positions in their files."""
+        """The first row and the file of each window, ordered by the windows' relative positions in their files."""
         starts, files, shares = [], [], []
         for file, (first, length) in enumerate(zip(self._first_rows, lengths, strict=True)):
             last = int(length) - self.window - self.horizon
-            begins = np.arange(0 if self._follows else last % self.stride, last + 1, self.stride)
+            begins = np.arange(0 if self._has_future else last % self.stride, last + 1, self.stride)
             starts.append(first + begins)
             files.append(np.full(len(begins), file, np.int32))
             shares.append((np.arange(len(begins)) + 0.5) / max(len(begins), 1))
-        if not self._follows:
+        if not self._has_future:
             return np.concatenate(starts).astype(np.int64), np.concatenate(files)
         order = np.argsort(np.concatenate(shares), kind="stable")
         return np.concatenate(starts)[order].astype(np.int64), np.concatenate(files)[order]
@@ -248,7 +247,7 @@ def _read(path: Path, names: list[str], time: str | None, missing: str) -> tuple
 
 
 def _check_ascends(columns: Columns, time: str) -> None:
-    ascends = np.diff(columns.numbers[time]) > 0  # not for NaN
+    ascends = np.diff(columns.numbers[time]) > 0  # False for NaN
     if not ascends.all():
         row = int(ascends.argmin()) + 1
         equal = columns.numbers[time][row] == columns.numbers[time][row - 1]
@@ -272,7 +271,7 @@ def _check_ascends(columns: Columns, time: str) -> None:
 
 
 def _fill(columns: Columns, name: str, path: Path, missing: str) -> None:
-    """Refuses missing values, or interpolates them in place."""
+    """Interpolates missing values in place, or raises an error for them."""
     values = columns.numbers[name]
     empty = np.isnan(values)
     if not empty.any():

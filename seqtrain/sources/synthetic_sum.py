@@ -1,4 +1,4 @@
-"""The source `synthetic_sum`: a regression whose every sample is made on demand, so that a run needs no data."""
+"""The source `synthetic_sum`: a regression problem whose samples are generated, so that a run needs no data."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ _FIELDS = {"x": FieldSpec((2,), "float32"), "y": FieldSpec((1,), "float32")}
 
 @sources.register("synthetic_sum")
 class SyntheticSum(Source):
-    """Two random numbers in, their sum out: made from (seed, index) alone, stored nowhere.
+    """Two random numbers as input, their sum as target; both are generated from (seed, index) on demand.
 
     Args:
-        num_samples: How many samples there are.
-        low: The least value of the two numbers.
-        high: Their upper bound.
-        seed: Of the numbers; the run's.
+        num_samples: The number of samples.
+        low: The lower bound of the two numbers.
+        high: The upper bound of the two numbers.
+        seed: The seed of the numbers; supplied by the run.
 
     Raises:
         ConfigError: when low is not below high.

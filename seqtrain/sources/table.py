@@ -1,8 +1,7 @@
 """The source `table`: rows of numbers and categories, with one or several targets.
 
-The whole table is read at the start and kept as arrays, four bytes a cell: ten million rows of twenty columns take
-800 MB, and the text of the file is never held. What is fitted (scaling, vocabularies) is not fitted here: a source
-knows nothing of the split.
+The whole table is read at the start and kept as arrays, four bytes per cell: ten million rows of twenty columns take
+800 MB. Scaling and vocabularies are fitted in the sequence, because a source does not know the split.
 """
 
 from __future__ import annotations
@@ -33,37 +32,38 @@ from seqtrain.sources.table_file import (
 )
 
 TargetKind = Literal["number", "class"]
-_Named = dict[str, list[str] | None]  # the columns that the config names, by the list that names them
+_Named = dict[str, list[str] | None]  # the columns that each argument names
 
 _FEW_VALUES = 20
-_TOO_MANY_CATEGORIES = 0.5  # of the rows
-_PATIENCE_WITH_SMALL_TABLES = 100
+_TOO_MANY_CATEGORIES = 0.5  # share of the rows
+_FEW_CATEGORIES = 100
 
 log = logging.getLogger("seqtrain")
 
 
 @sources.register("table")
 class Table(Source):
-    """A CSV with a header (commas, semicolons or tabs) or a Parquet file: a sample a row.
+    """A CSV file with a header (commas, semicolons or tabs) or a Parquet file, with one sample per row.
 
-    A column that no list names is read as what more than half of its first cells are, numbers or categories.
+    A column that no argument names is read as numbers if more than half of its first cells are numbers, otherwise as
+    categories.
 
     Args:
         path: The file.
-        target: The column to predict: text is a class; numbers are a number, unless they are few whole ones: then say
-            which with `targets`.
+        target: The column to predict: text is a class, numbers are a number. For a few distinct whole numbers, say
+            which they are with `targets`.
         targets: The columns to predict, each "number" or "class". Either this or `target`.
         numeric: Columns of numbers. Default: all others that hold numbers.
-        categorical: Columns of categories, numbers that are names (postcodes) among them. Default: all others that
-            hold text.
+        categorical: Columns of categories, including numbers that are names, such as postcodes. Default: all others
+            that hold text.
         ignore: Columns to leave out, such as row numbers, or the group of a split.
-        missing: What an empty cell is: "fill" leaves it to the sequence, "error" refuses it. A target is never
-            missing.
+        missing: What to do about empty cells: "fill" leaves them to the sequence, or "error". An empty target is always
+            an error.
 
     Raises:
-        ConfigError: when no target is named, a column is named for two things, or it is not clear what a target is.
-        DataError: when the file cannot be read, lacks a column, or has a row that is ragged, a cell that is no number
-            among numbers, or no target.
+        ConfigError: when no target is named, a column is named twice, or it is not clear whether a target is a class.
+        DataError: when the file cannot be read, lacks a column, or has a row with too few or too many cells, a cell
+            that is not a number in a column of numbers, or an empty target.
 
     Example:
         source: {name: table, path: data/flats.csv, targets: {price: number, heating: class}, ignore: [id]}
@@ -92,18 +92,18 @@ class Table(Source):
         self._places = columns.places
         self.targets = {name: _target(name, kind, columns) for name, kind in kinds.items()}
         features = [name for name in header if name not in kinds]
-        self.numeric = _chosen(numeric, [name for name in features if name in columns.numbers])
-        self.categorical = _chosen(categorical, [name for name in features if name in columns.categories])
+        self.numeric = _listed_or_found(numeric, [name for name in features if name in columns.numbers])
+        self.categorical = _listed_or_found(categorical, [name for name in features if name in columns.categories])
         if not self.numeric and not self.categorical:
             raise ConfigError("the table has no columns to predict from", received=f"the columns {', '.join(header)}")
         self.numbers = _stacked([columns.numbers.pop(name) for name in self.numeric], columns.num_rows)
         self.categories = {name: columns.categories[name] for name in self.categorical}
         if missing == "error":
             self._check_filled()
-        self._tell(features, told=numeric is None or categorical is None)
+        self._log_columns(features, log_roles=numeric is None or categorical is None)
 
     def of_inputs(self, inputs: Sequence[Path]) -> Self:
-        """The rows of one other table, whose columns to predict need not be there; these are all zero.
+        """The rows of another table; its targets may be missing, and are all zero.
 
         Raises:
             DataError: when the file cannot be read, or lacks a column.
@@ -124,12 +124,12 @@ class Table(Source):
     def __getitem__(self, index: int) -> dict[str, Any]:
         row: dict[str, Any] = dict(zip(self.numeric, self.numbers[index].tolist(), strict=True))
         for name, column in {**self.categories, **self.targets}.items():
-            row[name] = _cell(column, index)
+            row[name] = _cell_value(column, index)
         return row
 
     @property
-    def settled_arguments(self) -> Mapping[str, Any]:
-        """What each column was found to be, so that it is not judged anew by other cells."""
+    def inferred_arguments(self) -> Mapping[str, Any]:
+        """The kinds of the columns, so that they are not inferred again from other cells."""
         kinds = {name: "class" if isinstance(column, Categories) else "number" for name, column in self.targets.items()}
         return {"target": None, "targets": kinds, "numeric": list(self.numeric), "categorical": list(self.categorical)}
 
@@ -137,7 +137,7 @@ class Table(Source):
         """Gives the classes of each target the indices that they have in `known`.
 
         Raises:
-            DataError: when a target has a class that `known` has not.
+            DataError: when a target has a class that `known` does not have.
         """
         if not isinstance(known, Table):
             super().number_like(known)
@@ -153,7 +153,7 @@ class Table(Source):
 
     @property
     def labels(self) -> npt.NDArray[Any] | None:
-        """The classes of the only class target, else the numbers of the only target; None for other tables."""
+        """The classes of the only class target, or the numbers of the only target; None for other tables."""
         classes = self._class_target
         if classes is not None:
             return classes.codes
@@ -166,7 +166,7 @@ class Table(Source):
         return None if self._class_target is None else self._class_target.names
 
     def column(self, name: str) -> npt.NDArray[np.int32]:
-        """Any column of the file as categories, for a split by group; read now, where it is no feature.
+        """Any column of the file as categories, for a split by group.
 
         Raises:
             DataError: when there is no such column, or it has an empty cell.
@@ -174,11 +174,11 @@ class Table(Source):
         column = self.categories.get(name) or read_columns(self._path, {name: "category"}).categories[name]
         missing = column.codes == MISSING
         if missing.any():
-            raise self._empty(name, int(missing.argmax()), "every row belongs to a group")
+            raise self._empty_cell(name, int(missing.argmax()), "every row belongs to a group")
         return column.codes
 
     def describe(self, index: int) -> str:
-        """The file and the line, counted from 1 with the header; in a Parquet file the row, from 1."""
+        """The file and the line, counted from 1 including the header; or the row in a Parquet file, from 1."""
         return self._places.of(index)
 
     @property
@@ -190,12 +190,12 @@ class Table(Source):
         empty = np.isnan(self.numbers)
         if empty.any():
             row, column = np.argwhere(empty)[0]
-            raise self._empty(self.numeric[column], int(row), "missing: error")
+            raise self._empty_cell(self.numeric[column], int(row), "missing: error")
         for name, categories in self.categories.items():
             if MISSING in categories.codes:
-                raise self._empty(name, int((categories.codes == MISSING).argmax()), "missing: error")
+                raise self._empty_cell(name, int((categories.codes == MISSING).argmax()), "missing: error")
 
-    def _empty(self, column: str, row: int, why: str) -> DataError:
+    def _empty_cell(self, column: str, row: int, why: str) -> DataError:
         return DataError(
             f"the cell of column '{column}' is empty",
             where=self.describe(row),
@@ -203,14 +203,14 @@ class Table(Source):
             fix="fill the cell, leave the row out, or leave the column out with `ignore`",
         )
 
-    def _tell(self, features: Sequence[str], told: bool) -> None:
-        if told:
+    def _log_columns(self, features: Sequence[str], log_roles: bool) -> None:
+        if log_roles:
             used = {"numbers": self.numeric, "categories": self.categorical}
             left_out = [name for name in features if name not in {*self.numeric, *self.categorical}]
             parts = [f"{what} {', '.join(names)}" for what, names in used.items() if names]
             log.info("table: %s", "; ".join(parts + [f"left out {', '.join(left_out)}"] * bool(left_out)))
         for name, categories in self.categories.items():
-            if len(categories.names) > max(_PATIENCE_WITH_SMALL_TABLES, _TOO_MANY_CATEGORIES * len(self)):
+            if len(categories.names) > max(_FEW_CATEGORIES, _TOO_MANY_CATEGORIES * len(self)):
                 log.warning(
                     "table: the column '%s' has %d values in %d rows: most will be unknown in validation. "
                     "Leave it out with `ignore`",
@@ -243,7 +243,7 @@ def _check_once(given: _Named) -> None:
 
 
 def _feature_kinds(header: Sequence[str], given: _Named) -> dict[str, ColumnKind]:
-    """How each column that is no target is read; those that no list names are not read where both lists are given."""
+    """The kind of each feature; columns in no list are read too, unless both `numeric` and `categorical` are given."""
     kinds: dict[str, ColumnKind] = {name: "number" for name in given["numeric"] or []}
     kinds |= {name: "category" for name in given["categorical"] or []}
     if given["numeric"] is None or given["categorical"] is None:
@@ -252,15 +252,15 @@ def _feature_kinds(header: Sequence[str], given: _Named) -> dict[str, ColumnKind
     return kinds
 
 
-def _chosen(listed: list[str] | None, found: list[str]) -> tuple[str, ...]:
+def _listed_or_found(listed: list[str] | None, found: list[str]) -> tuple[str, ...]:
     return tuple(found if listed is None else listed)
 
 
 def _target(name: str, kind: ColumnKind, columns: Columns) -> npt.NDArray[np.float32] | Categories:
-    """A column to predict, taken from those that were read.
+    """A column to predict.
 
     Raises:
-        ConfigError: when it is not clear what it is.
+        ConfigError: when it is not clear whether it is a class or a number.
         DataError: when a cell is empty.
     """
     column = columns.take(name)
@@ -271,14 +271,14 @@ def _target(name: str, kind: ColumnKind, columns: Columns) -> npt.NDArray[np.flo
     if isinstance(column, Categories):
         for code, each in enumerate(column.names):
             if is_missing(each):
-                words = "table: the target '%s' has a class '%s' (%d rows); leave these rows out if it means no value"
-                log.warning(words, name, each, np.count_nonzero(column.codes == code))
+                message = "table: the target '%s' has a class '%s' (%d rows); leave these rows out if it means no value"
+                log.warning(message, name, each, np.count_nonzero(column.codes == code))
     elif kind == "either":
-        _check_is_amount(name, column)
+        _check_unambiguous(name, column)
     return column
 
 
-def _check_is_amount(name: str, numbers: npt.NDArray[np.float32]) -> None:
+def _check_unambiguous(name: str, numbers: npt.NDArray[np.float32]) -> None:
     values = np.unique(numbers)
     if len(values) <= _FEW_VALUES and (values == np.round(values)).all():
         raise ConfigError(
@@ -288,7 +288,7 @@ def _check_is_amount(name: str, numbers: npt.NDArray[np.float32]) -> None:
 
 
 def _stacked(columns: list[npt.NDArray[np.float32]], num_rows: int) -> npt.NDArray[np.float32]:
-    """Stacks the columns, so that the values of a row are contiguous; each column is deleted once it is copied."""
+    """Stacks columns to an array (rows, columns); each column is deleted after it is copied."""
     table = np.empty((num_rows, len(columns)), np.float32)
     for position in reversed(range(len(columns))):
         table[:, position] = columns.pop()
@@ -301,7 +301,7 @@ def _zeros_like(column: npt.NDArray[Any] | Categories, num_rows: int) -> npt.NDA
     return np.zeros(num_rows, column.dtype)
 
 
-def _cell(column: npt.NDArray[Any] | Categories, index: int) -> Any:
+def _cell_value(column: npt.NDArray[Any] | Categories, index: int) -> Any:
     if isinstance(column, Categories):
         code = int(column.codes[index])
         return None if code == MISSING else column.names[code]

@@ -1,7 +1,7 @@
-"""Columns of a table, CSV or Parquet, as typed arrays: what every source that is a table reads it with.
+"""Reads columns of a table, CSV or Parquet, as typed arrays; all sources of tables use it.
 
-A CSV is read once, in blocks; a number or a category then takes four bytes. All mistakes in rows and cells are reported
-together, by line and column. pyarrow is imported only when a table is read, because the import is slow.
+A CSV file is read once, in blocks; numbers and categories take four bytes each. All mistakes in rows and cells are
+reported together, with line and column. pyarrow is imported only when a table is read, because the import is slow.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ import numpy.typing as npt
 from seqtrain.errors import DataError, Mistake, did_you_mean, one_of
 
 ColumnKind = Literal["number", "whole", "category", "time", "text", "either"]
-"""What a column is to be read as; "either" is a number or a category, by what most of its first cells are."""
+"""What a column is read as; "either" is a number or a category, depending on most of its first cells."""
 
 _MOST_NAMES, _LONGEST_NAME = 40, 64  # most names in a message, and most characters of each
 TABLE_EXTENSIONS = (".csv", ".parquet")
@@ -33,8 +33,8 @@ class Categories:
     """A column of categories.
 
     Args:
-        codes: For each row the position of its name, or -1 where the cell is empty; int32.
-        names: The distinct values, sorted: as numbers where all are whole numbers, else as text.
+        codes: The position of each row's name in `names`, or -1 if the cell is empty; int32.
+        names: The distinct values, sorted as numbers if all are whole numbers, otherwise as text.
     """
 
     codes: npt.NDArray[np.int32]
@@ -42,9 +42,9 @@ class Categories:
 
 
 class RowPlaces:
-    """Where each row of a file stands: in a CSV cells may hold line breaks, and blank lines are no rows.
+    """The line of each row of a file: in a CSV file, cells may contain line breaks, and blank lines are not rows.
 
-    Only where the distance from row to line changes is kept.
+    Only the rows at which the difference between line and row changes are stored.
 
     Args:
         path: The file.
@@ -55,7 +55,7 @@ class RowPlaces:
         self._rows, self._shifts = array("q", [0]), array("q", [1])  # without lines, rows count from 1
 
     def add(self, row: int, lines: npt.NDArray[np.int64]) -> None:
-        """Says on which lines some rows end, of which the first, `row`, is the one after those before."""
+        """Adds the lines on which the next rows end; `row` is the first of them."""
         shifts = lines - np.arange(row, row + len(lines))
         for place in np.flatnonzero(np.diff(shifts, prepend=self._shifts[-1])).tolist():
             if row + place == 0:
@@ -64,11 +64,11 @@ class RowPlaces:
             self._shifts.append(int(shifts[place]))
 
     def after(self, before: int) -> Callable[[int], str]:
-        """Names the rows of a block that begins after so many."""
+        """A function that returns the place of a row of a block, which begins after `before` rows."""
         return lambda row: self.of(before + row)
 
     def of(self, row: int) -> str:
-        """The file and the line, or the row where there are no lines."""
+        """The file and the line; or the row, if the file has no lines."""
         return f"{self._path}:{row + self._shifts[bisect_right(self._rows, row) - 1]}"
 
 
@@ -77,11 +77,11 @@ class Columns:
     """Columns of a file.
 
     Args:
-        places: Names the line of each row.
-        numbers: Columns of numbers, float32, NaN where one is missing; of times, float64.
+        places: The line of each row.
+        numbers: Columns of numbers, float32, NaN if missing; and of times, float64.
         categories: Columns of categories.
         texts: Columns of text.
-        num_rows: Of the file.
+        num_rows: The number of the file's rows.
     """
 
     places: RowPlaces
@@ -91,7 +91,7 @@ class Columns:
     num_rows: int = 0
 
     def put(self, name: str, column: npt.NDArray[Any] | Categories | list[str]) -> None:
-        """Adds a column where it belongs."""
+        """Adds a column to the columns of its kind."""
         if isinstance(column, Categories):
             self.categories[name] = column
         elif isinstance(column, list):
@@ -101,7 +101,7 @@ class Columns:
         self.num_rows = len(column.codes if isinstance(column, Categories) else column)
 
     def take(self, name: str) -> npt.NDArray[Any] | Categories:
-        """A column of numbers or categories, which is no longer kept here."""
+        """Removes and returns a column of numbers or categories."""
         return self.numbers.pop(name) if name in self.numbers else self.categories.pop(name)
 
 
@@ -109,7 +109,7 @@ def column_names(path: Path) -> list[str]:
     """The names of a file's columns, in order.
 
     Raises:
-        DataError: when the file cannot be read, is empty, or has two columns of one name.
+        DataError: when the file cannot be read, is empty, or has two columns with the same name.
     """
     names, where = _header(path)
     check_names(where, names, names)
@@ -117,12 +117,12 @@ def column_names(path: Path) -> list[str]:
 
 
 def read_columns(path: Path, kinds: Mapping[str, ColumnKind], targets: Collection[str] = ()) -> Columns:
-    """Reads columns as they are wanted.
+    """Reads columns as arrays of the given kinds.
 
     Args:
-        path: A CSV with a header, separated by commas, semicolons or tabs; or a Parquet file.
-        kinds: What each wanted column is to be read as.
-        targets: Those of them of which an empty cell of a CSV is to be told with what else is wrong.
+        path: A CSV file with a header, separated by commas, semicolons or tabs; or a Parquet file.
+        kinds: The kind of each column to read.
+        targets: The columns whose empty cells in a CSV file are mistakes.
 
     Raises:
         DataError: when the file cannot be read or has no rows, when a column is missing, a row has another number of
@@ -139,12 +139,12 @@ def read_columns(path: Path, kinds: Mapping[str, ColumnKind], targets: Collectio
 
 
 def read_texts(path: Path, names: Sequence[str]) -> Columns:
-    """Reads columns as text, as of a manifest."""
+    """Reads columns as text, such as those of a manifest."""
     return read_columns(path, dict.fromkeys(names, "text"))
 
 
 def no_rows(path: Path) -> DataError:
-    """What is wrong with a table that has a header alone."""
+    """The error for a table that has only a header."""
     return DataError("has a header and no rows", where=path, fix="check that the file was copied whole")
 
 
@@ -164,23 +164,23 @@ def place_of(path: Path, start: int) -> str:
 
 
 def is_parquet(path: Path) -> bool:
-    """Whether a file is read as Parquet: by its name."""
+    """Whether a file's name says that it is Parquet."""
     return path.suffix.lower() == ".parquet"
 
 
 def check_names(
     where: object, header: Sequence[str], names: Iterable[str], keys: Mapping[str, str] | None = None
 ) -> None:
-    """Refuses names that the file has no column for, or several.
+    """Checks that the file has exactly one column with each name.
 
     Args:
-        where: The place of the header.
+        where: The place of the header, for messages.
         header: The names of the columns.
-        names: Those that are wanted.
-        keys: By name, the config's key that chooses the column, where its default is the usual cause.
+        names: The names to check.
+        keys: The config's key for a column, by name, if its default is the usual cause of the mistake.
 
     Raises:
-        DataError: it lists the columns and suggests the nearest.
+        DataError: when it does not; the error lists the columns and suggests the nearest.
     """
     for name in names:
         if name not in header:
@@ -197,7 +197,7 @@ def check_names(
 
 
 def no_target(name: str, where: str, received: str | None = None) -> Mistake:
-    """What is wrong with a row whose target is missing."""
+    """The mistake of a row whose target is missing."""
     return Mistake(
         f"the target '{name}' is missing",
         where=where,
@@ -208,17 +208,17 @@ def no_target(name: str, where: str, received: str | None = None) -> Mistake:
 
 
 def sorted_categories(codes: npt.NDArray[np.int32], names: Sequence[str]) -> Categories:
-    """Categories with their names in order, so that codes depend on what occurs and not on where."""
+    """Categories with sorted names, so that the codes do not depend on the order of the rows."""
     whole = all(name.removeprefix("-").isdecimal() for name in names)
     order = sorted(range(len(names)), key=lambda code: (int(names[code]) if whole else 0, names[code]))
-    new_codes = np.empty(len(names) + 1, np.int32)  # its last place is that of -1
+    new_codes = np.empty(len(names) + 1, np.int32)  # the last element is for the code -1
     new_codes[order] = np.arange(len(names), dtype=np.int32)
     new_codes[MISSING] = MISSING
     return Categories(new_codes[codes], tuple(names[code] for code in order))
 
 
 def _header(path: Path) -> tuple[list[str], str]:
-    """The names of the columns, and where they stand."""
+    """The names of the columns, and the place of the header."""
     if is_parquet(path):
         from seqtrain.sources.parquet_columns import parquet_names
 

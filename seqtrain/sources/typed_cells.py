@@ -1,7 +1,7 @@
 """Converts the text columns of a CSV to arrays: numbers, categories, times, or a kind decided by the first rows.
 
-Text takes ten times the memory of numbers. So a table is never kept as text: the columns of each block of rows are
-converted to numbers or codes, and the text is released.
+Text takes ten times the memory of numbers. So the columns of each block of rows are converted to numbers or codes, and
+the text is released.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ from seqtrain.sources.table_file import (
 
 Mask = npt.NDArray[np.bool_]
 
-_DECIDING = 4096  # rows, by which a column of either numbers or categories is judged
+_DECIDING = 4096  # the kind of a column is decided from this many rows
 _LONGEST_SHOWN = 40
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _FIX = "correct the cell; or leave it empty where the value is missing, if `missing` allows that"
@@ -46,7 +46,7 @@ _FIX_TIME = "write all times as numbers, or all as ISO 8601"
 def read_csv(
     file: CsvFile, kinds: Mapping[str, ColumnKind], targets: Collection[str] = (), fix: str | None = None
 ) -> Columns:
-    """Reads columns as they are wanted; see `read_columns`. `fix` is what to do about a wrong cell."""
+    """Reads columns as arrays of the given kinds; see `read_columns`. `fix` is what to do about a wrong cell."""
     check_names(file.header, file.names, kinds)
     columns, errors, num_rows = Columns(RowPlaces(file.path)), GatheredErrors(), 0
     typed = {name: TypedColumn(name, kind, name in targets, fix) for name, kind in kinds.items()}
@@ -57,7 +57,7 @@ def read_csv(
             if mistakes:
                 errors.add(DataError(mistakes))
         num_rows += len(block.lines)
-    errors.tell()
+    errors.raise_if_any()
     if num_rows == 0:
         raise no_rows(file.path)
     for name, column in typed.items():
@@ -71,7 +71,7 @@ class Converted(NamedTuple):
     Args:
         values: An array, or a list of text.
         missing: Which cells have no value.
-        wrong: Which cells are not as they should be, by what they are instead.
+        wrong: Which cells are invalid, by what is wrong with them.
     """
 
     values: Any
@@ -80,17 +80,17 @@ class Converted(NamedTuple):
 
 
 class TypedColumn:
-    """A column that is being read, block by block.
+    """A column that is read block by block.
 
-    A column of "either" kind is what more than half of the filled cells among its first rows are. Later ones do not
-    count, so that one wrong cell among a million numbers is told as such, and does not turn the column into a million
-    categories.
+    The kind of an "either" column is decided from its first rows: numbers, if more than half of the cells that are not
+    empty are numbers. Later rows do not count, so that one wrong cell among a million numbers is a mistake, and does
+    not turn the column into a million categories.
 
     Args:
-        name: For messages.
-        kind: What its cells hold.
+        name: The column's name, for messages.
+        kind: The kind of its cells.
         is_target: Whether a cell without a value is a mistake.
-        fix: What to do about a wrong cell. Default: by the kind.
+        fix: What to do about a wrong cell. Default: depends on the kind.
     """
 
     def __init__(self, name: str, kind: ColumnKind, is_target: bool, fix: str | None = None) -> None:
@@ -99,24 +99,24 @@ class TypedColumn:
         self._blocks: list[Any] = []
         self._convert: Callable[[Any], Converted] | None = None
         self._expected = ""
-        self._told: set[str] = set()  # what was wrong with all cells of a block
-        self._is_refused = False  # for decimal commas
+        self._reported: set[str] = set()  # mistakes that all cells of a block had
+        self._has_decimal_commas = False
 
     def add(self, cells: Any, place: Callable[[int], str]) -> list[Mistake]:
-        """Takes the cells of a block of rows.
+        """Converts the cells of a block of rows.
 
         Args:
             cells: An Arrow array of text.
-            place: Names the row of one of them.
+            place: Returns the place of a cell, for messages.
 
         Returns:
-            What is wrong with cells; where all of a block are wrong, one of them, and no later ones.
+            The mistakes in the cells; if all cells of a block are wrong, only one mistake, and none for later blocks.
         """
-        if self._is_refused:
+        if self._has_decimal_commas:
             return []
-        if self._kind == "either" and (refusal := self._judge(cells[:_DECIDING], place)):
-            self._is_refused = True
-            return [refusal]
+        if self._kind == "either" and (mistake := self._decide_kind(cells[:_DECIDING], place)):
+            self._has_decimal_commas = True
+            return [mistake]
         if self._convert is None:
             self._convert, self._expected = _converter(self._kind, cells)
             self._fix = _FIX_TIME if self._kind == "time" else self._fix
@@ -135,7 +135,7 @@ class TypedColumn:
         ]
         empty = np.flatnonzero(converted.missing).tolist() if self._is_target else []
         no_targets = [no_target(self._name, place(row)) for row in empty]
-        return self._once("wrong", wrong, len(cells)) + self._once("empty", no_targets, len(cells))
+        return self._report_once("wrong", wrong, len(cells)) + self._report_once("empty", no_targets, len(cells))
 
     def finish(self) -> npt.NDArray[Any] | Categories | list[str]:
         """The whole column."""
@@ -145,8 +145,8 @@ class TypedColumn:
             return to_categories(pa.chunked_array(self._blocks))
         return np.concatenate(self._blocks)
 
-    def _judge(self, cells: Any, place: Callable[[int], str]) -> Mistake | None:
-        """Decides on numbers or categories; returns a mistake if most cells are numbers with a decimal comma."""
+    def _decide_kind(self, cells: Any, place: Callable[[int], str]) -> Mistake | None:
+        """Decides between numbers and categories; returns a mistake if most cells are numbers with a decimal comma."""
         filled = cells.filter(pa.array(~_are_missing(cells)))
         if 2 * np.count_nonzero(_matches(filled, WITH_COMMA)) > len(filled):
             row = int(_matches(cells, WITH_COMMA).argmax())
@@ -161,18 +161,18 @@ class TypedColumn:
         self._kind = "number" if 2 * num_numbers > len(filled) or len(filled) == 0 else "category"
         return None
 
-    def _once(self, kind: str, mistakes: list[Mistake], num_rows: int) -> list[Mistake]:
-        if kind in self._told:
+    def _report_once(self, kind: str, mistakes: list[Mistake], num_rows: int) -> list[Mistake]:
+        if kind in self._reported:
             return []
         if len(mistakes) == num_rows:
-            self._told.add(kind)
+            self._reported.add(kind)
         return without_repeats(mistakes, num_rows)
 
 
 def to_numbers(cells: Any) -> tuple[npt.NDArray[np.float64], Mask]:
-    """The numbers in cells, NaN where there is none; and which cells are numbers, "nan" and "inf" among them.
+    """The numbers in cells, or NaN; and which cells are numbers, including "nan" and "inf".
 
-    pyarrow reads what our grammar allows, but for blanks around a number, which it refuses, and `nan(...)`.
+    pyarrow accepts the same numbers as our grammar, but rejects blanks around a number and accepts `nan(...)`.
     """
     with contextlib.suppress(pa.ArrowInvalid):
         numbers = cells.cast("float64").to_numpy()
@@ -184,12 +184,12 @@ def to_numbers(cells: Any) -> tuple[npt.NDArray[np.float64], Mask]:
 
 
 def encoded(text: Any) -> Any:
-    """Text with its distinct values apart; the empty one is missing."""
+    """Dictionary-encodes text; empty text becomes null."""
     return pc.if_else(pc.equal(text, ""), pa.scalar(None, text.type), text).dictionary_encode()
 
 
 def to_categories(text: Any) -> Categories:
-    """Encoded text, whose chunks may be encoded each for itself, as one column of categories."""
+    """Converts dictionary-encoded text, whose chunks may have different dictionaries, to a column of categories."""
     if text.num_chunks == 0:
         return Categories(np.empty(0, np.int32), ())
     chunks = text.unify_dictionaries().chunks
@@ -198,7 +198,7 @@ def to_categories(text: Any) -> Categories:
 
 
 def _converter(kind: ColumnKind, cells: Any) -> tuple[Callable[[Any], Converted], str]:
-    """How a column is read whose first cells are these, and what each should hold."""
+    """The function that converts a column with these first cells, and the description of a valid cell."""
     if kind == "time":
         filled = cells.filter(pa.array(~_are_missing(cells)))
         if len(filled) and is_number(filled[0].as_py()):
@@ -212,7 +212,7 @@ def _converter(kind: ColumnKind, cells: Any) -> tuple[Callable[[Any], Converted]
 
 
 def _float32(cells: Any) -> Converted:
-    """Numbers; NaN where the cell is empty, or says NA, N/A, NaN or null."""
+    """Converts cells to numbers; NaN if the cell is empty, or says NA, N/A, NaN or null."""
     numbers, are_numbers = to_numbers(cells)
     are_wrong = ~are_numbers
     if are_wrong.any():
@@ -224,11 +224,11 @@ def _float32(cells: Any) -> Converted:
 
 
 def _int64(cells: Any) -> Converted:
-    """Whole numbers such as ids; none is missing."""
+    """Converts cells to whole numbers, such as ids; none may be missing."""
     none_missing = np.zeros(len(cells), np.bool_)
     letters = np.frombuffer(cells.buffers()[2] or b"", np.uint8) | 32
     with contextlib.suppress(pa.ArrowInvalid):
-        if not (letters == ord("x")).any():  # pyarrow knows numbers in base 16
+        if not (letters == ord("x")).any():  # pyarrow accepts hexadecimal numbers
             return Converted(cells.cast("int64").to_numpy(), none_missing)
     texts = pc.utf8_trim_whitespace(cells).to_pylist()
     are_whole = _matches(cells, WHOLE_NUMBER).tolist()
@@ -239,24 +239,24 @@ def _int64(cells: Any) -> Converted:
 
 
 def _category(cells: Any) -> Converted:
-    """Encoded text; only the empty cell is missing, for "NA" may well be a name."""
+    """Converts cells to categories; only empty cells are missing, since "NA" may be a name."""
     text = encoded(pc.utf8_trim_whitespace(cells))
     return Converted(text, np.asarray(text.is_null()))
 
 
 def _text(cells: Any) -> Converted:
-    """Text without the blanks around it."""
+    """Strips the blanks around text."""
     return Converted(pc.utf8_trim_whitespace(cells).to_pylist(), np.zeros(len(cells), np.bool_))
 
 
 def _numbered_times(cells: Any) -> Converted:
-    """Times, only for their order, which are numbers as they are."""
+    """Converts times that are numbers."""
     times, are_times = to_numbers(cells)
     return Converted(times, np.isnan(times), {"no time": ~are_times})
 
 
 def _iso_times(cells: Any) -> Converted:
-    """Times as ISO 8601 in microseconds since 1970, only for their order; pyarrow knows the commonest forms."""
+    """Converts ISO 8601 times to microseconds since 1970; pyarrow parses the most common formats."""
     for type_ in (pa.timestamp("us"), pa.timestamp("us", "UTC")):
         with contextlib.suppress(pa.ArrowInvalid):
             times = cells.cast(type_).cast("int64").to_numpy().astype(np.float64)
@@ -279,5 +279,5 @@ def _are_missing(cells: Any) -> Mask:
 
 
 def _matches(cells: Any, pattern: str) -> Mask:
-    """Which cells are as a pattern says, blanks around them left out."""
+    """Which cells match a pattern, ignoring the blanks around them."""
     return np.asarray(pc.match_substring_regex(pc.utf8_trim_whitespace(cells), f"^(?:{pattern})$"))

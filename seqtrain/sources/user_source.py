@@ -1,7 +1,7 @@
 """Adds the defaults of `Source` to a user's source, which need not inherit from it.
 
-The object stays what it is, with its attributes and its class's name. Its class is replaced by a subclass that has the
-missing attributes of `Source` too, and is copied and pickled as the class itself is.
+The object keeps its attributes and its class's name. Its class is replaced by a subclass that has the missing
+attributes of `Source` too. The object is copied and pickled like an instance of its own class.
 """
 
 from __future__ import annotations
@@ -15,11 +15,11 @@ from typing import Any, Generic, Protocol
 from seqtrain.sources.base import Source
 
 _CAPABILITIES = tuple(name for name in vars(Source) if not name.startswith("__"))
-_FORMER_NAMES = {"drop_leaking": "purged"}  # of methods of users' classes
+_FORMER_NAMES = {"drop_leaking": "purged", "inferred_arguments": "settled_arguments"}  # which users' classes may have
 
 
 def as_source(built: Any) -> Source:
-    """A source as a config built it, with the defaults that its class lacks."""
+    """Adds the missing defaults of `Source` to a source that a config built."""
     if isinstance(built, Source):
         return built
     own = set(dir(built))
@@ -31,21 +31,21 @@ def as_source(built: Any) -> Source:
             return _Delegating(built)
         try:
             _add_defaults(built, missing)
-        except TypeError:  # a list, or another type that is no Python class
+        except TypeError:  # a list, or another built-in type
             return _Delegating(built)
     source: Source = built
     return source
 
 
 def _has_plain_class(built: Any) -> bool:
-    """Whether nothing happens when the class is subclassed."""
+    """Whether subclassing the object's class has no side effects."""
     return type(type(built)) in (type, abc.ABCMeta) and not any(
         "__init_subclass__" in vars(cls) for cls in type(built).__mro__ if cls not in (object, Protocol, Generic)
     )
 
 
 class _Delegating(Source):
-    """A source whose class cannot be subclassed: a capability that it has is its own, any other is the default."""
+    """Wraps a source whose class cannot be subclassed: its own capabilities are used, and defaults for the others."""
 
     def __init__(self, built: Any) -> None:
         self._built = built
@@ -65,7 +65,7 @@ class _Delegating(Source):
         return super().__getattribute__(name)
 
     def __getattr__(self, name: str) -> Any:
-        if name == "_built":  # which a copy does not have yet
+        if name == "_built":  # a copy does not have it yet
             raise AttributeError(name)
         return getattr(self._built, name)
 

@@ -1,8 +1,8 @@
-"""Decompressed volumes that are kept in memory for the patches and slices still to come of them.
+"""A cache in memory of decompressed volumes.
 
-A compressed volume is decompressed whole for any part of it: kept, the next part costs nothing. The least recently used
-are dropped when the bytes are spent. Threads that want one volume at once wait for the first to read it; each worker
-process has a cache of its own, which is never pickled.
+Reading any part of a compressed volume decompresses the whole volume, so it is cached for its other patches and slices.
+The least recently used volumes are dropped when the memory is full. If several threads need a volume, one reads it and
+the others wait. Each worker process has a cache of its own, whose contents are not pickled.
 """
 
 from __future__ import annotations
@@ -17,10 +17,10 @@ import numpy.typing as npt
 
 
 class VolumeCache:
-    """Arrays by key, the latest used ones.
+    """The most recently used arrays, by key.
 
     Args:
-        num_bytes: Of all arrays together; the latest one is kept even where it is larger.
+        num_bytes: The memory for all arrays together; the latest array is kept even if it is larger.
     """
 
     def __init__(self, num_bytes: int) -> None:
@@ -28,30 +28,30 @@ class VolumeCache:
         self._clear()
 
     def get(self, key: Hashable, read: Callable[[], npt.NDArray[Any]]) -> npt.NDArray[Any]:
-        """The array of a key, read where it is not kept; it must not be written to."""
+        """The array of a key, which is read if it is not cached; it must not be written to."""
         with self._lock:
             reading = self._reading.setdefault(key, threading.Lock())
         with reading:
             with self._lock:
-                if key in self._kept:
-                    self._kept.move_to_end(key)
-                    return self._kept[key]
+                if key in self._arrays:
+                    self._arrays.move_to_end(key)
+                    return self._arrays[key]
             array = np.ascontiguousarray(read())
             array.flags.writeable = False
-            self._keep(key, array)
+            self._add(key, array)
             return array
 
-    def _keep(self, key: Hashable, array: npt.NDArray[Any]) -> None:
+    def _add(self, key: Hashable, array: npt.NDArray[Any]) -> None:
         with self._lock:
-            self._kept[key] = array
-            self._used += array.nbytes
-            while self._used > self.num_bytes and len(self._kept) > 1:
-                self._used -= self._kept.popitem(last=False)[1].nbytes
+            self._arrays[key] = array
+            self._num_bytes_used += array.nbytes
+            while self._num_bytes_used > self.num_bytes and len(self._arrays) > 1:
+                self._num_bytes_used -= self._arrays.popitem(last=False)[1].nbytes
 
     def _clear(self) -> None:
-        self._kept: OrderedDict[Hashable, npt.NDArray[Any]] = OrderedDict()
+        self._arrays: OrderedDict[Hashable, npt.NDArray[Any]] = OrderedDict()
         self._reading: dict[Hashable, threading.Lock] = {}
-        self._used = 0
+        self._num_bytes_used = 0
         self._lock = threading.Lock()
 
     def __getstate__(self) -> dict[str, Any]:

@@ -1,9 +1,10 @@
 """Reads windows of voxels from the file of one volume, in canonical axes.
 
-A file holds voxels as a box with axes of its own, slowest first; the canonical axes (see `volume_source`) are the same
-three in another order, some of them reversed. So a canonical window is a window of the box, and of an uncompressed file
-only the rows that the window touches are read: one call a plane, into memory of its own. Nothing is mapped, because a
-mapped file that is cut short while a run reads it kills the process. A compressed file has to be decompressed whole.
+A file stores voxels as an array with its own three axes, slowest first; the canonical axes (see `volume_source`) are
+the same axes in another order, some of them reversed. So a canonical window is a window of the stored array, and only
+the rows that it touches are read from an uncompressed file, with one call per plane. The file is not memory-mapped,
+because the process would be killed if the file were truncated while a run reads it. A compressed file is decompressed
+as a whole.
 """
 
 from __future__ import annotations
@@ -24,8 +25,8 @@ from seqtrain.sources.npy_files import npy_array
 from seqtrain.sources.volume_source import Shape, Spacing, Voxels, Window
 
 _AS_STORED = (0, 1, 2)
-_AGAIN = "copy or save the file again"
-_MOST_PLANES = 64  # of a volume that is measured
+_FIX = "copy or save the file again"
+_MOST_PLANES = 64  # of a volume whose intensities are measured
 
 
 @dataclass(frozen=True)
@@ -34,16 +35,17 @@ class VolumeFile:
 
     Args:
         path: The file.
-        stored_shape: Of the box in the file, slowest axis first.
-        dtype: Of the voxels as stored.
-        offset: Of the first voxel, in the decompressed file.
+        stored_shape: The shape of the stored array, slowest axis first.
+        dtype: The dtype of the stored voxels.
+        offset: The offset of the first voxel in the decompressed file.
         axes: The stored axis of each of (z, y, x).
-        reversed_axes: For each of (z, y, x), whether the stored axis runs the other way.
-        affine: From canonical voxels (x, y, z) to where they lie (right, anterior, superior), 4x4; None where unknown.
-        unit_mm: Of the affine, in millimetres.
-        slope: By which stored values are multiplied.
-        intercept: That is added then.
-        is_compressed: Whether the whole file is one gzip.
+        reversed_axes: Whether the stored axis of each of (z, y, x) is reversed.
+        affine: The matrix, 4x4, from canonical voxels (x, y, z) to positions (right, anterior, superior); None if
+            unknown.
+        unit_mm: The unit of the affine in millimetres.
+        slope: The factor of stored values.
+        intercept: The number that is added to the product.
+        is_compressed: Whether the whole file is one gzip stream.
     """
 
     path: Path
@@ -60,13 +62,13 @@ class VolumeFile:
 
     @property
     def shape(self) -> Shape:
-        """Along (z, y, x)."""
+        """The shape along (z, y, x)."""
         depth, height, width = (self.stored_shape[axis] for axis in self.axes)
         return depth, height, width
 
     @property
     def spacing_mm(self) -> Spacing:
-        """From voxel to voxel along (z, y, x); 1 where unknown."""
+        """The distances between voxels along (z, y, x); 1 if unknown."""
         if self.affine is None:
             return 1.0, 1.0, 1.0
         x, y, z = (self.unit_mm * np.sqrt((self.affine[:3, :3] ** 2).sum(axis=0))).tolist()
@@ -76,26 +78,26 @@ class VolumeFile:
         """The voxels of a window, along (z, y, x): integers as stored, or scaled to float32.
 
         Raises:
-            DataError: when the file is gone, damaged or truncated, or the window holds NaN.
+            DataError: when the file is missing, damaged or truncated, or the window holds NaN.
         """
-        stored = self._stored_window(window or whole(self.shape))
+        stored = self._stored_window(window or full_window(self.shape))
         try:
             box = self._decompressed()[stored] if self.is_compressed else self._read_rows(stored)
         except (EOFError, zlib.error, gzip.BadGzipFile) as error:
-            raise DataError(f"the compressed file is damaged or truncated: {error}", where=self.path, fix=_AGAIN) from (
+            raise DataError(f"the compressed file is damaged or truncated: {error}", where=self.path, fix=_FIX) from (
                 error
             )
         except OSError as error:
             raise DataError(f"the volume cannot be read: {error.strerror or error}", where=self.path) from error
         return self._scaled(box.transpose(self.axes)[self._directions()])
 
-    def spread_planes(self) -> list[Window]:
-        """Some planes, spread evenly, across the axis that the file holds slowest: no more than they hold is read."""
+    def sampled_planes(self) -> list[Window]:
+        """Some evenly spaced planes across the slowest stored axis, so that only these planes are read."""
         across = self.axes.index(0)
         length = self.shape[across]
         step = -(-length // _MOST_PLANES)
         if step == 1:
-            return [whole(self.shape)]
+            return [full_window(self.shape)]
         z, y, x = (
             [slice(at, at + 1) for at in range(step // 2, length, step)] if axis == across else [slice(0, side)]
             for axis, side in enumerate(self.shape)
@@ -103,7 +105,7 @@ class VolumeFile:
         return list(itertools.product(z, y, x))
 
     def check_length(self) -> None:
-        """Finds a file that is cut short, where its length tells.
+        """Checks that an uncompressed file is not truncated.
 
         Raises:
             DataError: when it is.
@@ -133,7 +135,7 @@ class VolumeFile:
         return np.frombuffer(content, self.dtype, math.prod(self.stored_shape), self.offset).reshape(self.stored_shape)
 
     def _read_rows(self, window: Window) -> Voxels:
-        """Whole rows of the planes that the window touches, of which it takes its part."""
+        """Reads whole rows, and returns the window's part of them."""
         planes, rows, columns = window
         _, height, width = self.stored_shape
         box = np.empty((planes.stop - planes.start, rows.stop - rows.start, width), self.dtype)
@@ -151,7 +153,7 @@ class VolumeFile:
     def _scaled(self, voxels: Voxels) -> Voxels:
         if (self.slope, self.intercept) != (1.0, 0.0):
             scaled = np.empty_like(voxels, dtype=np.float32)
-            for plane, scaled_plane in zip(voxels, scaled, strict=True):  # float64 of one at a time
+            for plane, scaled_plane in zip(voxels, scaled, strict=True):  # float64 for one plane at a time
                 scaled_plane[...] = plane * np.float64(self.slope) + self.intercept
             voxels = scaled
         elif self.dtype.kind == "f":
@@ -173,15 +175,15 @@ class VolumeFile:
             where=self.path,
             expected=f"{self._end} bytes for {self.dtype} of shape {self.stored_shape}",
             received=f"{received} bytes",
-            fix=_AGAIN,
+            fix=_FIX,
         )
 
 
 def npy_volume(path: Path) -> VolumeFile:
-    """The volume in a .npy file, whose axes are taken for (z, y, x) and whose spacing is not known.
+    """The volume in a .npy file, whose axes must be (z, y, x) and whose spacing is unknown.
 
     Raises:
-        DataError: when the file is missing, corrupt or truncated, or holds no volume.
+        DataError: when the file is missing, corrupt or truncated, or does not hold a volume.
     """
     array = npy_array(path)
     check_voxels(path, array.shape, array.dtype)
@@ -191,10 +193,10 @@ def npy_volume(path: Path) -> VolumeFile:
 
 
 def check_voxels(path: Path, shape: tuple[int, ...], dtype: np.dtype[Any]) -> None:
-    """Refuses what is no volume of one number a voxel.
+    """Checks that an array is a volume with one number per voxel.
 
     Raises:
-        DataError: when the shape has not three axes, or the voxels are no numbers, or pairs or triples of them.
+        DataError: when it does not have three axes, or the voxels are not single numbers.
     """
     if len(shape) != 3 or 0 in shape:
         raise DataError(
@@ -214,7 +216,7 @@ def check_voxels(path: Path, shape: tuple[int, ...], dtype: np.dtype[Any]) -> No
         )
 
 
-def whole(shape: Shape) -> Window:
-    """The window that is all of a volume."""
+def full_window(shape: Shape) -> Window:
+    """The window of a whole volume."""
     depth, height, width = shape
     return slice(0, depth), slice(0, height), slice(0, width)

@@ -1,6 +1,6 @@
-"""Which volumes there are, of which patients, with which masks and labels: from two folders and perhaps a table.
+"""Lists volumes with their masks, patients and labels, from two folders and an optional table.
 
-The split goes by patient, so every volume has one, and nobody's volumes may stand on both sides.
+Every volume has a patient, and the volumes of a patient must be on the same side of the split.
 """
 
 from __future__ import annotations
@@ -30,13 +30,13 @@ _MOST_CLASSES = 256  # ids are uint8
 
 @dataclass(frozen=True)
 class VolumeList:
-    """Volumes in their order.
+    """A list of volumes.
 
     Args:
-        images: Their paths below the folder of images.
+        images: The paths of the volumes below the folder of images.
         masks: The paths of their masks below the folder of masks; None without masks.
-        patients: The patient of each.
-        labels: The names of their classes; None where whole volumes have none.
+        patients: The patient of each volume.
+        labels: The class name of each volume; None if whole volumes have no class.
     """
 
     images: tuple[str, ...]
@@ -48,28 +48,30 @@ class VolumeList:
 @argument_group
 @dataclass(frozen=True)
 class VolumeFiles:
-    """Which volumes there are, and how they are read.
+    """The files of volumes, and how they are read.
 
     Args:
         images: The folder of the volumes: .nii, .nii.gz or .npy files at any depth.
-        labels: The folder of their masks, matched by stem: a class id for each voxel, in the volume's shape and place.
+        labels: The folder of their masks, matched by stem: a class id for each voxel, with the volume's shape and
+            position.
         classes: The names of the masks' ids; 0 is the background.
-        image_suffix: A suffix of the volumes' names: "_0000" for `case_1_0000.nii.gz` with the mask
+        image_suffix: A suffix of the volumes' names, such as "_0000" for `case_1_0000.nii.gz` with the mask
             `case_1.nii.gz`. Files without it are skipped.
-        label_suffix: A suffix of the masks' names: "_seg" for `case_1_seg.nii` beside `case_1.nii`.
+        label_suffix: A suffix of the masks' names, such as "_seg" for `case_1_seg.nii` beside `case_1.nii`.
         unmatched: What to do with a volume without a mask, or a mask without a volume: "error" or "skip". Files that a
             table does not name are skipped anyway.
-        table: A CSV file that names the volumes to use, by file or stem, with their patients and perhaps labels.
+        table: A CSV file that names the volumes to use, by file or stem, with their patients and optional labels.
         volume_column: The table's column of the volumes, relative to `images`.
         patient_column: The table's column of the patients. Without a table, the volumes in one folder below `images`
-            are one patient's, and each other volume is a patient of its own.
+            belong to one patient, and each other volume to a patient of its own.
         label_column: The table's column of the class of each whole volume, for classification.
-        spacing_mm: From voxel to voxel, as [z, y, x], that every volume is resampled to while it is read: linear, and
-            by nearest neighbour for masks. Default: as stored.
-        cache_mb: Memory for decompressed volumes, in each worker process; the latest one is kept, however large it is.
+        spacing_mm: The spacing [z, y, x] that every volume is resampled to while it is read, linearly, and masks by
+            nearest neighbour. Default: as stored.
+        cache_mb: The memory for decompressed volumes in each worker process, in MB; the latest volume is kept even if
+            it is larger.
 
     Raises:
-        ConfigError: when labels come without classes or the reverse, or columns without a table.
+        ConfigError: when labels are given without classes or the reverse, or columns without a table.
     """
 
     images: Path
@@ -109,16 +111,16 @@ class VolumeFiles:
             )
 
     def listed(self) -> VolumeList:
-        """The volumes of the table in its order, or else all of the folder, by stem.
+        """The volumes of the table, in its order; without a table, all volumes of the folder, sorted by stem.
 
-        Without a table, a volume in a folder below `images` is of the patient whom that folder is named after.
+        Without a table, a volume in a folder below `images` belongs to the patient with that folder's name.
 
         Raises:
             DataError: when a folder or the table cannot be read, or a volume is missing, has no mask or no patient, or
                 is named twice.
         """
         if self.table is not None:
-            return self._named_by(self.table)
+            return self._from_table(self.table)
         if self.labels is None:
             volumes = by_stem(self.images, EXTENSIONS, self.image_suffix, "volumes")
             return VolumeList(tuple(volumes.values()), None, tuple(map(_folder_or_stem, volumes)))
@@ -128,12 +130,14 @@ class VolumeFiles:
         found, masks = zip(*matched.values(), strict=True)
         return VolumeList(found, masks, tuple(map(_folder_or_stem, matched)))
 
-    def _named_by(self, table: Path) -> VolumeList:
+    def _from_table(self, table: Path) -> VolumeList:
         names = [self.volume_column, self.patient_column, *([self.label_column] if self.label_column else [])]
         read = read_texts(table, names)
         places = [read.places.of(row) for row in range(read.num_rows)]
         for name, cells in read.texts.items():
-            _tell([Mistake(f"the {name} is empty", at) for cell, at in zip(cells, places, strict=True) if not cell])
+            _raise_if_any(
+                [Mistake(f"the {name} is empty", at) for cell, at in zip(cells, places, strict=True) if not cell]
+            )
         volumes = by_stem(self.images, EXTENSIONS, self.image_suffix, "volumes")
         masks = None if self.labels is None else by_stem(self.labels, EXTENSIONS, self.label_suffix, "masks")
         stems = list(map(_stem, read.texts[self.volume_column]))
@@ -148,7 +152,7 @@ class VolumeFiles:
     def _check_stems(
         self, named: Mapping[str, str], volumes: Mapping[str, str], masks: Mapping[str, str] | None
     ) -> None:
-        """Refuses stems of a table, by their places, that have no volume or no mask, or stand there twice."""
+        """Checks that each stem of a table, by its place, has a volume and a mask and occurs once."""
         mistakes: list[Mistake] = []
         first: dict[str, str] = {}
         for where, stem in named.items():
@@ -162,13 +166,13 @@ class VolumeFiles:
                 fix = f"remove this row or {first[stem]}"
                 mistakes.append(Mistake(f"the volume '{stem}' is named twice", where, fix=fix))
             first.setdefault(stem, where)
-            if len(mistakes) == MOST_TOLD:  # each looks for the nearest of all names, which takes its time
+            if len(mistakes) == MOST_TOLD:  # finding the nearest of all names is slow
                 break
-        _tell(mistakes)
+        _raise_if_any(mistakes)
 
 
 def _stem(cell: str) -> str:
-    """Of a volume that a table names by file or by stem."""
+    """The stem of a volume that a table names by file or by stem."""
     stem, extension = stem_and_extension(cell)
     return stem if extension in EXTENSIONS else cell
 
@@ -177,6 +181,6 @@ def _folder_or_stem(stem: str) -> str:
     return stem.split("/", maxsplit=1)[0]
 
 
-def _tell(mistakes: list[Mistake]) -> None:
+def _raise_if_any(mistakes: list[Mistake]) -> None:
     if mistakes:
         raise DataError(mistakes[:MOST_TOLD])

@@ -1,4 +1,4 @@
-"""Checks masks of volumes: they must have the volume's size and position, and contain only ids of classes."""
+"""Checks masks of volumes: they must have the volume's shape and position, and contain only ids of classes."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from seqtrain.errors import DataError, Mistake
 from seqtrain.sources.volume_file import VolumeFile
 from seqtrain.sources.volume_source import Foreground, Mask, Voxels
 
-_MOST_FOREGROUND = 1000  # voxels of a class that are kept
-_MOST_OF_A_STEP = 0.51  # half a step between stored numbers, and what float32 adds
-_SAME_PLACE = 0.1  # of a voxel: what rounding in headers may move a mask against its volume
+_MOST_FOREGROUND = 1000  # voxels per class
+_MAX_ROUNDING = 0.51  # of the step between stored numbers: half a step, and the rounding of float32
+_MAX_SHIFT = 0.1  # of a voxel, by which rounding in headers may move a mask against its volume
 
 
-def not_in_place(image: VolumeFile, mask: VolumeFile) -> Mistake | None:
+def position_mistake(image: VolumeFile, mask: VolumeFile) -> Mistake | None:
     """The mistake of a mask whose position differs from its volume's; None if it is the same."""
     if image.shape != mask.shape:
         return Mistake(
@@ -36,8 +36,8 @@ def not_in_place(image: VolumeFile, mask: VolumeFile) -> Mistake | None:
             fix="save both as NIfTI, or both as .npy",
         )
     corners = np.array([[*np.unravel_index(n, (2, 2, 2)), 1] for n in range(8)]) * [*np.array(image.shape)[::-1] - 1, 1]
-    apart_mm = image.unit_mm * float(np.abs(corners @ (image.affine - mask.affine).T).max())  # many masks name no unit
-    if apart_mm <= _SAME_PLACE * min(image.spacing_mm):
+    apart_mm = image.unit_mm * float(np.abs(corners @ (image.affine - mask.affine).T).max())  # many masks have no unit
+    if apart_mm <= _MAX_SHIFT * min(image.spacing_mm):
         return None
     return Mistake(
         "the mask lies elsewhere than its volume: their affines differ",
@@ -51,13 +51,13 @@ def not_in_place(image: VolumeFile, mask: VolumeFile) -> Mistake | None:
 def as_ids(file: VolumeFile, voxels: Voxels, classes: tuple[str, ...]) -> Mask:
     """The voxels of a mask as ids.
 
-    Floats that were saved as scaled integers come back beside the whole numbers that they were: an id is what a voxel
-    misses by no more than that.
+    Floats that were saved as scaled integers differ from whole numbers by the rounding, so voxels within this distance
+    of an id count as the id.
 
     Raises:
-        DataError: when one is no id of a class.
+        DataError: when a voxel is not the id of a class.
     """
-    rounding = _MOST_OF_A_STEP * abs(file.slope) if abs(file.slope) < 1 / 2 else 0
+    rounding = _MAX_ROUNDING * abs(file.slope) if abs(file.slope) < 1 / 2 else 0
     ids: Mask = np.clip(np.rint(voxels) if rounding else voxels, 0, 255).astype(np.uint8)
     wrong = (ids >= len(classes)) | (np.abs(voxels - ids) > rounding if rounding else ids != voxels)
     if wrong.any():
@@ -73,8 +73,8 @@ def as_ids(file: VolumeFile, voxels: Voxels, classes: tuple[str, ...]) -> Mask:
     return ids
 
 
-def spread_voxels(mask: Mask, num_classes: int) -> Foreground:
-    """By the id of each class but the background: its voxels, or a thousand of them spread evenly over it."""
+def sample_foreground(mask: Mask, num_classes: int) -> Foreground:
+    """At most a thousand evenly spaced voxels of each class except the background, by the class id."""
     found: dict[int, npt.NDArray[np.int32]] = {}
     for number in range(1, num_classes):
         flat = np.flatnonzero(mask == number)

@@ -1,7 +1,7 @@
-"""The source `volume_slices`: slices of volumes as 8-bit images with masks, for networks of two dimensions.
+"""The source `volume_slices`: slices of volumes as 8-bit images with masks, for two-dimensional networks.
 
-A slice is shown as people look at it: the anterior side at the top of an axial slice, the superior side at the top of
-the others; the right side of the image is the patient's right, or in a sagittal slice the anterior.
+A slice is oriented for viewing: the anterior side is at the top of an axial slice, the superior side at the top of
+other slices; the right side of the image is the patient's right, or the anterior side in a sagittal slice.
 """
 
 from __future__ import annotations
@@ -31,25 +31,25 @@ _WHITE = 255
 
 @sources.register("volume_slices")
 class VolumeSlices(Source):
-    """The slices of volumes along one axis, each a gray image with a mask where there are masks.
+    """The slices of volumes along one axis, as gray images, with masks if the volumes have masks.
 
-    Split them `by: group`, the patient: slices of one volume are so alike that any other split tests on what was
-    learnt, and is refused. Slices of .nii and .npy files are read alone; see `volumes` for .nii.gz.
+    Split them `by: group`, the patient: slices of one volume are so similar that any other split validates on training
+    data, and is an error. Only the slice is read from .nii and .npy files; see `volumes` for .nii.gz.
 
     Args:
         listing: See `VolumeFiles`.
-        label_column: The table's column of the class of each whole volume, which is each slice's where there are no
-            masks.
-        plane: Which slices: "axial" (across z), "coronal" (across y) or "sagittal" (across x).
+        label_column: The table's column of the class of each whole volume, which is the class of its slices if there
+            are no masks.
+        plane: The plane of the slices: "axial" (across z), "coronal" (across y) or "sagittal" (across x).
         window: [low, high]: voxels from low to high become 0 to 255, others are clipped; for CT.
-        percentiles: [low, high]: the same, from so many percent of each volume's voxels; for MRI. Default, without
+        percentiles: [low, high]: the same, with these percentiles of each volume's voxels; for MRI. Default, without
             window: [0.5, 99.5].
 
     Attributes:
-        axis: Across which the slices lie, of (z, y, x).
+        axis: The axis across the slices, as an index of (z, y, x).
 
     Raises:
-        ConfigError: see `volumes`, and when window and percentiles are both given, or one is no range.
+        ConfigError: see `volumes`; and when window and percentiles are both given, or low is not below high.
         DataError: see `volumes`.
 
     Example:
@@ -70,7 +70,7 @@ class VolumeSlices(Source):
         self._intensity = Intensity(window, percentiles)
         self._plane: Plane = plane
         self.axis = _AXES[plane]
-        self._cut(Volumes(listing))
+        self._set_volumes(Volumes(listing))
 
     def __len__(self) -> int:
         return int(self._ends[-1])
@@ -86,7 +86,7 @@ class VolumeSlices(Source):
 
     @property
     def labels(self) -> npt.NDArray[np.int64] | None:
-        """The class index of each slice's volume; None where the slices have masks instead."""
+        """The class index of each slice's volume; None if the slices have masks."""
         if self.volumes.labels is None or self.volumes.has_masks:
             return None
         return np.repeat(self.volumes.labels, self._num_slices)
@@ -105,7 +105,7 @@ class VolumeSlices(Source):
         """The patients, or another column of the table, for a split by group.
 
         Raises:
-            ConfigError: when there is no table, and it is not the patients.
+            ConfigError: when there is no table, and another column than the patients is asked for.
         """
         return np.repeat(self.volumes.column(name), self._num_slices)
 
@@ -119,8 +119,8 @@ class VolumeSlices(Source):
         scale = self._scales[volume]
         voxels = self._upright(self.volumes.read(volume, self._slice(volume, position)))
         scaled = (voxels.astype(np.float32) - scale.zero) * (_WHITE / scale.unit)
-        picture: npt.NDArray[np.uint8] = np.rint(np.clip(scaled, 0, _WHITE)).astype(np.uint8)
-        return picture
+        image: npt.NDArray[np.uint8] = np.rint(np.clip(scaled, 0, _WHITE)).astype(np.uint8)
+        return image
 
     def read_mask(self, index: int) -> Mask:
         """The class ids of the same pixels, uint8.
@@ -132,11 +132,11 @@ class VolumeSlices(Source):
         return self._upright(self.volumes.read_mask(volume, self._slice(volume, position)))
 
     def class_counts(self, indices: npt.NDArray[np.integer]) -> npt.NDArray[np.int64]:
-        """How many pixels of each class the masks of some slices hold."""
+        """The number of pixels of each class in the masks of some slices."""
         return count_classes(self, indices)
 
     def drop_leaking(self, train: npt.NDArray[np.integer], val: npt.NDArray[np.integer]) -> npt.NDArray[np.integer]:
-        """All of `train`, where no patient is on both sides.
+        """All of `train`; checks that no patient is on both sides.
 
         Raises:
             DataError: when one is.
@@ -152,19 +152,19 @@ class VolumeSlices(Source):
     def of_inputs(self, inputs: Sequence[Path]) -> Self:
         """The slices of the volumes of some files and folders; see `Volumes.of_inputs`."""
         other = copy.copy(self)
-        other._cut(self.volumes.of_inputs(inputs))
+        other._set_volumes(self.volumes.of_inputs(inputs))
         return other
 
     def place(self, index: int) -> tuple[int, Window]:
-        """The volume that a slice is of, and its voxels there."""
+        """A slice's volume, and its window in the volume."""
         volume, position = self._place(index)
         return volume, self._slice(volume, position)
 
     def in_volume_axes(self, mask: Mask) -> Mask:
-        """The mask of a slice as a window of its volume, turned back from upright."""
+        """The mask of a slice as a window of its volume, in the volume's orientation."""
         return np.expand_dims(mask[::-1], self.axis)
 
-    def _cut(self, volumes: Volumes) -> None:
+    def _set_volumes(self, volumes: Volumes) -> None:
         self.volumes = volumes
         self.classes = volumes.classes
         self._scales = VolumeScales(volumes, self._intensity)
@@ -172,7 +172,7 @@ class VolumeSlices(Source):
         self._ends = np.cumsum(self._num_slices)
 
     def _place(self, index: int) -> tuple[int, int]:
-        """The volume that a slice is of, and its number there."""
+        """A slice's volume, and its number in the volume."""
         if not 0 <= index < len(self):
             raise IndexError(f"slice {index} of {len(self)}")
         volume = int(self._ends.searchsorted(index, side="right"))

@@ -1,10 +1,10 @@
-"""What a source of volumes is: three-dimensional images, such as CT or MRI, with masks or labels where they exist.
+"""The base class of sources of volumes: three-dimensional images, such as CT or MRI, with optional masks or labels.
 
-All volumes have the same canonical axes, whatever their files hold: (depth, height, width) = (z, y, x), where depth
-grows to the patient's superior side, height to the anterior and width to the right. That is NIfTI's RAS+ with the axes
-in reverse order, the last one the fastest.
+All volumes have the same canonical axes, whatever their files' axes are: (depth, height, width) = (z, y, x). Depth
+points to the patient's superior side, height to the anterior and width to the right. That is NIfTI's RAS+ with the axes
+in reverse order, so that the last axis varies fastest.
 
-Sequences ask for windows, so that of a volume of gigabytes only a patch is read where the format allows.
+Sequences read windows, so that only a patch of a large volume is read if the file's format allows.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ Foreground = Mapping[int, npt.NDArray[np.int32]]
 class VolumeSource(Source):
     """A source whose samples are volumes.
 
-    `groups` says which patient each volume is of; `labels` is None where whole volumes have no class.
+    `groups` are the patients of the volumes; `labels` is None if whole volumes have no class.
     """
 
     def shape(self, index: int) -> Shape:
@@ -36,14 +36,14 @@ class VolumeSource(Source):
         raise NotImplementedError
 
     def spacing_mm(self, index: int) -> Spacing:
-        """From voxel to voxel along (z, y, x)."""
+        """The distances between voxels along (z, y, x), in millimetres."""
         raise NotImplementedError
 
     def read(self, index: int, window: Window | None = None) -> Voxels:
-        """Voxels along (z, y, x), integers as stored or float32; perhaps a view that must not be written to.
+        """Voxels along (z, y, x), integers as stored or float32; they may be a view that must not be written to.
 
         Args:
-            index: Of the volume.
+            index: The index of the volume.
             window: The part to read, inside the volume. Default: all of it.
 
         Raises:
@@ -52,7 +52,7 @@ class VolumeSource(Source):
         raise NotImplementedError
 
     def read_mask(self, index: int, window: Window | None = None) -> Mask:
-        """The ids of the same voxels.
+        """The class ids of the same voxels.
 
         Raises:
             DataError: when the file is damaged or truncated, or holds an id outside the classes.
@@ -60,12 +60,12 @@ class VolumeSource(Source):
         raise NotImplementedError
 
     def some_voxels(self, index: int) -> Voxels:
-        """Voxels as stored, in a row: a part that is quickly read, spread evenly over the volume, to measure it by."""
+        """Stored voxels from evenly spaced parts of the volume, as a 1D array, to measure intensities quickly."""
         raise NotImplementedError
 
     def foreground(self, index: int) -> Foreground:
-        """By the id of each class but the background that the mask holds: some of its voxels, (n, 3), as (z, y, x).
+        """Voxels (z, y, x) of each class in the mask except the background, as arrays (n, 3) by class id.
 
-        They are spread evenly over the class, a thousand at most, and found once.
+        They are at most a thousand per class, evenly spaced, and found once.
         """
         raise NotImplementedError

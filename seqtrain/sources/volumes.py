@@ -20,27 +20,28 @@ from seqtrain.sources.nifti import nifti_volume, save_mask
 from seqtrain.sources.resampling import Resampling
 from seqtrain.sources.table_file import read_texts
 from seqtrain.sources.volume_cache import VolumeCache
-from seqtrain.sources.volume_file import VolumeFile, npy_volume, whole
+from seqtrain.sources.volume_file import VolumeFile, full_window, npy_volume
 from seqtrain.sources.volume_list import EXTENSIONS, VolumeFiles
-from seqtrain.sources.volume_mask import as_ids, not_in_place, spread_voxels
+from seqtrain.sources.volume_mask import as_ids, position_mistake, sample_foreground
 from seqtrain.sources.volume_source import Foreground, Mask, Shape, Spacing, VolumeSource, Voxels, Window
 
 
 @sources.register("volumes")
 class Volumes(VolumeSource):
-    """Volumes, such as CT or MRI, brought to one orientation and, on request, to one spacing.
+    """Volumes, such as CT or MRI, reoriented to the same axes and, on request, resampled to the same spacing.
 
-    Headers are read at the start, voxels when they are asked for: of .nii and .npy files only the part that is wanted,
-    while .nii.gz files are decompressed whole and kept while `cache_mb` lasts. In memory the axes are (z, y, x), to
-    the patient's superior, anterior and right side; a .npy file is taken to be so.
+    Headers are read at the start, voxels when they are needed: only the needed part of .nii and .npy files, while
+    .nii.gz files are decompressed as a whole and cached in `cache_mb`. In memory the axes are (z, y, x), to the
+    patient's superior, anterior and right side; the axes of a .npy file must be the same.
 
     Args:
         listing: See `VolumeFiles`.
 
     Raises:
-        ConfigError: when labels come without classes or the reverse, columns without a table, or nibabel is missing.
-        DataError: when a file is missing, damaged or no volume, a mask's shape or place is not its volume's, or a
-            split has a patient on both sides.
+        ConfigError: when labels are given without classes or the reverse, columns without a table, or nibabel is not
+            installed.
+        DataError: when a file is missing, damaged or not a volume, a mask's shape or position is not its volume's, or a
+            patient is on both sides of the split.
 
     Example:
         source: {name: volumes, images: data/images, labels: data/labels, classes: [background, lesion]}
@@ -80,14 +81,14 @@ class Volumes(VolumeSource):
 
     @property
     def files(self) -> tuple[Paths, ...]:
-        """The volumes, and their masks where there are some."""
+        """The volumes, and their masks if there are any."""
         return tuple([str(file.path) for file in group] for group in (self._images, self._masks) if group)
 
     def of_inputs(self, inputs: Sequence[Path]) -> Self:
-        """The volumes of some files and folders, read as these are; their masks and labels are all zero.
+        """The volumes of some files and folders, with the same options; their masks and labels are all zero.
 
         Raises:
-            DataError: when an input is no volume, or a folder holds none.
+            DataError: when an input is not a volume, or a folder holds none.
         """
         other = copy.copy(self)
         other._images = [_volume_file(path) for path in itertools.chain(*map(self._volumes_of, inputs))]
@@ -103,13 +104,13 @@ class Volumes(VolumeSource):
         return self._resampling(index).shape
 
     def spacing_mm(self, index: int) -> Spacing:
-        """From voxel to voxel along (z, y, x), as the volume is read; 1 for an array."""
+        """The distances between voxels along (z, y, x), in millimetres, after resampling; 1 for an array."""
         return self._listing.spacing_mm or self._images[index].spacing_mm
 
     def read(self, index: int, window: Window | None = None) -> Voxels:
         """See `VolumeSource`."""
         resampling = self._resampling(index)
-        window = window or whole(resampling.shape)
+        window = window or full_window(resampling.shape)
         file = self._images[index]
         if resampling.is_identity:
             return self._part(file, window)
@@ -120,21 +121,21 @@ class Volumes(VolumeSource):
         if not self.has_masks:
             raise ConfigError("the volumes have no masks", fix="name their folder with `labels:` in the source")
         resampling = self._resampling(index)
-        window = window or whole(resampling.shape)
+        window = window or full_window(resampling.shape)
         if self._masks is None:
             return np.zeros([part.stop - part.start for part in window], np.uint8)
         return resampling.nearest(self._ids(self._masks[index], resampling.needed(window)), window)
 
     def save_mask(self, index: int, mask: Mask, path: Path) -> None:
-        """Writes a mask in the place and the format of a volume's file.
+        """Writes a mask with the axes, the position and the format of a volume's file.
 
         Args:
-            index: Of the volume.
-            mask: Ids in the shape that the volume is read in.
-            path: To write; with the extension of the volume's file.
+            index: The index of the volume.
+            mask: The ids, in the shape that the volume is read in.
+            path: The file to write, with the extension of the volume's file.
         """
         file = self._images[index]
-        stored = self._resampling(index).undone(mask)
+        stored = self._resampling(index).inverse(mask)
         if file.affine is None:
             with path.open("wb") as out:
                 np.save(out, stored)
@@ -144,23 +145,23 @@ class Volumes(VolumeSource):
     def some_voxels(self, index: int) -> Voxels:
         """See `VolumeSource`."""
         file = self._images[index]
-        return np.concatenate([self._part(file, plane).reshape(-1) for plane in file.spread_planes()])
+        return np.concatenate([self._part(file, plane).reshape(-1) for plane in file.sampled_planes()])
 
     def foreground(self, index: int) -> Foreground:
         """See `VolumeSource`."""
         if index not in self._foreground:
-            self._foreground[index] = spread_voxels(self.read_mask(index), len(self.classes or ()))
+            self._foreground[index] = sample_foreground(self.read_mask(index), len(self.classes or ()))
         return self._foreground[index]
 
     def class_counts(self, indices: npt.NDArray[np.integer]) -> npt.NDArray[np.int64]:
-        """How many voxels of each class the masks of some volumes hold."""
+        """The number of voxels of each class in the masks of some volumes."""
         return count_classes(self, indices)
 
     def column(self, name: str) -> npt.NDArray[np.str_]:
         """The patients, or another column of the table, for a split by group.
 
         Raises:
-            ConfigError: when there is no table, and it is not the patients.
+            ConfigError: when there is no table, and another column than the patients is asked for.
         """
         if name in ("patient", self._listing.patient_column):
             return self.groups
@@ -173,7 +174,7 @@ class Volumes(VolumeSource):
         return np.array(read_texts(self._listing.table, [name]).texts[name])
 
     def drop_leaking(self, train: npt.NDArray[np.integer], val: npt.NDArray[np.integer]) -> npt.NDArray[np.integer]:
-        """All of `train`, where no patient is on both sides: what is learnt of one would be tested on the same one.
+        """All of `train`; checks that no patient is on both sides.
 
         Raises:
             DataError: when one is.
@@ -198,7 +199,7 @@ class Volumes(VolumeSource):
         self._foreground: dict[int, Foreground] = {}
 
     def _volumes_of(self, path: Path) -> list[Path]:
-        """A volume, or those of a folder that are no masks by their names."""
+        """A volume, or the volumes of a folder except those that are masks by their names."""
         if path.is_dir():
             volumes = by_stem(path, EXTENSIONS, self._listing.image_suffix, "volumes")
             return [path / file for file in self.mask_names.images_of(path, list(volumes.values()))]
@@ -224,7 +225,7 @@ class Volumes(VolumeSource):
 
     def _check_masks(self) -> None:
         pairs = zip(self._images, self._masks or self._images, strict=True)
-        mistakes = [mistake for image, mask in pairs if (mistake := not_in_place(image, mask)) is not None]
+        mistakes = [mistake for image, mask in pairs if (mistake := position_mistake(image, mask)) is not None]
         if mistakes:
             raise DataError(mistakes[:MOST_TOLD])
 
@@ -246,7 +247,7 @@ def _volume_file(path: Path) -> VolumeFile:
 
 
 def _class_indices(labels: tuple[str, ...] | None) -> tuple[npt.NDArray[np.int64] | None, tuple[str, ...] | None]:
-    """Class indices in the order of the names: of the numbers, where all are whole numbers."""
+    """Class indices and class names, sorted as numbers if all are whole numbers, otherwise as text."""
     if labels is None:
         return None, None
     names = set(labels)

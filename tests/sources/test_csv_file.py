@@ -28,7 +28,7 @@ def split(path: Path) -> tuple[list[Row], list[str]]:
             columns = [[cell.strip() for cell in cells.to_pylist()] for cells in block.cells]
             cells = map(list, zip(*columns, strict=True))
             rows += zip(block.lines.tolist(), block.starts.tolist(), cells, strict=True)
-        errors.tell()
+        errors.raise_if_any()
     except DataError as error:
         mistakes += [f"{str(mistake.where).rpartition(':')[2]} {mistake.message}" for mistake in error.mistakes]
     return rows, mistakes

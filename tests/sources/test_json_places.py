@@ -1,7 +1,7 @@
 import pytest
 
 from seqtrain.errors import DataError
-from seqtrain.sources.json_places import json_items, read_item, unmangled
+from seqtrain.sources.json_places import decoded_text, json_items, read_item
 
 TEXT = '\ufeff { "skipped" : [[1], {"a": "]}"}], "b":[ ],\n"a" : [ {"name" : "Größe"} ,\t[1,2] , 3.5 ], "z": null } '
 
@@ -15,15 +15,15 @@ def path(tmp_path):
 def test_items_are_told_with_places_where_they_can_be_read_again(path):
     items = list(json_items(path, ["a", "b"]))
     assert [item.key for item in items] == ["a", "a", "a"]
-    assert unmangled(items[0].value["name"]) == "Größe"
+    assert decoded_text(items[0].value["name"]) == "Größe"
     assert [item.value for item in items[1:]] == [[1, 2], 3.5]
     again = [read_item(path, item.start, item.length) for item in items]
     assert again == [{"name": "Größe"}, [1, 2], 3.5]
 
 
 def test_text_that_was_written_with_escapes_is_left_as_it_is():
-    assert unmangled("日本") == "日本"
-    assert unmangled("Größe".encode().decode("latin-1")) == "Größe"
+    assert decoded_text("日本") == "日本"
+    assert decoded_text("Größe".encode().decode("latin-1")) == "Größe"
 
 
 @pytest.mark.parametrize("length", range(4, len(TEXT.encode()) - 2))

@@ -3,11 +3,11 @@ import pytest
 from matplotlib.path import Path
 from PIL import Image, ImageDraw
 
-from seqtrain.sources.polygon import filled
+from seqtrain.sources.polygon import fill_polygons
 
 
 def drawn(points, size):
-    return whole(filled([np.array(points, dtype=np.float64).reshape(-1, 2)], size)[0], size)
+    return whole(fill_polygons([np.array(points, dtype=np.float64).reshape(-1, 2)], size)[0], size)
 
 
 def whole(part, size):
@@ -84,7 +84,7 @@ def test_many_polygons_are_filled_as_each_alone():
     between = np.array([[1.6, 1.0], [2.4, 1.0], [2.4, 5.0], [1.6, 5.0]])  # two columns of centres
     stars = [star(generator, number) + generator.uniform(-40, 40, 2) for number in (3, 5, 9, 40, 4)]
     polygons = [outside, *stars[:2], between, *stars[2:], between - 30, outside.round()]
-    together = filled(polygons, (64, 60))
+    together = fill_polygons(polygons, (64, 60))
     assert len(together) == len(polygons)
     for part, polygon in zip(together, polygons, strict=True):
         assert np.array_equal(whole(part, (64, 60)), drawn(polygon, (64, 60)))
@@ -98,4 +98,4 @@ def test_points_far_outside_are_cut_off():
 
 
 def test_no_polygons_are_no_regions():
-    assert filled([], (6, 8)) == []
+    assert fill_polygons([], (6, 8)) == []

@@ -4,7 +4,7 @@ from PIL import Image
 from scipy import ndimage
 
 from seqtrain.sources.resampling import Resampling, resized
-from seqtrain.sources.volume_file import whole
+from seqtrain.sources.volume_file import full_window
 
 SHAPE, STORED = (7, 9, 10), (4.0, 1.5, 1.0)
 VOXELS = np.random.default_rng(0).normal(size=SHAPE).astype(np.float32)
@@ -19,7 +19,7 @@ def places(shape, wanted):
 @pytest.mark.parametrize("wanted", [(1.0, 1.0, 1.0), (5.0, 2.0, 2.5), (4.0, 1.0, 1.0)])
 def test_values_are_linear_between_voxels_as_scipy_interpolates(wanted):
     resampling = Resampling(SHAPE, STORED, wanted)
-    new = resampling.linear(VOXELS, whole(resampling.shape))
+    new = resampling.linear(VOXELS, full_window(resampling.shape))
     expected = ndimage.map_coordinates(VOXELS, places(resampling.shape, wanted), order=1, mode="nearest")
     assert new.dtype == np.float32
     assert np.allclose(new, expected, atol=1e-5)
@@ -29,8 +29,8 @@ def test_values_are_linear_between_voxels_as_scipy_interpolates(wanted):
 def test_a_window_is_made_from_what_it_needs_as_the_whole_is_from_all(wanted):
     resampling = Resampling(SHAPE, STORED, wanted)
     mask = (VOXELS > 0).astype(np.uint8)
-    all_values = resampling.linear(VOXELS, whole(resampling.shape))
-    all_ids = resampling.nearest(mask, whole(resampling.shape))
+    all_values = resampling.linear(VOXELS, full_window(resampling.shape))
+    all_ids = resampling.nearest(mask, full_window(resampling.shape))
     assert all_values.shape == all_ids.shape == resampling.shape
     depth, height, width = resampling.shape
     for window in (
@@ -53,7 +53,7 @@ def test_a_window_needs_little_more_than_its_own_place():
 def test_a_mask_takes_the_voxel_that_the_middle_lies_in():
     mask = np.array([0, 1, 2], np.uint8).reshape(1, 1, 3)
     resampling = Resampling((1, 1, 3), (1.0, 1.0, 3.0), (1.0, 1.0, 1.0))
-    assert resampling.nearest(mask, whole(resampling.shape)).ravel().tolist() == [0, 0, 0, 1, 1, 1, 2, 2, 2]
+    assert resampling.nearest(mask, full_window(resampling.shape)).ravel().tolist() == [0, 0, 0, 1, 1, 1, 2, 2, 2]
 
 
 def test_equal_spacing_changes_nothing():
