@@ -53,13 +53,13 @@ def progress_shown_as(progress: str) -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def status(words: str, asked: str | None = None) -> Iterator[None]:
+def status(task: str, asked: str | None = None) -> Iterator[None]:
     """Shows a status line for a task that takes more than a second.
 
     A terminal shows it with the elapsed time until the task is done; a log file gets one line.
 
     Args:
-        words: The task, such as `listing the samples`.
+        task: The task, such as `listing the samples`.
         asked: See `display`.
     """
     shown = display(asked)
@@ -67,7 +67,7 @@ def status(words: str, asked: str | None = None) -> Iterator[None]:
         yield
         return
     done = threading.Event()
-    arguments = words, shown, sys.stderr, done
+    arguments = task, shown, sys.stderr, done
     thread = threading.Thread(target=_show_status, args=arguments, name="status", daemon=True)
     thread.start()
     try:
@@ -189,16 +189,16 @@ def _screen(descriptor: int) -> TextIO:
     return io.TextIOWrapper(raw, encoding="utf-8", errors="backslashreplace", line_buffering=True)
 
 
-def _show_status(words: str, shown: Display, stream: TextIO, done: threading.Event) -> None:
+def _show_status(task: str, shown: Display, stream: TextIO, done: threading.Event) -> None:
     """Waits a second, then shows the status line; runs in a separate thread."""
     if done.wait(PATIENCE_S):
         return
     from tqdm import tqdm
 
     if shown == "lines":
-        tqdm.write(words, file=stream)
+        tqdm.write(task, file=stream)
         return
-    line: tqdm[Any] = tqdm(desc=words, bar_format="{desc} ({elapsed})", leave=False, dynamic_ncols=True, file=stream)
+    line: tqdm[Any] = tqdm(desc=task, bar_format="{desc} ({elapsed})", leave=False, dynamic_ncols=True, file=stream)
     line.start_t -= PATIENCE_S
     line.refresh()
     while not done.wait(PATIENCE_S):

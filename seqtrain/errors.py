@@ -28,7 +28,7 @@ from dataclasses import dataclass, replace
 IMPORT_FAILED, MISSING_FILE, UNKNOWN_COMPONENT = "import_failed", "missing_file", "unknown_component"
 """Codes of mistakes that are ignored in a config that is only shown or compared, not trained."""
 
-MOST_TOLD = 10
+MOST_SHOWN = 10
 """The largest number of mistakes to collect in one file if each takes time to find."""
 
 MOST_LISTED = 10_000
@@ -228,7 +228,7 @@ class OutOfTimeError(SeqtrainError):
 
 def first_of(mistakes: Iterable[Mistake], count: int, what: str) -> list[Mistake]:
     """The first few of `count` mistakes, and one that says how many more of `what` there are."""
-    first = list(itertools.islice(mistakes, MOST_TOLD))
+    first = list(itertools.islice(mistakes, MOST_SHOWN))
     return first + [Mistake(f"and {count - len(first)} more {what}")] * (count > len(first))
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import cast
 
 from seqtrain.config.node import Node
 from seqtrain.config.reader import read_text
@@ -40,12 +41,7 @@ def apply_override(root: Node, text: str, mistakes: list[Mistake]) -> None:
 def _descend(node: Node, key: str, place: str) -> Node:
     if isinstance(node.value, list):
         return _item(node, key, place)
-    if isinstance(node.value, str):
-        _name_becomes_mapping(node)
-    if node.value is None:
-        node.value = {}
-    if not node.is_mapping:
-        raise ConfigError(f"'{key}' leads into a value that has no parts", where=place, received=repr(node.value))
+    _make_mapping(node, key, place)
     if key not in node.value:
         node.value[key] = Node({}, place, node.folder)
         node.key_places[key] = place
@@ -58,30 +54,31 @@ def _set(node: Node, key: str, value: Node, place: str) -> None:
         target = _item(node, key, place)
         target.__dict__.update(value.__dict__)
         return
-    parent = node
-    if isinstance(parent.value, str):
-        _name_becomes_mapping(parent)
-    if parent.value is None:
-        parent.value = {}
-    if not parent.is_mapping:
-        raise ConfigError(f"'{key}' leads into a value that has no parts", where=place, received=repr(parent.value))
-    parent.value[key] = value
-    parent.key_places[key] = place
+    _make_mapping(node, key, place)
+    node.value[key] = value
+    node.key_places[key] = place
+
+
+def _make_mapping(node: Node, key: str, place: str) -> None:
+    """Turns a plain component name, or an empty value, into a mapping that can contain `key`."""
+    if isinstance(node.value, str):
+        node.value = {"name": Node(node.value, node.place, node.folder)}
+        node.key_places = {"name": node.place}
+    if node.value is None:
+        node.value = {}
+    if not node.is_mapping:
+        raise ConfigError(f"'{key}' leads into a value that has no parts", where=place, received=repr(node.value))
 
 
 def _item(node: Node, key: str, place: str) -> Node:
     """An item of a list of components, by position or by name; if by name, the node with its arguments."""
-    for index, item in enumerate(node.value):
-        if key == str(index):
-            found: Node = item
-            return found
-        if item.value == key or (item.is_mapping and item.find(["name"]).value == key):
-            found = item
-            return found
+    items: list[Node] = node.value
+    for index, item in enumerate(items):
+        if key in (str(index), item.value) or (item.is_mapping and item.find(["name"]).value == key):
+            return item
         if item.is_mapping and list(item.value) == [key]:
-            found = item.value[key]
-            return found
-    names = [_label(item) for item in node.value]
+            return cast(Node, item.value[key])
+    names = [_label(item) for item in items]
     raise ConfigError(
         f"the list has no '{key}'",
         where=place,
@@ -94,11 +91,6 @@ def _label(item: Node) -> str:
     if not item.is_mapping:
         return str(item.value)
     return str(item.value["name"].value) if "name" in item.value else next(iter(item.value), "{}")
-
-
-def _name_becomes_mapping(node: Node) -> None:
-    node.value = {"name": Node(node.value, node.place, node.folder)}
-    node.key_places = {"name": node.place}
 
 
 def _set_places(node: Node, place: str) -> None:

@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from seqtrain.doctor.finding import Finding, finding_of
-from seqtrain.doctor.versions import version_of
+from seqtrain.training.provenance import version_of
 
 LONGEST_S = 180
 _QUERY = "name,driver_version,memory.total,memory.used"

@@ -84,5 +84,5 @@ def summary(findings: Sequence[Finding]) -> str:
     """The last line that is printed: the number of problems and warnings."""
     statuses = [finding.status for finding in findings]
     problems, warnings = statuses.count("problem"), statuses.count("warning")
-    words = [counted(problems, "problem", none="no"), counted(warnings, "warning", none="no")]
-    return f"{', '.join(words)}, {statuses.count('ok')} ok"
+    counts = [counted(problems, "problem", none="no"), counted(warnings, "warning", none="no")]
+    return f"{', '.join(counts)}, {statuses.count('ok')} ok"

@@ -11,6 +11,7 @@ from importlib import metadata
 
 from seqtrain import __version__
 from seqtrain.doctor.finding import Finding, finding_of
+from seqtrain.training.provenance import version_of
 
 _SAME = {  # distributions that contain the same modules: one is enough, and two overwrite each other's files
     "tensorflow": ("tensorflow", "tensorflow-cpu", "tensorflow-intel", "tf-nightly"),
@@ -55,14 +56,6 @@ def check_package(package: str, oldest: str) -> Finding:
     is_old = _numbers(version) < _numbers(oldest)
     message += f"; {oldest} is needed" if is_old else ""
     return finding_of("versions", short, message, f"pip install '{name}>={oldest}'", problem=is_old)
-
-
-def version_of(package: str) -> str | None:
-    """The version of an installed distribution, found without importing it."""
-    try:
-        return metadata.version(package)
-    except metadata.PackageNotFoundError:
-        return None
 
 
 def _numbers(version: str) -> tuple[int, ...]:

@@ -50,7 +50,7 @@ class Evaluation:
         return {"status": "evaluated", **self.__dict__, "metrics": finite(self.metrics)}
 
     def text(self) -> str:
-        """The same as text for the terminal."""
+        """The result as text for the terminal."""
         names = {"train": "training samples", "val": "validation samples", "all": "samples"}
         whose = f" of {self.source}" if self.source else ""
         replaced = f" ({self.bad_samples} cannot be read, others took their place)" if self.bad_samples else ""

@@ -117,7 +117,7 @@ class Predictions:
         }
 
     def text(self) -> str:
-        """The same as text for the terminal."""
+        """The result as text for the terminal."""
         failed = f" ({self.failed} have an error)" if self.failed else ""
         done = f"predicted {self.samples - self.failed} of {self.samples} samples{failed}"
         counts = sorted(self.classes.items(), key=lambda each: -each[1])[:_MAX_SHOWN]
@@ -167,7 +167,7 @@ def predict(
     sequence = _keep_all_samples(run.sequence_of(source))
     num_items = len(source if sequence.indices is None else sequence.indices)  # for volumes, these are patches
     writer, done.out_format = writer_for(out, out_format, run, inputs, sequence, source)
-    whole = False
+    is_complete = False
     try:
         with sample_bar("predicting", num_items) as advance:
             for batch in readable_batches(run, sequence, source):
@@ -175,10 +175,10 @@ def predict(
                 writer.write(batch)
                 advance(len(batch.names))
         done.require_all(sequence)
-        whole = True
+        is_complete = True
     finally:
-        done.written = writer.close(whole)
-        if not whole and done.written:
+        done.written = writer.close(is_complete)
+        if not is_complete and done.written:
             log.warning("what was predicted so far is in %s", ", ".join(done.written))
     return done
 

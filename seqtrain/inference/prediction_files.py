@@ -37,8 +37,11 @@ class Writer(Protocol):
         """Writes the predictions for one batch."""
         ...
 
-    def close(self, whole: bool) -> list[str]:
-        """Closes the files; if `whole` (nothing is missing), removes `.partial` from their names.
+    def close(self, is_complete: bool) -> list[str]:
+        """Closes the files.
+
+        Args:
+            is_complete: Whether all predictions were written; if so, `.partial` is removed from the file names.
 
         Returns:
             The paths that were written, the most important first.
@@ -76,13 +79,13 @@ class TableWriter:
         self._file.write("".join(map(self._line, lines)) if self._as_json else _csv(lines))
         self._file.flush()
 
-    def close(self, whole: bool) -> list[str]:
+    def close(self, is_complete: bool) -> list[str]:
         """See `Writer`."""
         self._file.flush()
         if self._path is None:
             return []
         self._file.close()
-        return [str(_finish_file(self._path, whole))]
+        return [str(_finish_file(self._path, is_complete))]
 
     def _line(self, cells: list[Any]) -> str:
         *known, error = zip(self._headings, cells, strict=True)
@@ -126,11 +129,14 @@ class ArrayWriter:
             file.flush()
         self._names.write(batch)
 
-    def close(self, whole: bool) -> list[str]:
+    def close(self, is_complete: bool) -> list[str]:
         """See `Writer`."""
         for file in self._files.values():
             file.close()
-        return [*(str(_finish_file(path, whole)) for path in self._paths.values()), *self._names.close(whole)]
+        return [
+            *(str(_finish_file(path, is_complete)) for path in self._paths.values()),
+            *self._names.close(is_complete),
+        ]
 
 
 class ImageWriter:
@@ -159,7 +165,7 @@ class ImageWriter:
                 continue
             path.parent.mkdir(parents=True, exist_ok=True)
             self._image(name, batch.outputs[self._spec.name][position]).save(partial(path), format="PNG")
-            _finish_file(path, whole=True)
+            _finish_file(path, is_complete=True)
 
     def _image(self, name: str, output: Array) -> Image.Image:
         if self._spec.kind == "picture":
@@ -171,7 +177,7 @@ class ImageWriter:
         image.putpalette(palette())
         return image
 
-    def close(self, whole: bool) -> list[str]:
+    def close(self, is_complete: bool) -> list[str]:
         """See `Writer`."""
         return [str(self._folder)]
 
@@ -212,9 +218,9 @@ def palette() -> list[int]:
     return [part for color in colors for part in color]
 
 
-def _finish_file(path: Path, whole: bool) -> Path:
+def _finish_file(path: Path, is_complete: bool) -> Path:
     """Renames a complete file from its `.partial` name; returns the path."""
-    return partial(path).replace(path) if whole else partial(path)
+    return partial(path).replace(path) if is_complete else partial(path)
 
 
 def _open_partial(path: Path) -> TextIO:

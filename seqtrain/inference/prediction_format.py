@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, Literal, TextIO
 
 from seqtrain.errors import ConfigError
+from seqtrain.inference.output_paths import OutputPaths, require_not_data
 from seqtrain.inference.prediction_files import (
     ArrayWriter,
     ImageWriter,
@@ -17,7 +18,6 @@ from seqtrain.inference.prediction_files import (
     array_files,
     inputs_file,
 )
-from seqtrain.inference.prediction_places import Places, require_no_data
 from seqtrain.inference.trained_run import TrainedRun
 from seqtrain.inference.volume_masks import VolumeParts, VolumeWriter, volume_parts
 from seqtrain.reports.output_spec import OutputSpec
@@ -64,18 +64,20 @@ def writer_for(
         folder = out if isinstance(out, Path) else Path("predictions")
         if chosen == "volumes" and parts is not None:
             names = [parts.volumes.describe(index) for index in range(len(parts.volumes))]
-            return VolumeWriter(folder, parts, Places(folder, inputs, names, data, as_png=False)), chosen
+            return VolumeWriter(folder, parts, OutputPaths(folder, inputs, names, data, as_png=False)), chosen
         names = [source.describe(index) for index in range(len(source))]
-        return ImageWriter(folder, specs[0], Places(folder, inputs, names, data), resize if are_files else None), chosen
+        return ImageWriter(
+            folder, specs[0], OutputPaths(folder, inputs, names, data), resize if are_files else None
+        ), chosen
     place = Path(f"predictions.{chosen}") if out is None else out
     if isinstance(place, Path) and place.is_dir():
         place = place / f"predictions.{chosen}"
     first = "path" if are_files else "row"
     if isinstance(place, Path) and chosen == "npy":
-        require_no_data([*array_files(place, [spec.name for spec in specs]).values(), inputs_file(place)], data)
+        require_not_data([*array_files(place, [spec.name for spec in specs]).values(), inputs_file(place)], data)
         return ArrayWriter(place, specs, first), chosen
     if isinstance(place, Path):
-        require_no_data([place], data)
+        require_not_data([place], data)
     return TableWriter(place, specs, first, as_json=chosen == "jsonl"), chosen
 
 

@@ -15,11 +15,11 @@ _LINE_EVERY_S = 30.0
 
 
 @contextlib.contextmanager
-def sample_bar(words: str, total: int) -> Iterator[Callable[[int], None]]:
+def sample_bar(task: str, total: int) -> Iterator[Callable[[int], None]]:
     """Shows progress on stderr, as --progress says.
 
     Args:
-        words: The task, such as `predicting`.
+        task: The task, such as `predicting`.
         total: The number of samples.
 
     Yields:
@@ -27,11 +27,11 @@ def sample_bar(words: str, total: int) -> Iterator[Callable[[int], None]]:
     """
     shown = console.display()
     if shown == "bar":
-        bar: tqdm[Any] = tqdm(total=total, desc=words, unit=" samples", dynamic_ncols=True, leave=False)
+        bar: tqdm[Any] = tqdm(total=total, desc=task, unit=" samples", dynamic_ncols=True, leave=False)
         with bar:
             yield lambda count: _add(bar, count)
     elif shown == "lines":
-        yield _Lines(words, total)
+        yield _Lines(task, total)
     else:
         yield lambda count: None
 
@@ -43,8 +43,8 @@ def _add(bar: tqdm[Any], count: int) -> None:
 class _Lines:
     """Writes progress as whole lines, one every half minute."""
 
-    def __init__(self, words: str, total: int) -> None:
-        self._words, self._total, self._done = words, total, 0
+    def __init__(self, task: str, total: int) -> None:
+        self._task, self._total, self._done = task, total, 0
         self._began = self._logged = time.monotonic()
 
     def __call__(self, count: int) -> None:
@@ -53,4 +53,4 @@ class _Lines:
         if now - self._logged >= _LINE_EVERY_S:
             self._logged = now
             speed = self._done / (now - self._began)
-            console.write_above_bars(f"{self._words}: {self._done} of {self._total} samples, {speed:.0f}/s\n")
+            console.write_above_bars(f"{self._task}: {self._done} of {self._total} samples, {speed:.0f}/s\n")

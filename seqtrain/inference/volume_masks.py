@@ -150,9 +150,9 @@ class VolumeWriter:
             elif self._is_readable:
                 self._parts.add(item, output[position])
 
-    def close(self, whole: bool) -> list[str]:
+    def close(self, is_complete: bool) -> list[str]:
         """See `Writer`."""
-        if whole:
+        if is_complete:
             self._finish()
         return [str(self._folder)]
 

@@ -131,8 +131,8 @@ def _json(value: Any) -> Any:
 
 
 def _shown(value: Any) -> str:
-    words = {None: "null", True: "true", False: "false"}
-    return words[value] if value is None or isinstance(value, bool) else str(value) if value != "" else "''"
+    names = {None: "null", True: "true", False: "false"}
+    return names[value] if value is None or isinstance(value, bool) else str(value) if value != "" else "''"
 
 
 def _wrapped(text: str, indent: int) -> list[str]:

@@ -25,6 +25,7 @@ from seqtrain.reports.tiles import (
     as_bytes,
     beside,
     class_color,
+    gray_or_rgb,
     image_tile,
     volume_tile,
 )
@@ -127,16 +128,17 @@ def _drawings(panel: Panel, data_format: DataFormat, scales: Scales) -> tuple[li
     drawings: list[Draw] = []
     notes: list[str] = []
     fields = panel.fields
-    images = [field for field in fields if field.kind == "pixels"]
+    image_fields = [field for field in fields if field.kind == "pixels"]
     masks = [field for field in fields if field.kind == "mask"]
-    for field in images:
+    for field in image_fields:
         key = field.name, "float" if field.array.dtype.kind == "f" else field.array.dtype.name
-        pixels, (low, high) = as_bytes(_gray_or_rgb(field.channels_last(data_format)[:MOST_IMAGES]), scales.get(key))
+        images = field.channels_last(data_format)[:MOST_IMAGES]
+        pixels, (low, high) = as_bytes(gray_or_rgb(images, images.ndim >= _IMAGE_AXES), scales.get(key))
         scales.setdefault(key, (low, high))
         mask = next((_shown_ids(m, fields) for m in masks if m.array.shape[1:] == pixels.shape[1 : m.array.ndim]), None)
         drawings.append(_drawing(field, pixels, mask))
         if field.array.dtype != np.uint8:
-            name = f"{field.name}: " if len(images) > 1 else ""
+            name = f"{field.name}: " if len(image_fields) > 1 else ""
             notes.append(f"{name}{field.array.dtype}, black = {low:.4g}, white = {high:.4g}")
     for chart in series_charts(fields, panel.over):
         drawings.append(chart.draw)
@@ -203,10 +205,3 @@ def legend_of(panels: Sequence[Panel]) -> list[tuple[str, str]]:
                 names[id_] = "not counted" if id_ == NOT_COUNTED else masks.class_name(id_, _UNNAMED)
         lines += [line for chart in series_charts(panel.fields, panel.over) for line in chart.legend]
     return [*((class_color(id_), name) for id_, name in sorted(names.items()) if id_), *dict.fromkeys(lines)]
-
-
-def _gray_or_rgb(images: npt.NDArray[Any]) -> npt.NDArray[Any]:
-    """The first channel of the images, without its axis; or all three if they are RGB."""
-    if images.ndim < _IMAGE_AXES:
-        return images
-    return images[..., :3] if images.shape[-1] in (3, 4) else images[..., 0]

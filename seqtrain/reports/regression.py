@@ -125,8 +125,8 @@ class RegressionResults:
             axes.set_title(f"residuals: mean {_short(numbers['mean_error'])}, RMSE {_short(numbers['rmse'])}")
             axes.locator_params(axis="x", nbins=5)
 
-    def _label(self, *words: str) -> str:
-        return " ".join(filter(None, [*words, self.unit and f"[{self.unit}]"]))
+    def _label(self, *parts: str) -> str:
+        return " ".join(filter(None, [*parts, self.unit and f"[{self.unit}]"]))
 
 
 def _short(value: float) -> str:

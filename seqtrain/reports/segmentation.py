@@ -20,7 +20,7 @@ from PIL import Image
 from seqtrain.reports.class_table import ClassTable
 from seqtrain.reports.matrix_plot import draw_matrix
 from seqtrain.reports.style import TRAINING, saved_figure
-from seqtrain.reports.tiles import NOT_COUNTED, as_bytes, beside, class_color, image_tile
+from seqtrain.reports.tiles import NOT_COUNTED, as_bytes, beside, class_color, gray_or_rgb, image_tile
 from seqtrain.text import shortened
 
 _NUM_WORST = 8
@@ -163,7 +163,8 @@ def _copied(value: Any) -> Any:
 
 def _side_by_side(image: Any, truth: Ids, predicted: Ids) -> Image.Image:
     """The image with the true and with the predicted mask; for volumes, one below the other."""
-    pixels = np.full(truth.shape, 255, np.uint8) if image is None else as_bytes(_gray_or_rgb(image, truth.ndim))[0]
+    has_channels = image is not None and image.ndim > truth.ndim
+    pixels = np.full(truth.shape, 255, np.uint8) if image is None else as_bytes(gray_or_rgb(image, has_channels))[0]
     is_volume = truth.ndim == 3
     left, right = (
         _planes(pixels, mask, truth) if is_volume else image_tile(pixels, mask) for mask in (truth, predicted)
@@ -182,10 +183,3 @@ def _planes(voxels: npt.NDArray[np.uint8], mask: Ids, truth: Ids) -> Image.Image
     places = [int(rarest.sum(axis=others).argmax()) for others in ((1, 2), (0, 2), (0, 1))]
     cuts = [(slice(None),) * axis + (place,) for axis, place in enumerate(places)]
     return beside([image_tile(voxels[cut][::-1], mask[cut][::-1], edge=max(truth.shape)) for cut in cuts])
-
-
-def _gray_or_rgb(image: npt.NDArray[Any], num_axes: int) -> npt.NDArray[Any]:
-    """The first channel of an image, without its axis; or all three if it is RGB."""
-    if image.ndim == num_axes:
-        return image
-    return image[..., :3] if image.shape[-1] in (3, 4) else image[..., 0]

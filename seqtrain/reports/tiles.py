@@ -144,6 +144,13 @@ def beside(tiles: Sequence[Image.Image], gap: int = _GAP) -> Image.Image:
     return row
 
 
+def gray_or_rgb(pixels: npt.NDArray[Any], has_channels: bool) -> npt.NDArray[Any]:
+    """The first channel without its axis, or the first three channels of RGB and RGBA."""
+    if not has_channels:
+        return pixels
+    return pixels[..., :3] if pixels.shape[-1] in (3, 4) else pixels[..., 0]
+
+
 def as_bytes(values: npt.NDArray[Any], ends: tuple[float, float] | None = None) -> tuple[Pixels, tuple[float, float]]:
     """Pixels as bytes, and the values that are shown as black and white.
 

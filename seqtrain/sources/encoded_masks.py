@@ -13,7 +13,7 @@ from typing import Literal
 
 import numpy as np
 
-from seqtrain.errors import MOST_TOLD, ConfigError, DataError, Mistake, one_of
+from seqtrain.errors import MOST_SHOWN, ConfigError, DataError, Mistake, one_of
 from seqtrain.registry import sources
 from seqtrain.sources.class_labels import check_distinct
 from seqtrain.sources.image_files import ImagesById
@@ -136,8 +136,8 @@ def _check_matched(listing: _Listing, files: list[str | None], found: ImagesById
     without_row = found.unused(file for file in files if file is not None)
     without_image = [number for number, file in enumerate(files) if file is None]
     if len(without_image) == len(files) or ((without_row or without_image) and not skip):
-        mistakes = [_no_image(listing, number, found.folder) for number in without_image[:MOST_TOLD]]
-        mistakes += [_no_row(found.folder / file, listing.table.path) for file in without_row[:MOST_TOLD]]
+        mistakes = [_no_image(listing, number, found.folder) for number in without_image[:MOST_SHOWN]]
+        mistakes += [_no_row(found.folder / file, listing.table.path) for file in without_row[:MOST_SHOWN]]
         left = len(without_image) + len(without_row) - len(mistakes)
         raise DataError(mistakes + [Mistake(f"and {left} more rows or images without a partner")] * (left > 0))
     if without_row or without_image:

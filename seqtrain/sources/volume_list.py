@@ -12,7 +12,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from seqtrain.errors import MOST_TOLD, ConfigError, DataError, Mistake, did_you_mean
+from seqtrain.errors import MOST_SHOWN, ConfigError, DataError, Mistake, did_you_mean
 from seqtrain.signature import argument_group
 from seqtrain.sources.class_labels import check_distinct
 from seqtrain.sources.file_listing import by_stem, matched_by_stem, stem_and_extension
@@ -166,7 +166,7 @@ class VolumeFiles:
                 fix = f"remove this row or {first[stem]}"
                 mistakes.append(Mistake(f"the volume '{stem}' is named twice", where, fix=fix))
             first.setdefault(stem, where)
-            if len(mistakes) == MOST_TOLD:  # finding the nearest of all names is slow
+            if len(mistakes) == MOST_SHOWN:  # finding the nearest of all names is slow
                 break
         _raise_if_any(mistakes)
 
@@ -183,4 +183,4 @@ def _folder_or_stem(stem: str) -> str:
 
 def _raise_if_any(mistakes: list[Mistake]) -> None:
     if mistakes:
-        raise DataError(mistakes[:MOST_TOLD])
+        raise DataError(mistakes[:MOST_SHOWN])

@@ -11,7 +11,7 @@ from typing import Any, Self
 import numpy as np
 import numpy.typing as npt
 
-from seqtrain.errors import MOST_TOLD, ConfigError, DataError, one_of
+from seqtrain.errors import MOST_SHOWN, ConfigError, DataError, one_of
 from seqtrain.registry import sources
 from seqtrain.sources.base import Paths
 from seqtrain.sources.file_listing import MaskNames, by_stem, stem_and_extension
@@ -227,7 +227,7 @@ class Volumes(VolumeSource):
         pairs = zip(self._images, self._masks or self._images, strict=True)
         mistakes = [mistake for image, mask in pairs if (mistake := position_mistake(image, mask)) is not None]
         if mistakes:
-            raise DataError(mistakes[:MOST_TOLD])
+            raise DataError(mistakes[:MOST_SHOWN])
 
     def _check_spacing(self) -> None:
         unknown = [file.path for file in self._images if file.affine is None]

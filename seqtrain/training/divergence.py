@@ -17,7 +17,9 @@ from seqtrain.training.progress import Progress
 
 
 class LossCheck(keras.callbacks.Callback):
-    """Ends a run whose loss is NaN or infinite. Keras logs the epoch's running mean, so the last batch is the cause.
+    """Ends a run whose loss is NaN or infinite.
+
+    Keras logs the running mean of an epoch, so the first batch after which it is not finite is the cause.
 
     Args:
         data: The run's data, to describe the batch.
@@ -58,7 +60,7 @@ class LossCheck(keras.callbacks.Callback):
 
 
 def require_finite_weights(model: Any, since: Progress, now: Progress) -> None:
-    """Checks that no weight is NaN or infinite, which the loss need not show.
+    """Checks that no weight is NaN or infinite, since the loss may still be finite.
 
     Args:
         model: The model.

@@ -15,7 +15,7 @@ log = logging.getLogger("seqtrain")
 
 
 def dry_run(loaded: LoadedConfig, options: FitOptions) -> Outcome:
-    """Tries a config.
+    """Runs one training and one validation step in each phase of a run.
 
     Raises:
         SeqtrainError: the error that `fit` would raise.

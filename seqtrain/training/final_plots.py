@@ -125,7 +125,7 @@ def _names(sequence: Any, batch: PredictedBatch) -> list[str]:
         return [f"row {row}" for row in range(size)]
     indices = sequence.source_indices(batch.items).tolist()
     described = map(sequence.describe, batch.items.tolist())
-    return [short_name(words) or f"#{index}" for words, index in zip(described, indices, strict=True)]
+    return [short_name(text) or f"#{index}" for text, index in zip(described, indices, strict=True)]
 
 
 def short_name(described: str) -> str:

@@ -66,7 +66,7 @@ class FolderLock:
 
 
 def _holder(descriptor: int) -> str:
-    """The process that holds the lock, as text; waits a moment if it has not written it yet."""
+    """The process that holds the lock, as text; waits up to a second if the process has not written its name yet."""
     end = time.monotonic() + _LONGEST_WAIT_S
     while True:
         text = os.pread(descriptor, 200, 0).partition(b"\n")[0].decode(errors="replace")

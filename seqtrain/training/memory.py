@@ -21,9 +21,9 @@ def out_of_memory(loaded: LoadedConfig, error: BaseException) -> ResourceError:
     """The error to raise when the device's memory is full."""
     while isinstance(error, ConfigError) and error.__cause__ is not None:
         error = error.__cause__
-    words = str(error).splitlines() or [type(error).__name__]
+    lines = str(error).splitlines() or [type(error).__name__]
     return ResourceError(
-        "the device is out of memory", received=words[0], fix=f"{_smaller_batches(loaded)}make the model smaller"
+        "the device is out of memory", received=lines[0], fix=f"{_smaller_batches(loaded)}make the model smaller"
     )
 
 

@@ -39,12 +39,12 @@ class FitOptions:
 
     def command_to_resume(self, run_dir: Path) -> str:
         """The command that resumes the run in a folder."""
-        words = ["seqtrain", *self.argv[1:]]
+        arguments = ["seqtrain", *self.argv[1:]]
         if self.run_dir is None:
-            words += ["--run-dir", str(run_dir)]
+            arguments += ["--run-dir", str(run_dir)]
         if self.resume == "never":
-            words += ["--resume", "auto"]
-        return shlex.join(words)
+            arguments += ["--resume", "auto"]
+        return shlex.join(arguments)
 
 
 @dataclass(frozen=True)

@@ -25,7 +25,7 @@ def provenance(argv: Sequence[str]) -> dict[str, Any]:
     return {
         "seqtrain": __version__,
         "python": platform.python_version(),
-        "packages": {name: version for name in _PACKAGES if (version := _version(name))},
+        "packages": {name: version for name in _PACKAGES if (version := version_of(name))},
         "platform": platform.platform(),
         "hostname": platform.node(),
         "cpus": os.cpu_count(),
@@ -52,7 +52,8 @@ def now() -> str:
     return datetime.now(UTC).isoformat(timespec="seconds")
 
 
-def _version(package: str) -> str | None:
+def version_of(package: str) -> str | None:
+    """The version of an installed distribution, found without importing it; None if it is not installed."""
     try:
         return metadata.version(package)
     except metadata.PackageNotFoundError:

@@ -27,7 +27,7 @@ def model_and_logs(loaded: LoadedConfig, data: Data) -> tuple[Any, dict[str, flo
         model = build_model(loaded, data, first)
         warn_of_untrained(loaded, model)
         batch = first_batch(data.val) if data.val is not None else first
-        tested = _tested(loaded, model, batch)
+        tested = _test_logs(loaded, model, batch)
         model.optimizer.build(model.trainable_variables)
     except Exception as error:
         if is_out_of_memory(error):
@@ -52,7 +52,7 @@ def warn_of_untrained(loaded: LoadedConfig, model: Any) -> None:
         log.warning("compile.loss: not trained, as it has no loss: %s", ", ".join(without))
 
 
-def _tested(loaded: LoadedConfig, model: Any, batch: tuple[Any, ...]) -> dict[str, float]:
+def _test_logs(loaded: LoadedConfig, model: Any, batch: tuple[Any, ...]) -> dict[str, float]:
     """The logs of testing one batch; eagerly on TensorFlow, where building the graph takes longer than the batch.
 
     User code and XLA may fail in a graph although an eager step succeeds, so with these the graph is built.
@@ -64,12 +64,12 @@ def _tested(loaded: LoadedConfig, model: Any, batch: tuple[Any, ...]) -> dict[st
     try:
         return scalar_logs(model.test_on_batch(*batch, return_dict=True))
     except Exception as error:
-        raise _misfit(loaded, model, batch, error) from error
+        raise _misfit_error(loaded, model, batch, error) from error
     finally:
         model.run_eagerly, model.test_function = former, None
 
 
-def _misfit(loaded: LoadedConfig, model: Any, batch: tuple[Any, ...], error: Exception) -> ConfigError:
+def _misfit_error(loaded: LoadedConfig, model: Any, batch: tuple[Any, ...], error: Exception) -> ConfigError:
     """The error for a model that cannot be tested on a batch: usually a loss or metric does not fit the targets."""
     shapes = [f"{name} {array.shape} {array.dtype}" for name, array in named_leaves(batch)]
     # TensorFlow's message starts with many lines on where the graph was built.
@@ -80,7 +80,7 @@ def _misfit(loaded: LoadedConfig, model: Any, batch: tuple[Any, ...], error: Exc
         where=loaded.place("compile") if loaded.config.compile else loaded.path,
         received=f"{', '.join(shapes)}; output of the model {getattr(model, 'output_shape', 'unknown')}\n    "
         + "\n    ".join(shown[:12]),
-        fix=fix_of_misfit(
+        fix=suggest_fix(
             getattr(loaded.config.compile and loaded.config.compile.loss, "name", None),
             batch,
             getattr(model, "output_shape", None),
@@ -88,7 +88,7 @@ def _misfit(loaded: LoadedConfig, model: Any, batch: tuple[Any, ...], error: Exc
     )
 
 
-def fix_of_misfit(loss: str | None, batch: tuple[Any, ...], output: Any = None) -> str:
+def suggest_fix(loss: str | None, batch: tuple[Any, ...], output: Any = None) -> str:
     """Suggests a loss that fits the targets; `loss` is None if the outputs have different losses."""
     if len(batch) == 1:
         return "have the sequence return (x, y): it returns no targets, and a loss compares with some"

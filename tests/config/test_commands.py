@@ -23,7 +23,7 @@ def test_explain_prints_a_table_and_a_document():
             "value": 8,
             "origin": "file",
             "places": [f"{CONFIGS}/vae.yaml:3:52"],
-            "meaning": "How many numbers a picture is a distribution over.",
+            "meaning": "The size of the latent vectors.",
         }
     ]
 

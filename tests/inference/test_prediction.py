@@ -15,10 +15,10 @@ from seqtrain.config import load_config
 from seqtrain.errors import ConfigError, DataError, InterruptedRunError
 from seqtrain.inference import prediction, readable_batches
 from seqtrain.inference.mask_size import in_image_size
+from seqtrain.inference.output_paths import OutputPaths
 from seqtrain.inference.prediction import predict
 from seqtrain.inference.prediction_files import ArrayWriter, ImageWriter, TableWriter, palette
 from seqtrain.inference.prediction_format import check_format
-from seqtrain.inference.prediction_places import Places
 from seqtrain.inference.trained_run import TrainedRun
 from seqtrain.reports.output_spec import OutputSpec
 from seqtrain.sequences.fitted import Scale
@@ -189,7 +189,7 @@ def test_values_go_back_into_the_units_of_the_data_and_no_number_becomes_an_empt
     writer.write(
         PredictedBatch(np.arange(2), {"": np.array([[1.5, -1], [np.nan, 0]], np.float32)}, names=["f:2", "f:3"])
     )
-    assert writer.close(whole=True) == [str(tmp_path / "v.csv")]
+    assert writer.close(is_complete=True) == [str(tmp_path / "v.csv")]
     assert (tmp_path / "v.csv").read_text() == "row,price,rooms,error\nf:2,115.0,1.0,\nf:3,,3.0,\n"
 
 
@@ -197,7 +197,7 @@ def test_values_in_a_npy_are_in_the_unit_of_the_data(tmp_path):
     spec = OutputSpec("", "values", columns=("a_1", "b_1"), scales={"a": Scale(10.0, 2.0), "b": Scale(100.0, 4.0)})
     writer = ArrayWriter(tmp_path / "p.npy", [spec], "row")
     writer.write(PredictedBatch(np.arange(1), {"": np.array([[[0.5, -1.0]]], np.float16)}, names=["1"]))
-    writer.close(whole=True)
+    writer.close(is_complete=True)
     written = np.load(tmp_path / "p.npy")
     assert (written.tolist(), written.dtype) == ([[[11.0, 96.0]]], np.float32)
     many = np.array([[2**53 + 1]])
@@ -215,14 +215,16 @@ def test_rows_of_a_npy_that_could_not_be_read_are_nan(tmp_path):
                 errors={0: "no"} if len(batch) == 2 else {},
             )
         )
-    writer.close(whole=True)
+    writer.close(is_complete=True)
     expected = np.array([[np.nan] * 3, [1, 1, 1], [2, 2, 2]])
     assert np.load(tmp_path / "p.npy") == pytest.approx(expected, nan_ok=True)
 
 
 def test_masks_are_palette_pictures_called_as_their_files(tmp_path):
     (tmp_path / "in").mkdir()
-    places = Places(tmp_path / "out", [tmp_path / "in"], [str(tmp_path / "in/a/x.jpg"), str(tmp_path / "in/y.tif")])
+    places = OutputPaths(
+        tmp_path / "out", [tmp_path / "in"], [str(tmp_path / "in/a/x.jpg"), str(tmp_path / "in/y.tif")]
+    )
     spec = OutputSpec("", "mask", ("ground", "disc"))
     writer = ImageWriter(tmp_path / "out", spec, places, None)
     scores = np.array([[[0.9, 0.1], [0.2, 0.8]]], np.float32)  # one row of two pixels
@@ -236,29 +238,29 @@ def test_masks_are_palette_pictures_called_as_their_files(tmp_path):
 
 
 def test_pictures_of_one_stem_keep_their_extensions_and_of_one_name_are_refused(tmp_path):
-    assert Places(Path("out"), [tmp_path], ["in/cat.jpg", "in/cat.png"])("in/cat.jpg").name == "cat.jpg.png"
-    assert Places(Path("out"), [tmp_path], ["x.npy[3]"])("x.npy[3]").name == "x_000003.png"
+    assert OutputPaths(Path("out"), [tmp_path], ["in/cat.jpg", "in/cat.png"])("in/cat.jpg").name == "cat.jpg.png"
+    assert OutputPaths(Path("out"), [tmp_path], ["x.npy[3]"])("x.npy[3]").name == "x_000003.png"
     with pytest.raises(ConfigError, match="two predictions would be called cat.png"):
-        Places(Path("out"), [tmp_path], ["a/cat.png", "b/cat.png"])
+        OutputPaths(Path("out"), [tmp_path], ["a/cat.png", "b/cat.png"])
 
 
 def test_without_inputs_the_folders_below_that_of_all_files_are_kept(tmp_path):
-    places = Places(tmp_path, [], ["/data/a/scan.nii.gz", "/data/b/scan.nii.gz"], as_png=False)
+    places = OutputPaths(tmp_path, [], ["/data/a/scan.nii.gz", "/data/b/scan.nii.gz"], as_png=False)
     assert places("/data/b/scan.nii.gz") == tmp_path / "b/scan.nii.gz"
 
 
 def test_no_prediction_is_written_over_an_input_or_over_the_data(photos):
     names = [str(photos / "a.png"), str(photos / "b/c.png"), str(photos / "b/a.png")]
     save(photos / "b/a.png", 100, np.random.default_rng(0))
-    Places(photos.parent / "out", [photos], names)
+    OutputPaths(photos.parent / "out", [photos], names)
     for out in (photos, photos / "b"):  # its own, and another one
         with pytest.raises(ConfigError, match="written over a file of the data"):
-            Places(out, [photos], names)
+            OutputPaths(out, [photos], names)
     masks = photos.parent / "masks"
     mask = save(masks / "a.png", 1, np.random.default_rng(0))
-    Places(masks, [photos], names, ["elsewhere.png"])
+    OutputPaths(masks, [photos], names, ["elsewhere.png"])
     with pytest.raises(ConfigError, match="written over a file of the data"):
-        Places(masks, [photos], names, ["elsewhere.png", str(mask)])
+        OutputPaths(masks, [photos], names, ["elsewhere.png", str(mask)])
 
 
 def test_no_sample_is_left_out_of_the_last_batch(photos):
@@ -278,9 +280,9 @@ def test_masks_go_into_a_folder(photos):
 def test_predictions_do_not_go_among_the_inputs(photos):
     (photos / "masks").mkdir()
     with pytest.raises(ConfigError, match="would lie among the inputs"):
-        Places(photos / "masks", [photos], [str(photos / "a.png")])
+        OutputPaths(photos / "masks", [photos], [str(photos / "a.png")])
     with pytest.raises(ConfigError, match=r"the same sample is named twice\n(.|\n)*a\.png\n  fix: name it once"):
-        Places(photos.parent / "masks", [], [str(photos / "a.png")] * 2)
+        OutputPaths(photos.parent / "masks", [], [str(photos / "a.png")] * 2)
 
 
 @pytest.mark.parametrize("name", ["list.csv", "photos/a.png", "run"])
@@ -319,13 +321,13 @@ def test_an_output_that_is_called_as_another_column_loses_nothing(tmp_path):
     rows = PredictedBatch(np.arange(2), outputs, names=["t.csv:2", "t.csv:3"], errors={1: "is damaged"})
     writer = TableWriter(tmp_path / "p.jsonl", specs, "row", as_json=True)
     writer.write(rows)
-    writer.close(whole=True)
+    writer.close(is_complete=True)
     first, second = map(json.loads, (tmp_path / "p.jsonl").read_text().splitlines())
     assert first == {"row": "t.csv:2", "predicted_error": 1, "predicted_row": 1, "price/m2": 1}
     assert second == {"row": "t.csv:3", "error": "is damaged"}
     arrays = ArrayWriter(tmp_path / "result.v2", specs, "row")
     arrays.write(rows)
-    written = [Path(path).name for path in arrays.close(whole=True)]
+    written = [Path(path).name for path in arrays.close(is_complete=True)]
     assert written == ["result.v2_error.npy", "result.v2_row.npy", "result.v2_price_m2.npy", "result.v2.inputs.csv"]
 
 
@@ -343,7 +345,7 @@ def test_a_sample_of_which_the_model_puts_out_nan_has_an_error(photos, tmp_path,
 
 
 def test_names_that_have_no_folder_in_common_are_no_reason_to_fail(tmp_path):
-    assert Places(tmp_path, [], ["/data/a.png", "b.png"])("/data/a.png") == tmp_path / "a.png"
+    assert OutputPaths(tmp_path, [], ["/data/a.png", "b.png"])("/data/a.png") == tmp_path / "a.png"
 
 
 def test_a_picture_of_an_earlier_prediction_is_not_taken_for_one_of_a_sample_that_cannot_be_read(tmp_path):

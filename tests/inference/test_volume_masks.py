@@ -60,7 +60,7 @@ def write(out, parts, sequence, bad=()):
         items = sequence.sample_indices(0, position)
         errors = {row: "cannot be read" for row, item in enumerate(items.tolist()) if parts.volume_of(item) in bad}
         writer.write(PredictedBatch(items, {"": perfect(sequence[position][1])}, errors=errors))
-    assert writer.close(whole=True) == [str(out)]
+    assert writer.close(is_complete=True) == [str(out)]
 
 
 def write_patches(out, sequence, bad=()):
@@ -197,7 +197,7 @@ def test_files_that_predict_is_given_become_masks_called_as_they_are(tmp_path, n
                 y = np.asarray(y.resize(sequence.image_format.image_size[::-1], Image.Resampling.NEAREST))
             outputs.append(perfect(y))
         writer.write(PredictedBatch(items, {"": np.stack(outputs)}))
-    writer.close(whole=True)
+    writer.close(is_complete=True)
     for scan, mask in zip(scans, masks, strict=True):
         written = Volumes(VolumeFiles(DATA / "volumes" / "images")).of_inputs([tmp_path / "out" / scan.name])
         assert written.read(0).shape == mask.shape

@@ -16,7 +16,7 @@ from seqtrain.errors import CheckpointError, ConfigError, ResourceError, RunFold
 from seqtrain.training.checkpoint_store import CheckpointStore
 from seqtrain.training.run_folder import RunFolder
 from seqtrain.training.run_log import log_to
-from seqtrain.training.sanity_check import fix_of_misfit, warn_of_untrained
+from seqtrain.training.sanity_check import suggest_fix, warn_of_untrained
 from tests.training.resuming import MARKS, assert_alike, load_config_once, moments, run, survivors
 
 pytestmark = MARKS
@@ -109,7 +109,7 @@ def test_a_damaged_result_is_written_anew(trained):
     ],
 )
 def test_what_does_not_fit_is_told_with_what_does(loss, y, fix):
-    assert fix in fix_of_misfit(loss, (np.zeros((4, 2), np.float32), y))
+    assert fix in suggest_fix(loss, (np.zeros((4, 2), np.float32), y))
 
 
 @pytest.mark.parametrize(
@@ -124,7 +124,7 @@ def test_what_does_not_fit_is_told_with_what_does(loss, y, fix):
 def test_targets_of_several_numbers_are_told_apart(y, width, fix):
     x = np.zeros((2, 4), np.float32)
     batch = (x,) if y is None else (x, np.array(y, np.float32))
-    assert fix in fix_of_misfit("categorical_crossentropy", batch, (None, width))
+    assert fix in suggest_fix("categorical_crossentropy", batch, (None, width))
 
 
 def test_an_output_without_a_loss_is_told(caplog):

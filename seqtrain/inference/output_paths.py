@@ -13,11 +13,11 @@ from seqtrain.errors import ConfigError
 from seqtrain.sources.file_listing import stem_and_extension
 
 
-class Places:
+class OutputPaths:
     """The output file for each sample, in the same subfolders as its own file has below the input folder.
 
     Args:
-        out: The folder to write to.
+        out: The output folder.
         inputs: Output paths are relative to the folders among these, or else to the common folder of all files.
         names: The names of all samples.
         data: Other files that must not be overwritten.
@@ -43,7 +43,7 @@ class Places:
             self._keeps_extension = True  # cat.jpg and cat.png must not share a file
             self._require_different(names)
         if out.is_dir():
-            require_no_data(map(self, names), itertools.chain(names, data))
+            require_not_data(map(self, names), itertools.chain(names, data))
         for folder in inputs:
             if folder.is_dir() and out.resolve().is_relative_to(folder.resolve()):
                 raise ConfigError(
@@ -77,20 +77,20 @@ class Places:
                 )
 
 
-def require_no_data(places: Iterable[Path], data: Iterable[str]) -> None:
-    """Checks that no output file is a file of the inputs or of the run's data.
+def require_not_data(paths: Iterable[Path], data: Iterable[str]) -> None:
+    """Checks that no output file is one of the inputs or of the run's data files.
 
     Raises:
-        ConfigError: when one is.
+        ConfigError: when one of them is.
     """
-    existing = [place for place in places if place.exists()]
+    existing = [path for path in paths if path.exists()]
     protected = set(map(os.path.realpath, data)) if existing else set()
-    for place in existing:
-        if os.path.realpath(place) in protected:
+    for path in existing:
+        if os.path.realpath(path) in protected:
             raise ConfigError(
                 "a prediction would be written over a file of the data",
                 where="--out",
-                received=str(place),
+                received=str(path),
                 fix="name another file or folder",
             )
 
