@@ -46,7 +46,7 @@ class ComponentConfig(Section):
 
     @classmethod
     def of(cls, name: str, arguments: dict[str, Any]) -> ComponentConfig:
-        """A component that was read already."""
+        """A component, without validation."""
         return cls.model_construct(name=name, arguments=arguments)
 
     @model_validator(mode="before")
@@ -61,7 +61,7 @@ class ComponentConfig(Section):
         return {"name": value["name"], "arguments": {key: item for key, item in value.items() if key != "name"}}
 
     def to_yaml(self) -> Any:
-        """As it is written in a config."""
+        """The component as it is written in YAML."""
         return {"name": self.name, **self.arguments} if self.arguments else self.name
 
 
@@ -83,7 +83,7 @@ class ListedComponentConfig(ComponentConfig):
         raise ValueError("a name, or a mapping of one name to its arguments")
 
     def to_yaml(self) -> Any:
-        """As it is written in a config."""
+        """The component as it is written in YAML."""
         return {self.name: self.arguments} if self.arguments else self.name
 
 
@@ -180,7 +180,7 @@ class BadSampleConfig(Section):
         return {"action": value} if isinstance(value, str) else value
 
     def most(self, num_samples: int) -> int:
-        """How many of a split's samples may be skipped."""
+        """The largest number of samples that may be skipped, of `num_samples`."""
         return self.max if isinstance(self.max, int) else max(1, math.floor(self.max * num_samples))
 
 
@@ -282,11 +282,11 @@ class RunConfig(Section):
 
     @property
     def patience(self) -> list[Any]:
-        """That of each early_stopping."""
+        """The patience of each `early_stopping`."""
         return [each.arguments.get("patience", 0) for each in self.callbacks if each.name == "early_stopping"]
 
     def to_yaml(self) -> dict[str, Any]:
-        """As it is written in a config, every default filled in."""
+        """The config as it is written in YAML, with all defaults filled in."""
         written: dict[str, Any] = _to_yaml(self)
         return written
 

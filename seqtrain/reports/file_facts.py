@@ -3,8 +3,8 @@
 The format is recognised by the first bytes. A GIF named `.jpg` works here, since Pillow checks the bytes too, but may
 fail in other tools.
 
-Digests are XXH3 with 128 bits, which is as fast as memory. It is not secure against forged files, but only copies are
-looked for.
+Digests are XXH3 with 128 bits, which runs at the speed of memory. Protection against deliberate collisions is not
+needed to find copies.
 """
 
 from __future__ import annotations
