@@ -1,10 +1,10 @@
 """Splits the samples into training and validation sets, which depend only on the seed and the config.
 
 - random: a random subset of exactly the given share
-- stratified: each class is permuted and split separately; sizes follow the largest remainder method, so that the total
+- stratified: each class is shuffled and split separately; sizes follow the largest remainder method, so that the total
   is exact and each class is within one sample of its share
 - group: whole groups, in random order, until the share is reached, so that no group is on both sides
-- ordered: the first samples are for training, the last ones for validation
+- ordered: the first samples are for training, the next ones for validation
 
 Each takes one pass over the labels or groups; no sample is read.
 """
@@ -39,7 +39,7 @@ class Split:
     val: Indices
 
     def fingerprint(self) -> str:
-        """SHA-256 of the indices of both sides, as 64-bit integers."""
+        """The SHA-256 of the indices of both sides, as 64-bit integers."""
         digest = hashlib.sha256()
         for side in (self.train, self.val):
             digest.update(len(side).to_bytes(8, "little"))
@@ -62,7 +62,7 @@ def split_source(source: Source, config: SplitConfig, seed: int) -> Split:
     total = len(source)
     generator = split_generator(seed)
     if config.by == "stratified":
-        names = source.label_classes or source.classes  # `classes` may be the names of the masks' ids
+        names = source.label_classes or source.classes  # `classes` may have the names of the masks' ids
         train, val = _stratified(_class_labels(source), config, generator, names)
     elif config.by == "group":
         train, val = _grouped(_groups(source, config.column), config, generator)
@@ -151,7 +151,7 @@ def _grouped(groups: npt.NDArray[Any], config: SplitConfig, generator: np.random
     num_train, num_val = _sizes(len(groups), config)
     order = generator.permutation(len(names))
     before = np.cumsum(counts[order]) - counts[order]  # samples in the groups that come earlier
-    middle = before + counts[order] / 2  # a group belongs to the side in which its middle lies
+    middle = before + counts[order] / 2  # a group is on the side that contains its middle sample
     in_train = middle < num_train
     in_val = ~in_train & (middle < num_train + num_val)
     if config.validation_share > 0:

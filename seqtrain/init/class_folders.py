@@ -80,7 +80,7 @@ def _detection(kind: str, listing: Listing, found: _Classes, sample: ImageSample
         kind,
         (
             ("images", f"{sample.count:,}, {sample.summary()}"),
-            ("classes", _counted(found.counts)),
+            ("classes", _classes_text(found.counts)),
             *((f"{name}/", f"{count:,} images, not used for training") for name, count in found.held_out.items()),
         ),
         recipe,
@@ -100,13 +100,15 @@ def _classes(listing: Listing) -> _Classes | None:
         if "" in below or not below:
             return None
         if len(below) > 1 and not (training and others):
-            return _checked(listing, base, below, held_out)
+            return _class_folders(listing, base, below, held_out)
         held_out = others or held_out
         name = training[0] if training else next(iter(below))
         base, files = f"{base}{name}/", below[name]
 
 
-def _checked(listing: Listing, base: str, below: dict[str, list[str]], held_out: dict[str, int]) -> _Classes | None:
+def _class_folders(
+    listing: Listing, base: str, below: dict[str, list[str]], held_out: dict[str, int]
+) -> _Classes | None:
     """The class folders; None if the folders are samples or masks instead."""
     inner = {file[len(base) :].split("/")[1].lower() for files in below.values() for file in files[:1]}
     is_other = any(_INNER & {name.lower() for name in names} for names in (below, inner))
@@ -117,7 +119,7 @@ def _checked(listing: Listing, base: str, below: dict[str, list[str]], held_out:
     return _Classes(base.rstrip("/") or ".", counts, tuple(name for name in folders if name not in below), held_out)
 
 
-def _counted(counts: dict[str, int]) -> str:
+def _classes_text(counts: dict[str, int]) -> str:
     names = ", ".join([*list(counts)[:_SHOWN], *(["..."] if len(counts) > _SHOWN else [])])
     each = number_range(min(counts.values()), max(counts.values()))
     return f"{len(counts)}: {names} ({each} each)"

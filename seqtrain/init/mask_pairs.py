@@ -96,13 +96,14 @@ def folder_pairs(files: list[str]) -> Iterator[FolderPair]:
     """
     folders = by_folder(files)
     masks = {name for name in folders if is_mask_name(name)}
-    beside: dict[tuple[str, ...], list[str]] = {}
+    by_pattern: dict[tuple[str, ...], list[str]] = {}
     for images in folders.keys() - masks:
-        for place in _places(images):
-            beside.setdefault(place, []).append(images)
+        for pattern in _wildcard_paths(images):
+            by_pattern.setdefault(pattern, []).append(images)
     pairs = []
     for mask in masks:
-        partners = {images for place in _places(mask) for images in beside.get(place, [])} | ({"."} & folders.keys())
+        partners = {images for pattern in _wildcard_paths(mask) for images in by_pattern.get(pattern, [])}
+        partners |= {"."} & folders.keys()
         pairs += [_paired(images, mask, folders[images], folders[mask]) for images in sorted(partners - {mask})]
     pairs += [_paired(name, name, folders[name], folders[name]) for name in folders]
     found = [pair for pair in pairs if pair is not None and 2 * len(pair.files) >= pair.num_unmatched]
@@ -116,7 +117,7 @@ def is_mask_name(folder: str) -> bool:
     return any(word in MASK_WORDS or word.removesuffix("s") in MASK_WORDS or word.startswith("mask") for word in words)
 
 
-def _places(folder: str) -> list[tuple[str, ...]]:
+def _wildcard_paths(folder: str) -> list[tuple[str, ...]]:
     """The path with each of its parts in turn replaced by "*", to find paths that differ in one part only."""
     parts = folder.split("/")
     return [(*parts[:level], "*", *parts[level + 1 :]) for level in range(len(parts))]

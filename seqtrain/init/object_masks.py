@@ -36,7 +36,7 @@ def _mask_folders(listing: Listing) -> Iterator[Detection]:
 
     Where `images` holds many files, `images` and `masks` are pairs instead, which `mask_pairs` finds.
     """
-    images, masks = _inside(listing, "images"), _inside(listing, "masks")
+    images, masks = _images_in(listing, "images"), _images_in(listing, "masks")
     ids = [name for name in sorted(images) if name in masks and len(images[name]) == 1]
     by_base: dict[str, list[str]] = {}
     for name in ids:
@@ -51,7 +51,7 @@ def _mask_folders(listing: Listing) -> Iterator[Detection]:
         yield from _detection(listing, "mask_folders", files, source, seen, _SUMMARY_OF_MERGE)
 
 
-def _inside(listing: Listing, name: str) -> dict[str, list[str]]:
+def _images_in(listing: Listing, name: str) -> dict[str, list[str]]:
     """The images in the folders with this name, by parent folder."""
     folders = listing.folders_of_images.items()
     return {folder.rpartition("/")[0]: files for folder, files in folders if folder.endswith(f"/{name}")}

@@ -19,8 +19,8 @@ from seqtrain.init.listing import Listing, by_folder, evenly, is_held_out
 from seqtrain.init.mask_pairs import FolderPair, folder_pairs, is_mask_name
 from seqtrain.init.recipe import Recipe
 from seqtrain.sources.file_listing import stem_and_extension
-from seqtrain.sources.nifti import nifti_volume
-from seqtrain.sources.volume_file import VolumeFile, npy_volume
+from seqtrain.sources.nifti import open_volume
+from seqtrain.sources.volume_file import npy_volume
 
 _NIFTI = (".nii", ".nii.gz")
 _READ_VOLUMES, _READ_MASKS = 50, 16
@@ -173,7 +173,7 @@ def _table(listing: Listing, files: list[str]) -> _Table | None:
 
 
 def _shapes(root: Path, files: list[str]) -> _Shapes:
-    read = [_volume(root / file) for file in evenly(files, _READ_VOLUMES)]
+    read = [open_volume(root / file) for file in evenly(files, _READ_VOLUMES)]
     z, y, x = zip(*(volume.shape for volume in read), strict=True)
     spacings = {tuple(round(edge, 2) for edge in volume.spacing_mm) for volume in read}
     typical = (median_low(z), median_low(y), median_low(x))
@@ -184,15 +184,11 @@ def _shapes(root: Path, files: list[str]) -> _Shapes:
     return _Shapes(len(files), typical, f"{'x'.join(map(str, typical))}{spread}, {spacing}")
 
 
-def _volume(path: Path) -> VolumeFile:
-    return npy_volume(path) if path.suffix.lower() == ".npy" else nifti_volume(path)
-
-
 def _classes(listing: Listing, pair: FolderPair) -> tuple[list[str], bool]:
-    """The class names, from a dataset.json (Medical Decathlon) or made up; and whether they need no renaming."""
+    """The class names, from a dataset.json (Medical Decathlon) or placeholders; and whether they are final."""
     ids: set[int] = set()
     for file in evenly(pair.mask_files, _READ_MASKS):
-        ids |= {int(value) for value in np.unique(_volume(listing.root / file).read())}
+        ids |= {int(value) for value in np.unique(open_volume(listing.root / file).read())}
     names = _decathlon(listing.root / "dataset.json")
     highest = max(1, *ids, *names)
     if highest == 1 and not names:

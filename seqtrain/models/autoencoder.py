@@ -43,11 +43,11 @@ def autoencoder(
     """
     import keras
 
-    from seqtrain.models.ends import float_input
-    from seqtrain.models.image_coder import check_images, decoded, encoded, last_axis_channels
+    from seqtrain.models.image_coder import check_images, decoded, encoded
+    from seqtrain.models.layers import channels_last, float_input
 
     check_images("autoencoder", input_shape, output_spec)
     inputs, x = float_input(input_shape, input_dtype, name="image")
-    x = encoded(last_axis_channels(x, data_format), filters, kernel_size)
+    x = encoded(channels_last(x, input_shape, 2, data_format), filters, kernel_size)
     latent = keras.layers.Dense(latent_size, name="latent")(x)
     return keras.Model(inputs, decoded(latent, input_shape, data_format, filters, kernel_size), name="autoencoder")

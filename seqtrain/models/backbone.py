@@ -61,7 +61,7 @@ def backbone(
     """
     import keras
 
-    from seqtrain.models.ends import output_layer
+    from seqtrain.models.layers import channels_last, output_layer
 
     channels_axis = 0 if data_format == "channels_first" else -1
     if len(input_shape) != 3 or input_shape[channels_axis] not in (1, 3):
@@ -74,8 +74,7 @@ def backbone(
         if input_dtype.startswith("float")
         else keras.layers.Rescaling(1.0, dtype="float32", name="floats")(inputs)
     )
-    if data_format == "channels_first":
-        x = keras.layers.Permute((2, 3, 1), name="to_channels_last")(x)
+    x = channels_last(x, input_shape, 2, data_format)
     if input_shape[channels_axis] == 1:
         x = keras.layers.Concatenate(name="gray_to_rgb")([x, x, x])
     network, preprocess = _network(backbone, tuple(x.shape[1:]), weights, pooling, options or {})

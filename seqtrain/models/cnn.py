@@ -51,7 +51,7 @@ def cnn(
     """
     import keras
 
-    from seqtrain.models.ends import float_input, output_layer
+    from seqtrain.models.layers import channels_last, convolution_blocks, float_input, output_layer
 
     if not isinstance(input_shape, tuple) or len(input_shape) not in (2, 3):
         raise ConfigError(
@@ -61,22 +61,7 @@ def cnn(
             fix="use a sequence of images, or another model such as 'mlp'",
         )
     inputs, x = float_input(input_shape, input_dtype, name="image", mean=mean, std=std, data_format=data_format)
-    if len(input_shape) == 2:
-        x = keras.layers.Reshape((*input_shape, 1), name="add_channel")(x)
-    elif data_format == "channels_first":
-        x = keras.layers.Permute((2, 3, 1), name="to_channels_last")(x)
-    for number, width in enumerate(filters, start=1):
-        x = keras.layers.Conv2D(
-            width,
-            kernel_size,
-            padding="same",
-            activation="relu",
-            data_format="channels_last",
-            kernel_initializer="he_normal",
-            name=f"convolution_{number}",
-        )(x)
-        x = keras.layers.MaxPooling2D(padding="same", data_format="channels_last", name=f"pooling_{number}")(x)
-    x = keras.layers.Flatten(name="flatten", data_format="channels_last")(x)
+    x = convolution_blocks(channels_last(x, input_shape, 2, data_format), filters, kernel_size)
     x = keras.layers.Dropout(dropout, name="dropout_1")(x)
     x = keras.layers.Dense(dense_units, activation="relu", kernel_initializer="he_normal", name="dense")(x)
     x = keras.layers.Dropout(dropout, name="dropout_2")(x)

@@ -56,7 +56,7 @@ def cnn_3d(
     import keras
 
     from seqtrain.models import unet_blocks
-    from seqtrain.models.ends import float_input, output_layer
+    from seqtrain.models.layers import channels_last, float_input, output_layer
 
     if not isinstance(input_shape, tuple) or len(input_shape) not in (3, 4):
         raise ConfigError(
@@ -66,7 +66,7 @@ def cnn_3d(
             fix="use a sequence of volumes, or another model such as 'cnn'",
         )
     inputs, x = float_input(input_shape, input_dtype, name="volume")
-    x = unet_blocks.channels_last(x, input_shape, 3, data_format)
+    x = channels_last(x, input_shape, 3, data_format)
     for number, width in enumerate(filters, start=1):
         x = unet_blocks.convolutions(x, width, 3, normalization, name=f"block_{number}")
         x = keras.layers.MaxPooling3D(padding="same", data_format="channels_last", name=f"pooling_{number}")(x)

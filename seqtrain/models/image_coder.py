@@ -32,11 +32,6 @@ def check_images(model: str, input_shape: tuple[int, ...], output_spec: Any) -> 
         )
 
 
-def last_axis_channels(x: Any, data_format: DataFormat) -> Any:
-    """Moves the channels of an image tensor to the last axis."""
-    return keras.layers.Permute((2, 3, 1), name="to_channels_last")(x) if data_format == "channels_first" else x
-
-
 def encoded(x: Any, filters: Sequence[int], kernel_size: int) -> Any:
     """The encoder: from images (channels last) to flat features; each convolution halves height and width."""
     for number, width in enumerate(filters, start=1):

@@ -44,7 +44,7 @@ def mlp(
     """
     import keras
 
-    from seqtrain.models.ends import float_input, output_layer
+    from seqtrain.models.layers import float_input, output_layer
 
     if not isinstance(input_shape, tuple):
         raise ConfigError(

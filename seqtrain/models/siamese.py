@@ -55,25 +55,12 @@ def siamese(
     """
     import keras
 
-    from seqtrain.models.ends import float_input
+    from seqtrain.models.layers import channels_last, convolution_blocks, float_input
 
     _check(input_spec)
     spec = next(iter(input_spec.values()))
     inputs, x = float_input(spec.shape, spec.dtype, name="image")
-    if data_format == "channels_first":
-        x = keras.layers.Permute((2, 3, 1), name="to_channels_last")(x)
-    for number, width in enumerate(filters, start=1):
-        x = keras.layers.Conv2D(
-            width,
-            kernel_size,
-            padding="same",
-            activation="relu",
-            data_format="channels_last",
-            kernel_initializer="he_normal",
-            name=f"convolution_{number}",
-        )(x)
-        x = keras.layers.MaxPooling2D(padding="same", data_format="channels_last", name=f"pooling_{number}")(x)
-    x = keras.layers.Flatten(name="flatten", data_format="channels_last")(x)
+    x = convolution_blocks(channels_last(x, spec.shape, 2, data_format), filters, kernel_size)
     x = keras.layers.Dropout(dropout, name="dropout")(x)
     x = keras.layers.Dense(embedding_size, dtype="float32", name="projection")(x)
     embed = keras.Model(inputs, keras.layers.UnitNormalization(dtype="float32", name="unit_length")(x), name=EMBEDDING)

@@ -73,12 +73,10 @@ def tabular(
 
 
 def _head(field: FieldSpec, name: str) -> Any:
-    """Softmax over the classes of a target, or linear outputs; float32 under every precision policy."""
-    import keras
+    """The output layer of a target."""
+    from seqtrain.models.layers import output_layer
 
-    if field.classes:
-        return keras.layers.Dense(len(field.classes), activation="softmax", dtype="float32", name=name)
-    return keras.layers.Dense(math.prod(field.shape), dtype="float32", name=name)
+    return output_layer(len(field.classes) if field.classes else None, math.prod(field.shape), name)
 
 
 def _layer_name(part: str, number: int, column: str) -> str:

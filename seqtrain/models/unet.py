@@ -56,10 +56,10 @@ def unet(
     import keras
 
     from seqtrain.models import unet_blocks
-    from seqtrain.models.ends import float_input
+    from seqtrain.models.layers import channels_last, float_input
 
     classes = unet_blocks.check_input("unet", input_shape, num_classes, dimensions=2)
     inputs, x = float_input(input_shape, input_dtype, name="image", mean=mean, std=std, data_format=data_format)
-    x = unet_blocks.channels_last(x, input_shape, 2, data_format)
+    x = channels_last(x, input_shape, 2, data_format)
     x = unet_blocks.encode_and_decode(x, filters, 2, dropout, normalization)
     return keras.Model(inputs, unet_blocks.class_probabilities(x, classes, 2), name="unet")

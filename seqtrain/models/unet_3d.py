@@ -51,10 +51,10 @@ def unet_3d(
     import keras
 
     from seqtrain.models import unet_blocks
-    from seqtrain.models.ends import float_input
+    from seqtrain.models.layers import channels_last, float_input
 
     classes = unet_blocks.check_input("unet_3d", input_shape, num_classes, dimensions=3)
     inputs, x = float_input(input_shape, input_dtype, name="volume")
-    x = unet_blocks.channels_last(x, input_shape, 3, data_format)
+    x = channels_last(x, input_shape, 3, data_format)
     x = unet_blocks.encode_and_decode(x, filters, 3, dropout, normalization)
     return keras.Model(inputs, unet_blocks.class_probabilities(x, classes, 3), name="unet_3d")

@@ -108,15 +108,6 @@ def class_probabilities(x: Any, num_classes: int, dimensions: Dimensions) -> Any
     return keras.layers.Softmax(dtype="float32", name="output")(scores)
 
 
-def channels_last(x: Any, input_shape: tuple[int, ...], dimensions: Dimensions, data_format: str) -> Any:
-    """The input with its channels on the last axis; an axis is added if it has no channels."""
-    if len(input_shape) == dimensions:
-        return keras.layers.Reshape((*input_shape, 1), name="add_channel")(x)
-    if data_format == "channels_first":
-        return keras.layers.Permute((*range(2, dimensions + 2), 1), name="to_channels_last")(x)
-    return x
-
-
 def check_input(model: str, input_shape: Any, num_classes: int | None, dimensions: Dimensions) -> int:
     """Checks the input and the number of classes; returns the latter.
 

@@ -51,13 +51,13 @@ def vae(
     """
     import keras
 
-    from seqtrain.models.ends import float_input
-    from seqtrain.models.image_coder import check_images, decoded, encoded, last_axis_channels
+    from seqtrain.models.image_coder import check_images, decoded, encoded
+    from seqtrain.models.layers import channels_last, float_input
     from seqtrain.models.vae_model import VariationalAutoencoder
 
     check_images("vae", input_shape, output_spec)
     inputs, x = float_input(input_shape, input_dtype, name="image")
-    x = encoded(last_axis_channels(x, data_format), filters, kernel_size)
+    x = encoded(channels_last(x, input_shape, 2, data_format), filters, kernel_size)
     # In float32 under every precision policy: the variance is an exponential.
     mean = keras.layers.Dense(latent_size, dtype="float32", name="mean")(x)
     log_variance = keras.layers.Dense(latent_size, dtype="float32", name="log_variance")(x)

@@ -102,12 +102,12 @@ class ArrayImageReader(ImageReader):
 
 
 def image_reader(source: Source, indices: Indices, color: Color | None, resize: Resize) -> ImageReader:
-    """How to read a source's images.
+    """The reader of a source's images.
 
     Args:
-        source: Whose samples have a `path`, or which has rows of arrays or `read_picture(index)`.
-        indices: Of its samples; one is looked at.
-        color: "rgb" or "gray". Default: as stored for rows of arrays, else "rgb".
+        source: A source that has image files (a `path`), rows of arrays, or `read_picture(index)`.
+        indices: Samples of the source, of which the first is checked.
+        color: "rgb" or "gray". Default: as stored for rows of arrays, otherwise "rgb".
         resize: See `resizing`.
 
     Raises:
@@ -136,11 +136,11 @@ def read_resized(
     """Reads an image file and writes it, resized, into an image of any size.
 
     Args:
-        path: Of the file.
+        path: The path of the file.
         image: (height, width) for gray, else (height, width, 3).
         color: "rgb" or "gray"; a file of the other kind is converted.
         resize: See `resizing`.
-        smallest: From the sizes of file and image, the smallest size that a JPEG may be decoded at.
+        smallest: A function from the sizes of file and image to the smallest size at which a JPEG may be decoded.
     """
     size = image.shape[0], image.shape[1]
     fit(read_image(path, color, lambda stored: smallest(stored, size, resize)), image, resize)

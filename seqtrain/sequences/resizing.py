@@ -35,8 +35,8 @@ def fit(image: ImageArray, row: ImageArray, resize: Resize) -> None:
         row: The row of a batch, with as many axes as the image.
         resize: What to do if the proportions differ.
     """
-    shown, row = _shown(image, row, resize, 0)
-    _scale(shown, row)
+    part, row = _used_parts(image, row, resize, 0)
+    _scale(part, row)
 
 
 def fit_mask(mask: ImageArray, row: ImageArray, resize: Resize, padding_id: int = 0) -> None:
@@ -48,8 +48,8 @@ def fit_mask(mask: ImageArray, row: ImageArray, resize: Resize, padding_id: int 
         resize: What to do if the proportions differ.
         padding_id: The id of the padding.
     """
-    shown, row = _shown(mask, row, resize, padding_id)
-    cv2.resize(shown, row.shape[::-1], dst=row, interpolation=cv2.INTER_NEAREST_EXACT)
+    part, row = _used_parts(mask, row, resize, padding_id)
+    cv2.resize(part, row.shape[::-1], dst=row, interpolation=cv2.INTER_NEAREST_EXACT)
 
 
 def scaled_size(size: Size, row_size: Size, resize: Resize) -> Size:
@@ -82,7 +82,7 @@ def shrunk_size(size: Size, row_size: Size, resize: Resize) -> Size:
     return size
 
 
-def _shown(image: ImageArray, row: ImageArray, resize: Resize, padding: int) -> tuple[ImageArray, ImageArray]:
+def _used_parts(image: ImageArray, row: ImageArray, resize: Resize, padding: int) -> tuple[ImageArray, ImageArray]:
     """The part of an image that is used, and the part of the row that it is resized to; fills the rest of the row."""
     if resize == "crop":
         return _middle(image, _cropped_size(_size(image), _size(row))), row

@@ -107,7 +107,7 @@ class ListedArrays(Source):
 
     def __init__(self, arrays: Sequence[StoredArray], like: Source) -> None:
         self.fields: Mapping[str, FieldSpec] = dict(like.fields)
-        self._files = [_of_samples(array, self.fields["x"]) for array in arrays]
+        self._files = [_checked_rows(array, self.fields["x"]) for array in arrays]
         self._ends = np.cumsum([file.shape[0] for file in self._files])
         self.labels, self.classes = _zero_labels(like, len(self)), like.classes
 
@@ -147,7 +147,7 @@ def _zero_labels(like: Source, length: int) -> npt.NDArray[Any] | None:
     return None if like.labels is None else np.zeros(length, like.labels.dtype)
 
 
-def _of_samples(array: StoredArray, sample: FieldSpec) -> StoredArray:
+def _checked_rows(array: StoredArray, sample: FieldSpec) -> StoredArray:
     dtype = np.dtype(sample.dtype)
     alike = array.dtype == dtype or (array.dtype.kind == dtype.kind == "f")
     if alike and array.shape == sample.shape and isinstance(array, NpyArray):

@@ -18,11 +18,16 @@ import numpy as np
 
 from seqtrain.errors import DataError
 from seqtrain.extras import require
-from seqtrain.sources.volume_file import VolumeFile, check_voxels
+from seqtrain.sources.volume_file import VolumeFile, check_voxels, npy_volume
 from seqtrain.sources.volume_source import Mask
 
 _UNIT_OF_SPACE = 0b111  # the bits of `xyzt_units` that hold the unit of space
 _UNITS_MM = {1: 1000.0, 3: 0.001}  # metres and micrometres; any other code is millimetres, or left unset
+
+
+def open_volume(path: Path) -> VolumeFile:
+    """The volume in a .npy, .nii or .nii.gz file; see `npy_volume` and `nifti_volume`."""
+    return npy_volume(path) if path.suffix.lower() == ".npy" else nifti_volume(path)
 
 
 def nifti_volume(path: Path) -> VolumeFile:

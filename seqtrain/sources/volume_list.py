@@ -123,12 +123,12 @@ class VolumeFiles:
             return self._from_table(self.table)
         if self.labels is None:
             volumes = by_stem(self.images, EXTENSIONS, self.image_suffix, "volumes")
-            return VolumeList(tuple(volumes.values()), None, tuple(map(_folder_or_stem, volumes)))
+            return VolumeList(tuple(volumes.values()), None, tuple(map(_default_patient, volumes)))
         suffixes = self.image_suffix, self.label_suffix
         skips = self.unmatched == "skip"
         matched = matched_by_stem((self.images, self.labels), EXTENSIONS, suffixes, skips, ("volumes", "masks"))
         found, masks = zip(*matched.values(), strict=True)
-        return VolumeList(found, masks, tuple(map(_folder_or_stem, matched)))
+        return VolumeList(found, masks, tuple(map(_default_patient, matched)))
 
     def _from_table(self, table: Path) -> VolumeList:
         names = [self.volume_column, self.patient_column, *([self.label_column] if self.label_column else [])]
@@ -177,7 +177,7 @@ def _stem(cell: str) -> str:
     return stem if extension in EXTENSIONS else cell
 
 
-def _folder_or_stem(stem: str) -> str:
+def _default_patient(stem: str) -> str:
     return stem.split("/", maxsplit=1)[0]
 
 

@@ -16,11 +16,11 @@ from seqtrain.registry import sources
 from seqtrain.sources.base import Paths
 from seqtrain.sources.file_listing import MaskNames, by_stem, stem_and_extension
 from seqtrain.sources.mask_source import count_classes
-from seqtrain.sources.nifti import nifti_volume, save_mask
+from seqtrain.sources.nifti import open_volume, save_mask
 from seqtrain.sources.resampling import Resampling
 from seqtrain.sources.table_file import read_texts
 from seqtrain.sources.volume_cache import VolumeCache
-from seqtrain.sources.volume_file import VolumeFile, full_window, npy_volume
+from seqtrain.sources.volume_file import VolumeFile, full_window
 from seqtrain.sources.volume_list import EXTENSIONS, VolumeFiles
 from seqtrain.sources.volume_mask import as_ids, position_mistake, sample_foreground
 from seqtrain.sources.volume_source import Foreground, Mask, Shape, Spacing, VolumeSource, Voxels, Window
@@ -57,10 +57,10 @@ class Volumes(VolumeSource):
     def __init__(self, listing: VolumeFiles) -> None:
         listed = listing.listed()
         self._listing = listing
-        self._images = [_volume_file(listing.images / path) for path in listed.images]
+        self._images = [open_volume(listing.images / path) for path in listed.images]
         self._masks: list[VolumeFile] | None = None
         if listing.labels is not None:
-            self._masks = [_volume_file(listing.labels / path) for path in listed.masks or ()]
+            self._masks = [open_volume(listing.labels / path) for path in listed.masks or ()]
         self.has_masks = listing.labels is not None
         self.mask_names = MaskNames.beside(listing.images, listing.labels, listing.label_suffix)
         self._check_masks()
@@ -91,7 +91,7 @@ class Volumes(VolumeSource):
             DataError: when an input is not a volume, or a folder holds none.
         """
         other = copy.copy(self)
-        other._images = [_volume_file(path) for path in itertools.chain(*map(self._volumes_of, inputs))]
+        other._images = [open_volume(path) for path in itertools.chain(*map(self._volumes_of, inputs))]
         other._masks = None
         other._check_spacing()
         other.groups = np.array([file.path.name for file in other._images])
@@ -240,10 +240,6 @@ class Volumes(VolumeSource):
 
     def __getstate__(self) -> dict[str, Any]:
         return {**self.__dict__, "_foreground": {}}
-
-
-def _volume_file(path: Path) -> VolumeFile:
-    return npy_volume(path) if path.suffix.lower() == ".npy" else nifti_volume(path)
 
 
 def _class_indices(labels: tuple[str, ...] | None) -> tuple[npt.NDArray[np.int64] | None, tuple[str, ...] | None]:

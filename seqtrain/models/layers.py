@@ -1,4 +1,4 @@
-"""The first and last layers that models share: inputs of any dtype as floats, and outputs for classes or values."""
+"""Layers that models share: floating-point inputs, blocks of convolutions, and outputs for classes or values."""
 
 from __future__ import annotations
 
@@ -44,11 +44,36 @@ def float_input(
     return inputs, keras.layers.Rescaling(factor, dtype="float32", name="rescaling")(inputs)
 
 
-def output_layer(num_classes: int | None, num_outputs: int = 1) -> Any:
+def channels_last(x: Any, input_shape: tuple[int, ...], dimensions: int, data_format: str) -> Any:
+    """The input with its channels on the last axis; an axis is added if it has no channels."""
+    if len(input_shape) == dimensions:
+        return keras.layers.Reshape((*input_shape, 1), name="add_channel")(x)
+    if data_format == "channels_first":
+        return keras.layers.Permute((*range(2, dimensions + 2), 1), name="to_channels_last")(x)
+    return x
+
+
+def convolution_blocks(x: Any, filters: Sequence[int], kernel_size: int) -> Any:
+    """Flat features of images (channels last): blocks of convolution, ReLU and max pooling, each halving the image."""
+    for number, width in enumerate(filters, start=1):
+        x = keras.layers.Conv2D(
+            width,
+            kernel_size,
+            padding="same",
+            activation="relu",
+            data_format="channels_last",
+            kernel_initializer="he_normal",
+            name=f"convolution_{number}",
+        )(x)
+        x = keras.layers.MaxPooling2D(padding="same", data_format="channels_last", name=f"pooling_{number}")(x)
+    return keras.layers.Flatten(name="flatten", data_format="channels_last")(x)
+
+
+def output_layer(num_classes: int | None, num_outputs: int = 1, name: str = "output") -> Any:
     """Softmax over the classes, or linear outputs if there are none; float32 under every precision policy."""
     if num_classes is None:
-        return keras.layers.Dense(num_outputs, dtype="float32", name="output")
-    return keras.layers.Dense(num_classes, activation="softmax", dtype="float32", name="output")
+        return keras.layers.Dense(num_outputs, dtype="float32", name=name)
+    return keras.layers.Dense(num_classes, activation="softmax", dtype="float32", name=name)
 
 
 def _scale_and_offset(
