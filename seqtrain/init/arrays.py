@@ -19,7 +19,7 @@ from seqtrain.init.image_sample import fitting_batch_size
 from seqtrain.init.listing import Listing, is_held_out
 from seqtrain.init.recipe import Recipe, filters
 from seqtrain.sources.arrays import StoredArray, check_numbers
-from seqtrain.sources.hdf5_file import open_array
+from seqtrain.sources.hdf5_file import data_set_names, open_array
 from seqtrain.sources.npy_files import npy_array, npz_array
 from seqtrain.text import number_range
 
@@ -95,18 +95,11 @@ def _members(path: Path) -> list[str]:
 
 def _data_sets(path: Path) -> list[str]:
     h5py = require("h5py", "hdf5", "HDF5 files")
-    found: list[str] = []
-
-    def visit(name: str, item: Any) -> None:
-        if isinstance(item, h5py.Dataset):
-            found.append(name)
-
     try:
         with h5py.File(path, "r") as file:
-            file.visititems(visit)
+            return data_set_names(file)
     except OSError as error:
         raise DataError("is no HDF5 file, or a damaged one", where=path, received=str(error)) from error
-    return found
 
 
 def _detect(kind: str, source: dict[str, Any], places: str, x: StoredArray, y: StoredArray) -> Iterator[Detection]:

@@ -10,7 +10,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 from seqtrain.errors import DataError
 from seqtrain.sources.file_listing import stem_and_extension
@@ -60,6 +60,21 @@ class Listing:
     def folders_of_images(self) -> dict[str, list[str]]:
         """The image files of each folder; the root is "."."""
         return by_folder(self.images)
+
+    def root_of(self, paths: Sequence[str], beside: str) -> tuple[str, int]:
+        """The folder below which most of these paths exist, and how many do.
+
+        Args:
+            paths: Relative paths of images.
+            beside: The file that lists them, whose folder is preferred.
+        """
+        folders = [str(PurePosixPath(beside).parent), ".", *self.folders_of_images]
+        folders += [str(parent) for folder in self.folders_of_images for parent in PurePosixPath(folder).parents]
+        num_found = {
+            folder: sum(Path(self.root, folder, path).is_file() for path in paths) for folder in dict.fromkeys(folders)
+        }
+        best = max(num_found, key=lambda folder: num_found[folder])
+        return best, num_found[best]
 
 
 def by_folder(files: Sequence[str]) -> dict[str, list[str]]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import replace
-from pathlib import Path, PurePosixPath
+from pathlib import PurePosixPath
 from typing import Any, Literal
 
 from seqtrain.errors import DataError
@@ -41,14 +41,8 @@ def _root(listing: Listing, sample: CsvSample, name: str) -> str | None:
     cells = evenly(sample.column(name), _CHECKED)
     if not cells or not all(PurePosixPath(cell).suffix.lower() in image_extensions() for cell in cells):
         return None
-    own = str(PurePosixPath(sample.file).parent)
-    folders = [own, ".", *listing.folders_of_images]
-    folders += [str(parent) for folder in listing.folders_of_images for parent in PurePosixPath(folder).parents]
-    num_found = {
-        place: sum(Path(listing.root, place, cell).is_file() for cell in cells) for place in dict.fromkeys(folders)
-    }
-    best = max(num_found, key=lambda place: num_found[place])
-    return best if num_found[best] >= 0.9 * len(cells) else None
+    root, num_found = listing.root_of(cells, sample.file)
+    return root if num_found >= 0.9 * len(cells) else None
 
 
 def _pairs(listing: Listing, sample: CsvSample, paths: list[str], root: str) -> Iterator[Detection]:

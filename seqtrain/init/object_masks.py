@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from pathlib import Path, PurePosixPath
+from pathlib import PurePosixPath
 from typing import Any
 
 from seqtrain.errors import DataError
@@ -174,14 +174,5 @@ def _folder_and_pattern(files: list[str], images: list[str]) -> tuple[str, str |
 def _root_of(names: list[str], listing: Listing, path: str) -> str | None:
     """The folder that the file names in a COCO file are relative to; None if few of them exist."""
     some = evenly(names, _CHECKED)
-    places = [str(PurePosixPath(path).parent), ".", *listing.folders_of_images]
-    places += sorted({part for place in listing.folders_of_images for part in _parents(place)})
-    num_found = {
-        place: sum(Path(listing.root, place, name).is_file() for name in some) for place in dict.fromkeys(places)
-    }
-    best = max(num_found, key=lambda place: num_found[place])
-    return best if num_found[best] * 2 >= max(1, len(some)) else None
-
-
-def _parents(place: str) -> list[str]:
-    return [str(parent) for parent in PurePosixPath(place).parents if str(parent) != "."]
+    root, num_found = listing.root_of(some, path)
+    return root if num_found * 2 >= max(1, len(some)) else None

@@ -90,7 +90,7 @@ def open_array(path: Path, key: str, num_kept: int) -> NpyArray | ChunkedArray:
         with h5py.File(path, "r") as file:
             _check_links(h5py, file, path, key)
             if not isinstance(file[key], h5py.Dataset):
-                raise DataError(f"'{key}' is a group", where=path, expected=one_of(_data_sets(h5py, file)))
+                raise DataError(f"'{key}' is a group", where=path, expected=one_of(data_set_names(file)))
             return _as_array(file[key], path, key, num_kept)
     except FileNotFoundError as error:
         raise DataError("no such file", where=path) from error
@@ -107,7 +107,7 @@ def _check_links(h5py: Any, file: Any, path: Path, key: str) -> None:
         name = "/".join(parts[:count])
         link = file.get(name, getlink=True) if parts[:count] else None
         if link is None:
-            known = _data_sets(h5py, file)
+            known = data_set_names(file)
             raise DataError(
                 f"there is no data set '{key}'", where=path, expected=one_of(known), fix=did_you_mean(key, known)
             )
@@ -124,7 +124,9 @@ def _check_links(h5py: Any, file: Any, path: Path, key: str) -> None:
             return
 
 
-def _data_sets(h5py: Any, file: Any) -> list[str]:
+def data_set_names(file: Any) -> list[str]:
+    """The names of the data sets in an open HDF5 file."""
+    h5py = require("h5py", "hdf5", "HDF5 files")
     found: list[str] = []
     file.visititems(lambda name, item: found.append(name) if isinstance(item, h5py.Dataset) else None)
     return found
