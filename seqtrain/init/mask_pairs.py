@@ -190,8 +190,8 @@ def _ids(root: Path, masks: list[str]) -> _Ids:
     white = [mask for mask, values in ids_of.items() if _WHITE in values and mask not in odd]
     if 0 < len(odd) <= _FEW * (len(white) + len(odd)):
         values = ", ".join(map(str, sorted(ids_of[odd[0]] - {0, _WHITE})[:3]))
-        strange = f"{len(odd)} of {len(ids_of)} masks hold more than 0 and 255, such as {odd[0]} ({values})"
-        return _Ids(["background", "object"], None, (*notes, f"{strange}: mend or remove them"))
+        note = f"{len(odd)} of {len(ids_of)} masks hold more than 0 and 255, such as {odd[0]} ({values})"
+        return _Ids(["background", "object"], None, (*notes, f"{note}: mend or remove them"))
     if max(found) > _MOST_CLASSES and _WHITE in found:
         ids, ignore = found - {_WHITE}, _WHITE
     else:

@@ -95,12 +95,14 @@ def detection_for(detections: Sequence[Detection], task: str) -> Detection:
     for detection in detections:
         if task in (detection.kind, detection.task):
             return detection
-    here = one_of(dict.fromkeys([name for detection in detections for name in (detection.task, detection.kind)]))
+    available = one_of(dict.fromkeys([name for detection in detections for name in (detection.task, detection.kind)]))
     if task in KINDS or task in TASKS:
-        raise DataError(f"--task: the folder does not look like {task}", expected=here, fix="or begin with --template")
+        raise DataError(
+            f"--task: the folder does not look like {task}", expected=available, fix="or begin with --template"
+        )
     raise ConfigError(
         f"--task: there is no '{task}'",
-        expected=here,
+        expected=available,
         fix=did_you_mean(task, [*TASKS, *KINDS]) or "choose one of these",
     )
 

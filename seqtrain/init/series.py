@@ -31,21 +31,21 @@ def series(listing: Listing) -> Iterator[Detection]:
     by_form: dict[tuple[str, tuple[str, ...]], list[CsvSample]] = {}
     for sample in samples:
         by_form.setdefault((os.path.dirname(sample.file), sample.header), []).append(sample)  # noqa: PTH120
-    for (folder, _), alike in by_form.items():
-        _check_times(alike[0])
-        time = sample_time(alike[0])
-        numbers = _numbers(alike[0], time)
-        if time is None or not numbers or any(_seconds(sample, time) is None for sample in alike):
+    for (folder, _), group in by_form.items():
+        _check_times(group[0])
+        time = sample_time(group[0])
+        numbers = _numbers(group[0], time)
+        if time is None or not numbers or any(_seconds(sample, time) is None for sample in group):
             continue
         in_folder = [file for file in listing.with_extension(".csv", ".parquet") if os.path.dirname(file) == folder]  # noqa: PTH120
-        path: Any = listing.path(folder or ".") if len(in_folder) == len(alike) > 1 else None
-        path = path or [listing.path(sample.file) for sample in alike]
+        path: Any = listing.path(folder or ".") if len(in_folder) == len(group) > 1 else None
+        path = path or [listing.path(sample.file) for sample in group]
         source = {
             "name": "series",
             "path": path[0] if isinstance(path, list) and len(path) == 1 else path,
             "time": time,
         }
-        yield _detection(alike, source, numbers, time)
+        yield _detection(group, source, numbers, time)
 
 
 def sample_time(sample: CsvSample) -> str | None:
@@ -56,24 +56,24 @@ def sample_time(sample: CsvSample) -> str | None:
     return next((name for name in names if _seconds(sample, name) is not None), None)
 
 
-def _detection(alike: list[CsvSample], source: dict[str, Any], numbers: list[str], time: str) -> Detection:
-    rows = [sample.num_rows for sample in alike]
-    step = median(later - earlier for earlier, later in pairwise(_seconds(alike[0], time) or [0.0, 1.0]))
+def _detection(group: list[CsvSample], source: dict[str, Any], numbers: list[str], time: str) -> Detection:
+    rows = [sample.num_rows for sample in group]
+    step = median(later - earlier for earlier, later in pairwise(_seconds(group[0], time) or [0.0, 1.0]))
     of_rows = number_range(min(rows), max(rows))
     window, horizon = _windows(step, min(rows))
-    has_empty = any(len(sample.column(name)) < len(sample.rows) for sample in alike for name in numbers)
+    has_empty = any(len(sample.column(name)) < len(sample.rows) for sample in group for name in numbers)
 
     def recipe(answers: Answers) -> Recipe:
-        about = f"{len(alike)} series of {min(rows):,} rows and more: the next {horizon} steps of {answers.target}."
+        about = f"{len(group)} series of {min(rows):,} rows and more: the next {horizon} steps of {answers.target}."
         full = {**source, "columns": numbers, "target": answers.target, "window": window, "horizon": horizon}
         if has_empty:
             full["missing"] = "interpolate"
         return Recipe("forecast", about, full, fitting_batch_size(sum(rows), 128))
 
-    named = alike[0].named(*_TARGETS)
-    first = alike[0].column(time)[0]
+    named = group[0].named(*_TARGETS)
+    first = group[0].column(time)[0]
     seen = (
-        ("series", f"{len(alike)} of {of_rows} rows, from {first}, a row {_step_text(step)}"),
+        ("series", f"{len(group)} of {of_rows} rows, from {first}, a row {_step_text(step)}"),
         ("columns", ", ".join(numbers)),
         ("window", f"{window} steps known, {horizon} to forecast"),
     )

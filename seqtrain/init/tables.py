@@ -35,10 +35,10 @@ def ratings(listing: Listing) -> Iterator[Detection]:
         if not is_plain and (None in columns or not all(map(is_number, sample.column(columns[0] or "")))):
             continue
         source: dict[str, Any] = {"name": "ratings", "path": listing.path(sample.file)}
-        wanted = ("userId", "movieId", "rating")
+        defaults = ("userId", "movieId", "rating")
         keys = ("user_column", "item_column", "rating_column")
         if not is_plain:
-            source |= {k: c for k, c, w in zip(keys, columns, wanted, strict=True) if c != w}
+            source |= {k: c for k, c, w in zip(keys, columns, defaults, strict=True) if c != w}
         recipe = Recipe("ratings", f"Ratings: {sample.rows_text()}.", source, fitting_batch_size(sample.num_rows, 256))
         seen = (("ratings", f"{sample.rows_text()} in {sample.file}"),)
         yield Detection("ratings", seen, lambda answers, recipe=recipe: recipe)  # type: ignore[misc]

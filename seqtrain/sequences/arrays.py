@@ -75,12 +75,12 @@ class ArraySequence(SampleSequence):
     def write(self, indices: Indices, epoch: int, rows: tuple[Any, ...]) -> None:
         """Writes samples into rows, many at once."""
         x, y = rows
-        wanted = {"x": self._stored_view(x)}
+        fields = {"x": self._stored_view(x)}
         if self._one_hot:
             y[...] = self._class_labels()[indices, None] == np.arange(y.shape[1])
         else:
-            wanted["y"] = y
-        self.source.read_rows(indices, wanted)
+            fields["y"] = y
+        self.source.read_rows(indices, fields)
 
     @property
     def _moves_channels(self) -> bool:

@@ -75,13 +75,13 @@ class ImageTripletSequence(ComparedImageSequence):
         y[0] = self.source[index]["label"]
 
     def _check_class_sizes(self) -> None:
-        alone = self._members.classes[self._members.counts < 2]
-        if len(alone):
-            named = ", ".join(class_name(self.source, int(label)) for label in alone[:_MOST_NAMED])
+        too_small = self._members.classes[self._members.counts < 2]
+        if len(too_small):
+            named = ", ".join(class_name(self.source, int(label)) for label in too_small[:_MOST_NAMED])
             side = "training" if self.training else "validation"
             raise DataError(
-                f"{len(alone)} of {len(self._members.classes)} classes have one sample on the side of {side}, "
+                f"{len(too_small)} of {len(self._members.classes)} classes have one sample on the side of {side}, "
                 "which has no positive",
-                received=f"classes {named}{' ...' if len(alone) > _MOST_NAMED else ''}",
+                received=f"classes {named}{' ...' if len(too_small) > _MOST_NAMED else ''}",
                 fix="add samples, leave these classes out, or hold out whole classes: split {by: group, column: class}",
             )

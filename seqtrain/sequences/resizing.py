@@ -72,12 +72,13 @@ def shrunk_size(size: Size, row_size: Size, resize: Resize) -> Size:
     pixels of the result reach beyond the image's edge, and it is shifted by up to a pixel against the mask. So images
     with masks are scaled only by factors that divide their size.
     """
-    wanted = scaled_size(size, row_size, resize)
+    target_size = scaled_size(size, row_size, resize)
     cropped = _cropped_size(size, row_size)
     lengths = (*size, *cropped, *_corner(size, cropped)) if resize == "crop" else size
     for factor in _JPEG_FACTORS:
         shrunk = size[0] // factor, size[1] // factor
-        if shrunk[0] >= wanted[0] and shrunk[1] >= wanted[1] and not any(length % factor for length in lengths):
+        divides = not any(length % factor for length in lengths)
+        if divides and shrunk[0] >= target_size[0] and shrunk[1] >= target_size[1]:
             return shrunk
     return size
 

@@ -149,10 +149,10 @@ def _union(parts: list[tuple[Region, int, int]]) -> tuple[Region, int, int]:
     top, left = min(top for _, top, _ in parts), min(left for _, _, left in parts)
     bottom = max(top + region.shape[0] for region, top, _ in parts)
     right = max(left + region.shape[1] for region, _, left in parts)
-    whole = np.zeros((bottom - top, right - left), dtype=np.bool_, order="F")
+    union = np.zeros((bottom - top, right - left), dtype=np.bool_, order="F")
     for region, row, column in parts:
-        whole[row - top : row - top + region.shape[0], column - left : column - left + region.shape[1]] |= region
-    return whole, top, left
+        union[row - top : row - top + region.shape[0], column - left : column - left + region.shape[1]] |= region
+    return union, top, left
 
 
 def _region(segmentation: dict[str, Any], size: Size) -> Region:

@@ -124,13 +124,13 @@ def matched_by_stem(
     if suffixes[1] and first.resolve() == second.resolve():
         firsts = {stem: path for stem, path in firsts.items() if not stem.endswith(suffixes[1])}
     matched = {stem: (path, seconds[stem]) for stem, path in firsts.items() if stem in seconds}
-    alone = [first / path for stem, path in firsts.items() if stem not in seconds]
-    alone += [second / path for stem, path in seconds.items() if stem not in firsts]
-    if not matched or (alone and not skip_unmatched):
-        mistakes = (_without_partner(path, folders, suffixes) for path in alone)
-        raise DataError(first_of(mistakes, len(alone), "files without a partner"))
-    if alone:
-        log.warning("%s and %s: left out, for want of a partner: %d, such as %s", *what, len(alone), alone[0])
+    unmatched = [first / path for stem, path in firsts.items() if stem not in seconds]
+    unmatched += [second / path for stem, path in seconds.items() if stem not in firsts]
+    if not matched or (unmatched and not skip_unmatched):
+        mistakes = (_without_partner(path, folders, suffixes) for path in unmatched)
+        raise DataError(first_of(mistakes, len(unmatched), "files without a partner"))
+    if unmatched:
+        log.warning("%s and %s: left out, for want of a partner: %d, such as %s", *what, len(unmatched), unmatched[0])
     return matched
 
 
@@ -194,10 +194,10 @@ def _base_stem(path: str) -> str:
 
 
 def _without_partner(path: Path, folders: tuple[Path, Path], suffixes: tuple[str, str]) -> Mistake:
-    own = 0 if path.is_relative_to(folders[0]) else 1
-    stem = stem_and_extension(path.relative_to(folders[own]).as_posix())[0].removesuffix(suffixes[own])
+    side = 0 if path.is_relative_to(folders[0]) else 1
+    stem = stem_and_extension(path.relative_to(folders[side]).as_posix())[0].removesuffix(suffixes[side])
     return Mistake(
-        f"the file has no partner '{stem}{suffixes[1 - own]}.*' in {folders[1 - own]}",
+        f"the file has no partner '{stem}{suffixes[1 - side]}.*' in {folders[1 - side]}",
         where=str(path),
         fix="add the partner, remove the file, or set `unmatched: skip`",
     )

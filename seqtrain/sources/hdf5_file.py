@@ -175,9 +175,9 @@ class ChunkedRows:
         order = np.argsort(blocks, kind="stable")
         changes = np.flatnonzero(np.diff(blocks[order])) + 1
         # Sorted by first row, so that threads that need the same chunks start with different ones, and do not wait.
-        for here in sorted(np.split(order, changes), key=lambda rows: int(rows[0])) if len(order) else ():
-            block = int(blocks[here[0]])
-            out[here] = self._block(block)[flat[here] - block * self.array.chunk[0]]
+        for positions in sorted(np.split(order, changes), key=lambda rows: int(rows[0])) if len(order) else ():
+            block = int(blocks[positions[0]])
+            out[positions] = self._block(block)[flat[positions] - block * self.array.chunk[0]]
         return out.reshape(*rows.shape, *self.shape[1:])[()]
 
     def _row_indices(self, key: Any) -> npt.NDArray[np.integer]:

@@ -149,10 +149,10 @@ def _zero_labels(like: Source, length: int) -> npt.NDArray[Any] | None:
 
 def _checked_rows(array: StoredArray, sample: FieldSpec) -> StoredArray:
     dtype = np.dtype(sample.dtype)
-    alike = array.dtype == dtype or (array.dtype.kind == dtype.kind == "f")
-    if alike and array.shape == sample.shape and isinstance(array, NpyArray):
+    is_same_dtype = array.dtype == dtype or (array.dtype.kind == dtype.kind == "f")
+    if is_same_dtype and array.shape == sample.shape and isinstance(array, NpyArray):
         return dataclasses.replace(array, shape=(1, *array.shape))
-    if alike and array.shape[1:] == sample.shape:
+    if is_same_dtype and array.shape[1:] == sample.shape:
         return array
     raise DataError(
         "its rows are not like the samples that the run was trained on",

@@ -135,9 +135,9 @@ def connected(pairs: npt.NDArray[np.integer]) -> npt.NDArray[np.int64]:
         second = least[pairs[:, 1]]
         if np.array_equal(first, second):
             return first
-        lesser = np.minimum(first, second)
-        np.minimum.at(least, first, lesser)
-        np.minimum.at(least, second, lesser)
+        smaller = np.minimum(first, second)
+        np.minimum.at(least, first, smaller)
+        np.minimum.at(least, second, smaller)
         while not np.array_equal(least, least[least]):
             least = least[least]
 

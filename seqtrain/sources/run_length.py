@@ -153,7 +153,7 @@ def _check_pairs(starts: Counts, lengths: Counts, size: Size) -> None:
     num_pixels = size[0] * size[1]
     ends = starts + np.minimum(lengths, _HIGHEST - np.maximum(starts, 0))  # the pixel after each run
     ends_before = np.concatenate([[1], ends])[: len(starts)]
-    for wrong, said, expected in (
+    for wrong, problem, expected in (
         (starts < 1, "begins before the first pixel", "starts from 1"),
         (lengths < 1, "covers no pixel", "lengths from 1"),
         (ends - 1 > num_pixels, "passes the last pixel", f"at most pixel {num_pixels}, the last of {size}"),
@@ -161,7 +161,7 @@ def _check_pairs(starts: Counts, lengths: Counts, size: Size) -> None:
     ):
         if wrong.any():
             run = int(wrong.argmax())
-            raise MaskDecodingError(f"run {run + 1}, '{starts[run]} {lengths[run]}', {said}", expected)
+            raise MaskDecodingError(f"run {run + 1}, '{starts[run]} {lengths[run]}', {problem}", expected)
 
 
 def _region(counts: Counts, size: Size) -> Region:

@@ -143,13 +143,13 @@ class Table(Source):
             super().number_like(known)
             return
         for name, column in self.targets.items():
-            own = known.targets[name]
-            if not isinstance(column, Categories) or not isinstance(own, Categories):
+            known_column = known.targets[name]
+            if not isinstance(column, Categories) or not isinstance(known_column, Categories):
                 continue
-            if not set(column.names) <= set(own.names):
-                raise other_classes(f"the target '{name}'", own.names, column.names)
-            codes = np.array([own.names.index(each) for each in column.names], dtype=np.int32)
-            self.targets[name] = Categories(codes[column.codes], own.names)
+            if not set(column.names) <= set(known_column.names):
+                raise other_classes(f"the target '{name}'", known_column.names, column.names)
+            codes = np.array([known_column.names.index(each) for each in column.names], dtype=np.int32)
+            self.targets[name] = Categories(codes[column.codes], known_column.names)
 
     @property
     def labels(self) -> npt.NDArray[Any] | None:

@@ -209,8 +209,8 @@ def no_target(name: str, where: str, received: str | None = None) -> Mistake:
 
 def sorted_categories(codes: npt.NDArray[np.int32], names: Sequence[str]) -> Categories:
     """Categories with sorted names, so that the codes do not depend on the order of the rows."""
-    whole = all(name.removeprefix("-").isdecimal() for name in names)
-    order = sorted(range(len(names)), key=lambda code: (int(names[code]) if whole else 0, names[code]))
+    are_whole = all(name.removeprefix("-").isdecimal() for name in names)
+    order = sorted(range(len(names)), key=lambda code: (int(names[code]) if are_whole else 0, names[code]))
     new_codes = np.empty(len(names) + 1, np.int32)  # the last element is for the code -1
     new_codes[order] = np.arange(len(names), dtype=np.int32)
     new_codes[MISSING] = MISSING
