@@ -38,7 +38,7 @@ class Listing:
 
     def path(self, file: str) -> str:
         """The path of a file or folder as it is written in the config."""
-        return os.path.normpath(os.path.join(self.written, file))  # noqa: PTH118 - it keeps "..", and is no Path here
+        return os.path.normpath(os.path.join(self.written, file))  # noqa: PTH118 - Path has no normpath
 
     def with_extension(self, *extensions: str) -> list[str]:
         """The files with one of these extensions, which must be in lower case."""

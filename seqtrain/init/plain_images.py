@@ -9,7 +9,7 @@ from seqtrain.init.image_sample import ImageSample, sample_images
 from seqtrain.init.listing import Listing
 from seqtrain.init.recipe import Recipe
 
-_LARGEST = 64  # pixels per side of an autoencoder's images; larger ones are slow to train
+_LARGEST = 64  # pixels per side; autoencoders of larger images are slow to train
 
 
 def plain_images(listing: Listing) -> Iterator[Detection]:

@@ -176,7 +176,7 @@ class Augmentation(GeometricAugmentation):
     brightness: Fraction = 0.0
     contrast: Fraction = 0.0
 
-    def relight(self, generator: np.random.Generator, image: ImageArray) -> None:
+    def jitter(self, generator: np.random.Generator, image: ImageArray) -> None:
         """Changes the brightness and the contrast of an image at random, in place."""
         if not self.brightness and not self.contrast:
             return

@@ -151,7 +151,7 @@ class ImageCache:
         try:
             if os.fstat(descriptor).st_size < self._size:  # new or truncated
                 os.ftruncate(descriptor, self._size)
-                _write_all(descriptor, bytes(self._pixels_start), 0)  # room for all seals
+                _write_all(descriptor, bytes(self._pixels_start), 0)  # space for all checksums
             memory = mmap.mmap(descriptor, self._size, prot=mmap.PROT_READ)
         except BaseException:
             os.close(descriptor)

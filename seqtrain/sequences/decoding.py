@@ -129,7 +129,7 @@ def _decode_with_pillow(content: bytes, path: str, color: Color) -> ImageArray:
         ) from error
     except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
         raise _too_large(str(error), path) from error
-    except Exception as error:  # a decoder that meets damage raises whatever it stumbles on: OSError, SyntaxError ...
+    except Exception as error:  # a decoder may raise anything for a damaged file, such as SyntaxError
         raise DataError(
             f"the image is damaged or truncated: {error}",
             where=path,

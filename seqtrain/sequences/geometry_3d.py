@@ -60,7 +60,7 @@ class VolumeAugmentation:
             quarter_turns=int(4 * quarter) if self.rotate_90 else 0,
         )
 
-    def relight(self, voxels: npt.NDArray[np.float32], generator: np.random.Generator, middle: float) -> None:
+    def jitter(self, voxels: npt.NDArray[np.float32], generator: np.random.Generator, middle: float) -> None:
         """Changes the brightness and the contrast of scaled voxels at random, in place.
 
         The same two numbers are drawn whichever augmentations are on. Voxels may leave the range that they were

@@ -116,7 +116,7 @@ class ImageSequence(SampleSequence):
         """Writes an image that is warped, and in training changed in brightness and contrast."""
         warp.apply(partial(self.read, key), image)
         if self.augmenting:
-            self.augmentation.relight(generator, image)
+            self.augmentation.jitter(generator, image)
 
     def draw_warp(self, generator: np.random.Generator) -> Warp:
         """Draws a random warp for an image; the identity without augmentation."""

@@ -81,7 +81,7 @@ class VolumeSequence(SampleSequence):
             geometry = self._augmentation.draw(generator)
             volume, spacing_mm = self._resized(index, geometry.unturned_size(self.volume_size))
             x[0, ..., 0] = geometry.apply(volume, self.volume_size, spacing_mm)
-            self._augmentation.relight(x, generator, self._middle)
+            self._augmentation.jitter(x, generator, self._middle)
         else:
             x[0, ..., 0], _ = self._resized(index, self.volume_size)
         y[0] = self._labels[index]

@@ -135,7 +135,7 @@ class VolumePatchSequence(SampleSequence):
         voxels, mask = self._cut_out(volume, boxes.enlarged_corner(corner, unturned, size), size)
         x[0, ..., 0] = geometry.apply(voxels, self.patch_size, spacing_mm)
         y[0] = geometry.apply(mask, self.patch_size, spacing_mm, nearest=True)
-        self._augmentation.relight(x, generator, self._middle)
+        self._augmentation.jitter(x, generator, self._middle)
 
     def _volume_and_number(self, item: int) -> tuple[int, int]:
         position = int(np.searchsorted(self._ends, item, side="right"))

@@ -151,9 +151,8 @@ class CsvFile:
         """Blocks of complete lines, which end in a line feed, perhaps after a carriage return."""
         start = file.tell()
         while text := file.read(BLOCK_BYTES) + file.readline(LONGEST_LINE_BYTES):
-            if (
-                len(text) == BLOCK_BYTES + LONGEST_LINE_BYTES and b"\r" in text
-            ):  # lines that end in a carriage return alone
+            # Without a line feed in so many bytes, lines end in a carriage return alone.
+            if len(text) == BLOCK_BYTES + LONGEST_LINE_BYTES and b"\r" in text:
                 file.seek(text.rindex(b"\r") + 1 - len(text), os.SEEK_CUR)
                 text = text[: text.rindex(b"\r") + 1]
             if b"\r" in text and text.count(b"\r") != text.count(b"\r\n"):

@@ -22,7 +22,7 @@ from seqtrain.sources.base import Paths, Source
 from seqtrain.sources.table_file import TABLE_EXTENSIONS, ColumnKind, Columns, RowPlaces, read_columns
 from seqtrain.types import Positive
 
-_MUCH_LONGER = 1.5  # months, which differ in length, are no gaps
+_MUCH_LONGER = 1.5  # times the usual step: a longer step is a gap, but a longer month is not
 log = logging.getLogger("seqtrain")
 
 Values = npt.NDArray[np.float32]

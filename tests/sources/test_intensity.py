@@ -73,7 +73,7 @@ def test_relighting_adds_and_stretches_about_the_middle_within_its_bounds():
     seen = []
     for i in range(200):
         voxels = np.array([0.5, 1.0], dtype=np.float32)
-        VolumeAugmentation(brightness=0.1, contrast=0.4).relight(voxels, np.random.default_rng(i), middle=0.5)
+        VolumeAugmentation(brightness=0.1, contrast=0.4).jitter(voxels, np.random.default_rng(i), middle=0.5)
         seen.append((voxels[0] - 0.5, (voxels[1] - voxels[0]) / 0.5))
     added, factor = np.array(seen).T
     assert -0.1001 <= added.min() < -0.09
@@ -84,5 +84,5 @@ def test_relighting_adds_and_stretches_about_the_middle_within_its_bounds():
 
 def test_no_relighting_leaves_the_voxels():
     voxels = np.array([0.25, 3.0], dtype=np.float32)
-    VolumeAugmentation().relight(voxels, np.random.default_rng(0), middle=0.5)
+    VolumeAugmentation().jitter(voxels, np.random.default_rng(0), middle=0.5)
     assert voxels.tolist() == [0.25, 3.0]
