@@ -18,7 +18,7 @@ from seqtrain.cli.options import print_json
 from seqtrain.console import outlive_terminal, write_above_bars
 from seqtrain.errors import ConfigError, Mistake, ResourceError, SeqtrainError
 
-_MOST_SHOWN = 20  # mistakes that are printed
+_MAX_SHOWN = 20  # mistakes that are printed
 
 app = typer.Typer(
     name="seqtrain",
@@ -95,8 +95,8 @@ def _print_bug(error: Exception) -> None:
 def format_error(error: SeqtrainError) -> str:
     """An error as text: its first mistakes, and the number of all."""
     count = len(error.mistakes)
-    lines = list(map(str, error.mistakes[:_MOST_SHOWN]))
-    lines += [f"and {count - _MOST_SHOWN} more; --json has them all"] * (count > _MOST_SHOWN)
+    lines = list(map(str, error.mistakes[:_MAX_SHOWN]))
+    lines += [f"and {count - _MAX_SHOWN} more; --json has them all"] * (count > _MAX_SHOWN)
     return "\n".join([*lines, *([f"{count} mistakes"] if count > 1 else [])])
 
 

@@ -18,9 +18,9 @@ import yaml
 from seqtrain.config.node import Node
 from seqtrain.errors import ConfigError, Mistake, did_you_mean
 
-_MOST_DIGITS = 1000
-_MOST_LEVELS = 100
-_MOST_VALUES = 100_000  # of one file, after aliases are expanded
+_MAX_DIGITS = 1000
+_MAX_LEVELS = 100
+_MAX_VALUES = 100_000  # of one file, after aliases are expanded
 _INTEGER = re.compile(r"[-+]?[0-9]+|0o[0-7]+|0x[0-9a-fA-F]+")
 _FLOAT = re.compile(r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?|[-+]?\.(inf|Inf|INF)|\.(nan|NaN|NAN)")
 _CONSTANTS = {
@@ -34,7 +34,7 @@ def scalar(text: str) -> Any:
     """The value of an unquoted scalar."""
     if text in _CONSTANTS:
         return _CONSTANTS[text]
-    if len(text) < _MOST_DIGITS and _INTEGER.fullmatch(text):
+    if len(text) < _MAX_DIGITS and _INTEGER.fullmatch(text):
         return int(text, 0) if text.startswith(("0o", "0x")) else int(text)
     if _FLOAT.fullmatch(text):
         return float(text.lower().replace(".inf", "inf").replace(".nan", "nan"))
@@ -118,13 +118,13 @@ class _Builder:
 
     def build(self, composed: yaml.Node, level: int = 0) -> Node:
         self.count += 1
-        if level > _MOST_LEVELS:
+        if level > _MAX_LEVELS:
             raise RecursionError
-        if self.count > _MOST_VALUES:
+        if self.count > _MAX_VALUES:
             raise ConfigError(
                 "its aliases expand to too much",
                 where=self.place(composed),
-                expected=f"at most {_MOST_VALUES:,} values",
+                expected=f"at most {_MAX_VALUES:,} values",
                 fix="write the repeated part once, without aliases within aliases",
             )
         node = Node(None, self.place(composed), self.folder)

@@ -20,7 +20,7 @@ from seqtrain.sequences.base import BatchSequence
 
 _LONGEST_S = 60.0
 _SLOW_S = 5.0
-_MOST_PER_CORE = 4
+_MAX_PER_CORE = 4
 _VALUE = 7
 
 
@@ -49,7 +49,7 @@ def check_cores(available: int, num_workers: int | str | None) -> Finding:
         available: The number of cores that this process may use.
         num_workers: `fit.workers` of the config; None without a config.
     """
-    are_many = isinstance(num_workers, int) and num_workers > _MOST_PER_CORE * available
+    are_many = isinstance(num_workers, int) and num_workers > _MAX_PER_CORE * available
     message = f"{available} of the machine's {os.cpu_count()} may be used"
     message += f"; fit.workers is {num_workers}" if are_many else ""
     fix = f"-s fit.workers={available}, or fit.workers=auto, which measures"

@@ -11,7 +11,7 @@ import numpy as np
 from seqtrain.reports.fields import Field
 from seqtrain.text import aligned
 
-_MOST_COLUMNS = 12  # columns of one field; a field with more is shown in a single column
+_MAX_COLUMNS = 12  # columns of one field; a field with more is shown in a single column
 
 
 def table(
@@ -40,7 +40,7 @@ def table(
     chosen = list(order if order is not None else range(size))[:num_rows]
     for field in fields:
         shown = field.array[chosen]
-        if shown.ndim == 2 and shown.shape[1] == len(field.columns) <= _MOST_COLUMNS:
+        if shown.ndim == 2 and shown.shape[1] == len(field.columns) <= _MAX_COLUMNS:
             columns += [(name, [cell_text(value) for value in shown[:, at]]) for at, name in enumerate(field.columns)]
         else:
             columns.append((field.name, [_named(field, value) for value in shown]))

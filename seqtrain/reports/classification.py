@@ -21,10 +21,10 @@ from seqtrain.reports.style import LINES, saved_figure
 from seqtrain.reports.subsample import Subsample
 from seqtrain.text import shortened
 
-_MOST_CURVES = 10
-_MOST_SCORES = 4_000_000
-_FEWEST_ROWS = 1000
-_MOST_POINTS = 1000
+_MAX_CURVES = 10
+_MAX_SCORES = 4_000_000
+_MIN_ROWS = 1000
+_MAX_POINTS = 1000
 
 Floats = npt.NDArray[np.floating[Any]]
 
@@ -50,7 +50,7 @@ class ClassificationResults:
         self._counts_at_half = np.zeros((num_classes, num_classes), np.int64)
         self._counts_at_zero = np.zeros((num_classes, num_classes), np.int64)
         self._are_logits = from_logits
-        self.kept = Subsample(max(_FEWEST_ROWS, _MOST_SCORES // num_classes))
+        self.kept = Subsample(max(_MIN_ROWS, _MAX_SCORES // num_classes))
 
     def add(self, truth: npt.NDArray[np.integer[Any]], scores: Floats) -> None:
         """Adds samples.
@@ -129,12 +129,12 @@ class ClassificationResults:
             axes = figure.add_subplot()
             axes.plot([0, 1], [0, 1], color="#b0b0b0", linestyle=":", linewidth=1.4)
             curves = {each: roc(truth == each, scores[:, each]) for each in ranked}
-            if len(ranked) <= _MOST_CURVES:
+            if len(ranked) <= _MAX_CURVES:
                 for color, (each, curve) in zip(_colors(), curves.items(), strict=False):
                     label = f"{shortened(self.class_names[each])}  {roc_area(*curve):.3f}"
                     axes.plot(*_thinned(*curve), color=color, label=label)
             else:
-                grid = np.linspace(0, 1, _MOST_POINTS)
+                grid = np.linspace(0, 1, _MAX_POINTS)
                 mean = np.mean([np.interp(grid, *curve) for curve in curves.values()], axis=0)
                 area = np.mean([roc_area(*curve) for curve in curves.values()])
                 axes.plot(grid, mean, color=LINES[-2], label=f"mean of {len(ranked)} classes  {area:.3f}")
@@ -149,7 +149,7 @@ class ClassificationResults:
         with saved_figure(path, height=5.2) as figure:
             axes = figure.add_subplot()
             precisions = {each: average_precision(truth == each, scores[:, each]) for each in ranked}
-            if len(ranked) <= _MOST_CURVES:
+            if len(ranked) <= _MAX_CURVES:
                 for color, each in zip(_colors(), ranked, strict=False):
                     label = f"{shortened(self.class_names[each])}  {precisions[each]:.3f}"
                     recall, precision = precision_recall(truth == each, scores[:, each])
@@ -183,7 +183,7 @@ def _until_full_recall(recall: Floats, precision: Floats) -> tuple[Floats, Float
 
 def _thinned(x: Floats, y: Floats) -> tuple[Floats, Floats]:
     """A curve with at most as many points as a plot can show."""
-    if len(x) <= _MOST_POINTS:
+    if len(x) <= _MAX_POINTS:
         return x, y
-    chosen = np.unique(np.linspace(0, len(x) - 1, _MOST_POINTS).round().astype(int))
+    chosen = np.unique(np.linspace(0, len(x) - 1, _MAX_POINTS).round().astype(int))
     return x[chosen], y[chosen]

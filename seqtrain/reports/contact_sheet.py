@@ -32,7 +32,7 @@ from seqtrain.reports.tiles import (
 from seqtrain.types import DataFormat
 
 MOST_IMAGES = 64
-_MOST_CLASSES = 3  # classes of a mask whose shares are shown under its image
+_MAX_CLASSES = 3  # classes of a mask whose shares are shown under its image
 _UNNAMED = "class {}"
 _IMAGE_AXES, _VOLUME_AXES = 4, 5  # the axes of a batch, with channels
 
@@ -179,7 +179,7 @@ def _target(field: Field, row: int) -> list[str]:
     if field.kind == "mask":
         ids, counts = np.unique(field.array[row], return_counts=True)
         shares = zip((100 * counts / counts.sum()).tolist(), ids.tolist(), strict=True)
-        largest = sorted((each for each in shares if each[1]), reverse=True)[:_MOST_CLASSES]
+        largest = sorted((each for each in shares if each[1]), reverse=True)[:_MAX_CLASSES]
         return [f"{field.class_name(id_, _UNNAMED)} {share:.1f} %" for share, id_ in largest]
     classes = class_indices(field.array, field.num_classes) if field.num_classes else None
     return [cell_text(field.array[row]) if classes is None else field.class_name(int(classes[row]), _UNNAMED)]

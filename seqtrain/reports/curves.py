@@ -21,7 +21,7 @@ from seqtrain.errors import DataError
 from seqtrain.metric_names import larger_is_better
 from seqtrain.reports.style import FAINT, TRAINING, VALIDATION, saved_figure
 
-_MOST_MARKERS = 20
+_MAX_MARKERS = 20
 _RATES = ("lr", "learning_rate", "samples_per_s", "data_wait")  # metrics without a best epoch
 _TITLES = {"lr": "learning rate", "samples_per_s": "samples per second", "data_wait": "share of time waiting for data"}
 _LOG_SCALE_RATIO = 20  # the ratio of learning rates above which the axis is logarithmic
@@ -118,7 +118,7 @@ def _draw_metric(
         axes = figure.add_subplot()
         for label, color, points in curves:
             # If values are missing (validation every fifth epoch), markers show which epochs have one.
-            marker = "o" if len(points) <= _MOST_MARKERS or len(points) < len(epochs) else ""
+            marker = "o" if len(points) <= _MAX_MARKERS or len(points) < len(epochs) else ""
             axes.plot(
                 *zip(*points, strict=True),
                 color=color,

@@ -24,7 +24,7 @@ from seqtrain.structure import FieldSpec, named_leaves
 
 Array = npt.NDArray[Any]
 
-_MOST_ROWS = 1 << 32  # in a batch; a sample without an index gets a negative one, from its batch and its row
+_MAX_ROWS = 1 << 32  # in a batch; a sample without an index gets a negative one, from its batch and its row
 _KEPT = ("item", "digest", "thumbnail", "labels", "files")
 
 
@@ -110,14 +110,14 @@ class Survey:
         """The file or row of a sample."""
         if item >= 0:
             return str(self.sequence.describe(item))
-        return "batch {}, row {}".format(*divmod(-1 - item, _MOST_ROWS))
+        return "batch {}, row {}".format(*divmod(-1 - item, _MAX_ROWS))
 
     def _add(self, facts: dict[str, Any], position: int) -> None:
         if BAD_BATCH in facts:
             self.bad_batches += facts[BAD_BATCH].tolist()
             return
         if not self.sequence.splits_rows:  # the samples of a class that makes whole batches have no index
-            facts = {**facts, "item": -1 - (position * _MOST_ROWS + np.arange(len(facts["item"])))}
+            facts = {**facts, "item": -1 - (position * _MAX_ROWS + np.arange(len(facts["item"])))}
         is_good = facts["is_bad"] == 0
         self.bad_items += facts["item"][~is_good].tolist()
         items = facts["item"][is_good]

@@ -14,9 +14,9 @@ from seqtrain.text import listed, number
 if TYPE_CHECKING:
     from rich.console import RenderableType
 
-_MOST_CLASSES = 20
-_MOST_SIZES = 6
-_MOST_CHANNELS = 12
+_MAX_CLASSES = 20
+_MAX_SIZES = 6
+_MAX_CHANNELS = 12
 
 
 def survey_json(survey: Survey) -> dict[str, Any]:
@@ -72,16 +72,16 @@ def _class_parts(surveys: Mapping[str, Survey], name: str) -> list[RenderableTyp
     shares = {side: _share(statistics.counts) for side, statistics in known.items()}
     rows = [
         [label, *(f"{known[side].counts[index]}  {shares[side][index]:5.1%}" for side in known)]
-        for index, label in enumerate(names[:_MOST_CLASSES])
+        for index, label in enumerate(names[:_MAX_CLASSES])
     ]
     rows.append(["largest / smallest", *(f"{statistics.imbalance:.2f}" for statistics in known.values())])
-    more = [f"  and {len(names) - _MOST_CLASSES} more, see --json"] if len(names) > _MOST_CLASSES else []
+    more = [f"  and {len(names) - _MAX_CLASSES} more, see --json"] if len(names) > _MAX_CLASSES else []
     return ["", f"classes of {name}", _table(rows, known), *more]
 
 
 def _mask_parts(surveys: Mapping[str, Survey], name: str) -> list[RenderableType]:
     shares = {side: _mask_shares(survey, name) for side, survey in surveys.items()}
-    labels = list(shares["train"])[:_MOST_CLASSES]
+    labels = list(shares["train"])[:_MAX_CLASSES]
     rows = [[label, *(f"{share[label]:.2%}" for share in shares.values())] for label in labels]
     rows.append(["empty masks", *(f"{survey.empty_masks.get(name, 0)}" for survey in surveys.values())])
     return ["", f"pixels of {name}", _table(rows, surveys)]
@@ -104,11 +104,11 @@ def _range_parts(survey: Survey) -> list[RenderableType]:
             continue
         ranges_json = ranges.to_json()
         values = list(zip(*ranges_json.values(), strict=True))
-        for channel, of_channel in enumerate(values[:_MOST_CHANNELS]):
+        for channel, of_channel in enumerate(values[:_MAX_CHANNELS]):
             label = _channel_name(name, channel, len(values), spec.get(name))
             rows.append([label, *map(number, of_channel)])
-        if len(values) > _MOST_CHANNELS:
-            notes.append(f"  {name} has {len(values) - _MOST_CHANNELS} channels more, see --json")
+        if len(values) > _MAX_CHANNELS:
+            notes.append(f"  {name} has {len(values) - _MAX_CHANNELS} channels more, see --json")
         elif name.split(".")[0] == "x" and _is_unscaled(spec.get(name)):
             arguments = (f"{key}: [{', '.join(map(_plain, ranges_json[key]))}]" for key in ("mean", "std"))
             notes.append(f"  {name}, for the model: {', '.join(arguments)}")
@@ -143,7 +143,7 @@ def _share(counts: Sequence[int]) -> list[float]:
 
 def _counts(counter: Counter[str]) -> str:
     counts = [f"{name}: {count}" for name, count in counter.most_common()]
-    return listed(counts, _MOST_SIZES, rest=", and {more} more")
+    return listed(counts, _MAX_SIZES, rest=", and {more} more")
 
 
 def _table(rows: Sequence[Sequence[str]], header: Collection[str]) -> RenderableType:

@@ -21,13 +21,13 @@ import numpy.typing as npt
 THUMBNAIL = (8, 9)
 
 _BANDS = 4
-_MOST_BITS = 3
-_MOST_GRAY_LEVELS = 5.0
-_LEAST_CORRELATION = 0.975  # copies that are compressed or scaled have 0.98 and more
-_LEAST_CONTRAST = 16  # images of a single gray are all alike, and not compared
-_LEAST_CHANGE = 2  # smaller differences may be noise of compression
-_MOST_NEIGHBOURS = 64
-_MOST_PAIRS = 1_000_000
+_MAX_BITS = 3
+_MAX_GRAY_LEVELS = 5.0
+_MIN_CORRELATION = 0.975  # copies that are compressed or scaled have 0.98 and more
+_MIN_CONTRAST = 16  # images of a single gray are all alike, and not compared
+_MIN_CHANGE = 2  # smaller differences may be noise of compression
+_MAX_NEIGHBOURS = 64
+_MAX_PAIRS = 1_000_000
 _ONES = np.unpackbits(np.arange(1 << 16, dtype=np.uint16).view(np.uint8)).reshape(-1, 16).sum(axis=1, dtype=np.uint8)
 
 Pairs = npt.NDArray[np.int64]
@@ -55,7 +55,7 @@ def near_pairs(thumbnails: npt.NDArray[np.uint8]) -> Pairs:
     Args:
         thumbnails: (samples, 8, 9).
     """
-    rows = np.flatnonzero(np.ptp(thumbnails.reshape(len(thumbnails), -1), axis=1) >= _LEAST_CONTRAST)
+    rows = np.flatnonzero(np.ptp(thumbnails.reshape(len(thumbnails), -1), axis=1) >= _MIN_CONTRAST)
     thumbnails = thumbnails[rows]
     hashes = difference_hashes(thumbnails)
     found: list[Pairs] = []
@@ -64,10 +64,10 @@ def near_pairs(thumbnails: npt.NDArray[np.uint8]) -> Pairs:
         bucket = (hashes >> np.uint64(16 * band)) & np.uint64(0xFFFF)
         order = np.lexsort((hashes, bucket))
         for pairs in _neighbours(order, bucket[order]):
-            close = pairs[_count_bits(hashes[pairs[:, 0]] ^ hashes[pairs[:, 1]]) <= _MOST_BITS]
+            close = pairs[_count_bits(hashes[pairs[:, 0]] ^ hashes[pairs[:, 1]]) <= _MAX_BITS]
             found.append(np.sort(close[_are_alike(thumbnails, close)], axis=1))
             num_found += len(found[-1])
-            if num_found > _MOST_PAIRS:
+            if num_found > _MAX_PAIRS:
                 return np.unique(rows[np.concatenate(found)], axis=0)
     return np.unique(rows[np.concatenate(found)], axis=0) if found else np.zeros((0, 2), np.int64)
 
@@ -75,14 +75,14 @@ def near_pairs(thumbnails: npt.NDArray[np.uint8]) -> Pairs:
 def difference_hashes(thumbnails: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint64]:
     """The dHash of each thumbnail: a bit for each pair of neighbours in a row, set if the right one is brighter."""
     wide = thumbnails.astype(np.int16)
-    bits = wide[:, :, 1:] > wide[:, :, :-1] + _LEAST_CHANGE
+    bits = wide[:, :, 1:] > wide[:, :, :-1] + _MIN_CHANGE
     packed: npt.NDArray[np.uint64] = np.packbits(bits.reshape(len(bits), 64), axis=1).view(np.uint64)[:, 0]
     return packed
 
 
 def _neighbours(order: npt.NDArray[np.int64], bucket: npt.NDArray[np.uint64]) -> Iterator[Pairs]:
     """Pairs in the same bucket, by their distance in the order; all pairs if the bucket is within the limit."""
-    for step in range(1, min(_MOST_NEIGHBOURS, len(order))):
+    for step in range(1, min(_MAX_NEIGHBOURS, len(order))):
         together = np.flatnonzero(bucket[step:] == bucket[:-step])
         if not len(together):
             return
@@ -98,9 +98,9 @@ def _are_alike(thumbnails: npt.NDArray[np.uint8], pairs: Pairs) -> npt.NDArray[n
     first, second = (
         thumbnails[pairs[:, side]].reshape(len(pairs), math.prod(THUMBNAIL)).astype(np.float32) for side in (0, 1)
     )
-    are_near = np.abs(first - second).mean(axis=1) <= _MOST_GRAY_LEVELS
+    are_near = np.abs(first - second).mean(axis=1) <= _MAX_GRAY_LEVELS
     for side in (first, second):
         side -= side.mean(axis=1, keepdims=True)
         side /= np.linalg.norm(side, axis=1, keepdims=True)
-    are_alike: npt.NDArray[np.bool_] = are_near & ((first * second).sum(axis=1) >= _LEAST_CORRELATION)
+    are_alike: npt.NDArray[np.bool_] = are_near & ((first * second).sum(axis=1) >= _MIN_CORRELATION)
     return are_alike

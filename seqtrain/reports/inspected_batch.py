@@ -22,7 +22,7 @@ from seqtrain.text import aligned, listed, number
 from seqtrain.types import DataFormat
 
 MOST_CLASSES = 30  # in a line
-_MOST_IN_A_TABLE = 60
+_MAX_IN_A_TABLE = 60
 
 
 @dataclass(frozen=True)
@@ -127,7 +127,7 @@ class InspectedBatch:
         blocks.append(Code(self.rows) if sheet is None else PageImage(sheet, f"{self.title}: {sheet.name}"))
         blocks.append(statistics_table(self.statistics))
         for field, counts in self._label_counts():
-            of_classes = [[field.class_name(label), count] for label, count in list(counts.items())[:_MOST_IN_A_TABLE]]
+            of_classes = [[field.class_name(label), count] for label, count in list(counts.items())[:_MAX_IN_A_TABLE]]
             unit = "pixels" if field.kind == "mask" else "samples"
             blocks.append(Heading(f"Labels{'' if field.name == 'y' else f' of {field.name}'}"))
             blocks.append(Table(of_classes, ["", unit]))

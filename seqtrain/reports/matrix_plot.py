@@ -12,9 +12,9 @@ import numpy.typing as npt
 from seqtrain.reports.style import saved_figure
 from seqtrain.text import short_count, shortened
 
-_MOST_COUNTED = 20
+_MAX_COUNTED = 20
 _DARK = 0.55
-_MOST_LETTERS = 24  # of class names in one line under the matrix
+_MAX_LETTERS = 24  # of class names in one line under the matrix
 
 
 def draw_matrix(counts: npt.NDArray[np.int64], names: Sequence[str], path: Path) -> None:
@@ -32,7 +32,7 @@ def draw_matrix(counts: npt.NDArray[np.int64], names: Sequence[str], path: Path)
         shares = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
         image = axes.imshow(shares, cmap="Blues", vmin=0, vmax=1, interpolation="nearest")
         _name_ticks(axes, names)
-        if count <= _MOST_COUNTED:
+        if count <= _MAX_COUNTED:
             _write_counts(axes, counts, shares)
         axes.grid(visible=False)
         axes.spines[:].set_visible(False)
@@ -49,7 +49,7 @@ def _name_ticks(axes: Any, names: Sequence[str]) -> None:
     every = max(1, -(-len(names) // 30))
     places = range(0, len(names), every)
     shown = [shortened(names[place], 14) for place in places]
-    is_wide = max(map(len, shown)) * len(names) > _MOST_LETTERS
+    is_wide = max(map(len, shown)) * len(names) > _MAX_LETTERS
     axes.set_xticks(places, shown, rotation=90 if is_wide else 0)
     axes.set_yticks(places, shown)
     axes.tick_params(length=0)

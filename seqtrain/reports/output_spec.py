@@ -26,7 +26,7 @@ Array = npt.NDArray[Any]
 
 MOST_CLASSES = 2000  # with more, the confusion matrix would take more than 32 MB
 _DIGITS = 6
-_MOST_COLUMNS = 1000
+_MAX_COLUMNS = 1000
 _WHITE = 255
 
 
@@ -280,7 +280,7 @@ def _columns(name: str, output: Array, target: Field | None, info: TrainingInfo)
         columns = of_target
     else:
         columns = (name or "value",) if size == 1 else tuple(f"{name or 'value'}_{each}" for each in range(size))
-    return columns if len(columns) <= _MOST_COLUMNS else ()
+    return columns if len(columns) <= _MAX_COLUMNS else ()
 
 
 def flat_mask(mask: Array) -> Array:

@@ -16,9 +16,9 @@ from seqtrain.reports.style import FAINT, TRAINING, saved_figure
 from seqtrain.reports.subsample import Subsample
 from seqtrain.sequences.fitted import Scale
 
-_MOST_DRAWN = 50_000
+_MAX_DRAWN = 50_000
 _OUTLIER_FACTOR = 2  # an outlier is at least this many times as large as nearly all residuals
-_MOST_POINTS = 2000  # more are drawn as a density
+_MAX_POINTS = 2000  # more are drawn as a density
 
 Values = npt.NDArray[np.floating[Any]]
 
@@ -42,7 +42,7 @@ class RegressionResults:
         self.name = name
         self.scale = scale
         self.unit = unit
-        self.kept = Subsample(_MOST_DRAWN)
+        self.kept = Subsample(_MAX_DRAWN)
         self._num_samples = 0
         self._count = 0
         self._shift = 0.0  # subtracted from true values: near their mean, sums of squares are precise
@@ -96,7 +96,7 @@ class RegressionResults:
             margin = 0.04 * ((high - low) or 1.0)
             limits = (low - margin, high + margin)
             axes.plot(limits, limits, color=FAINT, linestyle="--", linewidth=1.4)
-            if len(truth) <= _MOST_POINTS:
+            if len(truth) <= _MAX_POINTS:
                 axes.plot(truth, predicted, "o", color=TRAINING, markersize=4.5, alpha=0.45, markeredgewidth=0)
             else:
                 axes.hexbin(truth, predicted, gridsize=60, bins="log", cmap="Blues", mincnt=1, extent=limits * 2)

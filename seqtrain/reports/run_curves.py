@@ -15,7 +15,7 @@ from seqtrain.text import shortened_middle
 _WIDTH, _PANEL_HEIGHT, _HEIGHT_OF_LABEL = 9.0, 3.6, 0.24  # inches
 _DASHES = ("-", "--", ":", "-.")  # used one after the other, each with all colours
 _LABEL_CHARACTERS = 24
-_MOST_MARKERS = 20
+_MAX_MARKERS = 20
 _TEXT = "#222222"
 _LEADER = {"arrowstyle": "-", "linestyle": ":", "linewidth": 1.1, "shrinkA": 2, "shrinkB": 3, "relpos": (0, 0.5)}
 _OUTLIER_FACTOR = 10  # a curve that needs this many times the range of the others is cut off, as after divergence
@@ -71,7 +71,7 @@ def _draw(axes: Any, runs: Sequence[RunFolder], names: Sequence[str], metric: st
         if not points or best is None:
             continue
         color, dashes = LINES[index % len(LINES)], _DASHES[index // len(LINES) % len(_DASHES)]
-        marker = "o" if len(points) <= _MOST_MARKERS else ""
+        marker = "o" if len(points) <= _MAX_MARKERS else ""
         axes.plot(*zip(*points, strict=True), color=color, linestyle=dashes, marker=marker, markersize=3.5)
         axes.plot(best.epoch + 1, best.value, "o", markersize=11, markerfacecolor="none", markeredgecolor=color)
         ends.append((*points[-1], f"{shortened_middle(name, _LABEL_CHARACTERS)}  {best.value:.4g}", color))

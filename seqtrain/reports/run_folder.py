@@ -42,8 +42,8 @@ _NO_METRICS = ("epoch", "time")
 _FIX = "bring the file back from a copy; a damaged result.json may also be removed: the run can go on without it"
 
 _LOCK = ".seqtrain.lock"
-_LOG_END = 1 << 16  # bytes; a traceback from TensorFlow has several thousand
-_MOST_OF_LOG = 5_000_000  # bytes at the end that are searched for warnings
+_LOG_END_BYTES = 1 << 16  # a traceback from TensorFlow has several thousand
+_MAX_LOG_BYTES = 5_000_000  # the end of the log that is searched for warnings
 _START_LINE = re.compile(r"^\S+ \S+ DEBUG command: ", re.MULTILINE)
 _END_LINE = re.compile(r"^\S+ \S+ DEBUG ended by (\w+): (.*(?:\n  .*)*)", re.MULTILINE)
 _WARNING = re.compile(r"^\d{4}-\d\d-\d\d [\d:,]+ (?:WARNING|ERROR) (.*)$", re.MULTILINE)
@@ -183,12 +183,12 @@ class RunFolder:
     @cached_property
     def warnings(self) -> list[str]:
         """The warnings in the log, each once."""
-        return list(dict.fromkeys(_WARNING.findall(_end_of_log(self.path, _MOST_OF_LOG))))
+        return list(dict.fromkeys(_WARNING.findall(_end_of_log(self.path, _MAX_LOG_BYTES))))
 
     @property
     def log_end(self) -> str:
         """The end of train.log, without messages from before the last start."""
-        return _since_last_start(_end_of_log(self.path, _LOG_END))
+        return _since_last_start(_end_of_log(self.path, _LOG_END_BYTES))
 
     def checkpoints(self) -> list[dict[str, Any]]:
         """Each checkpoint with its size and the links to it."""
@@ -324,7 +324,7 @@ def _state(folder: Path, result: Mapping[str, Any] | None) -> RunState:
     holder = _lock_holder(folder)
     if holder is not None:
         return RunState("training", holder)
-    ended = _END_LINE.findall(_since_last_start(_end_of_log(folder, _LOG_END)))
+    ended = _END_LINE.findall(_since_last_start(_end_of_log(folder, _LOG_END_BYTES)))
     if not ended:
         return RunState("killed")
     error, message = ended[-1]

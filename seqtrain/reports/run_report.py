@@ -28,7 +28,7 @@ from seqtrain.reports.run_folder import RunFolder, read_run
 from seqtrain.reports.statistics import batch_statistics, side_statistics
 from seqtrain.text import duration, number
 
-_MOST_EPOCHS = 200
+_MAX_EPOCHS = 200
 _KEY_MEASURES = ("macro_f1", "roc_auc", "mean_iou", "mae", "r2")
 _CAPTIONS = {
     "confusion_matrix": "what is taken for what: shares in colour, counts in cells",
@@ -270,7 +270,7 @@ def _history(run: RunFolder) -> Iterator[Block]:
         yield Text("No epoch has ended yet.", is_faint=True)
         return
     names = run.metrics
-    every = math.ceil(len(run.rows) / _MOST_EPOCHS)
+    every = math.ceil(len(run.rows) / _MAX_EPOCHS)
     shown = [row for row in run.rows if row["epoch"] % every == 0 or row is run.rows[-1]]
     if every > 1:
         yield Text(f"Every {every}th epoch; all are in history.csv.", is_faint=True)

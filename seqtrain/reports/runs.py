@@ -19,7 +19,7 @@ from seqtrain.metric_names import larger_is_better
 from seqtrain.reports.run_folder import Best, RunFolder, read_run
 
 _MARKS = {"config.yaml", "meta.json", "split.json", "history.csv", "result.json"}
-_FEWEST_MARKS = 2  # a single such file may belong to another program
+_MIN_MARKS = 2  # a single such file may belong to another program
 _DEEPEST = 5
 log = logging.getLogger("seqtrain")
 
@@ -147,7 +147,7 @@ def _run_folders(folder: Path, depth: int) -> Iterator[Path]:
             entries = sorted(scan, key=lambda entry: entry.name)
     except OSError:  # an unreadable folder is not searched
         return
-    if len(_MARKS.intersection(entry.name for entry in entries)) >= _FEWEST_MARKS:
+    if len(_MARKS.intersection(entry.name for entry in entries)) >= _MIN_MARKS:
         yield folder
     elif depth:
         for entry in entries:

@@ -17,7 +17,7 @@ from seqtrain.sources.base import Source
 from seqtrain.splits import Split
 from seqtrain.structure import map_structure
 
-_MOST_NAMED = 8
+_MAX_NAMED = 8
 
 
 @dataclass(frozen=True)
@@ -63,11 +63,11 @@ def sample_named(source: Source, name: str) -> int:
     found = [index for index in range(len(source)) if source.describe(index).endswith(name)]
     if len(found) == 1:
         return found[0]
-    examples = [source.describe(index) for index in found[:_MOST_NAMED] or range(min(3, len(source)))]
+    examples = [source.describe(index) for index in found[:_MAX_NAMED] or range(min(3, len(source)))]
     raise ConfigError(
         f"--sample {name}: {len(found) or 'no'} samples end so",
         expected=f"an index from 0 to {len(source) - 1}, or the end of a path",
-        received=f"{one_of(examples)}{' ...' if len(found) > _MOST_NAMED else ''}" if found else None,
+        received=f"{one_of(examples)}{' ...' if len(found) > _MAX_NAMED else ''}" if found else None,
         fix="write more of the path" if found else f"such as {examples[0]}" if examples else "add samples",
     )
 

@@ -25,7 +25,7 @@ from seqtrain.text import shortened
 
 _NUM_WORST = 8
 _IN_A_ROW = 2
-_MOST_IN_MATRIX = 20
+_MAX_IN_MATRIX = 20
 
 Ids = npt.NDArray[np.integer[Any]]
 
@@ -97,7 +97,7 @@ class SegmentationResults:
         paths = [folder / f"{name}{suffix}.png" for name in ("iou_by_class", "worst_cases", "confusion_matrix")]
         self._draw_iou(paths[0])
         self._draw_worst(paths[1])
-        if 2 < self.num_classes <= _MOST_IN_MATRIX:
+        if 2 < self.num_classes <= _MAX_IN_MATRIX:
             draw_matrix(self.counts, self.class_names, paths[2])
             return paths
         return paths[:2]

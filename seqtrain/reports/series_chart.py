@@ -10,7 +10,7 @@ from PIL import Image
 from seqtrain.reports.fields import Field
 from seqtrain.reports.tiles import line_color, series_tile
 
-_MOST_LINES = 8  # lines of a series that are in the legend
+_MAX_LINES = 8  # lines of a series that are in the legend
 _WINDOW_FACTOR = 3  # at most this many times as many steps of the window are shown as are predicted
 
 
@@ -46,7 +46,7 @@ class SeriesChart:
         lines, first = [], 0
         for field, suffix in ((self.window, ""), (self.target, " (target)"), (self.predicted, " (predicted)")):
             if field is not None:
-                columns = list(enumerate(field.columns))[:_MOST_LINES]
+                columns = list(enumerate(field.columns))[:_MAX_LINES]
                 lines += [(line_color(first + at, field is self.window), f"{column}{suffix}") for at, column in columns]
                 first = 0 if field is self.window else field.array.shape[-1]  # predictions have the colours after these
         return lines

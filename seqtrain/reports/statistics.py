@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from seqtrain.loading.pipeline import Data
 
 _LARGE_IMBALANCE = 10.0
-_MOST_NAMED = 8
+_MAX_NAMED = 8
 
 Counts = dict[int, int]
 
@@ -239,7 +239,7 @@ def _split_warnings(counts: Sequence[int], names: Sequence[str] | None, imbalanc
     present = len(counts) - len(empty)
     if present == 1:
         return [f"only one class: '{labels[int(np.argmax(counts))]}'"]
-    warnings = [f"no sample of {listed([repr(label) for label in empty], _MOST_NAMED)}"] if empty else []
+    warnings = [f"no sample of {listed([repr(label) for label in empty], _MAX_NAMED)}"] if empty else []
     if imbalance > _LARGE_IMBALANCE:
         warnings.append(
             f"the largest class has {imbalance:.1f} times the samples of the smallest; "
@@ -252,7 +252,7 @@ def _samples(chosen: npt.NDArray[np.bool_], sample_ids: Sequence[int] | None) ->
     rows = np.flatnonzero(chosen).tolist()
     ids = rows if sample_ids is None else [int(sample_ids[row]) for row in rows]
     unit = "row" if sample_ids is None else "sample"
-    return f"{unit}{'s' if len(ids) > 1 else ''} {listed(ids, _MOST_NAMED)}"
+    return f"{unit}{'s' if len(ids) > 1 else ''} {listed(ids, _MAX_NAMED)}"
 
 
 def _counted(labels: npt.NDArray[Any]) -> Counts:

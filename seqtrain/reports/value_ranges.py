@@ -18,7 +18,7 @@ from seqtrain.reports.scratch import scratch
 
 Array = npt.NDArray[Any]
 
-_MOST_CHANNELS = 256
+_MAX_CHANNELS = 256
 _CHANNELS_OF_OPENCV = 4
 _FEW_VALUES = 256  # times the number of channels: with fewer values per channel, all channels are measured at once
 _FIRST = 64  # the number of values by which most samples are found not to be constant
@@ -37,7 +37,7 @@ def channels(of: Field, data_format: str = "channels_last") -> Array:
         return array.reshape(len(array), -1, array.shape[-1])
     if of.kind == "series" and len(shape) == 2:
         return array
-    if len(shape) == 1 and shape[0] <= _MOST_CHANNELS:
+    if len(shape) == 1 and shape[0] <= _MAX_CHANNELS:
         return array.reshape(len(array), 1, -1)
     return array.reshape(len(array), -1, 1)
 
