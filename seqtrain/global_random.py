@@ -52,7 +52,8 @@ class SeededBatches:
                 made = self._unseeded(epoch, index)
             if made is not None:
                 return made
-        with seeded_globals(batch_seed(self._sequence.seed, self._sequence.training, epoch, index)):
+        training = self._sequence.training
+        with seeded_globals(batch_seed(self._sequence.seed, training, epoch if training else 0, index)):
             before = _state()
             try:
                 batch: tuple[Any, ...] = self._sequence.batch(epoch, index)

@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 _ORDER, _SAMPLE, _SPLIT, _SOURCE, _HANDOUT, _BATCH, _EPOCH_END, _REPLACEMENT = range(1, 9)
-_HELD_OUT_BATCH, _HELD_OUT_EPOCH_END, _HELD_OUT_CONSTRUCTOR = range(9, 12)
+_HELD_OUT_BATCH, _HELD_OUT_EPOCH_END, _HELD_OUT_CONSTRUCTOR, _EPOCH_BEGIN, _HELD_OUT_EPOCH_BEGIN = range(9, 14)
 _MOST_SHUFFLED = 1 << 22
 
 
@@ -150,6 +150,12 @@ def batch_seed(seed: int, training: bool, epoch: int, position: int) -> int:
     """The seed of the global generators before a class written for Keras makes a batch, below 2**32."""
     tag = _BATCH if training else _HELD_OUT_BATCH
     return int(_seed_sequence(tag, seed, epoch, position).generate_state(1)[0])
+
+
+def epoch_begin_seed(seed: int, training: bool, epoch: int) -> int:
+    """The seed of the global generators before `on_epoch_begin` of a class written for Keras, below 2**32."""
+    tag = _EPOCH_BEGIN if training else _HELD_OUT_EPOCH_BEGIN
+    return int(np.random.SeedSequence((tag, seed, epoch)).generate_state(1)[0])
 
 
 def epoch_end_seed(seed: int, training: bool, epoch: int) -> int:

@@ -9,7 +9,11 @@ A component is registered beside its definition:
 
 Its signature is its schema: parameters are the YAML keys, with their annotations, defaults, and descriptions in the
 docstring's `Args:`. Arguments that the run supplies (the source, the batch size, the input shape) are declared like any
-other parameter, but must not be in the YAML.
+other parameter, but must not be in the YAML. If a class has other names for them, the decorator says which:
+
+    @sequences.register("my_sequence", x_set="file_paths", y_set="labels")
+
+Without that, the names that are usual in code for Keras are understood (`USUAL_NAMES`), unless the YAML sets them.
 
 Related parameters may be grouped in one value, whose fields are the keys: see `argument_group` in `signature`.
 
@@ -21,12 +25,12 @@ from __future__ import annotations
 import importlib
 import importlib.metadata
 import typing
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
 from seqtrain.errors import UNKNOWN_COMPONENT, ConfigError, Mistake, did_you_mean, one_of
-from seqtrain.signature import Signature, signature_of
+from seqtrain.signature import REQUIRED, Signature, signature_of
 
 T = TypeVar("T", bound=Callable[..., Any])
 
@@ -41,6 +45,8 @@ class Component:
         load: Returns the class or function; imports it first if it was registered lazily.
         signature: Its parameters, including those that the run supplies.
         supplied: The names of the arguments that the run supplies to components of this family.
+        roles: Its parameters that the run supplies, with the names of what they get.
+        usual: Those of `roles` that are only known by `USUAL_NAMES`.
     """
 
     family: str
@@ -48,15 +54,26 @@ class Component:
     load: Callable[[], Callable[..., Any]]
     signature: Signature
     supplied: frozenset[str]
+    roles: Mapping[str, str]
+    usual: frozenset[str] = frozenset()
 
     @property
     def settings(self) -> Signature:
-        """The parameters that a config may set."""
-        return self.signature.without(self.supplied)
+        """The parameters that a config sets."""
+        return self.signature.without(frozenset(self.roles))
+
+    def settings_of(self, arguments: Collection[str]) -> Signature:
+        """The parameters that a config sets that names these arguments: it may set `usual` ones too."""
+        return self.signature.without(frozenset(self.roles_besides(arguments)))
+
+    def roles_besides(self, arguments: Collection[str]) -> dict[str, str]:
+        """The parameters that the run supplies if a config sets these arguments, with the names of what they get."""
+        return {name: role for name, role in self.roles.items() if name not in self.usual or name not in arguments}
 
     def build(self, arguments: Mapping[str, Any], supplied: Mapping[str, Any]) -> Any:
         """Calls the component with the YAML's arguments and those supplied arguments that it declares."""
-        declared = {name: value for name, value in supplied.items() if name in self.signature.parameters}
+        roles = self.roles_besides(arguments).items()
+        declared = {name: supplied[role] for name, role in roles if role in supplied}
         return self.load()(**self.signature.grouped({**arguments, **declared}))
 
 
@@ -67,10 +84,12 @@ class Registry:
     Args:
         family: The name of their package, in the plural: "sources".
         supplied: The names of the arguments that the run supplies.
+        usual_names: Other names that parameters may have, with the names of what they get.
     """
 
     family: str
     supplied: frozenset[str]
+    usual_names: Mapping[str, str] = field(default_factory=dict)
     _components: dict[str, Component] = field(default_factory=dict)
     _loaded: bool = False
 
@@ -79,18 +98,19 @@ class Registry:
         """The family's name as the config uses it: "source"."""
         return self.family.removesuffix("es" if self.family == "losses" else "s")
 
-    def register(self, name: str) -> Callable[[T], T]:
+    def register(self, name: str, **names: str) -> Callable[[T], T]:
         """A decorator that registers a class or a function.
 
         Args:
             name: The name that configs use, in snake_case.
+            names: Of its parameters that the run supplies, where they differ: `x_set="file_paths"`.
 
         Raises:
-            ConfigError: when the name is taken.
+            ConfigError: when the name is taken, or it has no such parameter.
         """
 
         def decorate(target: T) -> T:
-            self._add(Component(self.singular, name, lambda: target, signature_of(target), self.supplied))
+            self._add(self._component(name, lambda: target, signature_of(target), names))
             return target
 
         return decorate
@@ -111,7 +131,7 @@ class Registry:
             module, attribute = target.split(":")
             return typing.cast(Callable[..., Any], getattr(importlib.import_module(module), attribute))
 
-        self._add(Component(self.singular, name, load, signature, self.supplied))
+        self._add(self._component(name, load, signature, {}))
 
     def get(self, name: str) -> Component:
         """The component called `name`.
@@ -149,6 +169,24 @@ class Registry:
         self._load()
         return name in self._components
 
+    def _component(
+        self, name: str, load: Callable[[], Callable[..., Any]], signature: Signature, names: Mapping[str, str]
+    ) -> Component:
+        """A component whose decorator gives some names of its parameters, by what they get."""
+        known = self.supplied | frozenset(self.usual_names.values())
+        for role, parameter in names.items():
+            if role not in known or parameter not in signature.parameters:
+                raise ConfigError(
+                    f"{self.family}.register('{name}', {role}='{parameter}'): "
+                    + (f"it has no parameter '{parameter}'" if role in known else f"nothing is called '{role}'"),
+                    expected=one_of(signature.parameters if role in known else known),
+                    fix=did_you_mean(parameter, signature.parameters) if role in known else did_you_mean(role, known),
+                )
+        roles = {parameter: role for role, parameter in names.items()}
+        roles |= {each: each for each in signature.parameters if each in self.supplied and each not in names}
+        usual = _usual_roles(signature, roles, self.usual_names)
+        return Component(self.singular, name, load, signature, self.supplied, roles | usual, frozenset(usual))
+
     def _add(self, component: Component) -> None:
         if component.name in self._components:
             raise ConfigError(
@@ -166,10 +204,40 @@ class Registry:
             entry_point.load()
 
 
+def _usual_roles(signature: Signature, roles: Mapping[str, str], usual_names: Mapping[str, str]) -> dict[str, str]:
+    """Further parameters that the run supplies to a class that takes samples by usual names."""
+    found: dict[str, str] = {}
+    if {"source", "indices", "training_indices"} & set(roles.values()):
+        return found
+    for name, parameter in signature.parameters.items():
+        role = usual_names.get(name)
+        needed = parameter.default is REQUIRED or parameter.default is None
+        if role and needed and name not in roles and role not in {*roles.values(), *found.values()}:
+            found[name] = role
+    if "y_set" in found.values() and any(name.lower().endswith("ids") for name in found):
+        found = {name: "y_by_x" if role == "y_set" else role for name, role in found.items()}
+    return found if SAMPLES & {*roles.values(), *found.values()} else {}
+
+
+SAMPLES = frozenset({"x_set", "data", "dataset", "source", "indices"})
+"""What a sequence gets the samples of its side of the split by."""
+
+_USUAL = {
+    "x_set": """x X x_data X_data inputs images imgs image_paths img_paths image_files file_paths filepaths file_names
+        filenames files paths list_IDs list_ids ids IDs""",
+    "y_set": "y Y y_data Y_data labels targets masks mask_paths target_paths",
+    "data": "df dataframe data_frame frame data",
+    "dataset": "dataset",
+    "y_by_x": "y_by_x",
+}
+USUAL_NAMES = {name: role for role, names in _USUAL.items() for name in names.split()}
+"""The names that parameters of a sequence often have, with the name of what they get."""
+
 sources = Registry("sources", frozenset({"seed"}))
 sequences = Registry(
     "sequences",
     frozenset({"source", "indices", "training_indices", "batch_size", "seed", "training", "x_set", "y_set"}),
+    USUAL_NAMES,
 )
 models = Registry(
     "models",

@@ -10,6 +10,7 @@ from typing import Any, TypeVar
 from seqtrain import keras_api
 from seqtrain.config.arguments import check_arguments, missing_paths
 from seqtrain.config.node import Key, Node
+from seqtrain.config.samples import mistakes_of_class, mistakes_of_samples, name_missing
 from seqtrain.config.schema import ComponentConfig, FineTuneConfig, RunConfig
 from seqtrain.errors import Mistake, did_you_mean, one_of
 from seqtrain.registry import FAMILIES, Registry
@@ -40,6 +41,8 @@ def resolve_components(
         check.registered(callback, ("callbacks", index), FAMILIES["callbacks"])
         for index, callback in enumerate(config.callbacks)
     ]
+    if "sequence" not in missing and config.sequence.name in FAMILIES["sequences"]:
+        check.samples(config, validates="split" not in missing and config.split.validation_share > 0)
     if config.compile is not None:
         check.of_keras(config.compile.optimizer, "optimizer", ("compile", "optimizer"))
         check.all_of_keras(config.compile.loss, "loss", ("compile", "loss"))
@@ -78,10 +81,22 @@ class _Check:
         known = registry.get(component.name)
         inner = arguments_path(self._root, path, component.name)
         title = f"{known.family} '{known.name}'"
-        values = self._arguments(title, known.settings, component.arguments, inner, known.supplied)
+        settings = known.settings_of(component.arguments)
+        values = self._arguments(title, settings, component.arguments, inner, known.supplied | known.roles.keys())
         if known.family != "callback":  # the path arguments of callbacks are mostly outputs
             self._mistakes += missing_paths(values, self._root, inner)
         return component.model_copy(update={"arguments": values})
+
+    def samples(self, config: RunConfig, validates: bool) -> None:
+        """Checks that the sequence takes samples, in a form that the source gives."""
+        component, path = config.sequence, ("sequence",)
+        place = self._place_of_name(path, component.name)
+        inner = _dotted(arguments_path(self._root, path, component.name))
+        source = FAMILIES["sources"].get(config.source.name) if config.source.name in FAMILIES["sources"] else None
+        known = FAMILIES["sequences"].get(component.name)
+        name_missing(self._mistakes, known, component.arguments, inner)
+        self._mistakes += mistakes_of_class(known, place)
+        self._mistakes += mistakes_of_samples(known, component.arguments, source, validates, place)
 
     def all_of_keras(self, part: Any, kind: keras_api.Kind, path: Path) -> None:
         """Checks a component, or each of a mapping or list of them."""

@@ -11,10 +11,10 @@ from typing import Any
 
 from seqtrain.inference.sample_bar import sample_bar
 from seqtrain.inference.trained_run import RowRange, TrainedRun
-from seqtrain.loading.bad_samples import BadSample, BadSamples
+from seqtrain.loading.bad_samples import BadSamples
 from seqtrain.loading.order import validation_schedule
 from seqtrain.loading.preprocessing_state import target_scales
-from seqtrain.loading.stream import BatchStream
+from seqtrain.loading.stream import BatchStream, LoadedBatch
 
 
 @dataclass(frozen=True)
@@ -106,13 +106,13 @@ def _metrics(run: TrainedRun, sequence: Any, steps: int, samples: int, bad: BadS
     run.model.steps_per_execution = 1  # another value need not divide the number of steps
     schedule = validation_schedule(steps)
 
-    def on_bad(found: tuple[BadSample, ...]) -> None:
-        if bad is not None:
-            bad.add("val", found)
+    def on_loaded(loaded: LoadedBatch) -> None:
+        if bad is not None and loaded.bad:
+            bad.add("val", loaded.bad)
 
     with (
         sample_bar("evaluating", samples) as advance,
-        BatchStream(sequence, schedule, run.data.workers, on_bad=on_bad) as stream,
+        BatchStream(sequence, schedule, run.data.workers, end=steps, on_loaded=on_loaded) as stream,
     ):
         dataset = ValidationDataset(stream, steps, run.model)
         bar = keras.callbacks.LambdaCallback(

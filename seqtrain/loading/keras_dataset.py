@@ -61,7 +61,7 @@ class KerasDataset(keras.utils.PyDataset):
         if keras.backend.backend() == "tensorflow":
             stream.reuse_memory()
         self._stream = stream
-        self._start = 0  # the position of Keras's batch 0
+        self._start = stream.position  # the position of Keras's batch 0
         self._shapes: Shapes = {}
         self._checked: dict[str, tuple[int, ...]] | None = None  # the shapes of the last batch that was checked
         self.error: BaseException | None = None
@@ -137,7 +137,6 @@ class TrainingDataset(KerasDataset):
 
     def __init__(self, stream: BatchStream, model: Any = None, steps_per_execution: int = 1) -> None:
         super().__init__(stream, model)
-        self._start = stream.position
         self._steps_per_execution = steps_per_execution
         self._last_batch: tuple[Any, ...] | None = None
         self._timings: collections.deque[BatchTiming] = collections.deque()
@@ -174,7 +173,7 @@ class ValidationDataset(KerasDataset):
     """The validation batches, the same in every evaluation.
 
     Args:
-        stream: Where the batches come from; its schedule repeats after `num_steps`.
+        stream: Where the batches come from, from the start of an evaluation; each has `num_steps`.
         num_steps: The number of batches in an evaluation.
         model: See `KerasDataset`.
     """
@@ -189,10 +188,11 @@ class ValidationDataset(KerasDataset):
         return self._num_steps
 
     def __getitem__(self, index: int) -> tuple[Any, ...]:
-        if self._stream.is_kept(index):
-            return self._take(index)
+        first = self._start + index
+        if self._stream.is_kept(first):
+            return self._take(first)
         taken = self._stream.position
-        return self._take(taken + (index - taken) % self._num_steps)
+        return self._take(taken + (first - taken) % self._num_steps)
 
 
 def tf_dataset(

@@ -13,6 +13,6 @@ def training_schedule(num_batches: int) -> Schedule:
     return lambda position: divmod(position, num_batches)
 
 
-def validation_schedule(num_steps: int) -> Schedule:
-    """The first `num_steps` batches, repeated."""
-    return lambda position: (0, position % num_steps)
+def validation_schedule(num_steps: int, epoch: int = 0) -> Schedule:
+    """The first `num_steps` batches of an epoch, repeated."""
+    return lambda position: (epoch, position % num_steps)

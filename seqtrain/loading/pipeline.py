@@ -9,6 +9,7 @@ from __future__ import annotations
 import dataclasses
 import functools
 import logging
+import warnings
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -18,23 +19,25 @@ import cv2
 from seqtrain import console
 from seqtrain.config.build import build_component, errors_at
 from seqtrain.config.load import LoadedConfig
-from seqtrain.config.schema import ComponentConfig, RunConfig
+from seqtrain.config.schema import ComponentConfig, FitConfig, RunConfig
 from seqtrain.errors import ConfigError
 from seqtrain.global_random import seeded_globals
-from seqtrain.loading.bad_samples import BadSample, BadSamples, Side
+from seqtrain.loading.bad_samples import BadSamples, Side
 from seqtrain.loading.class_weights import weights_of_targets
-from seqtrain.loading.order import training_schedule, validation_schedule
-from seqtrain.loading.stream import BatchStream
+from seqtrain.loading.order import Schedule, training_schedule, validation_schedule
+from seqtrain.loading.sample_count import SampleCount
+from seqtrain.loading.stream import BatchStream, LoadedBatch
 from seqtrain.loading.tuning import choose
 from seqtrain.loading.weighted_sequence import ClassWeightedSequence
 from seqtrain.loading.workers import WorkerOptions
 from seqtrain.randomness import constructor_seed, handout_order
 from seqtrain.registry import sequences, sources
-from seqtrain.sequences.keras_style import as_sequence
+from seqtrain.sequences.keras_style import as_sequence, samples_for
 from seqtrain.sources.base import Source
 from seqtrain.sources.user_source import as_source
 from seqtrain.splits import Indices, Split, split_source
 
+_KERAS_WORKERS = {"workers": 1, "use_multiprocessing": False, "max_queue_size": 10}  # Keras's own defaults
 log = logging.getLogger("seqtrain")
 
 
@@ -94,20 +97,42 @@ class Data:
                 workers, _ = choose(self.train, workers, log.info)
         return workers
 
-    def training_stream(self, start: int = 0, end: int | None = None) -> BatchStream:
-        """The stream of training batches, whose position is the run's step.
+    @property
+    def knows_training(self) -> bool:
+        """Whether the config's sequence is told which side it is on."""
+        return "training" in sequences.get(self.config.sequence.name).roles.values()
 
-        A class written for Keras cannot go back to an earlier epoch: for such a stream, it is built again.
+    @property
+    def unweighted(self) -> Any:
+        """The training sequence without class weights."""
+        return self.train.sequence if isinstance(self.train, ClassWeightedSequence) else self.train
+
+    def schedule(self, side: Side) -> Schedule:
+        """Maps a position of a side's stream to an epoch and a batch.
+
+        A validation has the same batches each time, unless a class written for Keras changes them between epochs.
         """
-        schedule = training_schedule(len(self.train))
-        is_past = self.train.changes_between_epochs and self.train.epoch > schedule(start)[0]
-        sequence = self.weighted(self.sequence(self.split.train, training=True)) if is_past else self.train
-        return BatchStream(sequence, schedule, self.workers, start, end, self._on_bad("train"))
+        if side == "train":
+            return training_schedule(len(self.train))
+        steps = self.validation_steps
+        return training_schedule(steps) if self.val.changes_between_epochs else validation_schedule(steps)
 
-    def validation_stream(self) -> BatchStream:
-        """The stream of validation batches, which repeats."""
-        schedule = validation_schedule(self.validation_steps)
-        return BatchStream(self.val, schedule, self.workers, on_bad=self._on_bad("val"))
+    def training_stream(self, start: int = 0, end: int | None = None) -> BatchStream:
+        """The stream of training batches, whose position is the run's step."""
+        return self._stream("train", start, end)
+
+    def validation_stream(self, start: int = 0, end: int | None = None) -> BatchStream:
+        """The stream of validation batches, one validation after the other."""
+        return self._stream("val", start, end)
+
+    def _stream(self, side: Side, start: int, end: int | None) -> BatchStream:
+        """A class written for Keras cannot go back to an earlier epoch: for such a stream, it is built again."""
+        sequence, schedule = self.train if side == "train" else self.val, self.schedule(side)
+        if sequence.changes_between_epochs and sequence.epoch > schedule(start)[0]:
+            training = side == "train"
+            sequence = self.sequence(self.split.train if training else self.split.val, training)
+            sequence = self.weighted(sequence) if training else sequence
+        return BatchStream(sequence, schedule, self.workers, start, end, self._on_loaded(side, sequence))
 
     def sequence(self, indices: Indices, training: bool = False) -> Any:
         """Builds the config's sequence for some samples, by default like the validation sequence.
@@ -128,18 +153,22 @@ class Data:
             "seed": config.seed,
             "training": training,
         }
-        if {"x_set", "y_set"} & sequences.get(config.sequence.name).signature.parameters.keys():
+        wanted = set(sequences.get(config.sequence.name).roles_besides(config.sequence.arguments).values())
+        if wanted - supplied.keys():
             # Files are sorted by class; a sequence that only slices them would make batches of a single class.
             order = indices[handout_order(config.seed, len(indices))] if training else indices
             with errors_at(self.loaded, ("sequence",)):
-                supplied["x_set"], supplied["y_set"] = self.source.as_columns(order)
+                supplied |= samples_for(self.source, order, wanted)
         # A class written for Keras may shuffle in its constructor.
         with seeded_globals(constructor_seed(config.seed, training)):
             built = build_component(self.loaded, sequences, config.sequence, ("sequence",), supplied)
         with errors_at(self.loaded, ("sequence",)):
-            sequence = as_sequence(built, config.seed, training, self.source.classes)
+            steps = config.fit.steps_per_epoch if training else config.fit.validation_steps
+            sequence = as_sequence(built, config.seed, training, self.source.classes, steps)
         if self.fitted is not None:
             sequence.take_fitted(self.fitted)
+        if training:
+            _tell_own_workers(sequence.owner, config.fit)
         return sequence
 
     def weighted(self, train: Any) -> Any:
@@ -150,8 +179,16 @@ class Data:
         with errors_at(self.loaded, ("fit", "class_weight")):
             return ClassWeightedSequence(train, weights_of_targets(weights, self.source, self.split.train, train))
 
-    def _on_bad(self, side: Side) -> Callable[[tuple[BadSample, ...]], None] | None:
-        return None if self.bad_samples is None else functools.partial(self.bad_samples.add, side)
+    def _on_loaded(self, side: Side, sequence: Any) -> Callable[[LoadedBatch], None] | None:
+        """What is done with each batch: its bad samples are recorded, or its samples are counted."""
+        if self.bad_samples is not None:
+            bad_samples = self.bad_samples
+            return lambda loaded: bad_samples.add(side, loaded.bad) if loaded.bad else None
+        if sequence.indices is not None or not sequence.has_end:
+            return None
+        given, words = (self.split.train, "training") if side == "train" else (self.split.val, "validation")
+        name = type(sequence.owner).__name__
+        return SampleCount(name, words, len(given), len(sequence), self.config.batch_size).add
 
 
 def open_data(loaded: LoadedConfig, fitted: Mapping[str, Any] | None = None, trains: bool = True) -> Data:
@@ -201,6 +238,22 @@ def first_batch(sequence: Any) -> tuple[Any, ...]:
     """
     with BatchStream(sequence, training_schedule(len(sequence)), WorkerOptions(0)) as stream:
         return stream.take().batch
+
+
+def _tell_own_workers(owner: Any, fit: FitConfig) -> None:
+    """Says which workers a `PyDataset` asks for in its constructor, if the config has others, which count."""
+    if not any(each.__name__ == "PyDataset" for each in type(owner).__mro__):
+        return
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # Keras warns if `super().__init__()` was not called
+        asked = {name: getattr(owner, name, usual) for name, usual in _KERAS_WORKERS.items()}
+    other = [
+        f"{name}={value}"
+        for name, value in asked.items()
+        if value != _KERAS_WORKERS[name] and value != getattr(fit, name)
+    ]
+    if other:
+        log.warning("%s asks for %s; the config's `fit:` decides", type(owner).__name__, ", ".join(other))
 
 
 def _skip_bad_samples(loaded: LoadedConfig, sides: list[Any]) -> None:

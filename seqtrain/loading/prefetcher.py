@@ -13,8 +13,8 @@ Waking a thread takes longer than making a cheap batch, and threads that wait fo
 times slower. So the first batches are made by one worker, and if they are cheap, it alone refills the queue when it is
 half empty, and the consumer is woken when the queue is full again.
 
-For a sequence that changes in `on_epoch_end` (a class written for Keras), the end of an epoch is a barrier: the next
-epoch begins when all batches of the previous one are made, and `on_epoch_end` has been called once.
+For a sequence that changes between epochs (a class written for Keras), the end of an epoch is a barrier: the next epoch
+begins when all batches of the previous one are made, and `on_epoch_end` and `on_epoch_begin` have been called once.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ import threading
 import time
 import traceback
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Literal
 
 from seqtrain.errors import SeqtrainError, WorkerError
 from seqtrain.loading.bad_samples import BadSample
@@ -66,6 +66,8 @@ class Prefetcher:
         self._dead_end: PendingBatch | None = None  # the failed batch, after which no batch can be made
         self._has_barrier = bool(sequence.changes_between_epochs)
         self._epoch = sequence.epoch  # the epoch that the sequence and its copies are in
+        if self._has_barrier and schedule(start)[0] == self._epoch:
+            self._call("on_epoch_begin")
         self.buffers = _buffers(sequence, workers, num_kept)
         self._pool: WorkerPool | None = None
         if isinstance(self.buffers, SharedBuffers):
@@ -204,7 +206,7 @@ class Prefetcher:
         if batch.error is None:
             self._make(batch.claim(batch.num_rows), self._local)
         if position + 1 == self._end and batch.error is None:
-            batch.error = self._enter_epoch(self._schedule(self._end)[0])
+            batch.error = self._enter_epoch(self._schedule(self._end)[0], begins=False)
         return batch
 
     # Called by the workers.
@@ -323,7 +325,7 @@ class Prefetcher:
 
     def _open_epoch(self, position: int, epoch: int) -> None:
         self._epoch_opened_at = time.monotonic()
-        error = self._unlocked(lambda: self._enter_epoch(epoch))
+        error = self._unlocked(lambda: self._enter_epoch(epoch, begins=position != self._end))
         self._epoch_opened_at = None
         if error is not None:
             self._has_barrier = False
@@ -334,22 +336,42 @@ class Prefetcher:
         self._dead_end = PendingBatch(self._sequence, position, *self._schedule(position), error=error)
         self._made_changed.notify_all()
 
-    def _enter_epoch(self, epoch: int) -> SeqtrainError | None:
-        """Advances the sequence, and the workers' copies of it, to an epoch; returns the error, if any."""
+    def _enter_epoch(self, epoch: int, begins: bool = True) -> SeqtrainError | None:
+        """Advances the sequence, and the workers' copies of it, to an epoch; returns the error, if any.
+
+        Args:
+            epoch: The epoch.
+            begins: Whether it begins: not if it comes after the end of the stream.
+        """
         if not self._has_barrier or self._epoch >= epoch:
             return None
         try:
             while self._sequence.epoch < epoch:
-                self._sequence.on_epoch_end()
+                self._call("on_epoch_end")
+            if begins:
+                self._call("on_epoch_begin")
             if self._pool is not None:
                 self._pool.sequence_changed()
             self._epoch = epoch
+        except SeqtrainError as error:
+            return error
+        return None
+
+    def _call(self, method: Literal["on_epoch_begin", "on_epoch_end"]) -> None:
+        """Calls a method of the sequence between its epochs.
+
+        Raises:
+            SeqtrainError: which wraps what it raised.
+        """
+        try:
+            getattr(self._sequence, method)()
         except KeyboardInterrupt:
             raise
         except BaseException as error:
-            name = type(self._sequence.owner).__name__
-            return unforeseen(f"{name}.on_epoch_end after epoch {self._sequence.epoch}: the end of an epoch", error)
-        return None
+            name, when = type(self._sequence.owner).__name__, "after" if method == "on_epoch_end" else "in"
+            border = "end" if method == "on_epoch_end" else "beginning"
+            what = f"{name}.{method} {when} epoch {self._sequence.epoch}: the {border} of an epoch"
+            raise unforeseen(what, error) from error
 
     def _store(self, batch: PendingBatch) -> None:
         """Stores a finished batch for the consumer."""

@@ -48,7 +48,7 @@ class BatchStream:
         workers: The options of the workers.
         start: The position of the first batch.
         end: The position after the last batch; None without end.
-        on_bad: Called with the bad samples of each batch that is taken; its exceptions are raised by `take`.
+        on_loaded: Called with each batch that is taken for the first time; its exceptions are raised by `take`.
     """
 
     def __init__(
@@ -58,13 +58,13 @@ class BatchStream:
         workers: WorkerOptions,
         start: int = 0,
         end: int | None = None,
-        on_bad: Callable[[tuple[BadSample, ...]], None] | None = None,
+        on_loaded: Callable[[LoadedBatch], None] | None = None,
     ) -> None:
         self.sequence = sequence
         self.schedule = schedule
         self.end = end
         self.workers = workers
-        self._on_bad = on_bad
+        self._on_loaded = on_loaded
         self._kept: dict[int, LoadedBatch] = {}
         self._keep_until = start + _KEPT
         self._prefetcher = Prefetcher(sequence, schedule, workers, start, end, _KEPT)
@@ -102,8 +102,8 @@ class BatchStream:
         made = self._prefetcher.fetch(position, interruptible)
         assert made.batch is not None
         loaded = LoadedBatch(made.epoch, made.index, made.batch, made.seconds, made.bad_samples)
-        if loaded.bad and self._on_bad is not None:
-            self._on_bad(loaded.bad)
+        if self._on_loaded is not None:
+            self._on_loaded(loaded)
         if position < self._keep_until:
             self._kept[position] = loaded
         else:

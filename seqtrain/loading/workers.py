@@ -72,7 +72,8 @@ class LocalWorker:
 
     def __init__(self, sequence: Any, num_threads: int = 1) -> None:
         self._sequence = sequence
-        self._batches = SeededBatches(sequence, self._tell_draws if num_threads > 1 else None)
+        tells = num_threads > 1 and sequence.training  # once in a run, though validation draws too
+        self._batches = SeededBatches(sequence, self._tell_draws if tells else None)
 
     def make(self, part: RowRange) -> tuple[BadSample, ...]:
         """See `Worker`.
@@ -94,11 +95,9 @@ class LocalWorker:
             raise unforeseen(str(part), error) from error
 
     def _tell_draws(self) -> None:
-        log.log(
-            logging.WARNING if self._sequence.training else logging.INFO,
-            "%s draws from the global random generators, which threads share: so that its numbers depend on the seed, "
-            "the epoch and the batch alone, its batches are made one at a time. With fit.use_multiprocessing, several "
-            "are made at once.",
+        log.warning(
+            "%s draws from the global random generators, which threads share: so its batches are made one at a time, "
+            "each with its own random numbers. Processes (fit.use_multiprocessing) make several at once.",
             type(self._sequence.owner).__name__,
         )
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
 import textwrap
 from collections.abc import Iterable, Mapping
@@ -10,11 +11,23 @@ from typing import Any
 
 import yaml
 
+from seqtrain.config.imports import import_module_or_file
 from seqtrain.errors import ConfigError, did_you_mean
 from seqtrain.registry import FAMILIES, Component
 from seqtrain.signature import REQUIRED, annotation_name, docstring_section
 
 _WIDTH = 110
+_SUPPLIED = {
+    "x_set": "the samples of its side (x_set)",
+    "y_set": "their targets (y_set)",
+    "y_by_x": "a dict of the samples to their targets (y_by_x)",
+    "dataset": "the samples of its side with their targets: dataset[i] is (x, y)",
+    "data": "the rows of its side as a pandas DataFrame (data)",
+    "source": "the source",
+    "indices": "the samples of its side, as indices of the source",
+    "training_indices": "the samples that train, as indices of the source",
+    "training": "whether it is trained on",
+}
 
 Lists = Mapping[str, list[dict[str, Any]]]
 
@@ -45,22 +58,27 @@ def component_details(name: str, folder: Path) -> list[dict[str, Any]]:
     Raises:
         ConfigError: when there is no component with this name.
     """
-    found = [registry.get(name) for registry in FAMILIES.values() if name in registry]
+    found = _named(name)
+    if not found:
+        _import_for(name, folder)
+        found = _named(name)
     if not found:
         names = [*FAMILIES, *(each for registry in FAMILIES.values() for each in registry.names())]
         raise ConfigError(
             f"there is no family and no component '{name}'",
             expected=f"a family ({', '.join(FAMILIES)}), or a name that `seqtrain list` prints",
-            fix=did_you_mean(name, names) or "`seqtrain list` prints them all",
+            fix=did_you_mean(name, names)
+            or "`seqtrain list` prints them all; for one of your own, run it in the folder of a config that names it",
         )
     return [
         {
             "family": component.family,
             **_document(component),
+            "supplied": {each: _SUPPLIED.get(role, role) for each, role in component.roles.items()},
             "about": re.split(r"^\w+:\n", component.signature.docstring, maxsplit=1, flags=re.MULTILINE)[0].strip(),
             "shapes": docstring_section(component.signature.docstring, "Shapes"),
             "example": docstring_section(component.signature.docstring, "Example"),
-            "configs": [str(path) for path in sorted(folder.glob("*.yaml")) if _uses(path, component)],
+            "configs": [str(path) for path in sorted(folder.glob("*.yaml")) if _uses(path, component.family, name)],
         }
         for component in found
     ]
@@ -72,6 +90,8 @@ def details_text(components: Iterable[Mapping[str, Any]]) -> str:
     for component in components:
         lines += [f"{component['family']} {component['name']}", "", *component["about"].splitlines(), ""]
         lines += ["arguments:", *_arguments(component, 2), ""] if component["arguments"] else []
+        supplied = [f"  {name}: {what}" for name, what in component["supplied"].items()]
+        lines += ["supplied by the run:", *supplied, ""] if supplied else []
         for title in ("shapes", "example", "configs"):
             text = component[title]
             within = text if isinstance(text, list) else text.splitlines()
@@ -79,13 +99,36 @@ def details_text(components: Iterable[Mapping[str, Any]]) -> str:
     return "\n".join(lines).rstrip()
 
 
-def _uses(config: Path, component: Component) -> bool:
-    """Whether a config names a component."""
+def _named(name: str) -> list[Component]:
+    return [registry.get(name) for registry in FAMILIES.values() if name in registry]
+
+
+def _import_for(name: str, folder: Path) -> None:
+    """Imports what the configs of a folder import, until there is a component of the name: first those that use it."""
+    configs = sorted(folder.glob("*.yaml"))
+    configs.sort(key=lambda path: not any(_uses(path, family.singular, name) for family in FAMILIES.values()))
+    for config in configs:
+        for each in _imports(config):
+            with contextlib.suppress(ConfigError):  # `check` of that config says what is wrong
+                import_module_or_file(each, config.parent, str(config))
+        if _named(name):
+            return
+
+
+def _imports(config: Path) -> list[str]:
+    try:
+        return [each for each in yaml.safe_load(config.read_text(encoding="utf-8"))["imports"] if isinstance(each, str)]
+    except (OSError, UnicodeDecodeError, yaml.YAMLError, KeyError, TypeError):
+        return []
+
+
+def _uses(config: Path, family: str, name: str) -> bool:
+    """Whether a config, or a part of one, names a component of a family."""
     try:
         document = yaml.safe_load(config.read_text(encoding="utf-8"))
         compiled = document.get("compile") or {}
         named = {"loss": compiled.get("loss"), "metric": compiled.get("metrics"), "callback": document.get("callbacks")}
-        return component.name in _names({**document, **named}.get(component.family))
+        return name in _names({**document, **named}.get(family))
     except (OSError, UnicodeDecodeError, yaml.YAMLError, AttributeError):
         return False
 

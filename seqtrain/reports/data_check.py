@@ -92,7 +92,7 @@ def check_data(loaded: LoadedConfig, out: Path | None = None, allow_leakage: boo
             _write_list([mistake.where for mistake in error.mistakes if _is_in_a_file(mistake.where)], out)
         raise
     sides = {"train": data.split.train, "val": data.split.val}
-    surveys = {side: Survey(FactSequence(data.sequence(indices))) for side, indices in sides.items() if len(indices)}
+    surveys = {side: Survey(FactSequence(_surveyed(data, side))) for side, indices in sides.items() if len(indices)}
     _read(surveys, data)
     check = DataCheck(
         samples=sum(map(len, sides.values())),
@@ -101,6 +101,7 @@ def check_data(loaded: LoadedConfig, out: Path | None = None, allow_leakage: boo
     )
     for side, survey in surveys.items():
         _check_unreadable(side, survey, loaded, len(sides[side]), check)
+        _check_count(side, survey, len(sides[side]), check)
         check_values(side, survey, check)
         check_files(side, survey, check)
     find_copies(surveys, allow_leakage, check)
@@ -118,6 +119,25 @@ def overlap_warnings(source: Any, overlapping: Sequence[int]) -> list[str]:
         return []
     count = counted(len(overlapping), "sample")
     return [f"objects overlap in {count}, such as {source.describe(overlapping[0])}: a pixel has the class of one"]
+
+
+def _surveyed(data: Data, side: str) -> Any:
+    """The sequence of a side whose samples are read.
+
+    A class written for Keras may draw its samples, and has the random numbers of its side only in the form that is
+    trained on; one that takes `training` is told to neither shuffle nor augment.
+    """
+    if data.train.indices is None and not data.knows_training:
+        return data.unweighted if side == "train" else data.val
+    return data.sequence(data.split.train if side == "train" else data.split.val)
+
+
+def _check_count(side: str, survey: Survey, given: int, found: Findings) -> None:
+    """Compares the samples in all batches of a class written for Keras with those that it was given."""
+    inner = survey.sequence.inner
+    if inner.indices is None and inner.has_end and not survey.bad_batches and survey.num_read != given:
+        words = f"the batches of {type(inner.owner).__name__} hold {survey.num_read} samples, where {given} were given"
+        found.warnings.append(f"{side}: {words} to it")
 
 
 def _read(surveys: dict[str, Survey], data: Data) -> None:

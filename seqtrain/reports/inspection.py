@@ -19,7 +19,7 @@ from typing import Any, Literal
 from seqtrain.config.load import LoadedConfig
 from seqtrain.errors import ConfigError
 from seqtrain.loading.bad_samples import replaced
-from seqtrain.loading.order import Schedule, training_schedule, validation_schedule
+from seqtrain.loading.order import Schedule
 from seqtrain.loading.pipeline import Data, open_data
 from seqtrain.loading.stream import BatchStream, LoadedBatch
 from seqtrain.reports.batch_predictions import BatchPredictions
@@ -93,7 +93,7 @@ class Inspection:
 
     def batches(self, number: int | None) -> Iterator[InspectedBatch]:
         """The first `number` batches of the epoch, or all; saves the contact sheets of the first 16."""
-        schedule, start = self._schedule(), self._start
+        schedule, start = self.data.schedule(self.side), self._start
         count = min(number or self._num_batches, self._num_batches)
         for index, batch, before in self._load_batches(schedule, start, count):
             title = f"{self.side}, epoch {self.epoch}, batch {index} of {self._num_batches}"
@@ -191,7 +191,7 @@ class Inspection:
 
     def _sample_in_epochs(self, sample: int, epochs: Sequence[int]) -> InspectedBatch:
         steps = self._num_batches
-        where = (self.sequence, sample, self._schedule(), steps, epochs, self.side == "train")
+        where = (self.sequence, sample, self.data.schedule(self.side), steps, epochs, self.side == "train")
         places = list(find_places(*where))
         if not places:
             raise ConfigError(
@@ -222,13 +222,9 @@ class Inspection:
 
     @property
     def _start(self) -> int:
-        return self.epoch * self.data.steps_per_epoch if self.side == "train" else 0
-
-    def _schedule(self) -> Schedule:
-        """Maps a position of the side's stream to an epoch and a batch, as in `fit`."""
-        if self.side == "val":
-            return validation_schedule(self.data.validation_steps)
-        return training_schedule(len(self.sequence))
+        """The position of the epoch's first batch."""
+        moves = self.side == "train" or self.sequence.changes_between_epochs
+        return self.epoch * self._num_batches if moves else 0
 
     def _load_batches(
         self, schedule: Schedule, start: int, count: int
@@ -243,8 +239,9 @@ class Inspection:
                 yield index, loaded[0], loaded[1] if len(loaded) > 1 else None
 
     def _stream(self, sequence: Any, schedule: Schedule, start: int, count: int) -> BatchStream:
-        if sequence.changes_between_epochs and self.side == "train":  # `Data` runs through the epochs before
-            return self.data.training_stream(start, start + count)
+        if sequence.changes_between_epochs:  # it cannot go back; `Data` handles that
+            of_side = self.data.training_stream if self.side == "train" else self.data.validation_stream
+            return of_side(start, start + count)
         return BatchStream(sequence, schedule, self.data.workers, start, start + count)
 
     def _inspected(

@@ -43,7 +43,7 @@ class FactSequence(BatchSequence):
     """A sequence for the loader whose batches are facts about the samples of another sequence.
 
     Args:
-        inner: The other sequence, which must neither shuffle nor augment.
+        inner: The other sequence, which must neither shuffle nor augment if it knows its samples.
     """
 
     indices: npt.NDArray[np.integer]  # only if rows are split
@@ -51,6 +51,8 @@ class FactSequence(BatchSequence):
     def __init__(self, inner: Any) -> None:
         self.inner = inner
         self.seed = inner.seed
+        self.training = inner.training
+        inner.on_epoch_begin()
         self._file_fields: tuple[str, ...] = ()
         self._first_items: npt.NDArray[np.integer] | None = None
         if not self.splits_rows:

@@ -46,6 +46,8 @@ class BatchSequence:
     data_format: DataFormat = "channels_last"
     indices: Indices | None = None
     """The samples, as numbers that `source_indices` and `describe` take; None if only batches are known."""
+    has_end: bool = True
+    """Whether its length is that of an epoch; otherwise it makes as many batches as are asked for."""
     changes_between_epochs: bool = False
     """Whether `on_epoch_end` must be called to get the next epoch; otherwise any epoch's batches can be made."""
     skips_bad_samples: bool = False
@@ -64,6 +66,9 @@ class BatchSequence:
     def batch(self, epoch: int, position: int) -> tuple[Any, ...]:
         """Batch `position` of an epoch."""
         raise NotImplementedError
+
+    def on_epoch_begin(self) -> None:
+        """Called before the first batch of an epoch."""
 
     def on_epoch_end(self) -> None:
         """Moves to the next epoch, which has another order and other augmentation."""

@@ -237,7 +237,7 @@ class Source:
     def as_columns(self, indices: npt.NDArray[np.integer]) -> tuple[Any, Any]:
         """The arguments `x_set` and `y_set` of a class written for Keras, in the order of `indices`.
 
-        Both have a length, and can be indexed by a slice or an integer.
+        Both have a length, and can be indexed by a slice or an integer. The second is None without targets.
 
         Raises:
             DataError: when the source cannot provide them.
@@ -248,6 +248,18 @@ class Source:
             f"a sequence that takes `x_set` and `y_set` cannot read from a {type(self).__name__}",
             expected="a source with a method `as_columns(indices)`",
             fix="use `arrays`, `image_folder` or `image_manifest`, or declare `source` and `indices` instead",
+        )
+
+    def as_frame(self, indices: npt.NDArray[np.integer]) -> Any:
+        """Some rows of a table as a pandas DataFrame, in the order of `indices`; its index numbers the table's rows.
+
+        Raises:
+            DataError: when the source is no table.
+        """
+        raise DataError(
+            f"a sequence that takes a DataFrame cannot read from a {type(self).__name__}",
+            expected="a source with a method `as_frame(indices)`",
+            fix="use `source: {name: table, ...}`, or declare `x_set` and `y_set`, or `source` and `indices` instead",
         )
 
     def of_inputs(self, inputs: Indices[Path]) -> Source | None:

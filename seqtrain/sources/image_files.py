@@ -48,9 +48,8 @@ class ImageFiles(Source):
 
     def as_columns(self, indices: npt.NDArray[np.integer]) -> tuple[Any, Any]:
         """The paths and the labels of some samples."""
-        if self.labels is None:
-            return super().as_columns(indices)
-        return [self._paths[index] for index in indices.tolist()], self.labels[indices]
+        paths = [self._paths[index] for index in indices.tolist()]
+        return paths, None if self.labels is None else self.labels[indices]
 
 
 class ImagesById:

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import numpy as np
+import numpy.typing as npt
 from pydantic import Field
 
 from seqtrain.errors import ConfigError, DataError
@@ -81,6 +82,11 @@ class ImageMaskSource(MaskSource):
     def files(self) -> tuple[Paths, ...]:
         """The images and the masks."""
         return self._paths, self._masks
+
+    def as_columns(self, indices: npt.NDArray[np.integer]) -> tuple[Any, Any]:
+        """The paths of the images and of the masks."""
+        images, masks = ([paths[index] for index in indices.tolist()] for paths in self.files)
+        return images, masks
 
     def read_mask(self, index: int) -> Mask:
         """The class id of each pixel, (height, width); `IGNORED` for ignored pixels.

@@ -124,6 +124,10 @@ class Ratings(Source):
             raise ConfigError(f"ratings are grouped by user or by item, not by '{name}'", expected=one_of(columns))
         return columns[name]
 
+    def as_columns(self, indices: npt.NDArray[np.integer]) -> tuple[npt.NDArray[np.int32], npt.NDArray[np.float32]]:
+        """The indices of user and item, (samples, 2), and the ratings, (samples,)."""
+        return np.stack([self.groups, self.items], axis=1)[indices], self.labels[indices]
+
     def describe(self, index: int) -> str:
         """The file and the line."""
         return self._places.of(index)

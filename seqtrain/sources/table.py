@@ -16,6 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 from seqtrain.errors import ConfigError, DataError
+from seqtrain.extras import require
 from seqtrain.registry import sources
 from seqtrain.sources.base import Source, only
 from seqtrain.sources.class_numbers import other_classes
@@ -176,6 +177,53 @@ class Table(Source):
         if missing.any():
             raise self._empty_cell(name, int(missing.argmax()), "every row belongs to a group")
         return column.codes
+
+    def as_columns(self, indices: npt.NDArray[np.integer]) -> tuple[npt.NDArray[Any], npt.NDArray[Any]]:
+        """The only column of categories, as text, or the numbers, (samples, columns); and the only target.
+
+        Classes are given by their indices; NaN is a missing number, and "" a missing category.
+
+        Raises:
+            DataError: when there are numbers and categories, several columns of categories, or several targets.
+        """
+        if len(self.targets) > 1 or len(self.categories) > (0 if self.numeric else 1):
+            raise DataError(
+                "a sequence that takes `x_set` and `y_set` reads one kind of column, and one target",
+                where=str(self._path),
+                received=f"numbers {', '.join(self.numeric) or 'none'}; categories "
+                f"{', '.join(self.categorical) or 'none'}; targets {', '.join(self.targets)}",
+                fix="leave columns out with `ignore`; or let the class take a DataFrame: "
+                "@sequences.register(..., data='PARAMETER')",
+            )
+        target = next(iter(self.targets.values()))
+        y = (target.codes if isinstance(target, Categories) else target)[indices]
+        if self.numeric:
+            return self.numbers[indices], y
+        column = next(iter(self.categories.values()))
+        return np.array([*column.names, ""])[column.codes[indices]], y
+
+    def as_frame(self, indices: npt.NDArray[np.integer]) -> Any:
+        """Rows of the file as pandas reads it, all columns included; the index numbers the rows of the file from 0.
+
+        Raises:
+            DataError: when pandas reads another number of rows.
+        """
+        pandas = require("pandas", "pandas", "sequences that take a DataFrame")
+        if self._path.suffix.lower() == ".parquet":
+            frame = pandas.read_parquet(self._path)
+        else:
+            from seqtrain.sources.csv_file import CsvFile
+
+            frame = pandas.read_csv(self._path, sep=CsvFile(self._path).delimiter, encoding="utf-8-sig")
+        if len(frame) != len(self):
+            raise DataError(
+                "pandas reads another number of rows from this file",
+                where=str(self._path),
+                expected=str(len(self)),
+                received=str(len(frame)),
+                fix="remove rows that hold nothing but separators and blanks",
+            )
+        return frame.iloc[indices]
 
     def describe(self, index: int) -> str:
         """The file and the line, counted from 1 including the header; or the row in a Parquet file, from 1."""

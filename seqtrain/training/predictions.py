@@ -51,7 +51,7 @@ def predicted_batches(model: Any, sequence: Any, data: Data) -> Iterator[Predict
         sequence: Without augmentation.
         data: The run's data, with the options of its workers.
     """
-    schedule = validation_schedule(len(sequence))
+    schedule = validation_schedule(len(sequence), sequence.epoch)
     with BatchStream(sequence, schedule, data.workers, end=len(sequence)) as stream:
         for position in range(len(sequence)):
             loaded = stream.take(position)

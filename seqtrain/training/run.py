@@ -195,10 +195,9 @@ class Run:
         if self._snapshot is not None:
             # Before the workers start, since a user's class may draw from the global generators.
             restore_generators(self._snapshot.state)
-        validates = self._data.val is not None
         with (
             self._training_stream() as training,
-            self._data.validation_stream() if validates else contextlib.nullcontext() as validation,
+            self._validation_stream() as validation,
         ):
             if self._can_interrupt_step():
                 for stream in filter(None, (training, validation)):
@@ -213,6 +212,13 @@ class Run:
         progress, steps = self._objects.progress, self._data.steps_per_epoch
         end = steps * self._config.fit.epochs
         return self._data.training_stream(min(progress.epoch * steps + progress.step, end - 1), end)
+
+    def _validation_stream(self) -> contextlib.AbstractContextManager[BatchStream | None]:
+        """The batches of the validations that are left."""
+        if self._data.val is None:
+            return contextlib.nullcontext()
+        steps = self._data.validation_steps
+        return self._data.validation_stream(self._objects.progress.epoch * steps, self._config.fit.epochs * steps)
 
     def _can_interrupt_step(self) -> bool:
         """Whether a step that waits for data can be interrupted; if not, the run stops after the step.

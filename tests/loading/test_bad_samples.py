@@ -66,7 +66,8 @@ def config(folder, sections, name="config.yaml"):
 
 
 def stream_of(sequence, workers, start=0, on_bad=None):
-    return BatchStream(sequence, training_schedule(len(sequence)), workers, start, on_bad=on_bad)
+    on_loaded = None if on_bad is None else lambda loaded: on_bad(loaded.bad) if loaded.bad else None
+    return BatchStream(sequence, training_schedule(len(sequence)), workers, start, on_loaded=on_loaded)
 
 
 def taken(sequence, workers, count=8, start=0):

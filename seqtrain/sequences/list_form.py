@@ -1,0 +1,54 @@
+"""What a list of arrays in a batch stands for: the samples of one input, or one array for each of several inputs.
+
+Code for Keras 2 returned `[user, item], [rating]`, code that reads samples in a loop a list of them. All parts of a
+batch have the same number of samples, and mostly only one of the two readings makes that true.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+import numpy as np
+
+ListForm = Literal["samples", "inputs"]
+_MOST_INPUTS = 8  # a longer list is one of samples
+
+
+def is_list_of_arrays(part: Any) -> bool:
+    """Whether it is a list of arrays that have an axis of samples each."""
+    return isinstance(part, list) and bool(part) and all(isinstance(item, np.ndarray) and item.ndim for item in part)
+
+
+def can_stack(part: list[Any]) -> bool:
+    """Whether arrays may be the samples of one input."""
+    return len({(item.shape, item.dtype) for item in part}) == 1
+
+
+def is_long_list(batch: Any) -> bool:
+    """Whether a batch has a list of more arrays than a model is likely to have inputs."""
+    return any(is_list_of_arrays(part) and len(part) > _MOST_INPUTS for part in batch)
+
+
+def forms_of_lists(batch: Any) -> set[ListForm]:
+    """What the lists of arrays in a batch may be; nothing without such lists, or if neither is consistent."""
+    parts = batch if isinstance(batch, (tuple, list)) else ()
+    lists = [part for part in parts if is_list_of_arrays(part)]
+    forms: set[ListForm] = set()
+    if not lists:
+        return forms
+    others = {length for part in parts if not is_list_of_arrays(part) for length in _lengths(part)}
+    if len(others | {len(array) for part in lists for array in part}) == 1:
+        forms.add("inputs")
+    if len(others | {len(part) for part in lists}) == 1 and all(map(can_stack, lists)):
+        forms.add("samples")
+    return forms
+
+
+def _lengths(part: Any) -> set[int | None]:
+    """The numbers of samples in an array, a list of numbers, or a dict or tuple of these."""
+    if part is None:
+        return set()
+    if isinstance(part, (dict, tuple)):
+        return set().union(*map(_lengths, part.values() if isinstance(part, dict) else part))
+    shape = np.shape(part) if not isinstance(part, list) else (len(part),)
+    return {shape[0] if shape else None}
