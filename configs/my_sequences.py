@@ -52,6 +52,29 @@ class MyShuffledDigits:
         self.generator.shuffle(self.rows)
 
 
+@sequences.register("my_flats")
+class MyFlats(keras.utils.PyDataset):
+    """`df` has the rows of the split, with the columns and the index that pandas reads from the whole file."""
+
+    def __init__(self, df, batch_size, columns: list[str], target: str):
+        super().__init__()
+        self.df, self.batch_size = df, batch_size
+        self.columns, self.target = columns, target
+
+    @property
+    def num_batches(self):
+        """Batches in an epoch."""
+        return math.ceil(len(self.df) / self.batch_size)
+
+    def __getitem__(self, idx):
+        batch = self.df.iloc[idx * self.batch_size : (idx + 1) * self.batch_size]
+        return batch[self.columns].fillna(0).to_numpy("float32"), batch[self.target].to_numpy("float32")
+
+    def on_epoch_end(self):
+        """Shuffles the rows."""
+        self.df = self.df.sample(frac=1)
+
+
 def read(path):
     """A digit of 32x32 pixels in [0, 1]."""
     with Image.open(path) as image:
@@ -68,6 +91,14 @@ def my_cnn(input_shape, num_classes, filters: tuple[int, ...] = (16, 32)):
     model.add(keras.layers.Flatten())
     model.add(keras.layers.Dense(num_classes, activation="softmax"))
     return model
+
+
+@models.register("my_prices")
+def my_prices(input_shape, units: int = 32):
+    """A perceptron over columns of different ranges."""
+    layers = [keras.layers.Input(input_shape), keras.layers.BatchNormalization()]
+    layers += [keras.layers.Dense(units, activation="relu") for _ in range(2)]
+    return keras.Sequential([*layers, keras.layers.Dense(1), keras.layers.Rescaling(1e5)])
 
 
 @callbacks.register("my_announcer")
