@@ -1,4 +1,4 @@
-"""Seeds the global random generators of `random` and NumPy, which classes written for Keras use.
+"""Seeds the global random generators of `random`, NumPy and, if it is imported, torch, which users' classes use.
 
 The generators are seeded before each batch, so that the numbers depend only on the seed, the side (training or not),
 the epoch and the batch; afterwards their previous state is restored. As threads share the generators, these batches are
@@ -24,7 +24,7 @@ import numpy as np
 
 from seqtrain.randomness import batch_seed
 
-State = tuple[Any, float | None, bytes]  # of Python's generator, with its second normal number; of NumPy's
+State = tuple[Any, float | None, bytes, bytes]  # of Python's generator, its second normal number; NumPy's; torch's
 _Words = ctypes.c_char * (624 * 4 + 4)  # the 624 words and the position in them; NumPy has it last, Python first
 _python: random.Random = random._inst  # what `random.random` and the like draw from
 _seeding = threading.RLock()
@@ -88,12 +88,14 @@ class SeededBatches:
 
 @contextlib.contextmanager
 def seeded_globals(seed: int) -> Iterator[None]:
-    """Seeds the global generators of `random` and NumPy within the block; other threads that do so wait."""
+    """Seeds the global generators within the block; other threads that do so wait."""
     with _seeding:
         saved = _state()
         whole = _whole_numpy_state(saved)
         random.seed(seed)
         np.random.seed(seed)  # noqa: NPY002 - what users draw from
+        if "torch" in sys.modules:
+            sys.modules["torch"].manual_seed(seed)
         try:
             yield
         finally:
@@ -103,12 +105,17 @@ def seeded_globals(seed: int) -> Iterator[None]:
 def _state() -> State:
     words = _python_words()
     python = _python.getstate() if words is None else words.raw
-    return python, _python.gauss_next, _numpy_words().raw  # type: ignore[attr-defined]  # missing in its stubs
+    torch = sys.modules["torch"].get_rng_state().numpy().tobytes() if "torch" in sys.modules else b""
+    return python, _python.gauss_next, _numpy_words().raw, torch  # type: ignore[attr-defined]  # missing in its stubs
 
 
 def _restore(state: State, whole_numpy_state: Any) -> None:
     global _known
-    python, _python.gauss_next, numpy = state  # type: ignore[attr-defined]
+    python, _python.gauss_next, numpy, torch = state  # type: ignore[attr-defined]
+    if torch:
+        sys.modules["torch"].set_rng_state(
+            sys.modules["torch"].frombuffer(bytearray(torch), dtype=sys.modules["torch"].uint8)
+        )
     words = _python_words()
     if words is None:
         _python.setstate(python)

@@ -77,7 +77,8 @@ def test_list_of_a_name_tells_all_of_it_in_each_family_and_the_configs_that_use_
     source, sequence = seqtrain("list", "table", "--json", cwd=ROOT).json
     assert (source["family"], sequence["family"]) == ("source", "sequence")
     assert sequence["shapes"].startswith("x") and "name: table" in sequence["example"]
-    assert source["configs"] == sequence["configs"] == ["configs/table.yaml"]
+    assert source["configs"] == ["configs/my_frame.yaml", "configs/table.yaml"]
+    assert sequence["configs"] == ["configs/table.yaml"]
     (loss,) = seqtrain("list", "dice_cross_entropy", "--json", cwd=CONFIGS).json
     assert "segmentation.yaml" in loss["configs"] and "table.yaml" not in loss["configs"]
     text = seqtrain("list", "tqdm", cwd=ROOT).out

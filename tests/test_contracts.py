@@ -14,7 +14,8 @@ from tests.conftest import CONFIGS
 ALL = sorted(CONFIGS.glob("*.yaml"))
 
 
-OWN = [path for path in ALL if not path.stem.startswith("my_")]  # what is written for Keras tells neither samples nor spec
+# What is written for Keras tells neither samples nor spec.
+OWN = [path for path in ALL if not path.stem.startswith("my_")]
 
 
 @pytest.fixture(params=ALL, ids=lambda path: path.stem, scope="module")

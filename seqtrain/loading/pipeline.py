@@ -9,6 +9,7 @@ from __future__ import annotations
 import dataclasses
 import functools
 import logging
+import math
 import warnings
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -32,7 +33,10 @@ from seqtrain.loading.weighted_sequence import ClassWeightedSequence
 from seqtrain.loading.workers import WorkerOptions
 from seqtrain.randomness import constructor_seed, handout_order
 from seqtrain.registry import sequences, sources
+from seqtrain.sequences.base import BatchSequence
+from seqtrain.sequences.iterable import IterableSequence, gives_batches_in_order
 from seqtrain.sequences.keras_style import as_sequence, samples_for
+from seqtrain.sequences.torch_dataset import torch_sequence
 from seqtrain.sources.base import Source
 from seqtrain.sources.user_source import as_source
 from seqtrain.splits import Indices, Split, split_source
@@ -92,6 +96,11 @@ class Data:
         count = 1 if fit.workers == "auto" else fit.workers
         imports = tuple(self.config.imports)
         workers = WorkerOptions(count, fit.use_multiprocessing, fit.max_queue_size, fit.worker_timeout_s, imports)
+        if self.train.in_order:
+            if count > 1 or workers.processes:
+                kind = "processes" if workers.processes else "threads"
+                log.warning("fit.workers: %d %s have nothing to share: one thread reads the batches", count, kind)
+            return dataclasses.replace(workers, count=min(count, 1), processes=False)
         if fit.workers == "auto":
             with console.status("measuring workers"):
                 workers, _ = choose(self.train, workers, log.info)
@@ -159,17 +168,30 @@ class Data:
             order = indices[handout_order(config.seed, len(indices))] if training else indices
             with errors_at(self.loaded, ("sequence",)):
                 supplied |= samples_for(self.source, order, wanted)
-        # A class written for Keras may shuffle in its constructor.
-        with seeded_globals(constructor_seed(config.seed, training)):
-            built = build_component(self.loaded, sequences, config.sequence, ("sequence",), supplied)
-        with errors_at(self.loaded, ("sequence",)):
-            steps = config.fit.steps_per_epoch if training else config.fit.validation_steps
-            sequence = as_sequence(built, config.seed, training, self.source.classes, steps)
+
+        def build() -> Any:
+            # A class written for Keras may shuffle in its constructor.
+            with seeded_globals(constructor_seed(config.seed, training)):
+                return build_component(self.loaded, sequences, config.sequence, ("sequence",), supplied)
+
+        sequence = self._adapted(build(), build, indices, training)
         if self.fitted is not None:
             sequence.take_fitted(self.fitted)
         if training:
             _tell_own_workers(sequence.owner, config.fit)
         return sequence
+
+    def _adapted(self, built: Any, build: Callable[[], Any], indices: Indices, training: bool) -> BatchSequence:
+        """What the config's sequence has returned, in the form that the loader takes; `build` returns it anew."""
+        config = self.config
+        steps = config.fit.steps_per_epoch if training else config.fit.validation_steps
+        with errors_at(self.loaded, ("sequence",)):
+            if (of_torch := torch_sequence(built, config.batch_size, config.seed, training)) is not None:
+                return of_torch
+            if gives_batches_in_order(built):
+                name, expected = config.sequence.name, math.ceil(len(indices) / config.batch_size)
+                return IterableSequence(name, built, build, config.seed, training, steps, expected)
+            return as_sequence(built, config.seed, training, self.source.classes, steps)
 
     def weighted(self, train: Any) -> Any:
         """The training sequence, with class weights if the config has some."""

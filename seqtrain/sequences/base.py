@@ -48,6 +48,8 @@ class BatchSequence:
     """The samples, as numbers that `source_indices` and `describe` take; None if only batches are known."""
     has_end: bool = True
     """Whether its length is that of an epoch; otherwise it makes as many batches as are asked for."""
+    in_order: bool = False
+    """Whether only one thread can make the batches, one after another."""
     changes_between_epochs: bool = False
     """Whether `on_epoch_end` must be called to get the next epoch; otherwise any epoch's batches can be made."""
     skips_bad_samples: bool = False

@@ -203,7 +203,7 @@ def test_a_wrong_batch_is_told(returned, told):
             return returned
 
     stream = BatchStream(KerasStyleSequence(Wrong(), 1, True), training_schedule(5), WorkerOptions(2, max_queue_size=4))
-    with stream, pytest.raises(WorkerError, match=f"Wrong.__getitem__ (?s:.*){told}"):
+    with stream, pytest.raises(WorkerError, match=f"Wrong.__getitem__(?s:.*){told}"):
         stream.take()
 
 

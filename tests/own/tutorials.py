@@ -232,3 +232,23 @@ def mask_of_each_pixel(input_shape):
     import keras
 
     return keras.Sequential([keras.layers.Input(input_shape), keras.layers.Conv2D(1, 3, padding="same")])
+
+
+@sequences.register("generator")
+def batches(x_set, y_set, batch_size):
+    """A generator without an end, as for `fit_generator`; shuffled anew each time around."""
+    order = np.arange(len(x_set))
+    while True:
+        np.random.shuffle(order)
+        for start in range(0, len(order), batch_size):
+            rows = order[start : start + batch_size]
+            yield np.array([read(x_set[row]) for row in rows]), y_set[rows]
+
+
+@sequences.register("tf_dataset")
+def tf_dataset(x_set, y_set, batch_size):
+    """A `tf.data.Dataset` of batches."""
+    import tensorflow as tf
+
+    images = np.array([read(path) for path in x_set])
+    return tf.data.Dataset.from_tensor_slices((images, y_set)).batch(batch_size)
