@@ -35,6 +35,7 @@ SOURCES = {
     "rows_of_frame": FLATS,
     "user_item": {"name": "ratings", "path": str(DATA / "ratings" / "ratings.csv")},
     "random_data": {"name": "synthetic_sum", "num_samples": 400},
+    "generator": DIGITS,
     "endless": {"name": "synthetic_sum", "num_samples": 400},
 }
 ARGUMENTS = {"rows_of_frame": {"columns": ["area_m2", "rooms"], "target": "price"}}
@@ -254,3 +255,76 @@ def test_a_frame_holds_the_rows_of_its_side_as_pandas_reads_them(tmp_path):
     assert frame.index.tolist() == data.split.val.tolist()
     pandas.testing.assert_frame_equal(frame, whole.loc[data.split.val])
     assert sorted(data.train.wrapped.df.index) == sorted(data.split.train)
+
+
+def test_a_generator_that_ends_early_is_told_with_the_steps_that_it_has(tmp_path):
+    text = (
+        "@sequences.register('own')\n"
+        "def own(x_set, y_set, batch_size):\n"
+        "    for start in range(0, len(y_set) - batch_size + 1, batch_size):\n"
+        "        yield np.zeros((batch_size, 2)), y_set[start : start + batch_size]\n"
+    )
+    with own_class(tmp_path, text) as file:
+        data = open_with(config(tmp_path, "own", DIGITS, file, batch_size=60))
+        with pytest.raises(DataError, match=r"own ended after 13 batches of epoch 0(?s:.*)set fit.steps_per_epoch: 13"):
+            taken(data.training_stream(), 14)
+        fit = {"fit": {"steps_per_epoch": 13, "validation_steps": 3}}
+        data = open_with(config(tmp_path, "own", DIGITS, file, batch_size=60, **fit))
+        assert len(taken(data.training_stream(), 30)) == 30
+
+
+def test_what_is_read_in_order_is_read_by_one_thread_and_says_so(tmp_path, caplog):
+    caplog.set_level("INFO")
+    data = open_data(config(tmp_path, "generator", fit={"workers": 4, "use_multiprocessing": True}))
+    assert (data.workers.count, data.workers.processes) == (1, False)
+    assert "generator gives its batches in its own order, read by one thread" in caplog.text
+    assert "fit.workers: 4 processes have nothing to share" in caplog.text
+
+
+def test_a_dataset_of_tensorflow_is_read_as_long_as_it_is(tmp_path):
+    data = open_with(config(tmp_path, "tf_dataset", DIGITS))
+    assert (data.steps_per_epoch, data.validation_steps) == (25, 7)
+    batches = taken(data.training_stream(), 50)
+    assert [digest(batch) for batch in batches[:25]] == [digest(batch) for batch in batches[25:]]
+    assert (batches[0][0].shape, batches[0][0].dtype, batches[0][1].dtype) == ((32, 16, 16, 1), "float32", "int64")
+
+
+DATASET = (
+    "from PIL import Image\n"
+    "try:\n"
+    "    from torch.utils.data import DataLoader, Dataset\n"
+    "except ImportError:\n"
+    "    DataLoader = None\n"
+    "    Dataset = type('Dataset', (), {'__module__': 'torch.utils.data.dataset'})\n"
+    "class Digits(Dataset):\n"
+    "    def __init__(self, paths, labels):\n"
+    "        self.paths, self.labels = paths, labels\n"
+    "    def __len__(self):\n"
+    "        return len(self.paths)\n"
+    "    def __getitem__(self, index):\n"
+    "        image = np.asarray(Image.open(self.paths[index]).resize((8, 8)), 'float32')\n"
+    "        return image + np.random.rand(), self.labels[index]\n"
+    "@sequences.register('own')\n"
+    "def own(x_set, y_set, batch_size):\n"
+    "    return Digits(x_set, y_set)\n"
+)
+
+
+def test_a_data_set_of_torch_keeps_what_all_sequences_keep(tmp_path):
+    with own_class(tmp_path, DATASET) as file:
+        loaded = config(tmp_path, "own", DIGITS, file)
+        one, *others = (digests(loaded, workers) for workers in WORKERS)
+        assert all(other == one for other in others)
+        assert len(set(one["train"])) == 50 and len(set(one["val"])) == 7  # the same in each validation
+        assert digests(loaded, WORKERS[1], start=30)["train"] == one["train"][30:]
+        data = open_with(loaded)
+        labels = np.concatenate([y for _, y in taken(data.training_stream(), data.steps_per_epoch)])
+        np.testing.assert_array_equal(np.sort(labels), np.sort(data.source.labels[data.split.train]))
+
+
+def test_a_data_loader_gives_its_data_set_and_how_samples_are_put_together(tmp_path):
+    pytest.importorskip("torch")
+    text = DATASET.replace("return Digits(x_set, y_set)", "return DataLoader(Digits(x_set, y_set), batch_size, True)")
+    with own_class(tmp_path, text) as file:
+        (x, y), *_ = taken(open_with(config(tmp_path, "own", DIGITS, file)).training_stream(), 1)
+        assert (x.shape, y.shape) == ((32, 8, 8), (32,))
