@@ -62,7 +62,8 @@ def config(folder, name, source=None, file=TUTORIALS, **sections):
 
 def open_with(loaded, workers=WORKERS[0]):
     data = open_data(loaded)
-    vars(data)["workers"] = dataclasses.replace(workers, imports=tuple(data.config.imports))
+    if not data.train.in_order:
+        vars(data)["workers"] = dataclasses.replace(workers, imports=tuple(data.config.imports))
     return data
 
 
