@@ -9,6 +9,7 @@ from pathlib import Path
 
 from pydantic import ValidationError
 
+from seqtrain import console
 from seqtrain.config.arguments import absolute
 from seqtrain.config.components import arguments_path, resolve_components
 from seqtrain.config.imports import import_module_or_file
@@ -134,7 +135,8 @@ def _load_imports(config: RunConfig, root: Node, mistakes: list[Mistake]) -> lis
     for index, name in enumerate(config.imports):
         node = root.find(("imports", index))
         try:
-            loaded.append(import_module_or_file(name, node.folder, node.place))
+            with console.status(f"importing {name}"):
+                loaded.append(import_module_or_file(name, node.folder, node.place))
         except ConfigError as error:
             mistakes.extend(error.mistakes)
             loaded.append(name)

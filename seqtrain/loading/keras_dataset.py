@@ -17,6 +17,7 @@ from __future__ import annotations
 import collections
 import time
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import keras
@@ -26,6 +27,7 @@ from seqtrain import console
 from seqtrain.errors import WorkerError
 from seqtrain.loading.stream import BatchStream
 from seqtrain.structure import PART_NAMES, map_structure, named_leaves, num_samples
+from seqtrain.text import listed
 
 Shape = tuple[int | None, ...]  # with None for an axis that may vary, such as the first
 Shapes = dict[str, Shape]  # of the arrays of a batch, by their names
@@ -87,8 +89,10 @@ class KerasDataset(keras.utils.PyDataset):
 
     def _first_batch(self) -> tuple[Any, ...]:
         workers = self._stream.workers
-        words = f"starting {workers.count} worker processes" if workers.processes else "loading the first batch"
-        with console.status(words):
+        task = f"starting {workers.count} worker processes" if workers.processes else "loading the first batch"
+        if workers.processes and workers.imports:
+            task += f", which import {listed([Path(name).name for name in workers.imports], 2)}"
+        with console.status(task):
             first: tuple[Any, ...] = self[0]
         return first
 

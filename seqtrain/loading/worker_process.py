@@ -1,7 +1,7 @@
 """A worker process: writes samples into memory that it shares with the run, until the run ends.
 
-It is started as a new interpreter, never forked from a process that runs TensorFlow, and imports only the modules of
-the sequence. The project's own sequences import neither Keras nor TensorFlow: about 0.2 seconds and some tens of MB.
+It imports only the modules of the sequence, or is forked from a server that has: see `worker_server`. The project's
+own sequences import neither Keras nor TensorFlow: about 0.2 seconds and some tens of MB.
 
 It receives one `Task` at a time over a pipe: to write rows of a batch, or to make a whole batch if the sequence cannot
 write single rows. Arrays stay in the shared memory. The reply contains the samples that were replaced, the layout of a
@@ -12,12 +12,14 @@ from __future__ import annotations
 
 import contextlib
 import ctypes
+import gc
 import os
 import pickle
 import signal
 import sys
 from dataclasses import dataclass
 from multiprocessing.connection import Connection
+from multiprocessing.reduction import recv_handle
 from pathlib import Path
 from typing import Any
 
@@ -77,20 +79,58 @@ Reply = Layout | tuple[BadSample, ...] | SeqtrainError
 
 
 def main() -> None:
-    """Runs tasks for the run that started this process."""
+    """Runs tasks for the run that started this process, or forks processes that do."""
+    role, descriptor, parent = sys.argv[1], int(sys.argv[2]), int(sys.argv[3])
+    connection = Connection(descriptor)
     for number in (signal.SIGINT, signal.SIGTERM):  # the run stops its workers
         signal.signal(number, signal.SIG_IGN)
-    with contextlib.suppress(OSError, AttributeError):
-        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
-    connection = Connection(int(sys.argv[1]))
-    if os.getppid() != int(sys.argv[2]):
-        return
+    if role == "worker":  # a server ends with the connection: the thread that started it may end before the run
+        _die_with_parent(parent)
     with contextlib.suppress(EOFError, ConnectionError):
         sys.path[:], imports = connection.recv()
-        connection.send(_import(imports))
-        server = _Server()
-        while True:
-            connection.send(server.answer(connection.recv()))
+        error = _import(imports)
+        threads = Path("/proc/self/task")  # those of libraries too, which Python does not know
+        can_fork = threads.is_dir() and len(list(threads.iterdir())) == 1
+        connection.send(error or can_fork)
+        if role == "server" and error is None and can_fork:
+            _fork_workers(connection)
+        else:
+            _run_tasks(connection)
+
+
+def _die_with_parent(parent: int) -> None:
+    """Ends this process when the thread that started it does."""
+    with contextlib.suppress(OSError, AttributeError):
+        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+    if os.getppid() != parent:
+        os._exit(0)
+
+
+def _fork_workers(control: Connection) -> None:
+    """Forks a worker for each connection that is sent, and waits for those whose exit code is asked for."""
+    gc.freeze()  # or collections in the workers would copy the memory that they share
+    server = os.getpid()
+    while True:
+        pid = control.recv()
+        if pid is not None:
+            control.send(os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]))
+            continue
+        descriptor = recv_handle(control)
+        pid = os.fork()
+        if pid == 0:
+            control.close()
+            _die_with_parent(server)
+            with contextlib.suppress(EOFError, ConnectionError):
+                _run_tasks(Connection(descriptor))
+            os._exit(0)
+        os.close(descriptor)
+        control.send(pid)
+
+
+def _run_tasks(connection: Connection) -> None:
+    tasks = _Tasks()
+    while True:
+        connection.send(tasks.answer(connection.recv()))
 
 
 def _import(names: list[str]) -> SeqtrainError | None:
@@ -106,7 +146,7 @@ def _import(names: list[str]) -> SeqtrainError | None:
     return None
 
 
-class _Server:
+class _Tasks:
     def __init__(self) -> None:
         self._version: int | None = None
         self._sequence: Any = None

@@ -8,19 +8,14 @@ process that hangs is killed.
 from __future__ import annotations
 
 import logging
-import os
 import pickle
 import signal
-import subprocess
-import sys
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from multiprocessing.connection import Connection, Pipe
-from pathlib import Path
+from multiprocessing.connection import Connection
 from typing import Any, Protocol
 
-import seqtrain
 from seqtrain.errors import SeqtrainError, WorkerError
 from seqtrain.global_random import SeededBatches
 from seqtrain.loading.bad_samples import BadSample, write_rows
@@ -28,11 +23,10 @@ from seqtrain.loading.batch_errors import unforeseen
 from seqtrain.loading.memory import Layout, SharedBuffers, SharedFile, aligned
 from seqtrain.loading.pending_batch import RowRange
 from seqtrain.loading.worker_process import SharedSequence, Task
+from seqtrain.loading.worker_server import ServerDiedError, WorkerProcess, WorkerServer
 from seqtrain.structure import map_structure
 
 _MOST_ATTEMPTS = 3
-_START_S = 600.0  # time for a process to start: a user's imports may take long on a busy machine
-_PROGRAM = "from seqtrain.loading.worker_process import main; main()"
 log = logging.getLogger("seqtrain")
 
 
@@ -116,13 +110,14 @@ class WorkerPool:
     """
 
     def __init__(self, sequence: Any, imports: Sequence[str], buffers: SharedBuffers, timeout_s: float) -> None:
-        self.imports = list(imports)
         self.buffers = buffers
         self.timeout_s = timeout_s
         self._sequence = sequence
         self._workers: list[ProcessWorker] = []
         self._file: SharedFile | None = None
         self.shared_sequence = self._share(0)
+        self.server = WorkerServer.shared(imports)
+        self._is_released = False
         self.closed = False
 
     def worker(self) -> ProcessWorker:
@@ -137,6 +132,7 @@ class WorkerPool:
     def kill(self) -> None:
         """Kills the processes; a thread that waits for one gets an error."""
         self.closed = True
+        self.server.stop_starting()
         for worker in self._workers:
             worker.kill()
 
@@ -144,6 +140,9 @@ class WorkerPool:
         """Frees the shared memory, after `kill`, when no thread waits for a process."""
         for worker in self._workers:
             worker.bury()
+        if not self._is_released:
+            self.server.release()
+            self._is_released = True
         if self._file is not None:
             self._file.close()
 
@@ -181,7 +180,7 @@ class ProcessWorker:
 
     def __init__(self, pool: WorkerPool) -> None:
         self._pool = pool
-        self._process: subprocess.Popen[bytes] | None = None
+        self._process: WorkerProcess | None = None
         self._connection: Connection | None = None
         self._starting = threading.Lock()
 
@@ -196,8 +195,9 @@ class ProcessWorker:
         while len(statuses) < _MOST_ATTEMPTS:
             try:
                 reply = self._ask(part)
-            except (EOFError, ConnectionError):
-                statuses.append(self.bury())
+            except (EOFError, ConnectionError) as error:
+                status = self.bury()
+                statuses.append(_how_ended(error.code) if isinstance(error, ServerDiedError) else status)
                 if self._pool.closed:
                     raise WorkerError("the loader is closed") from None
                 if len(statuses) < _MOST_ATTEMPTS:
@@ -254,28 +254,15 @@ class ProcessWorker:
         return reply
 
     def _start(self) -> Connection:
-        ours, theirs = Pipe()
+        if self._pool.closed:
+            raise EOFError
+        process, connection = self._pool.server.start()
         with self._starting:
-            if self._pool.closed:
-                raise EOFError
-            self._process = subprocess.Popen(
-                [sys.executable, "-c", _PROGRAM, str(theirs.fileno()), str(os.getpid())],
-                pass_fds=(theirs.fileno(),),
-                stdin=subprocess.DEVNULL,
-                stdout=2,  # stdout is reserved for the command's JSON document
-                env=_environment(),
-            )
-        theirs.close()
-        self._connection = ours
-        ours.send((sys.path, self._pool.imports))
-        try:
-            self._reply(ours, _START_S)
-        except TimeoutError:
-            raise WorkerError(
-                f"a worker process has not started within {_START_S:g} seconds",
-                fix="look for a hang in the files of `imports`",
-            ) from None
-        return ours
+            self._process, self._connection = process, connection
+        if self._pool.closed:  # since then, without this process
+            self.kill()
+            raise EOFError
+        return connection
 
     def bury(self) -> str:
         """Waits for a killed or dead process, and describes how it ended."""
@@ -286,21 +273,10 @@ class ProcessWorker:
             return "never started"
         code = self._process.wait()
         self._process = None
-        if code < 0:
-            return f"killed by signal {-code} ({signal.Signals(-code).name})"
-        return f"exited with {code}"
+        return _how_ended(code)
 
 
-def _environment() -> Mapping[str, str]:
-    """The environment of a worker: it finds this package, does not use the GPU, and computes in one thread."""
-    package = str(Path(seqtrain.__file__).parents[1])
-    paths = [package, *filter(None, [os.environ.get("PYTHONPATH")])]
-    single = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1")
-    return {
-        **single,
-        **os.environ,
-        "PYTHONPATH": os.pathsep.join(paths),
-        "CUDA_VISIBLE_DEVICES": "-1",
-        "JAX_PLATFORMS": "cpu",
-        "TF_CPP_MIN_LOG_LEVEL": "2",
-    }
+def _how_ended(code: int) -> str:
+    if code < 0:
+        return f"killed by signal {-code} ({signal.Signals(-code).name})"
+    return f"exited with {code}"

@@ -242,3 +242,24 @@ def test_a_sequence_that_a_worker_cannot_load_is_told_with_its_cause():
     stream = BatchStream(Unreadable(), training_schedule(7), who)
     with stream, pytest.raises(WorkerError, match="batch 0 of epoch 0 could not be made: .*not here"):
         stream.take()
+
+
+def test_what_workers_import_is_imported_once_for_all_streams(tmp_path, faults):
+    log, file = tmp_path / "log", tmp_path / "counted.py"
+    file.write_text(f"import os\nwith open({str(log)!r}, 'a') as log:\n    log.write(f'{{os.getpid()}}\\n')\n")
+    who = WorkerOptions(3, processes=True, imports=(str(FILE), str(file)))
+    sequence = KerasStyleSequence(faults.Counting(), 1, False)
+    with BatchStream(sequence, training_schedule(6), who) as one:
+        one.take()
+        with BatchStream(sequence, training_schedule(6), who) as other:
+            other.take()
+        assert [int(one.take().batch[0][0, 0]) for _ in range(5)] == [1, 2, 3, 4, 5]  # the other's end is not its own
+    assert len(log.read_text().splitlines()) == 1
+
+
+def test_imports_that_start_threads_are_not_forked(tmp_path, faults):
+    file = tmp_path / "threaded.py"
+    file.write_text("import threading\nthreading.Thread(target=threading.Event().wait, daemon=True).start()\n")
+    who = WorkerOptions(2, processes=True, imports=(str(FILE), str(file)))
+    with BatchStream(KerasStyleSequence(faults.Counting(), 1, False), training_schedule(6), who) as batches:
+        assert [int(batches.take().batch[0][0, 0]) for _ in range(6)] == list(range(6))
