@@ -3,7 +3,7 @@
 The generators are seeded before each batch, so that the numbers depend only on the seed, the side (training or not),
 the epoch and the batch; afterwards their previous state is restored. As threads share the generators, these batches are
 made one at a time. A class that does not draw from the generators needs none of this: it is known by its first batch,
-which leaves their state as it was.
+which leaves their state as it was; its batches are made at the same time, while no other thread seeds.
 
 `getstate`, `setstate` and their NumPy counterparts convert the 624 words of a state one by one, which can take longer
 than making a batch; so the state's memory is copied.
@@ -27,8 +27,9 @@ from seqtrain.randomness import batch_seed
 State = tuple[Any, float | None, bytes, bytes]  # of Python's generator, its second normal number; NumPy's; torch's
 _Words = ctypes.c_char * (624 * 4 + 4)  # the 624 words and the position in them; NumPy has it last, Python first
 _python: random.Random = random._inst  # what `random.random` and the like draw from
-_seeding = threading.RLock()
-_any_draws = False  # whether any sequence in this process draws
+_seeding = threading.Condition(threading.RLock())  # held while the generators are seeded
+_this_thread = threading.local()
+_num_unseeded = 0  # threads that make a batch without seeding
 _known = b""  # a state of NumPy's generator without a second normal number
 
 
@@ -47,11 +48,17 @@ class SeededBatches:
 
     def batch(self, epoch: int, index: int) -> tuple[Any, ...]:
         """Makes a batch. If it draws and those before it did not, it is made a second time, seeded."""
-        if self._draws is False:
-            with _seeding if _any_draws else contextlib.nullcontext():
-                made = self._unseeded(epoch, index)
+        if self._draws is None:
+            with _seeding:  # one thread makes the first batch
+                if self._draws is None:
+                    return self._seeded(epoch, index)
+        if self._draws is False and not self._sequence.in_order:
+            made = self._unseeded(epoch, index)
             if made is not None:
                 return made
+        return self._seeded(epoch, index)
+
+    def _seeded(self, epoch: int, index: int) -> tuple[Any, ...]:
         training = self._sequence.training
         with seeded_globals(batch_seed(self._sequence.seed, training, epoch if training else 0, index)):
             before = _state()
@@ -63,24 +70,23 @@ class SeededBatches:
 
     def _unseeded(self, epoch: int, index: int) -> tuple[Any, ...] | None:
         """A batch that does not draw; None if it draws, or if that would not show."""
-        before = _state()
-        if _whole_numpy_state(before) is not None:
-            return None
         made: tuple[Any, ...] | None = None
-        try:
-            made = self._sequence.batch(epoch, index)
-        except Exception:
+        with _no_seeding():
+            before = _state()
+            if _whole_numpy_state(before) is not None:
+                return None
+            try:
+                made = self._sequence.batch(epoch, index)
+            except Exception:
+                if _state() == before:
+                    raise
             if _state() == before:
-                raise
-        if _state() == before:
-            return made
+                return made
         with _seeding:
             _restore(before, None)
         return None
 
     def _note(self, drawn: bool) -> None:
-        global _any_draws
-        _any_draws = _any_draws or drawn
         if drawn and not self._draws and self._on_drawn is not None:
             self._on_drawn()
         self._draws = drawn or bool(self._draws)
@@ -88,8 +94,10 @@ class SeededBatches:
 
 @contextlib.contextmanager
 def seeded_globals(seed: int) -> Iterator[None]:
-    """Seeds the global generators within the block; other threads that do so wait."""
+    """Seeds the global generators within the block; no other thread makes a batch meanwhile."""
     with _seeding:
+        while _num_unseeded > getattr(_this_thread, "is_unseeded", False):
+            _seeding.wait()
         saved = _state()
         whole = _whole_numpy_state(saved)
         random.seed(seed)
@@ -100,6 +108,22 @@ def seeded_globals(seed: int) -> Iterator[None]:
             yield
         finally:
             _restore(saved, whole)
+
+
+@contextlib.contextmanager
+def _no_seeding() -> Iterator[None]:
+    """Keeps other threads from seeding within the block, as that would look as if the block had drawn."""
+    global _num_unseeded
+    with _seeding:
+        _num_unseeded += 1
+    _this_thread.is_unseeded = True
+    try:
+        yield
+    finally:
+        _this_thread.is_unseeded = False
+        with _seeding:
+            _num_unseeded -= 1
+            _seeding.notify_all()
 
 
 def _state() -> State:

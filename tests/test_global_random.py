@@ -147,3 +147,30 @@ def test_a_batch_that_takes_only_a_normal_number_that_was_left_is_seeded_too():
         np.random.normal()
         told.append(batches.batch(0, 1))
     assert told[0] == told[1]
+
+
+def test_threads_that_seed_do_not_disturb_those_that_do_not_draw():
+    class Slow(Drawing):
+        def batch(self, epoch, position):
+            event.wait(0.002)
+            return super().batch(epoch, position)
+
+    event = threading.Event()
+    np.random.seed(0)
+    plain, drawing = Slow(), Slow(*range(100))
+    drawn = {}
+    streams = SeededBatches(plain), SeededBatches(drawing)
+
+    def work(start):
+        for position in range(start, 30, 3):
+            streams[0].batch(0, position)
+            drawn[position] = streams[1].batch(0, position)[0].tolist()
+
+    threads = [threading.Thread(target=work, args=(start,)) for start in range(3)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert sorted(plain.made) == sorted(drawing.made) == list(range(30))
+    alone = SeededBatches(Drawing(*range(100)))
+    assert drawn == {position: alone.batch(0, position)[0].tolist() for position in range(30)}

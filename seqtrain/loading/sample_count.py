@@ -43,7 +43,7 @@ class SampleCount:
         self._counted += rows
         usual = min(self._batch_size, self._expected)
         if loaded.index == 0 and rows not in (usual, self._expected % self._batch_size):
-            log.warning("%s: a batch in %s has %d samples, and batch_size is %d", *self._who, rows, self._batch_size)
+            log.warning("%s: batch 0 in %s has %d samples, and batch_size is %d", *self._who, rows, self._batch_size)
         if self._next == self._num_batches and self._counted != self._expected:
             left_out = self._expected - self._counted
             log.log(

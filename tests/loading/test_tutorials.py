@@ -136,6 +136,16 @@ def test_epochs_begin_and_end_once_on_both_sides(tmp_path, workers):
             assert sequence.wrapped.calls[5:] in ([], ["end"])  # which workers may not have called yet
 
 
+def test_no_batch_is_made_after_the_last_validation(tmp_path):
+    data = open_with(config(tmp_path, "curriculum"), WORKERS[1])
+    made = []
+    make = data.val.wrapped.__class__.__getitem__
+    data.val.wrapped.__class__ = type("Counted", (), {**vars(data.val.wrapped.__class__)})
+    data.val.wrapped.__class__.__getitem__ = lambda self, index: made.append(index) or make(self, index)
+    taken(data.validation_stream(data.validation_steps, 3 * data.validation_steps), 2 * data.validation_steps)
+    assert sorted(made) == sorted(2 * list(range(data.validation_steps)))
+
+
 def test_lists_of_arrays_are_the_inputs_of_a_model_of_several(tmp_path, caplog):
     caplog.set_level("INFO")
     data = open_with(config(tmp_path, "user_item"))
@@ -207,7 +217,7 @@ def test_a_batch_size_of_its_own_is_told_with_the_samples_that_are_left_out(tmp_
         batches = taken(data.training_stream(), 2 * data.steps_per_epoch)
         assert sum(map(num_samples, batches)) == 2 * 256
         assert caplog.messages == [
-            "Own: a batch in training has 32 samples, and batch_size is 100",
+            "Own: batch 0 in training has 32 samples, and batch_size is 100",
             "Own: the batches of an epoch in training hold 256 samples, where 800 were given to it",
         ]
         warned = check_data(loaded).warnings
