@@ -93,7 +93,7 @@ class SplitConfig(Section):
     train: Annotated[float, Field(gt=0, le=1)] = 0.8
     """Share of the samples that trains."""
     val: Annotated[float, Field(ge=0, lt=1)] | None = None
-    """Share that validates: all the rest where left out; 0 for a run without validation."""
+    """Share that validates. Default: all the rest; 0 for a run without validation."""
     by: Literal["random", "stratified", "group", "ordered"] = "random"
     """random: any sample; stratified: each class by its share; group: no group on both sides; ordered: as they are."""
     column: str | None = None
@@ -150,14 +150,14 @@ class CacheConfig(Section):
     path: Path
     """A folder for all caches; several configs and runs may share it."""
     after: Literal["decode"] = "decode"
-    """What is kept: decoded and resized images, before they are augmented."""
+    """What is kept: decoded and resized images, before augmentation."""
 
 
 class CheckpointConfig(Section):
     """When a run is saved. A bare duration or number is `every`."""
 
     every: Annotated[int, Field(ge=1)] | Duration | None = None
-    """Besides after each epoch: a duration such as 10m, or a number of batches."""
+    """How often it is saved within an epoch: a duration such as 10m, or a number of batches."""
 
     @model_validator(mode="before")
     @classmethod
@@ -171,8 +171,8 @@ class BadSampleConfig(Section):
     action: Literal["error", "skip"] = "error"
     """error: the run ends; skip: another sample of the split takes its place, and it is listed in bad_samples.csv."""
     max: Annotated[int, Field(ge=1)] | Annotated[float, Field(gt=0, le=1)] = 0.01
-    """How many different samples may be skipped before the run ends after all: a number, or a share below 1, of which
-    at least one."""
+    """How many different samples may be skipped before the run ends: a number, or a share below 1 (at least one
+    sample)."""
 
     @model_validator(mode="before")
     @classmethod
@@ -190,7 +190,7 @@ class NanConfig(Section):
     action: Literal["error", "rollback"] = "error"
     """error: the run ends; rollback: it goes back to the last checkpoint and on from there."""
     max: Annotated[int, Field(ge=1)] = 3
-    """How often it may go back before it ends after all."""
+    """How often it may go back before the run ends."""
     learning_rate_scale: Annotated[float, Field(gt=0, le=1)] = 0.5
     """What the learning rate is multiplied by each time."""
 
@@ -216,11 +216,11 @@ class FitConfig(Section):
     max_queue_size: Annotated[int, Field(ge=1)] = 10
     """Batches that may be ready and waiting, at most."""
     worker_timeout_s: Annotated[float, Field(gt=0)] = 600.0
-    """Seconds after which a part of a batch that is not made counts as hung."""
+    """Seconds that a worker may take for a part of a batch; then it counts as hung."""
     steps_per_epoch: Annotated[int, Field(ge=1)] | None = None
-    """Batches in an epoch; where it is not the length of the data, the next epoch goes on where this one ended."""
+    """Batches in an epoch. Default: all; otherwise the next epoch continues where this one ended."""
     validation_steps: Annotated[int, Field(ge=1)] | None = None
-    """Validate on the first so many batches; all where left out."""
+    """Number of batches to validate on, the first ones. Default: all."""
     class_weight: ClassWeight | dict[str, ClassWeight] | None = None
     """Weight of each class by name or index, or `balanced`: inversely to the classes' counts in the training part.
     Where targets are masks, each pixel has the weight of its class; several outputs are weighted by name."""
@@ -231,26 +231,26 @@ class FitConfig(Section):
 
 
 class FineTuneConfig(Section):
-    """A second phase of training: the model as it is then, more of it trained, by a new optimizer.
+    """A second phase of training: more of the model is trained, by a new optimizer.
 
     Callbacks begin anew with it, so that early stopping ends one phase at a time.
     """
 
     after: Annotated[int, Field(ge=1)]
-    """Epochs of the first phase, at most; `fit.epochs` counts those of both."""
+    """Epochs of the first phase, at most; `fit.epochs` is the number of both phases."""
     trainable: Any = True
-    """What `model.trainable` is from then on."""
+    """The argument `trainable` of the model in the second phase."""
     learning_rate: Annotated[float, Field(gt=0)] | dict[str, Any]
-    """What `compile.optimizer.learning_rate` is from then on: a number or a schedule."""
+    """The learning rate in the second phase: a number or a schedule."""
 
 
 class RunConfig(Section):
-    """A whole run."""
+    """The config of a run."""
 
     version: Literal[1] = 1
-    """Of the config's form."""
+    """The version of the config's form."""
     seed: Annotated[int, Field(ge=0, lt=2**32)] = 0
-    """Of the split, the order, the augmentation, the initial weights and dropout."""
+    """The seed of the split, the order, the augmentation, the initial weights and dropout."""
     imports: list[str] = []
     """Python files (./my_sequences.py) or modules that register components of your own."""
     source: ComponentConfig
@@ -264,7 +264,7 @@ class RunConfig(Section):
     batch_size: Annotated[int, Field(ge=1)] = 32
     """Samples in a batch."""
     model: ComponentConfig
-    """What is trained."""
+    """The model builder."""
     compile: CompileConfig | None = None
     """Optimizer, loss and metrics; may be left out where the model builder compiles."""
     fit: FitConfig = FitConfig()
