@@ -87,7 +87,7 @@ class Predictions:
         """
         if self._seen != self.samples:
             raise DataError(
-                f"{type(sequence.owner).__name__} gave {self._seen} samples of {self.samples}",
+                f"{sequence.owner_name} gave {self._seen} samples of {self.samples}",
                 fix="have it return every sample once, in order, where it does not train",
             )
 

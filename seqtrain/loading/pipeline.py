@@ -209,7 +209,7 @@ class Data:
         if sequence.indices is not None or not sequence.has_end:
             return None
         given, words = (self.split.train, "training") if side == "train" else (self.split.val, "validation")
-        name = type(sequence.owner).__name__
+        name = sequence.owner_name
         return SampleCount(name, words, len(given), len(sequence), self.config.batch_size).add
 
 

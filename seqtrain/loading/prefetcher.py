@@ -368,7 +368,7 @@ class Prefetcher:
         except KeyboardInterrupt:
             raise
         except BaseException as error:
-            name, when = type(self._sequence.owner).__name__, "after" if method == "on_epoch_end" else "in"
+            name, when = self._sequence.owner_name, "after" if method == "on_epoch_end" else "in"
             border = "end" if method == "on_epoch_end" else "beginning"
             what = f"{name}.{method} {when} epoch {self._sequence.epoch}: the {border} of an epoch"
             raise unforeseen(what, error) from error

@@ -92,7 +92,7 @@ class LocalWorker:
         log.warning(
             "%s draws from the global random generators, which threads share: so its batches are made one at a time, "
             "each with its own random numbers. Processes (fit.use_multiprocessing) make several at once.",
-            type(self._sequence.owner).__name__,
+            self._sequence.owner_name,
         )
 
 

@@ -136,7 +136,7 @@ def _check_count(side: str, survey: Survey, given: int, found: Findings) -> None
     """Compares the samples in all batches of a class written for Keras with those that it was given."""
     inner = survey.sequence.inner
     if inner.indices is None and inner.has_end and not survey.bad_batches and survey.num_read != given:
-        words = f"the batches of {type(inner.owner).__name__} hold {survey.num_read} samples, where {given} were given"
+        words = f"the batches of {inner.owner_name} hold {survey.num_read} samples, where {given} were given"
         found.warnings.append(f"{side}: {words} to it")
 
 

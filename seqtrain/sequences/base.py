@@ -101,6 +101,11 @@ class BatchSequence:
         """The object whose class messages name: this sequence, or the user's object that it wraps."""
         return self
 
+    @default
+    def owner_name(self) -> str:
+        """The name of the sequence in messages."""
+        return type(self.owner).__name__
+
     def sample_indices(self, epoch: int, position: int) -> Indices | None:
         """The samples of a batch, as numbers of `indices`, in the order of its rows; None if that is not known."""
         return None

@@ -36,6 +36,7 @@ class IterableSequence(BatchSequence):
         DataError: when it has no batches.
     """
 
+    owner_name: str
     changes_between_epochs = True
     in_order = True
 
@@ -49,7 +50,7 @@ class IterableSequence(BatchSequence):
         steps: int | None,
         expected: int,
     ) -> None:
-        self.name = name
+        self.owner_name = name
         self.seed = seed
         self.training = training
         self._build = build
@@ -85,7 +86,7 @@ class IterableSequence(BatchSequence):
         while self._next < position:
             with seeded_globals(batch_seed(self.seed, self.training, epoch if self.training else 0, self._next)):
                 self._read()
-        return standardized(self._read(), f"batch {position} of {self.name}:")
+        return standardized(self._read(), f"batch {position} of {self.owner_name}:")
 
     def on_epoch_end(self) -> None:
         """Moves to the next epoch, whose batches are read from the start."""
@@ -106,7 +107,7 @@ class IterableSequence(BatchSequence):
         except StopIteration:
             key = "fit.steps_per_epoch" if self.training else "fit.validation_steps"
             raise DataError(
-                f"{self.name} ended after {self._next} batches of epoch {self.epoch}",
+                f"{self.owner_name} ended after {self._next} batches of epoch {self.epoch}",
                 expected=f"{self._length}, as many as the samples need" if self.has_end else str(self._length),
                 fix=f"let it go on, or set {key}: {self._next}",
             ) from None
