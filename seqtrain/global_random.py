@@ -45,6 +45,7 @@ class SeededBatches:
         self._sequence = sequence
         self._on_drawn = on_drawn
         self._draws: bool | None = None  # unknown before the first batch
+        self._num_changes = 0  # batches without seeding during which the generators changed
 
     def batch(self, epoch: int, index: int) -> tuple[Any, ...]:
         """Makes a batch. If it draws and those before it did not, it is made a second time, seeded."""
@@ -60,12 +61,11 @@ class SeededBatches:
 
     def _seeded(self, epoch: int, index: int) -> tuple[Any, ...]:
         training = self._sequence.training
-        with seeded_globals(batch_seed(self._sequence.seed, training, epoch if training else 0, index)):
-            before = _state()
+        with seeded_globals(batch_seed(self._sequence.seed, training, epoch if training else 0, index)) as has_drawn:
             try:
                 batch: tuple[Any, ...] = self._sequence.batch(epoch, index)
             finally:
-                self._note(_state() != before)
+                self._note(has_drawn())
         return batch
 
     def _unseeded(self, epoch: int, index: int) -> tuple[Any, ...] | None:
@@ -84,6 +84,9 @@ class SeededBatches:
                 return made
         with _seeding:
             _restore(before, None)
+            self._num_changes += 1
+            if self._num_changes > 1:  # it draws, though perhaps not again where it is asked again
+                self._note(drawn=True)
         return None
 
     def _note(self, drawn: bool) -> None:
@@ -93,8 +96,11 @@ class SeededBatches:
 
 
 @contextlib.contextmanager
-def seeded_globals(seed: int) -> Iterator[None]:
-    """Seeds the global generators within the block; no other thread makes a batch meanwhile."""
+def seeded_globals(seed: int) -> Iterator[Callable[[], bool]]:
+    """Seeds the global generators within the block; no other thread makes a batch meanwhile.
+
+    Yields a function that says whether the block has drawn from them so far.
+    """
     with _seeding:
         while _num_unseeded > getattr(_this_thread, "is_unseeded", False):
             _seeding.wait()
@@ -102,10 +108,11 @@ def seeded_globals(seed: int) -> Iterator[None]:
         whole = _whole_numpy_state(saved)
         random.seed(seed)
         np.random.seed(seed)  # noqa: NPY002 - what users draw from
-        if "torch" in sys.modules:
-            sys.modules["torch"].manual_seed(seed)
+        if (torch := _torch()) is not None:
+            torch.manual_seed(seed)
+        before = _state()
         try:
-            yield
+            yield lambda: _state() != before
         finally:
             _restore(saved, whole)
 
@@ -129,17 +136,16 @@ def _no_seeding() -> Iterator[None]:
 def _state() -> State:
     words = _python_words()
     python = _python.getstate() if words is None else words.raw
-    torch = sys.modules["torch"].get_rng_state().numpy().tobytes() if "torch" in sys.modules else b""
-    return python, _python.gauss_next, _numpy_words().raw, torch  # type: ignore[attr-defined]  # missing in its stubs
+    torch = _torch()
+    of_torch = b"" if torch is None else torch.get_rng_state().numpy().tobytes()
+    return python, _python.gauss_next, _numpy_words().raw, of_torch  # type: ignore[attr-defined]  # missing in its stubs
 
 
 def _restore(state: State, whole_numpy_state: Any) -> None:
     global _known
-    python, _python.gauss_next, numpy, torch = state  # type: ignore[attr-defined]
-    if torch:
-        sys.modules["torch"].set_rng_state(
-            sys.modules["torch"].frombuffer(bytearray(torch), dtype=sys.modules["torch"].uint8)
-        )
+    python, _python.gauss_next, numpy, of_torch = state  # type: ignore[attr-defined]
+    if of_torch and (torch := _torch()) is not None:
+        torch.set_rng_state(torch.frombuffer(bytearray(of_torch), dtype=torch.uint8))
     words = _python_words()
     if words is None:
         _python.setstate(python)
@@ -178,6 +184,12 @@ def _python_words() -> ctypes.Array[ctypes.c_char] | None:
         return None
     words = _Words.from_address(id(_python) + header)
     return words if words.raw == expected else None
+
+
+def _torch() -> Any:
+    """The module torch, if it is imported."""
+    module = sys.modules.get("torch")
+    return module if hasattr(module, "manual_seed") else None  # not while it is being imported
 
 
 def _numpy_words() -> ctypes.Array[ctypes.c_char]:

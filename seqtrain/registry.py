@@ -26,7 +26,8 @@ import importlib
 import importlib.metadata
 import typing
 from collections.abc import Callable, Collection, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import Any, TypeVar
 
 from seqtrain.errors import UNKNOWN_COMPONENT, ConfigError, Mistake, did_you_mean, one_of
@@ -62,13 +63,21 @@ class Component:
         """The parameters that a config sets."""
         return self.signature.without(frozenset(self.roles))
 
+    @property
+    def possible_settings(self) -> Signature:
+        """The parameters that a config may set: those that are supplied by their usual names alone are optional."""
+        found = self.signature.without(frozenset(self.roles) - self.usual)
+        optional = {name: replace(found.parameters[name], default=None) for name in self.usual}
+        return replace(found, parameters={**found.parameters, **optional})
+
     def settings_of(self, arguments: Collection[str]) -> Signature:
         """The parameters that a config sets that names these arguments: it may set `usual` ones too."""
         return self.signature.without(frozenset(self.roles_besides(arguments)))
 
     def roles_besides(self, arguments: Collection[str]) -> dict[str, str]:
-        """The parameters that the run supplies if a config sets these arguments, with the names of what they get."""
-        return {name: role for name, role in self.roles.items() if name not in self.usual or name not in arguments}
+        """The parameters that the run supplies, with what they get: none of `usual` if a config sets one of them."""
+        usual = self.usual if self.usual.isdisjoint(arguments) else frozenset()
+        return {name: role for name, role in self.roles.items() if name not in self.usual or name in usual}
 
     def build(self, arguments: Mapping[str, Any], supplied: Mapping[str, Any]) -> Any:
         """Calls the component with the YAML's arguments and those supplied arguments that it declares."""
@@ -211,8 +220,8 @@ def _usual_roles(signature: Signature, roles: Mapping[str, str], usual_names: Ma
         return found
     for name, parameter in signature.parameters.items():
         role = usual_names.get(name)
-        needed = parameter.default is REQUIRED or parameter.default is None
-        if role and needed and name not in roles and role not in {*roles.values(), *found.values()}:
+        may_be = parameter.default is REQUIRED and parameter.annotation not in (str, Path, int, float, bool)
+        if role and may_be and name not in roles and role not in {*roles.values(), *found.values()}:
             found[name] = role
     if "y_set" in found.values() and any(name.lower().endswith("ids") for name in found):
         found = {name: "y_by_x" if role == "y_set" else role for name, role in found.items()}

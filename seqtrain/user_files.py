@@ -7,10 +7,12 @@ import importlib.util
 import sys
 from pathlib import Path
 
+IMPORT_PREFIX = "seqtrain_import_"  # of the names of modules that are users' files
+
 
 def load_file(path: Path) -> None:
     """Loads a Python file as a module, once."""
-    module_name = f"seqtrain_import_{path.stem}_{hashlib.sha256(str(path).encode()).hexdigest()[:8]}"
+    module_name = f"{IMPORT_PREFIX}{path.stem}_{hashlib.sha256(str(path).encode()).hexdigest()[:8]}"
     if module_name in sys.modules:
         return
     if str(path.parent) not in sys.path:

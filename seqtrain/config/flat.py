@@ -140,7 +140,7 @@ def _signature(keys: Names, name: str) -> Signature:
     family = keras_kind or keys[0]
     registry = next((known for known in FAMILIES.values() if family in (known.singular, known.family)), None)
     if registry is not None and name in registry:
-        return registry.get(name).settings
+        return registry.get(name).possible_settings
     offer = keras_api.find(keras_kind, name) if keras_kind is not None else None
     return Signature({}) if offer is None else offer.signature
 

@@ -67,7 +67,7 @@ def _for_each_output(part: dict[str, Any]) -> dict[str, Any]:
 
 def _forms() -> dict[str, list[_Form]]:
     forms = {
-        registry.singular: [_Form([name], registry.get(name).settings) for name in registry.names()]
+        registry.singular: [_Form([name], registry.get(name).possible_settings) for name in registry.names()]
         for registry in FAMILIES.values()
     }
     for kind in get_args(keras_api.Kind):

@@ -66,6 +66,8 @@ def mistakes_of_samples(
     if source is not None and "data" in wanted and _lacks(source, "as_frame"):
         message = f"sequence: '{known.name}' takes a DataFrame, which '{source.name}' does not give"
         fix = "use `source: {name: table, ...}`, or take `x_set` and `y_set`, or `source` and `indices` instead"
+        if usual := [name for name, role in known.roles.items() if role == "data" and name in known.usual]:
+            fix = f"use `source: {{name: table, ...}}`; or say what it takes: {_decorator(known, usual)}"
         found.append(Mistake(message, place, fix=fix, code="no_columns"))
     return found
 
@@ -73,10 +75,11 @@ def mistakes_of_samples(
 def mistakes_of_class(known: Component, place: str) -> list[Mistake]:
     """The mistakes of a class that cannot be a sequence: it lacks a length, or `__getitem__`."""
     target = known.load()
-    if not inspect.isclass(target):
+    if not inspect.isclass(target) or (_is_own(target, "__iter__") and not _is_own(target, "__getitem__")):
         return []
     found = []
-    if not hasattr(target, "__len__") and not _is_own(target, "num_batches"):
+    sets_it = "num_batches" in getattr(getattr(target.__init__, "__code__", None), "co_names", ())
+    if not hasattr(target, "__len__") and not _is_own(target, "num_batches") and not sets_it:
         expected = "`__len__`, or a property `num_batches`, with the number of batches in an epoch"
         found.append(Mistake(f"sequence: '{known.name}' has no length", place, expected=expected, code="no_length"))
     if not _is_own(target, "__getitem__"):

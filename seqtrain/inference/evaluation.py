@@ -104,7 +104,8 @@ def _metrics(run: TrainedRun, sequence: Any, steps: int, samples: int, bad: BadS
 
     batch_size = run.loaded.config.batch_size
     run.model.steps_per_execution = 1  # another value need not divide the number of steps
-    schedule = validation_schedule(steps)
+    # A class written for Keras may change its validation batches in each epoch.
+    schedule = validation_schedule(steps, run.epoch if sequence.changes_between_epochs else 0)
 
     def on_loaded(loaded: LoadedBatch) -> None:
         if bad is not None and loaded.bad:

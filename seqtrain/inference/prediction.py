@@ -79,6 +79,21 @@ class Predictions:
             for name in (specs[0].classes[index] for row, index in enumerate(best) if row not in batch.errors):
                 self.classes[name] = self.classes.get(name, 0) + 1
 
+    @staticmethod
+    def require_order(sequence: Any) -> None:
+        """Checks that the rows of the batches are those of the samples, in order.
+
+        Raises:
+            DataError: when a user's class may have shuffled them.
+        """
+        if sequence.indices is None and sequence.shuffles_when_built:
+            raise DataError(
+                f"{sequence.owner_name} draws random numbers in its constructor, so it is unknown which row of a batch "
+                "is which sample",
+                fix="let it shuffle only where it trains: take `training` in the constructor, or an argument that the "
+                "command line sets, such as -s sequence.shuffle=false",
+            )
+
     def require_all(self, sequence: Any) -> None:
         """Checks that the sequence gave every sample once.
 
@@ -185,6 +200,7 @@ def predict(
 
 def _keep_all_samples(sequence: Any) -> Any:
     """Sets the sequence to keep its last, smaller batch, and to report samples that cannot be read."""
+    Predictions.require_order(sequence)
     sequence.drop_remainder = False
     sequence.skips_bad_samples = sequence.splits_rows  # the loader then reports which ones it replaced
     return sequence

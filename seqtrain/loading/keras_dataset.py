@@ -174,7 +174,7 @@ class TrainingDataset(KerasDataset):
 
 
 class ValidationDataset(KerasDataset):
-    """The validation batches, the same in every evaluation.
+    """The validation batches: the same in every evaluation, unless the sequence changes between epochs.
 
     Args:
         stream: Where the batches come from, from the start of an evaluation; each has `num_steps`.
@@ -185,18 +185,24 @@ class ValidationDataset(KerasDataset):
     def __init__(self, stream: BatchStream, num_steps: int, model: Any = None) -> None:
         super().__init__(stream, model)
         self._num_steps = num_steps
+        self._next = self._start  # the position that is next, though the first batches were read for their shapes
 
     @property
     def num_batches(self) -> int:
         """Batches in an evaluation."""
         return self._num_steps
 
+    def for_fit(self) -> Any:
+        """See `KerasDataset.for_fit`."""
+        dataset = super().for_fit()
+        self._next = self._start
+        return dataset
+
     def __getitem__(self, index: int) -> tuple[Any, ...]:
-        first = self._start + index
-        if self._stream.is_kept(first):
-            return self._take(first)
-        taken = self._stream.position
-        return self._take(taken + (first - taken) % self._num_steps)
+        position = self._next + (self._start + index - self._next) % self._num_steps
+        batch = self._take(position)
+        self._next = position + 1
+        return batch
 
 
 def tf_dataset(

@@ -36,7 +36,7 @@ from seqtrain.registry import sequences, sources
 from seqtrain.sequences.base import BatchSequence
 from seqtrain.sequences.iterable import IterableSequence, gives_batches_in_order
 from seqtrain.sequences.keras_style import as_sequence, samples_for
-from seqtrain.sequences.torch_dataset import torch_sequence
+from seqtrain.sequences.torch_dataset import TorchSequence, torch_sequence
 from seqtrain.sources.base import Source
 from seqtrain.sources.user_source import as_source
 from seqtrain.splits import Indices, Split, split_source
@@ -99,7 +99,7 @@ class Data:
         if self.train.in_order:
             if count > 1 or workers.processes:
                 kind = "processes" if workers.processes else "threads"
-                log.warning("fit.workers: %d %s have nothing to share: one thread reads the batches", count, kind)
+                log.info("one thread reads the batches, not %d %s: they come one after another", count, kind)
             return dataclasses.replace(workers, count=min(count, 1), processes=False)
         if fit.workers == "auto":
             with console.status("measuring workers"):
@@ -169,12 +169,14 @@ class Data:
             with errors_at(self.loaded, ("sequence",)):
                 supplied |= samples_for(self.source, order, wanted)
 
-        def build() -> Any:
+        def build() -> tuple[Any, bool]:
             # A class written for Keras may shuffle in its constructor.
-            with seeded_globals(constructor_seed(config.seed, training)):
-                return build_component(self.loaded, sequences, config.sequence, ("sequence",), supplied)
+            with seeded_globals(constructor_seed(config.seed, training)) as has_drawn:
+                return build_component(self.loaded, sequences, config.sequence, ("sequence",), supplied), has_drawn()
 
-        sequence = self._adapted(build(), build, indices, training)
+        built, has_drawn = build()
+        sequence = self._adapted(built, lambda: build()[0], indices, training)
+        sequence.shuffles_when_built = has_drawn
         if self.fitted is not None:
             sequence.take_fitted(self.fitted)
         if training:
@@ -185,13 +187,18 @@ class Data:
         """What the config's sequence has returned, in the form that the loader takes; `build` returns it anew."""
         config = self.config
         steps = config.fit.steps_per_epoch if training else config.fit.validation_steps
+        adapted: TorchSequence | IterableSequence | None = torch_sequence(
+            built, config.batch_size, config.seed, training
+        )
         with errors_at(self.loaded, ("sequence",)):
-            if (of_torch := torch_sequence(built, config.batch_size, config.seed, training)) is not None:
-                return of_torch
-            if gives_batches_in_order(built):
+            if adapted is None and gives_batches_in_order(built):
                 name, expected = config.sequence.name, math.ceil(len(indices) / config.batch_size)
-                return IterableSequence(name, built, build, config.seed, training, steps, expected)
-            return as_sequence(built, config.seed, training, self.source.classes, steps)
+                steps = steps if training or indices is self.split.val else None  # the samples to predict are all read
+                adapted = IterableSequence(name, built, build, config.seed, training, steps, expected)
+            elif adapted is None:
+                return as_sequence(built, config.seed, training, self.source.classes, steps)
+        adapted.class_names = self.source.classes
+        return adapted
 
     def weighted(self, train: Any) -> Any:
         """The training sequence, with class weights if the config has some."""

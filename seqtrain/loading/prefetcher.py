@@ -83,6 +83,7 @@ class Prefetcher:
         self._num_idle = 0  # workers that wait for work
         self._num_made = 0
         self._mean_s = 0.0  # mean time to make a batch, where more than twice `_CHEAP_S` counts as twice
+        self._called = "on_epoch_end"  # the last method that was called between epochs
         self._epoch_opened_at: float | None = None  # when the running `on_epoch_end` was called
         self._closed = False
         self._interruption: BaseException | None = None
@@ -179,7 +180,7 @@ class Prefetcher:
         now, timeout_s = time.monotonic(), self._workers.timeout_s
         if self._epoch_opened_at is not None and now - self._epoch_opened_at > timeout_s:
             raise WorkerError(
-                f"on_epoch_end has not returned within {timeout_s:g} seconds",
+                f"{self._called} has not returned within {timeout_s:g} seconds",
                 fix="look for a hang in it, or raise fit.worker_timeout_s",
             )
         for batch in self._open:
@@ -363,6 +364,7 @@ class Prefetcher:
         Raises:
             SeqtrainError: which wraps what it raised.
         """
+        self._called = method
         try:
             getattr(self._sequence, method)()
         except KeyboardInterrupt:

@@ -32,7 +32,7 @@ from seqtrain.loading.bad_samples import BadSample, write_rows
 from seqtrain.loading.batch_errors import describe_rows, unforeseen
 from seqtrain.loading.memory import Layout, map_shared
 from seqtrain.structure import FieldSpec, map_structure, named_leaves
-from seqtrain.user_files import load_file
+from seqtrain.user_files import IMPORT_PREFIX, load_file
 
 _PR_SET_PDEATHSIG = 1
 
@@ -113,18 +113,42 @@ def _fork_workers(control: Connection) -> None:
     while True:
         pid = control.recv()
         if pid is not None:
-            control.send(os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]))
+            try:
+                control.send(os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]))
+            except ChildProcessError:  # asked for twice
+                control.send(-signal.SIGKILL)
             continue
         descriptor = recv_handle(control)
         pid = os.fork()
         if pid == 0:
             control.close()
             _die_with_parent(server)
+            _reseed_unseeded_generators()
             with contextlib.suppress(EOFError, ConnectionError):
                 _run_tasks(Connection(descriptor))
             os._exit(0)
         os.close(descriptor)
         control.send(pid)
+
+
+def _reseed_unseeded_generators() -> None:
+    """Gives NumPy generators that modules hold, and that were made without a seed, numbers of their own here."""
+    held = [
+        value
+        for name, module in list(sys.modules.items())
+        if name.startswith(IMPORT_PREFIX)
+        for value in vars(module).values()
+    ]
+    for value in held:
+        if isinstance(value, np.random.Generator):
+            sequence = value.bit_generator.seed_seq
+            if isinstance(sequence, np.random.SeedSequence) and _is_from_system(sequence.entropy):
+                value.bit_generator.state = type(value.bit_generator)().state
+
+
+def _is_from_system(entropy: Any) -> bool:
+    """Whether NumPy has asked the system for a seed: it then has 128 bits."""
+    return isinstance(entropy, int) and entropy >= 1 << 64
 
 
 def _run_tasks(connection: Connection) -> None:

@@ -78,6 +78,7 @@ class WorkerServer:
         with self._sharing:
             if self._users == 1:
                 self._is_closed = True
+                self._shared.pop(self._imports, None)
                 if self._is_importing and self._process is not None:
                     self._process.kill()
 
@@ -87,7 +88,8 @@ class WorkerServer:
             self._users -= 1
             if self._users:
                 return
-            self._shared.pop(self._imports, None)
+            if self._shared.get(self._imports) is self:
+                del self._shared[self._imports]
         self._is_closed = True
         if self._process is not None:
             self._process.kill()

@@ -109,10 +109,19 @@ def _import_for(name: str, folder: Path) -> None:
     configs.sort(key=lambda path: not any(_uses(path, family.singular, name) for family in FAMILIES.values()))
     for config in configs:
         for each in _imports(config):
-            with contextlib.suppress(ConfigError):  # `check` of that config says what is wrong
-                import_module_or_file(each, config.parent, str(config))
+            if not each.endswith(".py") or _mentions(config.parent / each, name):
+                with contextlib.suppress(ConfigError):  # `check` of that config says what is wrong
+                    import_module_or_file(each, config.parent, str(config))
         if _named(name):
             return
+
+
+def _mentions(file: Path, name: str) -> bool:
+    """Whether a file of Python code may register a name."""
+    try:
+        return name in file.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError):
+        return False
 
 
 def _imports(config: Path) -> list[str]:

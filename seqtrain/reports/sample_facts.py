@@ -16,6 +16,7 @@ import numpy as np
 import numpy.typing as npt
 import xxhash
 
+from seqtrain.loading.batch_errors import unforeseen
 from seqtrain.reports.duplicates import THUMBNAIL
 from seqtrain.reports.fields import Field, fields_of_sequence
 from seqtrain.reports.file_facts import DIGEST_BYTES, ReadFiles, digest_of, file_fields
@@ -52,7 +53,10 @@ class FactSequence(BatchSequence):
         self.inner = inner
         self.seed = inner.seed
         self.training = inner.training
-        inner.on_epoch_begin()
+        try:
+            inner.on_epoch_begin()
+        except Exception as error:
+            raise unforeseen(f"{inner.owner_name}.on_epoch_begin: the beginning of an epoch", error) from error
         self._file_fields: tuple[str, ...] = ()
         self._first_items: npt.NDArray[np.integer] | None = None
         if not self.splits_rows:

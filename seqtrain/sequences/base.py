@@ -52,6 +52,8 @@ class BatchSequence:
     """Whether only one thread can make the batches, one after another."""
     changes_between_epochs: bool = False
     """Whether `on_epoch_end` must be called to get the next epoch; otherwise any epoch's batches can be made."""
+    shuffles_when_built: bool = False
+    """Whether a user's class has drawn random numbers in its constructor, so that its order of samples is unknown."""
     skips_bad_samples: bool = False
     """Whether the loader replaces samples that cannot be read with others."""
     augments: bool = False

@@ -1,8 +1,9 @@
 """Batches that come one after another: of a generator function, a `tf.data.Dataset` or a torch `DataLoader`.
 
-Nothing can be asked for by its number, so one thread reads them in order, and a run that is resumed in the middle of an
-epoch reads that epoch again up to there. A generator is made anew for each epoch, with the random numbers of the epoch.
-What is in a batch, and whether an epoch has each sample once, is up to what gives them.
+Nothing can be asked for by its number, so one thread reads them in order, and a run that is resumed reads again what it
+had read. Each epoch starts from the beginning, and a generator is made anew; but if the config gives the steps of an
+epoch, the next epoch of training continues where the last one ended, as in Keras. What is in a batch, and whether an
+epoch has each sample once, is up to what gives them.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from seqtrain.global_random import seeded_globals
 from seqtrain.randomness import batch_seed
 from seqtrain.sequences.base import BatchSequence
 from seqtrain.sequences.keras_style import standardized
+from seqtrain.sequences.torch_dataset import is_of_torch
 
 log = logging.getLogger("seqtrain")
 
@@ -37,6 +39,7 @@ class IterableSequence(BatchSequence):
     """
 
     owner_name: str
+    class_names: tuple[str, ...] | None
     changes_between_epochs = True
     in_order = True
 
@@ -55,9 +58,11 @@ class IterableSequence(BatchSequence):
         self.training = training
         self._build = build
         self._iterable = built
+        self.class_names = None
         self._was_read = False
         self._iterator: Iterator[Any] | None = None
-        self._next = 0  # the position of the batch that the iterator gives next
+        self._next = 0  # the number of the batch that is read next, in the epoch or, if it continues, in the run
+        self._starts_anew = steps is None or not training
         known = _cardinality(self._iterable)
         self.has_end = steps is None
         self._length = steps or (expected if known is None else known)
@@ -81,30 +86,37 @@ class IterableSequence(BatchSequence):
         """
         if epoch != self.epoch:
             raise WorkerError(f"batch {position} of epoch {epoch} was asked for in epoch {self.epoch}")
-        if self._iterator is None or position < self._next:
+        number = position if self._starts_anew else epoch * self._length + position
+        if self._iterator is None or number < self._next:
             self._begin()
-        while self._next < position:
-            with seeded_globals(batch_seed(self.seed, self.training, epoch if self.training else 0, self._next)):
+            self._next = 0
+        while self._next < number:
+            past, index = (epoch, self._next) if self._starts_anew else divmod(self._next, self._length)
+            with seeded_globals(batch_seed(self.seed, self.training, past if self.training else 0, index)):
                 self._read()
         return standardized(self._read(), f"batch {position} of {self.owner_name}:")
 
     def on_epoch_end(self) -> None:
-        """Moves to the next epoch, whose batches are read from the start."""
+        """Moves to the next epoch."""
         super().on_epoch_end()
-        self._iterator = None
+        if self._starts_anew:
+            self._iterator = None
 
     def _begin(self) -> None:
         if self._was_read and iter(self._iterable) is self._iterable:
             self._iterable = self._build()
         iterable = self._iterable
         self._iterator = iterable.as_numpy_iterator() if hasattr(iterable, "as_numpy_iterator") else iter(iterable)
-        self._next, self._was_read = 0, True
+        self._was_read = True
 
     def _read(self) -> Any:
         assert self._iterator is not None
         try:
             batch = next(self._iterator)
         except StopIteration:
+            if not self._starts_anew and self._next:
+                self._begin()
+                return self._read_first()
             key = "fit.steps_per_epoch" if self.training else "fit.validation_steps"
             raise DataError(
                 f"{self.owner_name} ended after {self._next} batches of epoch {self.epoch}",
@@ -114,10 +126,19 @@ class IterableSequence(BatchSequence):
         self._next += 1
         return batch
 
+    def _read_first(self) -> Any:
+        assert self._iterator is not None
+        try:
+            batch = next(self._iterator)
+        except StopIteration:
+            raise DataError(f"{self.owner_name} gives no more batches, after {self._next}") from None
+        self._next += 1
+        return batch
+
 
 def gives_batches_in_order(built: Any) -> bool:
     """Whether a component returned something that can only be iterated."""
-    return hasattr(built, "__iter__") and not hasattr(built, "__getitem__")
+    return hasattr(built, "__iter__") and (not hasattr(built, "__getitem__") or is_of_torch(built, "IterableDataset"))
 
 
 def _cardinality(iterable: Any) -> int | None:

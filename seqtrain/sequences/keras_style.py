@@ -296,10 +296,28 @@ def samples_for(source: Source, indices: Indices, wanted: Collection[str]) -> di
         )
     supplied |= {"x_set": x, "y_set": y}
     if "y_by_x" in wanted:
-        supplied["y_by_x"] = dict(zip(x, y, strict=True))
+        supplied["y_by_x"] = _by_sample(x, y, source)
     if "dataset" in wanted:
         supplied["dataset"] = Pairs(x, y)
     return supplied
+
+
+def _by_sample(x: Any, y: Any, source: Source) -> dict[Any, Any]:
+    try:
+        by_sample = dict(zip(x, y, strict=True))
+    except TypeError as error:
+        raise DataError(
+            f"a {type(source).__name__} has no names for its samples, by which a dict of their targets could be read",
+            fix="use a source of files or of names; or let the class take the targets in order: "
+            "@sequences.register(..., y_set='PARAMETER')",
+        ) from error
+    if len(by_sample) != len(x):
+        raise DataError(
+            "a sequence that takes a dict of its samples to their targets needs samples with different names",
+            received=f"{len(x)} samples with {len(by_sample)} names",
+            fix="let it take the targets in order: @sequences.register(..., y_set='PARAMETER')",
+        )
+    return by_sample
 
 
 def as_sequence(

@@ -15,8 +15,8 @@ _MOST_INPUTS = 8  # a longer list is one of samples
 
 
 def is_list_of_arrays(part: Any) -> bool:
-    """Whether it is a list of arrays that have an axis of samples each."""
-    return isinstance(part, list) and bool(part) and all(isinstance(item, np.ndarray) and item.ndim for item in part)
+    """Whether it is a list of arrays, or columns of a DataFrame, that have an axis of samples each."""
+    return isinstance(part, list) and bool(part) and all(hasattr(item, "__array__") and np.ndim(item) for item in part)
 
 
 def can_stack(part: list[Any]) -> bool:

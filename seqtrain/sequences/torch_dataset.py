@@ -6,6 +6,7 @@ random numbers are seeded for each batch, as NumPy's are. torch is never importe
 
 from __future__ import annotations
 
+import logging
 import math
 from collections.abc import Callable
 from typing import Any
@@ -16,6 +17,9 @@ from seqtrain.randomness import Order, epoch_order
 from seqtrain.sequences.base import BatchSequence
 from seqtrain.sequences.keras_style import standardized
 from seqtrain.sequences.per_epoch import PerEpoch
+
+_USUAL_SAMPLERS = ("RandomSampler", "SequentialSampler")
+log = logging.getLogger("seqtrain")
 
 
 class TorchSequence(BatchSequence):
@@ -29,12 +33,15 @@ class TorchSequence(BatchSequence):
         training: Whether to shuffle.
     """
 
+    class_names: tuple[str, ...] | None
+
     def __init__(
         self, dataset: Any, collate: Callable[[list[Any]], Any] | None, batch_size: int, seed: int, training: bool
     ) -> None:
         self.dataset = dataset
         self.seed = seed
         self.training = training
+        self.class_names = None
         self._collate = collate or _stacked
         self._batch_size = batch_size
         self._orders: PerEpoch[Order] = PerEpoch()
@@ -68,14 +75,21 @@ def torch_sequence(built: Any, batch_size: int, seed: int, training: bool) -> To
         seed: Of the run.
         training: Whether the batches are for training.
     """
-    if _is_of_torch(built, "DataLoader") and not _is_of_torch(built.dataset, "IterableDataset"):
+    if is_of_torch(built, "DataLoader") and not is_of_torch(built.dataset, "IterableDataset"):
+        own = [
+            *([f"batch_size={built.batch_size}"] if built.batch_size not in (None, batch_size) else []),
+            *(["drop_last=True"] if built.drop_last else []),
+            *([f"the {type(built.sampler).__name__}"] if type(built.sampler).__name__ not in _USUAL_SAMPLERS else []),
+        ]
+        if own and training:
+            log.warning("the DataLoader is read by its data set alone: %s does not count", ", ".join(own))
         return TorchSequence(built.dataset, built.collate_fn, batch_size, seed, training)
-    if _is_of_torch(built, "Dataset") and not _is_of_torch(built, "IterableDataset"):
+    if is_of_torch(built, "Dataset") and not is_of_torch(built, "IterableDataset"):
         return TorchSequence(built, None, batch_size, seed, training)
     return None
 
 
-def _is_of_torch(built: Any, name: str) -> bool:
+def is_of_torch(built: Any, name: str) -> bool:
     """Whether an object is of one of torch's classes."""
     return any(each.__name__ == name and each.__module__.startswith("torch.utils.data") for each in type(built).__mro__)
 

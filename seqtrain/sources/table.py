@@ -203,7 +203,7 @@ class Table(Source):
         return np.array([*column.names, ""])[column.codes[indices]], y
 
     def as_frame(self, indices: npt.NDArray[np.integer]) -> Any:
-        """Rows of the file as pandas reads it, all columns included; the index numbers the rows of the file from 0.
+        """Rows of the file as pandas reads it, with all columns and its index: the numbers of the rows, from 0 in CSV.
 
         Raises:
             DataError: when pandas reads another number of rows.
@@ -223,6 +223,9 @@ class Table(Source):
                 received=str(len(frame)),
                 fix="remove rows that hold nothing but separators and blanks",
             )
+        for name, column in self.targets.items():
+            if name not in frame:  # a table to predict from
+                frame[name] = column.names[0] if isinstance(column, Categories) else column
         return frame.iloc[indices]
 
     def describe(self, index: int) -> str:

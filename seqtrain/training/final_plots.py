@@ -71,10 +71,13 @@ def _draw_results(folder: RunFolder, data: Data, model: Any, check: Callable[[],
         document["skipped"] = "the run has no validation"
     else:
         document |= _load_best_weights(folder, model)
-        batches = cast("Generator[PredictedBatch]", predicted_batches(model, data.val, data))
+        val, epoch = data.val, 0
+        if val.changes_between_epochs:  # the validation batches of the weights' epoch
+            val, epoch = data.sequence(data.split.val), int(document["epoch"])
+        batches = cast("Generator[PredictedBatch]", predicted_batches(model, val, data, epoch))
         with contextlib.closing(batches):
             some = itertools.islice(batches, data.validation_steps)
-            outputs = results_of_outputs(data.val, some, TrainingInfo.of(data, model), check)
+            outputs = results_of_outputs(val, some, TrainingInfo.of(data, model), check)
         document["outputs"] = {each.name: draw_output(each, folder.plots, len(outputs) > 1) for each in outputs}
         if not outputs:
             document["skipped"] = "the batches have no targets"

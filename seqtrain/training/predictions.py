@@ -43,15 +43,16 @@ def predict_on_batch(model: Any, x: Any) -> dict[str, npt.NDArray[Any]]:
     return outputs_of(map_structure(keras.ops.convert_to_numpy, model.predict_on_batch(x)))
 
 
-def predicted_batches(model: Any, sequence: Any, data: Data) -> Iterator[PredictedBatch]:
+def predicted_batches(model: Any, sequence: Any, data: Data, epoch: int = 0) -> Iterator[PredictedBatch]:
     """The predictions for each batch of a sequence, in order.
 
     Args:
         model: Any Keras model.
         sequence: Without augmentation.
         data: The run's data, with the options of its workers.
+        epoch: The epoch of the batches, for a sequence that changes between epochs.
     """
-    schedule = validation_schedule(len(sequence), sequence.epoch)
+    schedule = validation_schedule(len(sequence), epoch)
     with BatchStream(sequence, schedule, data.workers, end=len(sequence)) as stream:
         for position in range(len(sequence)):
             loaded = stream.take(position)

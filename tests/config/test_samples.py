@@ -24,11 +24,13 @@ def roles_of(signature, **names):
     [
         ("x_set, y_set, batch_size", {"x_set": "x_set", "y_set": "y_set", "batch_size": "batch_size"}),
         ("file_paths, labels", {"file_paths": "x_set", "labels": "y_set"}),
-        ("images, masks=None", {"images": "x_set", "masks": "y_set"}),
+        ("images, masks", {"images": "x_set", "masks": "y_set"}),
         ("X, y, shuffle=True", {"X": "x_set", "y": "y_set"}),
         ("list_IDs, labels, dim=(32, 32)", {"list_IDs": "x_set", "labels": "y_by_x"}),
         ("df, directory", {"df": "data"}),
         ("dataset", {"dataset": "dataset"}),
+        ("images: str, labels", {}),  # the name of a folder
+        ("x_set, labels=None, data=None", {"x_set": "x_set"}),
         ("labels, path", {}),  # labels alone are no samples
         ("images=(32, 32), labels=3", {}),  # with defaults they are settings
         ("source, indices, labels", {"source": "source", "indices": "indices"}),

@@ -248,10 +248,10 @@ def test_what_workers_import_is_imported_once_for_all_streams(tmp_path, faults):
     log, file = tmp_path / "log", tmp_path / "counted.py"
     file.write_text(f"import os\nwith open({str(log)!r}, 'a') as log:\n    log.write(f'{{os.getpid()}}\\n')\n")
     who = WorkerOptions(3, processes=True, imports=(str(FILE), str(file)))
-    sequence = KerasStyleSequence(faults.Counting(), 1, False)
-    with BatchStream(sequence, training_schedule(6), who) as one:
+    sequences = [KerasStyleSequence(faults.Counting(), 1, False) for _ in range(2)]
+    with BatchStream(sequences[0], training_schedule(6), who) as one:
         one.take()
-        with BatchStream(sequence, training_schedule(6), who) as other:
+        with BatchStream(sequences[1], training_schedule(6), who) as other:
             other.take()
         assert [int(one.take().batch[0][0, 0]) for _ in range(5)] == [1, 2, 3, 4, 5]  # the other's end is not its own
     assert len(log.read_text().splitlines()) == 1

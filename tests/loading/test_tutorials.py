@@ -289,7 +289,7 @@ def test_what_is_read_in_order_is_read_by_one_thread_and_says_so(tmp_path, caplo
     data = open_data(config(tmp_path, "generator", fit={"workers": 4, "use_multiprocessing": True}))
     assert (data.workers.count, data.workers.processes) == (1, False)
     assert "generator gives its batches in its own order, read by one thread" in caplog.text
-    assert "fit.workers: 4 processes have nothing to share" in caplog.text
+    assert "one thread reads the batches, not 4 processes" in caplog.text
 
 
 def test_a_dataset_of_tensorflow_is_read_as_long_as_it_is(tmp_path):
@@ -339,3 +339,60 @@ def test_a_data_loader_gives_its_data_set_and_how_samples_are_put_together(tmp_p
     with own_class(tmp_path, text) as file:
         (x, y), *_ = taken(open_with(config(tmp_path, "own", DIGITS, file)).training_stream(), 1)
         assert (x.shape, y.shape) == ((32, 8, 8), (32,))
+
+
+def test_a_validation_of_one_batch_changes_from_epoch_to_epoch_too(tmp_path):
+    from seqtrain.loading.keras_dataset import ValidationDataset
+
+    data = open_with(config(tmp_path, "curriculum", batch_size=200))
+    assert data.validation_steps == 1
+    with data.validation_stream(0, 3) as stream:
+        dataset = ValidationDataset(stream, 1)
+        dataset.for_fit()
+        validations = [dataset[0] for _ in range(3)]
+    assert len({digest(batch) for batch in validations}) == 3
+
+
+def test_a_generator_goes_on_where_the_epoch_before_ended_if_the_steps_are_given(tmp_path):
+    fit = {"fit": {"steps_per_epoch": 10, "validation_steps": 2}}
+    data = open_with(config(tmp_path, "generator", **fit))
+    batches = taken(data.training_stream(), 25)
+    labels = np.concatenate([y for _, y in batches])
+    np.testing.assert_array_equal(np.sort(labels), np.sort(data.source.labels[data.split.train]))
+    resumed = taken(open_with(config(tmp_path, "generator", **fit)).training_stream(13), 12)
+    assert [digest(batch) for batch in resumed] == [digest(batch) for batch in batches[13:]]
+
+
+def test_columns_of_a_frame_in_lists_are_several_inputs(tmp_path):
+    pytest.importorskip("pandas")
+    text = (
+        "@sequences.register('own')\n"
+        "class Own:\n"
+        "    def __init__(self, df, batch_size):\n"
+        "        self.df, self.b = df, batch_size\n"
+        "    def __len__(self):\n"
+        "        return math.ceil(len(self.df) / self.b)\n"
+        "    def __getitem__(self, i):\n"
+        "        part = self.df.iloc[i * self.b : (i + 1) * self.b]\n"
+        "        return [part['area_m2'], part['rooms']], [part['price']]\n"
+    )
+    with own_class(tmp_path, text) as file:
+        (x, y), *_ = taken(open_with(config(tmp_path, "own", FLATS, file)).training_stream(), 1)
+        assert [array.shape for array in (*x, y)] == [(32,)] * 3 and isinstance(y, np.ndarray)
+
+
+def test_generators_of_a_users_file_without_a_seed_differ_in_forked_processes(tmp_path):
+    text = COUNTED.replace("size = 32\n", "size = 32\nrng = np.random.default_rng()\n")
+    text = text.replace("np.zeros((len(part), 2))", "rng.random((len(part), 2))")
+    with own_class(tmp_path, text) as file:
+        data = open_with(config(tmp_path, "own", DIGITS, file), WORKERS[2])
+        batches = taken(data.training_stream(), 25)
+    assert len({x[0, 0] for x, _ in batches}) == 25
+
+
+def test_names_that_are_no_keys_are_told(tmp_path):
+    arrays = {"name": "arrays", "x": str(tmp_path / "x.npy"), "y": str(tmp_path / "y.npy")}
+    np.save(tmp_path / "x.npy", np.zeros((40, 3)))
+    np.save(tmp_path / "y.npy", np.arange(40) % 2)
+    with pytest.raises(DataError, match="has no names for its samples"):
+        open_data(config(tmp_path, "by_id", arrays))
