@@ -48,8 +48,7 @@ def test_a_run_is_the_same_with_any_workers_and_evaluates_as_it_validated(tmp_pa
     assert seqtrain("check", path, cwd=ROOT).code == 0
     best = results["none"]["best"]
     evaluated = seqtrain("evaluate", tmp_path / "threads", "--json").json
-    if name != "curriculum":  # whose validations differ from epoch to epoch
-        assert evaluated["metrics"]["loss"] == pytest.approx(best["value"], rel=1e-6)
+    assert evaluated["metrics"]["loss"] == pytest.approx(best["value"], rel=1e-6)
 
 
 @pytest.mark.slow

@@ -62,7 +62,11 @@ def check_arguments(
         validated = model.model_validate_json(json.dumps(known))
     except ValidationError as error:
         return {}, mistakes + mistakes_of(error, root, path, title)
-    values = {name: getattr(validated, _field(name)) for name in signature.parameters}
+    values = {
+        name: getattr(validated, _field(name))
+        for name, parameter in signature.parameters.items()
+        if name in known or not callable(parameter.default) or isinstance(parameter.default, type)
+    }  # a function as a default is left to the component: a config cannot hold it
     values |= validated.model_extra or {}
     return {name: absolute(value, root.find((*path, name))) for name, value in values.items()}, mistakes
 

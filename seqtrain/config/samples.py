@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import re
 from collections.abc import Collection
 from dataclasses import replace
 from typing import Any
@@ -10,6 +11,8 @@ from typing import Any
 from seqtrain.errors import Mistake
 from seqtrain.registry import SAMPLES, Component
 from seqtrain.signature import REQUIRED
+
+_SOUNDS_LIKE_TARGETS = re.compile(r"label|target|mask|class|(^|_)y(_|$)", re.IGNORECASE)
 
 
 def name_missing(mistakes: list[Mistake], known: Component, arguments: Collection[str], path: str) -> None:
@@ -100,7 +103,8 @@ def _missing(known: Component, arguments: Collection[str]) -> list[str]:
 
 def _decorator(known: Component, names: Collection[str]) -> str:
     """The line that says which parameters take the samples, to paste."""
-    roles = [f"{role}='{name}'" for role, name in zip(("x_set", "y_set"), names, strict=False)]
+    targets_last = sorted(names, key=lambda name: _SOUNDS_LIKE_TARGETS.search(name) is not None)
+    roles = [f"{role}='{name}'" for role, name in zip(("x_set", "y_set"), targets_last, strict=False)]
     return f"@sequences.register('{known.name}', {', '.join(roles)})"
 
 

@@ -49,10 +49,10 @@ class DataCheck(Findings):
 
     @property
     def num_read(self) -> int:
-        """The number of samples that could be read; if a class makes whole batches, all samples count as read."""
+        """The number of samples that could be read."""
         if all(survey.sequence.splits_rows for survey in self.surveys.values()):
             return self.samples - sum(len(survey.bad_items) for survey in self.surveys.values())
-        return self.samples
+        return sum(survey.num_read for survey in self.surveys.values())
 
     def verdict(self) -> dict[str, Any]:
         """The first keys of the JSON document, as for every command: the status, and the mistakes."""

@@ -100,7 +100,7 @@ def test_without_validation_a_sequence_needs_no_samples(load):
 
 
 def test_a_missing_argument_is_told_with_the_line_that_lets_the_run_supply_it(load):
-    message = told(load, f"    def __init__(self, my_files, my_labels, batch_size): ...\n{BATCHES}")
+    message = told(load, f"    def __init__(self, my_labels, my_files, batch_size): ...\n{BATCHES}")
     assert "@sequences.register('own', x_set='my_files', y_set='my_labels')" in message
 
 
@@ -109,6 +109,11 @@ def test_a_usual_name_that_the_config_sets_is_a_setting(load):
     loaded = load(body, {"images": "data/x.npy"}, split={"train": 1, "val": 0})
     assert loaded.config.sequence.arguments == {"images": "data/x.npy"}
     assert "images" not in sequences.get("own").roles_besides({"images"})
+
+
+def test_a_function_as_a_default_is_left_to_the_class(load):
+    loaded = load(f"    def __init__(self, x, y, read=len, size=3): ...\n{BATCHES}")
+    assert loaded.config.sequence.arguments == {"size": 3}
 
 
 def test_a_usual_name_is_nothing_to_set(load):
