@@ -202,7 +202,7 @@ def _string(kind: Kind, name: str, sources: SourceModules) -> str | None:
 
 
 def _known_to_get(sources: SourceModules) -> Iterator[str]:
-    """The names in `ALL_OBJECTS = {Adam, SGD, ...}`."""
+    """The names in the `ALL_OBJECTS` sets of Keras's source, which `keras.<kind>s.get` looks up."""
     for node in (node for module in sources.modules for node in module.body):
         match node:
             case ast.Assign(targets=[ast.Name(id="ALL_OBJECTS")], value=ast.Set(elts=members)):

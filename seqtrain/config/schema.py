@@ -166,7 +166,7 @@ class CheckpointConfig(Section):
 
 
 class BadSampleConfig(Section):
-    """What happens to samples that cannot be read. A bare word is the action."""
+    """What happens to samples that cannot be read. A plain string is the action."""
 
     action: Literal["error", "skip"] = "error"
     """error: the run ends; skip: another sample of the split takes its place, and it is listed in bad_samples.csv."""
@@ -185,7 +185,7 @@ class BadSampleConfig(Section):
 
 
 class NanConfig(Section):
-    """What happens when the loss becomes NaN or infinite. A bare word is the action."""
+    """What happens when the loss becomes NaN or infinite. A plain string is the action."""
 
     action: Literal["error", "rollback"] = "error"
     """error: the run ends; rollback: it goes back to the last checkpoint and on from there."""

@@ -79,7 +79,7 @@ class BatchStream:
         return self._prefetcher.position
 
     def take(self, position: int | None = None, interruptible: bool = True) -> LoadedBatch:
-        """Returns the batch at `position`, by default the next. The first two may be taken again shortly afterwards.
+        """Returns the batch at `position`, by default the next. The first two can be taken again until a later one is.
 
         Args:
             position: The position in the stream.

@@ -76,7 +76,7 @@ def measure(sequence: Any, workers: WorkerOptions, seconds: float) -> Speed:
 
 
 def choose(sequence: Any, like: WorkerOptions, tell: Callable[[str], None]) -> tuple[WorkerOptions, list[Speed]]:
-    """Measures for a second or two, and chooses the workers.
+    """Measures several numbers of workers, and chooses the fewest that are about as fast as the best.
 
     Args:
         sequence: The sequence to load.

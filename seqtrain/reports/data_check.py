@@ -161,7 +161,7 @@ def _read(surveys: dict[str, Survey], data: Data) -> None:
 
 
 def _check_unreadable(side: str, survey: Survey, loaded: LoadedConfig, num_samples: int, found: Findings) -> None:
-    """Adds the mistakes in samples that could not be read; a warning instead if the config allows to skip so many."""
+    """Adds a mistake for each sample or batch that could not be read, or one warning if the config skips that many."""
     inner = survey.sequence.inner
     with ThreadPoolExecutor(num_cores()) as pool:
         mistakes_by_item = list(pool.map(lambda item: _mistakes_of_sample(inner, item), survey.bad_items))

@@ -260,7 +260,7 @@ def _are_scores(width: int, num_classes: int) -> bool:
 
 
 def _takes_score(loss: str) -> bool:
-    """Whether a loss takes a single output as the score of a class."""
+    """Whether a loss takes a single output as the probability or logit of one of two classes."""
     return any(word in loss for word in ("crossentropy", "cross_entropy", "focal"))
 
 

@@ -133,7 +133,7 @@ class ImageSequence(SampleSequence):
             self.cache.read(str(key), image, self.decode)
 
     def decode(self, path: str, image: ImageArray) -> None:
-        """Reads a file and writes it, resized, into an image of any size."""
+        """Decodes an image file into the array `image`, resized to the height and width of the array."""
         read_resized(path, image, self.image_format.color, self.image_format.resize)
 
     @property

@@ -168,7 +168,7 @@ class Source:
 
     @default
     def has_pictures(self) -> bool:
-        """Whether images are read with `read_picture`, because they are not files."""
+        """Whether samples are images that `read_picture` makes, not image files."""
         return _overrides(self.read_picture, Source.read_picture)
 
     @default
@@ -265,7 +265,7 @@ class Source:
     def of_inputs(self, inputs: Indices[Path]) -> Source | None:
         """A source of the files and folders that `predict` gets, whose targets are all zero.
 
-        It has the classes, ids and window lengths of this source. None if any source of files can be used.
+        It has the classes, ids and window lengths of this source. None if a general source of files can read them.
         """
         return None
 

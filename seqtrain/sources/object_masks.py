@@ -45,7 +45,7 @@ class MaskedObject:
 
 
 class ObjectMasks(MaskSource):
-    """Images whose masks are painted from objects.
+    """Images with masks that are painted from outlines or run-length codes of objects.
 
     Args:
         paths: The paths of the images.

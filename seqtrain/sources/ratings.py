@@ -114,7 +114,7 @@ class Ratings(Source):
         return len(self.item_ids)
 
     def column(self, name: str) -> npt.NDArray[np.int32]:
-        """The users or the items, by the name of their column, for a split by group.
+        """The index of the user or the item of each rating, by the name of its column; the groups of a split.
 
         Raises:
             ConfigError: when another column is asked for.

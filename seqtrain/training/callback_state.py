@@ -112,7 +112,7 @@ def _configured(kind: type) -> frozenset[str]:
 
 
 def _fingerprints(callback: Any, without: Collection[str] = ()) -> dict[str, str]:
-    """A short fingerprint of the value of each attribute that is plain data."""
+    """A fingerprint of the value of each attribute that is plain data."""
     found = {}
     for name, value in _attributes(callback).items():
         if name in without:
