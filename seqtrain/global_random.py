@@ -30,6 +30,7 @@ _python: random.Random = random._inst  # what `random.random` and the like draw 
 _seeding = threading.Condition(threading.RLock())  # held while the generators are seeded
 _this_thread = threading.local()
 _num_unseeded = 0  # threads that make a batch without seeding
+_num_waiting = 0  # threads that wait for these, to seed
 _known = b""  # a state of NumPy's generator without a second normal number
 
 
@@ -71,7 +72,7 @@ class SeededBatches:
     def _unseeded(self, epoch: int, index: int) -> tuple[Any, ...] | None:
         """A batch that does not draw; None if it draws, or if that would not show."""
         made: tuple[Any, ...] | None = None
-        with _no_seeding():
+        with _no_seeding:
             before = _state()
             if _whole_numpy_state(before) is not None:
                 return None
@@ -101,9 +102,12 @@ def seeded_globals(seed: int) -> Iterator[Callable[[], bool]]:
 
     Yields a function that says whether the block has drawn from them so far.
     """
+    global _num_waiting
     with _seeding:
         while _num_unseeded > getattr(_this_thread, "is_unseeded", False):
+            _num_waiting += 1
             _seeding.wait()
+            _num_waiting -= 1
         saved = _state()
         whole = _whole_numpy_state(saved)
         random.seed(seed)
@@ -117,20 +121,25 @@ def seeded_globals(seed: int) -> Iterator[Callable[[], bool]]:
             _restore(saved, whole)
 
 
-@contextlib.contextmanager
-def _no_seeding() -> Iterator[None]:
+class _NoSeeding:
     """Keeps other threads from seeding within the block, as that would look as if the block had drawn."""
-    global _num_unseeded
-    with _seeding:
-        _num_unseeded += 1
-    _this_thread.is_unseeded = True
-    try:
-        yield
-    finally:
+
+    def __enter__(self) -> None:
+        global _num_unseeded
+        with _seeding:
+            _num_unseeded += 1
+        _this_thread.is_unseeded = True
+
+    def __exit__(self, *_: object) -> None:
+        global _num_unseeded
         _this_thread.is_unseeded = False
         with _seeding:
             _num_unseeded -= 1
-            _seeding.notify_all()
+            if _num_waiting:
+                _seeding.notify_all()
+
+
+_no_seeding = _NoSeeding()
 
 
 def _state() -> State:
