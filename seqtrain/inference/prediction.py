@@ -14,13 +14,17 @@ from pathlib import Path
 from typing import Any, Literal, TextIO
 
 import numpy as np
+import numpy.typing as npt
 
 from seqtrain.errors import ConfigError, DataError
+from seqtrain.global_random import seeded_globals
 from seqtrain.inference.other_sources import require_inputs, source_of_inputs
 from seqtrain.inference.prediction_format import OutFormat, writer_for
 from seqtrain.inference.readable_batches import NOT_FINITE, readable_batches
 from seqtrain.inference.sample_bar import sample_bar
 from seqtrain.inference.trained_run import TrainedRun, names_source, require_run
+from seqtrain.sources.base import Source
+from seqtrain.structure import named_leaves
 from seqtrain.training.predictions import PredictedBatch
 
 log = logging.getLogger("seqtrain")
@@ -78,21 +82,6 @@ class Predictions:
             best = specs[0].probabilities(batch.outputs[specs[0].name]).argmax(axis=1).tolist()
             for name in (specs[0].classes[index] for row, index in enumerate(best) if row not in batch.errors):
                 self.classes[name] = self.classes.get(name, 0) + 1
-
-    @staticmethod
-    def require_order(sequence: Any) -> None:
-        """Checks that the rows of the batches are those of the samples, in order.
-
-        Raises:
-            DataError: when a user's class may have shuffled them.
-        """
-        if sequence.indices is None and sequence.shuffles_when_built:
-            raise DataError(
-                f"{sequence.owner_name} draws random numbers in its constructor, so it is unknown which row of a batch "
-                "is which sample",
-                fix="let it shuffle only where it trains: take `training` in the constructor, or an argument that the "
-                "command line sets, such as -s sequence.shuffle=false",
-            )
 
     def require_all(self, sequence: Any) -> None:
         """Checks that the sequence gave every sample once.
@@ -180,6 +169,8 @@ def predict(
     if run.loaded.config.on_bad_sample.action == "skip":
         done.allowed = run.loaded.config.on_bad_sample.most(len(source))
     sequence = _keep_all_samples(run.sequence_of(source))
+    if sequence.indices is None:
+        _require_order(run, source, sequence)
     num_items = len(source if sequence.indices is None else sequence.indices)  # for volumes, these are patches
     writer, done.out_format = writer_for(out, out_format, run, inputs, sequence, source)
     is_complete = False
@@ -198,9 +189,44 @@ def predict(
     return done
 
 
+def _require_order(run: TrainedRun, source: Source, sequence: Any) -> None:
+    """Checks that a user's class gives the samples in order: without the first one, each comes one row earlier.
+
+    Raises:
+        DataError: when it has drawn random numbers in its constructor, or gives them in another order.
+    """
+    fix = (
+        "let it shuffle and augment only where it trains: take `training` in the constructor, or an argument that the "
+        "command line sets, such as -s sequence.shuffle=false"
+    )
+    if sequence.shuffles_when_built:
+        raise DataError(
+            f"{sequence.owner_name} draws random numbers in its constructor, so it is unknown which row of a batch is "
+            "which sample",
+            fix=fix,
+        )
+    try:
+        with seeded_globals(0) as has_drawn:
+            rows = [array for _, array in named_leaves(sequence.batch(0, 0)[:1])]
+            draws = has_drawn()
+        moved = run.sequence_of(source, np.roll(np.arange(len(source)), -1)).batch(0, 0)[:1]
+    except Exception:  # said for the sample, when it is predicted
+        return
+    pairs = zip(rows, (array for _, array in named_leaves(moved)), strict=False)
+    if not draws and any(not _same_rows(one[1:], other) for one, other in pairs):
+        raise DataError(
+            f"{sequence.owner_name} does not give its samples in order, so it is unknown which row of a batch is which",
+            fix=fix,
+        )
+
+
+def _same_rows(one: npt.NDArray[Any], other: npt.NDArray[Any]) -> bool:
+    count = min(len(one), len(other))
+    return np.array_equal(one[:count], other[:count], equal_nan=one.dtype.kind == "f")
+
+
 def _keep_all_samples(sequence: Any) -> Any:
     """Sets the sequence to keep its last, smaller batch, and to report samples that cannot be read."""
-    Predictions.require_order(sequence)
     sequence.drop_remainder = False
     sequence.skips_bad_samples = sequence.splits_rows  # the loader then reports which ones it replaced
     return sequence
