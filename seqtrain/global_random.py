@@ -9,6 +9,8 @@ which leaves their state as it was; its batches are made at the same time, while
 than making a batch; so the state's memory is copied.
 """
 
+# ruff: noqa: NPY002 - the legacy generator is the one that users draw from
+
 from __future__ import annotations
 
 import contextlib
@@ -26,7 +28,7 @@ from seqtrain.randomness import batch_seed
 
 State = tuple[Any, float | None, bytes, bytes]  # of Python's generator, its second normal number; NumPy's; torch's
 _Words = ctypes.c_char * (624 * 4 + 4)  # the 624 words and the position in them; NumPy has it last, Python first
-_python: random.Random = random._inst  # what `random.random` and the like draw from
+_python: Any = random._inst  # what `random.random` and the like draw from
 _seeding = threading.Condition(threading.RLock())  # held while the generators are seeded
 _this_thread = threading.local()
 _num_unseeded = 0  # threads that make a batch without seeding
@@ -111,7 +113,7 @@ def seeded_globals(seed: int) -> Iterator[Callable[[], bool]]:
         saved = _state()
         whole = _whole_numpy_state(saved)
         random.seed(seed)
-        np.random.seed(seed)  # noqa: NPY002 - what users draw from
+        np.random.seed(seed)
         if (torch := _torch()) is not None:
             torch.manual_seed(seed)
         before = _state()
@@ -147,12 +149,12 @@ def _state() -> State:
     python = _python.getstate() if words is None else words.raw
     torch = _torch()
     of_torch = b"" if torch is None else torch.get_rng_state().numpy().tobytes()
-    return python, _python.gauss_next, _numpy_words().raw, of_torch  # type: ignore[attr-defined]  # missing in its stubs
+    return python, _python.gauss_next, _numpy_words().raw, of_torch
 
 
 def _restore(state: State, whole_numpy_state: Any) -> None:
     global _known
-    python, _python.gauss_next, numpy, of_torch = state  # type: ignore[attr-defined]
+    python, _python.gauss_next, numpy, of_torch = state
     if of_torch and (torch := _torch()) is not None:
         torch.set_rng_state(torch.frombuffer(bytearray(of_torch), dtype=torch.uint8))
     words = _python_words()
@@ -161,9 +163,9 @@ def _restore(state: State, whole_numpy_state: Any) -> None:
     else:
         words.raw = python
     if whole_numpy_state is not None:
-        np.random.set_state(whole_numpy_state)  # noqa: NPY002
+        np.random.set_state(whole_numpy_state)
         return
-    np.random.seed(0)  # noqa: NPY002 - forgets a second normal number
+    np.random.seed(0)  # forgets a second normal number
     _numpy_words().raw = _known = numpy
 
 
@@ -175,7 +177,7 @@ def _whole_numpy_state(state: State) -> Any:
     """
     global _known
     if state[2] != _known:
-        whole: Any = np.random.get_state()  # noqa: NPY002
+        whole: Any = np.random.get_state()
         _, key, position, has_normal, _ = whole
         if has_normal or state[2] != key.tobytes() + position.to_bytes(4, sys.byteorder):
             return whole

@@ -229,7 +229,7 @@ def _usual_roles(signature: Signature, roles: Mapping[str, str], usual_names: Ma
 
 
 SAMPLES = frozenset({"x_set", "data", "dataset", "source", "indices"})
-"""What a sequence gets the samples of its side of the split by."""
+"""The names of what holds the samples of one side of the split."""
 
 _USUAL = {
     "x_set": """x X x_data X_data inputs images imgs image_paths img_paths image_files file_paths filepaths file_names

@@ -47,7 +47,7 @@ def fitted(parts: Sequence[Segment], room: float, separator: str) -> str:
     return _TIGHT.join(part.text for part in parts if part in kept)
 
 
-class FittedBar(tqdm):  # type: ignore[type-arg]
+class FittedBar(tqdm):  # type: ignore[type-arg]  # generic in its stubs alone
     """A tqdm bar with a heading and a text, shortened to fit the terminal.
 
     Args:
@@ -88,7 +88,7 @@ class FittedBar(tqdm):  # type: ignore[type-arg]
         self.initial = self.last_print_n = self.n
         self.start_t = self.last_print_t = time.time()
 
-    def display(self, msg: str | None = None, pos: int | None = None) -> bool | None:  # type: ignore[override]
+    def display(self, msg: str | None = None, pos: int | None = None) -> bool | None:  # type: ignore[override]  # its stubs return None
         """Draws the bar, unless nothing has changed or its delay has not passed."""
         if self.delay and time.time() < getattr(self, "start_t", math.inf) + self.delay:
             return True
@@ -114,7 +114,7 @@ class FittedBar(tqdm):  # type: ignore[type-arg]
         """Redraws all bars after the terminal was resized: the blanks that tqdm writes over an old line would wrap."""
         if self._drawn is None or self.width == self._drawn_width:
             return
-        bars = [bar for bar in tqdm._instances if isinstance(bar, FittedBar)]  # type: ignore[attr-defined]
+        bars = [bar for bar in tqdm._instances if isinstance(bar, FittedBar)]  # type: ignore[attr-defined]  # missing in its stubs
         self.fp.write("\r\x1b[J")
         for bar in bars:
             bar.sp = bar.status_printer(bar.fp)

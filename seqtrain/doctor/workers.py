@@ -74,7 +74,7 @@ def _check_process() -> Finding:
         pool.close()
         buffers.close()
     took = time.monotonic() - start
-    message = f"a fresh interpreter (no fork) makes a batch {took:.1f} s after its start"
+    message = f"a worker process makes a batch {took:.1f} s after its start"
     if not is_right:
         message = "a worker process made a batch, and another one arrived here"
         return Finding("workers", "process", "problem", message, "-s fit.use_multiprocessing=false")

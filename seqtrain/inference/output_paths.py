@@ -37,7 +37,7 @@ class OutputPaths:
         self._keeps_extension = not as_png
         if not inputs:
             with contextlib.suppress(ValueError):  # no common folder
-                self._folders = [Path(os.path.commonpath([os.path.dirname(name) for name in names]))]  # noqa: PTH120
+                self._folders = [Path(os.path.commonpath([os.path.dirname(name) for name in names]))]  # noqa: PTH120 - many names
         _require_unique(names)
         if len({self(name) for name in names}) < len(names):
             self._keeps_extension = True  # cat.jpg and cat.png must not share a file

@@ -210,10 +210,13 @@ def _require_order(run: TrainedRun, source: Source, sequence: Any) -> None:
             rows = [array for _, array in named_leaves(sequence.batch(0, 0)[:1])]
             draws = has_drawn()
         moved = run.sequence_of(source, np.roll(np.arange(len(source)), -1)).batch(0, 0)[:1]
-    except Exception:  # said for the sample, when it is predicted
+    except Exception as error:  # raised again for its samples, when they are predicted
+        log.warning("whether %s gives its samples in order is unknown: %s", sequence.owner_name, error)
         return
     pairs = zip(rows, (array for _, array in named_leaves(moved)), strict=False)
-    if not draws and any(not _same_rows(one[1:], other) for one, other in pairs):
+    if draws and not sequence.in_order:
+        log.warning("%s draws random numbers for batches to predict, which change with them", sequence.owner_name)
+    elif draws or any(not _same_rows(one[1:], other) for one, other in pairs):
         raise DataError(
             f"{sequence.owner_name} does not give its samples in order, so it is unknown which row of a batch is which",
             fix=fix,

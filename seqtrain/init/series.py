@@ -30,14 +30,14 @@ def series(listing: Listing) -> Iterator[Detection]:
     samples = [sample for sample in csv_samples(listing) if sample.header]
     by_form: dict[tuple[str, tuple[str, ...]], list[CsvSample]] = {}
     for sample in samples:
-        by_form.setdefault((os.path.dirname(sample.file), sample.header), []).append(sample)  # noqa: PTH120
+        by_form.setdefault((os.path.dirname(sample.file), sample.header), []).append(sample)  # noqa: PTH120 - many files
     for (folder, _), group in by_form.items():
         _check_times(group[0])
         time = sample_time(group[0])
         numbers = _numbers(group[0], time)
         if time is None or not numbers or any(_seconds(sample, time) is None for sample in group):
             continue
-        in_folder = [file for file in listing.with_extension(".csv", ".parquet") if os.path.dirname(file) == folder]  # noqa: PTH120
+        in_folder = [file for file in listing.with_extension(".csv", ".parquet") if os.path.dirname(file) == folder]  # noqa: PTH120 - many files
         path: Any = listing.path(folder or ".") if len(in_folder) == len(group) > 1 else None
         path = path or [listing.path(sample.file) for sample in group]
         source = {

@@ -41,7 +41,7 @@ def ratings(listing: Listing) -> Iterator[Detection]:
             source |= {k: c for k, c, w in zip(keys, columns, defaults, strict=True) if c != w}
         recipe = Recipe("ratings", f"Ratings: {sample.rows_text()}.", source, fitting_batch_size(sample.num_rows, 256))
         seen = (("ratings", f"{sample.rows_text()} in {sample.file}"),)
-        yield Detection("ratings", seen, lambda answers, recipe=recipe: recipe)  # type: ignore[misc]
+        yield Detection("ratings", seen, lambda answers, recipe=recipe: recipe)  # type: ignore[misc]  # mypy infers no lambda with a default
 
 
 def pixel_tables(listing: Listing) -> Iterator[Detection]:
@@ -71,7 +71,7 @@ def pixel_tables(listing: Listing) -> Iterator[Detection]:
             ),
             ("classes", f"{len(labels)}: {', '.join(sorted(labels)[:_SHOWN])}{', ...' * (len(labels) > _SHOWN)}"),
         )
-        yield Detection("csv_pixels", seen, lambda answers, recipe=recipe: recipe)  # type: ignore[misc]
+        yield Detection("csv_pixels", seen, lambda answers, recipe=recipe: recipe)  # type: ignore[misc]  # mypy infers no lambda with a default
 
 
 def tables(listing: Listing) -> Iterator[Detection]:
@@ -100,7 +100,7 @@ def tables(listing: Listing) -> Iterator[Detection]:
         yield Detection(
             "table",
             seen,
-            lambda answers, sample=sample: _table(listing, sample, answers.target or ""),  # type: ignore[misc]
+            lambda answers, sample=sample: _table(listing, sample, answers.target or ""),  # type: ignore[misc]  # mypy infers no lambda with a default
             Answers(target=target),
             tuple(targets),
             (*others_note, *ignored_note),

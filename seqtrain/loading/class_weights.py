@@ -43,7 +43,7 @@ def weights_of_targets(
                 expected=f"a mapping of output to weights; the outputs are {', '.join(targets)}",
                 fix=f"write `{{{next(iter(targets))}: balanced}}`",
             )
-        return _weights_by_output(config, source, indices, targets)  # type: ignore[arg-type]
+        return _weights_by_output(config, source, indices, targets)  # type: ignore[arg-type]  # by `is_by_output`
     if is_by_output:
         raise ConfigError("fit.class_weight names outputs, and this run has one", fix="give the weights themselves")
     are_masks = targets is not None and targets.kind == "mask"
@@ -54,7 +54,7 @@ def weights_of_targets(
             received=f"classes {one_of(train.class_names or ())}, of labels {one_of(labels or ())}",
             fix="give the weights themselves, or remove this line",
         )
-    return class_weights(config, source, indices, train.class_names, are_masks=are_masks)  # type: ignore[arg-type]
+    return class_weights(config, source, indices, train.class_names, are_masks=are_masks)  # type: ignore[arg-type]  # by `is_by_output`
 
 
 def _weights_by_output(

@@ -12,6 +12,7 @@ from typing import Any
 import keras
 
 from seqtrain.errors import ConfigError
+from seqtrain.models.layers import CONVOLUTION
 from seqtrain.structure import FieldSpec
 from seqtrain.types import DataFormat
 
@@ -35,16 +36,7 @@ def check_images(model: str, input_shape: tuple[int, ...], output_spec: Any) -> 
 def encoded(x: Any, filters: Sequence[int], kernel_size: int) -> Any:
     """The encoder: from images (channels last) to flat features; each convolution halves height and width."""
     for number, width in enumerate(filters, start=1):
-        x = keras.layers.Conv2D(
-            width,
-            kernel_size,
-            strides=2,
-            padding="same",
-            activation="relu",
-            data_format="channels_last",
-            kernel_initializer="he_normal",
-            name=f"convolution_{number}",
-        )(x)
+        x = keras.layers.Conv2D(width, kernel_size, strides=2, **CONVOLUTION, name=f"convolution_{number}")(x)
     return keras.layers.Flatten(name="flatten", data_format="channels_last")(x)
 
 
@@ -82,16 +74,8 @@ def decoded(x: Any, shape: tuple[int, ...], data_format: DataFormat, filters: Se
 
 
 def _doubled(x: Any, width: int, kernel_size: int, size: tuple[int, int], number: int) -> Any:
-    x = keras.layers.Conv2DTranspose(
-        width,
-        kernel_size,
-        strides=2,
-        padding="same",
-        activation="relu",
-        data_format="channels_last",
-        kernel_initializer="he_normal",
-        name=f"transposed_convolution_{number}",
-    )(x)
+    name = f"transposed_convolution_{number}"
+    x = keras.layers.Conv2DTranspose(width, kernel_size, strides=2, **CONVOLUTION, name=name)(x)
     surplus = x.shape[1] - size[0], x.shape[2] - size[1]
     if not any(surplus):
         return x

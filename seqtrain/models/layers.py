@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import keras
@@ -53,18 +53,19 @@ def channels_last(x: Any, input_shape: tuple[int, ...], dimensions: int, data_fo
     return x
 
 
+CONVOLUTION: Mapping[str, Any] = {
+    "padding": "same",
+    "activation": "relu",
+    "data_format": "channels_last",
+    "kernel_initializer": "he_normal",
+}
+"""The arguments that convolutions of small models share."""
+
+
 def convolution_blocks(x: Any, filters: Sequence[int], kernel_size: int) -> Any:
     """Flat features of images (channels last): blocks of convolution, ReLU and max pooling, each halving the image."""
     for number, width in enumerate(filters, start=1):
-        x = keras.layers.Conv2D(
-            width,
-            kernel_size,
-            padding="same",
-            activation="relu",
-            data_format="channels_last",
-            kernel_initializer="he_normal",
-            name=f"convolution_{number}",
-        )(x)
+        x = keras.layers.Conv2D(width, kernel_size, **CONVOLUTION, name=f"convolution_{number}")(x)
         x = keras.layers.MaxPooling2D(padding="same", data_format="channels_last", name=f"pooling_{number}")(x)
     return keras.layers.Flatten(name="flatten", data_format="channels_last")(x)
 

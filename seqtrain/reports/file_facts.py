@@ -99,7 +99,7 @@ def file_fields(source: Source, indices: Any) -> tuple[str, ...]:
         except SeqtrainError:  # reported when all samples are read
             continue
         for name in _FILE_FIELDS:
-            if isinstance(sample.get(name), str) and os.path.isfile(sample[name]):  # noqa: PTH113
+            if isinstance(sample.get(name), str) and os.path.isfile(sample[name]):  # noqa: PTH113 - may be a text of any length
                 found[name] = None
     return tuple(name for name in _FILE_FIELDS if name in found)
 
@@ -133,7 +133,7 @@ def facts_of(path: str, start: bytes, digest: bytes | None) -> FileFacts:
         digest: The digest of the whole content, if it is known.
     """
     kind = format_of(start)
-    named = _EXTENSIONS.get(os.path.splitext(path)[1].lower(), "")  # noqa: PTH122
+    named = _EXTENSIONS.get(os.path.splitext(path)[1].lower(), "")  # noqa: PTH122 - called for every sample
     is_misnamed = bool(kind != "unknown" and named and kind != named)
     return FileFacts(kind, is_misnamed, *_image_header(start, kind, path), digest)
 

@@ -17,8 +17,10 @@ from seqtrain.global_random import seeded_globals
 from seqtrain.randomness import batch_seed
 from seqtrain.sequences.base import BatchSequence
 from seqtrain.sequences.keras_style import standardized
+from seqtrain.sequences.list_form import ListForms
 from seqtrain.sequences.torch_dataset import is_of_torch
 
+_END = object()
 log = logging.getLogger("seqtrain")
 
 
@@ -26,10 +28,10 @@ class IterableSequence(BatchSequence):
     """Batches that come one after another.
 
     Args:
-        name: Of the component, for messages.
+        name: The name of the component, for messages.
         built: What gives the batches of the first epoch: an iterator, or an object that `iter` makes one of.
         build: Makes it anew; called for each further epoch if it is an iterator, which can be read only once.
-        seed: Of the run.
+        seed: The seed of the run.
         training: Whether the batches are for training.
         steps: Batches in an epoch; None for all.
         expected: The number of all batches, if `built` does not say it.
@@ -57,6 +59,7 @@ class IterableSequence(BatchSequence):
         self.seed = seed
         self.training = training
         self._build = build
+        self._lists = ListForms(name, logs=training)
         self._iterable = built
         self.class_names = None
         self._was_read = False
@@ -94,7 +97,8 @@ class IterableSequence(BatchSequence):
             past, index = (epoch, self._next) if self._starts_anew else divmod(self._next, self._length)
             with seeded_globals(batch_seed(self.seed, self.training, past if self.training else 0, index)):
                 self._read()
-        return standardized(self._read(), f"batch {position} of {self.owner_name}:")
+        batch = self._read()
+        return standardized(batch, f"batch {position} of {self.owner_name}:", self._lists.form(batch))
 
     def on_epoch_end(self) -> None:
         """Moves to the next epoch."""
@@ -111,27 +115,17 @@ class IterableSequence(BatchSequence):
 
     def _read(self) -> Any:
         assert self._iterator is not None
-        try:
-            batch = next(self._iterator)
-        except StopIteration:
-            if not self._starts_anew and self._next:
-                self._begin()
-                return self._read_first()
+        batch = next(self._iterator, _END)
+        if batch is _END and self._next and not self._starts_anew:
+            self._begin()
+            batch = next(self._iterator, _END)
+        if batch is _END:
             key = "fit.steps_per_epoch" if self.training else "fit.validation_steps"
             raise DataError(
                 f"{self.owner_name} ended after {self._next} batches of epoch {self.epoch}",
                 expected=f"{self._length}, as many as the samples need" if self.has_end else str(self._length),
                 fix=f"let it go on, or set {key}: {self._next}",
-            ) from None
-        self._next += 1
-        return batch
-
-    def _read_first(self) -> Any:
-        assert self._iterator is not None
-        try:
-            batch = next(self._iterator)
-        except StopIteration:
-            raise DataError(f"{self.owner_name} gives no more batches, after {self._next}") from None
+            )
         self._next += 1
         return batch
 

@@ -3,14 +3,10 @@
 Such a class knows neither epochs nor samples, so less is guaranteed than for a `SampleSequence`: each batch comes once
 an epoch, in an order that depends on (seed, epoch), but the class alone decides what is in a batch. It may
 return lists, tuples, dicts or arrays, and need not have called its base's constructor.
-
-A list of arrays in a batch may be the samples of one input, or, as in code for Keras 2, one array for each of several
-inputs: that is decided by which of them gives all parts of the batch the same number of samples.
 """
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Collection
 from typing import Any
 
@@ -20,11 +16,9 @@ from seqtrain.errors import ConfigError, DataError, WorkerError
 from seqtrain.global_random import seeded_globals
 from seqtrain.randomness import Order, epoch_begin_seed, epoch_end_seed, epoch_order
 from seqtrain.sequences.base import BatchSequence
-from seqtrain.sequences.list_form import ListForm, can_stack, forms_of_lists, is_list_of_arrays, is_long_list
+from seqtrain.sequences.list_form import ListForm, ListForms, can_stack, is_list_of_arrays
 from seqtrain.sources.base import Source
 from seqtrain.structure import Indices, named_leaves
-
-log = logging.getLogger("seqtrain")
 
 
 class KerasStyleSequence(BatchSequence):
@@ -69,7 +63,7 @@ class KerasStyleSequence(BatchSequence):
             raise DataError(
                 f"{type(wrapped).__name__} has no batches", expected="__len__ to return 1 or more", received="0"
             )
-        self._lists_are: ListForm | None = None
+        self._lists = ListForms(type(wrapped).__name__, logs=training)
         self._begun = -1  # the last epoch whose `on_epoch_begin` was called
         self._order = self._shuffled()
 
@@ -93,7 +87,8 @@ class KerasStyleSequence(BatchSequence):
         called = f"{type(self.wrapped).__name__}.__getitem__({position})"
         try:
             batch = self.wrapped[position]
-            return standardized(batch, called, self._form_of_lists(batch))
+            ends = (0, self._length - 1) if self.has_end else ()
+            return standardized(batch, called, self._lists.form(batch, (self.wrapped[end] for end in ends)))
         except Exception as error:
             error.add_note(f"in {called}")
             raise
@@ -131,32 +126,6 @@ class KerasStyleSequence(BatchSequence):
                 fix="let every epoch have as many batches; to train on a part of the data in each, draw that part anew "
                 "in on_epoch_end",
             )
-
-    def _form_of_lists(self, batch: Any) -> ListForm:
-        """What lists of arrays in a batch are; where that is not clear, what they are in the first or last batch."""
-        found = forms_of_lists(batch)
-        if not found:
-            return "samples"
-        if len(found) == 1:
-            return self._remembered(found)
-        for position in () if self._lists_are or not self.has_end else (0, self._length - 1):
-            other = forms_of_lists(self.wrapped[position])
-            if len(other) == 1:
-                self._remembered(other)
-        if self._lists_are is None and not is_long_list(batch):
-            raise WorkerError(
-                f"{type(self.wrapped).__name__}.__getitem__ returned a list of arrays, which may be the samples of one "
-                "input, or several inputs",
-                fix="return a tuple of arrays for several inputs, and np.stack(list) for one",
-            )
-        return self._lists_are or "samples"
-
-    def _remembered(self, found: Collection[ListForm]) -> ListForm:
-        (form,) = found
-        if form == "inputs" and self._lists_are is None and self.training:
-            log.info("%s returns lists of arrays: taken as one array for each input", type(self.wrapped).__name__)
-        self._lists_are = form
-        return form
 
     def _shuffled(self) -> Order | None:
         return epoch_order(self.seed, self.epoch, len(self)) if self.training and self.has_end else None

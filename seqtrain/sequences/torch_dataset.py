@@ -29,7 +29,7 @@ class TorchSequence(BatchSequence):
         dataset: With `__len__` and `__getitem__`, which returns a sample: `(x, y)`, `(x,)`, a dict or an array.
         collate: Makes a batch of a list of samples; None stacks their arrays.
         batch_size: Samples in a batch; the last may be smaller.
-        seed: Of the order and of the random numbers.
+        seed: The seed of the order and of the random numbers.
         training: Whether to shuffle.
     """
 
@@ -60,7 +60,8 @@ class TorchSequence(BatchSequence):
         places = slice(start, min(start + self._batch_size, len(self.dataset)))
         samples = self._order(epoch)[places] if self.training else np.arange(places.start, places.stop)
         batch = self._collate([self.dataset[int(sample)] for sample in samples])
-        return standardized(batch, f"batch {position} of {type(self.dataset).__name__}:")
+        # torch's own collate function makes lists of tuples.
+        return standardized(batch, f"batch {position} of {type(self.dataset).__name__}:", lists_are="inputs")
 
     def _order(self, epoch: int) -> Order:
         return self._orders.get(epoch, lambda each: epoch_order(self.seed, each, len(self.dataset)))
@@ -71,8 +72,8 @@ def torch_sequence(built: Any, batch_size: int, seed: int, training: bool) -> To
 
     Args:
         built: What a component returned.
-        batch_size: Of the config; it stands in place of the `DataLoader`'s.
-        seed: Of the run.
+        batch_size: The batch size of the config, which is used in place of the `DataLoader`'s.
+        seed: The seed of the run.
         training: Whether the batches are for training.
     """
     if is_of_torch(built, "DataLoader") and not is_of_torch(built.dataset, "IterableDataset"):

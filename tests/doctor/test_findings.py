@@ -78,7 +78,7 @@ def test_a_decoder_that_reads_other_colours_is_a_problem(monkeypatch):
 def test_a_worker_process_starts_and_answers():
     _, process = workers.workers(None)
     assert process.status in ("ok", "warning")
-    assert "a fresh interpreter" in process.message
+    assert "a worker process makes a batch" in process.message
 
 
 def test_a_worker_process_that_cannot_start_is_a_problem(monkeypatch, tmp_path):

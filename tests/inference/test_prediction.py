@@ -110,62 +110,6 @@ def test_a_class_written_for_keras_is_asked_for_each_sample_where_one_of_a_batch
     assert predicted[[0, 2]] == pytest.approx(np.load(tmp_path / "good.npy"), abs=1e-6)
 
 
-SHUFFLING = """
-import numpy as np
-from PIL import Image
-from seqtrain.registry import models, sequences
-
-@sequences.register("shuffling")
-class Shuffling:
-    def __init__(self, file_paths, labels, batch_size, shuffle=True, draws="own"):
-        self.paths, self.labels, self.b = file_paths, labels, batch_size
-        self.rows = np.arange(len(file_paths))
-        if shuffle and draws == "own":
-            np.random.default_rng(5).shuffle(self.rows)
-        elif shuffle:
-            np.random.shuffle(self.rows)
-
-    def __len__(self):
-        return -(-len(self.rows) // self.b)
-
-    def __getitem__(self, i):
-        rows = self.rows[i * self.b : (i + 1) * self.b]
-        images = [np.asarray(Image.open(self.paths[row]).resize((8, 8)), "float32") for row in rows]
-        return np.stack(images), np.asarray(self.labels)[rows]
-
-@models.register("flat")
-def flat(input_shape, num_classes):
-    import keras
-
-    layers = [keras.layers.Input(input_shape), keras.layers.Flatten(), keras.layers.Dense(num_classes, "softmax")]
-    return keras.Sequential(layers)
-"""
-
-
-@pytest.mark.slow
-def test_a_class_that_does_not_give_its_samples_in_order_predicts_nothing(tmp_path):
-    (tmp_path / "own.py").write_text(SHUFFLING)
-    document = {
-        "version": 1,
-        "imports": ["./own.py"],
-        "source": {"name": "image_folder", "path": str(DATA / "digits")},
-        "sequence": "shuffling",
-        "batch_size": 32,
-        "model": "flat",
-        "compile": {"loss": "sparse_categorical_crossentropy"},
-        "fit": {"epochs": 1, "steps_per_epoch": 1, "validation_steps": 1},
-    }
-    (tmp_path / "config.yaml").write_text(json.dumps(document))
-    fit(load_config(tmp_path / "config.yaml"), FitOptions(tmp_path / "run", "never", "none", ["seqtrain"]))
-    inputs, out = [DATA / "digits" / "3"], tmp_path / "p.npy"
-    with pytest.raises(DataError, match=r"Shuffling does not give its samples in order(?s:.*)sequence.shuffle=false"):
-        predict(tmp_path / "run", inputs, out=out)
-    with pytest.raises(DataError, match="Shuffling draws random numbers in its constructor"):
-        predict(tmp_path / "run", inputs, ["sequence.draws=global"], out=out)
-    done = predict(tmp_path / "run", inputs, ["sequence.shuffle=false"], out=out)
-    assert done.failed == 0 and len(np.load(out)) == len(list(inputs[0].iterdir()))
-
-
 def test_a_manifest_names_paths_beside_it(photos, tmp_path):
     (tmp_path / "list.csv").write_text("path,who\nphotos/f.png,x\nphotos/a.png,y\nphotos/none.png,z\n")
     predict(little_run(), [tmp_path / "list.csv"], out=tmp_path / "p.csv")

@@ -192,7 +192,7 @@ def test_a_list_that_may_be_samples_or_inputs_is_refused(tmp_path):
     )
     with own_class(tmp_path, text) as file:
         data = open_with(config(tmp_path, "own", SOURCES["user_item"], file))
-        with pytest.raises(WorkerError, match=r"Own.__getitem__ returned a list.*\n.*return a tuple of arrays"):
+        with pytest.raises(WorkerError, match=r"Own returned a list.*\n.*return a tuple of arrays"):
             taken(data.training_stream(), 1)
 
 
@@ -396,3 +396,26 @@ def test_names_that_are_no_keys_are_told(tmp_path):
     np.save(tmp_path / "y.npy", np.arange(40) % 2)
     with pytest.raises(DataError, match="has no names for its samples"):
         open_data(config(tmp_path, "by_id", arrays))
+
+
+def test_lists_of_a_generator_are_several_inputs_too(tmp_path):
+    text = (
+        "@sequences.register('own')\n"
+        "def own(x, y, batch_size):\n"
+        "    while True:\n"
+        "        for start in range(0, len(y), batch_size):\n"
+        "            part = slice(start, start + batch_size)\n"
+        "            yield [x[part, 0], x[part, 1]], [y[part]]\n"
+    )
+    with own_class(tmp_path, text) as file:
+        (x, y), *_ = taken(open_with(config(tmp_path, "own", SOURCES["user_item"], file)).training_stream(), 1)
+        assert [array.shape for array in (*x, y)] == [(32,)] * 3
+
+
+def test_a_data_loader_of_two_inputs_gives_two_inputs(tmp_path):
+    pytest.importorskip("torch")
+    text = DATASET.replace("image + np.random.rand(), self", "(image, image + 1), self")
+    text = text.replace("return Digits(x_set, y_set)", "return DataLoader(Digits(x_set, y_set), batch_size)")
+    with own_class(tmp_path, text) as file:
+        (x, y), *_ = taken(open_with(config(tmp_path, "own", DIGITS, file)).training_stream(), 1)
+        assert [array.shape for array in (*x, y)] == [(32, 8, 8), (32, 8, 8), (32,)]
