@@ -199,7 +199,12 @@ class ValidationDataset(KerasDataset):
         return dataset
 
     def __getitem__(self, index: int) -> tuple[Any, ...]:
-        position = self._next + (self._start + index - self._next) % self._num_steps
+        first = self._start + index
+        position = self._next + (first - self._next) % self._num_steps
+        # With JAX, `evaluate` reads the first batch twice, the first time to build what is not built.
+        is_same = self._next == first + 1 and self._num_steps > 1
+        if self._stream.is_kept(first) and (is_same or position == self._stream.end):
+            position = first
         batch = self._take(position)
         self._next = position + 1
         return batch

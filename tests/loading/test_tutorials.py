@@ -353,6 +353,19 @@ def test_a_validation_of_one_batch_changes_from_epoch_to_epoch_too(tmp_path):
     assert len({digest(batch) for batch in validations}) == 3
 
 
+@pytest.mark.parametrize("batch_size", [200, 64])
+def test_the_first_batch_of_an_evaluation_may_be_read_twice(tmp_path, batch_size):
+    from seqtrain.loading.keras_dataset import ValidationDataset
+
+    data = open_with(config(tmp_path, "curriculum", batch_size=batch_size))
+    steps = data.validation_steps
+    expected = [digest(batch) for batch in taken(data.validation_stream(0, steps), steps)]
+    data = open_with(config(tmp_path, "curriculum", batch_size=batch_size))
+    with data.validation_stream(0, steps) as stream:
+        dataset = ValidationDataset(stream, steps)
+        assert [digest(dataset[index]) for index in (0, *range(steps))] == [expected[0], *expected]
+
+
 def test_a_generator_goes_on_where_the_epoch_before_ended_if_the_steps_are_given(tmp_path):
     fit = {"fit": {"steps_per_epoch": 10, "validation_steps": 2}}
     data = open_with(config(tmp_path, "generator", **fit))
